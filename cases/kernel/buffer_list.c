@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The global list of dma-bufs, read from outside.
+ *
+ * Head and mutex are static in dma-buf.c, so they are looked up by name. The
+ * walk expects the list to be broken: it never follows a pointer that it did
+ * not check, and it ends.
+ */
+
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/kallsyms.h>
+#include <linux/list.h>
+
+#include "internal.h"
+
+/* More buffers than any case makes; past it the list is taken for a loop. */
+#define DBC_LIST_MAX	(1U << 18)
+
+static struct list_head *dbc_list_head;
+static struct mutex *dbc_list_mutex;
+
+/* Older kernels keep both in one struct. */
+struct dbc_old_list {
+	struct list_head head;
+	struct mutex lock;
+};
+
+void __init dbc_list_init(void)
+{
+	static const char * const names[][2] = {
+		{ "dmabuf_list", "dmabuf_list_mutex" },
+		{ "debugfs_list", "debugfs_list_mutex" },
+	};
+	struct list_head *head = NULL, *next, *back;
+	struct mutex *mutex = NULL;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names) && !(head && mutex); i++) {
+		head = (void *)kallsyms_lookup_name(names[i][0]);
+		mutex = (void *)kallsyms_lookup_name(names[i][1]);
+	}
+	if (!head || !mutex) {
+		struct dbc_old_list *old = (void *)kallsyms_lookup_name("db_list");
+
+		if (!old)
+			return;
+		head = &old->head;
+		mutex = &old->lock;
+	}
+	/* Some other kernel object of that name would hardly be a list. */
+	if (!dbc_peek(next, &head->next) || !dbc_peek(back, &next->prev) || back != head)
+		return;
+	dbc_list_head = head;
+	dbc_list_mutex = mutex;
+}
+
+bool dbc_list_found(void)
+{
+	return dbc_list_head;
+}
+
+static bool dbc_list_lock(void)
+{
+	unsigned long deadline = jiffies + DBC_LOCK_PATIENCE;
+
+	while (!mutex_trylock(dbc_list_mutex)) {
+		if (time_after(jiffies, deadline))
+			return false;
+		usleep_range(50, 200);
+	}
+	return true;
+}
+
+/*
+ * Is the memory of a released buffer that of another buffer by now? Only if
+ * everything fits together: its file is in use, is a dma-buf's, and has an
+ * inode number that the released buffer did not have.
+ */
+static bool dbc_reused(const struct dbc_tracker *tracker)
+{
+	typeof_member(struct inode, i_ino) ino;
+	struct dma_buf *dmabuf = tracker->dmabuf;
+	const struct file_operations *fops;
+	void *private_data;
+	struct inode *inode;
+	struct file *file;
+	u32 refs;
+
+	if (!dbc_peek(file, &dmabuf->file) || !dbc_peek(fops, &file->f_op) ||
+	    !dbc_peek(private_data, &file->private_data) ||
+	    !dbc_peek(inode, &file->f_inode) || !dbc_peek(ino, &inode->i_ino))
+		return false;
+	refs = dbc_peek_file_refs(file);
+	if (!refs || refs == DBC_CORRUPT || fops != tracker->fops || ino == tracker->ino)
+		return false;
+	/* A foreign series may keep something else in private_data. */
+	return private_data == dmabuf || tracker->private_data != dmabuf;
+}
+
+/* Counts all entries, or those at the address of one buffer. */
+static u32 dbc_list_walk(struct list_head *wanted)
+{
+	struct list_head *entry = dbc_list_head, *next, *back;
+	u32 count = 0, steps;
+
+	for (steps = 0; steps < DBC_LIST_MAX; steps++) {
+		if (!dbc_peek(next, &entry->next) || !dbc_peek(back, &next->prev) ||
+		    back != entry)
+			return DBC_CORRUPT;
+		if (next == dbc_list_head)
+			return count;
+		if (!wanted || next == wanted)
+			count++;
+		entry = next;
+	}
+	return DBC_CORRUPT;
+}
+
+u32 dbc_list_length(void)
+{
+	u32 count;
+
+	if (!dbc_list_head)
+		return DBC_UNKNOWN;
+	if (!dbc_list_lock())
+		return DBC_BUSY;
+	count = dbc_list_walk(NULL);
+	mutex_unlock(dbc_list_mutex);
+	return count;
+}
+
+u32 dbc_list_count(struct dbc_tracker *tracker, bool alive)
+{
+	u32 count;
+
+	if (!dbc_list_head)
+		return DBC_UNKNOWN;
+	if (!dbc_list_lock())
+		return DBC_BUSY;
+	count = dbc_list_walk(&tracker->dmabuf->list_node);
+	if (count == 1 && !alive && dbc_reused(tracker))
+		count = 0;
+	mutex_unlock(dbc_list_mutex);
+	return count;
+}

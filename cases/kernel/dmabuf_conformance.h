@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ioctl ABI of /dev/dmabuf-conformance, a test importer for dma-buf.
+ *
+ * Every open file is a context of its own. Tokens, handles and fence ids are
+ * small numbers above zero that mean something in their context only; closing
+ * the context signals its fences (-ECANCELED), takes back every step of every
+ * handle, and forgets its tokens.
+ *
+ * All structs have the same layout for 32-bit and 64-bit callers. Reserved
+ * members must be zero.
+ *
+ * Errors common to all requests:
+ *   ENOTTY  unknown request
+ *   EFAULT  argument unreadable or unwritable; nothing was done
+ *   EINVAL  unknown flag or enumerator, reserved member not zero
+ *   ENOENT  no such token, handle or fence in this context
+ *   ESTALE  the handle's buffer is tracked and was already released, although
+ *           the handle holds a reference: a fault in the kernel under test
+ *   EINTR   a signal arrived while another thread worked on the same handle
+ *   ENOMEM  out of memory; nothing was done
+ */
+#ifndef DMABUF_CONFORMANCE_H
+#define DMABUF_CONFORMANCE_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define DBC_ABI_VERSION		1
+#define DBC_DEVICE_NAME		"dmabuf-conformance"
+
+/* Names that SYNC_IOC_FILE_INFO and bufinfo show for the device's fences. */
+#define DBC_FENCE_DRIVER	"dmabuf-conformance"
+#define DBC_FENCE_TIMELINE	"importer"
+
+/* Values of a count that are no count. */
+#define DBC_UNKNOWN	0xffffffffU	/* cannot be known here, or no longer */
+#define DBC_CORRUPT	0xfffffffeU	/* what should be counted is damaged */
+#define DBC_BUSY	0xfffffffdU	/* its lock stayed taken for seconds */
+
+/* Bits of &struct dbc_info.features. */
+#define DBC_FEATURE_DERIVE	(1U << 0) /* header defines DMA_BUF_IOCTL_DERIVE */
+#define DBC_FEATURE_STRUCT	(1U << 1) /* ... and struct dma_buf_derive {flags, fd} */
+#define DBC_FEATURE_LIST	(1U << 2) /* the global buffer list was found */
+
+/**
+ * struct dbc_info - facts about the kernel that was built
+ * @abi: %DBC_ABI_VERSION
+ * @linux_version: LINUX_VERSION_CODE
+ * @features: DBC_FEATURE_*
+ * @derive_cmd: value of DMA_BUF_IOCTL_DERIVE in the tree's own header, or 0
+ * @derive_size: size of its argument in bytes, or %DBC_UNKNOWN
+ * @flags_offset: offset of the member ``flags`` in bytes, or %DBC_UNKNOWN
+ * @flags_size: size of ``flags`` in bytes, or %DBC_UNKNOWN
+ * @fd_offset: offset of the member ``fd`` in bytes, or %DBC_UNKNOWN
+ * @fd_size: size of ``fd`` in bytes, or %DBC_UNKNOWN
+ * @reserved: 0
+ */
+struct dbc_info {
+	__u32 abi;
+	__u32 linux_version;
+	__u32 features;
+	__u32 derive_cmd;
+	__u32 derive_size;
+	__u32 flags_offset;
+	__u32 flags_size;
+	__u32 fd_offset;
+	__u32 fd_size;
+	__u32 reserved;
+};
+
+/**
+ * struct dbc_track - start to observe a buffer
+ * @fd: in: the descriptor the exporter returned
+ * @token: out: names the buffer from here on
+ *
+ * To be called with the exported descriptor before any alias exists: the
+ * device finds the buffer by one dma_buf_get()/dma_buf_put() pair. It takes no
+ * reference that lasts. A buffer that is tracked already, by any context, gets
+ * another token for the same tracker.
+ *
+ * Drivers that know their own buffers by the address of their callbacks (PRIME
+ * self-import) take a tracked buffer for a foreign one.
+ *
+ * Errors: EBADF no such descriptor; EINVAL no dma-buf, or not its first file.
+ */
+struct dbc_track {
+	__s32 fd;
+	__u32 token;
+};
+
+/**
+ * struct dbc_tracked - what is known about a tracked buffer
+ * @token: in
+ * @alive: out: 1 until the exporter's release callback is called, then 0
+ * @releases: out: how often release was called (it is let through once)
+ * @on_list: out: how often the buffer is on the global list now
+ * @on_list_at_release: out: the same at the moment of the first release call
+ * @primary_refs: out: reference count of the buffer's first file; %DBC_CORRUPT
+ *                if that file was freed and its memory given away
+ * @primary_refs_at_release: out: the same when release was called (usually 0)
+ * @attachments: out: importers attached
+ * @vmaps: out: kernel mappings, all importers together
+ * @fences: out: fences in the reservation object; signalled ones may linger
+ * @fences_pending: out: those of them that are not signalled
+ * @writes_pending: out: those of them that hold back readers too
+ *
+ * Counts may be %DBC_UNKNOWN, %DBC_CORRUPT or %DBC_BUSY. @primary_refs and all
+ * from @attachments on are %DBC_UNKNOWN once the buffer is not alive, and the
+ * values "at release" are %DBC_UNKNOWN until then.
+ */
+struct dbc_tracked {
+	__u32 token;
+	__u32 alive;
+	__u32 releases;
+	__u32 on_list;
+	__u32 on_list_at_release;
+	__u32 primary_refs;
+	__u32 primary_refs_at_release;
+	__u32 attachments;
+	__u32 vmaps;
+	__u32 fences;
+	__u32 fences_pending;
+	__u32 writes_pending;
+};
+
+/* Bits of &struct dbc_file_facts.mode. */
+#define DBC_MODE_READ		(1U << 0) /* FMODE_READ */
+#define DBC_MODE_WRITE		(1U << 1) /* FMODE_WRITE */
+
+/* Bits of &struct dbc_file_facts.relation. */
+#define DBC_FILE_PRIMARY	(1U << 0) /* the buffer's first file itself */
+#define DBC_FILE_SAME_BUFFER	(1U << 1) /* same inode as the first file */
+#define DBC_FILE_SAME_PRIVATE	(1U << 2) /* same private_data as the first file */
+#define DBC_FILE_SAME_FOPS	(1U << 3) /* same file operations as the first file */
+
+/**
+ * struct dbc_file_facts - what is known about a descriptor's file
+ * @token: in: buffer to compare with, or 0 for none
+ * @fd: in: any descriptor
+ * @refs: out: the file's reference count without the observer's own reference
+ * @mode: out: DBC_MODE_*
+ * @flags: out: f_flags as the kernel holds them
+ * @relation: out: DBC_FILE_*; 0 without a token
+ *
+ * The file is looked at and let go; the dma-buf API is not involved.
+ *
+ * Errors: EBADF no such descriptor, or O_PATH.
+ */
+struct dbc_file_facts {
+	__u32 token;
+	__s32 fd;
+	__u32 refs;
+	__u32 mode;
+	__u32 flags;
+	__u32 relation;
+};
+
+/**
+ * struct dbc_totals - bookkeeping over all contexts, to find what was leaked
+ * @listed: buffers on the global list, or a value that is no count
+ * @contexts: open files of the device, the caller's included
+ * @trackers: trackers not freed yet
+ * @tracked_alive: of these, how many belong to a buffer not released yet
+ * @handles: importer handles not put yet
+ * @fences: fences of this device not freed yet, whoever holds them
+ */
+struct dbc_totals {
+	__u32 listed;
+	__u32 contexts;
+	__u32 trackers;
+	__u32 tracked_alive;
+	__u32 handles;
+	__u32 fences;
+};
+
+/**
+ * struct dbc_import - take a reference on a buffer, as an importer does
+ * @fd: in: descriptor for dma_buf_get()
+ * @handle: out
+ *
+ * Errors: what dma_buf_get() returns: EBADF, EINVAL.
+ */
+struct dbc_import {
+	__s32 fd;
+	__u32 handle;
+};
+
+/* Values of the member "direction"; those of enum dma_data_direction. */
+#define DBC_BIDIRECTIONAL	0
+#define DBC_TO_DEVICE		1
+#define DBC_FROM_DEVICE		2
+
+/**
+ * struct dbc_map - map an attached buffer for the device
+ * @handle: in
+ * @direction: in: DBC_BIDIRECTIONAL, DBC_TO_DEVICE or DBC_FROM_DEVICE
+ * @bytes: out: sum of the lengths of all segments
+ * @segments: out: DMA segments
+ * @reserved: 0
+ *
+ * Errors: EINVAL not attached; EBUSY mapped already; what the exporter says.
+ */
+struct dbc_map {
+	__u32 handle;
+	__u32 direction;
+	__u64 bytes;
+	__u32 segments;
+	__u32 reserved;
+};
+
+/**
+ * struct dbc_cpu - begin or end CPU access
+ * @handle: in
+ * @direction: in: as in &struct dbc_map
+ *
+ * Begin waits for the buffer's fences, interruptibly. Other requests on the
+ * same handle wait meanwhile; DBC_SIGNAL does not.
+ *
+ * Errors: EBUSY begun already; EINVAL not begun, or another direction.
+ */
+struct dbc_cpu {
+	__u32 handle;
+	__u32 direction;
+};
+
+/**
+ * struct dbc_rw - copy through the kernel mapping
+ * @handle: in
+ * @reserved: 0
+ * @offset: in: bytes from the start of the buffer
+ * @len: in: bytes; offset + len must not pass the end of the buffer
+ * @data: in: user address to copy to (DBC_VREAD) or from (DBC_VWRITE)
+ *
+ * Errors: EINVAL not vmapped, or out of range; EFAULT for @data, in which case
+ * whole pages before the fault may have been copied.
+ */
+struct dbc_rw {
+	__u32 handle;
+	__u32 reserved;
+	__u64 offset;
+	__u64 len;
+	__u64 data;
+};
+
+/* Values of &struct dbc_add_fence.usage. */
+#define DBC_USAGE_READ		0
+#define DBC_USAGE_WRITE		1
+
+/* Bits of &struct dbc_add_fence.flags. */
+#define DBC_FENCE_OWN_TIMELINE	(1U << 0) /* not ordered with any other fence */
+
+/**
+ * struct dbc_add_fence - add a fence to the buffer's reservation object
+ * @handle: in
+ * @usage: in: DBC_USAGE_*
+ * @flags: in: 0 or DBC_FENCE_OWN_TIMELINE
+ * @fence: out: id for DBC_SIGNAL
+ * @context: out: the fence context
+ * @seqno: out: number on that context
+ *
+ * Without a flag all fences of the context are on one timeline, so a later one
+ * replaces an earlier one of the same or a weaker usage in a reservation
+ * object, and they must be signalled in order.
+ */
+struct dbc_add_fence {
+	__u32 handle;
+	__u32 usage;
+	__u32 flags;
+	__u32 fence;
+	__u64 context;
+	__u64 seqno;
+};
+
+/**
+ * struct dbc_signal - signal a fence
+ * @fence: in
+ * @error: in: 0, or a negative errno that the fence carries from then on
+ *
+ * The id is gone afterwards. Errors: ENOENT signalled already, or never made;
+ * EBUSY an earlier fence on the same timeline is not signalled.
+ */
+struct dbc_signal {
+	__u32 fence;
+	__s32 error;
+};
+
+/**
+ * struct dbc_export - hand the buffer out again, as a driver's export does
+ * @handle: in
+ * @flags: in: an access mode, which dma_buf_fd() ignores, and O_CLOEXEC
+ * @fd: out
+ * @reserved: 0
+ *
+ * Errors: EMFILE.
+ */
+struct dbc_export {
+	__u32 handle;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+#define DBC_IOC_MAGIC	0xDC
+
+#define DBC_INFO	_IOR(DBC_IOC_MAGIC, 0x00, struct dbc_info)
+#define DBC_TRACK	_IOWR(DBC_IOC_MAGIC, 0x01, struct dbc_track)
+#define DBC_TRACKED	_IOWR(DBC_IOC_MAGIC, 0x02, struct dbc_tracked)
+#define DBC_FILE_FACTS	_IOWR(DBC_IOC_MAGIC, 0x03, struct dbc_file_facts)
+#define DBC_TOTALS	_IOR(DBC_IOC_MAGIC, 0x04, struct dbc_totals)
+/* Returns once deferred file releases and RCU callbacks have run. */
+#define DBC_DRAIN	_IO(DBC_IOC_MAGIC, 0x05)
+
+#define DBC_IMPORT	_IOWR(DBC_IOC_MAGIC, 0x10, struct dbc_import)
+/*
+ * The requests with a bare handle. EBUSY: the step was done already (attach,
+ * vmap) or a later step must be undone first (detach while mapped; put while
+ * anything else is left). EINVAL: there is nothing to undo, or, for vmap, the
+ * exporter has no such operation. Mapping for the device and for the kernel
+ * are independent of each other.
+ */
+#define DBC_ATTACH	_IOW(DBC_IOC_MAGIC, 0x11, __u32)
+#define DBC_DETACH	_IOW(DBC_IOC_MAGIC, 0x12, __u32)
+#define DBC_MAP		_IOWR(DBC_IOC_MAGIC, 0x13, struct dbc_map)
+#define DBC_UNMAP	_IOW(DBC_IOC_MAGIC, 0x14, __u32)
+#define DBC_VMAP	_IOW(DBC_IOC_MAGIC, 0x15, __u32)
+#define DBC_VUNMAP	_IOW(DBC_IOC_MAGIC, 0x16, __u32)
+#define DBC_VREAD	_IOW(DBC_IOC_MAGIC, 0x17, struct dbc_rw)
+#define DBC_VWRITE	_IOW(DBC_IOC_MAGIC, 0x18, struct dbc_rw)
+#define DBC_BEGIN_CPU	_IOW(DBC_IOC_MAGIC, 0x19, struct dbc_cpu)
+#define DBC_END_CPU	_IOW(DBC_IOC_MAGIC, 0x1a, struct dbc_cpu)
+#define DBC_EXPORT	_IOWR(DBC_IOC_MAGIC, 0x1b, struct dbc_export)
+#define DBC_PUT		_IOW(DBC_IOC_MAGIC, 0x1c, __u32)
+
+#define DBC_ADD_FENCE	_IOWR(DBC_IOC_MAGIC, 0x20, struct dbc_add_fence)
+#define DBC_SIGNAL	_IOW(DBC_IOC_MAGIC, 0x21, struct dbc_signal)
+
+#endif /* DMABUF_CONFORMANCE_H */

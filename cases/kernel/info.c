@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the tree that was built says about DERIVE in its own uAPI header. */
+
+#include <linux/stddef.h>
+#include <uapi/linux/dma-buf.h>
+
+#include "internal.h"
+
+int dbc_info(struct dbc_context *context, void *arg)
+{
+	struct dbc_info *info = arg;
+
+	*info = (struct dbc_info) {
+		.abi = DBC_ABI_VERSION,
+		.linux_version = LINUX_VERSION_CODE,
+		.derive_size = DBC_UNKNOWN,
+		.flags_offset = DBC_UNKNOWN,
+		.flags_size = DBC_UNKNOWN,
+		.fd_offset = DBC_UNKNOWN,
+		.fd_size = DBC_UNKNOWN,
+	};
+	if (dbc_list_found())
+		info->features |= DBC_FEATURE_LIST;
+
+#ifdef DMA_BUF_IOCTL_DERIVE
+	info->features |= DBC_FEATURE_DERIVE;
+	info->derive_cmd = DMA_BUF_IOCTL_DERIVE;
+	info->derive_size = _IOC_SIZE(DMA_BUF_IOCTL_DERIVE);
+#endif
+#ifdef DBC_HAVE_STRUCT_DMA_BUF_DERIVE
+	info->features |= DBC_FEATURE_STRUCT;
+	info->derive_size = sizeof(struct dma_buf_derive);
+	info->flags_offset = offsetof(struct dma_buf_derive, flags);
+	info->flags_size = sizeof_field(struct dma_buf_derive, flags);
+	info->fd_offset = offsetof(struct dma_buf_derive, fd);
+	info->fd_size = sizeof_field(struct dma_buf_derive, fd);
+#endif
+	return 0;
+}

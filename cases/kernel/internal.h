@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of the test importer share. */
+#ifndef DBC_INTERNAL_H
+#define DBC_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/dma-buf.h>
+#include <linux/iosys-map.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "dmabuf_conformance.h"
+
+/*
+ * Lock order: handle->lock, then the buffer's reservation lock, then
+ * context->fence_lock. The reservation lock and the list mutex are only ever
+ * tried, never waited for, where a buffer is observed: the kernel under test
+ * may call a buffer's release with either of them held.
+ */
+
+/**
+ * struct dbc_context - one open file of the device
+ * @handles: handles by id
+ * @trackers: references to trackers by token
+ * @fences: fences not signalled yet by id; ids and seqnos rise together
+ * @fence_lock: keeps creating and signalling fences in order
+ * @timeline: fence context shared by the fences made here
+ * @seqno: last number used on @timeline
+ * @next_fence: where the search for the next fence id starts
+ */
+struct dbc_context {
+	struct xarray handles;
+	struct xarray trackers;
+	struct xarray fences;
+	struct mutex fence_lock;
+	u64 timeline;
+	u64 seqno;
+	u32 next_fence;
+};
+
+/**
+ * struct dbc_tracker - observes one buffer and outlives it
+ * @refs: one for the buffer until it is released, one per token and handle
+ * @lock: guards @pins and @releases
+ * @pins: how many observers need @dmabuf to stay; release waits for them
+ * @releases: calls of the release callback
+ * @idle: woken when the last pin goes
+ * @dmabuf: may be dereferenced only while pinned
+ * @file: first file of the buffer; compared, never dereferenced
+ * @sb: with @ino names the buffer for ever, even once addresses are reused
+ * @ino: inode number of the first file
+ * @fops: file operations of the first file
+ * @private_data: that of the first file
+ * @original: the exporter's callbacks
+ * @ops: their copy, with a release callback of our own
+ * @on_list_at_release: see &struct dbc_tracked
+ * @primary_refs_at_release: see &struct dbc_tracked
+ */
+struct dbc_tracker {
+	struct kref refs;
+	spinlock_t lock;
+	unsigned int pins;
+	u32 releases;
+	wait_queue_head_t idle;
+	struct dma_buf *dmabuf;
+	struct file *file;
+	struct super_block *sb;
+	u64 ino;
+	const struct file_operations *fops;
+	void *private_data;
+	const struct dma_buf_ops *original;
+	struct dma_buf_ops ops;
+	u32 on_list_at_release;
+	u32 primary_refs_at_release;
+};
+
+/**
+ * struct dbc_handle - one importer of one buffer
+ * @refs: one for the table, one per request at work
+ * @lock: serializes requests; guards everything below
+ * @dead: put already; somebody else found it in the table just before
+ * @dmabuf: the buffer, with the reference of dma_buf_get()
+ * @tracker: its tracker if it was tracked when it was imported, or NULL
+ * @attach: attachment, or NULL
+ * @sgt: mapping of @attach, or NULL
+ * @direction: direction of @sgt
+ * @vmap: kernel mapping
+ * @vmapped: @vmap is valid
+ * @cpu_direction: direction of CPU access
+ * @cpu_access: CPU access was begun and not ended
+ */
+struct dbc_handle {
+	struct kref refs;
+	struct mutex lock;
+	bool dead;
+	struct dma_buf *dmabuf;
+	struct dbc_tracker *tracker;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	enum dma_data_direction direction;
+	struct iosys_map vmap;
+	bool vmapped;
+	enum dma_data_direction cpu_direction;
+	bool cpu_access;
+};
+
+extern struct device *dbc_device;
+extern atomic_t dbc_trackers;
+extern atomic_t dbc_tracked_alive;
+extern atomic_t dbc_handles;
+extern atomic_t dbc_fences;
+
+/*
+ * Reads memory that the kernel under test may have freed by mistake: neither a
+ * missing page nor a sanitizer's shadow stops it. The pointer is never
+ * followed by the compiler. True if @dst was filled.
+ */
+#define dbc_peek(dst, member_address) \
+	(!copy_from_kernel_nofault(&(dst), (member_address), sizeof(dst)))
+
+/* How long a lock may stay taken before it counts as stuck, in jiffies. */
+#define DBC_LOCK_PATIENCE	(5 * HZ)
+
+void dbc_list_init(void);
+bool dbc_list_found(void);
+u32 dbc_list_length(void);
+u32 dbc_list_count(struct dbc_tracker *tracker, bool alive);
+
+u32 dbc_peek_file_refs(struct file *file);
+u32 dbc_primary_refs(struct dbc_tracker *tracker);
+struct dbc_tracker *dbc_tracker_of(struct dma_buf *dmabuf);
+bool dbc_tracker_pin(struct dbc_tracker *tracker);
+void dbc_tracker_unpin(struct dbc_tracker *tracker);
+void dbc_tracker_put(struct dbc_tracker *tracker);
+void dbc_forget_tokens(struct dbc_context *context);
+
+struct dbc_handle *dbc_handle_lock(struct dbc_context *context, u32 id);
+void dbc_handle_unlock(struct dbc_handle *handle);
+void dbc_release_handles(struct dbc_context *context);
+
+/* Undoing one step: -EINVAL if there is nothing to undo, -EBUSY if it is too early. */
+int dbc_step_detach(struct dbc_handle *handle);
+int dbc_step_unmap(struct dbc_handle *handle);
+int dbc_step_vunmap(struct dbc_handle *handle);
+int dbc_step_end_cpu(struct dbc_handle *handle);
+
+void dbc_cancel_fences(struct dbc_context *context);
+
+/* The requests. @arg is a kernel copy, written back if the request says so. */
+int dbc_info(struct dbc_context *context, void *arg);
+int dbc_track(struct dbc_context *context, void *arg);
+int dbc_tracked(struct dbc_context *context, void *arg);
+int dbc_file_facts(struct dbc_context *context, void *arg);
+int dbc_import(struct dbc_context *context, void *arg);
+int dbc_attach(struct dbc_context *context, void *arg);
+int dbc_detach(struct dbc_context *context, void *arg);
+int dbc_map(struct dbc_context *context, void *arg);
+int dbc_unmap(struct dbc_context *context, void *arg);
+int dbc_vmap(struct dbc_context *context, void *arg);
+int dbc_vunmap(struct dbc_context *context, void *arg);
+int dbc_vread(struct dbc_context *context, void *arg);
+int dbc_vwrite(struct dbc_context *context, void *arg);
+int dbc_begin_cpu(struct dbc_context *context, void *arg);
+int dbc_end_cpu(struct dbc_context *context, void *arg);
+int dbc_export(struct dbc_context *context, void *arg);
+int dbc_put(struct dbc_context *context, void *arg);
+int dbc_add_fence(struct dbc_context *context, void *arg);
+int dbc_signal(struct dbc_context *context, void *arg);
+
+#endif /* DBC_INTERNAL_H */

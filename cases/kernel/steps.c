@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an importer does with a buffer, one step per request. Steps may be
+ * undone in any order that the dma-buf API allows; any other order is refused
+ * before the API sees it.
+ */
+
+#include <linux/dma-direction.h>
+#include <linux/fcntl.h>
+#include <linux/scatterlist.h>
+
+#include "internal.h"
+
+/* Since 6.2 the plain functions expect the caller to hold the reservation lock. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define dma_buf_map_attachment_unlocked		dma_buf_map_attachment
+#define dma_buf_unmap_attachment_unlocked	dma_buf_unmap_attachment
+#define dma_buf_vmap_unlocked			dma_buf_vmap
+#define dma_buf_vunmap_unlocked			dma_buf_vunmap
+#endif
+
+int dbc_attach(struct dbc_context *context, void *arg)
+{
+	struct dbc_handle *handle = dbc_handle_lock(context, *(u32 *)arg);
+	struct dma_buf_attachment *attach;
+	int ret = 0;
+
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	if (handle->attach) {
+		ret = -EBUSY;
+	} else {
+		attach = dma_buf_attach(handle->dmabuf, dbc_device);
+		if (IS_ERR(attach))
+			ret = PTR_ERR(attach);
+		else
+			handle->attach = attach;
+	}
+	dbc_handle_unlock(handle);
+	return ret;
+}
+
+int dbc_step_detach(struct dbc_handle *handle)
+{
+	if (!handle->attach)
+		return -EINVAL;
+	if (handle->sgt)
+		return -EBUSY;
+	dma_buf_detach(handle->dmabuf, handle->attach);
+	handle->attach = NULL;
+	return 0;
+}
+
+int dbc_step_unmap(struct dbc_handle *handle)
+{
+	if (!handle->sgt)
+		return -EINVAL;
+	dma_buf_unmap_attachment_unlocked(handle->attach, handle->sgt, handle->direction);
+	handle->sgt = NULL;
+	return 0;
+}
+
+int dbc_step_vunmap(struct dbc_handle *handle)
+{
+	if (!handle->vmapped)
+		return -EINVAL;
+	dma_buf_vunmap_unlocked(handle->dmabuf, &handle->vmap);
+	handle->vmapped = false;
+	return 0;
+}
+
+static int dbc_step_vmap(struct dbc_handle *handle)
+{
+	int ret;
+
+	if (handle->vmapped)
+		return -EBUSY;
+	ret = dma_buf_vmap_unlocked(handle->dmabuf, &handle->vmap);
+	handle->vmapped = !ret;
+	return ret;
+}
+
+static int dbc_simple(struct dbc_context *context, void *arg,
+		      int (*step)(struct dbc_handle *handle))
+{
+	struct dbc_handle *handle = dbc_handle_lock(context, *(u32 *)arg);
+	int ret;
+
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	ret = step(handle);
+	dbc_handle_unlock(handle);
+	return ret;
+}
+
+int dbc_detach(struct dbc_context *context, void *arg)
+{
+	return dbc_simple(context, arg, dbc_step_detach);
+}
+
+int dbc_unmap(struct dbc_context *context, void *arg)
+{
+	return dbc_simple(context, arg, dbc_step_unmap);
+}
+
+int dbc_vmap(struct dbc_context *context, void *arg)
+{
+	return dbc_simple(context, arg, dbc_step_vmap);
+}
+
+int dbc_vunmap(struct dbc_context *context, void *arg)
+{
+	return dbc_simple(context, arg, dbc_step_vunmap);
+}
+
+/* The numbers of the ABI are those of enum dma_data_direction. */
+static_assert(DBC_BIDIRECTIONAL == (int)DMA_BIDIRECTIONAL);
+static_assert(DBC_TO_DEVICE == (int)DMA_TO_DEVICE);
+static_assert(DBC_FROM_DEVICE == (int)DMA_FROM_DEVICE);
+
+int dbc_map(struct dbc_context *context, void *arg)
+{
+	struct dbc_map *map = arg;
+	struct dbc_handle *handle;
+	struct scatterlist *sg;
+	struct sg_table *sgt;
+	unsigned int i;
+	int ret = 0;
+
+	if (map->direction > DBC_FROM_DEVICE || map->reserved)
+		return -EINVAL;
+	handle = dbc_handle_lock(context, map->handle);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	if (!handle->attach) {
+		ret = -EINVAL;
+		goto unlock;
+	}
+	if (handle->sgt) {
+		ret = -EBUSY;
+		goto unlock;
+	}
+	sgt = dma_buf_map_attachment_unlocked(handle->attach, map->direction);
+	if (IS_ERR_OR_NULL(sgt)) {
+		ret = sgt ? PTR_ERR(sgt) : -ENOMEM;
+		goto unlock;
+	}
+	handle->sgt = sgt;
+	handle->direction = map->direction;
+	map->segments = sgt->nents;
+	map->bytes = 0;
+	for_each_sgtable_dma_sg(sgt, sg, i)
+		map->bytes += sg_dma_len(sg);
+unlock:
+	dbc_handle_unlock(handle);
+	return ret;
+}
+
+int dbc_export(struct dbc_context *context, void *arg)
+{
+	struct dbc_export *export = arg;
+	struct dbc_handle *handle;
+	int fd;
+
+	if (export->reserved || (export->flags & ~(O_ACCMODE | O_CLOEXEC)))
+		return -EINVAL;
+	handle = dbc_handle_lock(context, export->handle);
+	if (IS_ERR(handle))
+		return PTR_ERR(handle);
+	get_dma_buf(handle->dmabuf);
+	fd = dma_buf_fd(handle->dmabuf, export->flags);
+	if (fd < 0)
+		dma_buf_put(handle->dmabuf);
+	dbc_handle_unlock(handle);
+	export->fd = fd;
+	return fd < 0 ? fd : 0;
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Observing one buffer: its callbacks are replaced by a copy whose release
+ * counts itself and takes note of the state before the exporter's runs.
+ *
+ * A tracker takes no reference on the buffer, or it would change what is
+ * measured. Whoever looks into the buffer pins the tracker instead, and release
+ * waits for the pins.
+ */
+
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+atomic_t dbc_trackers;
+atomic_t dbc_tracked_alive;
+
+/* One buffer may be tracked by two contexts at once. */
+static DEFINE_MUTEX(dbc_track_mutex);
+
+static void dbc_tracker_free(struct kref *refs)
+{
+	kfree(container_of(refs, struct dbc_tracker, refs));
+	atomic_dec(&dbc_trackers);
+}
+
+void dbc_tracker_put(struct dbc_tracker *tracker)
+{
+	kref_put(&tracker->refs, dbc_tracker_free);
+}
+
+/* False once release was called: the buffer must not be touched any more. */
+bool dbc_tracker_pin(struct dbc_tracker *tracker)
+{
+	bool alive;
+
+	spin_lock(&tracker->lock);
+	alive = !tracker->releases;
+	if (alive)
+		tracker->pins++;
+	spin_unlock(&tracker->lock);
+	return alive;
+}
+
+void dbc_tracker_unpin(struct dbc_tracker *tracker)
+{
+	spin_lock(&tracker->lock);
+	if (!--tracker->pins)
+		wake_up_all(&tracker->idle);
+	spin_unlock(&tracker->lock);
+}
+
+static bool dbc_tracker_idle(struct dbc_tracker *tracker)
+{
+	bool idle;
+
+	spin_lock(&tracker->lock);
+	idle = !tracker->pins;
+	spin_unlock(&tracker->lock);
+	return idle;
+}
+
+/* The file may be freed in a faulty kernel, so it is read, not used. */
+u32 dbc_peek_file_refs(struct file *file)
+{
+	unsigned long count;
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	file_ref_t refs;
+
+	if (!dbc_peek(refs, &file->f_ref))
+		return DBC_CORRUPT;
+	count = file_ref_read(&refs);
+#else
+	atomic_long_t refs;
+
+	if (!dbc_peek(refs, &file->f_count))
+		return DBC_CORRUPT;
+	count = atomic_long_read(&refs);
+#endif
+	return min_t(unsigned long, count, DBC_BUSY - 1);
+}
+
+u32 dbc_primary_refs(struct dbc_tracker *tracker)
+{
+	const struct file_operations *fops;
+	struct file *file = tracker->file;
+	void *private_data;
+	u32 refs;
+
+	refs = dbc_peek_file_refs(file);
+	if (!refs)
+		return 0;
+	/* In use, but is it still the buffer's? */
+	if (!dbc_peek(fops, &file->f_op) || fops != tracker->fops ||
+	    !dbc_peek(private_data, &file->private_data) ||
+	    private_data != tracker->private_data)
+		return DBC_CORRUPT;
+	return refs;
+}
+
+static void dbc_release_wrapper(struct dma_buf *dmabuf)
+{
+	struct dbc_tracker *tracker = container_of(dmabuf->ops, struct dbc_tracker, ops);
+	bool first;
+
+	spin_lock(&tracker->lock);
+	first = !tracker->releases++;
+	spin_unlock(&tracker->lock);
+	/* The count is the complaint; freeing twice would hide it in a crash. */
+	if (!first)
+		return;
+
+	wait_event(tracker->idle, dbc_tracker_idle(tracker));
+	tracker->on_list_at_release = dbc_list_count(tracker, true);
+	tracker->primary_refs_at_release = dbc_primary_refs(tracker);
+	atomic_dec(&dbc_tracked_alive);
+	tracker->original->release(dmabuf);
+	dbc_tracker_put(tracker);
+}
+
+/* The tracker of a buffer that the caller holds a reference on, or NULL. */
+struct dbc_tracker *dbc_tracker_of(struct dma_buf *dmabuf)
+{
+	const struct dma_buf_ops *ops = READ_ONCE(dmabuf->ops);
+	struct dbc_tracker *tracker;
+
+	if (ops->release != dbc_release_wrapper)
+		return NULL;
+	tracker = container_of(ops, struct dbc_tracker, ops);
+	kref_get(&tracker->refs);
+	return tracker;
+}
+
+static struct dbc_tracker *dbc_tracker_create(struct dma_buf *dmabuf)
+{
+	struct file *file = dmabuf->file;
+	struct dbc_tracker *tracker;
+
+	tracker = kzalloc(sizeof(*tracker), GFP_KERNEL);
+	if (!tracker)
+		return NULL;
+
+	kref_init(&tracker->refs);
+	spin_lock_init(&tracker->lock);
+	init_waitqueue_head(&tracker->idle);
+	tracker->dmabuf = dmabuf;
+	tracker->file = file;
+	tracker->sb = file_inode(file)->i_sb;
+	tracker->ino = file_inode(file)->i_ino;
+	tracker->fops = file->f_op;
+	tracker->private_data = file->private_data;
+	tracker->original = dmabuf->ops;
+	tracker->ops = *dmabuf->ops;
+	tracker->ops.release = dbc_release_wrapper;
+	tracker->on_list_at_release = DBC_UNKNOWN;
+	tracker->primary_refs_at_release = DBC_UNKNOWN;
+	atomic_inc(&dbc_trackers);
+	return tracker;
+}
+
+int dbc_track(struct dbc_context *context, void *arg)
+{
+	struct dbc_tracker *tracker;
+	struct dbc_track *track = arg;
+	struct dma_buf *dmabuf;
+	struct file *file;
+	bool created;
+	int ret;
+
+	dmabuf = dma_buf_get(track->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	file = fget(track->fd);
+	ret = file == dmabuf->file ? 0 : -EINVAL;
+	if (file)
+		fput(file);
+	if (ret)
+		goto put_buffer;
+
+	mutex_lock(&dbc_track_mutex);
+	tracker = dbc_tracker_of(dmabuf);
+	created = !tracker;
+	if (created)
+		tracker = dbc_tracker_create(dmabuf);
+	if (!tracker) {
+		ret = -ENOMEM;
+		goto unlock;
+	}
+	ret = xa_alloc(&context->trackers, &track->token, tracker, xa_limit_31b, GFP_KERNEL);
+	if (ret) {
+		dbc_tracker_put(tracker);
+		goto unlock;
+	}
+	if (created) {
+		/* The buffer's own reference, dropped by its release. */
+		kref_get(&tracker->refs);
+		atomic_inc(&dbc_tracked_alive);
+		/* Whoever sees the new callbacks sees a complete tracker. */
+		smp_store_release(&dmabuf->ops, &tracker->ops);
+	}
+unlock:
+	mutex_unlock(&dbc_track_mutex);
+put_buffer:
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+void dbc_forget_tokens(struct dbc_context *context)
+{
+	struct dbc_tracker *tracker;
+	unsigned long token;
+
+	xa_for_each(&context->trackers, token, tracker)
+		dbc_tracker_put(tracker);
+	xa_destroy(&context->trackers);
+}

@@ -1,0 +1,43 @@
+//! What this program does when a case executes it once more, as an ordinary program instead of the init process.
+
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::uapi::memory::{self, PAGE};
+use crate::uapi::{borrow_number, fcntl};
+
+/// Looks at the descriptor numbers that follow. The exit status has bit n set when the n-th of them is open and can be
+/// mapped for reading as a dma-buf can; [`NOT_A_BUFFER`] when one of them is open and cannot.
+pub const PROBE_FD: &str = "--probe-fd";
+/// Exit status: an open descriptor is not the dma-buf that it should be.
+pub const NOT_A_BUFFER: i32 = 0x40;
+/// Exit status: the arguments make no sense.
+const USAGE: i32 = 0x41;
+
+/// Does what the arguments ask for and gives back the exit status; nothing when they ask for no helper mode.
+pub fn run(arguments: impl IntoIterator<Item = String>) -> Option<i32> {
+    let mut arguments = arguments.into_iter().skip(1);
+    match arguments.next()?.as_str() {
+        PROBE_FD => Some(probe(arguments)),
+        _ => None,
+    }
+}
+
+fn probe(numbers: impl Iterator<Item = String>) -> i32 {
+    let mut open = 0;
+    for (index, number) in numbers.enumerate() {
+        let Ok(number) = number.parse() else { return USAGE };
+        match fcntl(number, libc::F_GETFD, 0) {
+            Err(Errno::EBADF) => {}
+            Ok(_) if shows_memory(borrow_number(number)) => open |= 1 << index,
+            _ => return NOT_A_BUFFER,
+        }
+    }
+    open
+}
+
+fn shows_memory(fd: BorrowedFd<'_>) -> bool {
+    memory::map(fd, PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).is_ok()
+}

@@ -1,0 +1,86 @@
+//! The first process of the guest.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::reboot::{RebootMode, reboot};
+
+use crate::channel::Channel;
+use crate::exporter::Exporter;
+use crate::protocol::{CaseKey, Record, VERSION};
+use crate::runner::Runner;
+use crate::suite;
+
+/// The keys to run, one a line, put into the initramfs by the host.
+const PLAN: &str = "/plan";
+
+/// Runs the plan and restarts the machine, which ends QEMU.
+pub fn main() {
+    if std::process::id() != 1 {
+        eprintln!("this program is the init process of a test kernel; run it with `cargo xtask test`");
+        std::process::exit(2);
+    }
+    let mounted = mount_all();
+    match Channel::open() {
+        Ok(channel) => run(channel, mounted),
+        Err(errno) => eprintln!("conformance: no result channel: {errno}"),
+    }
+    // QEMU runs with -no-reboot, so this ends it. Without it the kernel would panic because init left, which the host
+    // would take for what it looks like.
+    let _ = reboot(RebootMode::RB_AUTOBOOT);
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+fn run(channel: Channel, mounted: Result<(), String>) {
+    let kernel = nix::sys::utsname::uname().map_or_else(
+        |errno| format!("unknown ({errno})"),
+        |uname| uname.release().to_string_lossy().into_owned(),
+    );
+    channel.send(Record::Hello { protocol: VERSION, kernel, uptime_ms: uptime().as_millis() as u64 });
+    let planned = match mounted.and_then(|()| plan()) {
+        Ok(planned) => planned,
+        Err(why) => {
+            channel.send(Record::Stop { reason: why });
+            channel.drain();
+            return;
+        }
+    };
+    channel.send(Record::Plan { cases: planned.iter().map(|(key, ..)| key.clone()).collect() });
+    let ended = Runner::new(&channel, uptime()).run(&planned);
+    channel.send(Record::Count { ended });
+    channel.drain();
+}
+
+/// A planned run: the key, and where it leads.
+pub type Planned = (CaseKey, &'static crate::case::Case, Exporter);
+
+fn plan() -> Result<Vec<Planned>, String> {
+    let text = fs::read_to_string(PLAN).map_err(|error| format!("{PLAN}: {error}"))?;
+    text.lines()
+        .map(|line| {
+            let key = CaseKey(line.to_string());
+            suite::find(&key).map(|(case, exporter)| (key, case, exporter)).ok_or(format!("unknown case: {line}"))
+        })
+        .collect()
+}
+
+fn uptime() -> Duration {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    now.map_or(Duration::ZERO, Duration::from)
+}
+
+fn mount_all() -> Result<(), String> {
+    for (kind, target) in [
+        ("devtmpfs", "/dev"),
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("debugfs", "/sys/kernel/debug"),
+        ("tmpfs", "/tmp"),
+    ] {
+        fs::create_dir_all(target).map_err(|error| format!("{target}: {error}"))?;
+        mount(Some(kind), target, Some(kind), MsFlags::empty(), None::<&str>)
+            .map_err(|errno| format!("mounting {kind} on {target}: {errno}"))?;
+    }
+    Ok(())
+}

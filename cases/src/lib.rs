@@ -1,0 +1,24 @@
+//! The conformance cases, the guest program that runs them, and the protocol in which it reports.
+//!
+//! This crate knows the dma-buf ioctls and nothing of QEMU; `harness` knows QEMU and nothing of dma-buf ioctls. They meet
+//! in [`protocol`] and in the catalogue of [`suite`].
+//!
+//! Where to look: [`clause`] is the contract, [`mod@case`] what a case is, [`suite`] the cases themselves, [`steps`] the pen
+//! they write transcripts with, [`fixture`] what they are made of, [`uapi`] the system calls; [`init`] and [`runner`] are
+//! the guest.
+
+pub mod case;
+pub mod channel;
+pub mod clause;
+pub mod exporter;
+pub mod fixture;
+pub mod helper;
+pub mod init;
+pub mod kernel_log;
+pub mod need;
+pub mod protocol;
+pub mod runner;
+pub mod steps;
+pub mod suite;
+pub mod uapi;
+pub mod world;

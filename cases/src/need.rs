@@ -1,0 +1,47 @@
+//! What a case needs from the kernel, stated as data and probed before the case runs.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that a kernel may or may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// `DMA_BUF_IOCTL_DERIVE` works on a dma-buf.
+    Derive,
+    /// The kernel does not know `DMA_BUF_IOCTL_DERIVE`: cases about the time before the patch.
+    NoDerive,
+    /// The in-kernel test importer, `/dev/dmabuf-conformance`.
+    TestImporter,
+    /// vgem, the DRM driver without hardware.
+    Vgem,
+    /// Fences made by user space: debugfs `sync/sw_sync`.
+    SwSync,
+    /// The list of all buffers: debugfs `dma_buf/bufinfo`.
+    Bufinfo,
+    /// The system calls of 32-bit programs.
+    Ia32,
+}
+
+impl Need {
+    /// All of them.
+    pub const ALL: &'static [Need] =
+        &[Need::Derive, Need::NoDerive, Need::TestImporter, Need::Vgem, Need::SwSync, Need::Bufinfo, Need::Ia32];
+
+    /// Name in records and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Need::Derive => "derive",
+            Need::NoDerive => "no-derive",
+            Need::TestImporter => "test-importer",
+            Need::Vgem => "vgem",
+            Need::SwSync => "sw-sync",
+            Need::Bufinfo => "bufinfo",
+            Need::Ia32 => "ia32",
+        }
+    }
+
+    /// The need with this name.
+    pub fn by_name(name: &str) -> Option<Need> {
+        Need::ALL.iter().copied().find(|need| need.name() == name)
+    }
+}

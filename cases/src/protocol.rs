@@ -1,0 +1,199 @@
+//! What the guest tells the host: one JSON object a line, on a channel that nothing else writes to.
+//!
+//! A run is `hello`, `plan`, then for every case `begin`, its steps, `end`, and at last `count`. The host never infers
+//! success from silence: a case without an `end` was lost, and a run without a `count` was cut.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this protocol. Host and guest are built from one checkout; a difference means a stale guest binary.
+pub const VERSION: u32 = 1;
+
+/// Names one planned run of a case: `rights/derive_table@system-heap`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CaseKey(pub String);
+
+impl CaseKey {
+    /// Joins a case id and an exporter name.
+    pub fn new(id: &str, exporter: &str) -> Self {
+        CaseKey(format!("{id}@{exporter}"))
+    }
+
+    /// The case id: area and behaviour.
+    pub fn id(&self) -> &str {
+        self.0.split_once('@').map_or(self.0.as_str(), |(id, _)| id)
+    }
+
+    /// The exporter the case runs on.
+    pub fn exporter(&self) -> &str {
+        self.0.split_once('@').map_or("", |(_, exporter)| exporter)
+    }
+}
+
+impl fmt::Display for CaseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One line on the channel. `seq` counts from 0 without a gap, so that a lost or torn line is noticed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Position on the channel.
+    pub seq: u64,
+    /// What is said.
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+/// What the guest says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "r", rename_all = "kebab-case")]
+pub enum Record {
+    /// The runner is up.
+    Hello {
+        /// [`VERSION`] of the guest.
+        protocol: u32,
+        /// `uname -r`.
+        kernel: String,
+        /// Milliseconds from the kernel's start to this record.
+        uptime_ms: u64,
+    },
+    /// The cases this guest is going to run, in order.
+    Plan {
+        /// Their keys.
+        cases: Vec<CaseKey>,
+    },
+    /// A case starts.
+    Begin {
+        /// Its key.
+        case: CaseKey,
+        /// How long it may take before the guest kills it, in milliseconds of guest time.
+        limit_ms: u64,
+    },
+    /// A step starts. Sent before the call is made, so that a step that never returns has a name.
+    Call {
+        /// The call in the notation of the transcript.
+        text: String,
+    },
+    /// The step that was called last returned.
+    Return {
+        /// Its result: a name, a value or an errno.
+        text: String,
+    },
+    /// An expectation was tested.
+    Check {
+        /// The expectation, as a sentence.
+        sentence: String,
+        /// Whether it held.
+        holds: bool,
+        /// What was seen instead; empty when it held.
+        detail: String,
+    },
+    /// A documented limit was probed.
+    Hazard {
+        /// The limit, as a sentence.
+        sentence: String,
+        /// Whether it is there, as documented.
+        present: bool,
+    },
+    /// Behaviour for which no rule exists.
+    Note {
+        /// What was observed.
+        text: String,
+    },
+    /// A case is over.
+    End {
+        /// Its key.
+        case: CaseKey,
+        /// How it ended.
+        outcome: Outcome,
+        /// Milliseconds of guest time it took.
+        ms: u64,
+    },
+    /// The runner gives up this guest: the kernel is no longer to be trusted with the cases that are left.
+    Stop {
+        /// Why.
+        reason: String,
+    },
+    /// The last record.
+    Count {
+        /// How many cases ended in this guest.
+        ended: usize,
+    },
+}
+
+/// How a case ended, as far as the guest can know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "o", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Every check held.
+    Pass,
+    /// At least one check did not hold.
+    Fail,
+    /// Something the case needs is not there.
+    Skip {
+        /// Name of the need.
+        need: String,
+        /// What was tried and how it answered.
+        why: String,
+    },
+    /// Our own set-up did not work, so the clause was not judged.
+    Broken {
+        /// What failed.
+        why: String,
+    },
+    /// The case's process was killed by a signal.
+    Killed {
+        /// Name of the signal.
+        signal: String,
+    },
+    /// The case did not end within its limit.
+    TimedOut,
+    /// The case held, but left something behind in the kernel.
+    Leaked {
+        /// What was left.
+        what: String,
+    },
+}
+
+/// Prefix of the marks that the runner writes into the kernel log, so that the console can be cut into cases.
+pub const KMSG_MARK: &str = "conformance:";
+
+/// The kernel log line that opens a case.
+pub fn begin_mark(case: &CaseKey) -> String {
+    format!("{KMSG_MARK} begin {case}")
+}
+
+/// The kernel log line that closes a case.
+pub fn end_mark(case: &CaseKey) -> String {
+    format!("{KMSG_MARK} end {case}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_survives_the_channel() {
+        let line = Line {
+            seq: 7,
+            record: Record::End {
+                case: CaseKey::new("rights/table", "udmabuf"),
+                outcome: Outcome::Skip { need: "derive".into(), why: "ENOTTY".into() },
+                ms: 12,
+            },
+        };
+        let text = serde_json::to_string(&line).unwrap();
+        assert!(!text.contains('\n'));
+        assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
+    }
+
+    #[test]
+    fn a_key_splits_into_id_and_exporter() {
+        let key = CaseKey::new("rights/table", "udmabuf-list");
+        assert_eq!((key.id(), key.exporter()), ("rights/table", "udmabuf-list"));
+    }
+}

@@ -1,0 +1,147 @@
+//! Runs planned cases one after the other, each in a process of its own.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use crate::channel::Channel;
+use crate::init::Planned;
+use crate::kernel_log::KernelLog;
+use crate::protocol::{Outcome, Record, begin_mark, end_mark};
+use crate::steps::{Steps, Stop};
+use crate::uapi::importer::{Count, Importer};
+use crate::uapi::process::{self, Ending};
+use crate::world::World;
+
+/// What a case may take on a machine that boots as fast as [`NOMINAL_BOOT`].
+const NOMINAL_LIMIT: Duration = Duration::from_secs(10);
+/// The boot time, from the kernel's start to init, that limits are scaled by. A guest that needs ten times as long gets
+/// ten times the limits; one measured factor, as sanitizers and emulation slow both down alike.
+const NOMINAL_BOOT: Duration = Duration::from_secs(1);
+/// What a case process exits with once its outcome is in the pipe.
+const DELIVERED: i32 = 0;
+
+/// Runs cases in the guest.
+pub struct Runner<'a> {
+    channel: &'a Channel,
+    log: Option<KernelLog>,
+    importer: Option<Importer>,
+    limit: Duration,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner whose limits fit a guest that took `boot` to come up.
+    pub fn new(channel: &'a Channel, boot: Duration) -> Self {
+        let factor = boot.as_secs_f64() / NOMINAL_BOOT.as_secs_f64();
+        let limit = NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0));
+        Runner { channel, log: KernelLog::open().ok(), importer: Importer::open().ok(), limit }
+    }
+
+    /// Runs the plan and gives back how many cases ended. Stops early when the kernel is no longer to be trusted.
+    pub fn run(&mut self, planned: &[Planned]) -> usize {
+        let world = World::probe();
+        if let Some(reason) = self.complaint("before the first case") {
+            self.channel.send(Record::Stop { reason });
+            return 0;
+        }
+        for (index, planned) in planned.iter().enumerate() {
+            let outcome_is_final = self.one(planned, &world);
+            let reason = match outcome_is_final {
+                true => self.complaint("while the case ran"),
+                false => Some("a process is stuck inside the kernel and does not die".into()),
+            };
+            if let Some(reason) = reason {
+                self.channel.send(Record::Stop { reason });
+                return index + 1;
+            }
+        }
+        planned.len()
+    }
+
+    /// One case. False when its process could not be killed.
+    fn one(&mut self, (key, case, exporter): &Planned, world: &World) -> bool {
+        self.mark(&begin_mark(key));
+        self.channel.send(Record::Begin { case: key.clone(), limit_ms: self.limit.as_millis() as u64 });
+        let start = Instant::now();
+        let mut stuck = false;
+        let outcome = match world.lacks(case.needs) {
+            Some((need, why)) => Outcome::Skip { need: need.name().into(), why: why.into() },
+            None => {
+                let before = self.buffers();
+                let (outcome, ending) = self.in_child(|steps| (case.run)(steps, *exporter));
+                stuck = ending == Some(Ending::Stuck);
+                if outcome == Outcome::Pass { leaked(before, self.buffers()).unwrap_or(outcome) } else { outcome }
+            }
+        };
+        if !stuck && let Some(importer) = &self.importer {
+            // What RCU and the work queues still hold belongs to this case, complaints included.
+            let _ = importer.drain();
+        }
+        let ms = start.elapsed().as_millis() as u64;
+        self.mark(&end_mark(key));
+        self.channel.send(Record::End { case: key.clone(), outcome, ms });
+        !stuck
+    }
+
+    fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> (Outcome, Option<Ending>) {
+        let broken = |why: String| Outcome::Broken { why };
+        let (mut reader, writer) = match std::io::pipe() {
+            Ok(ends) => ends,
+            Err(error) => return (broken(format!("pipe: {error}")), None),
+        };
+        let channel = *self.channel;
+        let child = process::spawn(move || {
+            let mut writer = writer;
+            let outcome = judge(Steps::new(channel), run);
+            let text = serde_json::to_vec(&outcome).unwrap_or_default();
+            if writer.write_all(&text).is_ok() { DELIVERED } else { 1 }
+        });
+        let ending = match child.and_then(|pid| process::wait(pid, self.limit)) {
+            Ok(ending) => ending,
+            Err(errno) => return (broken(format!("running the case's process: {errno}")), None),
+        };
+        let outcome = match ending {
+            Ending::Exited(DELIVERED) => {
+                let mut text = String::new();
+                let read = reader.read_to_string(&mut text);
+                read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or(broken("no outcome".into()))
+            }
+            Ending::Exited(status) => broken(format!("the case's process exited with status {status}")),
+            Ending::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
+            Ending::TimedOut | Ending::Stuck => Outcome::TimedOut,
+        };
+        (outcome, Some(ending))
+    }
+
+    fn buffers(&self) -> Option<Count> {
+        self.importer.as_ref().and_then(|importer| importer.totals().ok()).map(|totals| totals.listed)
+    }
+
+    fn mark(&self, text: &str) {
+        if let Some(log) = &self.log {
+            log.mark(text);
+        }
+    }
+
+    fn complaint(&mut self, when: &str) -> Option<String> {
+        let headline = self.log.as_mut()?.complaint()?;
+        Some(format!("the kernel complained {when}: {headline}"))
+    }
+}
+
+fn judge(mut steps: Steps, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> Outcome {
+    match run(&mut steps) {
+        // A violation that was seen stays one, even when the case then could not go on.
+        _ if steps.failed() => Outcome::Fail,
+        Ok(()) if !steps.observed() => Outcome::Broken { why: "the case tested nothing".into() },
+        Ok(()) => Outcome::Pass,
+        Err(Stop::Failed) => Outcome::Fail,
+        Err(Stop::Broken(why)) => Outcome::Broken { why },
+    }
+}
+
+fn leaked(before: Option<Count>, after: Option<Count>) -> Option<Outcome> {
+    let (before, after) = (before?, after?);
+    (before != after).then(|| Outcome::Leaked {
+        what: format!("{after} buffers on the global list after the case's process is gone, {before} before it"),
+    })
+}

@@ -1,0 +1,155 @@
+//! What a case writes down while it runs: calls with their results, checks, notes.
+//!
+//! A transcript holds names and errnos, never numbers that differ between runs.
+
+use std::fmt::Display;
+
+use nix::errno::Errno;
+
+use crate::channel::Channel;
+use crate::protocol::Record;
+
+/// Why a case ends before its last line.
+#[derive(Debug)]
+pub enum Stop {
+    /// A check that the rest of the case stands on did not hold. It is in the transcript already.
+    Failed,
+    /// Our own set-up did not work: the clause was not judged.
+    Broken(String),
+}
+
+/// Result of a piece of a case.
+pub type Step<T = ()> = Result<T, Stop>;
+
+/// Turns an error of our own set-up into [`Stop::Broken`].
+pub trait OrBroken<T> {
+    /// Says what could not be set up.
+    ///
+    /// # Errors
+    /// [`Stop::Broken`] for every error.
+    fn or_broken(self, what: &str) -> Step<T>;
+}
+
+impl<T, E: Display> OrBroken<T> for Result<T, E> {
+    fn or_broken(self, what: &str) -> Step<T> {
+        self.map_err(|error| Stop::Broken(format!("{what}: {error}")))
+    }
+}
+
+/// The pen of a running case.
+#[derive(Debug)]
+pub struct Steps {
+    channel: Channel,
+    checks: usize,
+    failures: usize,
+    hazards: usize,
+    notes: usize,
+}
+
+impl Steps {
+    /// Starts a transcript.
+    pub fn new(channel: Channel) -> Self {
+        Steps { channel, checks: 0, failures: 0, hazards: 0, notes: 0 }
+    }
+
+    /// Makes a call and writes down `text` before and `shown` or the errno after it.
+    ///
+    /// # Errors
+    /// The errno of the call, for the case to judge.
+    pub fn call<T>(
+        &mut self,
+        text: impl Into<String>,
+        shown: impl FnOnce(&T) -> String,
+        act: impl FnOnce() -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        self.channel.send(Record::Call { text: text.into() });
+        let result = act();
+        let text = match &result {
+            Ok(value) => shown(value),
+            Err(errno) => errno_name(*errno),
+        };
+        self.channel.send(Record::Return { text });
+        result
+    }
+
+    /// Tests an expectation and goes on either way.
+    pub fn check(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> bool {
+        self.checks += 1;
+        self.failures += usize::from(!holds);
+        let detail = if holds { String::new() } else { detail.to_string() };
+        self.channel.send(Record::Check { sentence: sentence.into(), holds, detail });
+        holds
+    }
+
+    /// Tests that two values are the same.
+    pub fn equal<T: PartialEq + std::fmt::Debug>(&mut self, sentence: impl Into<String>, got: T, want: T) -> bool {
+        let holds = got == want;
+        self.check(sentence, holds, format_args!("expected {want:?}, got {got:?}"))
+    }
+
+    /// Tests that a search, such as a loop over many calls, found nothing wrong. What it found, or the errno that ended
+    /// it, is the detail.
+    pub fn nothing_wrong(&mut self, sentence: impl Into<String>, found: Result<Option<String>, Errno>) -> bool {
+        let wrong = found.unwrap_or_else(|errno| Some(format!("a call gave {}", errno_name(errno))));
+        self.check(sentence, wrong.is_none(), wrong.unwrap_or_default())
+    }
+
+    /// As [`Steps::check`], where the rest of the case makes no sense unless it holds.
+    ///
+    /// # Errors
+    /// [`Stop::Failed`] when it does not hold.
+    pub fn must(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> Step {
+        if self.check(sentence, holds, detail) { Ok(()) } else { Err(Stop::Failed) }
+    }
+
+    /// Checks that a call that was written down succeeded, and hands out its value.
+    ///
+    /// # Errors
+    /// [`Stop::Failed`] with the errno in the transcript.
+    pub fn succeeds<T>(&mut self, sentence: impl Into<String>, result: Result<T, Errno>) -> Step<T> {
+        let detail = result.as_ref().err().map(|errno| format!("it gave {}", errno_name(*errno)));
+        self.must(sentence, detail.is_none(), detail.unwrap_or_default())?;
+        result.map_err(|_| Stop::Failed)
+    }
+
+    /// Checks that a call that was written down failed with exactly this errno.
+    pub fn fails_with<T>(&mut self, sentence: impl Into<String>, result: &Result<T, Errno>, want: Errno) -> bool {
+        let got = outcome_name(result);
+        self.check(sentence, got == errno_name(want), format_args!("expected {}, got {got}", errno_name(want)))
+    }
+
+    /// Probes a documented limit.
+    pub fn hazard(&mut self, sentence: impl Into<String>, present: bool) {
+        self.hazards += 1;
+        self.channel.send(Record::Hazard { sentence: sentence.into(), present });
+    }
+
+    /// Records behaviour for which no rule exists.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.notes += 1;
+        self.channel.send(Record::Note { text: text.into() });
+    }
+
+    /// Whether a check failed so far.
+    pub fn failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Whether the case observed anything at all. One that did not proves nothing.
+    pub fn observed(&self) -> bool {
+        self.checks + self.hazards + self.notes > 0
+    }
+}
+
+/// The name of an errno as man pages print it.
+pub fn errno_name(errno: Errno) -> String {
+    format!("{errno:?}")
+}
+
+/// `ok`, or the name of the errno.
+pub fn outcome_name<T>(result: &Result<T, Errno>) -> String {
+    match result {
+        Ok(_) => "ok".into(),
+        Err(errno) => errno_name(*errno),
+    }
+}

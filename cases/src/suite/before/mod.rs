@@ -1,0 +1,3 @@
+//! The kernel without the patch.
+
+pub mod absent;

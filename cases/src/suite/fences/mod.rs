@@ -1,0 +1,13 @@
+//! Fences: one timeline for all descriptors of a buffer.
+
+pub mod error;
+pub mod importer_fence;
+pub mod pending_poll;
+pub mod polling;
+pub mod polling_dup;
+pub mod same_fence;
+pub mod same_fence_dup;
+pub mod step_by_step;
+pub mod sync_file_outlives;
+pub mod write_through_rdonly_export;
+pub mod write_through_read_only;

@@ -1,0 +1,93 @@
+//! Descriptors that are closed while a poll waits for a fence.
+
+use nix::poll::PollFlags;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::export;
+use crate::fixture::fd::Fd;
+use crate::fixture::fence::{Timeline, poll_now, way_text};
+use crate::fixture::poller::Sleeper;
+use crate::fixture::siblings::Family;
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::dma_buf::{Way, import_sync_file};
+use std::os::fd::AsFd;
+
+crate::case! {
+    /// A poll through an alias leaves a callback on the fence. When all descriptors are closed before the fence signals,
+    /// the buffer lives until the callback has run and is released then. When descriptors are left, the callback leaves
+    /// every count as it was. A process asleep in poll keeps the buffer as a descriptor does.
+    "F-5", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    for polled in 0..4 {
+        for way in [Way::Read, Way::Write] {
+            if !(counts_come_back(s, exporter, polled, way)? && all_closed(s, exporter, polled, way)?) {
+                // What one closing got wrong is wrong in the kernel from here on.
+                return Ok(());
+            }
+        }
+    }
+    asleep(s, exporter)
+}
+
+const NAMES: [&str; 4] = ["primary", "RW alias", "RO alias", "alias of RW alias"];
+
+fn counts_come_back(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) -> Step<bool> {
+    let (watch, family) = quiet_family(exporter)?;
+    let fds: Vec<_> = family.iter().collect();
+    let before = watch.counts(&fds)?;
+    let timeline = Timeline::new()?;
+    let fence = timeline.fence(1)?;
+    import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
+    poll_now(&family[polled]).or_broken("poll")?;
+    timeline.advance()?;
+    let changed = watch.counts(&fds)?.change_since(&before);
+    let sentence = format!("poll on {}, {} fence signals: counts as before", NAMES[polled], way_text(way));
+    Ok(s.nothing_wrong(sentence, Ok(changed)))
+}
+
+fn all_closed(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) -> Step<bool> {
+    let (watch, family) = quiet_family(exporter)?;
+    let timeline = Timeline::new()?;
+    let fence = timeline.fence(1)?;
+    import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
+    poll_now(&family[polled]).or_broken("poll")?;
+    // The polled one goes first: what is closed after it must not take away what the callback stands on.
+    let mut family: Vec<_> = family.into_iter().map(Some).collect();
+    drop(family[polled].take());
+    drop(family);
+    let early = watch.not_alive()?;
+    timeline.advance()?;
+    let wrong = match early {
+        Some(wrong) => Some(format!("with the callback pending: {wrong}")),
+        None => watch.not_gone()?.map(|wrong| format!("after the callback: {wrong}")),
+    };
+    let sentence =
+        format!("poll on {}, {} fence, all closed: released once, after the callback", NAMES[polled], way_text(way));
+    Ok(s.nothing_wrong(sentence, Ok(wrong)))
+}
+
+fn asleep(s: &mut Steps, exporter: Exporter) -> Step {
+    let (watch, family) = quiet_family(exporter)?;
+    let timeline = Timeline::new()?;
+    let fence = timeline.fence(1)?;
+    import_sync_file(family[2].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
+    let sleeper = Sleeper::start(&family[2], PollFlags::POLLIN)?;
+    drop(family);
+    s.nothing_wrong("all closed but for a process asleep in poll: alive and listed once", Ok(watch.not_alive()?));
+    timeline.advance()?;
+    let woken = sleeper.woken();
+    let right = matches!(woken, Some(Ok(PollFlags::POLLIN)));
+    s.check("the signal wakes it with POLLIN", right, format_args!("{woken:?}"));
+    Ok(())
+}
+
+fn quiet_family(exporter: Exporter) -> Step<(Watch, Vec<Fd>)> {
+    let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+    let watch = Watch::start(&primary)?;
+    let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+    Ok((watch, family.into_vec()))
+}

@@ -1,0 +1,79 @@
+//! What poll and epoll say while a fence is pending, and who wakes when it signals.
+
+use nix::errno::Errno;
+use nix::poll::PollFlags;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::Fd;
+use crate::fixture::fence::{Timeline, poll_now, poll_text};
+use crate::fixture::poller::{Sleeper, Wakeups};
+use crate::steps::{Step, Steps};
+use crate::uapi::dma_buf::Way;
+
+crate::case! {
+    /// Through every descriptor a pending write fence holds back POLLIN and POLLOUT and a pending read fence POLLOUT
+    /// only, for poll and for epoll. When it signals, every descriptor in an epoll set is reported and every process
+    /// that sleeps in poll wakes up, whichever descriptor each of them holds.
+    "F-2", Contract, Exporter::MAIN, [Derive, SwSync]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let family = s.family(primary)?.into_vec();
+    judge(s, &family)
+}
+
+const BOTH: PollFlags = PollFlags::POLLIN.union(PollFlags::POLLOUT);
+
+/// Polls every descriptor of `family` with each kind of fence pending.
+pub fn judge(s: &mut Steps, family: &[Fd]) -> Step {
+    s.nothing_wrong("without a fence, all are ready to be read and written", agree(family, BOTH));
+    let timeline = Timeline::new()?;
+    let kinds = [("write", Way::Write, PollFlags::empty()), ("read", Way::Read, PollFlags::POLLIN)];
+    for (index, (kind, way, ready)) in kinds.into_iter().enumerate() {
+        let into = &family[(index + 1) % family.len()];
+        let value = 2 * index as u32 + 1;
+
+        let fence = timeline.fence(value)?;
+        let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
+        s.succeeds(format!("{} takes the {kind} fence", into.name), imported)?;
+        s.nothing_wrong(format!("poll on each: {}", poll_text(ready)), agree(family, ready));
+        let wakeups = Wakeups::of(family)?;
+        s.nothing_wrong(format!("epoll on each: {}", poll_text(ready)), Ok(all(family, &wakeups.take()?, ready)));
+        timeline.advance()?;
+        let woken = wakeups.take()?;
+        s.nothing_wrong("the signal makes epoll report each as ready", Ok(all(family, &woken, BOTH)));
+        drop(wakeups);
+        s.nothing_wrong("poll on each: POLLIN|POLLOUT", agree(family, BOTH));
+
+        let fence = timeline.fence(value + 1)?;
+        let imported = s.import_fence(into, way, &format!("next {kind} fence"), &fence);
+        s.succeeds(format!("{} takes the next {kind} fence", into.name), imported)?;
+        let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<Step<Vec<_>>>()?;
+        s.check("a process sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has come back");
+        timeline.advance()?;
+        let wrong = sleepers.iter().find_map(not_woken);
+        s.nothing_wrong("the signal wakes each with POLLOUT", Ok(wrong));
+    }
+    Ok(())
+}
+
+fn agree(family: &[Fd], want: PollFlags) -> Result<Option<String>, Errno> {
+    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>()?;
+    Ok(all(family, &got, want))
+}
+
+fn all(family: &[Fd], got: &[PollFlags], want: PollFlags) -> Option<String> {
+    let (fd, got) = family.iter().zip(got).find(|(_, got)| **got != want)?;
+    Some(format!("{}: {}", fd.name, poll_text(*got)))
+}
+
+fn not_woken(sleeper: &Sleeper) -> Option<String> {
+    match sleeper.woken() {
+        Some(Ok(PollFlags::POLLOUT)) => None,
+        Some(Ok(other)) => Some(format!("{}: {}", sleeper.name, poll_text(other))),
+        Some(Err(errno)) => Some(format!("{}: poll gave {errno:?}", sleeper.name)),
+        None => Some(format!("{} sleeps on", sleeper.name)),
+    }
+}

@@ -1,0 +1,107 @@
+//! Several fences that signal one after the other.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::Fd;
+use crate::fixture::fence::{Timeline, pending, poll_now, poll_text, way_text};
+use crate::steps::{Step, Steps};
+use crate::uapi::dma_buf::{self, Way};
+use crate::uapi::sync_file;
+
+crate::case! {
+    /// Fences of one timeline that come in through different descriptors and signal one by one: after every step all
+    /// descriptors agree on what is pending, and the sync_file that each exported for fence n is signalled from step n
+    /// on. The same for as many timelines of one fence each.
+    "F-3", Contract, Exporter::MAIN, [Derive, SwSync]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let family = s.family(primary)?.into_vec();
+    one_timeline(s, &family)?;
+    many_timelines(s, &family)
+}
+
+fn one_timeline(s: &mut Steps, family: &[Fd]) -> Step {
+    let timeline = Timeline::new()?;
+    let mut exported: Vec<Vec<OwnedFd>> = Vec::new();
+    for (index, into) in family.iter().enumerate() {
+        let fence = timeline.fence(index as u32 + 1)?;
+        let imported = s.import_fence(into, Way::Write, &format!("fence {}", index + 1), &fence);
+        s.succeeds(format!("{} takes fence {}", into.name, index + 1), imported)?;
+        let files = family.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), Way::Write));
+        let files = s.call("export_sync_file(each, WRITE)", |_| "ok".into(), || files.collect());
+        exported.push(s.succeeds("every descriptor exports it", files)?);
+    }
+    for step in 0..=family.len() {
+        // A later fence of the same timeline has taken the place of the earlier ones in the buffer.
+        let left = usize::from(step < family.len());
+        let sentence = format!("step {step}: {left} pending through every descriptor");
+        s.nothing_wrong(sentence, agree(family, Way::Write, left));
+        let sentence = format!("step {step}: the first {step} of the exported fences are signalled, for all");
+        s.nothing_wrong(sentence, signalled(family, &exported, step));
+        if step < family.len() {
+            timeline.advance()?;
+        }
+    }
+    Ok(())
+}
+
+fn signalled(family: &[Fd], exported: &[Vec<OwnedFd>], step: usize) -> Result<Option<String>, Errno> {
+    for (index, files) in exported.iter().enumerate() {
+        for (fd, file) in family.iter().zip(files) {
+            let status = sync_file::info(file.as_fd())?.status;
+            if status != i32::from(index < step) {
+                return Ok(Some(format!("fence {} as {} exported it has status {status}", index + 1, fd.name)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn many_timelines(s: &mut Steps, family: &[Fd]) -> Step {
+    let mut timelines = Vec::new();
+    // Readers and writers in turn, so that the two views of a step differ.
+    for (index, into) in family.iter().rev().enumerate() {
+        let way = if index % 2 == 0 { Way::Read } else { Way::Write };
+        let timeline = Timeline::new()?;
+        let fence = timeline.fence(1)?;
+        let name = format!("fence of timeline {}", index + 1);
+        let imported = s.import_fence(into, way, &name, &fence);
+        s.succeeds(format!("{} takes the {name}", into.name), imported)?;
+        timelines.push((way, timeline));
+    }
+    for step in 0..=timelines.len() {
+        let left = &timelines[step..];
+        let writes = left.iter().filter(|(way, _)| *way == Way::Write).count();
+        for (way, want) in [(Way::Read, writes), (Way::Write, left.len())] {
+            let sentence = format!("step {step}: {want} pending for {} through every descriptor", way_text(way));
+            s.nothing_wrong(sentence, agree(family, way, want));
+        }
+        s.nothing_wrong(format!("step {step}: poll says the same through all"), same_poll(family));
+        if let Some((_, timeline)) = left.first() {
+            timeline.advance()?;
+        }
+    }
+    Ok(())
+}
+
+fn agree(family: &[Fd], way: Way, want: usize) -> Result<Option<String>, Errno> {
+    for fd in family {
+        let got = pending(fd, way)?;
+        if got != want {
+            return Ok(Some(format!("{} has {got}", fd.name)));
+        }
+    }
+    Ok(None)
+}
+
+fn same_poll(family: &[Fd]) -> Result<Option<String>, Errno> {
+    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>()?;
+    let odd = family.iter().zip(&got).find(|(_, flags)| **flags != got[0]);
+    Ok(odd.map(|(fd, flags)| format!("{}: {}, primary: {}", fd.name, poll_text(*flags), poll_text(got[0]))))
+}

@@ -1,0 +1,42 @@
+//! Calls for writing on a descriptor that is open for reading.
+
+use crate::case::Judgement::Record;
+use crate::exporter::Exporter;
+use crate::fixture::fd::Fd;
+use crate::fixture::fence::{Timeline, poll_now, poll_text};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, import_sync_file};
+use std::os::fd::AsFd;
+
+crate::case! {
+    /// What a read-only alias answers to CPU access brackets for writing and to a fence that is imported for writing,
+    /// and what such a fence does to the primary.
+    "F-8", Record, Exporter::MAIN, [Derive, SwSync]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let family = s.family(primary)?.into_vec();
+    for fd in [&family[2], &family[3]] {
+        record(s, fd, &family[0])?;
+    }
+    Ok(())
+}
+
+/// Notes what `fd` answers and what `other` shows of it.
+pub fn record(s: &mut Steps, fd: &Fd, other: &Fd) -> Step {
+    for (way, text) in [(Way::Write, "WRITE"), (Way::ReadWrite, "READ|WRITE")] {
+        let begun = begin_cpu_access(fd.as_fd(), way);
+        let ended = end_cpu_access(fd.as_fd(), way);
+        let (begun, ended) = (outcome_name(&begun), outcome_name(&ended));
+        s.note(format!("SYNC for {text} through {}: start {begun}, end {ended}", fd.name));
+        let timeline = Timeline::new()?;
+        let fence = timeline.fence(1)?;
+        let imported = outcome_name(&import_sync_file(fd.as_fd(), way, fence.as_fd()));
+        s.note(format!("IMPORT_SYNC_FILE for {text} through {}: {imported}", fd.name));
+        let seen = poll_text(poll_now(other).or_broken("poll")?);
+        s.note(format!("with it pending, poll on {}: {seen}", other.name));
+        timeline.advance()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! A device that maps a read-only alias for writing.
+
+use crate::case::Judgement::Hazard;
+use crate::exporter::Exporter;
+use crate::fixture::fd::RDONLY;
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::uapi::importer::Direction;
+use crate::uapi::memory::PAGE;
+
+crate::case! {
+    /// A driver that imported a read-only alias maps the whole buffer for its device to write into, and begins CPU access
+    /// for that.
+    "H-3", Hazard("the direction of a mapping is the driver's own word, and the dma-buf API passes it no descriptor to compare with"),
+    Exporter::MAIN, [Derive, TestImporter]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let buffer = s.export(exporter, 2)?;
+    let (len, primary) = (buffer.len(), buffer.primary);
+    let watch = Watch::start(&primary)?;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    s.close(primary);
+    let importer = watch.importer();
+    for (direction, text) in
+        [(Direction::FromDevice, "DMA_FROM_DEVICE"), (Direction::Bidirectional, "DMA_BIDIRECTIONAL")]
+    {
+        let handle = importer.import(alias.number());
+        let handle = s.succeeds("an importer takes the alias", handle)?;
+        importer.attach(handle).map_err(errno_name).or_broken("attaching")?;
+        let mapped = s.call(format!("map(handle, {text})"), |_| "mapped".into(), || importer.map(handle, direction));
+        let whole = mapped.is_ok_and(|mapping| mapping.bytes == len as u64 && len == 2 * PAGE);
+        s.hazard(format!("the device gets all of the buffer for {text}"), whole);
+        let begun = importer.begin_cpu(handle, direction);
+        s.note(format!("begin_cpu_access for {text}: {}", outcome_name(&begun)));
+        if begun.is_ok() {
+            importer.end_cpu(handle, direction).map_err(errno_name).or_broken("ending CPU access")?;
+        }
+        if mapped.is_ok() {
+            importer.unmap(handle).map_err(errno_name).or_broken("unmapping")?;
+        }
+        importer.detach(handle).map_err(errno_name).or_broken("detaching")?;
+        importer.put(handle).map_err(errno_name).or_broken("putting a buffer")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! A driver that writes into a read-only alias with the processor.
+
+use std::os::fd::AsFd;
+
+use nix::libc;
+
+use crate::case::Judgement::Hazard;
+use crate::exporter::Exporter;
+use crate::fixture::fd::RDONLY;
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::uapi::memory::{self, PAGE};
+
+crate::case! {
+    /// A driver that imported a read-only alias maps it into the kernel and writes there; the bytes change for everybody.
+    "H-4", Hazard("dma_buf_vmap() has no read-only form and sees no descriptor"),
+    Exporter::MAIN, [Derive, TestImporter]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 2)?.primary;
+    let watch = Watch::start(&primary)?;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    let seen = memory::map(alias.as_fd(), 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
+    let seen = seen.map_err(errno_name).or_broken("mapping an alias")?;
+    s.close(primary);
+
+    let importer = watch.importer();
+    let handle = importer.import(alias.number());
+    let handle = s.succeeds("an importer takes the alias", handle)?;
+    let mapped = s.call("vmap(handle)", |()| "mapped".into(), || importer.vmap(handle));
+    if mapped.is_err() {
+        s.hazard("the driver gets a kernel mapping", false);
+        return Ok(());
+    }
+    // Across a page border, in case only the first page were looked after.
+    let wrote = importer.vwrite(handle, PAGE as u64 - 2, b"evil");
+    s.note(format!("writing through the kernel mapping: {}", outcome_name(&wrote)));
+    let bytes: Vec<u8> = (PAGE - 2..PAGE + 2).map(|offset| seen.read(offset)).collect();
+    s.hazard("what the driver writes shows through the alias", bytes == b"evil");
+    importer.vunmap(handle).map_err(errno_name).or_broken("unmapping from the kernel")?;
+    importer.put(handle).map_err(errno_name).or_broken("putting a buffer")
+}

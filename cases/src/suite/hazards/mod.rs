@@ -1,0 +1,6 @@
+//! Hazards: documented limits of the proposal that are expected to be there.
+
+pub mod device_writes;
+pub mod kernel_mapping;
+pub mod reexport;
+pub mod stalled_writer;

@@ -1,0 +1,79 @@
+//! Importing a read-only alias and exporting it again.
+
+use nix::errno::Errno;
+use nix::libc;
+use std::os::fd::AsFd;
+
+use crate::case::Judgement::Hazard;
+use crate::exporter::Exporter;
+use crate::fixture::fd::{Fd, RDONLY};
+use crate::fixture::mapping::RW;
+use crate::fixture::vgem::Vgem;
+use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::uapi::importer::Importer;
+use crate::uapi::memory::{self, PAGE};
+
+crate::case! {
+    /// Whoever may use a device that imports dma-bufs turns a read-only alias into a descriptor with the mode that the
+    /// buffer was exported with: by importing the alias and exporting the handle, even asking for no more than reading.
+    "H-2", Hazard("a driver exports the file that the dma_buf names, which is the primary: dma_buf_fd() knows of no other"),
+    Exporter::MAIN, [Derive, Vgem, TestImporter]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let vgem = Vgem::open()?;
+    let primary = s.export(exporter, 1)?.primary;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    // With the primary open the holder of the alias might as well have been given that; the way must not depend on it.
+    s.close(primary);
+    s.fails_with("the alias itself cannot be mapped for writing", &write_a_byte(&alias), Errno::EACCES);
+
+    let handle = s.vgem_import(&vgem, &alias);
+    let handle = s.succeeds("vgem imports the alias", handle)?;
+    let again = s.vgem_export("descriptor from vgem", &vgem, &handle, RDONLY);
+    let again = s.succeeds("vgem exports it again", again)?;
+    judge(s, &again, &alias)?;
+    let closed = s.vgem_close(&vgem, handle);
+    s.succeeds("vgem lets go", closed)?;
+    s.close(again);
+
+    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let handle = s.call("import(RO alias)", |_| "handle".into(), || importer.import(alias.number()));
+    let handle = s.succeeds("the test importer takes the alias", handle)?;
+    let again = s.call(
+        "export(handle, O_RDONLY|O_CLOEXEC)",
+        |fd: &Fd| fd.name.clone(),
+        || importer.export(handle, RDONLY as i32).map(|fd| Fd::new("descriptor from the test importer", fd)),
+    );
+    let again = s.succeeds("the test importer exports it again", again)?;
+    judge(s, &again, &alias)
+}
+
+fn judge(s: &mut Steps, again: &Fd, alias: &Fd) -> Step {
+    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let facts = importer.file_facts(None, again.number()).map_err(errno_name).or_broken("looking at a file")?;
+    s.note(format!(
+        "{}: {}{}",
+        again.name,
+        if facts.readable { "readable" } else { "not readable" },
+        if facts.writable { ", writable" } else { ", not writable" },
+    ));
+    s.hazard(format!("the {} is open for writing", again.name), facts.writable);
+    let before = read_a_byte(alias)?;
+    let wrote = write_a_byte(again);
+    s.note(format!("writing through it: {}", outcome_name(&wrote)));
+    s.hazard("what is written through it changes what the alias shows", read_a_byte(alias)? != before);
+    Ok(())
+}
+
+/// Adds one to the first byte.
+fn write_a_byte(fd: &Fd) -> Result<(), Errno> {
+    let mapping = memory::map(fd.as_fd(), PAGE, RW, libc::MAP_SHARED, 0)?;
+    mapping.write(0, mapping.read(0).wrapping_add(1));
+    Ok(())
+}
+
+fn read_a_byte(fd: &Fd) -> Step<u8> {
+    let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
+    Ok(mapping.map_err(errno_name).or_broken("mapping an alias")?.read(0))
+}

@@ -1,0 +1,1 @@
+//! Identity: one buffer, whatever descriptor shows it.

@@ -1,0 +1,150 @@
+//! An importer that goes through its steps and back, from every descriptor, with and without failures.
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::export;
+use crate::fixture::facts::fdinfo;
+use crate::fixture::fd::{Fd, RDONLY};
+use crate::fixture::siblings::Family;
+use crate::fixture::stages::{STAGES, Staged};
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::importer::{Direction, Importer};
+
+crate::case! {
+    /// A driver imports through any descriptor, attaches, maps for the device and into the kernel, adds a fence, begins
+    /// CPU access, and takes it all back from any step on and in either order, or fails on the way: every reference count
+    /// is as it was, once and a hundred times. What it holds keeps the buffer after every descriptor is closed.
+    "L-3", Contract, Exporter::MAIN, [Derive, TestImporter]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
+    let family = s.family(primary)?;
+    let fds = family.all();
+    let before = watch.counts(&fds)?;
+    let unchanged = |found: Result<Option<String>, Errno>| -> Step<Result<Option<String>, Errno>> {
+        let changed = watch.counts(&fds)?.change_since(&before);
+        Ok(found.map(|found| found.or(changed)))
+    };
+    let importer = watch.importer();
+
+    // One step first: the simplest import says most clearly which count is off.
+    for fd in fds {
+        let done = Staged::new(importer, fd, 1).and_then(|import| import.undo(false));
+        let sentence = format!("import of {} and put: counts as before", fd.name);
+        if !s.nothing_wrong(sentence, unchanged(done.map(|()| None))?) {
+            // Further imports would only take the count further off.
+            return Ok(());
+        }
+    }
+    for fd in fds {
+        let mut wrong = Ok(None);
+        'depths: for depth in 2..=STAGES.len() {
+            for device_first in [false, true] {
+                let done = Staged::new(importer, fd, depth).and_then(|import| import.undo(device_first));
+                wrong = unchanged(done.map(|()| None))?;
+                if !matches!(wrong, Ok(None)) {
+                    wrong = wrong.map(|wrong| wrong.map(|wrong| format!("up to {}: {wrong}", STAGES[depth - 1])));
+                    break 'depths;
+                }
+            }
+        }
+        if !s.nothing_wrong(format!("every step on {}, and back in either order: counts as before", fd.name), wrong) {
+            return Ok(());
+        }
+    }
+    for fd in fds {
+        let done = (0..100).try_for_each(|_| Staged::new(importer, fd, 2)?.undo(false));
+        let sentence = format!("import of {}, attach and back, a hundred times: counts as before", fd.name);
+        if !s.nothing_wrong(sentence, unchanged(done.map(|()| None))?) {
+            return Ok(());
+        }
+    }
+    for fd in fds {
+        let sentence = format!("import of {} with steps that fail: counts as before", fd.name);
+        if !s.nothing_wrong(sentence, unchanged(failing(importer, fd))?) {
+            return Ok(());
+        }
+    }
+
+    let later = s.must_derive("later alias", fds[2], RDONLY)?;
+    let done = Staged::new(importer, &later, STAGES.len()).and_then(|import| import.undo(false));
+    s.nothing_wrong("an alias derived after all this can be imported", done.map(|()| None));
+    s.nothing_wrong("its fdinfo can be read", fdinfo(&later).map(|_| None));
+    s.close(later);
+    s.nothing_wrong("counts as before", unchanged(Ok(None))?);
+    s.nothing_wrong("alive and listed once", Ok(watch.not_alive()?));
+    kept(s, exporter)
+}
+
+/// Every step that can be asked for at the wrong moment.
+fn failing(importer: &Importer, fd: &Fd) -> Result<Option<String>, Errno> {
+    let mut wrong = None;
+    let mut expect = |what: &str, got: Result<(), Errno>, want: Errno| {
+        if got != Err(want) && wrong.is_none() {
+            wrong = Some(format!("{what} gave {got:?} instead of {want:?}"));
+        }
+    };
+    let handle = importer.import(fd.number())?;
+    expect("mapping before attaching", importer.map(handle, Direction::ToDevice).map(drop), Errno::EINVAL);
+    expect("detaching before attaching", importer.detach(handle), Errno::EINVAL);
+    importer.attach(handle)?;
+    expect("attaching twice", importer.attach(handle), Errno::EBUSY);
+    expect("putting while attached", importer.put(handle), Errno::EBUSY);
+    importer.map(handle, Direction::ToDevice)?;
+    expect("mapping twice", importer.map(handle, Direction::FromDevice).map(drop), Errno::EBUSY);
+    expect("detaching while mapped", importer.detach(handle), Errno::EBUSY);
+    importer.unmap(handle)?;
+    importer.detach(handle)?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, 0, hard)?;
+    let full = importer.export(handle, 0).map(drop);
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+    expect("exporting without a free descriptor", full, Errno::EMFILE);
+    drop(importer.export(handle, 0)?);
+    importer.put(handle)?;
+    expect("importing what is not there", importer.import(-1).map(drop), Errno::EBADF);
+    Ok(wrong)
+}
+
+/// An import that is all that is left of a buffer, at every depth.
+fn kept(s: &mut Steps, exporter: Exporter) -> Step {
+    for (depth, stage) in STAGES.iter().enumerate() {
+        let mut wrong = None;
+        for via in 0..4 {
+            let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+            let watch = Watch::start(&primary)?;
+            let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+            let importer = watch.importer();
+            let import = Staged::new(importer, family.all()[via], depth + 1);
+            let import = import.map_err(errno_name).or_broken("importing a buffer")?;
+            let name = family.all()[via].name.clone();
+            drop(family);
+            let early = watch.not_alive()?.map(|wrong| format!("through {name}, with the import left: {wrong}"));
+            wrong = match early {
+                Some(early) => Some(early),
+                None => {
+                    let again = importer.export(import.handle(), 0).map_err(errno_name).or_broken("exporting again")?;
+                    drop(again);
+                    import.undo(via % 2 == 0).map_err(errno_name).or_broken("taking an import back")?;
+                    watch.not_gone()?.map(|wrong| format!("through {name}, import undone: {wrong}"))
+                }
+            };
+            if wrong.is_some() {
+                break;
+            }
+        }
+        if !s.nothing_wrong(
+            format!("all closed but an import that went up to {stage}: released once, with it"),
+            Ok(wrong),
+        ) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Processes that hold aliases and are killed.
+
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+
+use nix::libc;
+use nix::unistd::Pid;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::export;
+use crate::fixture::fd::RDONLY;
+use crate::fixture::fence::{Timeline, poll_now};
+use crate::fixture::siblings::Family;
+use crate::fixture::stages::{STAGES, Staged};
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::dma_buf::{Way, derive, import_sync_file};
+use crate::uapi::importer::Importer;
+use crate::uapi::memory::{self, PAGE};
+use crate::uapi::process::{kill_and_reap, spawn};
+
+crate::case! {
+    /// Two processes that hold every kind of alias, mappings and an import each, one of them with a poll pending, are
+    /// killed by SIGKILL. The buffer lives while one of them, or the pending callback, holds it, and is released once
+    /// after that.
+    "L-6", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+    let watch = Watch::start(&primary)?;
+    let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+    let timeline = Timeline::new()?;
+    let first = holder(&family, None)?;
+    let second = holder(&family, Some(&timeline))?;
+    drop(family);
+    s.nothing_wrong("held by two processes: alive and listed once", Ok(watch.not_alive()?));
+    kill_and_reap(first).map_err(errno_name).or_broken("killing a process")?;
+    s.nothing_wrong("the first is killed: alive and listed once", Ok(watch.not_alive()?));
+    kill_and_reap(second).map_err(errno_name).or_broken("killing a process")?;
+    s.nothing_wrong("the second is killed, its poll is pending: alive and listed once", Ok(watch.not_alive()?));
+    timeline.advance()?;
+    s.nothing_wrong("the fence signals: released once and off the list", Ok(watch.not_gone()?));
+    Ok(())
+}
+
+/// A child with aliases of its own beside those it inherits. Comes back once it holds everything.
+fn holder(family: &Family, timeline: Option<&Timeline>) -> Step<Pid> {
+    let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
+    let pid = spawn(|| {
+        let hold = || -> nix::Result<()> {
+            let alias = &family.read_only;
+            let mapping = memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0)?;
+            mapping.read(0);
+            let _own = derive(alias.as_fd(), RDONLY)?;
+            let importer = Importer::open()?;
+            let _import = Staged::new(&importer, alias, STAGES.len())?;
+            if let Some(timeline) = timeline {
+                let fence = timeline.fence(1).map_err(|_| nix::errno::Errno::EIO)?;
+                import_sync_file(alias.as_fd(), Way::Write, fence.as_fd())?;
+                poll_now(alias)?;
+            }
+            let _ = tell.write_all(b"x");
+            loop {
+                nix::unistd::pause();
+            }
+        };
+        i32::from(hold().is_err())
+    });
+    let pid = pid.map_err(errno_name).or_broken("fork")?;
+    drop(tell);
+    let mut byte = [0];
+    ready.read_exact(&mut byte).or_broken("waiting for a process to hold a buffer")?;
+    Ok(pid)
+}

@@ -1,0 +1,63 @@
+//! The global list of buffers while aliases come and go.
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::watch::{Watch, not_alive};
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::importer::Count;
+
+crate::case! {
+    /// Deriving and closing aliases neither adds a buffer to the global list nor takes one off. The buffer leaves it when
+    /// its last file is gone and not before, and its neighbours on the list stay where they are.
+    "L-2", Contract, Exporter::MAIN, [Derive, TestImporter]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let older = s.export(exporter, 1)?.primary;
+    let buffer = s.export(exporter, 1)?.primary;
+    let newer = s.export(exporter, 1)?.primary;
+    let watches = [Watch::start(&older)?, Watch::start(&buffer)?, Watch::start(&newer)?];
+    let length = |watch: &Watch| -> Step<Count> {
+        let totals = watch.importer().totals().map_err(errno_name).or_broken("counting buffers")?;
+        Ok(totals.listed)
+    };
+    let Count::Exact(all) = length(&watches[0])? else {
+        return Err(crate::steps::Stop::Broken("the global list cannot be counted".into()));
+    };
+    let on_list = |expected: u32| -> Step<Option<String>> {
+        let got = length(&watches[0])?;
+        let change = (got != expected).then(|| format!("{got} buffers on the list instead of {expected}"));
+        Ok(change.map(|text| text.replace(&format!("{all} "), "all ")))
+    };
+    let as_before = |expected: u32| -> Step<Option<String>> {
+        for watch in &watches {
+            if let Some(wrong) = not_alive(&watch.glance()?) {
+                return Ok(Some(wrong));
+            }
+        }
+        on_list(expected)
+    };
+
+    let family = s.family(buffer)?;
+    s.nothing_wrong("three aliases: the list is as it was", Ok(as_before(all)?));
+    let mut family = family.into_vec();
+    // The primary in the middle: aliases are closed both before and after it.
+    family.swap(0, 1);
+    while family.len() > 1 {
+        let fd = family.remove(0);
+        let name = fd.name.clone();
+        s.close(fd);
+        if !s.nothing_wrong(format!("{name} closed: the list is as it was"), Ok(as_before(all)?)) {
+            return Ok(());
+        }
+    }
+    for fd in family {
+        s.close(fd);
+    }
+    s.nothing_wrong("the last one closed: released once and off the list", Ok(watches[1].not_gone()?));
+    s.nothing_wrong("the list is shorter by one", Ok(on_list(all - 1)?));
+    for (watch, name) in [(&watches[0], "older"), (&watches[2], "newer")] {
+        s.nothing_wrong(format!("the {name} neighbour is listed once"), Ok(not_alive(&watch.glance()?)));
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Mappings after every descriptor is closed.
+
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::mapping::{RW, pattern};
+use crate::fixture::watch::Watch;
+use crate::steps::{Step, Steps};
+use crate::uapi::memory::{Mapping, PAGE};
+
+crate::case! {
+    /// Mappings made through the primary and through aliases show the buffer, and each other's writes, after every
+    /// descriptor is closed, also in pages that were not touched before. The buffer is released once, after the last
+    /// mapping is gone, whichever that is.
+    "L-5", Contract, Exporter::MAIN, [Derive, TestImporter]
+}
+
+const PAGES: usize = 4;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    for last in 0..3 {
+        let buffer = s.export(exporter, PAGES)?;
+        let (len, primary) = (buffer.len(), buffer.primary);
+        let watch = Watch::start(&primary)?;
+        s.fill(&primary, len, 7)?;
+        let family = s.family(primary)?;
+        let mut mappings = Vec::new();
+        for (fd, prot) in [(&family.primary, RW), (&family.read_write, RW), (&family.read_only, libc::PROT_READ)] {
+            let mapped = s.mmap(fd, len, prot, libc::MAP_SHARED);
+            let mapping = s.succeeds(format!("{} can be mapped", fd.name), mapped)?;
+            mappings.push((fd.name.clone(), mapping));
+        }
+        for fd in family.into_vec() {
+            s.close(fd);
+        }
+        if !outlives(s, &watch, mappings, last)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Uses mappings of a buffer that has no descriptor any more, then undoes them with the one at index `last` left to the
+/// end. The first of `mappings` is writable. False when a check did not hold.
+pub fn outlives(s: &mut Steps, watch: &Watch, mut mappings: Vec<(String, Mapping)>, last: usize) -> Step<bool> {
+    let mut holds = s.nothing_wrong("mapped only: alive and listed once", Ok(watch.not_alive()?));
+    let wrong = mappings.iter().find(|(_, mapping)| !shows(mapping, 7)).map(|(name, _)| name.clone());
+    holds &= s.nothing_wrong("every mapping shows every page", Ok(wrong));
+    for page in 0..PAGES {
+        let value = pattern(page, 9);
+        mappings[0].1.write(page * PAGE, value);
+        mappings[0].1.write(page * PAGE + PAGE - 1, value);
+    }
+    let wrong = mappings.iter().find(|(_, mapping)| !shows(mapping, 9)).map(|(name, _)| name.clone());
+    holds &= s.nothing_wrong("what is written through one shows in all", Ok(wrong));
+
+    let kept = mappings.remove(last);
+    for (name, mapping) in mappings {
+        drop(mapping);
+        let right = shows(&kept.1, 9);
+        let wrong = watch.not_alive()?.or((!right).then(|| "another page shows up".to_string()));
+        let sentence = format!("munmap of {name}: alive, and {} still shows every page", kept.0);
+        holds &= s.nothing_wrong(sentence, Ok(wrong));
+    }
+    drop(kept.1);
+    holds &= s.nothing_wrong(format!("munmap of {}: released once and off the list", kept.0), Ok(watch.not_gone()?));
+    Ok(holds)
+}
+
+fn shows(mapping: &Mapping, seed: u8) -> bool {
+    (0..PAGES).all(|page| {
+        let want = pattern(page, seed);
+        mapping.read(page * PAGE) == want && mapping.read(page * PAGE + PAGE - 1) == want
+    })
+}

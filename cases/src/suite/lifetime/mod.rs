@@ -1,0 +1,12 @@
+//! When a buffer lives and when it is released.
+
+pub mod alias_alone;
+pub mod closing_dups;
+pub mod closing_orders;
+pub mod importer_steps;
+pub mod in_flight;
+pub mod killed_holders;
+pub mod leaves_list_once;
+pub mod mapping_outlives;
+pub mod mapping_outlives_export;
+pub mod vgem_import;

@@ -1,0 +1,116 @@
+//! The suite: one file for each family of behaviour, named as the case is.
+//!
+//! A new case is a file with `case!` and `run`, and one line in [`CASES`]. A test of the workspace compares the list
+//! with the files.
+
+mod before;
+mod fences;
+mod hazards;
+mod identity;
+mod lifetime;
+mod rights;
+mod uapi;
+
+use crate::case::Case;
+use crate::exporter::Exporter;
+use crate::protocol::CaseKey;
+
+/// Every case, in the order in which they run: what is cheap and basic first.
+pub const CASES: &[Case] = &[
+    before::absent::CASE,
+    uapi::layout::CASE,
+    uapi::flags::CASE,
+    uapi::bad_argument::CASE,
+    uapi::result::CASE,
+    uapi::status_flags::CASE,
+    uapi::close_on_exec::CASE,
+    uapi::full_table::CASE,
+    uapi::file_limit::CASE,
+    uapi::other_files::CASE,
+    uapi::request_variants::CASE,
+    uapi::compat::CASE,
+    rights::derive_table::CASE,
+    rights::mmap_table::CASE,
+    rights::mmap_export::CASE,
+    rights::private_writable::CASE,
+    rights::private_contents::CASE,
+    rights::private_export::CASE,
+    rights::upgrade::CASE,
+    rights::upgrade_export::CASE,
+    rights::side_doors::CASE,
+    rights::side_doors_export::CASE,
+    rights::walk::CASE,
+    rights::walk_export::CASE,
+    fences::same_fence::CASE,
+    fences::same_fence_dup::CASE,
+    fences::polling::CASE,
+    fences::polling_dup::CASE,
+    fences::step_by_step::CASE,
+    fences::error::CASE,
+    fences::pending_poll::CASE,
+    fences::importer_fence::CASE,
+    fences::sync_file_outlives::CASE,
+    fences::write_through_read_only::CASE,
+    fences::write_through_rdonly_export::CASE,
+    lifetime::closing_orders::CASE,
+    lifetime::closing_dups::CASE,
+    lifetime::leaves_list_once::CASE,
+    lifetime::vgem_import::CASE,
+    lifetime::importer_steps::CASE,
+    lifetime::alias_alone::CASE,
+    lifetime::mapping_outlives::CASE,
+    lifetime::mapping_outlives_export::CASE,
+    lifetime::killed_holders::CASE,
+    lifetime::in_flight::CASE,
+    hazards::reexport::CASE,
+    hazards::device_writes::CASE,
+    hazards::kernel_mapping::CASE,
+    hazards::stalled_writer::CASE,
+];
+
+/// Every planned run of every case, in order.
+pub fn keys() -> impl Iterator<Item = CaseKey> {
+    CASES.iter().flat_map(|case| case.keys().collect::<Vec<_>>())
+}
+
+/// The case and the exporter that a key names.
+pub fn find(key: &CaseKey) -> Option<(&'static Case, Exporter)> {
+    let case = by_id(key.id())?;
+    let exporter = case.exporters.iter().copied().find(|exporter| exporter.name() == key.exporter())?;
+    Some((case, exporter))
+}
+
+/// The case with this id.
+pub fn by_id(id: &str) -> Option<&'static Case> {
+    CASES.iter().find(|case| case.id() == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clause;
+    use crate::need::Need;
+
+    #[test]
+    fn every_case_judges_a_known_clause() {
+        for case in CASES {
+            assert!(clause::find(case.clause).is_some(), "{} judges {}, which is no clause", case.id(), case.clause);
+        }
+    }
+
+    #[test]
+    fn every_key_leads_back_to_its_case() {
+        for key in keys() {
+            let (case, exporter) = find(&key).unwrap();
+            assert_eq!(CaseKey::new(&case.id(), exporter.name()), key);
+        }
+    }
+
+    #[test]
+    fn no_case_needs_both_worlds() {
+        for case in CASES {
+            let both = case.needs.contains(&Need::Derive) && case.needs.contains(&Need::NoDerive);
+            assert!(!both, "{} could never run", case.id());
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The table of source mode and requested mode.
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
+use crate::steps::{Step, Steps, outcome_name};
+
+crate::case! {
+    /// The access mode of the calling descriptor bounds what can be derived from it. From O_RDWR: both modes. From
+    /// O_RDONLY: O_RDONLY. From O_WRONLY and from access mode 3, which the heap hands out: nothing. The same holds when
+    /// the caller is an alias.
+    "R-1", Contract, Exporter::MAIN, [Derive]
+}
+
+const GRANTED: &str = "ok";
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    row(s, &primary, [GRANTED, GRANTED]);
+    let read_only = s.must_derive("read-only alias", &primary, RDONLY)?;
+    row(s, &read_only, [GRANTED, "EACCES"]);
+    let read_write = s.must_derive("read-write alias", &primary, RDWR)?;
+    row(s, &read_write, [GRANTED, GRANTED]);
+    let second = s.must_derive("alias of the read-write alias", &read_write, RDONLY)?;
+    row(s, &second, [GRANTED, "EACCES"]);
+
+    if exporter == Exporter::SystemHeap {
+        let cloexec = libc::O_CLOEXEC as u32;
+        for (name, mode, want) in [
+            ("O_RDWR heap buffer", libc::O_RDWR, [GRANTED, GRANTED]),
+            ("O_RDONLY heap buffer", libc::O_RDONLY, [GRANTED, "EACCES"]),
+            ("O_WRONLY heap buffer", libc::O_WRONLY, ["EACCES", "EACCES"]),
+            ("mode 3 heap buffer", libc::O_ACCMODE, ["EACCES", "EACCES"]),
+        ] {
+            let source = s.heap_export(name, 1, mode as u32 | cloexec)?;
+            row(s, &source, want);
+        }
+    }
+    Ok(())
+}
+
+/// Asks `source` for O_RDONLY and O_RDWR.
+fn row(s: &mut Steps, source: &Fd, want: [&str; 2]) {
+    for (flags, want) in [RDONLY, RDWR].into_iter().zip(want) {
+        let got: Result<Fd, Errno> = s.derive("alias", source, flags);
+        s.equal(format!("{} from {}", flags_text(flags), source.name), outcome_name(&got).as_str(), want);
+    }
+}

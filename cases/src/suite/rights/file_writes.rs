@@ -1,0 +1,55 @@
+//! Writing and resizing a dma-buf as if it were a regular file.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, SpliceFFlags, copy_file_range, fallocate, splice};
+use nix::sys::sendfile::sendfile;
+use nix::sys::stat::fstat;
+use nix::sys::uio::pwrite;
+use nix::unistd::{ftruncate, pipe, write};
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::Fd;
+use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::uapi::memory::PAGE;
+
+crate::case! {
+    /// write, pwrite, splice, sendfile, copy_file_range, ftruncate and fallocate fail on a dma-buf, whose size and
+    /// contents stay. The same holds before the patch.
+    "R-8", Contract, Exporter::MAIN, []
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 2)?.primary;
+    s.fill(&primary, 2 * PAGE, 7)?;
+    attack(s, &primary)?;
+    s.check_pattern(&primary, 2 * PAGE, 7)?;
+    Ok(())
+}
+
+/// Tries every call on `fd`, whose buffer has two pages. No rule names the errno, so the transcript does.
+pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
+    let (out, into) = pipe().map_err(errno_name).or_broken("pipe")?;
+    write(&into, &[0xee; 16]).map_err(errno_name).or_broken("filling a pipe")?;
+    let source = std::fs::File::open("/init").or_broken("/init")?;
+    let calls: [(&str, &dyn Fn() -> Result<usize, Errno>); 9] = [
+        ("write", &|| write(fd, &[0xee; 16])),
+        ("write of nothing", &|| write(fd, &[])),
+        ("pwrite", &|| pwrite(fd, &[0xee; 16], 0)),
+        ("splice from a pipe", &|| splice(&out, None, fd, None, 16, SpliceFFlags::empty())),
+        ("sendfile", &|| sendfile(fd, &source, None, 16)),
+        ("copy_file_range", &|| copy_file_range(&source, None, fd, None, 16)),
+        ("ftruncate to one page", &|| ftruncate(fd, PAGE as i64).map(|()| 0)),
+        ("ftruncate to three pages", &|| ftruncate(fd, 3 * PAGE as i64).map(|()| 0)),
+        ("fallocate", &|| fallocate(fd.as_fd(), FallocateFlags::empty(), 0, 3 * PAGE as i64).map(|()| 0)),
+    ];
+    for (name, call) in calls {
+        let result = s.call(format!("{name}({})", fd.name), |_| "ok".into(), call);
+        s.check(format!("{name} on {} fails", fd.name), result.is_err(), outcome_name(&result));
+    }
+    let size = fstat(fd).map(|stat| stat.st_size);
+    s.equal(format!("the size of {} stays", fd.name), size, Ok(2 * PAGE as i64));
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! What the producer keeps.
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::{Fd, RDONLY, RDWR};
+use crate::fixture::mapping::{RW, pattern};
+use crate::steps::{Step, Steps};
+use crate::suite::rights::mmap_table::shared;
+use crate::uapi::fcntl;
+use crate::uapi::memory::{Mapping, PAGE};
+
+crate::case! {
+    /// While aliases are made, mapped, derived from and closed, the primary stays O_RDWR, can be mapped in every way, and
+    /// hands out read-write aliases; a writable mapping that it had before stays writable and shared with the aliases.
+    "R-10", Contract, Exporter::MAIN, [Derive]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 2)?.primary;
+    let before = s.mmap(&primary, 2 * PAGE, RW, libc::MAP_SHARED);
+    let before = s.succeeds("the primary can be mapped RW", before)?;
+    keeps(s, &primary, &before, "without aliases", 20)?;
+
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    keeps(s, &primary, &before, "with a read-only alias", 21)?;
+    let mapping = s.mmap(&alias, 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED);
+    let mapping = s.succeeds("the alias can be mapped R", mapping)?;
+    let second = s.must_derive("alias of RO alias", &alias, RDONLY)?;
+    keeps(s, &primary, &before, "with the alias mapped and derived from", 22)?;
+    let shown = (0..2).all(|page| mapping.read(page * PAGE) == pattern(page, 22));
+    s.check("what the old mapping wrote shows in the alias's mapping", shown, "it does not");
+
+    drop(mapping);
+    s.close(alias);
+    s.close(second);
+    keeps(s, &primary, &before, "with the aliases closed", 23)
+}
+
+fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> Step {
+    s.note(format!("{when}:"));
+    let mode = fcntl(primary.number(), libc::F_GETFL, 0).map(|flags| flags & libc::O_ACCMODE);
+    s.equal(format!("{when}: the primary is O_RDWR"), mode, Ok::<_, Errno>(libc::O_RDWR));
+    shared(s, primary, "ok", "ok");
+    let derived = s.derive("RW alias", primary, RDWR).map(drop);
+    s.succeeds(format!("{when}: O_RDWR can be derived"), derived)?;
+    let round = before.protect(libc::PROT_READ).and_then(|()| before.protect(RW));
+    s.succeeds(format!("{when}: the old mapping goes to R and back to RW"), round)?;
+    (0..2).for_each(|page| {
+        before.write(page * PAGE, pattern(page, seed));
+        before.write(page * PAGE + PAGE - 1, pattern(page, seed));
+    });
+    s.check_pattern(primary, 2 * PAGE, seed)?;
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! Private writable mappings: who allows them.
+
+use nix::libc;
+
+use crate::case::Judgement::Record;
+use crate::exporter::Exporter;
+use crate::fixture::mapping::{RW, prot_text};
+use crate::steps::{Step, Steps};
+use crate::suite::rights::mmap_table::outcome;
+
+crate::case! {
+    /// No rule says whether a private mapping may be writable; exporters and sizes differ. This records what the primary
+    /// and a read-only alias answer for one page and for many.
+    "R-5", Record, Exporter::MAIN, [Derive]
+}
+
+/// Enough that a heap cannot give them as one piece of physically contiguous memory by luck alone.
+pub(super) const MANY: usize = 64;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    for pages in [1, MANY] {
+        let primary = s.export(exporter, pages)?.primary;
+        let alias = s.must_derive("RO alias", &primary, crate::fixture::fd::RDONLY)?;
+        for fd in [&primary, &alias] {
+            for prot in [libc::PROT_WRITE, RW] {
+                let got = outcome(fd, pages, prot, libc::MAP_PRIVATE);
+                let size = if pages == 1 { "one page" } else { "many pages" };
+                s.note(format!("mmap({}, {}, PRIVATE) of {size}: {got}", fd.name, prot_text(prot)));
+            }
+        }
+    }
+    Ok(())
+}

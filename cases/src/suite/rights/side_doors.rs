@@ -1,0 +1,87 @@
+//! Ways to write memory that do not go through the page tables of the writer.
+
+use std::fs::OpenOptions;
+use std::io::IoSlice;
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, raise};
+use nix::sys::uio::{RemoteIoVec, process_vm_writev};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Pid, getpid};
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::io_errno;
+use crate::fixture::fd::{Fd, RDONLY};
+use crate::fixture::mapping::RW;
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::memory::{Mapping, PAGE, anonymous};
+use crate::uapi::process::{kill_and_reap, spawn};
+
+crate::case! {
+    /// /proc/self/mem, process_vm_writev and ptrace write ordinary memory of this process, and do not write a dma-buf
+    /// through a shared read-only mapping of a read-only alias: EIO, EFAULT and EIO, and no byte changes.
+    "R-6", Contract, Exporter::MAIN, [Derive]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    s.fill(&primary, PAGE, 3)?;
+    attack(s, &alias)?;
+    s.check_pattern(&primary, PAGE, 3)?;
+    Ok(())
+}
+
+/// Tries every way on a mapping of `fd`.
+pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
+    let target = s.mmap(fd, PAGE, libc::PROT_READ, libc::MAP_SHARED);
+    let target = s.succeeds(format!("{} can be mapped for reading", fd.name), target)?;
+    let ordinary = anonymous(PAGE, RW).map_err(errno_name).or_broken("ordinary memory")?;
+
+    let ways: [(&str, Writer, Errno); 3] = [
+        ("/proc/self/mem", through_proc, Errno::EIO),
+        ("process_vm_writev", through_vm, Errno::EFAULT),
+        ("ptrace", through_ptrace, Errno::EIO),
+    ];
+    for (name, write, want) in ways {
+        // If ordinary memory cannot be written this way either, the refusal proves nothing.
+        write(&ordinary).map_err(errno_name).or_broken(&format!("writing ordinary memory by {name}"))?;
+        let result = s.call(format!("{name}: write into the mapping of {}", fd.name), |()| "written".into(), || {
+            write(&target)
+        });
+        s.fails_with(format!("{name} does not write into the mapping of {}", fd.name), &result, want);
+    }
+    Ok(())
+}
+
+type Writer = fn(&Mapping) -> Result<(), Errno>;
+
+fn through_proc(target: &Mapping) -> Result<(), Errno> {
+    let memory = OpenOptions::new().read(true).write(true).open("/proc/self/mem").map_err(io_errno)?;
+    memory.write_at(&[0xee; 8], target.address() as u64).map(drop).map_err(io_errno)
+}
+
+fn through_vm(target: &Mapping) -> Result<(), Errno> {
+    let remote = [RemoteIoVec { base: target.address(), len: 8 }];
+    process_vm_writev(getpid(), &[IoSlice::new(&[0xee; 8])], &remote).map(drop)
+}
+
+/// Into a child, which has the same mapping at the same address.
+fn through_ptrace(target: &Mapping) -> Result<(), Errno> {
+    let child = spawn(|| {
+        let stopped = ptrace::traceme().and_then(|()| raise(Signal::SIGSTOP));
+        i32::from(stopped.is_err())
+    })?;
+    let result = poke(child, target);
+    kill_and_reap(child)?;
+    result
+}
+
+fn poke(child: Pid, target: &Mapping) -> Result<(), Errno> {
+    waitpid(child, Some(WaitPidFlag::WUNTRACED))?;
+    ptrace::write(child, target.address() as ptrace::AddressType, 0xee)
+}

@@ -1,0 +1,118 @@
+//! The deployment: another process without privileges, which has nothing but the alias.
+
+use std::fs::OpenOptions;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::sys::prctl::{set_dumpable, set_no_new_privs};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid, write};
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::io_errno;
+use crate::fixture::fd::{Fd, RDONLY, RDWR};
+use crate::fixture::mapping::{RW, wrong_page};
+use crate::fixture::message::Pair;
+use crate::fixture::process::in_child;
+use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::suite::rights::reopen::reopen;
+use crate::uapi::memory::{self, PAGE};
+use crate::uapi::process::Ending;
+use crate::uapi::{close_number, dma_buf, fcntl};
+
+crate::case! {
+    /// A process without the superuser's id and without capabilities, which received a read-only alias over a UNIX
+    /// socket and has no other descriptor of the buffer, can read it and derive O_RDONLY, and cannot write it by any way
+    /// that the other clauses name.
+    "R-9", Contract, Exporter::MAIN, [Derive]
+}
+
+const SEED: u8 = 11;
+const BYTES: usize = 2 * PAGE;
+/// Exit statuses of a child that never came to try.
+const NO_RIGHTS_DROPPED: i32 = 0x7e;
+const NOTHING_RECEIVED: i32 = 0x7f;
+
+/// What the child tries, and whether it came out as it must. In order; it stops at none.
+const ATTEMPTS: [(&str, fn(&Fd) -> bool); 10] = [
+    ("reads every page", |fd| wrong_page(fd, BYTES, SEED) == Ok(None)),
+    ("derives O_RDONLY", |fd| dma_buf::derive(fd.as_fd(), RDONLY).is_ok()),
+    ("derive O_RDWR is EACCES", |fd| dma_buf::derive(fd.as_fd(), RDWR).err() == Some(Errno::EACCES)),
+    ("mapping RW shared is EACCES", |fd| map_errno(fd, RW) == Some(Errno::EACCES)),
+    ("mapping W shared is EACCES", |fd| map_errno(fd, libc::PROT_WRITE) == Some(Errno::EACCES)),
+    ("mprotect to RW is EACCES", |fd| {
+        let mapping = memory::map(fd.as_fd(), BYTES, libc::PROT_READ, libc::MAP_SHARED, 0);
+        mapping.is_ok_and(|mapping| mapping.protect(RW) == Err(Errno::EACCES))
+    }),
+    ("F_SETFL does not change the mode", |fd| {
+        let _ = fcntl(fd.number(), libc::F_SETFL, libc::O_RDWR);
+        fcntl(fd.number(), libc::F_GETFL, 0).is_ok_and(|flags| flags & libc::O_ACCMODE == libc::O_RDONLY)
+    }),
+    ("reopening it is ENXIO", |fd| reopen(fd.number(), OFlag::O_RDWR).err() == Some(Errno::ENXIO)),
+    ("/proc/self/mem is EIO", |fd| {
+        let mapping = memory::map(fd.as_fd(), BYTES, libc::PROT_READ, libc::MAP_SHARED, 0);
+        let file = OpenOptions::new().write(true).open("/proc/self/mem");
+        let (Ok(mapping), Ok(file)) = (mapping, file) else { return false };
+        file.write_at(&[0xee; 8], mapping.address() as u64).map_err(io_errno) == Err(Errno::EIO)
+    }),
+    ("write fails", |fd| write(fd, &[0xee; 8]).is_err()),
+];
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, BYTES / PAGE)?.primary;
+    s.fill(&primary, BYTES, SEED)?;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
+    pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
+
+    // One child for each half: an exit status has seven bits that a signal cannot be mistaken for.
+    let half = ATTEMPTS.len() / 2;
+    let mut wrong = 0;
+    for part in [0..half, half..ATTEMPTS.len()] {
+        let ending = in_child(|| consumer(&pair, part.clone()))?;
+        wrong |= match ending {
+            Ending::Exited(NO_RIGHTS_DROPPED) => return Err(Stop::Broken("the child could not drop its rights".into())),
+            Ending::Exited(NOTHING_RECEIVED) => {
+                return s.must("the alias arrives over the socket", false, "the child received nothing");
+            }
+            Ending::Exited(status) => status << part.start,
+            other => return s.must("the consumer ends by itself", false, format_args!("{other:?}")),
+        };
+        pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
+    }
+    for (index, (what, _)) in ATTEMPTS.iter().enumerate() {
+        s.check(format!("unprivileged consumer: {what}"), wrong & (1 << index) == 0, "it came out otherwise");
+    }
+    s.check_pattern(&primary, BYTES, SEED)?;
+    Ok(())
+}
+
+fn map_errno(fd: &Fd, prot: i32) -> Option<Errno> {
+    memory::map(fd.as_fd(), BYTES, prot, libc::MAP_SHARED, 0).err()
+}
+
+/// Gives up all rights and all inherited descriptors but the socket, takes the alias, and tries.
+fn consumer(pair: &Pair, part: std::ops::Range<usize>) -> i32 {
+    use std::os::fd::AsRawFd;
+    (0..256).filter(|number| *number != pair.far.as_raw_fd()).for_each(|number| {
+        let _ = close_number(number);
+    });
+    let nobody = 65534;
+    let (gid, uid) = (Gid::from_raw(nobody), Uid::from_raw(nobody));
+    let dropped = setgroups(&[])
+        .and_then(|()| setresgid(gid, gid, gid))
+        .and_then(|()| setresuid(uid, uid, uid))
+        .and_then(|()| set_no_new_privs())
+        // A process that changed its ids may not look into its own /proc/self otherwise.
+        .and_then(|()| set_dumpable(true));
+    if dropped.is_err() {
+        return NO_RIGHTS_DROPPED;
+    }
+    let Ok(alias) = pair.receive() else { return NOTHING_RECEIVED };
+    let alias = Fd::new("received alias", alias);
+    let failed = ATTEMPTS[part].iter().enumerate().filter(|(_, (_, holds))| !holds(&alias));
+    failed.fold(0, |bits, (index, _)| bits | 1 << index)
+}

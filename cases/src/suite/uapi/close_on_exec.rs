@@ -1,0 +1,65 @@
+//! A real execve(2) with aliases open.
+
+use std::ffi::CString;
+
+use nix::libc;
+use nix::unistd::execv;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::{Fd, flags_text};
+use crate::fixture::process::in_child;
+use crate::helper::{NOT_A_BUFFER, PROBE_FD};
+use crate::steps::{Step, Steps};
+use crate::uapi::process::Ending;
+
+crate::case! {
+    /// After a real execve an alias that was derived with O_CLOEXEC is closed, and one that was derived without it is
+    /// open and shows the buffer.
+    "UAPI-5", Contract, Exporter::MAIN, [Derive]
+}
+
+/// Exit status of a child that could not execute.
+const NO_EXEC: i32 = 0x42;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let mut aliases = Vec::new();
+    for mode in [libc::O_RDONLY, libc::O_RDWR] {
+        for cloexec in [0, libc::O_CLOEXEC] {
+            let flags = (mode | cloexec) as u32;
+            aliases.push((flags, s.must_derive(&format!("{} alias", flags_text(flags)), &primary, flags)?));
+        }
+    }
+    // The primary comes last: it is close-on-exec, which shows that the helper can tell.
+    let mut numbers: Vec<&Fd> = aliases.iter().map(|(_, alias)| alias).collect();
+    numbers.push(&primary);
+
+    let text = "execve(/proc/self/exe) in a child with all of them open";
+    let ending = s.call(text, |_| "ended".into(), || Ok(in_child(|| exec(&numbers))));
+    let ending = ending.unwrap_or(Err(crate::steps::Stop::Failed))?;
+    let open = match ending {
+        Ending::Exited(status) if status < NOT_A_BUFFER => status,
+        Ending::Exited(NOT_A_BUFFER) => {
+            return s.must("what survives is the buffer", false, "a number is open and is not a dma-buf");
+        }
+        other => return Err(crate::steps::Stop::Broken(format!("the new program ended with {other:?}"))),
+    };
+    for (index, (flags, _)) in aliases.iter().enumerate() {
+        let survived = open & (1 << index) != 0;
+        let wanted = flags & libc::O_CLOEXEC as u32 == 0;
+        let word = if wanted { "survives" } else { "is closed" };
+        let detail = if survived { "it is open" } else { "it is closed" };
+        s.check(format!("{} alias {word}", flags_text(*flags)), survived == wanted, detail);
+    }
+    s.check("the primary, close-on-exec, is closed", open & (1 << aliases.len()) == 0, "it is open");
+    Ok(())
+}
+
+fn exec(fds: &[&Fd]) -> i32 {
+    let words = ["cases".to_string(), PROBE_FD.to_string()];
+    let words = words.into_iter().chain(fds.iter().map(|fd| fd.number().to_string()));
+    let Ok(arguments) = words.map(CString::new).collect::<Result<Vec<_>, _>>() else { return NO_EXEC };
+    let _ = execv(c"/proc/self/exe", &arguments);
+    NO_EXEC
+}

@@ -1,0 +1,87 @@
+//! DERIVE through the system calls of 32-bit programs.
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::books::{Books, next_number};
+use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
+use crate::fixture::mapping::RW;
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::dma_buf::{Derive, POISON, derive_request, take_derived};
+use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
+use crate::uapi::{compat, fcntl};
+
+crate::case! {
+    /// A 32-bit caller gets the same descriptors and the same errors: the modes and FD_CLOEXEC that it asks for, EINVAL
+    /// for other flags, EACCES for more rights, EFAULT for memory that cannot be used, ENOTTY for another size.
+    "UAPI-8", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
+    let low = anonymous_low(PAGE, RW).map_err(errno_name).or_broken("a page below 4 GiB")?;
+    let address = u32::try_from(low.address()).or_broken("a page below 4 GiB")?;
+    let call = |source: &Fd, request: u32, flags: u32| {
+        store(&low, Derive { flags, fd: POISON });
+        compat::ioctl(source.number(), request, address)
+    };
+    let request = derive_request();
+
+    for mode in [libc::O_RDONLY, libc::O_RDWR] {
+        for cloexec in [0, libc::O_CLOEXEC] {
+            let flags = (mode | cloexec) as u32;
+            let lowest = next_number(&primary)?;
+            let text = format!("compat derive(primary, {})", flags_text(flags));
+            let result = s.call(text.clone(), |_| "ok".into(), || call(&primary, request, flags));
+            s.succeeds(format!("{text} is granted"), result)?;
+            let after = load(&low);
+            let right = after == Derive { flags, fd: lowest };
+            s.must(format!("{text}: flags kept, fd the lowest free number"), right, "the structure holds something else")?;
+            let alias = Fd::new("alias", take_derived(&after));
+            let got = fcntl(alias.number(), libc::F_GETFL, 0);
+            s.equal(format!("{text}: F_GETFL"), got, Ok(mode));
+            let want = if cloexec == 0 { 0 } else { libc::FD_CLOEXEC };
+            s.equal(format!("{text}: F_GETFD"), fcntl(alias.number(), libc::F_GETFD, 0), Ok(want));
+        }
+    }
+
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    let books = Books::open(&watch, &primary)?;
+    let wider = (request & !0x3fff_0000) | 16 << 16;
+    for (what, source, request, flags, want) in [
+        ("O_WRONLY", &primary, request, libc::O_WRONLY as u32, Errno::EINVAL),
+        ("mode 3", &primary, request, libc::O_ACCMODE as u32, Errno::EINVAL),
+        ("O_LARGEFILE of 32-bit programs", &primary, request, RDONLY | 0o100_000, Errno::EINVAL),
+        ("bit 31", &primary, request, RDONLY | 1 << 31, Errno::EINVAL),
+        ("O_RDWR from a read-only alias", &alias, request, RDWR, Errno::EACCES),
+        ("a structure of 16 bytes", &primary, wider, RDONLY, Errno::ENOTTY),
+    ] {
+        let result = call(source, request, flags);
+        s.fails_with(format!("compat derive: {what}"), &result, want);
+        s.check(format!("compat derive: {what}: nothing is written"), load(&low) == Derive { flags, fd: POISON }, "it was");
+    }
+    let null = compat::ioctl(primary.number(), request, 0);
+    s.fails_with("compat derive: NULL", &null, Errno::EFAULT);
+    store(&low, Derive { flags: RDONLY, fd: POISON });
+    low.protect(libc::PROT_READ).map_err(errno_name).or_broken("mprotect")?;
+    let read_only = compat::ioctl(primary.number(), request, address);
+    s.fails_with("compat derive: read-only memory", &read_only, Errno::EFAULT);
+    s.check_balanced(&books, "after the refusals")?;
+    Ok(())
+}
+
+fn store(low: &Mapping, argument: Derive) {
+    let bytes = argument.flags.to_ne_bytes().into_iter().chain(argument.fd.to_ne_bytes());
+    for (index, byte) in bytes.enumerate() {
+        low.write(index, byte);
+    }
+}
+
+fn load(low: &Mapping) -> Derive {
+    let word = |at: usize| [low.read(at), low.read(at + 1), low.read(at + 2), low.read(at + 3)];
+    Derive { flags: u32::from_ne_bytes(word(0)), fd: i32::from_ne_bytes(word(4)) }
+}

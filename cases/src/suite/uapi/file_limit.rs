@@ -1,0 +1,97 @@
+//! DERIVE at the system-wide limit on open files.
+
+use std::fs;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, setresgid, setresuid};
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::books::{Books, next_number};
+use crate::fixture::fd::{Fd, RDONLY, RDWR};
+use crate::fixture::process::in_child;
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps};
+use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::uapi::process::Ending;
+
+crate::case! {
+    /// When the system has as many open files as it may have, DERIVE is ENFILE for a caller without privileges, writes
+    /// nothing into the structure, and leaves neither a descriptor number nor a reference behind. A privileged caller
+    /// is not bound.
+    "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
+}
+
+const FILE_MAX: &str = "/proc/sys/fs/file-max";
+
+/// What the child found wrong, as bits of its exit status.
+const FINDINGS: [(i32, &str); 3] = [
+    (1, "derive at the limit is ENFILE"),
+    (2, "derive at the limit leaves the structure alone"),
+    (4, "derive at the limit leaves no descriptor number taken"),
+];
+const NO_CHILD: i32 = 0x40;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    let books = Books::open(&watch, &primary)?;
+
+    let limit = Limit::set("0")?;
+    s.note("fs.file-max is 0 now, which binds all but the superuser");
+    let ending = in_child(|| unprivileged([&primary, &primary, &alias]))?;
+    let privileged = s.derive("alias of the superuser", &primary, RDONLY);
+    drop(limit);
+    s.succeeds("the superuser is not bound", privileged)?;
+
+    let wrong = match ending {
+        Ending::Exited(status) if status < NO_CHILD => status,
+        other => return Err(crate::steps::Stop::Broken(format!("the unprivileged child ended with {other:?}"))),
+    };
+    for (bit, sentence) in FINDINGS {
+        s.check(sentence, wrong & bit == 0, "it did not hold in the child");
+    }
+    s.check_balanced(&books, "after the child has gone")?;
+    Ok(())
+}
+
+fn unprivileged(sources: [&Fd; 3]) -> i32 {
+    let nobody = 65534;
+    let (gid, uid) = (Gid::from_raw(nobody), Uid::from_raw(nobody));
+    if setresgid(gid, gid, gid).is_err() || setresuid(uid, uid, uid).is_err() {
+        return NO_CHILD;
+    }
+    let Ok(next) = next_number(sources[0]) else { return NO_CHILD };
+    let mut wrong = 0;
+    for (source, flags) in sources.into_iter().zip([RDONLY, RDWR, RDONLY]) {
+        let mut argument = Derive { flags, fd: POISON };
+        let result = dma_buf::derive_with(source.number(), &mut argument);
+        wrong |= i32::from(result != Err(Errno::ENFILE));
+        wrong |= i32::from(argument != Derive { flags, fd: POISON }) << 1;
+    }
+    match next_number(sources[0]) {
+        Ok(now) => wrong | i32::from(now != next) << 2,
+        Err(_) => NO_CHILD,
+    }
+}
+
+/// The limit, put back on drop.
+struct Limit {
+    old: String,
+}
+
+impl Limit {
+    fn set(value: &str) -> Step<Self> {
+        let old = fs::read_to_string(FILE_MAX).or_broken(FILE_MAX)?;
+        let limit = Limit { old };
+        fs::write(FILE_MAX, value).or_broken(FILE_MAX)?;
+        Ok(limit)
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        let _ = fs::write(FILE_MAX, &self.old);
+    }
+}

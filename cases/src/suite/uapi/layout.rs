@@ -1,0 +1,45 @@
+//! Number, size and offsets of DERIVE.
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::RDONLY;
+use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::uapi::dma_buf::{self, POISON};
+use crate::uapi::importer::{Count, DeriveLayout, Importer};
+use crate::uapi::ioctl_raw;
+
+crate::case! {
+    /// The request number is 0xc0086204, the structure has 8 bytes, `flags` is the word at offset 0 and `fd` the word at
+    /// offset 4: in the header of the tree that was built, and in what the kernel reads and writes. It writes nothing
+    /// around the structure.
+    "UAPI-1", Contract, Exporter::MAIN, [Derive, TestImporter]
+}
+
+/// What words around the structure hold.
+const CANARY: u32 = 0x5aa5_c33c;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let info = Importer::open().and_then(|importer| importer.info());
+    let info = info.map_err(errno_name).or_broken("asking the test importer for the header's numbers")?;
+    let number = info.derive_cmd.map_or("none".to_string(), |number| format!("{number:#x}"));
+    s.equal("the header's request number", number.as_str(), "0xc0086204");
+    s.equal("the header's size of the structure", info.derive_size, Count::Exact(8));
+    let layout = DeriveLayout { flags_offset: 0, flags_size: 4, fd_offset: 4, fd_size: 4 };
+    s.equal("the header's offsets and sizes of flags and fd", info.derive_layout, Some(layout));
+
+    let primary = s.export(exporter, 1)?.primary;
+    let mut words = [CANARY, RDONLY, POISON as u32, CANARY];
+    let result = s.call("ioctl(primary, 0xc0086204, {O_RDONLY|O_CLOEXEC, poison})", |_| "ok".into(), || {
+        ioctl_raw(primary.number(), dma_buf::DERIVE, std::ptr::from_mut(&mut words) as usize + 4)
+    });
+    s.equal("the kernel knows that number", outcome_name(&result).as_str(), "ok");
+    if result.is_err() {
+        return Ok(());
+    }
+    let [before, flags, fd, after] = words;
+    s.equal("the word at offset 0 is the flags", flags, RDONLY);
+    s.must("the word at offset 4 is the descriptor", (fd as i32) >= 0, "it holds no number")?;
+    drop(dma_buf::take_derived(&dma_buf::Derive { flags, fd: fd as i32 }));
+    s.equal("nothing around the structure is written", [before, after], [CANARY; 2]);
+    Ok(())
+}

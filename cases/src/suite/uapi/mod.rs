@@ -1,0 +1,13 @@
+//! The shape of the ioctl: numbers, flags, arguments and errors.
+
+pub mod bad_argument;
+pub mod close_on_exec;
+pub mod compat;
+pub mod file_limit;
+pub mod flags;
+pub mod full_table;
+pub mod layout;
+pub mod other_files;
+pub mod request_variants;
+pub mod result;
+pub mod status_flags;

@@ -1,0 +1,78 @@
+//! DERIVE on descriptors that are no dma-buf.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
+use nix::sys::eventfd::EventFd;
+use nix::sys::stat::Mode;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::books::next_number;
+use crate::fixture::buffer::io_errno;
+use crate::fixture::fd::RDONLY;
+use crate::fixture::message::Pair;
+use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::uapi::dma_buf::{self, Derive, POISON};
+
+crate::case! {
+    /// On every other kind of file DERIVE is ENOTTY. On a number that is not open, and on an O_PATH descriptor of the
+    /// dma-buf itself, it is EBADF. Nothing is allocated or written. The same holds before the patch.
+    "UAPI-7", Contract, Exporter::MAIN, []
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let buffer = s.export(exporter, 1)?;
+    let primary = &buffer.primary;
+    let files = others().map_err(errno_name).or_broken("opening files of other kinds")?;
+    let path = format!("/proc/self/fd/{}", primary.number());
+    let path = open(path.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
+    let path = path.map_err(errno_name).or_broken("an O_PATH descriptor of a dma-buf")?;
+    let next = next_number(primary)?;
+
+    for (what, file) in &files {
+        judge(s, what, file.as_raw_fd(), Errno::ENOTTY);
+    }
+    for memfd in buffer.memfds.iter().take(1) {
+        judge(s, "the memfd below the buffer", memfd.as_raw_fd(), Errno::ENOTTY);
+    }
+    judge(s, "an O_PATH descriptor of the dma-buf", path.as_raw_fd(), Errno::EBADF);
+    judge(s, "a number that is not open", next, Errno::EBADF);
+    judge(s, "-1", -1, Errno::EBADF);
+    s.equal("no descriptor number is taken", next_number(primary)? - next, 0);
+    Ok(())
+}
+
+fn judge(s: &mut Steps, what: &str, number: i32, want: Errno) {
+    let mut argument = Derive { flags: RDONLY, fd: POISON };
+    let result = dma_buf::derive_with(number, &mut argument);
+    let untouched = argument == Derive { flags: RDONLY, fd: POISON };
+    let holds = result == Err(want) && untouched;
+    let detail = format!("it gave {}, structure {}", outcome_name(&result), if untouched { "kept" } else { "written" });
+    s.check(format!("derive on {what} is {}", errno_name(want)), holds, detail);
+}
+
+/// One file of each kind that a kernel of any configuration has, and the device nodes next to dma-bufs. The heaps'
+/// own device is not among them: it answers EINVAL to every number that it does not know.
+fn others() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
+    let file = |path: &str| File::open(path).map(OwnedFd::from).map_err(io_errno);
+    let pair = Pair::new()?;
+    let (pipe, _) = nix::unistd::pipe()?;
+    let mut files = vec![
+        ("a regular file", file("/init")?),
+        ("a directory", file("/")?),
+        ("a procfs file", file("/proc/self/status")?),
+        ("a character device", file("/dev/null")?),
+        ("a pipe", pipe),
+        ("a socket", pair.near),
+        ("an eventfd", EventFd::new().map(OwnedFd::from)?),
+        ("an epoll instance", Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?.0),
+    ];
+    if let Ok(device) = file("/dev/udmabuf") {
+        files.push(("the udmabuf device", device));
+    }
+    Ok(files)
+}

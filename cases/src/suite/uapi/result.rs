@@ -1,0 +1,75 @@
+//! What DERIVE writes into its structure, and which number it picks.
+
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::books::next_number;
+use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
+use crate::steps::{Step, Steps, outcome_name};
+use crate::uapi::dma_buf::{self, Derive, POISON};
+
+crate::case! {
+    /// On success `flags` is as it was and `fd` is the lowest number that was free, a gap included, whatever `fd` held
+    /// before; the return value is 0. On failure neither field is written.
+    "UAPI-4", Contract, Exporter::MAIN, [Derive]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let low = s.dup("low", &primary)?;
+    let _high = s.dup("high", &primary)?;
+    s.close(low);
+    let alias = s.must_derive("alias in the gap", &primary, RDONLY)?;
+    s.check("the gap is filled first", alias.number() < _high.number(), "a number above the gap was taken");
+
+    for flags in [RDONLY, RDWR, libc::O_RDONLY as u32, libc::O_RDWR as u32] {
+        for (what, fd) in [("poison", POISON), ("0", 0), ("-1", -1), ("the caller's own number", primary.number())] {
+            granted(s, &primary, flags, what, fd)?;
+        }
+    }
+    for (source, flags) in [
+        (&primary, libc::O_WRONLY as u32),
+        (&primary, libc::O_ACCMODE as u32),
+        (&primary, RDWR | libc::O_APPEND as u32),
+        (&primary, 1 << 31),
+        (&alias, RDWR),
+        (&alias, libc::O_RDWR as u32),
+    ] {
+        refused(s, source, flags)?;
+    }
+    Ok(())
+}
+
+/// One check for everything about a success: the table of them is long.
+fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> Step {
+    let lowest = next_number(primary)?;
+    let mut argument = Derive { flags, fd };
+    let result = dma_buf::derive_with(primary.number(), &mut argument);
+    let new = result.is_ok() && argument.fd >= 0 && argument.fd != primary.number();
+    let alias = new.then(|| dma_buf::take_derived(&argument));
+    let wrong = match result {
+        Err(_) => Some(format!("it gave {}", outcome_name(&result))),
+        Ok(value) if value != 0 => Some("the return value is not 0".into()),
+        Ok(_) if argument.flags != flags => Some(format!("flags became {}", flags_text(argument.flags))),
+        Ok(_) if argument.fd != lowest => Some("fd is not the lowest free number".into()),
+        Ok(_) => None,
+    };
+    drop(alias);
+    let sentence = format!("{} with {what} in fd: flags kept, fd the lowest free number", flags_text(flags));
+    s.must(sentence, wrong.is_none(), wrong.unwrap_or_default())
+}
+
+fn refused(s: &mut Steps, source: &Fd, flags: u32) -> Step {
+    for fd in [POISON, source.number()] {
+        let mut argument = Derive { flags, fd };
+        let result = dma_buf::derive_with(source.number(), &mut argument);
+        let untouched = argument == Derive { flags, fd };
+        let sentence = format!("{} from {}: refused and the structure untouched", flags_text(flags), source.name);
+        let detail = format!("it gave {}, fields {}", outcome_name(&result), if untouched { "kept" } else { "written" });
+        if fd == POISON || !untouched {
+            s.must(sentence, result.is_err() && untouched, detail)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! FD_CLOEXEC and F_GETFL of an alias.
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::{Fd, flags_text};
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::fcntl;
+
+crate::case! {
+    /// FD_CLOEXEC of an alias is set exactly when O_CLOEXEC was asked for, whether or not the calling descriptor has it.
+    /// F_GETFL of an alias is the access mode that was asked for and nothing else, also when the caller's description
+    /// has status flags set.
+    "UAPI-5", Contract, Exporter::MAIN, [Derive]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let kept = s.dup("duplicate without FD_CLOEXEC", &primary)?;
+    each(s, &primary)?;
+    each(s, &kept)?;
+
+    let status = libc::O_APPEND | libc::O_NONBLOCK;
+    let set = s.call("fcntl(primary, F_SETFL, O_APPEND|O_NONBLOCK)", |_| "ok".into(), || {
+        fcntl(primary.number(), libc::F_SETFL, status)
+    });
+    set.map_err(errno_name).or_broken("setting status flags")?;
+    s.note("with O_APPEND and O_NONBLOCK set on the primary:");
+    each(s, &primary)?;
+    let left = fcntl(primary.number(), libc::F_GETFL, 0).map(|flags| flags & status);
+    s.equal("the primary keeps its own status flags", left, Ok::<_, Errno>(status));
+    Ok(())
+}
+
+fn each(s: &mut Steps, source: &Fd) -> Step {
+    for mode in [libc::O_RDONLY, libc::O_RDWR] {
+        for cloexec in [0, libc::O_CLOEXEC] {
+            let flags = (mode | cloexec) as u32;
+            let alias = s.must_derive("alias", source, flags)?;
+            let want = if cloexec == 0 { 0 } else { libc::FD_CLOEXEC };
+            let got = fcntl(alias.number(), libc::F_GETFD, 0);
+            s.equal(format!("{}: F_GETFD", flags_text(flags)), got, Ok(want));
+            let got = fcntl(alias.number(), libc::F_GETFL, 0);
+            let holds = got == Ok(mode);
+            let detail = got.map_or_else(errno_name, |got| format!("it is {}", flags_text(got as u32)));
+            s.check(format!("{}: F_GETFL is {}", flags_text(flags), flags_text(mode as u32)), holds, detail);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! System calls as a 32-bit program makes them: through the gate that 64-bit programs may use as well.
+
+use std::arch::asm;
+use std::os::fd::RawFd;
+
+use nix::errno::Errno;
+
+/// `__NR_ioctl` of arch/x86/entry/syscalls/syscall_32.tbl.
+const IOCTL: u64 = 54;
+
+/// Exists when the kernel has the 32-bit system calls (arch/x86/entry/vdso/vdso32-setup.c); without them the gate kills
+/// its caller.
+pub const PRESENT: &str = "/proc/sys/abi/vsyscall32";
+
+/// ioctl(2) of the 32-bit table. The caller vouches for what the address may be used for, as with
+/// [`ioctl_address`](super::ioctl_address).
+///
+/// # Errors
+/// The errno of the call.
+pub fn ioctl(fd: RawFd, request: u32, address: u32) -> Result<i32, Errno> {
+    let result: u64;
+    // SAFETY: the kernel checks descriptor and address and keeps all registers but eax and, on some versions, r8 to r11.
+    // rbx is not available as an operand, so it is swapped with the descriptor and back.
+    unsafe {
+        asm!(
+            "xchg {fd}, rbx",
+            "int 0x80",
+            "xchg {fd}, rbx",
+            fd = inout(reg) u64::from(fd as u32) => _,
+            inlateout("rax") IOCTL => result,
+            in("rcx") u64::from(request),
+            in("rdx") u64::from(address),
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+        );
+    }
+    match result as u32 as i32 {
+        failed @ -4095..=-1 => Err(Errno::from_raw(-failed)),
+        value => Ok(value),
+    }
+}

@@ -1,0 +1,89 @@
+//! The PRIME part of include/uapi/drm/drm.h, as far as vgem has it, and include/uapi/drm/vgem_drm.h.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use super::{IOC_READ, IOC_WRITE, ioc, ioctl_struct, own};
+
+#[repr(C)]
+struct PrimeHandle {
+    handle: u32,
+    flags: u32,
+    fd: i32,
+}
+
+#[repr(C)]
+struct GemClose {
+    handle: u32,
+    pad: u32,
+}
+
+#[repr(C)]
+struct VgemFenceAttach {
+    handle: u32,
+    flags: u32,
+    out_fence: u32,
+    pad: u32,
+}
+
+#[repr(C)]
+struct VgemFenceSignal {
+    fence: u32,
+    flags: u32,
+}
+
+const VGEM_FENCE_WRITE: u32 = 1;
+const VGEM_FENCE_ATTACH: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x41, size_of::<VgemFenceAttach>());
+const VGEM_FENCE_SIGNAL: u32 = ioc(IOC_WRITE, b'd', 0x42, size_of::<VgemFenceSignal>());
+const PRIME_HANDLE_TO_FD: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2d, size_of::<PrimeHandle>());
+const PRIME_FD_TO_HANDLE: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2e, size_of::<PrimeHandle>());
+const GEM_CLOSE: u32 = ioc(IOC_WRITE, b'd', 0x09, size_of::<GemClose>());
+
+/// `DRM_IOCTL_PRIME_FD_TO_HANDLE`: imports a dma-buf.
+///
+/// # Errors
+/// The errno of the call.
+pub fn import(device: BorrowedFd<'_>, dma_buf: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let mut argument = PrimeHandle { handle: 0, flags: 0, fd: dma_buf.as_raw_fd() };
+    ioctl_struct(device, PRIME_FD_TO_HANDLE, &mut argument)?;
+    Ok(argument.handle)
+}
+
+/// `DRM_IOCTL_PRIME_HANDLE_TO_FD`: exports the buffer behind a handle. `flags` may hold `DRM_RDWR` (`O_RDWR`) and
+/// `DRM_CLOEXEC` (`O_CLOEXEC`).
+///
+/// # Errors
+/// The errno of the call.
+pub fn export(device: BorrowedFd<'_>, handle: u32, flags: u32) -> Result<OwnedFd, Errno> {
+    let mut argument = PrimeHandle { handle, flags, fd: -1 };
+    ioctl_struct(device, PRIME_HANDLE_TO_FD, &mut argument)?;
+    Ok(own(argument.fd))
+}
+
+/// `DRM_IOCTL_GEM_CLOSE`: gives up a handle.
+///
+/// # Errors
+/// The errno of the call.
+pub fn close(device: BorrowedFd<'_>, handle: u32) -> Result<(), Errno> {
+    ioctl_struct(device, GEM_CLOSE, &mut GemClose { handle, pad: 0 }).map(drop)
+}
+
+/// `DRM_IOCTL_VGEM_FENCE_ATTACH`: adds a fence to the buffer behind a handle and returns its number.
+///
+/// # Errors
+/// The errno of the call; `EBUSY` while the buffer has a fence that would have to be waited for.
+pub fn vgem_fence_attach(device: BorrowedFd<'_>, handle: u32, write: bool) -> Result<u32, Errno> {
+    let flags = if write { VGEM_FENCE_WRITE } else { 0 };
+    let mut argument = VgemFenceAttach { handle, flags, out_fence: 0, pad: 0 };
+    ioctl_struct(device, VGEM_FENCE_ATTACH, &mut argument)?;
+    Ok(argument.out_fence)
+}
+
+/// `DRM_IOCTL_VGEM_FENCE_SIGNAL`.
+///
+/// # Errors
+/// The errno of the call; `ETIMEDOUT` when the fence has expired.
+pub fn vgem_fence_signal(device: BorrowedFd<'_>, fence: u32) -> Result<(), Errno> {
+    ioctl_struct(device, VGEM_FENCE_SIGNAL, &mut VgemFenceSignal { fence, flags: 0 }).map(drop)
+}

@@ -1,0 +1,492 @@
+//! The test importer, `/dev/dmabuf-conformance`, built into the kernel under test.
+//!
+//! Source of every fact and errno: `cases/kernel/dmabuf_conformance.h`. Methods return the errno of
+//! the ioctl as it is; the header says which ones each request has.
+
+use std::fmt;
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::libc;
+
+use super::own;
+
+type Result<T> = std::result::Result<T, Errno>;
+
+/// Where the device is, once devtmpfs is mounted.
+pub const DEVICE: &str = "/dev/dmabuf-conformance";
+/// The ABI this file was written for; compare with [`Info::abi`].
+pub const ABI_VERSION: u32 = 1;
+/// Driver name of the device's fences, as SYNC_IOC_FILE_INFO shows it.
+pub const FENCE_DRIVER: &str = "dmabuf-conformance";
+/// Timeline name of the device's fences.
+pub const FENCE_TIMELINE: &str = "importer";
+
+/// The structs of the header, member by member, and its requests.
+mod raw {
+    macro_rules! argument {
+        ($name:ident, $size:literal, { $($member:ident: $kind:ty),* $(,)? }) => {
+            #[repr(C)]
+            #[derive(Clone, Copy, Debug, Default)]
+            pub struct $name { $(pub $member: $kind),* }
+            const _: () = assert!(std::mem::size_of::<$name>() == $size);
+        };
+    }
+
+    argument!(Info, 40, {
+        abi: u32, linux_version: u32, features: u32, derive_cmd: u32, derive_size: u32,
+        flags_offset: u32, flags_size: u32, fd_offset: u32, fd_size: u32, reserved: u32,
+    });
+    argument!(Track, 8, { fd: i32, token: u32 });
+    argument!(Tracked, 48, {
+        token: u32, alive: u32, releases: u32, on_list: u32, on_list_at_release: u32,
+        primary_refs: u32, primary_refs_at_release: u32, attachments: u32, vmaps: u32,
+        fences: u32, fences_pending: u32, writes_pending: u32,
+    });
+    argument!(FileFacts, 24, {
+        token: u32, fd: i32, refs: u32, mode: u32, flags: u32, relation: u32,
+    });
+    argument!(Totals, 24, {
+        listed: u32, contexts: u32, trackers: u32, tracked_alive: u32, handles: u32, fences: u32,
+    });
+    argument!(Import, 8, { fd: i32, handle: u32 });
+    argument!(Map, 24, { handle: u32, direction: u32, bytes: u64, segments: u32, reserved: u32 });
+    argument!(Cpu, 8, { handle: u32, direction: u32 });
+    argument!(Rw, 32, { handle: u32, reserved: u32, offset: u64, len: u64, data: u64 });
+    argument!(AddFence, 32, {
+        handle: u32, usage: u32, flags: u32, fence: u32, context: u64, seqno: u64,
+    });
+    argument!(Signal, 8, { fence: u32, error: i32 });
+    argument!(Export, 16, { handle: u32, flags: u32, fd: i32, reserved: u32 });
+
+    const MAGIC: u8 = 0xdc;
+    nix::ioctl_read!(info, MAGIC, 0x00, Info);
+    nix::ioctl_readwrite!(track, MAGIC, 0x01, Track);
+    nix::ioctl_readwrite!(tracked, MAGIC, 0x02, Tracked);
+    nix::ioctl_readwrite!(file_facts, MAGIC, 0x03, FileFacts);
+    nix::ioctl_read!(totals, MAGIC, 0x04, Totals);
+    nix::ioctl_none!(drain, MAGIC, 0x05);
+    nix::ioctl_readwrite!(import, MAGIC, 0x10, Import);
+    nix::ioctl_write_ptr!(attach, MAGIC, 0x11, u32);
+    nix::ioctl_write_ptr!(detach, MAGIC, 0x12, u32);
+    nix::ioctl_readwrite!(map, MAGIC, 0x13, Map);
+    nix::ioctl_write_ptr!(unmap, MAGIC, 0x14, u32);
+    nix::ioctl_write_ptr!(vmap, MAGIC, 0x15, u32);
+    nix::ioctl_write_ptr!(vunmap, MAGIC, 0x16, u32);
+    nix::ioctl_write_ptr!(vread, MAGIC, 0x17, Rw);
+    nix::ioctl_write_ptr!(vwrite, MAGIC, 0x18, Rw);
+    nix::ioctl_write_ptr!(begin_cpu, MAGIC, 0x19, Cpu);
+    nix::ioctl_write_ptr!(end_cpu, MAGIC, 0x1a, Cpu);
+    nix::ioctl_readwrite!(export, MAGIC, 0x1b, Export);
+    nix::ioctl_write_ptr!(put, MAGIC, 0x1c, u32);
+    nix::ioctl_readwrite!(add_fence, MAGIC, 0x20, AddFence);
+    nix::ioctl_write_ptr!(signal, MAGIC, 0x21, Signal);
+}
+
+/// A count, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// It was counted.
+    Exact(u32),
+    /// Cannot be known on this kernel, or not at this point of the buffer's life.
+    Unknown,
+    /// What should be counted is damaged: a list that does not close, a file given away.
+    Corrupt,
+    /// Its lock stayed taken for five seconds.
+    Busy,
+}
+
+impl From<u32> for Count {
+    fn from(value: u32) -> Self {
+        match value {
+            0xffff_ffff => Count::Unknown,
+            0xffff_fffe => Count::Corrupt,
+            0xffff_fffd => Count::Busy,
+            count => Count::Exact(count),
+        }
+    }
+}
+
+impl PartialEq<u32> for Count {
+    fn eq(&self, other: &u32) -> bool {
+        *self == Count::Exact(*other)
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Count::Exact(count) => count.fmt(f),
+            Count::Unknown => f.write_str("unknown"),
+            Count::Corrupt => f.write_str("corrupt"),
+            Count::Busy => f.write_str("busy"),
+        }
+    }
+}
+
+/// Names a tracked buffer. Means something to the importer that made it only, like the two below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(pub u32);
+
+/// One importer of one buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Handle(pub u32);
+
+/// A fence that [`Importer::signal`] has not been called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FenceId(pub u32);
+
+/// Who moves data where, as in the kernel's `enum dma_data_direction`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Direction {
+    /// Both ways.
+    Bidirectional = 0,
+    /// The device reads the buffer.
+    ToDevice = 1,
+    /// The device writes the buffer.
+    FromDevice = 2,
+}
+
+/// What a fence stands for: a read holds back writers only, a write holds back everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Usage {
+    /// The holder reads the buffer.
+    Read = 0,
+    /// The holder writes the buffer.
+    Write = 1,
+}
+
+/// How a fence is ordered with the importer's other fences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Timeline {
+    /// After all earlier ones: it replaces them in a buffer and must be signalled after them.
+    Shared = 0,
+    /// Not at all.
+    Own = 1,
+}
+
+/// The patched tree's own `struct dma_buf_derive`; all in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeriveLayout {
+    /// Where `flags` starts.
+    pub flags_offset: u32,
+    /// How long `flags` is.
+    pub flags_size: u32,
+    /// Where `fd` starts.
+    pub fd_offset: u32,
+    /// How long `fd` is.
+    pub fd_size: u32,
+}
+
+/// Facts about the kernel that was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Compare with [`ABI_VERSION`].
+    pub abi: u32,
+    /// As LINUX_VERSION_CODE: major << 16 | minor << 8 | patch (at most 255).
+    pub linux_version: u32,
+    /// Value of DMA_BUF_IOCTL_DERIVE in the tree's own header, if it defines one.
+    pub derive_cmd: Option<u32>,
+    /// Size of its argument in bytes.
+    pub derive_size: Count,
+    /// None if the header has no `struct dma_buf_derive` with both members.
+    pub derive_layout: Option<DeriveLayout>,
+    /// Whether the global list was found; without it every count of it is unknown.
+    pub sees_list: bool,
+}
+
+/// What is known about a tracked buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracked {
+    /// The exporter's release has not been called.
+    pub alive: bool,
+    /// How often release was called; only the first call is let through to the exporter.
+    pub releases: u32,
+    /// How often the buffer is on the global list.
+    pub on_list: Count,
+    /// The same when release was called for the first time.
+    pub on_list_at_release: Count,
+    /// References on the file made at export.
+    pub primary_refs: Count,
+    /// The same when release was called for the first time.
+    pub primary_refs_at_release: Count,
+    /// Importers attached.
+    pub attachments: Count,
+    /// Kernel mappings, all importers together.
+    pub vmaps: Count,
+    /// Fences in the reservation object; signalled ones may linger.
+    pub fences: Count,
+    /// Those of them that are not signalled.
+    pub fences_pending: Count,
+    /// Those of these that hold back readers too.
+    pub writes_pending: Count,
+}
+
+/// What is known about a descriptor's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    /// References on the file, without the one taken to look at it.
+    pub refs: u32,
+    /// FMODE_READ.
+    pub readable: bool,
+    /// FMODE_WRITE.
+    pub writable: bool,
+    /// `f_flags` as the kernel holds them.
+    pub flags: u32,
+    /// It is the file made at export. This and the rest are false without a token.
+    pub primary: bool,
+    /// Its inode is the buffer's.
+    pub same_buffer: bool,
+    /// Its `private_data` is that of the file made at export.
+    pub same_private_data: bool,
+    /// Its file operations are those of the file made at export.
+    pub same_file_operations: bool,
+}
+
+/// Bookkeeping over every open importer, to find what was leaked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// Buffers on the global list.
+    pub listed: Count,
+    /// Open importers, this one included.
+    pub contexts: u32,
+    /// Trackers not freed.
+    pub trackers: u32,
+    /// Of these, those whose buffer is not released.
+    pub tracked_alive: u32,
+    /// Handles not put.
+    pub handles: u32,
+    /// Fences of the device not freed, whoever holds them.
+    pub fences: u32,
+}
+
+/// What mapping for the device gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Sum of the lengths of all segments.
+    pub bytes: u64,
+    /// DMA segments.
+    pub segments: u32,
+}
+
+/// A new fence, with the numbers that identify it wherever the kernel shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// For [`Importer::signal`].
+    pub id: FenceId,
+    /// The fence context.
+    pub context: u64,
+    /// The number on that context.
+    pub seqno: u64,
+}
+
+/// One context of the device. Dropping it signals its fences with ECANCELED, takes back every step
+/// of every handle and forgets its tokens.
+#[derive(Debug)]
+pub struct Importer(OwnedFd);
+
+impl AsFd for Importer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Calls a request that takes a struct; evaluates to the struct as the kernel left it.
+macro_rules! call {
+    ($importer:expr, $request:ident, $argument:expr) => {{
+        let mut argument = $argument;
+        // SAFETY: the argument is a live struct of the very type the request's number was made from,
+        // and any pointer in it is to a buffer borrowed for the length of this call.
+        #[allow(clippy::unnecessary_mut_passed)]
+        unsafe { raw::$request($importer.0.as_raw_fd(), &mut argument) }.map(|_| argument)
+    }};
+}
+
+impl Importer {
+    /// Opens a context. ENOENT: the kernel was built without the importer.
+    pub fn open() -> Result<Self> {
+        File::options()
+            .read(true)
+            .write(true)
+            .open(DEVICE)
+            .map(|file| Importer(file.into()))
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+    }
+
+    /// What the kernel was built from.
+    pub fn info(&self) -> Result<Info> {
+        let info = call!(self, info, raw::Info::default())?;
+        let layout = DeriveLayout {
+            flags_offset: info.flags_offset,
+            flags_size: info.flags_size,
+            fd_offset: info.fd_offset,
+            fd_size: info.fd_size,
+        };
+        Ok(Info {
+            abi: info.abi,
+            linux_version: info.linux_version,
+            derive_cmd: (info.features & 1 != 0).then_some(info.derive_cmd),
+            derive_size: info.derive_size.into(),
+            derive_layout: (info.features & 2 != 0).then_some(layout),
+            sees_list: info.features & 4 != 0,
+        })
+    }
+
+    /// Starts to observe a buffer. `fd` must be the descriptor that the exporter returned, and no
+    /// alias may exist yet.
+    pub fn track(&self, fd: RawFd) -> Result<Token> {
+        let track = raw::Track { fd, token: 0 };
+        Ok(Token(call!(self, track, track)?.token))
+    }
+
+    /// Looks at a tracked buffer, alive or not.
+    pub fn tracked(&self, token: Token) -> Result<Tracked> {
+        let facts = call!(self, tracked, raw::Tracked { token: token.0, ..Default::default() })?;
+        Ok(Tracked {
+            alive: facts.alive != 0,
+            releases: facts.releases,
+            on_list: facts.on_list.into(),
+            on_list_at_release: facts.on_list_at_release.into(),
+            primary_refs: facts.primary_refs.into(),
+            primary_refs_at_release: facts.primary_refs_at_release.into(),
+            attachments: facts.attachments.into(),
+            vmaps: facts.vmaps.into(),
+            fences: facts.fences.into(),
+            fences_pending: facts.fences_pending.into(),
+            writes_pending: facts.writes_pending.into(),
+        })
+    }
+
+    /// Looks at a descriptor's file without involving the dma-buf API, and compares it with a
+    /// tracked buffer if one is given.
+    pub fn file_facts(&self, token: Option<Token>, fd: RawFd) -> Result<FileFacts> {
+        let token = token.map_or(0, |token| token.0);
+        let facts = raw::FileFacts { token, fd, ..Default::default() };
+        let facts = call!(self, file_facts, facts)?;
+        Ok(FileFacts {
+            refs: facts.refs,
+            readable: facts.mode & 1 != 0,
+            writable: facts.mode & 2 != 0,
+            flags: facts.flags,
+            primary: facts.relation & 1 != 0,
+            same_buffer: facts.relation & 2 != 0,
+            same_private_data: facts.relation & 4 != 0,
+            same_file_operations: facts.relation & 8 != 0,
+        })
+    }
+
+    /// Counts over every open importer.
+    pub fn totals(&self) -> Result<Totals> {
+        let totals = call!(self, totals, raw::Totals::default())?;
+        Ok(Totals {
+            listed: totals.listed.into(),
+            contexts: totals.contexts,
+            trackers: totals.trackers,
+            tracked_alive: totals.tracked_alive,
+            handles: totals.handles,
+            fences: totals.fences,
+        })
+    }
+
+    /// Returns once deferred file releases and RCU callbacks have run, so that what they complain
+    /// about is in the kernel log.
+    pub fn drain(&self) -> Result<()> {
+        // SAFETY: the request has no argument.
+        unsafe { raw::drain(self.0.as_raw_fd()) }.map(drop)
+    }
+
+    /// Takes a reference on the buffer behind a descriptor.
+    pub fn import(&self, fd: RawFd) -> Result<Handle> {
+        let import = raw::Import { fd, handle: 0 };
+        Ok(Handle(call!(self, import, import)?.handle))
+    }
+
+    /// Attaches the importer's device. EBUSY: attached already.
+    pub fn attach(&self, handle: Handle) -> Result<()> {
+        call!(self, attach, handle.0).map(drop)
+    }
+
+    /// Undoes [`attach`](Self::attach). EBUSY while mapped, EINVAL if not attached.
+    pub fn detach(&self, handle: Handle) -> Result<()> {
+        call!(self, detach, handle.0).map(drop)
+    }
+
+    /// Maps the attached buffer for the device. EINVAL: not attached; EBUSY: mapped already.
+    pub fn map(&self, handle: Handle, direction: Direction) -> Result<Mapping> {
+        let map = raw::Map { handle: handle.0, direction: direction as u32, ..Default::default() };
+        let map = call!(self, map, map)?;
+        Ok(Mapping { bytes: map.bytes, segments: map.segments })
+    }
+
+    /// Undoes [`map`](Self::map). EINVAL: not mapped.
+    pub fn unmap(&self, handle: Handle) -> Result<()> {
+        call!(self, unmap, handle.0).map(drop)
+    }
+
+    /// Maps the buffer into the kernel. EBUSY: done already; EINVAL: the exporter cannot.
+    pub fn vmap(&self, handle: Handle) -> Result<()> {
+        call!(self, vmap, handle.0).map(drop)
+    }
+
+    /// Undoes [`vmap`](Self::vmap). EINVAL: not mapped.
+    pub fn vunmap(&self, handle: Handle) -> Result<()> {
+        call!(self, vunmap, handle.0).map(drop)
+    }
+
+    /// Copies out of the buffer through its kernel mapping; `offset` in bytes.
+    pub fn vread(&self, handle: Handle, offset: u64, data: &mut [u8]) -> Result<()> {
+        let (len, data) = (data.len() as u64, data.as_mut_ptr() as u64);
+        let rw = raw::Rw { handle: handle.0, reserved: 0, offset, len, data };
+        call!(self, vread, rw).map(drop)
+    }
+
+    /// Copies into the buffer through its kernel mapping; `offset` in bytes.
+    pub fn vwrite(&self, handle: Handle, offset: u64, data: &[u8]) -> Result<()> {
+        let (len, data) = (data.len() as u64, data.as_ptr() as u64);
+        let rw = raw::Rw { handle: handle.0, reserved: 0, offset, len, data };
+        call!(self, vwrite, rw).map(drop)
+    }
+
+    /// Waits for the buffer's fences; EINTR if a signal comes first.
+    pub fn begin_cpu(&self, handle: Handle, direction: Direction) -> Result<()> {
+        let cpu = raw::Cpu { handle: handle.0, direction: direction as u32 };
+        call!(self, begin_cpu, cpu).map(drop)
+    }
+
+    /// Ends CPU access. EINVAL: not begun, or begun for another direction.
+    pub fn end_cpu(&self, handle: Handle, direction: Direction) -> Result<()> {
+        let cpu = raw::Cpu { handle: handle.0, direction: direction as u32 };
+        call!(self, end_cpu, cpu).map(drop)
+    }
+
+    /// Hands the buffer out again, as a driver does that exports what it imported. `flags` are
+    /// open flags; any bit but those of O_ACCMODE and O_CLOEXEC is EINVAL.
+    pub fn export(&self, handle: Handle, flags: i32) -> Result<OwnedFd> {
+        let export = raw::Export { handle: handle.0, flags: flags as u32, ..Default::default() };
+        let fd: RawFd = call!(self, export, export)?.fd;
+        Ok(own(fd))
+    }
+
+    /// Drops the reference. EBUSY while attached, mapped or in CPU access.
+    pub fn put(&self, handle: Handle) -> Result<()> {
+        call!(self, put, handle.0).map(drop)
+    }
+
+    /// Adds a fence to the buffer.
+    pub fn add_fence(&self, handle: Handle, usage: Usage, timeline: Timeline) -> Result<Fence> {
+        let fence =
+            raw::AddFence { handle: handle.0, usage: usage as u32, flags: timeline as u32, ..Default::default() };
+        let fence = call!(self, add_fence, fence)?;
+        Ok(Fence { id: FenceId(fence.fence), context: fence.context, seqno: fence.seqno })
+    }
+
+    /// Signals a fence, with an error if one is given. EBUSY: not the next one on its timeline.
+    pub fn signal(&self, fence: FenceId, error: Option<Errno>) -> Result<()> {
+        let error = error.map_or(0, |errno| -(errno as i32));
+        call!(self, signal, raw::Signal { fence: fence.0, error }).map(drop)
+    }
+}

@@ -1,0 +1,166 @@
+//! Mappings, with the access rights that a case asks for and volatile access to what is mapped.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::AtomicU64;
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// Bytes in a page. x86-64 has no other base page size.
+pub const PAGE: usize = 4096;
+
+/// A mapping that is undone when it is dropped.
+#[derive(Debug)]
+pub struct Mapping {
+    address: usize,
+    len: usize,
+}
+
+/// mmap(2) of `len` bytes at file offset `offset`, at an address that the kernel picks.
+///
+/// # Errors
+/// The errno of the call.
+pub fn map(fd: BorrowedFd<'_>, len: usize, prot: i32, flags: i32, offset: i64) -> Result<Mapping, Errno> {
+    map_raw(fd.as_raw_fd(), len, prot, flags, offset)
+}
+
+/// Anonymous memory that a case uses as an argument area.
+///
+/// # Errors
+/// The errno of the call.
+pub fn anonymous(len: usize, prot: i32) -> Result<Mapping, Errno> {
+    map_raw(-1, len, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, 0)
+}
+
+/// As [`anonymous`], below 4 GiB, where a 32-bit caller could have it.
+///
+/// # Errors
+/// The errno of the call.
+pub fn anonymous_low(len: usize, prot: i32) -> Result<Mapping, Errno> {
+    map_raw(-1, len, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT, 0)
+}
+
+fn map_raw(fd: i32, len: usize, prot: i32, flags: i32, offset: i64) -> Result<Mapping, Errno> {
+    // SAFETY: a fresh mapping at an address of the kernel's choice cannot overlap anything that Rust knows of.
+    let address = unsafe { libc::mmap(std::ptr::null_mut(), len, prot, flags, fd, offset) };
+    if address == libc::MAP_FAILED {
+        return Err(Errno::last());
+    }
+    Ok(Mapping { address: address as usize, len })
+}
+
+impl Mapping {
+    /// Where it is.
+    pub fn address(&self) -> usize {
+        self.address
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no bytes; mmap(2) never makes such a one.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Reads one byte.
+    pub fn read(&self, offset: usize) -> u8 {
+        assert!(offset < self.len);
+        // SAFETY: inside the mapping, which lives as long as self; without read access the process gets SIGSEGV.
+        unsafe { std::ptr::read_volatile((self.address + offset) as *const u8) }
+    }
+
+    /// Writes one byte.
+    pub fn write(&self, offset: usize, value: u8) {
+        assert!(offset < self.len);
+        // SAFETY: inside the mapping, which no Rust reference points into; without write access: SIGSEGV.
+        unsafe { std::ptr::write_volatile((self.address + offset) as *mut u8, value) }
+    }
+
+    /// mprotect(2) of the whole mapping.
+    ///
+    /// # Errors
+    /// The errno of the call.
+    pub fn protect(&self, prot: i32) -> Result<(), Errno> {
+        // SAFETY: only the rights of our own mapping change; no Rust reference points into it.
+        Errno::result(unsafe { libc::mprotect(self.address as *mut libc::c_void, self.len, prot) }).map(drop)
+    }
+
+    /// mprotect(2) of some of its pages; both numbers in bytes.
+    ///
+    /// # Errors
+    /// The errno of the call.
+    pub fn protect_part(&self, offset: usize, len: usize, prot: i32) -> Result<(), Errno> {
+        assert!(offset + len <= self.len);
+        // SAFETY: as in `protect`, and inside the mapping.
+        Errno::result(unsafe { libc::mprotect((self.address + offset) as *mut libc::c_void, len, prot) }).map(drop)
+    }
+
+    /// mremap(2) to another address, which this mapping has from then on.
+    ///
+    /// # Errors
+    /// The errno of the call, or of reserving the address.
+    pub fn relocate(&mut self) -> Result<(), Errno> {
+        let target = anonymous(self.len, libc::PROT_NONE)?;
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        // SAFETY: both ranges are ours and no Rust reference points into them; the second is replaced as a whole.
+        let moved = unsafe {
+            let (from, to) = (self.address as *mut libc::c_void, target.address as *mut libc::c_void);
+            libc::mremap(from, self.len, self.len, flags, to)
+        };
+        if moved == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        // The old range is free now and `target` is ours: its owner must not unmap it.
+        self.address = target.address;
+        std::mem::forget(target);
+        Ok(())
+    }
+
+    /// mremap(2) with an old length of 0: a second mapping of the same pages.
+    ///
+    /// # Errors
+    /// The errno of the call.
+    pub fn twin(&self) -> Result<Mapping, Errno> {
+        // SAFETY: an old length of 0 leaves the old range alone; the new one is at an address of the kernel's choice.
+        let twin =
+            unsafe { libc::mremap(self.address as *mut libc::c_void, 0, self.len, libc::MREMAP_MAYMOVE) };
+        if twin == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        Ok(Mapping { address: twin as usize, len: self.len })
+    }
+
+    /// remap_file_pages(2) of the first page to page `page` of the file.
+    ///
+    /// # Errors
+    /// The errno of the call.
+    pub fn remap_first_page(&self, page: usize) -> Result<(), Errno> {
+        // SAFETY: replaces a page of our own mapping, which no Rust reference points into.
+        Errno::result(unsafe { libc::remap_file_pages(self.address as *mut libc::c_void, PAGE, 0, page, 0) }).map(drop)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and no reference into it exists.
+        unsafe { libc::munmap(self.address as *mut libc::c_void, self.len) };
+    }
+}
+
+/// A counter that this process and its children share.
+pub fn shared_counter() -> Result<&'static AtomicU64, Errno> {
+    let area = map_raw(
+        -1,
+        PAGE,
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+        0,
+    )?;
+    let address = area.address;
+    std::mem::forget(area);
+    // SAFETY: zeroed, aligned to a page, never unmapped, and only used through the atomic.
+    Ok(unsafe { &*(address as *const AtomicU64) })
+}

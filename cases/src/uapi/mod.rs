@@ -1,0 +1,98 @@
+//! The system calls and ioctls of the suite: the only unsafe code in the workspace.
+//!
+//! Every wrapper returns the exact errno. Nothing here judges.
+#![allow(unsafe_code)]
+
+pub mod compat;
+pub mod dma_buf;
+pub mod dma_heap;
+pub mod drm;
+pub mod importer;
+pub mod memory;
+pub mod port;
+pub mod process;
+pub mod sw_sync;
+pub mod sync_file;
+pub mod udmabuf;
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// ioctl(2) with a pointer argument. The caller vouches for what the pointer may be used for; a bad address is a legal
+/// argument and gives `EFAULT`.
+///
+/// # Errors
+/// The errno of the call.
+pub fn ioctl_address(fd: BorrowedFd<'_>, request: u32, address: usize) -> Result<i32, Errno> {
+    ioctl_raw(fd.as_raw_fd(), request, address)
+}
+
+/// As [`ioctl_address`], on a number that need not be an open descriptor.
+///
+/// # Errors
+/// The errno of the call.
+pub fn ioctl_raw(fd: RawFd, request: u32, address: usize) -> Result<i32, Errno> {
+    // SAFETY: the kernel checks the descriptor and the address; it writes at most the size coded in `request`, which
+    // every caller in this module backs with an object of that size or with an address that is not writable.
+    Errno::result(unsafe { libc::ioctl(fd, libc::c_ulong::from(request) as _, address) })
+}
+
+/// ioctl(2) on a C structure.
+///
+/// # Errors
+/// The errno of the call.
+pub fn ioctl_struct<T>(fd: BorrowedFd<'_>, request: u32, argument: &mut T) -> Result<i32, Errno> {
+    ioctl_raw(fd.as_raw_fd(), request, std::ptr::from_mut(argument) as usize)
+}
+
+/// Takes a descriptor number that the kernel has just returned to us.
+pub(crate) fn own(fd: RawFd) -> OwnedFd {
+    // SAFETY: the number comes from a successful system call of this process and nobody else owns it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// dup(2): the lowest free number for the same open file description.
+///
+/// # Errors
+/// The errno of the call.
+pub fn dup(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    // SAFETY: no memory is involved.
+    Errno::result(unsafe { libc::dup(fd.as_raw_fd()) }).map(own)
+}
+
+/// close(2) of a bare number, for programs that got it from somewhere else than Rust.
+///
+/// # Errors
+/// The errno of the call.
+pub fn close_number(fd: RawFd) -> Result<(), Errno> {
+    // SAFETY: only used on numbers that no `OwnedFd` owns.
+    Errno::result(unsafe { libc::close(fd) }).map(drop)
+}
+
+/// Borrows a descriptor number that this program was told by whoever started it, or inherited.
+pub fn borrow_number<'fd>(fd: RawFd) -> BorrowedFd<'fd> {
+    assert!(fd >= 0);
+    // SAFETY: nothing in a helper program closes descriptors; one that is not open gives EBADF.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+/// fcntl(2) with an integer argument.
+///
+/// # Errors
+/// The errno of the call.
+pub fn fcntl(fd: RawFd, command: i32, argument: i32) -> Result<i32, Errno> {
+    // SAFETY: the commands used take an integer.
+    Errno::result(unsafe { libc::fcntl(fd, command, argument) })
+}
+
+/// An ioctl request number as `_IOC()` of include/uapi/asm-generic/ioctl.h makes it.
+pub const fn ioc(direction: u32, kind: u8, number: u8, size: usize) -> u32 {
+    (direction << 30) | ((size as u32) << 16) | ((kind as u32) << 8) | number as u32
+}
+
+/// `_IOC_WRITE`: user space writes, the kernel reads.
+pub const IOC_WRITE: u32 = 1;
+/// `_IOC_READ`: the kernel writes, user space reads.
+pub const IOC_READ: u32 = 2;

@@ -1,0 +1,67 @@
+//! A 16550 serial port, driven from user space.
+//!
+//! The kernel under test has no part in it but for granting the ports: no tty layer, no interrupts, no scheduler. It is
+//! also much faster under emulation, where every interrupt is dear.
+
+use std::arch::asm;
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// Registers of a 16550, relative to its first port.
+const DATA: u16 = 0;
+const FIFO_CONTROL: u16 = 2;
+const LINE_STATUS: u16 = 5;
+/// Line status: the transmit FIFO is empty.
+const TRANSMIT_EMPTY: u8 = 1 << 5;
+/// Bytes that fit into the FIFO once it is empty.
+const FIFO: usize = 16;
+
+/// An open port. Children made by fork(2) may use it as well.
+#[derive(Clone, Copy, Debug)]
+pub struct SerialPort {
+    base: u16,
+}
+
+impl SerialPort {
+    /// Claims the eight ports at `base` by ioperm(2) and enables the FIFO.
+    ///
+    /// # Errors
+    /// The errno of ioperm(2): `EPERM` without `CAP_SYS_RAWIO`, `ENOSYS` without `CONFIG_X86_IOPL_IOPERM`.
+    pub fn open(base: u16) -> Result<Self, Errno> {
+        // SAFETY: grants access to ports of a device that no driver of this kernel uses.
+        Errno::result(unsafe { libc::ioperm(libc::c_ulong::from(base), 8, 1) })?;
+        let port = SerialPort { base };
+        port.out(FIFO_CONTROL, 1);
+        Ok(port)
+    }
+
+    /// Writes every byte; waits while the other end does not take them.
+    pub fn write(&self, bytes: &[u8]) {
+        for chunk in bytes.chunks(FIFO) {
+            self.drain();
+            for byte in chunk {
+                self.out(DATA, *byte);
+            }
+        }
+    }
+
+    /// Waits until every byte has left.
+    pub fn drain(&self) {
+        while self.status() & TRANSMIT_EMPTY == 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    fn out(&self, register: u16, value: u8) {
+        // SAFETY: the port was claimed in `open`; the device reads or writes no memory.
+        unsafe { asm!("out dx, al", in("dx") self.base + register, in("al") value, options(nomem, nostack, preserves_flags)) };
+    }
+
+    fn status(&self) -> u8 {
+        let value;
+        // SAFETY: as in `out`.
+        unsafe { asm!("in al, dx", in("dx") self.base + LINE_STATUS, out("al") value, options(nomem, nostack, preserves_flags)) };
+        value
+    }
+}

@@ -1,0 +1,38 @@
+//! The fences that user space can make and signal: drivers/dma-buf/sw_sync.c behind debugfs `sync/sw_sync`.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, ioctl_struct, own};
+
+#[repr(C)]
+struct CreateFence {
+    value: u32,
+    name: [u8; 32],
+    fence: i32,
+}
+
+const CREATE_FENCE: u32 = ioc(IOC_READ | IOC_WRITE, b'W', 0, size_of::<CreateFence>());
+const INC: u32 = ioc(IOC_WRITE, b'W', 1, 4);
+
+/// Makes a sync_file whose fence signals once the timeline has reached `value`.
+///
+/// # Errors
+/// The errno of the call.
+pub fn create_fence(timeline: BorrowedFd<'_>, value: u32, name: &str) -> Result<OwnedFd, Errno> {
+    let mut argument = CreateFence { value, name: [0; 32], fence: -1 };
+    for (slot, byte) in argument.name.iter_mut().take(31).zip(name.bytes()) {
+        *slot = byte;
+    }
+    ioctl_struct(timeline, CREATE_FENCE, &mut argument)?;
+    Ok(own(argument.fence))
+}
+
+/// Advances the timeline and signals every fence it passes.
+///
+/// # Errors
+/// The errno of the call.
+pub fn advance(timeline: BorrowedFd<'_>, by: u32) -> Result<(), Errno> {
+    ioctl_raw(timeline.as_raw_fd(), INC, std::ptr::from_ref(&by) as usize).map(drop)
+}

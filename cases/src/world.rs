@@ -1,0 +1,67 @@
+//! What this kernel has of what cases need, found out once before the first case.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use crate::exporter::Exporter;
+use crate::fixture::buffer::export;
+use crate::fixture::facts::BUFINFO;
+use crate::fixture::fd::RDONLY;
+use crate::fixture::{fence, vgem};
+use crate::need::Need;
+use crate::steps::errno_name;
+use crate::uapi::{compat, dma_buf};
+use crate::uapi::importer::Importer;
+
+/// The needs that are not met, each with what was tried and how it answered.
+#[derive(Debug, Default)]
+pub struct World {
+    missing: BTreeMap<Need, String>,
+}
+
+impl World {
+    /// Probes every need.
+    pub fn probe() -> Self {
+        let mut missing = BTreeMap::new();
+        match Importer::open() {
+            Ok(importer) => {
+                if let Ok(Some(request)) = importer.info().map(|info| info.derive_cmd) {
+                    dma_buf::set_derive_request(request);
+                }
+            }
+            Err(errno) => {
+                missing.insert(Need::TestImporter, format!("/dev/dmabuf-conformance: {}", errno_name(errno)));
+            }
+        }
+        match derive_known() {
+            Ok(true) => missing.insert(Need::NoDerive, "this kernel has DMA_BUF_IOCTL_DERIVE".into()),
+            Ok(false) => missing.insert(Need::Derive, "derive(primary, O_RDONLY|O_CLOEXEC) = ENOTTY".into()),
+            Err(errno) => {
+                let why = format!("no buffer to probe with: {}", errno_name(errno));
+                missing.insert(Need::NoDerive, why.clone());
+                missing.insert(Need::Derive, why)
+            }
+        };
+        for (need, path) in [(Need::Vgem, vgem::NODE), (Need::SwSync, fence::SW_SYNC), (Need::Bufinfo, BUFINFO), (Need::Ia32, compat::PRESENT)] {
+            if !Path::new(path).exists() {
+                missing.insert(need, format!("{path} is not there"));
+            }
+        }
+        World { missing }
+    }
+
+    /// The first of `needs` that is not met, with the reason.
+    pub fn lacks(&self, needs: &[Need]) -> Option<(Need, &str)> {
+        needs.iter().find_map(|need| self.missing.get(need).map(|why| (*need, why.as_str())))
+    }
+}
+
+/// Any answer but ENOTTY means that the kernel knows the ioctl; whether it is right is for the cases to say.
+fn derive_known() -> Result<bool, Errno> {
+    let buffer = Exporter::ALL.iter().map(|exporter| export(*exporter, 1)).find(Result::is_ok);
+    let buffer = buffer.unwrap_or(Err(Errno::ENODEV))?;
+    Ok(!matches!(dma_buf::derive(buffer.primary.as_fd(), RDONLY), Err(Errno::ENOTTY)))
+}

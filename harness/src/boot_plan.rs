@@ -1,0 +1,122 @@
+//! The QEMU command line, decided before anything starts.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::initramfs::Initramfs;
+use crate::process::Cmd;
+use crate::recording::Recording;
+
+/// How the guest's processors are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accel {
+    /// QEMU translates every instruction. Works everywhere.
+    Tcg,
+    /// The host's processor runs them, through /dev/kvm.
+    Kvm,
+}
+
+impl Accel {
+    /// Name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accel::Tcg => "tcg",
+            Accel::Kvm => "kvm",
+        }
+    }
+}
+
+/// The emulator.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// Everything that is needed to start a guest.
+#[derive(Clone, Debug)]
+pub struct BootPlan {
+    /// The emulator program; tests put a fake here.
+    pub qemu: String,
+    /// Uncompressed kernel with a PVH entry.
+    pub kernel: PathBuf,
+    /// Root file system.
+    pub initramfs: PathBuf,
+    /// Where the recording goes.
+    pub dir: PathBuf,
+    /// How processors are run.
+    pub accel: Accel,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Added to the kernel command line.
+    pub append: Vec<String>,
+}
+
+impl BootPlan {
+    /// The plan for one guest.
+    pub fn new(kernel: &Path, initramfs: &Initramfs, dir: &Path, accel: Accel) -> Self {
+        BootPlan {
+            qemu: QEMU.into(),
+            kernel: kernel.to_path_buf(),
+            initramfs: initramfs.path.clone(),
+            dir: dir.to_path_buf(),
+            accel,
+            memory: 256,
+            append: Vec::new(),
+        }
+    }
+
+    /// The kernel command line.
+    pub fn command_line(&self) -> String {
+        let mut words = vec![
+            "console=ttyS0",
+            // Everything that leads to a decision: the console is read by machines first.
+            "loglevel=7",
+            // Marks of the runner are not to be dropped.
+            "printk.devkmsg=on",
+            // Triple fault instead of ACPI or keyboard controller; with -no-reboot QEMU ends. A panic does the same.
+            "reboot=t",
+            "panic=-1",
+            // Addresses that are the same in every run make splats comparable.
+            "nokaslr",
+            "mitigations=off",
+            // A grace period that is not expedited costs 100 ms of every test that frees something.
+            "rcupdate.rcu_expedited=1",
+        ];
+        words.extend(self.append.iter().map(String::as_str));
+        words.join(" ")
+    }
+
+    /// The command that starts it. Results come out of its standard output.
+    pub fn command(&self) -> Cmd {
+        let accel = match self.accel {
+            Accel::Tcg => "tcg,thread=multi",
+            Accel::Kvm => "kvm",
+        };
+        let console = format!("file:{}", Recording::console_path(&self.dir).display());
+        Cmd::new(&self.qemu)
+            .args(["-accel", accel, "-cpu", "max"])
+            // SeaBIOS lists only the first processor of every socket in its MP table, and without ACPI that table is
+            // all the kernel has.
+            .args(["-smp", "2,sockets=2,cores=1,threads=1"])
+            .args(["-m", &self.memory.to_string()])
+            .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
+            .args(["-serial", &console])
+            .args(["-chardev", "stdio,id=results,signal=off", "-serial", "chardev:results"])
+            .arg("-kernel")
+            .path(&self.kernel)
+            .arg("-initrd")
+            .path(&self.initramfs)
+            .args(["-append", &self.command_line()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_can_be_pasted() {
+        let initramfs = Initramfs { path: "initramfs.cpio".into() };
+        let plan = BootPlan::new(Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
+        insta::assert_snapshot!(plan.command().quoted().replace(" -", "\n-"), @"");
+    }
+}

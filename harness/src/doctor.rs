@@ -1,0 +1,197 @@
+//! `doctor`: the whole picture of the machine before anything goes wrong on it.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::exit_code::ExitCode;
+use crate::machine::Machine;
+use crate::progress::bytes;
+use crate::setup::{self, Need, Purpose};
+use crate::source;
+use crate::store::Store;
+
+/// A source, a workshop with its objects and a few images need this much, in bytes.
+const ENOUGH_DISK: u64 = 6_000_000_000;
+/// A program that does not say its version in this time will not say it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is known about the machine.
+#[derive(Debug)]
+pub struct Doctor {
+    tools: Vec<Tool>,
+    commands: Vec<String>,
+    kvm: Kvm,
+    cpus: usize,
+    memory: Option<(u64, u64)>,
+    cache: PathBuf,
+    free: Option<u64>,
+    kinds: Vec<(String, usize, u64)>,
+    sources: Vec<String>,
+    images: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Tool {
+    need: &'static Need,
+    /// Where it is, and what it says of itself.
+    found: Option<String>,
+}
+
+/// What the device file tells, which is less than whether it works.
+#[derive(Debug)]
+enum Kvm {
+    Absent,
+    Closed(String),
+    Opens,
+}
+
+impl Doctor {
+    /// Looks at this machine and at the cache.
+    pub fn examine(store: &Store) -> Doctor {
+        Doctor::examine_on(&Machine::this(), store)
+    }
+
+    /// Looks at the given machine and at the cache.
+    pub fn examine_on(machine: &Machine, store: &Store) -> Doctor {
+        let needs = setup::needs(Purpose::ALL, machine);
+        let tools: Vec<Tool> = needs.into_iter().map(|need| Tool { need, found: found(need, machine) }).collect();
+        let missing: Vec<&Need> = tools.iter().filter(|tool| tool.found.is_none()).map(|tool| tool.need).collect();
+        let counted = |(kind, size): (String, u64)| (kind.clone(), store.keys(&kind).len(), size);
+        Doctor {
+            commands: if missing.is_empty() { Vec::new() } else { setup::commands(&missing, machine) },
+            tools,
+            kvm: kvm(machine),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: memory(machine),
+            cache: store.root().to_path_buf(),
+            free: store.free_space().ok(),
+            kinds: store.sizes().into_iter().map(counted).collect(),
+            sources: source::known(store),
+            images: store.keys("images"),
+        }
+    }
+
+    /// 0 when nothing is missing, else that of a fault of the machine.
+    pub fn exit_code(&self) -> ExitCode {
+        if self.tools.iter().all(|tool| tool.found.is_some()) { ExitCode::AsExpected } else { ExitCode::Fetch }
+    }
+}
+
+impl fmt::Display for Doctor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "tools")?;
+        for Tool { need, found } in &self.tools {
+            match found {
+                Some(found) => writeln!(f, "  ok       {:<23} {found}", need.name)?,
+                None => writeln!(f, "  MISSING  {:<23} {}", need.name, need.why)?,
+            }
+        }
+        for (at, command) in self.commands.iter().enumerate() {
+            writeln!(f, "  {:<9}{command}", if at == 0 { "install:" } else { "or:" })?;
+        }
+        writeln!(f, "\nmachine")?;
+        writeln!(f, "  CPUs     {}", self.cpus)?;
+        if let Some((total, available)) = self.memory {
+            writeln!(f, "  memory   {}, {} available", bytes(total), bytes(available))?;
+        }
+        match &self.kvm {
+            Kvm::Absent => writeln!(f, "  KVM      there is no /dev/kvm")?,
+            Kvm::Closed(why) => writeln!(f, "  KVM      /dev/kvm cannot be opened: {why}")?,
+            Kvm::Opens => {
+                writeln!(f, "  KVM      /dev/kvm opens, which does not prove that a guest runs; it is not used")?
+            }
+        }
+        writeln!(f, "  guests   emulated (TCG), which works everywhere")?;
+        writeln!(f, "\ncache      {}", self.cache.display())?;
+        match self.free {
+            Some(free) if free < ENOUGH_DISK => {
+                writeln!(f, "  free     {}: LOW, a first run needs about {}", bytes(free), bytes(ENOUGH_DISK))?;
+            }
+            Some(free) => writeln!(f, "  free     {}", bytes(free))?,
+            None => writeln!(f, "  free     unknown")?,
+        }
+        for (kind, count, size) in &self.kinds {
+            writeln!(
+                f,
+                "  {kind:<10} {:>10}  {count} {}",
+                bytes(*size),
+                if *count == 1 { "entry" } else { "entries" }
+            )?;
+        }
+        for origin in &self.sources {
+            writeln!(f, "  source   {origin}")?;
+        }
+        for image in &self.images {
+            writeln!(f, "  kernel   {image}")?;
+        }
+        Ok(())
+    }
+}
+
+fn found(need: &Need, machine: &Machine) -> Option<String> {
+    let path = need.find(machine)?.display().to_string();
+    let Some(program) = need.program() else { return Some(path) };
+    let output = machine.cmd(program).arg("--version").limit(PATIENCE).run().ok();
+    let text = output.map(|output| output.text).unwrap_or_default();
+    let version = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("says no version").trim();
+    Some(format!("{version}  ({path})"))
+}
+
+fn kvm(machine: &Machine) -> Kvm {
+    let device = machine.file("/dev/kvm");
+    match OpenOptions::new().read(true).write(true).open(&device) {
+        Ok(_) => Kvm::Opens,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kvm::Absent,
+        Err(error) => Kvm::Closed(error.to_string()),
+    }
+}
+
+/// Total and available memory in bytes; /proc/meminfo counts in units of 1024.
+fn memory(machine: &Machine) -> Option<(u64, u64)> {
+    let text = machine.text("/proc/meminfo")?;
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    };
+    Some((value("MemTotal")?, value("MemAvailable")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::{pretend, put};
+
+    #[test]
+    fn what_is_there_is_shown_with_its_version_and_what_is_not_with_a_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = pretend(dir.path(), &[("make", "echo GNU Make 4.3"), ("apt-get", "")]);
+        put(&machine, "/proc/meminfo", "MemTotal:  2000 kB\nMemAvailable: 1000 kB\n");
+        let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
+        store.publish("images", "7.2-abc", |_| Ok(())).unwrap();
+        let doctor = Doctor::examine_on(&machine, &store);
+        let text = doctor.to_string();
+        for part in [
+            "  ok       make                    GNU Make 4.3  (",
+            "  MISSING  qemu-system-x86_64      boots the kernel\n",
+            "  install: apt-get install --no-install-recommends ",
+            "  memory   2.05 MB, 1.02 MB available\n",
+            "  KVM      there is no /dev/kvm\n",
+            "  kernel   7.2-abc\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+        assert_eq!(doctor.exit_code().number(), 23);
+    }
+
+    #[test]
+    fn a_device_that_opens_is_not_called_a_proof() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = pretend(dir.path(), &[]);
+        put(&machine, "/dev/kvm", "");
+        let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
+        let text = Doctor::examine_on(&machine, &store).to_string();
+        assert!(text.contains("does not prove") && text.contains("emulated (TCG)"), "{text}");
+    }
+}

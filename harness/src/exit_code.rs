@@ -1,0 +1,82 @@
+//! The exit codes of the command line: documented in the README, tested, and derived from the report alone.
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Every planned case ended as expected.
+    AsExpected = 0,
+    /// A fault of this program.
+    Internal = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// A contract clause is violated, or behaviour differs from its snapshot.
+    Violated = 10,
+    /// A transcript has no snapshot yet: a person has to look at it.
+    Unreviewed = 11,
+    /// A case is broken, or was skipped although the kernel should have what it needs.
+    BrokenCase = 12,
+    /// The guest was lost: panic, hang, QEMU died.
+    GuestLost = 20,
+    /// The kernel does not compile.
+    Build = 21,
+    /// The series does not apply.
+    Patch = 22,
+    /// Source, tools, cache or configuration.
+    Fetch = 23,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+impl ExitCode {
+    /// All of them, in order.
+    pub const ALL: &'static [ExitCode] = &[
+        ExitCode::AsExpected,
+        ExitCode::Internal,
+        ExitCode::Usage,
+        ExitCode::Violated,
+        ExitCode::Unreviewed,
+        ExitCode::BrokenCase,
+        ExitCode::GuestLost,
+        ExitCode::Build,
+        ExitCode::Patch,
+        ExitCode::Fetch,
+        ExitCode::Interrupted,
+    ];
+
+    /// What the README says about it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            ExitCode::AsExpected => "every planned case ended as expected",
+            ExitCode::Internal => "a fault of this program",
+            ExitCode::Usage => "the command line makes no sense",
+            ExitCode::Violated => "a contract clause is violated, or behaviour differs from its snapshot",
+            ExitCode::Unreviewed => "a transcript has no reviewed snapshot yet",
+            ExitCode::BrokenCase => "a case is broken, or was skipped although the kernel should have what it needs",
+            ExitCode::GuestLost => "the guest was lost: panic, hang, QEMU died",
+            ExitCode::Build => "the kernel or the guest program does not compile",
+            ExitCode::Patch => "the series does not apply",
+            ExitCode::Fetch => "source, tools, cache or kernel configuration",
+            ExitCode::Interrupted => "interrupted",
+        }
+    }
+
+    /// The number that the process exits with.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_documents_every_code() {
+        let readme = include_str!("../../README.md");
+        for code in ExitCode::ALL {
+            let row = format!("| {} | {} |", code.number(), code.meaning());
+            assert!(readme.contains(&row), "README.md lacks this row of exit codes: {row}");
+        }
+    }
+}

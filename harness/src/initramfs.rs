@@ -1,0 +1,98 @@
+//! The guest's root file system: /init, the plan, and a console node. Uncompressed, because an emulated processor is
+//! slower at decompressing than QEMU is at copying.
+
+use std::path::{Path, PathBuf};
+
+use cases::protocol::CaseKey;
+use cpio::newc::{Builder, ModeFileType, trailer};
+
+use crate::error::{Result, io};
+
+/// A file that QEMU can load.
+#[derive(Debug)]
+pub struct Initramfs {
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// The static guest program.
+#[derive(Clone, Debug)]
+pub struct GuestBinary {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl GuestBinary {
+    /// Reads the program that cargo has built.
+    ///
+    /// # Errors
+    /// [`crate::error::Blame::Host`] when it cannot be read.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| io(&error, "reading", path))?;
+        Ok(GuestBinary { bytes })
+    }
+}
+
+impl Initramfs {
+    /// Packs the program and the plan into `path` (format: Documentation/driver-api/early-userspace/buffer-format.rst).
+    ///
+    /// # Errors
+    /// [`crate::error::Blame::Host`] when the file cannot be written.
+    pub fn pack(path: &Path, guest: &GuestBinary, plan: &[CaseKey]) -> Result<Self> {
+        let plan: String = plan.iter().map(|key| format!("{key}\n")).collect();
+        let archive = archive(&guest.bytes, plan.as_bytes()).map_err(|error| io(&error, "packing", path))?;
+        std::fs::write(path, archive).map_err(|error| io(&error, "writing", path))?;
+        Ok(Initramfs { path: path.to_path_buf() })
+    }
+}
+
+fn archive(init: &[u8], plan: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut archive = Vec::with_capacity(init.len() + 4096);
+    let directory = |name: &str| Builder::new(name).mode(0o755).set_mode_file_type(ModeFileType::Directory);
+    directory("dev").write(&mut archive, 0).finish()?;
+    // Without a console the kernel starts init with no descriptors open at all, and Rust's start-up wants three.
+    Builder::new("dev/console")
+        .mode(0o600)
+        .set_mode_file_type(ModeFileType::Char)
+        .rdev_major(5)
+        .rdev_minor(1)
+        .write(&mut archive, 0)
+        .finish()?;
+    for (name, mode, bytes) in [("init", 0o755, init), ("plan", 0o644, plan)] {
+        let entry = Builder::new(name).mode(mode).set_mode_file_type(ModeFileType::Regular);
+        let mut writer = entry.write(&mut archive, bytes.len() as u32);
+        std::io::Write::write_all(&mut writer, bytes)?;
+        writer.finish()?;
+    }
+    trailer(&mut archive)?;
+    Ok(archive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_archive_holds_what_the_kernel_looks_for() {
+        let bytes = archive(b"\x7fELF", b"a/b@udmabuf\n").unwrap();
+        let mut rest = std::io::Cursor::new(bytes);
+        let mut names = Vec::new();
+        loop {
+            let reader = cpio::newc::Reader::new(rest).unwrap();
+            if reader.entry().is_trailer() {
+                break;
+            }
+            names.push((reader.entry().name().to_string(), reader.entry().mode(), reader.entry().file_size()));
+            rest = reader.skip().unwrap();
+        }
+        assert_eq!(
+            names,
+            [
+                ("dev".to_string(), 0o040_755, 0),
+                ("dev/console".to_string(), 0o020_600, 0),
+                ("init".to_string(), 0o100_755, 4),
+                ("plan".to_string(), 0o100_644, 12),
+            ]
+        );
+    }
+}

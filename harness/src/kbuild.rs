@@ -1,0 +1,258 @@
+//! From a patched tree and a flavour to a kernel image in the cache.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Blame, Context, Error, Result, io};
+use crate::kconfig::Flavour;
+use crate::patch::PatchedTree;
+use crate::process::{self, Cmd, tail};
+use crate::progress::Progress;
+use crate::store::Store;
+use crate::store::manifest::sha256_of;
+use crate::workshop::{self, Workshop};
+
+/// A kernel that can be booted.
+#[derive(Clone, Debug)]
+pub struct KernelImage {
+    /// Uncompressed kernel with a PVH entry, stripped.
+    pub vmlinux: PathBuf,
+    /// The directory it is in, with System.map, config and build.log.
+    pub dir: PathBuf,
+    /// What is known about it.
+    pub facts: ImageFacts,
+}
+
+/// What is known about an image; kept beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFacts {
+    /// Hash over source, edits, fragments, compiler.
+    pub key: String,
+    /// Version as the tree's Makefile gives it.
+    pub version: String,
+    /// Where the source came from.
+    pub origin: String,
+    /// Flavour of the configuration.
+    pub flavour: String,
+    /// First line of `gcc --version`.
+    pub compiler: String,
+    /// Whether the tree's header defines the ioctl.
+    pub defines_derive: bool,
+    /// Seconds that make took.
+    pub build_seconds: u64,
+}
+
+/// Changes with every change of this module that makes old images unusable.
+const RECIPE: &str = "1";
+/// The kind of the cache entries that hold images.
+pub const KIND: &str = "images";
+
+/// Builds the image, or finds it in the cache.
+///
+/// # Errors
+/// [`Blame::Kconfig`] for an option that fell away, [`Blame::Build`] with the compiler's lines, [`Blame::Host`].
+pub fn build(kernel: &str, patched: &PatchedTree, flavour: &Flavour, store: &Store, progress: &Progress) -> Result<KernelImage> {
+    let compiler = compiler()?;
+    let source = match patched.source.pristine {
+        true => patched.source.key.clone(),
+        false => workshop::fingerprint(&patched.source.dir)?,
+    };
+    let parts = [RECIPE, &source, &patched.edits.digest(), &flavour.digest(), &compiler];
+    let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
+    let dir = store.publish_with_manifest(KIND, &key, |dir| {
+        let workshop = Workshop::open(store, kernel, &flavour.name)?;
+        make(&workshop, patched, flavour, progress, |seconds| {
+            let facts = ImageFacts {
+                key: key.clone(),
+                version: patched.source.version.clone(),
+                origin: patched.source.origin.clone(),
+                flavour: flavour.name.clone(),
+                compiler: compiler.clone(),
+                defines_derive: patched.defines_derive,
+                build_seconds: seconds,
+            };
+            collect(&workshop, dir, &facts)
+        })
+    })?;
+    let path = dir.join("facts.json");
+    let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
+    let facts = serde_json::from_str(&text).context(Blame::Internal, || format!("{} is damaged", path.display()))?;
+    Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts })
+}
+
+fn compiler() -> Result<String> {
+    let text = Cmd::new("gcc").arg("--version").succeed(Blame::Host, "gcc does not run")?;
+    Ok(text.lines().next().unwrap_or_default().to_string())
+}
+
+fn make(
+    workshop: &Workshop,
+    patched: &PatchedTree,
+    flavour: &Flavour,
+    progress: &Progress,
+    collect: impl FnOnce(u64) -> Result<()>,
+) -> Result<()> {
+    let start = std::time::Instant::now();
+    workshop.sync(patched)?;
+    configure(workshop, patched, flavour, progress)?;
+    let log_path = workshop.note("build.log");
+    let mut log = process::create(&log_path)?;
+    let total = expected_objects(workshop);
+    let task = progress.task(&format!("building Linux {} ({})", patched.source.version, flavour.name), total);
+    let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut objects = 0;
+    let output = Cmd::new("make")
+        .dir(&workshop.tree())
+        .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display()), "vmlinux"])
+        // Without these every build would differ in its banner, and a kernel that was built twice would look changed.
+        .env("KBUILD_BUILD_USER", "conformance")
+        .env("KBUILD_BUILD_HOST", "conformance")
+        .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
+        .env("KBUILD_BUILD_VERSION", "1")
+        .each_line(|line| {
+            let _ = writeln!(log, "{line}");
+            if let Some(object) = object(line) {
+                objects += 1;
+                task.set(objects);
+                task.message(object);
+            }
+        })?;
+    if !output.status.success() {
+        drop(task);
+        return Err(does_not_compile(&output.text, &log_path));
+    }
+    task.done(format!("{objects} objects"));
+    if total.is_none_or(|known| objects > known) {
+        let path = workshop.note("objects.count");
+        fs::write(&path, objects.to_string()).map_err(|error| io(&error, "writing", &path))?;
+    }
+    collect(start.elapsed().as_secs())
+}
+
+/// Configures unless the object directory already is, by the same fragments and for the same Kconfig files.
+fn configure(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progress: &Progress) -> Result<()> {
+    let kconfigs = patched.edits.0.iter().filter(|(path, _)| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig"))
+    });
+    let kconfigs = crate::patch::Edits(kconfigs.map(|(path, text)| (path.clone(), text.clone())).collect());
+    let wanted = [patched.source.key.clone(), flavour.digest(), kconfigs.digest()].join("\n");
+    let note = workshop.note("configured");
+    let config = workshop.objects().join(".config");
+    if config.exists() && fs::read_to_string(&note).is_ok_and(|done| done == wanted) {
+        return Ok(());
+    }
+    let task = progress.task(&format!("configuring ({})", flavour.name), None);
+    let _ = fs::remove_file(&note);
+    flavour.configure(&workshop.tree(), &workshop.objects())?;
+    fs::write(&note, wanted).map_err(|error| io(&error, "writing", &note))?;
+    task.done("every option asked for is there");
+    Ok(())
+}
+
+/// How many objects a build from scratch has, as the last one counted. Nothing for an incremental build: make does not
+/// say beforehand what it is going to do.
+fn expected_objects(workshop: &Workshop) -> Option<u64> {
+    if workshop.objects().join("vmlinux").exists() {
+        return None;
+    }
+    fs::read_to_string(workshop.note("objects.count")).ok().and_then(|text| text.trim().parse().ok()).or(Some(TYPICAL))
+}
+
+/// Lines that a build of the default flavour prints for objects; corrected by the first build.
+const TYPICAL: u64 = 1000;
+
+/// The object that a line of make announces, such as `  CC      drivers/dma-buf/dma-buf.o`.
+fn object(line: &str) -> Option<&str> {
+    let (tag, path) = line.strip_prefix("  ")?.split_once(' ')?;
+    matches!(tag, "CC" | "AS" | "AR" | "LD" | "HOSTCC" | "HOSTLD" | "VDSO").then(|| path.trim())
+}
+
+fn collect(workshop: &Workshop, dir: &Path, facts: &ImageFacts) -> Result<()> {
+    let objects = workshop.objects();
+    let vmlinux = dir.join("vmlinux");
+    Cmd::new("strip")
+        .args(["--strip-all", "-o"])
+        .path(&vmlinux)
+        .path(&objects.join("vmlinux"))
+        .succeed(Blame::Build, "stripping vmlinux failed")?;
+    for (from, to) in [(objects.join("System.map"), "System.map"), (objects.join(".config"), "config"), (workshop.note("build.log"), "build.log")] {
+        fs::copy(&from, dir.join(to)).map_err(|error| io(&error, "copying", &from))?;
+    }
+    let text = serde_json::to_string_pretty(facts).context(Blame::Internal, || "encoding facts".into())?;
+    fs::write(dir.join("facts.json"), text + "\n").map_err(|error| io(&error, "writing", dir))
+}
+
+fn does_not_compile(output: &str, log: &Path) -> Error {
+    if output.contains("No space left on device") {
+        return io(&std::io::ErrorKind::StorageFull.into(), "building the kernel in", log.parent().unwrap_or(log))
+            .cause(tail(output, 3));
+    }
+    let error = Regex::new(r"^(?:\.\./)*([^\s:]+\.[chS]):(\d+)(?::\d+)?: (?:fatal )?error: ").expect("a valid pattern");
+    let undefined = Regex::new(r"undefined reference to|multiple definition of|modpost: ").expect("a valid pattern");
+    let lines: Vec<&str> = output.lines().collect();
+    let first = lines.iter().position(|line| error.is_match(line) || undefined.is_match(line));
+    let (headline, cause) = match first {
+        Some(index) => {
+            let file = error.captures(lines[index]).map(|found| source_path(found.get(1).map_or("", |file| file.as_str())).to_string());
+            let headline = match file {
+                Some(file) => format!("{file} does not compile"),
+                None => "the kernel does not link".into(),
+            };
+            // From the function it is in to the caret under the mistake.
+            let start = index.saturating_sub(usize::from(index > 0 && lines[index - 1].contains("In function")));
+            (headline, lines[start..].iter().take(12).copied().collect::<Vec<_>>().join("\n"))
+        }
+        None => ("make failed".into(), tail(output, 15)),
+    };
+    Error::new(Blame::Build, headline).cause(cause).next(format!("The whole log: {}", log.display()))
+}
+
+/// A path as the kernel's own tree has it: gcc prints what make gave it, which may start at the root of this machine.
+fn source_path(printed: &str) -> &str {
+    const ROOTS: [&str; 14] = [
+        "arch", "block", "crypto", "drivers", "fs", "include", "init", "io_uring", "ipc", "kernel", "lib", "mm", "net",
+        "security",
+    ];
+    let start = ROOTS.iter().filter_map(|root| printed.find(&format!("/tree/{root}/"))).min();
+    start.map_or(printed, |start| &printed[start + "/tree/".len()..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn make_lines_are_recognised() {
+        assert_eq!(object("  CC      drivers/dma-buf/dma-buf.o"), Some("drivers/dma-buf/dma-buf.o"));
+        assert_eq!(object("  CALL    scripts/checksyscalls.sh"), None);
+        assert_eq!(object("make[1]: Entering directory"), None);
+    }
+
+    #[test]
+    fn the_compilers_own_words_are_shown() {
+        let output = "\
+  CC      drivers/dma-buf/udmabuf.o
+  CC      drivers/dma-buf/dma-buf.o
+/cache/workshops/7.2-sanitized/tree/drivers/dma-buf/dma-buf.c: In function 'dma_buf_derive':
+/cache/workshops/7.2-sanitized/tree/drivers/dma-buf/dma-buf.c:612:9: error: 'alais' undeclared (first use in this function)
+  612 |         alais = 1;
+      |         ^~~~~
+make[4]: *** [drivers/dma-buf/dma-buf.o] Error 1
+";
+        let error = does_not_compile(output, Path::new("build.log"));
+        assert_eq!(error.exit_code().number(), 21);
+        assert_eq!(error.headline, "drivers/dma-buf/dma-buf.c does not compile");
+        assert!(error.cause.contains("'alais' undeclared") && error.cause.contains("^~~~~"), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_not_the_kernels_fault() {
+        let error = does_not_compile("as: x.o: No space left on device\nmake: *** Error 1\n", Path::new("d/build.log"));
+        assert_eq!(error.blame, Blame::Host);
+        assert!(error.to_string().contains("Free some space"), "{error}");
+    }
+}

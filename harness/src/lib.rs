@@ -1,0 +1,48 @@
+//! From a kernel source to a judged run.
+//!
+//! The pipeline, as types that only the stage before can make:
+//!
+//! ```text
+//! KernelSpec -> SourceTree -> PatchedTree -> KernelImage --+
+//!   spec          source        patch          kbuild      |
+//!                                                          +-> BootPlan -> Recording
+//! GuestBinary + plan -------------------> Initramfs -------+   boot_plan    guest
+//!
+//! Recording -> Transcript + Complaints -> CaseVerdict, one per planned case -> RunReport -> ExitCode
+//!               transcript  oops            verdict                            run_report   exit_code
+//! ```
+//!
+//! Everything after [`recording`] is pure: no process, no clock, no sleep. A run can be judged again from its directory.
+//! [`process`] is the only module that starts programs, [`store`] the only one that decides where things are kept.
+//! This crate knows QEMU and kernel builds; what is true about dma-bufs is in the `cases` crate.
+
+pub mod error;
+pub mod exit_code;
+
+pub mod doctor;
+pub mod machine;
+pub mod process;
+pub mod progress;
+pub mod setup;
+pub mod store;
+
+pub mod spec;
+pub mod source;
+pub mod series;
+pub mod patch;
+pub mod workshop;
+pub mod kconfig;
+pub mod kbuild;
+
+pub mod initramfs;
+pub mod boot_plan;
+pub mod guest;
+pub mod recording;
+pub mod session;
+
+pub mod transcript;
+pub mod oops;
+pub mod expectation;
+pub mod verdict;
+pub mod run_report;
+pub mod report;

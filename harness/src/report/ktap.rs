@@ -1,0 +1,105 @@
+//! KTAP, version 1 (Documentation/dev-tools/ktap.rst): one test a case, with the transcript of what failed as
+//! diagnostics.
+
+use std::fmt::Write;
+
+use crate::run_report::RunReport;
+use crate::verdict::{CaseVerdict, Verdict};
+
+/// Renders a report.
+pub fn render(report: &RunReport) -> String {
+    let mut out = format!("KTAP version 1\n1..{}\n", report.verdicts.len());
+    for (index, verdict) in report.verdicts.iter().enumerate() {
+        diagnostics(&mut out, verdict);
+        let ok = if verdict.verdict.is_as_expected() { "ok" } else { "not ok" };
+        let _ = writeln!(out, "{ok} {} {}{}", index + 1, verdict.key, directive(verdict));
+    }
+    for oddity in &report.oddities {
+        let _ = writeln!(out, "# oddity: {oddity}");
+    }
+    let tally = report.tally();
+    let _ = writeln!(
+        out,
+        "# Totals: pass:{} fail:{} xfail:{} xpass:{} skip:{} error:{}",
+        tally.passed - tally.hazards,
+        count(report, |verdict| matches!(verdict, Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed)),
+        tally.hazards,
+        count(report, |verdict| matches!(verdict, Verdict::HazardGone)),
+        tally.skipped,
+        count(report, |verdict| {
+            matches!(verdict, Verdict::Broken { .. } | Verdict::Lost { .. } | Verdict::UnexpectedSkip { .. })
+        }),
+    );
+    out
+}
+
+fn count(report: &RunReport, which: impl Fn(&Verdict) -> bool) -> usize {
+    report.verdicts.iter().filter(|verdict| which(&verdict.verdict)).count()
+}
+
+fn directive(verdict: &CaseVerdict) -> String {
+    match &verdict.verdict {
+        Verdict::Pass | Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed => String::new(),
+        Verdict::ExpectedHazard { reason } => format!(" # XFAIL {}", one_line(reason)),
+        Verdict::HazardGone => " # XPASS the documented limit is gone".into(),
+        Verdict::Skipped { need, why } => format!(" # SKIP {need}: {}", one_line(why)),
+        Verdict::UnexpectedSkip { need, why } => format!(" # ERROR unexpected skip: {need}: {}", one_line(why)),
+        Verdict::Broken { why } => format!(" # ERROR {}", one_line(why)),
+        Verdict::Lost { how, .. } => format!(" # ERROR guest lost: {}", one_line(how)),
+    }
+}
+
+fn diagnostics(out: &mut String, verdict: &CaseVerdict) {
+    if verdict.verdict.is_as_expected() {
+        return;
+    }
+    let _ = writeln!(out, "# clause {}", verdict.clause);
+    if let Verdict::Failed { reasons } = &verdict.verdict {
+        for reason in reasons {
+            let _ = writeln!(out, "# violated: {}", one_line(reason));
+        }
+    }
+    if let Verdict::Differs { diff } = &verdict.verdict {
+        commented(out, diff);
+    }
+    if let Some(run) = &verdict.run {
+        commented(out, &run.text());
+    }
+    for complaint in &verdict.complaints {
+        commented(out, &complaint.lines.join("\n"));
+    }
+}
+
+fn commented(out: &mut String, text: &str) {
+    for line in text.lines() {
+        let _ = writeln!(out, "# {}", one_line(line));
+    }
+}
+
+/// A result line ends at the newline, and a `#` in it would start a directive.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_report::tests::report;
+
+    #[test]
+    fn every_verdict_is_one_result_line() {
+        let report = report(vec![
+            Verdict::Pass,
+            Verdict::ExpectedHazard { reason: "O_RDONLY does not bind devices".into() },
+            Verdict::HazardGone,
+            Verdict::Skipped { need: "no-derive".into(), why: "it is there".into() },
+            Verdict::UnexpectedSkip { need: "vgem".into(), why: "no such file".into() },
+            Verdict::Failed { reasons: vec!["a right is gained".into()] },
+            Verdict::Differs { diff: "-a\n+b\n".into() },
+            Verdict::Unreviewed,
+            Verdict::Broken { why: "no memfd".into() },
+            Verdict::Lost { begun: true, how: "panic".into() },
+        ]);
+        insta::assert_snapshot!(render(&report));
+    }
+}

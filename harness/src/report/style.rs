@@ -1,0 +1,52 @@
+//! Colours, or none.
+
+use std::io::IsTerminal;
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Text only.
+    Plain,
+    /// ANSI colours.
+    Colour,
+}
+
+impl Style {
+    /// Colours on a terminal, unless NO_COLOR is set to anything (no-color.org).
+    pub fn detect() -> Self {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if std::io::stdout().is_terminal() && !unwanted { Style::Colour } else { Style::Plain }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Style::Plain => text.to_string(),
+            Style::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        }
+    }
+
+    /// What is as it should be.
+    pub fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// What is not.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    /// What somebody should look at.
+    pub fn notable(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    /// What is said beside.
+    pub fn faint(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// What is the subject.
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+}

@@ -1,0 +1,271 @@
+//! The report for a terminal: one screen when all is well; when not, each failure with its clause, its transcript
+//! around the line that failed, and what the kernel said.
+
+use std::fmt::Write;
+
+use cases::clause;
+use cases::suite;
+
+use crate::oops::Complaint;
+use crate::report::style::Style;
+use crate::run_report::{RunReport, tally};
+use crate::transcript::{CaseRun, Step, step_text};
+use crate::verdict::{CaseVerdict, Verdict};
+
+/// Lines of a transcript shown around a failure.
+const CONTEXT: usize = 6;
+/// Lines of a splat shown.
+const SPLAT: usize = 24;
+/// Failures shown in full; the others by one line each.
+const IN_FULL: usize = 5;
+
+/// Renders a report.
+pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) -> String) -> String {
+    let mut out = String::new();
+    heading(&mut out, report, style);
+    areas(&mut out, report, style);
+    let bad: Vec<&CaseVerdict> = report.verdicts.iter().filter(|verdict| !verdict.verdict.is_as_expected()).collect();
+    for verdict in bad.iter().take(IN_FULL) {
+        problem(&mut out, verdict, style, &repeat(verdict));
+    }
+    if bad.len() > IN_FULL {
+        let _ = writeln!(out, "\nand {} more:", bad.len() - IN_FULL);
+        for verdict in &bad[IN_FULL..] {
+            let _ = writeln!(out, "  {:<8} {:<7} {}", verdict.verdict.word(), verdict.clause, verdict.key);
+        }
+    }
+    for oddity in &report.oddities {
+        let _ = writeln!(out, "\n{} {oddity}", style.bad("ODD"));
+    }
+    closing(&mut out, report, style);
+    out
+}
+
+fn heading(out: &mut String, report: &RunReport, style: Style) {
+    let setting = &report.setting;
+    let title = format!("Linux {} with series {}, {} kernel, {}", setting.version, setting.series, setting.flavour, setting.accel);
+    let _ = writeln!(out, "{}", style.strong(&title));
+    let image: String = setting.image.chars().take(12).collect();
+    let how = if setting.built { "built now" } else { "from the cache" };
+    let _ = writeln!(out, "{}", style.faint(&format!("source: {}; image {image} {how}", setting.origin)));
+    let _ = writeln!(out);
+}
+
+/// One line for each area.
+fn areas(out: &mut String, report: &RunReport, style: Style) {
+    let mut areas: Vec<String> = Vec::new();
+    for verdict in &report.verdicts {
+        let area = area(verdict);
+        if !areas.contains(&area) {
+            areas.push(area);
+        }
+    }
+    for name in areas {
+        let of_area = || report.verdicts.iter().filter(|verdict| area(verdict) == name);
+        let tally = tally(of_area());
+        let mut clauses: Vec<&str> = Vec::new();
+        for verdict in of_area() {
+            if !clauses.contains(&verdict.clause.as_str()) {
+                clauses.push(&verdict.clause);
+            }
+        }
+        let bad = of_area().filter(|verdict| !verdict.verdict.is_as_expected()).map(|verdict| verdict.clause.as_str());
+        let bad: Vec<&str> = clauses.iter().copied().filter(|clause| bad.clone().any(|other| other == *clause)).collect();
+        let mut counts = format!("{:>3} ok", tally.passed);
+        if tally.skipped > 0 {
+            let _ = write!(counts, ", {} skipped", tally.skipped);
+        }
+        let mark = if bad.is_empty() { style.good("ok  ") } else { style.bad("FAIL") };
+        let what = if bad.is_empty() { clauses.join(" ") } else { style.bad(&bad.join(" ")) };
+        if tally.failed > 0 {
+            let _ = write!(counts, ", {} NOT", tally.failed);
+        }
+        let _ = writeln!(out, "  {mark} {name:<9} {counts:<24} {what}");
+    }
+}
+
+fn area(verdict: &CaseVerdict) -> String {
+    verdict.key.id().split('/').next().unwrap_or_default().to_string()
+}
+
+fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) {
+    let _ = writeln!(out);
+    let word = format!("{} {}", verdict.verdict.word(), verdict.clause);
+    let word = if matches!(verdict.verdict, Verdict::Unreviewed | Verdict::HazardGone) {
+        style.notable(&word)
+    } else {
+        style.bad(&word)
+    };
+    let _ = writeln!(out, "{word}  {}", style.strong(&verdict.key.0));
+    if let Some(clause) = clause::find(&verdict.clause) {
+        let _ = writeln!(out, "  clause: {}", clause.claim);
+    }
+    match &verdict.verdict {
+        Verdict::Failed { reasons } => {
+            for reason in reasons.iter().take(4) {
+                let _ = writeln!(out, "  {} {reason}", style.bad("violated:"));
+            }
+            if reasons.len() > 4 {
+                let _ = writeln!(out, "  and {} more violations in this case", reasons.len() - 4);
+            }
+            transcript(out, verdict.run.as_ref(), style);
+        }
+        Verdict::Differs { diff } => {
+            let _ = writeln!(out, "  the transcript is not the reviewed one:");
+            indented(out, diff, style);
+        }
+        Verdict::Unreviewed => {
+            let _ = writeln!(out, "  nobody has reviewed this transcript yet: cargo insta review");
+            if let Some(run) = &verdict.run {
+                indented(out, &run.text(), style);
+            }
+        }
+        Verdict::HazardGone => {
+            let _ = writeln!(out, "  the documented limit is gone; is it closed on purpose?");
+            transcript(out, verdict.run.as_ref(), style);
+        }
+        Verdict::Broken { why } => {
+            let _ = writeln!(out, "  the case could not be set up: {why}");
+            transcript(out, verdict.run.as_ref(), style);
+        }
+        Verdict::UnexpectedSkip { need, why } => {
+            let _ = writeln!(out, "  skipped for want of {need}, which this kernel should have: {why}");
+        }
+        Verdict::Lost { begun, how } => {
+            let when = if *begun { "while it ran" } else { "before it could start" };
+            let _ = writeln!(out, "  the guest was lost {when}: {how}");
+            transcript(out, verdict.run.as_ref(), style);
+        }
+        Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => {}
+    }
+    for complaint in &verdict.complaints {
+        splat(out, complaint, style);
+    }
+    let _ = writeln!(out, "  {} {repeat}", style.faint("again:"));
+    if let Some((case, _)) = suite::find(&verdict.key) {
+        let _ = writeln!(out, "  {} cases/src/suite/{}.rs", style.faint("case: "), case.id());
+    }
+}
+
+/// The transcript around the first line that failed, or its end.
+fn transcript(out: &mut String, run: Option<&CaseRun>, style: Style) {
+    let Some(run) = run else { return };
+    let failed = |step: &Step| matches!(step, Step::Check { holds: false, .. } | Step::Hazard { present: false, .. });
+    let focus = run.steps.iter().position(failed).unwrap_or(run.steps.len().saturating_sub(1));
+    let start = focus.saturating_sub(CONTEXT);
+    let end = (focus + 3).min(run.steps.len());
+    if start > 0 {
+        let _ = writeln!(out, "    {}", style.faint(&format!("... {start} lines before")));
+    }
+    for step in &run.steps[start..end] {
+        let line = step_text(step);
+        let open = matches!(step, Step::Call { result: None, .. });
+        let line = if failed(step) || open { style.bad(&line) } else { line };
+        let _ = writeln!(out, "    {line}");
+    }
+    if end < run.steps.len() {
+        let _ = writeln!(out, "    {}", style.faint(&format!("... {} lines after", run.steps.len() - end)));
+    }
+}
+
+fn splat(out: &mut String, complaint: &Complaint, style: Style) {
+    let function = complaint.function.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
+    let _ = writeln!(out, "  {}{function}", style.bad("kernel log:"));
+    for line in complaint.lines.iter().take(SPLAT) {
+        let _ = writeln!(out, "    {}", printable(line));
+    }
+    if complaint.lines.len() > SPLAT {
+        let _ = writeln!(out, "    {}", style.faint(&format!("... {} more lines", complaint.lines.len() - SPLAT)));
+    }
+}
+
+/// Console text comes from a kernel that may be out of its mind: no escape sequence of it reaches the terminal.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+fn indented(out: &mut String, text: &str, style: Style) {
+    for line in text.lines().take(40) {
+        let painted = match line.as_bytes().first() {
+            Some(b'-') => style.bad(line),
+            Some(b'+') => style.good(line),
+            _ => line.to_string(),
+        };
+        let _ = writeln!(out, "    {painted}");
+    }
+}
+
+fn closing(out: &mut String, report: &RunReport, style: Style) {
+    let tally = report.tally();
+    let code = report.exit_code();
+    let timing = report.timing;
+    let _ = writeln!(out);
+    if tally.hazards > 0 {
+        let hazards: Vec<&str> = report
+            .verdicts
+            .iter()
+            .filter(|verdict| matches!(verdict.verdict, Verdict::ExpectedHazard { .. }))
+            .map(|verdict| verdict.clause.as_str())
+            .collect();
+        let mut unique = hazards.clone();
+        unique.dedup();
+        let _ = writeln!(out, "known limits confirmed: {} (cargo xtask explain CLAUSE says why)", unique.join(" "));
+    }
+    let guests = if report.guests == 1 { "1 guest".into() } else { format!("{} guests", report.guests) };
+    let times = format!(
+        "kernel {:.1} s, guest program {:.1} s, {guests} {:.1} s",
+        timing.kernel, timing.guest_program, timing.guests
+    );
+    let _ = writeln!(out, "{}", style.faint(&times));
+    let result = format!("result: {} (exit {})", code.meaning(), code.number());
+    let _ = writeln!(out, "{}", if code.number() == 0 { style.good(&result) } else { style.bad(&result) });
+    // In this form also for programs that read closing lines.
+    let _ = writeln!(out, "conformance: {} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_report::tests::report;
+    use cases::protocol::{CaseKey, Outcome};
+
+    fn text(report: &RunReport) -> String {
+        render(report, Style::Plain, |verdict| format!("cargo xtask test ={}", verdict.key))
+    }
+
+    #[test]
+    fn all_is_well_on_one_screen() {
+        let hazard = Verdict::ExpectedHazard { reason: "x".into() };
+        let skipped = Verdict::Skipped { need: "no-derive".into(), why: "it is there".into() };
+        insta::assert_snapshot!(text(&report(vec![Verdict::Pass, hazard, skipped])));
+    }
+
+    #[test]
+    fn a_failure_shows_clause_line_and_kernel_log() {
+        let mut report = report(vec![Verdict::Failed { reasons: vec!["a sentence: O_RDWR was granted".into()] }]);
+        let key = CaseKey::new("rights/derive_table", "udmabuf");
+        report.verdicts[0].key = key.clone();
+        report.verdicts[0].run = Some(CaseRun {
+            key,
+            steps: vec![
+                Step::Call { text: "derive(alias, O_RDWR)".into(), result: Some("alias 2".into()) },
+                Step::Check { sentence: "a sentence".into(), holds: false, detail: "O_RDWR was granted".into() },
+            ],
+            outcome: Some(Outcome::Fail),
+            ms: 5,
+        });
+        report.verdicts[0].complaints.push(Complaint {
+            headline: "BUG: KASAN: slab-use-after-free in dma_buf_poll".into(),
+            function: Some("dma_buf_poll".into()),
+            case: None,
+            lines: vec!["BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0".into(), "\u{1b}[2J".into()],
+        });
+        insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn the_last_line_counts() {
+        let report = report(vec![Verdict::Pass, Verdict::Unreviewed]);
+        assert_eq!(text(&report).lines().last(), Some("conformance: 1 passed, 1 failed, 0 skipped"));
+    }
+}

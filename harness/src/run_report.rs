@@ -1,0 +1,207 @@
+//! Everything that is known about a finished run, as data: reports render it, the exit code is derived from it.
+
+use cases::protocol::CaseKey;
+use serde::{Deserialize, Serialize};
+
+use crate::exit_code::ExitCode;
+use crate::verdict::{CaseVerdict, Verdict};
+
+/// Version of the JSON form. Goes up when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+
+/// What was run, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// Id of the kernel, as in kernels.toml.
+    pub kernel: String,
+    /// Version as the tree has it.
+    pub version: String,
+    /// Where the source came from.
+    pub origin: String,
+    /// Name of the series.
+    pub series: String,
+    /// Flavour of the configuration.
+    pub flavour: String,
+    /// How processors were run, and why so.
+    pub accel: String,
+    /// Key of the image in the cache.
+    pub image: String,
+    /// Whether the image was built for this run.
+    pub built: bool,
+}
+
+/// Seconds of wall time of each part of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Source, patches, build, or finding all that in the cache.
+    pub kernel: f64,
+    /// Building the guest program.
+    pub guest_program: f64,
+    /// From the start of the first QEMU to the end of the last.
+    pub guests: f64,
+}
+
+/// A finished run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What was run.
+    pub setting: Setting,
+    /// One verdict for every planned case, in planned order.
+    pub verdicts: Vec<CaseVerdict>,
+    /// What did not fit: the protocol, or complaints outside of any case.
+    pub oddities: Vec<String>,
+    /// How many guests it took.
+    pub guests: usize,
+    /// How long it took.
+    pub timing: Timing,
+    /// Whether it was cut short by the person at the keyboard.
+    pub interrupted: bool,
+}
+
+/// How many cases came out in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Pass, and hazards that are there as expected.
+    pub passed: usize,
+    /// Of these, the hazards.
+    pub hazards: usize,
+    /// Whatever somebody has to look at.
+    pub failed: usize,
+    /// Expected skips.
+    pub skipped: usize,
+}
+
+impl RunReport {
+    /// Counts the verdicts.
+    pub fn tally(&self) -> Tally {
+        tally(self.verdicts.iter())
+    }
+
+    /// The exit code of the run.
+    ///
+    /// A violated clause outweighs everything: it is what the suite is for. After it come, in this order, a lost guest,
+    /// a broken case, and what waits for a review. A run in which nothing was judged is not as expected.
+    pub fn exit_code(&self) -> ExitCode {
+        if self.interrupted {
+            return ExitCode::Interrupted;
+        }
+        let codes: Vec<ExitCode> = self.verdicts.iter().map(|verdict| verdict.verdict.exit_code()).collect();
+        let order =
+            [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
+        if codes.contains(&ExitCode::Violated) {
+            return ExitCode::Violated;
+        }
+        if !self.oddities.is_empty() {
+            return ExitCode::GuestLost;
+        }
+        match order.into_iter().find(|code| codes.contains(code)) {
+            Some(code) => code,
+            None if self.verdicts.is_empty() => ExitCode::BrokenCase,
+            None => ExitCode::AsExpected,
+        }
+    }
+
+    /// The violated clauses, each once, in the order of the cases.
+    pub fn violated_clauses(&self) -> Vec<&str> {
+        let mut clauses = Vec::new();
+        for verdict in &self.verdicts {
+            if matches!(verdict.verdict, Verdict::Failed { .. }) && !clauses.contains(&verdict.clause.as_str()) {
+                clauses.push(verdict.clause.as_str());
+            }
+        }
+        clauses
+    }
+
+    /// The verdict of one case.
+    pub fn verdict(&self, key: &CaseKey) -> Option<&CaseVerdict> {
+        self.verdicts.iter().find(|verdict| verdict.key == *key)
+    }
+}
+
+/// Counts verdicts.
+pub fn tally<'a>(verdicts: impl Iterator<Item = &'a CaseVerdict>) -> Tally {
+    let mut tally = Tally::default();
+    for verdict in verdicts {
+        match verdict.verdict {
+            Verdict::Pass => tally.passed += 1,
+            Verdict::ExpectedHazard { .. } => {
+                tally.passed += 1;
+                tally.hazards += 1;
+            }
+            Verdict::Skipped { .. } => tally.skipped += 1,
+            _ => tally.failed += 1,
+        }
+    }
+    tally
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A report with the given verdicts on one case.
+    pub(crate) fn report(verdicts: Vec<Verdict>) -> RunReport {
+        let verdicts = verdicts.into_iter().enumerate().map(|(index, verdict)| CaseVerdict {
+            key: CaseKey(format!("rights/case_{index}@udmabuf")),
+            clause: format!("R-{}", index + 1),
+            judgement: "contract".into(),
+            verdict,
+            run: None,
+            complaints: Vec::new(),
+        });
+        RunReport {
+            schema: SCHEMA,
+            setting: Setting {
+                kernel: "7.2".into(),
+                version: "7.2.13".into(),
+                origin: "a test".into(),
+                series: "derive".into(),
+                flavour: "sanitized".into(),
+                accel: "tcg".into(),
+                image: "0123456789abcdef".into(),
+                built: false,
+            },
+            verdicts: verdicts.collect(),
+            oddities: Vec::new(),
+            guests: 1,
+            timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },
+            interrupted: false,
+        }
+    }
+
+    fn failed() -> Verdict {
+        Verdict::Failed { reasons: vec!["no right is gained: O_RDWR was granted".into()] }
+    }
+
+    #[test]
+    fn a_violation_outweighs_everything_else() {
+        let lost = Verdict::Lost { begun: true, how: "panic".into() };
+        let all = vec![Verdict::Pass, lost, Verdict::Broken { why: "x".into() }, failed(), Verdict::Unreviewed];
+        let report = report(all);
+        assert_eq!(report.exit_code(), ExitCode::Violated);
+        assert_eq!(report.violated_clauses(), ["R-4"]);
+        assert_eq!(report.tally(), Tally { passed: 1, hazards: 0, failed: 4, skipped: 0 });
+    }
+
+    #[test]
+    fn a_run_of_nothing_is_not_as_expected() {
+        assert_eq!(report(vec![]).exit_code(), ExitCode::BrokenCase);
+    }
+
+    #[test]
+    fn an_oddity_is_never_a_pass() {
+        let mut report = report(vec![Verdict::Pass]);
+        assert_eq!(report.exit_code(), ExitCode::AsExpected);
+        report.oddities.push("a record is missing".into());
+        assert_eq!(report.exit_code(), ExitCode::GuestLost);
+    }
+
+    #[test]
+    fn a_report_survives_json() {
+        let report = report(vec![Verdict::Pass, failed()]);
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), report);
+    }
+}

@@ -1,0 +1,198 @@
+//! Kernel trees from Debian's source packages.
+//!
+//! Which tree serves a package and its suites is remembered in a small pointer file. While the tree it names is in the
+//! cache, nothing else is looked at: no network, no apt. Only a wish to refresh looks for a newer version.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::apt::{Apt, Offer};
+use super::{SourceTree, cached, keep, unpack};
+use crate::error::{Blame, Error, Result, io};
+use crate::machine::Machine;
+use crate::process::check_interrupt;
+use crate::progress::{Progress, bytes};
+use crate::store::Store;
+use crate::store::manifest::{sha256, sha256_of};
+
+/// The packed tree grows about elevenfold (7.2: 164 MB to 1.8 GB), and the package itself lies beside it meanwhile.
+const GROWTH: u64 = 13;
+
+pub fn provide(
+    package: &str,
+    suites: &[String],
+    store: &Store,
+    progress: &Progress,
+    refresh: bool,
+) -> Result<SourceTree> {
+    provide_on(&Machine::this(), package, suites, store, progress, refresh)
+}
+
+pub(super) fn provide_on(
+    machine: &Machine,
+    package: &str,
+    suites: &[String],
+    store: &Store,
+    progress: &Progress,
+    refresh: bool,
+) -> Result<SourceTree> {
+    let pointer = Pointer::new(store, package, suites)?;
+    if !refresh && let Some(tree) = pointer.tree(store) {
+        return Ok(tree);
+    }
+    let apt = Apt::new(machine, store.root().join("apt"))?;
+    let _lock = store.lock("apt")?;
+    // Somebody else may have fetched it while this process waited.
+    if !refresh && let Some(tree) = pointer.tree(store) {
+        return Ok(tree);
+    }
+    let offer = search(&apt, package, suites, progress)?;
+    let key = format!("{package}_{}_{}", offer.version, &offer.sha256[..12]);
+    let tree = match cached(store, &key) {
+        Some(tree) => tree,
+        None => {
+            let downloads = store.workshop("downloads", &key)?;
+            room(store, &offer)?;
+            let deb = download(&apt, &offer, &downloads, progress)?;
+            let origin = format!("Debian {package} {} from {}, signature checked by apt", offer.version, offer.suite);
+            let tree = keep(store, &key, &origin, package, |dir| {
+                let task = progress.bytes(&format!("unpacking {package} {}", offer.version), Some(offer.installed));
+                unpack::inside_deb(&deb, |packed| unpack::extract(packed, package, dir, &task))?;
+                task.done("unpacked");
+                Ok(())
+            })?;
+            // The lock is held, so nobody else downloads: older packages and broken downloads can go with this one.
+            let _ = fs::remove_dir_all(store.root().join("downloads"));
+            tree
+        }
+    };
+    pointer.set(&key)?;
+    Ok(tree)
+}
+
+/// The first suite that has the package.
+fn search(apt: &Apt<'_>, package: &str, suites: &[String], progress: &Progress) -> Result<Offer> {
+    let mut findings = Vec::new();
+    let mut readable = false;
+    for suite in suites {
+        let task = progress.task(&format!("looking for {package} in Debian {suite}"), None);
+        let updated = apt.update(suite);
+        if let Err(error) = &updated
+            && matches!(error.blame, Blame::Host | Blame::Interrupt)
+        {
+            return updated.map(|()| unreachable!("it is an error"));
+        }
+        let offer = apt.offer(suite, package)?;
+        if let (Some(offer), Err(error)) = (&offer, &updated) {
+            progress.warn(format!("{}; its lists of an earlier run offer {}", error.headline, offer.version));
+        }
+        if let Some(offer) = offer {
+            task.done(format!("{} of {}", offer.version, bytes(offer.size)));
+            return Ok(offer);
+        }
+        readable |= updated.is_ok();
+        findings.push(match updated {
+            Err(error) => format!("{suite}: cannot be read\n    {}", error.cause.replace('\n', "\n    ")),
+            Ok(()) => match apt.kernels(suite).as_slice() {
+                [] => format!("{suite}: no linux-source-*"),
+                kernels => format!("{suite}: {}", kernels.join(", ")),
+            },
+        });
+        drop(task);
+    }
+    let findings = findings.join("\n");
+    if !readable {
+        return Err(Error::new(Blame::Source, format!("{package} cannot be fetched: no suite of Debian can be read"))
+            .cause(findings)
+            .next("Check the network and the mirror in /etc/apt, or name a kernel tree with --kernel-tree."));
+    }
+    Err(Error::new(Blame::Source, format!("no suite of Debian that was searched has {package}"))
+        .cause(findings)
+        .next("Name another suite or package in kernels.toml, or a kernel tree with --kernel-tree."))
+}
+
+fn room(store: &Store, offer: &Offer) -> Result<()> {
+    let (free, needed) = (store.free_space()?, offer.size * GROWTH);
+    if free >= needed {
+        return Ok(());
+    }
+    let place = store.root().display();
+    Err(Error::new(Blame::Host, format!("there is no room for {}", offer.package))
+        .cause(format!("it needs about {}, and {place} has {} free", bytes(needed), bytes(free)))
+        .next("Free some space, or set XDG_CACHE_HOME to a larger disk. `cargo xtask doctor` shows the sizes."))
+}
+
+/// Downloads the package and compares it with the sum in the signed index. apt does that while it downloads; it does
+/// not for a file of the right size that it finds.
+fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Result<PathBuf> {
+    let mut fetched = 0;
+    loop {
+        if !find_deb(dir).is_some_and(|deb| fs::metadata(deb).is_ok_and(|meta| meta.len() == offer.size)) {
+            fetched += 1;
+            let task = progress.bytes(&format!("fetching {} {}", offer.package, offer.version), Some(offer.size));
+            match apt.download(offer, dir, &task) {
+                Ok(()) => task.done(bytes(offer.size)),
+                Err(error)
+                    if error.blame == Blame::Source && error.cause.contains("Hash Sum mismatch") && fetched < 2 =>
+                {
+                    progress.warn("the download is damaged; it is fetched again");
+                    clear(dir)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(deb) = find_deb(dir) else {
+            return Err(Error::new(Blame::Source, format!("apt downloaded {} to nowhere", offer.package)));
+        };
+        let task = progress.bytes("checking it", Some(offer.size));
+        let found = sha256(&deb, |more| {
+            task.inc(more);
+            check_interrupt()
+        })?;
+        drop(task);
+        if found == offer.sha256 {
+            return Ok(deb);
+        }
+        clear(dir)?;
+        if fetched >= 2 {
+            return Err(Error::new(Blame::Source, format!("{} was downloaded twice and is damaged", offer.package))
+                .cause(format!("sha256 in the signed index {}\nsha256 of the download    {found}", offer.sha256))
+                .next("Something between the mirror and this machine changes files: a proxy, or failing hardware."));
+        }
+        progress.warn(format!("the download of {} is damaged; it is fetched again", offer.package));
+    }
+}
+
+fn find_deb(dir: &Path) -> Option<PathBuf> {
+    let mut files = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    files.find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+}
+
+fn clear(dir: &Path) -> Result<()> {
+    fs::remove_dir_all(dir).and_then(|()| fs::create_dir_all(dir)).map_err(|error| io(&error, "emptying", dir))
+}
+
+/// The file that remembers which tree serves a package.
+struct Pointer {
+    file: PathBuf,
+}
+
+impl Pointer {
+    /// The suites are part of the name: who edits them wants them searched.
+    fn new(store: &Store, package: &str, suites: &[String]) -> Result<Pointer> {
+        let sum = sha256_of(suites.join(" ").as_bytes());
+        Ok(Pointer { file: store.workshop("pointers", "debian")?.join(format!("{package}-{}", &sum[..12])) })
+    }
+
+    fn tree(&self, store: &Store) -> Option<SourceTree> {
+        cached(store, fs::read_to_string(&self.file).ok()?.trim())
+    }
+
+    fn set(&self, key: &str) -> Result<()> {
+        let failed = |error: std::io::Error| io(&error, "writing", &self.file);
+        let unfinished = self.file.with_extension("new");
+        fs::write(&unfinished, format!("{key}\n")).map_err(failed)?;
+        fs::rename(&unfinished, &self.file).map_err(failed)
+    }
+}

@@ -1,0 +1,24 @@
+//! A kernel tree that somebody works in: checked, named, and never written to.
+
+use std::path::Path;
+
+use super::{SourceTree, kernel_version, looks_like_a_kernel};
+use crate::error::{Blame, Error, Result};
+use crate::store::manifest::sha256_of;
+
+/// The key names the path only: what is in the tree may change between two runs, so whoever builds from it has to look.
+pub fn provide(dir: &Path) -> Result<SourceTree> {
+    let missing = |error: std::io::Error| {
+        Error::new(Blame::Source, format!("there is no directory {}", dir.display())).cause(error)
+    };
+    let dir = dir.canonicalize().map_err(missing)?;
+    looks_like_a_kernel(&dir, &dir.display().to_string())?;
+    let sum = sha256_of(dir.as_os_str().as_encoded_bytes());
+    Ok(SourceTree {
+        key: format!("directory-{}", &sum[..16]),
+        version: kernel_version(&dir)?,
+        origin: format!("the directory {}", dir.display()),
+        pristine: false,
+        dir,
+    })
+}

@@ -1,0 +1,141 @@
+//! Kernel sources: whoever provides one, the result is a tree with a name for its contents and a line on its origin.
+//!
+//! Unpacked trees are entries of the cache: `sources/<key>/tree`, with `source.json` beside the tree so that the tree
+//! itself stays exactly what was unpacked. A tree that is there is handed out without network, apt or a look at the
+//! archive.
+
+mod apt;
+mod debian;
+mod directory;
+mod tarball;
+mod unpack;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Blame, Context, Error, Result, io};
+use crate::progress::Progress;
+use crate::spec::SourceSpec;
+use crate::store::Store;
+
+/// The kind of the cache entries that hold unpacked trees.
+pub const KIND: &str = "sources";
+const RECORD: &str = "source.json";
+const TREE: &str = "tree";
+
+/// A kernel tree on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceTree {
+    /// The tree's top. Nobody writes to it.
+    pub dir: PathBuf,
+    /// Identifies the contents if the tree is pristine; a directory that somebody works in is identified by its path
+    /// only.
+    pub key: String,
+    /// VERSION.PATCHLEVEL.SUBLEVEL and EXTRAVERSION of the tree's Makefile.
+    pub version: String,
+    /// One line for people: where it came from.
+    pub origin: String,
+    /// Whether the contents never change.
+    pub pristine: bool,
+}
+
+/// What is remembered beside an unpacked tree.
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    version: String,
+    origin: String,
+}
+
+/// Gives the tree of a source. What is unpacked already is used as it is, unless `refresh` asks for a newer version:
+/// then Debian's suites are searched again.
+///
+/// # Errors
+/// [`Blame::Source`] when the source cannot be had or is not a kernel tree; [`Blame::Host`] for disk, network and
+/// tools; [`Blame::Interrupt`].
+pub fn provide(spec: &SourceSpec, store: &Store, progress: &Progress, refresh: bool) -> Result<SourceTree> {
+    match spec {
+        SourceSpec::Debian { package, suites } => debian::provide(package, suites, store, progress, refresh),
+        SourceSpec::Directory(dir) => directory::provide(dir),
+        SourceSpec::Tarball { path, sha256 } => tarball::provide(path, sha256, store, progress),
+    }
+}
+
+/// The origins of all trees in the cache.
+pub fn known(store: &Store) -> Vec<String> {
+    let trees = store.keys(KIND).into_iter().filter_map(|key| cached(store, &key));
+    trees.map(|tree| format!("{} from {}", tree.version, tree.origin)).collect()
+}
+
+/// A tree that is in the cache.
+fn cached(store: &Store, key: &str) -> Option<SourceTree> {
+    let entry = store.entry(KIND, key)?;
+    let record: Record = serde_json::from_str(&fs::read_to_string(entry.join(RECORD)).ok()?).ok()?;
+    let dir = entry.join(TREE);
+    // The Makefile is read so that a tree that somebody has emptied is not handed out.
+    let whole = kernel_version(&dir).is_ok_and(|version| version == record.version);
+    let tree = SourceTree { dir, key: key.to_string(), version: record.version, origin: record.origin, pristine: true };
+    whole.then_some(tree)
+}
+
+/// Puts a tree into the cache: `unpack` fills the directory it is given with an archive's contents.
+fn keep(
+    store: &Store,
+    key: &str,
+    origin: &str,
+    what: &str,
+    unpack: impl FnOnce(&Path) -> Result<()>,
+) -> Result<SourceTree> {
+    if store.entry(KIND, key).is_some() && cached(store, key).is_none() {
+        store.progress().warn(format!("cache entry {KIND}/{key} is damaged; it is made again"));
+        store.remove(KIND, key)?;
+    }
+    store.publish(KIND, key, |entry| {
+        let unpacked = entry.join("unpacked");
+        fs::create_dir(&unpacked).map_err(|error| io(&error, "creating", &unpacked))?;
+        unpack(&unpacked)?;
+        let tree = entry.join(TREE);
+        fs::rename(unpack::single_top(&unpacked, what)?, &tree).map_err(|error| io(&error, "creating", &tree))?;
+        fs::remove_dir(&unpacked).map_err(|error| io(&error, "removing", &unpacked))?;
+        looks_like_a_kernel(&tree, what)?;
+        let record = Record { version: kernel_version(&tree)?, origin: origin.to_string() };
+        let text = serde_json::to_string_pretty(&record).context(Blame::Internal, || format!("writing {RECORD}"))?;
+        fs::write(entry.join(RECORD), text + "\n").map_err(|error| io(&error, "writing", &entry.join(RECORD)))
+    })?;
+    cached(store, key).ok_or_else(|| Error::new(Blame::Internal, format!("{KIND}/{key} was unpacked and is not there")))
+}
+
+/// Fails unless the directory has what every kernel with dma-buf has.
+fn looks_like_a_kernel(dir: &Path, what: &str) -> Result<()> {
+    let missing: Vec<&str> = ["Makefile", "Kconfig", "drivers/dma-buf/dma-buf.c"]
+        .into_iter()
+        .filter(|name| !dir.join(name).is_file())
+        .collect();
+    if missing.is_empty() {
+        return kernel_version(dir).map(drop);
+    }
+    Err(Error::new(Blame::Source, format!("{what} is not a kernel tree"))
+        .cause(format!("it lacks {}", missing.join(", ")))
+        .next("Name the top directory of a Linux tree that has drivers/dma-buf."))
+}
+
+/// VERSION.PATCHLEVEL.SUBLEVEL and EXTRAVERSION as the head of the top Makefile assigns them.
+fn kernel_version(dir: &Path) -> Result<String> {
+    let path = dir.join("Makefile");
+    let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
+    let value = |name: &str| {
+        let mut values =
+            text.lines().take(30).filter_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
+        values.next().map(|value| value.trim().to_string())
+    };
+    match (value("VERSION"), value("PATCHLEVEL"), value("SUBLEVEL"), value("EXTRAVERSION")) {
+        (Some(major), Some(minor), Some(sub), extra) => {
+            Ok(format!("{major}.{minor}.{sub}{}", extra.unwrap_or_default()))
+        }
+        _ => Err(Error::new(Blame::Source, format!("{} names no kernel version", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Providers on small trees.
+
+mod debian;
+
+use super::*;
+use crate::process::Cmd;
+use crate::progress::Mode;
+use crate::store::manifest::sha256;
+
+const MAKEFILE: &str =
+    "# SPDX-License-Identifier: GPL-2.0\nVERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 13\nEXTRAVERSION = -rc1\n";
+
+struct Bench {
+    dir: tempfile::TempDir,
+    store: Store,
+    progress: Progress,
+}
+
+fn bench() -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let progress = Progress::new(Mode::Quiet);
+    let store = Store::open(Some(&dir.path().join("cache"))).unwrap().announcing(&progress);
+    Bench { dir, store, progress }
+}
+
+fn write(path: &Path, bytes: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn small_tree(top: &Path) {
+    write(&top.join("Makefile"), MAKEFILE);
+    write(&top.join("Kconfig"), "");
+    write(&top.join("drivers/dma-buf/dma-buf.c"), "int x;\n");
+}
+
+fn sh(dir: &Path, script: &str) {
+    Cmd::new("sh").args(["-ec", script]).dir(dir).succeed(Blame::Internal, "a test's own script").unwrap();
+}
+
+impl Bench {
+    fn tarball(&self, name: &str) -> Result<SourceTree> {
+        let path = self.dir.path().join(name);
+        let sha256 = sha256(&path, |_| Ok(())).unwrap();
+        provide(&SourceSpec::Tarball { path, sha256 }, &self.store, &self.progress, false)
+    }
+
+    fn kept(&self) -> usize {
+        fs::read_dir(self.store.root().join(KIND)).map_or(0, |dir| dir.flatten().count())
+    }
+}
+
+#[test]
+fn a_directory_is_named_and_not_touched() {
+    let bench = bench();
+    let dir = bench.dir.path().join("linux");
+    small_tree(&dir);
+    let tree = provide(&SourceSpec::Directory(dir.clone()), &bench.store, &bench.progress, false).unwrap();
+    assert_eq!((tree.dir, tree.version.as_str(), tree.pristine), (dir.canonicalize().unwrap(), "7.2.13-rc1", false));
+    fs::remove_file(dir.join("drivers/dma-buf/dma-buf.c")).unwrap();
+    let error = provide(&SourceSpec::Directory(dir), &bench.store, &bench.progress, false).unwrap_err();
+    assert_eq!(error.exit_code().number(), 23);
+    assert_eq!(error.cause, "it lacks drivers/dma-buf/dma-buf.c");
+    let gone = provide(&SourceSpec::Directory(PathBuf::from("/nonexistent")), &bench.store, &bench.progress, false);
+    assert!(gone.unwrap_err().headline.contains("/nonexistent"));
+}
+
+#[test]
+fn tarballs_of_every_packing_are_unpacked_and_remembered() {
+    let bench = bench();
+    small_tree(&bench.dir.path().join("linux"));
+    sh(bench.dir.path(), "tar -cf a.tar linux; gzip -k a.tar; xz -k a.tar");
+    for name in ["a.tar", "a.tar.gz", "a.tar.xz"] {
+        let tree = bench.tarball(name).unwrap();
+        assert_eq!(tree.version, "7.2.13-rc1");
+        assert!(tree.pristine && tree.dir.join("drivers/dma-buf/dma-buf.c").is_file());
+        assert!(!tree.dir.join(RECORD).exists());
+    }
+    let path = bench.dir.path().join("a.tar.xz");
+    let sum = sha256(&path, |_| Ok(())).unwrap();
+    fs::remove_file(&path).unwrap();
+    let gone = SourceSpec::Tarball { path, sha256: sum.to_uppercase() };
+    provide(&gone, &bench.store, &bench.progress, false).unwrap();
+    assert!(known(&bench.store)[0].starts_with("7.2.13-rc1 from the tarball "));
+}
+
+#[test]
+fn another_tarball_than_asked_for_is_refused_before_it_is_unpacked() {
+    let bench = bench();
+    let path = bench.dir.path().join("a.tar");
+    write(&path, "whatever");
+    let spec = SourceSpec::Tarball { path: path.clone(), sha256: "ab".repeat(32) };
+    let error = provide(&spec, &bench.store, &bench.progress, false).unwrap_err();
+    assert_eq!((error.blame, error.exit_code().number()), (Blame::Source, 23));
+    let sums = format!("sha256 wanted {}\nsha256 found  {}", "ab".repeat(32), sha256(&path, |_| Ok(())).unwrap());
+    assert_eq!(error.cause, sums);
+    assert_eq!(bench.kept(), 0);
+}
+
+#[test]
+fn a_truncated_tarball_leaves_nothing() {
+    let bench = bench();
+    small_tree(&bench.dir.path().join("linux"));
+    sh(
+        bench.dir.path(),
+        "head -c 300000 /dev/urandom > linux/noise; tar -cJf b.tar.xz linux; head -c 200000 b.tar.xz > a.tar.xz",
+    );
+    let error = bench.tarball("a.tar.xz").unwrap_err();
+    assert_eq!(error.blame, Blame::Source);
+    assert!(error.cause.contains("xz --decompress") && error.cause.contains("Unexpected end of input"), "{error}");
+    assert_eq!(bench.kept(), 0);
+    write(&bench.dir.path().join("page.tar.xz"), "<html>not found</html>");
+    assert!(bench.tarball("page.tar.xz").unwrap_err().cause.contains("neither tar nor"));
+    assert_eq!(bench.kept(), 0);
+}
+
+#[test]
+fn a_tarball_that_is_no_kernel_or_has_no_single_top_leaves_nothing() {
+    let bench = bench();
+    sh(bench.dir.path(), "mkdir one two; touch one/x two/x; tar -cf a.tar one two; tar -cf b.tar one");
+    assert!(bench.tarball("a.tar").unwrap_err().headline.ends_with("does not have one directory at its top"));
+    assert!(bench.tarball("b.tar").unwrap_err().headline.ends_with("is not a kernel tree"));
+    assert_eq!(bench.kept(), 0);
+}
+
+/// One file or symbolic link as a tar archive stores it.
+fn tar_member(name: &str, link: Option<&str>, contents: &[u8]) -> Vec<u8> {
+    let mut head = [0u8; 512];
+    let mut put = |at: usize, bytes: &[u8]| head[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, name.as_bytes());
+    put(100, b"0000644\x000000000\x000000000\0");
+    put(124, format!("{:011o}\0{:011o}\0        ", contents.len(), 0).as_bytes());
+    put(156, if link.is_some() { b"2" } else { b"0" });
+    put(157, link.unwrap_or_default().as_bytes());
+    put(257, b"ustar\x0000");
+    let sum: u32 = head.iter().map(|byte| u32::from(*byte)).sum();
+    head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut member = head.to_vec();
+    member.extend_from_slice(contents);
+    member.resize(member.len().next_multiple_of(512), 0);
+    member
+}
+
+#[test]
+fn a_hostile_tarball_cannot_write_elsewhere() {
+    let bench = bench();
+    let outside = bench.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let target = outside.display().to_string();
+    let attacks = [
+        vec![tar_member("linux/../../../../outside/evil", None, b"x")],
+        vec![tar_member(&format!("{target}/evil"), None, b"x")],
+        vec![tar_member("linux/link", Some(&target), b""), tar_member("linux/link/evil", None, b"x")],
+    ];
+    for (number, members) in attacks.into_iter().enumerate() {
+        let mut bytes: Vec<u8> = members.concat();
+        bytes.resize(bytes.len() + 1024, 0);
+        let name = format!("{number}.tar");
+        write(&bench.dir.path().join(&name), bytes);
+        bench.tarball(&name).unwrap_err();
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "attack {number}");
+        assert_eq!(bench.kept(), 0);
+    }
+}
+
+#[test]
+fn a_full_disk_is_the_hosts_fault_and_leaves_nothing() {
+    let bench = bench();
+    let small = bench.dir.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let mount = Cmd::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).path(&small).run();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: mounting a small file system takes root");
+        return;
+    }
+    small_tree(&bench.dir.path().join("linux"));
+    sh(bench.dir.path(), "for i in $(seq 200); do head -c 20000 /dev/zero > linux/$i; done; tar -cJf a.tar.xz linux");
+    let full = Store::open(Some(&small)).unwrap().announcing(&bench.progress);
+    let path = bench.dir.path().join("a.tar.xz");
+    let sum = sha256(&path, |_| Ok(())).unwrap();
+    let result = provide(&SourceSpec::Tarball { path, sha256: sum }, &full, &bench.progress, false);
+    let kept = fs::read_dir(small.join(KIND)).map_or(0, |dir| dir.flatten().count());
+    Cmd::new("umount").path(&small).succeed(Blame::Internal, "unmounting").unwrap();
+    let error = result.unwrap_err();
+    assert_eq!((error.blame, error.exit_code().number(), kept), (Blame::Host, 23, 0), "{error}");
+    assert!(error.next.contains("Free some space"), "{error}");
+}
+
+#[test]
+fn an_emptied_tree_is_unpacked_again() {
+    let bench = bench();
+    small_tree(&bench.dir.path().join("linux"));
+    sh(bench.dir.path(), "tar -cf a.tar linux");
+    let tree = bench.tarball("a.tar").unwrap();
+    fs::remove_dir_all(&tree.dir).unwrap();
+    assert_eq!(bench.tarball("a.tar").unwrap(), tree);
+    assert!(tree.dir.join("Makefile").is_file());
+}

@@ -1,0 +1,225 @@
+//! Unpacking: a stream of packed bytes goes through a decompressor and tar into a directory, counted on its way.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use crate::error::{Blame, Error, Result, io};
+use crate::process::{Cmd, Running, check_interrupt, tail};
+use crate::progress::Task;
+
+/// The tar magic lies in the first block, the magics of compressors at the very start.
+const HEAD: usize = 512;
+/// Of what the tools complain about, this much is kept: tar says the same thing for each of ninety thousand files.
+const COMPLAINTS: usize = 16 * 1024;
+
+/// Children that feed one another, and one pipe for what they complain about.
+struct Pipeline {
+    children: Vec<(String, Running)>,
+    complaints: PipeWriter,
+    listener: JoinHandle<String>,
+    full: Arc<AtomicBool>,
+}
+
+impl Pipeline {
+    fn new() -> Result<Self> {
+        let (reader, complaints) = pipe()?;
+        let full = Arc::new(AtomicBool::new(false));
+        let seen = full.clone();
+        let listener = std::thread::spawn(move || listen(reader, &seen));
+        Ok(Pipeline { children: Vec::new(), complaints, listener, full })
+    }
+
+    fn add(&mut self, cmd: &Cmd, stdin: Stdio, stdout: Stdio) -> Result<()> {
+        let complaints = self.complaints.try_clone().map_err(|error| broken_pipe(&error))?;
+        self.children.push((cmd.quoted(), cmd.start(stdin, stdout, complaints.into())?));
+        Ok(())
+    }
+
+    /// Waits for all. Gives what they complained about, and the command and status of those that failed.
+    fn end(self) -> Result<(String, Vec<String>)> {
+        let mut failed = Vec::new();
+        let mut children = self.children;
+        if self.full.load(Ordering::Relaxed) {
+            // tar would try each of the remaining files.
+            children.iter_mut().for_each(|(_, running)| running.kill_group());
+        }
+        for (command, running) in &mut children {
+            let status = running.wait()?;
+            if !status.success() {
+                failed.push(format!("{command}: {status}"));
+            }
+        }
+        drop(self.complaints);
+        Ok((self.listener.join().unwrap_or_default(), failed))
+    }
+}
+
+/// Unpacks a tar archive, compressed or not, into a directory that exists. `task` counts the packed bytes.
+///
+/// # Errors
+/// [`Blame::Source`] when the archive is damaged or tries to write elsewhere, [`Blame::Host`] when the disk is full or
+/// a tool is missing, [`Blame::Interrupt`].
+pub fn extract(mut packed: impl Read, what: &str, into: &Path, task: &Task) -> Result<()> {
+    let mut head = Vec::with_capacity(HEAD);
+    packed.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(|error| unreadable(&error, what))?;
+    // tar refuses to leave the directory: it drops leading slashes, rejects "..", and makes symbolic links last.
+    let tar =
+        Cmd::new("tar").args(["--extract", "--file=-", "--no-same-owner", "--no-same-permissions", "--directory"]);
+    let tar = tar.path(into);
+    let mut pipeline = Pipeline::new()?;
+    let (reader, writer) = pipe()?;
+    match decompressor(&head, what)? {
+        None => pipeline.add(&tar, reader.into(), Stdio::null())?,
+        Some(cmd) => {
+            let (unpacked, stdout) = pipe()?;
+            pipeline.add(&cmd, reader.into(), stdout.into())?;
+            pipeline.add(&tar, unpacked.into(), Stdio::null())?;
+        }
+    }
+    pump(head, packed, writer, what, task, &pipeline.full)?;
+    let full = pipeline.full.clone();
+    let (complaints, failed) = pipeline.end()?;
+    check_interrupt()?;
+    if full.load(Ordering::Relaxed) {
+        return Err(io(&ErrorKind::StorageFull.into(), &format!("unpacking {what} into"), into));
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let cause = format!("{}\n{}", tail(&complaints, 10), failed.join("\n"));
+    Err(Error::new(Blame::Source, format!("{what} cannot be unpacked"))
+        .cause(cause.trim_start())
+        .next("It is damaged, incomplete, or no archive of a kernel tree. Nothing of it was kept."))
+}
+
+/// Reads the packed kernel tree that is inside a Debian package, and hands it on while it is being read.
+///
+/// # Errors
+/// Those of `then`; [`Blame::Source`] when the package is damaged, [`Blame::Host`] when a tool is missing.
+pub fn inside_deb<T>(deb: &Path, then: impl FnOnce(PipeReader) -> Result<T>) -> Result<T> {
+    let mut pipeline = Pipeline::new()?;
+    let (files, stdout) = pipe()?;
+    let (tree, member) = pipe()?;
+    pipeline.add(&Cmd::new("dpkg-deb").arg("--fsys-tarfile").path(deb), Stdio::null(), stdout.into())?;
+    let pick = ["--extract", "--file=-", "--to-stdout", "--wildcards", "./usr/src/linux-source-*.tar.*"];
+    pipeline.add(&Cmd::new("tar").args(pick), files.into(), member.into())?;
+    // An error here is the better one: the children only notice that nobody reads them any more.
+    let value = then(tree)?;
+    let (complaints, failed) = pipeline.end()?;
+    if failed.is_empty() {
+        return Ok(value);
+    }
+    let cause = format!("{}\n{}", tail(&complaints, 10), failed.join("\n"));
+    Err(Error::new(Blame::Source, format!("{} cannot be unpacked", deb.display())).cause(cause.trim_start()))
+}
+
+/// The one directory that an archive consists of.
+///
+/// # Errors
+/// [`Blame::Source`] when there is more or less than one.
+pub fn single_top(unpacked: &Path, what: &str) -> Result<PathBuf> {
+    let failed = |error: std::io::Error| io(&error, "reading", unpacked);
+    let entries: Vec<_> = fs::read_dir(unpacked).map_err(failed)?.collect::<std::io::Result<_>>().map_err(failed)?;
+    match entries.as_slice() {
+        [top] if top.file_type().is_ok_and(|kind| kind.is_dir()) => Ok(top.path()),
+        _ => {
+            let names: Vec<_> =
+                entries.iter().take(5).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            Err(Error::new(Blame::Source, format!("{what} does not have one directory at its top"))
+                .cause(format!("{} at its top: {} ...", entries.len(), names.join(", ")))
+                .next("Pack a kernel tree as `git archive --prefix=linux/` does."))
+        }
+    }
+}
+
+fn pump(
+    head: Vec<u8>,
+    mut packed: impl Read,
+    mut sink: PipeWriter,
+    what: &str,
+    task: &Task,
+    full: &AtomicBool,
+) -> Result<()> {
+    let mut buffer = head;
+    let mut len = buffer.len();
+    loop {
+        match sink.write_all(&buffer[..len]) {
+            Ok(()) => task.inc(len as u64),
+            // The reader is gone: its status and its complaints say why.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(broken_pipe(&error)),
+        }
+        check_interrupt()?;
+        if full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        buffer.resize(256 * 1024, 0);
+        len = packed.read(&mut buffer).map_err(|error| unreadable(&error, what))?;
+        if len == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn decompressor(head: &[u8], what: &str) -> Result<Option<Cmd>> {
+    let program = match head {
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
+        [0x1f, 0x8b, ..] => "gzip",
+        [b'B', b'Z', b'h', ..] => "bzip2",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
+        _ if head.get(257..262) == Some(b"ustar") => return Ok(None),
+        _ => {
+            return Err(Error::new(Blame::Source, format!("{what} is no archive that can be unpacked"))
+                .cause("neither tar nor tar packed with xz, gzip, bzip2 or zstd")
+                .next("It is damaged, incomplete, or something else. Nothing of it was kept."));
+        }
+    };
+    let cmd = Cmd::new(program).args(["--decompress", "--stdout"]);
+    // Debian packs its trees in blocks, which xz unpacks on all CPUs; older versions ignore the wish.
+    Ok(Some(if program == "xz" { cmd.arg("--threads=0") } else { cmd }))
+}
+
+fn listen(mut reader: PipeReader, full: &AtomicBool) -> String {
+    let mut text = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(len @ 1..) = reader.read(&mut buffer) {
+        if text.len() < COMPLAINTS {
+            text.extend_from_slice(&buffer[..len]);
+            let so_far = String::from_utf8_lossy(&text);
+            if so_far.contains("No space left on device") || so_far.contains("Disk quota exceeded") {
+                full.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn pipe() -> Result<(PipeReader, PipeWriter)> {
+    std::io::pipe().map_err(|error| broken_pipe(&error))
+}
+
+fn broken_pipe(error: &std::io::Error) -> Error {
+    Error::new(Blame::Host, "a pipe between two programs failed").cause(error)
+}
+
+fn unreadable(error: &std::io::Error, what: &str) -> Error {
+    Error::new(Blame::Host, format!("{what} cannot be read")).cause(error)
+}
+
+/// Opens a packed file.
+///
+/// # Errors
+/// [`Blame::Source`] when it is not there, [`Blame::Host`] when it cannot be read.
+pub fn open(path: &Path) -> Result<(File, u64)> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::new(Blame::Source, format!("there is no file {}", path.display())),
+        _ => io(&error, "opening", path),
+    })?;
+    let len = file.metadata().map_err(|error| io(&error, "reading", path))?.len();
+    Ok((file, len))
+}

@@ -1,0 +1,218 @@
+//! One verdict for every planned case. Pure: it sees transcripts, complaints, endings and snapshots, and nothing else.
+
+use std::collections::BTreeSet;
+
+use cases::case::{Case, Judgement};
+use cases::need::Need;
+use cases::protocol::{CaseKey, Outcome};
+use serde::{Deserialize, Serialize};
+
+use crate::exit_code::ExitCode;
+use crate::expectation::{Comparison, Expectations};
+use crate::oops::Complaint;
+use crate::transcript::{CaseRun, Step};
+
+/// How a case came out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every check held, the kernel was silent, and the transcript is the reviewed one.
+    Pass,
+    /// The documented limit is there, as expected.
+    ExpectedHazard {
+        /// Why it is there.
+        reason: String,
+    },
+    /// The documented limit is gone: good news, for a person to look at.
+    HazardGone,
+    /// Not judged, for a reason that was to be expected.
+    Skipped {
+        /// The need that is not met.
+        need: String,
+        /// What was tried.
+        why: String,
+    },
+    /// Not judged, although this kernel should have what the case needs.
+    UnexpectedSkip {
+        /// The need that is not met.
+        need: String,
+        /// What was tried.
+        why: String,
+    },
+    /// The clause is violated.
+    Failed {
+        /// In which way, one sentence each.
+        reasons: Vec<String>,
+    },
+    /// No check failed, but the transcript is not the reviewed one.
+    Differs {
+        /// The difference.
+        diff: String,
+    },
+    /// No check failed and nobody has reviewed the transcript yet.
+    Unreviewed,
+    /// Our own set-up did not work.
+    Broken {
+        /// What failed.
+        why: String,
+    },
+    /// The guest went away before the case could end.
+    Lost {
+        /// Whether the case had begun.
+        begun: bool,
+        /// What happened to the guest, and at which step.
+        how: String,
+    },
+}
+
+impl Verdict {
+    /// Whether nobody has to do anything about it.
+    pub fn is_as_expected(&self) -> bool {
+        matches!(self, Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. })
+    }
+
+    /// The exit code that this verdict alone leads to.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => ExitCode::AsExpected,
+            Verdict::Failed { .. } | Verdict::Differs { .. } => ExitCode::Violated,
+            Verdict::Unreviewed | Verdict::HazardGone => ExitCode::Unreviewed,
+            Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. } => ExitCode::BrokenCase,
+            Verdict::Lost { .. } => ExitCode::GuestLost,
+        }
+    }
+
+    /// The word in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::ExpectedHazard { .. } => "XFAIL",
+            Verdict::HazardGone => "XPASS",
+            Verdict::Skipped { .. } => "skip",
+            Verdict::UnexpectedSkip { .. } => "SKIP",
+            Verdict::Failed { .. } => "FAIL",
+            Verdict::Differs { .. } => "DIFF",
+            Verdict::Unreviewed => "NEW",
+            Verdict::Broken { .. } => "BROKEN",
+            Verdict::Lost { .. } => "LOST",
+        }
+    }
+}
+
+/// A verdict with everything that led to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaseVerdict {
+    /// Case and exporter.
+    pub key: CaseKey,
+    /// The clause that was judged.
+    pub clause: String,
+    /// `contract`, `hazard` or `record`.
+    pub judgement: String,
+    /// How it came out.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// What the guest wrote down, if the case began.
+    pub run: Option<CaseRun>,
+    /// What the kernel said while the case ran.
+    pub complaints: Vec<Complaint>,
+}
+
+/// What is known about one planned case when its guest is gone.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// The case.
+    pub case: &'static Case,
+    /// Its key.
+    pub key: CaseKey,
+    /// What the guest wrote down, if it began.
+    pub run: Option<&'a CaseRun>,
+    /// What the kernel said while it ran.
+    pub complaints: Vec<Complaint>,
+    /// What became of the guest, where the case has no outcome.
+    pub loss: &'a str,
+}
+
+/// Judges one case. `met` holds the needs that this kernel ought to meet.
+pub fn judge(evidence: Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectations) -> CaseVerdict {
+    let verdict = decide(&evidence, met, expectations);
+    CaseVerdict {
+        key: evidence.key,
+        clause: evidence.case.clause.to_string(),
+        judgement: evidence.case.judgement.name().to_string(),
+        verdict,
+        run: evidence.run.cloned(),
+        complaints: evidence.complaints,
+    }
+}
+
+fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectations) -> Verdict {
+    let mut reasons: Vec<String> = Vec::new();
+    let run = evidence.run;
+    if let Some(run) = run {
+        reasons.extend(run.failed_checks().map(|(sentence, detail)| format!("{sentence}: {detail}")));
+    }
+    for complaint in &evidence.complaints {
+        reasons.push(format!("the kernel complained: {}", complaint.headline));
+    }
+    let Some((run, outcome)) = run.and_then(|run| Some((run, run.outcome.as_ref()?))) else {
+        let how = match run.and_then(CaseRun::open_step) {
+            Some(step) => format!("{} during {step}", evidence.loss),
+            None => evidence.loss.to_string(),
+        };
+        // A case that saw a violation, or made the kernel complain, before the guest went away has something to say.
+        if !reasons.is_empty() {
+            reasons.push(how);
+            return Verdict::Failed { reasons };
+        }
+        return Verdict::Lost { begun: run.is_some(), how };
+    };
+    match outcome {
+        Outcome::Skip { need, why } if reasons.is_empty() => {
+            let expected = Need::by_name(need).is_some_and(|need| !met.contains(&need));
+            let (need, why) = (need.clone(), why.clone());
+            return if expected { Verdict::Skipped { need, why } } else { Verdict::UnexpectedSkip { need, why } };
+        }
+        Outcome::Broken { why } if reasons.is_empty() => return Verdict::Broken { why: why.clone() },
+        Outcome::Leaked { what } => reasons.push(format!("something is left behind: {what}")),
+        Outcome::Killed { signal } => {
+            reasons.push(format!("the case was killed by {signal}{}", during(run)));
+        }
+        Outcome::TimedOut => reasons.push(format!("the case did not end within its limit{}", during(run))),
+        Outcome::Fail if reasons.is_empty() => reasons.push("the case failed without saying why".into()),
+        _ => {}
+    }
+    if !reasons.is_empty() {
+        return Verdict::Failed { reasons };
+    }
+    if let Judgement::Hazard(reason) = evidence.case.judgement {
+        let gone = run.steps.iter().any(|step| matches!(step, Step::Hazard { present: false, .. }));
+        let probed = run.steps.iter().any(|step| matches!(step, Step::Hazard { .. }));
+        if !probed {
+            return Verdict::Broken { why: "a hazard case that probed no hazard".into() };
+        }
+        if gone {
+            return Verdict::HazardGone;
+        }
+        return match compare(run, expectations) {
+            Some(verdict) => verdict,
+            None => Verdict::ExpectedHazard { reason: reason.into() },
+        };
+    }
+    compare(run, expectations).unwrap_or(Verdict::Pass)
+}
+
+fn during(run: &CaseRun) -> String {
+    run.open_step().map(|step| format!(" during {step}")).unwrap_or_default()
+}
+
+fn compare(run: &CaseRun, expectations: &Expectations) -> Option<Verdict> {
+    match expectations.compare(&run.key, &run.text()) {
+        Comparison::Same => None,
+        Comparison::New => Some(Verdict::Unreviewed),
+        Comparison::Differs(diff) => Some(Verdict::Differs { diff }),
+        Comparison::Unreadable(why) => Some(Verdict::Differs { diff: format!("the snapshot cannot be read: {why}") }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use super::*;
+
+use cases::suite;
+
+struct Desk {
+    dir: tempfile::TempDir,
+    met: BTreeSet<Need>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let met = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
+        Desk { dir: tempfile::tempdir().unwrap(), met }
+    }
+
+    /// Judges a run of the first case; with `reviewed`, its own transcript is the snapshot.
+    fn verdict(&self, run: Option<CaseRun>, complaints: Vec<Complaint>, reviewed: bool) -> Verdict {
+        let expectations = Expectations::new(self.dir.path());
+        if let Some(run) = run.as_ref().filter(|_| reviewed) {
+            let proposed = expectations.propose(&run.key, &run.text()).unwrap();
+            std::fs::rename(proposed, expectations.path(&run.key)).unwrap();
+        }
+        let evidence = Evidence { case: case(), key: key(), run: run.as_ref(), complaints, loss: "QEMU was killed" };
+        judge(evidence, &self.met, &expectations).verdict
+    }
+}
+
+fn case() -> &'static Case {
+    suite::by_id("rights/derive_table").unwrap()
+}
+
+fn key() -> CaseKey {
+    CaseKey::new("rights/derive_table", "udmabuf")
+}
+
+fn ran(outcome: Option<Outcome>, steps: Vec<Step>) -> Option<CaseRun> {
+    Some(CaseRun { key: key(), steps, outcome, ms: 1 })
+}
+
+fn check(holds: bool) -> Step {
+    Step::Check { sentence: "no right is gained".into(), holds, detail: "O_RDWR was granted".into() }
+}
+
+fn splat() -> Complaint {
+    Complaint { headline: "BUG: KASAN: x".into(), function: None, case: Some(key()), lines: vec!["BUG: KASAN: x".into()] }
+}
+
+#[test]
+fn a_pass_needs_everything() {
+    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![], true);
+    assert_eq!(verdict, Verdict::Pass);
+}
+
+#[test]
+fn a_transcript_that_nobody_reviewed_is_no_pass() {
+    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![], false);
+    assert_eq!((verdict.exit_code(), verdict), (ExitCode::Unreviewed, Verdict::Unreviewed));
+}
+
+#[test]
+fn accepting_a_snapshot_does_not_excuse_a_violation() {
+    let verdict = Desk::new().verdict(ran(Some(Outcome::Fail), vec![check(false)]), vec![], true);
+    assert_eq!(verdict, Verdict::Failed { reasons: vec!["no right is gained: O_RDWR was granted".into()] });
+    assert_eq!(verdict.exit_code(), ExitCode::Violated);
+}
+
+#[test]
+fn a_failed_check_outweighs_the_outcome_the_guest_claims() {
+    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(false)]), vec![], true);
+    assert!(matches!(verdict, Verdict::Failed { .. }));
+}
+
+#[test]
+fn a_complaint_turns_a_pass_into_a_failure() {
+    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![splat()], true);
+    assert!(matches!(verdict, Verdict::Failed { .. }));
+}
+
+#[test]
+fn a_complaint_turns_a_skip_into_a_failure() {
+    let skip = Outcome::Skip { need: "no-derive".into(), why: "it is there".into() };
+    assert!(matches!(Desk::new().verdict(ran(Some(skip), vec![]), vec![splat()], true), Verdict::Failed { .. }));
+}
+
+#[test]
+fn silence_is_never_success() {
+    let desk = Desk::new();
+    assert_eq!(desk.verdict(None, vec![], true), Verdict::Lost { begun: false, how: "QEMU was killed".into() });
+    let inside = vec![Step::Call { text: "close(alias)".into(), result: None }];
+    let verdict = desk.verdict(ran(None, inside), vec![], true);
+    assert_eq!(verdict, Verdict::Lost { begun: true, how: "QEMU was killed during close(alias)".into() });
+    assert_eq!(verdict.exit_code(), ExitCode::GuestLost);
+}
+
+#[test]
+fn a_violation_before_the_loss_is_still_a_violation() {
+    let verdict = Desk::new().verdict(ran(None, vec![check(false)]), vec![], true);
+    assert_eq!(verdict.exit_code(), ExitCode::Violated);
+}
+
+#[test]
+fn a_skip_is_expected_only_where_the_need_cannot_be_met() {
+    let desk = Desk::new();
+    let skip = |need: &str| ran(Some(Outcome::Skip { need: need.into(), why: "ENOTTY".into() }), vec![]);
+    assert!(desk.verdict(skip("no-derive"), vec![], true).is_as_expected());
+    for need in ["derive", "test-importer", "something unheard of"] {
+        let verdict = desk.verdict(skip(need), vec![], true);
+        assert_eq!(verdict.exit_code(), ExitCode::BrokenCase, "{need}: {verdict:?}");
+    }
+}
+
+#[test]
+fn broken_is_not_fail() {
+    let verdict = Desk::new().verdict(ran(Some(Outcome::Broken { why: "no memfd".into() }), vec![]), vec![], true);
+    assert_eq!(verdict.exit_code(), ExitCode::BrokenCase);
+}
+
+#[test]
+fn a_timeout_names_the_step() {
+    let steps = vec![Step::Call { text: "poll(alias)".into(), result: None }];
+    let verdict = Desk::new().verdict(ran(Some(Outcome::TimedOut), steps), vec![], true);
+    let Verdict::Failed { reasons } = verdict else { panic!("{verdict:?}") };
+    assert!(reasons[0].contains("poll(alias)"), "{reasons:?}");
+}

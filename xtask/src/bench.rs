@@ -1,0 +1,82 @@
+//! `cargo xtask bench boot`: what the suite costs beyond booting.
+
+use std::time::Instant;
+
+use harness::boot_plan::{Accel, BootPlan};
+use harness::error::{Blame, Error, Result};
+use harness::exit_code::ExitCode;
+use harness::guest::{self, Patience};
+use harness::initramfs::Initramfs;
+use harness::recording::Ending;
+use harness::transcript::Transcript;
+use xshell::{Shell, cmd};
+
+use crate::flags::KernelArgs;
+use crate::pipeline::Pipeline;
+use crate::workspace;
+
+/// Times booting and leaving, and a whole `cargo xtask test`, in turn, and prints both with their ratio.
+///
+/// # Errors
+/// When a guest does not come up, or a test run ends in an error of its own.
+pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
+    if runs == 0 {
+        return Err(Error::new(Blame::Usage, "--runs 0 measures nothing"));
+    }
+    let pipeline = Pipeline::open(quiet)?;
+    let made = pipeline.kernel(args)?;
+    let program = pipeline.guest_program()?;
+    let dir = tempfile::tempdir().map_err(|error| Error::new(Blame::Host, "no temporary directory").cause(error))?;
+    let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &program, &[])?;
+    let plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), Accel::Tcg);
+
+    let mut pairs = Vec::new();
+    let task = pipeline.progress.task("measuring", Some(runs as u64));
+    // The first pair warms caches and is not counted.
+    for run in 0..=runs {
+        let start = Instant::now();
+        let recording = guest::run(&plan, Patience::default(), |_| {})?;
+        let boot = start.elapsed().as_secs_f64();
+        if recording.ending != Ending::Left || Transcript::parse(&recording.results).count != Some(0) {
+            return Err(Error::new(Blame::Host, "the guest did not come up and leave again")
+                .cause(format!("{:?}", recording.ending)));
+        }
+        let test = whole_test(args)?;
+        if run > 0 {
+            pairs.push((boot, test));
+        }
+        task.set(run as u64);
+    }
+    task.done("");
+    print_row("boot and leave", pairs.iter().map(|pair| pair.0), "s");
+    print_row("cargo xtask test", pairs.iter().map(|pair| pair.1), "s");
+    print_row("ratio", pairs.iter().map(|(boot, test)| test / boot), "");
+    Ok(ExitCode::AsExpected)
+}
+
+fn whole_test(args: &KernelArgs) -> Result<f64> {
+    let shell = Shell::new().map_err(|error| Error::new(Blame::Internal, "no shell").cause(error))?;
+    shell.change_dir(workspace::root());
+    let mut words: Vec<String> = Vec::new();
+    for (name, value) in [("--kernel", &args.kernel), ("--series", &args.series), ("--flavour", &args.flavour)] {
+        if let Some(value) = value {
+            words.extend([name.to_string(), value.clone()]);
+        }
+    }
+    let start = Instant::now();
+    let output = cmd!(shell, "cargo xtask --quiet test {words...}").quiet().ignore_status().output();
+    let took = start.elapsed().as_secs_f64();
+    let output = output.map_err(|error| Error::new(Blame::Host, "cargo does not run").cause(error))?;
+    if !output.status.success() {
+        return Err(Error::new(Blame::Internal, "a run that does not end as expected is not worth timing")
+            .cause(String::from_utf8_lossy(&output.stdout)));
+    }
+    Ok(took)
+}
+
+fn print_row(what: &str, values: impl Iterator<Item = f64>, unit: &str) {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let median = values[values.len() / 2];
+    println!("{what:<18} median {median:6.2} {unit:<1}   min {:6.2}   max {:6.2}", values[0], values[values.len() - 1]);
+}

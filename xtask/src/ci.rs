@@ -1,0 +1,46 @@
+//! `cargo xtask ci`: what has to hold before a change lands, in one command.
+
+use harness::error::{Blame, Error, Result};
+use harness::exit_code::ExitCode;
+use harness::setup::Purpose;
+use xshell::{Shell, cmd};
+
+use crate::flags::CiArgs;
+use crate::pipeline::Pipeline;
+use crate::workspace;
+
+/// Runs every check; the first that fails ends it.
+///
+/// # Errors
+/// When a check cannot be run.
+pub fn run(args: &CiArgs) -> Result<ExitCode> {
+    let shell = Shell::new().map_err(|error| Error::new(Blame::Internal, "no shell").cause(error))?;
+    shell.change_dir(workspace::root());
+    let pipeline = Pipeline::open(false)?;
+    // First, so that a machine that lacks something says so at once and not after the tests.
+    pipeline.tools(if args.no_kernel { &[Purpose::Guest] } else { Purpose::ALL }, args.no_install)?;
+
+    let mut checks = vec![
+        ("formatting", cmd!(shell, "cargo fmt --all --check")),
+        ("lints", cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- --deny warnings")),
+        ("unit tests, integration tests, repository rules", cmd!(shell, "cargo test --quiet --workspace")),
+    ];
+    if !args.no_kernel {
+        checks.push(("conformance with the reference series", cmd!(shell, "cargo xtask test --timings")));
+        checks.push(("conformance without any series", cmd!(shell, "cargo xtask test --series none")));
+        checks.push((
+            "wrong implementations are caught",
+            cmd!(shell, "cargo test --quiet --package xtask --test kernel -- --include-ignored --test-threads 1"),
+        ));
+    }
+    for (what, check) in checks {
+        pipeline.progress.line(format!("== {what}"));
+        // A pending snapshot is a failure here and not a file.
+        let output = check.env("INSTA_UPDATE", "no").quiet().run();
+        if let Err(error) = output {
+            eprintln!("== {what}: {error}");
+            return Ok(ExitCode::Violated);
+        }
+    }
+    Ok(ExitCode::AsExpected)
+}

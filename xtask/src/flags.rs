@@ -1,0 +1,167 @@
+//! The command line, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Conformance suite for DMA_BUF_IOCTL_DERIVE: read-only aliases of dma-bufs, judged on real kernels in QEMU.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110, after_help = EXIT_CODES)]
+pub struct Flags {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 as expected, 1 internal, 2 usage, 10 contract violated or behaviour differs from its \
+snapshot, 11 unreviewed snapshot, 12 broken case or unexpected skip, 20 guest lost, 21 build, 22 patch, 23 source, tools, \
+cache or configuration, 130 interrupted.";
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print results only, no progress
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build a kernel with a patch series, run the cases in it, judge them
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(TestArgs),
+    /// Build the kernel and nothing else
+    Build(BuildArgs),
+    /// List the cases
+    List(ListArgs),
+    /// Say what a case or a clause claims, why it matters and how it is tested
+    Explain {
+        /// A clause such as R-1, or a case such as rights/derive_table
+        what: String,
+    },
+    /// Show tools, acceleration, cache and disk, and what is missing
+    Doctor,
+    /// Everything that CI runs: format, lints, tests, repository rules, conformance on real kernels
+    Ci(CiArgs),
+    /// Measure
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+const TEST_EXAMPLES: &str = "Examples:
+  cargo xtask test                        the reference series on the default kernel
+  cargo xtask test rights                 cases with `rights` in their name
+  cargo xtask test R-1 L-3                cases that judge these clauses
+  cargo xtask test --series none          the kernel without the patch
+  cargo xtask test --series ~/my-series   a directory of patches of your own
+  cargo xtask test --kernel-tree ~/linux  your own tree, as it is";
+
+#[derive(Debug, Args)]
+pub struct KernelArgs {
+    /// Kernel to test, an id of kernels.toml
+    #[arg(long, value_name = "ID")]
+    pub kernel: Option<String>,
+    /// Kernel tree of your own; it is copied, never changed
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["kernel", "tarball"])]
+    pub kernel_tree: Option<PathBuf>,
+    /// Packed kernel tree; needs --sha256
+    #[arg(long, value_name = "FILE", conflicts_with = "kernel", requires = "sha256")]
+    pub tarball: Option<PathBuf>,
+    /// SHA-256 sum of the tarball
+    #[arg(long, value_name = "HEX", requires = "tarball")]
+    pub sha256: Option<String>,
+    /// Patch series: `none`, `derive`, a directory of patches, or a patch file [default: derive; none with --kernel-tree]
+    #[arg(long, value_name = "SERIES")]
+    pub series: Option<String>,
+    /// One more patch on top of the series; may be given again
+    #[arg(long = "with", value_name = "PATCH")]
+    pub extra: Vec<PathBuf>,
+    /// Kernel configuration: fast or sanitized
+    #[arg(long, value_name = "NAME")]
+    pub flavour: Option<String>,
+    /// Look for a newer version of a Debian source package
+    #[arg(long)]
+    pub refresh: bool,
+    /// Do not install missing tools; print the command that would
+    #[arg(long)]
+    pub no_install: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Parts of case names (rights, closing_orders@udmabuf) or clauses (R-1); a case runs if any of them fits
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Filters are whole case names
+    #[arg(long)]
+    pub exact: bool,
+    /// Leave out cases whose name contains this; may be given again
+    #[arg(long, value_name = "FILTER")]
+    pub skip: Vec<String>,
+    #[command(flatten)]
+    pub kernel: KernelArgs,
+    /// How the guest's processors are run
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
+    pub accel: AccelChoice,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    pub format: Format,
+    /// Show how long each case took, slowest first
+    #[arg(long)]
+    pub timings: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    #[command(flatten)]
+    pub kernel: KernelArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Parts of case names or clauses
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// One key a line, for scripts
+    #[arg(long)]
+    pub keys: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CiArgs {
+    /// Leave out what needs a kernel
+    #[arg(long)]
+    pub no_kernel: bool,
+    /// Do not install missing tools
+    #[arg(long)]
+    pub no_install: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Compare a whole `cargo xtask test` with booting the same kernel and leaving again
+    Boot {
+        #[command(flatten)]
+        kernel: KernelArgs,
+        /// Pairs of runs
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccelChoice {
+    /// KVM only where a guest has proved that it works; else TCG
+    Auto,
+    /// /dev/kvm, whatever it does
+    Kvm,
+    /// Emulation
+    Tcg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Terminal,
+    Ktap,
+    Json,
+}

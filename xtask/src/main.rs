@@ -1,0 +1,43 @@
+//! `cargo xtask`: the command line of the conformance suite. This file is its table of contents.
+
+mod bench;
+mod build;
+mod ci;
+mod doctor;
+mod explain;
+mod flags;
+mod list;
+mod pipeline;
+mod plan;
+mod signals;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use harness::error::Error;
+use harness::exit_code::ExitCode as Code;
+
+use flags::{Bench, Command, Flags};
+
+fn main() -> ExitCode {
+    let flags = Flags::parse();
+    signals::watch();
+    let quiet = flags.global.quiet;
+    let result = match flags.command {
+        Command::Test(args) => test::run(&args, quiet),
+        Command::Build(args) => build::run(&args, quiet),
+        Command::List(args) => list::run(&args),
+        Command::Explain { what } => explain::run(&what),
+        Command::Doctor => doctor::run(),
+        Command::Ci(args) => ci::run(&args),
+        Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(&kernel, runs, quiet),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| report(&error)).number())
+}
+
+fn report(error: &Error) -> Code {
+    eprintln!("{error}");
+    error.exit_code()
+}

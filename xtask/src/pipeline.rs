@@ -1,0 +1,143 @@
+//! What every command with a kernel does: from the command line to an image, and from the cases crate to a program.
+
+use std::time::Instant;
+
+use harness::error::{Blame, Error, Result};
+use harness::initramfs::GuestBinary;
+use harness::kbuild::{self, KernelImage};
+use harness::kconfig::Flavour;
+use harness::machine::Machine;
+use harness::patch::PatchedTree;
+use harness::progress::{Mode, Progress};
+use harness::series::Series;
+use harness::setup::{self, Install, Purpose};
+use harness::source;
+use harness::spec::{KernelSpec, Kernels, SourceSpec};
+use harness::store::Store;
+use xshell::{Shell, cmd};
+
+use crate::flags::KernelArgs;
+use crate::workspace;
+
+/// The target of the guest program: the one that this machine has anyway, linked statically.
+const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The cache, and where progress is shown.
+pub struct Pipeline {
+    /// The cache.
+    pub store: Store,
+    /// Progress.
+    pub progress: Progress,
+}
+
+/// An image and how it came about.
+pub struct Made {
+    /// The image.
+    pub image: KernelImage,
+    /// Id of the kernel.
+    pub kernel: String,
+    /// Name of the series.
+    pub series: String,
+    /// Whether it was built just now.
+    pub built: bool,
+    /// Seconds it took to build or to find.
+    pub seconds: f64,
+}
+
+impl Pipeline {
+    /// Opens the cache.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn open(quiet: bool) -> Result<Self> {
+        let progress = Progress::new(if quiet { Mode::Quiet } else { Mode::Auto });
+        let store = Store::open(None)?.announcing(&progress);
+        Ok(Pipeline { store, progress })
+    }
+
+    /// Makes sure that the tools for `purposes` are there.
+    ///
+    /// # Errors
+    /// When they are not and may not be installed.
+    pub fn tools(&self, purposes: &[Purpose], no_install: bool) -> Result<()> {
+        let install = if no_install { Install::Never } else { Install::Ask };
+        let log = self.store.root().join("install.log");
+        setup::ensure(purposes, install, &Machine::this(), &log, &self.progress)
+    }
+
+    /// Builds the kernel that the arguments ask for, or finds it in the cache.
+    ///
+    /// # Errors
+    /// Whatever stands between a source and an image.
+    pub fn kernel(&self, args: &KernelArgs) -> Result<Made> {
+        self.tools(Purpose::ALL, args.no_install)?;
+        let start = Instant::now();
+        let spec = spec(args)?;
+        let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
+        let own_tree = matches!(spec.source, SourceSpec::Directory(_));
+        let wanted = args.series.as_deref().unwrap_or(if own_tree { "none" } else { "derive" });
+        if wanted != "none" && !wanted.contains('/') {
+            // A name that is wrong should not cost a download first.
+            Series::known(wanted, &workspace::patches())?;
+        }
+        let source = source::provide(&spec.source, &self.store, &self.progress, args.refresh)?;
+        let mut series = Series::find(wanted, &workspace::patches(), &source.version)?;
+        for extra in &args.extra {
+            series = series.with(extra)?;
+        }
+        let patched = PatchedTree::make(source, &series, &workspace::overlay())?;
+        let before = self.store.keys(kbuild::KIND);
+        let image = kbuild::build(&spec.id, &patched, &flavour, &self.store, &self.progress)?;
+        let built = !before.contains(&image.facts.key);
+        Ok(Made { built, image, kernel: spec.id, series: series.name, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// Builds the guest program.
+    ///
+    /// # Errors
+    /// [`Blame::Build`] with what the compiler said.
+    pub fn guest_program(&self) -> Result<GuestBinary> {
+        let shell = Shell::new().map_err(|error| Error::new(Blame::Internal, "no shell").cause(error))?;
+        shell.change_dir(workspace::root());
+        // Flags for the guest only: with --target they do not reach build scripts and macros.
+        let target = workspace::target().join("guest");
+        let output = cmd!(
+            shell,
+            "cargo build --quiet --package cases --bin cases --profile guest --target {GUEST_TARGET} --target-dir {target}"
+        )
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .quiet()
+        .ignore_status()
+        .output()
+        .map_err(|error| Error::new(Blame::Host, "cargo does not run").cause(error))?;
+        if !output.status.success() {
+            return Err(Error::new(Blame::Build, "the guest program does not compile")
+                .cause(String::from_utf8_lossy(&output.stderr))
+                .next("It needs a static libc: on Debian and Ubuntu that is libc6-dev."));
+        }
+        GuestBinary::load(&target.join(GUEST_TARGET).join("guest/cases"))
+    }
+}
+
+fn spec(args: &KernelArgs) -> Result<KernelSpec> {
+    let own = |id: &str, source| KernelSpec {
+        id: id.into(),
+        source,
+        flavour: "sanitized".into(),
+        about: String::new(),
+    };
+    if let Some(dir) = &args.kernel_tree {
+        // Two trees of one name must not share a workshop.
+        let path = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        let id = format!("tree-{}", &harness::store::manifest::sha256_of(path.to_string_lossy().as_bytes())[..12]);
+        return Ok(own(&id, SourceSpec::Directory(path)));
+    }
+    if let (Some(path), Some(sha256)) = (&args.tarball, &args.sha256) {
+        let sha256 = sha256.to_ascii_lowercase();
+        let id = format!("tarball-{}", sha256.chars().take(12).collect::<String>());
+        return Ok(own(&id, SourceSpec::Tarball { path: path.clone(), sha256 }));
+    }
+    let kernels = Kernels::load(&workspace::kernels())?;
+    kernels.get(args.kernel.as_deref().unwrap_or(kernels.default_id())).cloned()
+}

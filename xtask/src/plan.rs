@@ -1,0 +1,93 @@
+//! Filters: which cases a command is about.
+
+use cases::clause;
+use cases::protocol::CaseKey;
+use cases::suite;
+use harness::error::{Blame, Error, Result};
+use harness::spec::near;
+
+/// The keys that fit, in the order of the suite.
+///
+/// A filter is a clause (`R-1`), or a part of a key (`rights`, `table@udmabuf`), or with `exact` a whole key or case id.
+///
+/// # Errors
+/// [`Blame::Usage`] when nothing fits, with near names.
+pub fn select(filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<CaseKey>> {
+    for filter in filters {
+        if !suite::keys().any(|key| fits(&key, filter, exact)) {
+            return Err(nothing_fits(filter));
+        }
+    }
+    let chosen: Vec<CaseKey> = suite::keys()
+        .filter(|key| filters.is_empty() || filters.iter().any(|filter| fits(key, filter, exact)))
+        .filter(|key| !skip.iter().any(|filter| fits(key, filter, false)))
+        .collect();
+    if chosen.is_empty() {
+        return Err(Error::new(Blame::Usage, "no case is left to run")
+            .next("`cargo xtask list` shows every case; --skip takes cases away."));
+    }
+    Ok(chosen)
+}
+
+fn fits(key: &CaseKey, filter: &str, exact: bool) -> bool {
+    if clause::find(filter).is_some() {
+        return suite::by_id(key.id()).is_some_and(|case| case.clause.eq_ignore_ascii_case(filter));
+    }
+    if exact { key.0 == filter || key.id() == filter } else { key.0.contains(filter) }
+}
+
+fn nothing_fits(filter: &str) -> Error {
+    if let Some(clause) = clause::find(filter) {
+        return Error::new(Blame::Usage, format!("no case judges {} yet", clause.id));
+    }
+    let ids: Vec<String> = suite::CASES.iter().map(cases::case::Case::id).collect();
+    let behaviours = ids.iter().filter_map(|id| id.split('/').nth(1));
+    let names: Vec<&str> = behaviours.chain(ids.iter().map(String::as_str)).collect();
+    let meant = near(filter, &names);
+    let next = match meant.is_empty() {
+        true => "`cargo xtask list` shows every case.".to_string(),
+        false => format!("Did you mean {}?", meant.join(" or ")),
+    };
+    Error::new(Blame::Usage, format!("no case fits {filter}")).next(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(filters: &[&str], exact: bool) -> Vec<String> {
+        let filters: Vec<String> = filters.iter().map(ToString::to_string).collect();
+        select(&filters, exact, &[]).unwrap().into_iter().map(|key| key.0).collect()
+    }
+
+    #[test]
+    fn filters_are_parts_of_names() {
+        let keys = chosen(&["closing_orders@udm"], false);
+        assert_eq!(keys, ["lifetime/closing_orders@udmabuf"]);
+        assert!(chosen(&["rights", "uapi"], false).len() > keys.len());
+    }
+
+    #[test]
+    fn a_clause_is_a_filter() {
+        assert!(chosen(&["r-1"], false).contains(&"rights/derive_table@udmabuf".to_string()));
+        assert!(!chosen(&["r-1"], false).iter().any(|key| key.starts_with("lifetime")));
+    }
+
+    #[test]
+    fn exact_takes_whole_names_only() {
+        assert_eq!(chosen(&["rights/derive_table@udmabuf"], true).len(), 1);
+        assert!(select(&["rights/derive".to_string()], true, &[]).is_err());
+    }
+
+    #[test]
+    fn a_misspelt_name_gets_an_offer() {
+        let error = select(&["derive_tabel".to_string()], false, &[]).unwrap_err();
+        assert!(error.to_string().contains("Did you mean derive_table"), "{error}");
+        assert_eq!(error.exit_code().number(), 2);
+    }
+
+    #[test]
+    fn skipping_everything_is_an_error() {
+        assert!(select(&["R-1".to_string()], false, &["rights".to_string()]).is_err());
+    }
+}

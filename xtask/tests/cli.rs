@@ -1,0 +1,140 @@
+//! The command line as a person meets it: what needs no kernel, and what goes wrong before there is one.
+
+mod common;
+
+use std::fs;
+
+use common::{command, run, tiny_tree, xtask};
+
+fn path(path: &std::path::Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn list_needs_no_kernel() {
+    let cache = tempfile::tempdir().unwrap();
+    let ran = xtask(cache.path(), &["list", "R-1"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("derive_table"), "{}", ran.stdout);
+    assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0, "listing cases wrote into the cache");
+}
+
+#[test]
+fn keys_are_one_a_line() {
+    let cache = tempfile::tempdir().unwrap();
+    let ran = xtask(cache.path(), &["list", "--keys"]);
+    assert_eq!(ran.code, 0);
+    assert!(ran.stdout.lines().count() >= 24, "the suite has shrunk:\n{}", ran.stdout);
+    assert!(ran.stdout.lines().all(|line| line.contains('/') && line.contains('@')), "{}", ran.stdout);
+}
+
+#[test]
+fn explain_knows_clauses_and_cases() {
+    let cache = tempfile::tempdir().unwrap();
+    for (what, expected) in [("l-3", "why"), ("rights/derive_table", "exporters"), ("closing_orders@udmabuf", "L-1")] {
+        let ran = xtask(cache.path(), &["explain", what]);
+        assert_eq!(ran.code, 0, "{what}: {}", ran.stderr);
+        assert!(ran.stdout.contains(expected), "{what}: {}", ran.stdout);
+    }
+    let ran = xtask(cache.path(), &["explain", "derive_tabel"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("Did you mean"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_exits_with_2() {
+    let cache = tempfile::tempdir().unwrap();
+    for args in [
+        &["test", "--kernel", "7.22"][..],
+        &["test", "derive_tabel"],
+        &["test", "--series", "drive"],
+        &["test", "--flavour", "sanitised"],
+        &["test", "--with", "no-such.patch", "--kernel-tree", "."],
+        &["tset"],
+        &["test", "--tarball", "x.tar"],
+    ] {
+        let ran = xtask(cache.path(), args);
+        assert!(ran.code == 2 || args.contains(&"--kernel-tree") && ran.code == 23, "{args:?}: {} {}", ran.code, ran.stderr);
+        assert!(!ran.stderr.is_empty() && ran.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn near_names_are_offered() {
+    let cache = tempfile::tempdir().unwrap();
+    for (args, offer) in [
+        (&["test", "--kernel", "7.22"][..], "7.2"),
+        (&["test", "--series", "drive"], "derive"),
+        (&["test", "--flavour", "sanitised"], "sanitized"),
+    ] {
+        let ran = xtask(cache.path(), args);
+        assert!(ran.stderr.contains("Did you mean") && ran.stderr.contains(offer), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_exits_with_23() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let ran = xtask(&file, &["test"]);
+    assert_eq!(ran.code, 23, "{}", ran.stderr);
+    assert!(ran.stderr.contains("XDG_CACHE_HOME"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_missing_tool_is_named_with_the_command_that_installs_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let bin = dir.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let mut command = command(&["test", "--no-install"]);
+    let ran = run(command.env("PATH", &bin).env("XDG_CACHE_HOME", dir.path()));
+    assert_eq!(ran.code, 23, "{}", ran.stderr);
+    for expected in ["qemu-system-x86_64", "apt-get install", "dnf install", "pacman -S"] {
+        assert!(ran.stderr.contains(expected), "{expected} is not in:\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_sum_exits_with_23_and_names_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let tarball = dir.path().join("linux.tar");
+    fs::write(&tarball, "not what was promised").unwrap();
+    let wanted = "0".repeat(64);
+    let ran = xtask(dir.path(), &["build", "--no-install", "--tarball", &path(&tarball), "--sha256", &wanted]);
+    assert_eq!(ran.code, 23, "{}", ran.stderr);
+    assert!(ran.stderr.contains(&wanted), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_no_kernel_tree_exits_with_23() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = xtask(dir.path(), &["build", "--no-install", "--kernel-tree", &path(dir.path())]);
+    assert_eq!(ran.code, 23, "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("kernel source:"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_patch_that_does_not_apply_exits_with_22_and_shows_the_hunk() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tiny_tree(dir.path());
+    let patch = dir.path().join("x.patch");
+    let text = "--- a/drivers/dma-buf/dma-buf.c\n+++ b/drivers/dma-buf/dma-buf.c\n@@ -1,3 +1,3 @@\n one\n-zwei\n+2\n three\n";
+    fs::write(&patch, text).unwrap();
+    let args = ["build", "--no-install", "--kernel-tree", &path(&tree), "--series", &path(&patch)];
+    let ran = xtask(dir.path(), &args);
+    assert_eq!(ran.code, 22, "{}", ran.stderr);
+    assert!(ran.stderr.contains("drivers/dma-buf/dma-buf.c:1") && ran.stderr.contains("-zwei"), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(tree.join("drivers/dma-buf/dma-buf.c")).unwrap(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn the_help_documents_the_exit_codes() {
+    let cache = tempfile::tempdir().unwrap();
+    let ran = xtask(cache.path(), &["--help"]);
+    assert_eq!(ran.code, 0);
+    let help = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for code in harness::exit_code::ExitCode::ALL {
+        assert!(help.contains(&format!(" {} ", code.number())), "--help lacks exit code {}", code.number());
+    }
+}

@@ -1,0 +1,103 @@
+//! What only a real kernel can show. Ignored by default: each test builds on the cached 7.2 workshop and boots.
+//! `cargo xtask ci` runs them; by hand: `cargo test -p xtask --test kernel -- --include-ignored --test-threads 1`.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Ran, root, xtask_with_kernels};
+use harness::run_report::RunReport;
+use harness::verdict::Verdict;
+
+/// Runs `filters` on the reference series with one wrong patch on top.
+fn with_defect(name: &str, filters: &[&str]) -> (Ran, RunReport) {
+    let patch = root().join("harness/tests/defects").join(name);
+    let mut args = vec!["test", "--format", "json", "--with", patch.to_str().expect("a path in text")];
+    args.extend(filters);
+    let ran = xtask_with_kernels(&args);
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    (ran, report)
+}
+
+/// The clause is violated, by a check of its own and not only by a kernel that fell over.
+fn speaks(report: &RunReport, clause: &str) {
+    let spoken = report.verdicts.iter().filter(|verdict| verdict.clause == clause).any(|verdict| {
+        matches!(&verdict.verdict, Verdict::Failed { reasons } if reasons.iter().any(|reason| !reason.starts_with("the kernel")))
+    });
+    assert!(spoken, "{clause} does not speak; violated: {:?}", report.violated_clauses());
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn a_missing_access_check_violates_r_1() {
+    let (ran, report) = with_defect("no-access-check.patch", &["rights"]);
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    speaks(&report, "R-1");
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn an_alias_without_a_reference_violates_l_1() {
+    let (ran, report) = with_defect("alias-without-reference.patch", &["L-1", "L-4"]);
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    speaks(&report, "L-1");
+    speaks(&report, "L-4");
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn list_removal_at_every_close_violates_l_2() {
+    let (ran, report) = with_defect("list-removal-at-every-close.patch", &["L-2", "I-5"]);
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    speaks(&report, "L-2");
+}
+
+#[test]
+#[ignore = "compiles a kernel"]
+fn a_kernel_that_does_not_compile_exits_with_21_and_shows_the_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let patch = dir.path().join("typo.patch");
+    let text = "--- a/drivers/dma-buf/dma-fence-unwrap.c\n+++ b/drivers/dma-buf/dma-fence-unwrap.c\n@@ -1,1 +1,2 @@\n+int conformance_typo = undeclared_name;\n";
+    let first = first_line("drivers/dma-buf/dma-fence-unwrap.c");
+    fs::write(&patch, format!("{text} {first}\n")).unwrap();
+    let ran = xtask_with_kernels(&["build", "--with", patch.to_str().unwrap()]);
+    assert_eq!(ran.code, 21, "{}", ran.stderr);
+    assert!(ran.stderr.contains("drivers/dma-buf/dma-fence-unwrap.c does not compile"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("undeclared_name"), "{}", ran.stderr);
+    // The next build starts from what is left of this one and must not notice.
+    assert_eq!(xtask_with_kernels(&["build"]).code, 0);
+}
+
+#[test]
+#[ignore = "configures a kernel"]
+fn an_option_that_falls_away_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(root().join("kconfigs")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+    }
+    let fragment = dir.path().join("exporters.config");
+    let asked = fs::read_to_string(&fragment).unwrap() + "CONFIG_DMABUF_HEAPS_CMA=y\n";
+    fs::write(&fragment, &asked).unwrap();
+    let flavour = harness::kconfig::Flavour::load("fast", dir.path()).unwrap();
+    let error = flavour.configure(&source_tree(), &dir.path().join("objects")).unwrap_err();
+    assert_eq!(error.exit_code().number(), 23);
+    let line = asked.lines().count();
+    let text = error.to_string();
+    assert!(text.contains(&format!("exporters.config:{line} asks for CONFIG_DMABUF_HEAPS_CMA=y")), "{text}");
+    assert!(text.contains("depends on DMABUF_HEAPS && DMA_CMA   (not set: DMA_CMA)"), "{text}");
+}
+
+/// The unpacked 7.2 in the cache of this machine.
+fn source_tree() -> std::path::PathBuf {
+    let store = harness::store::Store::open(None).unwrap();
+    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).unwrap();
+    let progress = harness::progress::Progress::new(harness::progress::Mode::Quiet);
+    harness::source::provide(&kernels.get("7.2").unwrap().source, &store, &progress, false).unwrap().dir
+}
+
+fn first_line(path: &str) -> String {
+    let text = fs::read_to_string(source_tree().join(Path::new(path))).unwrap();
+    text.lines().next().unwrap_or_default().to_string()
+}

@@ -1,0 +1,161 @@
+//! Rules of this repository that no compiler checks.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::root;
+
+/// Every file that git tracks or would track.
+fn files() -> Vec<PathBuf> {
+    let args = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").args(args).current_dir(root()).output().expect("git runs");
+    let text = String::from_utf8(output.stdout).expect("paths are text");
+    let files: Vec<PathBuf> = text.lines().map(PathBuf::from).filter(|path| root().join(path).is_file()).collect();
+    assert!(files.len() > 20, "git lists hardly any file: {files:?}");
+    files
+}
+
+fn text(path: &Path) -> Option<String> {
+    fs::read_to_string(root().join(path)).ok()
+}
+
+fn rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
+
+/// Fails with every offence, not only the first.
+fn none(what: &str, offences: &[String]) {
+    assert!(offences.is_empty(), "{what}:\n{}", offences.join("\n"));
+}
+
+#[test]
+fn files_stay_short_enough_to_read() {
+    // Longer ones give the reason why they are not split.
+    let allowed = [("cases/src/uapi/importer.rs", "the ioctl ABI of the test importer, request by request")];
+    let long = files().into_iter().filter(|path| rust(path)).filter_map(|path| {
+        let lines = text(&path)?.lines().count();
+        let excused = allowed.iter().any(|(name, _)| path == Path::new(name));
+        (lines > 500 && !excused).then(|| format!("{}: {lines} lines", path.display()))
+    });
+    none("split these, or say why not", &long.collect::<Vec<_>>());
+}
+
+#[test]
+fn only_the_system_call_wrappers_are_unsafe() {
+    let offences = files().into_iter().filter(|path| rust(path) && !path.starts_with("cases/src/uapi")).filter_map(|path| {
+        let text = text(&path)?;
+        let needle = ["allow(unsafe", "_code)"].concat();
+        text.contains(&needle).then(|| path.display().to_string())
+    });
+    none("unsafe code belongs into cases/src/uapi", &offences.collect::<Vec<_>>());
+}
+
+#[test]
+fn only_one_module_of_the_harness_starts_processes() {
+    let needle = ["process", "::Command"].concat();
+    let offences = files().into_iter().filter(|path| rust(path) && path.starts_with("harness/src")).filter_map(|path| {
+        let starts = text(&path)?.contains(&needle) && path != Path::new("harness/src/process.rs");
+        starts.then(|| path.display().to_string())
+    });
+    none("start programs through harness::process", &offences.collect::<Vec<_>>());
+}
+
+#[test]
+fn crates_keep_to_their_side() {
+    let mut offences = Vec::new();
+    for path in files().into_iter().filter(|path| rust(path)) {
+        let Some(text) = text(&path) else { continue };
+        if path.starts_with("cases/src") && (text.contains("use harness") || text.contains("qemu-system")) {
+            offences.push(format!("{}: cases knows nothing of the harness", path.display()));
+        }
+        if path.starts_with("harness/src") && text.contains("cases::uapi") {
+            offences.push(format!("{}: harness knows no dma-buf ioctl", path.display()));
+        }
+    }
+    none("dependencies point one way", &offences);
+}
+
+#[test]
+fn every_case_file_is_in_the_suite_and_every_case_has_its_file() {
+    let suite = Path::new("cases/src/suite");
+    let mut in_files: Vec<String> = files()
+        .iter()
+        .filter(|path| rust(path))
+        .filter_map(|path| path.strip_prefix(suite).ok())
+        .filter(|path| path.components().count() == 2 && !path.ends_with("mod.rs"))
+        .filter(|path| text(&suite.join(path)).is_some_and(|text| text.contains("case! {")))
+        .map(|path| path.with_extension("").display().to_string())
+        .collect();
+    let mut listed: Vec<String> = cases::suite::CASES.iter().map(cases::case::Case::id).collect();
+    in_files.sort();
+    listed.sort();
+    assert_eq!(in_files, listed, "files with a case on the left, the list in cases/src/suite/mod.rs on the right");
+}
+
+#[test]
+fn snapshots_belong_to_cases() {
+    let expectations = harness::expectation::Expectations::new(&root().join("cases/snapshots"));
+    let orphans = expectations.orphans().iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    none("these snapshots belong to no case", &orphans);
+}
+
+#[test]
+fn kernel_code_says_its_licence() {
+    let kernel = |path: &PathBuf| path.starts_with("cases/kernel") || path.starts_with("patches");
+    let missing = files().into_iter().filter(kernel).filter_map(|path| {
+        let text = text(&path)?;
+        let patch = path.extension().is_some_and(|extension| extension == "patch");
+        let fine = if patch { text.contains("Signed-off-by:") } else { text.contains("SPDX-License-Identifier: GPL-2.0") };
+        (!fine).then(|| path.display().to_string())
+    });
+    none("kernel code is GPL-2.0 and says so; patches are signed off", &missing.collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_names_the_machine_it_was_written_on() {
+    // Spelt in two parts, so that this file does not break its own rule.
+    let home: Vec<String> = [("/ro", "ot/"), ("/wo", "rk/"), ("/ho", "me/")].map(|(a, b)| [a, b].concat()).to_vec();
+    let mut offences = Vec::new();
+    for path in files().into_iter().filter(|path| path != Path::new("Cargo.lock")) {
+        let Some(text) = text(&path) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            if home.iter().any(|prefix| line.contains(prefix.as_str())) {
+                offences.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    none("paths of a machine", &offences);
+}
+
+#[test]
+fn documents_link_to_what_is_there() {
+    let mut offences = Vec::new();
+    for path in files().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let Some(text) = text(&path) else { continue };
+        let here = path.parent().unwrap_or(Path::new(""));
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            if !root().join(here).join(target).exists() {
+                offences.push(format!("{}: {link}", path.display()));
+            }
+        }
+    }
+    none("links that lead nowhere", &offences);
+}
+
+#[test]
+fn the_contract_page_holds_every_clause() {
+    let page = text(Path::new("docs/contract.md")).expect("docs/contract.md is there");
+    let missing = cases::clause::CLAUSES.iter().filter(|clause| {
+        let row = format!("**{}** {}", clause.id, clause.claim);
+        !page.contains(&row)
+    });
+    let missing: Vec<String> = missing.map(|clause| format!("**{}** {}", clause.id, clause.claim)).collect();
+    none("docs/contract.md lacks these clauses, in the words of cases/src/clause.rs", &missing);
+}

@@ -1,0 +1,47 @@
+//! The last run of `cargo xtask test` as insta sees it: one test for every transcript.
+//!
+//! Not a part of `cargo test`: it looks at what a kernel did before, not at this checkout alone. For reviews:
+//! `cargo insta test --review -p xtask --test transcripts`.
+
+mod common;
+
+use common::root;
+use harness::run_report::RunReport;
+use harness::verdict::Verdict;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let path = root().join("target/conformance/last/report.json");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("there is no run to look at: `cargo xtask test` makes one");
+        std::process::exit(1);
+    };
+    let report: RunReport = match serde_json::from_str(&text) {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("{} is no report of this version: {error}", path.display());
+            std::process::exit(1);
+        }
+    };
+    let trials = report.verdicts.into_iter().map(|verdict| {
+        let skipped = matches!(verdict.verdict, Verdict::Skipped { .. });
+        Trial::test(verdict.key.to_string(), move || match (&verdict.verdict, &verdict.run) {
+            // Accepting a transcript never excuses a violation, so a violated one is not offered.
+            (Verdict::Failed { reasons }, _) => Err(Failed::from(reasons.join("\n"))),
+            (_, Some(run)) => assert_transcript(&verdict.key.0, &run.text()),
+            (_, None) => Err(Failed::from("the case never began")),
+        })
+        .with_ignored_flag(skipped)
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit();
+}
+
+fn assert_transcript(key: &str, text: &str) -> Result<(), Failed> {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(root().join("cases/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let outcome = std::panic::catch_unwind(|| settings.bind(|| insta::assert_snapshot!(key, text)));
+    outcome.map_err(|_| Failed::from("the transcript is not the reviewed one"))
+}
