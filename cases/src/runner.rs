@@ -72,7 +72,8 @@ impl<'a> Runner<'a> {
                 if outcome == Outcome::Pass { leaked(before, self.buffers()).unwrap_or(outcome) } else { outcome }
             }
         };
-        if !stuck && let Some(importer) = &self.importer {
+        let ran = !matches!(outcome, Outcome::Skip { .. });
+        if ran && !stuck && let Some(importer) = &self.importer {
             // What RCU and the work queues still hold belongs to this case, complaints included.
             let _ = importer.drain();
         }

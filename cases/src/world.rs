@@ -13,8 +13,8 @@ use crate::fixture::fd::RDONLY;
 use crate::fixture::{fence, vgem};
 use crate::need::Need;
 use crate::steps::errno_name;
-use crate::uapi::{compat, dma_buf};
 use crate::uapi::importer::Importer;
+use crate::uapi::{compat, dma_buf};
 
 /// The needs that are not met, each with what was tried and how it answered.
 #[derive(Debug, Default)]
@@ -45,7 +45,12 @@ impl World {
                 missing.insert(Need::Derive, why)
             }
         };
-        for (need, path) in [(Need::Vgem, vgem::NODE), (Need::SwSync, fence::SW_SYNC), (Need::Bufinfo, BUFINFO), (Need::Ia32, compat::PRESENT)] {
+        for (need, path) in [
+            (Need::Vgem, vgem::NODE),
+            (Need::SwSync, fence::SW_SYNC),
+            (Need::Bufinfo, BUFINFO),
+            (Need::Ia32, compat::PRESENT),
+        ] {
             if !Path::new(path).exists() {
                 missing.insert(need, format!("{path} is not there"));
             }

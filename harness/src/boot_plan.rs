@@ -117,6 +117,23 @@ mod tests {
     fn the_command_line_can_be_pasted() {
         let initramfs = Initramfs { path: "initramfs.cpio".into() };
         let plan = BootPlan::new(Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
-        insta::assert_snapshot!(plan.command().quoted().replace(" -", "\n-"), @"");
+        insta::assert_snapshot!(plan.command().quoted().replace(" -", "\n-"), @r"
+        qemu-system-x86_64
+        -accel tcg,thread=multi
+        -cpu max
+        -smp 2,sockets=2,cores=1,threads=1
+        -m 256
+        -nodefaults
+        -no-user-config
+        -display none
+        -monitor none
+        -no-reboot
+        -serial file:run/console.log
+        -chardev stdio,id=results,signal=off
+        -serial chardev:results
+        -kernel vmlinux
+        -initrd initramfs.cpio
+        -append 'console=ttyS0 loglevel=7 printk.devkmsg=on reboot=t panic=-1 nokaslr mitigations=off rcupdate.rcu_expedited=1'
+        ");
     }
 }

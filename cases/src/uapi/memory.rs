@@ -98,6 +98,17 @@ impl Mapping {
         Errno::result(unsafe { libc::mprotect((self.address + offset) as *mut libc::c_void, len, prot) }).map(drop)
     }
 
+    /// read(2) of `len` bytes from `fd` into the mapping: a store that gives `EFAULT` where one of ours gives SIGSEGV.
+    ///
+    /// # Errors
+    /// The errno of the call.
+    pub fn read_into(&self, fd: BorrowedFd<'_>, offset: usize, len: usize) -> Result<usize, Errno> {
+        assert!(offset + len <= self.len);
+        // SAFETY: inside the mapping, which no Rust reference points into; the kernel checks the access rights.
+        let read = unsafe { libc::read(fd.as_raw_fd(), (self.address + offset) as *mut libc::c_void, len) };
+        Errno::result(read).map(|read| read as usize)
+    }
+
     /// mremap(2) to another address, which this mapping has from then on.
     ///
     /// # Errors

@@ -33,9 +33,8 @@ pub fn judge(s: &mut Steps, family: &[Fd]) -> Step {
     let kinds = [("write", Way::Write, PollFlags::empty()), ("read", Way::Read, PollFlags::POLLIN)];
     for (index, (kind, way, ready)) in kinds.into_iter().enumerate() {
         let into = &family[(index + 1) % family.len()];
-        let value = 2 * index as u32 + 1;
 
-        let fence = timeline.fence(value)?;
+        let fence = timeline.fence(index as u32 + 1)?;
         let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
         s.succeeds(format!("{} takes the {kind} fence", into.name), imported)?;
         s.nothing_wrong(format!("poll on each: {}", poll_text(ready)), agree(family, ready));
@@ -45,17 +44,25 @@ pub fn judge(s: &mut Steps, family: &[Fd]) -> Step {
         let woken = wakeups.take()?;
         s.nothing_wrong("the signal makes epoll report each as ready", Ok(all(family, &woken, BOTH)));
         drop(wakeups);
+        if s.failed() {
+            // A callback that lost count of the buffer is a fault to go no further with: the next poll may never end.
+            return Ok(());
+        }
         s.nothing_wrong("poll on each: POLLIN|POLLOUT", agree(family, BOTH));
-
-        let fence = timeline.fence(value + 1)?;
-        let imported = s.import_fence(into, way, &format!("next {kind} fence"), &fence);
-        s.succeeds(format!("{} takes the next {kind} fence", into.name), imported)?;
-        let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<Step<Vec<_>>>()?;
-        s.check("a process sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has come back");
-        timeline.advance()?;
-        let wrong = sleepers.iter().find_map(not_woken);
-        s.nothing_wrong("the signal wakes each with POLLOUT", Ok(wrong));
     }
+    sleepers(s, family, &timeline)
+}
+
+/// Processes asleep in poll(2), where epoll only ever looks in from outside.
+fn sleepers(s: &mut Steps, family: &[Fd], timeline: &Timeline) -> Step {
+    let fence = timeline.fence(3)?;
+    let imported = s.import_fence(&family[0], Way::Write, "third fence", &fence);
+    s.succeeds("primary takes the third fence", imported)?;
+    let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<Step<Vec<_>>>()?;
+    s.check("a process sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has come back");
+    timeline.advance()?;
+    let wrong = sleepers.iter().find_map(not_woken);
+    s.nothing_wrong("the signal wakes each with POLLOUT", Ok(wrong));
     Ok(())
 }
 

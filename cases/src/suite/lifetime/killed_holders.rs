@@ -49,7 +49,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 fn holder(family: &Family, timeline: Option<&Timeline>) -> Step<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {
-        let hold = || -> nix::Result<()> {
+        let mut hold = || -> nix::Result<()> {
             let alias = &family.read_only;
             let mapping = memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0)?;
             mapping.read(0);

@@ -7,6 +7,8 @@ pub mod importer_steps;
 pub mod in_flight;
 pub mod killed_holders;
 pub mod leaves_list_once;
+pub mod many_aliases;
 pub mod mapping_outlives;
 pub mod mapping_outlives_export;
+pub mod races;
 pub mod vgem_import;

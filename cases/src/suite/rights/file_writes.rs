@@ -29,12 +29,14 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
+type Call<'a> = &'a dyn Fn() -> Result<usize, Errno>;
+
 /// Tries every call on `fd`, whose buffer has two pages. No rule names the errno, so the transcript does.
 pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
     let (out, into) = pipe().map_err(errno_name).or_broken("pipe")?;
     write(&into, &[0xee; 16]).map_err(errno_name).or_broken("filling a pipe")?;
     let source = std::fs::File::open("/init").or_broken("/init")?;
-    let calls: [(&str, &dyn Fn() -> Result<usize, Errno>); 9] = [
+    let calls: [(&str, Call<'_>); 9] = [
         ("write", &|| write(fd, &[0xee; 16])),
         ("write of nothing", &|| write(fd, &[])),
         ("pwrite", &|| pwrite(fd, &[0xee; 16], 0)),

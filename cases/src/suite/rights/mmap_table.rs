@@ -1,5 +1,7 @@
 //! The table of protection, sharing and access mode for mmap(2).
 
+use std::os::fd::AsFd;
+
 use nix::libc;
 
 use crate::case::Judgement::Contract;
@@ -8,7 +10,6 @@ use crate::fixture::fd::Fd;
 use crate::fixture::mapping::{RW, prot_text, sharing_text};
 use crate::steps::{Step, Steps, outcome_name};
 use crate::uapi::memory::{self, PAGE};
-use std::os::fd::AsFd;
 
 crate::case! {
     /// A shared mapping of an alias has the rights of its access mode: a read-only alias gives R and refuses W and RW
@@ -30,13 +31,21 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     }
     let model = &family.primary;
     for fd in [&family.read_write, &family.read_only, &family.second] {
-        for (prot, flags) in
-            [(RX, libc::MAP_SHARED), (RX, libc::MAP_SHARED_VALIDATE), (RX, libc::MAP_PRIVATE), (libc::PROT_READ, libc::MAP_PRIVATE)]
-        {
-            let sentence = format!("mmap({}, {}, {}) is as on the primary", fd.name, prot_text(prot), sharing_text(flags));
+        for (prot, flags) in [
+            (RX, libc::MAP_SHARED),
+            (RX, libc::MAP_SHARED_VALIDATE),
+            (RX, libc::MAP_PRIVATE),
+            (libc::PROT_READ, libc::MAP_PRIVATE),
+        ] {
+            let sentence =
+                format!("mmap({}, {}, {}) is as on the primary", fd.name, prot_text(prot), sharing_text(flags));
             s.equal(sentence, outcome(fd, 2, prot, flags), outcome(model, 2, prot, flags));
         }
-        s.equal(format!("mmap past the end of {}", fd.name), outcome(fd, 3, libc::PROT_READ, libc::MAP_SHARED), "EINVAL".into());
+        s.equal(
+            format!("mmap past the end of {}", fd.name),
+            outcome(fd, 3, libc::PROT_READ, libc::MAP_SHARED),
+            "EINVAL".into(),
+        );
     }
     Ok(())
 }

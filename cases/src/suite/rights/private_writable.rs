@@ -4,6 +4,7 @@ use nix::libc;
 
 use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
+use crate::fixture::fd::RDONLY;
 use crate::fixture::mapping::{RW, prot_text};
 use crate::steps::{Step, Steps};
 use crate::suite::rights::mmap_table::outcome;
@@ -14,13 +15,14 @@ crate::case! {
     "R-5", Record, Exporter::MAIN, [Derive]
 }
 
-/// Enough that a heap cannot give them as one piece of physically contiguous memory by luck alone.
+/// More than the heap allocates in one piece at this size (order 4), and less than its next larger piece (order 8): the
+/// buffer always has several.
 pub(super) const MANY: usize = 64;
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     for pages in [1, MANY] {
         let primary = s.export(exporter, pages)?.primary;
-        let alias = s.must_derive("RO alias", &primary, crate::fixture::fd::RDONLY)?;
+        let alias = s.must_derive("RO alias", &primary, RDONLY)?;
         for fd in [&primary, &alias] {
             for prot in [libc::PROT_WRITE, RW] {
                 let got = outcome(fd, pages, prot, libc::MAP_PRIVATE);

@@ -50,9 +50,8 @@ pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
     for (name, write, want) in ways {
         // If ordinary memory cannot be written this way either, the refusal proves nothing.
         write(&ordinary).map_err(errno_name).or_broken(&format!("writing ordinary memory by {name}"))?;
-        let result = s.call(format!("{name}: write into the mapping of {}", fd.name), |()| "written".into(), || {
-            write(&target)
-        });
+        let result =
+            s.call(format!("{name}: write into the mapping of {}", fd.name), |()| "written".into(), || write(&target));
         s.fails_with(format!("{name} does not write into the mapping of {}", fd.name), &result, want);
     }
     Ok(())

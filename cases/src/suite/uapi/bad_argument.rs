@@ -6,7 +6,7 @@ use nix::libc;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::books::Books;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
+use crate::fixture::fd::{Fd, RDONLY, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
@@ -46,7 +46,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         ("an argument that is read-only memory", PAGE, libc::PROT_READ),
         ("an argument whose second word is read-only memory", SPLIT, libc::PROT_READ),
     ] {
-        for (source, flags) in [(&primary, RDONLY), (&primary, RDWR & !RDONLY | 2), (&alias, RDONLY)] {
+        for (source, flags) in [(&primary, RDONLY), (&primary, libc::O_RDWR as u32), (&alias, RDONLY)] {
             prepare(&area, offset, flags, second)?;
             if !refused(s, &watch, [&primary, source], what, area.address() + offset, flags)? {
                 return Ok(());
@@ -82,9 +82,8 @@ fn refused(
 ) -> Step<bool> {
     let books = Books::open(watch, primary)?;
     let text = format!("derive({}, {what}, {})", source.name, flags_text(flags));
-    let result = s.call(text.clone(), |_| "ok".into(), || {
-        ioctl_raw(source.number(), dma_buf::derive_request(), address)
-    });
+    let result =
+        s.call(text.clone(), |_| "ok".into(), || ioctl_raw(source.number(), dma_buf::derive_request(), address));
     let errno_right = s.fails_with(format!("{text} is EFAULT"), &result, Errno::EFAULT);
     Ok(s.check_balanced(&books, &text)? && errno_right)
 }

@@ -10,7 +10,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, flags_text};
 use crate::fixture::process::in_child;
 use crate::helper::{NOT_A_BUFFER, PROBE_FD};
-use crate::steps::{Step, Steps};
+use crate::steps::{Step, Steps, Stop};
 use crate::uapi::process::Ending;
 
 crate::case! {
@@ -35,15 +35,13 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let mut numbers: Vec<&Fd> = aliases.iter().map(|(_, alias)| alias).collect();
     numbers.push(&primary);
 
-    let text = "execve(/proc/self/exe) in a child with all of them open";
-    let ending = s.call(text, |_| "ended".into(), || Ok(in_child(|| exec(&numbers))));
-    let ending = ending.unwrap_or(Err(crate::steps::Stop::Failed))?;
-    let open = match ending {
+    s.note("a child with all of them open executes this program again");
+    let open = match in_child(|| exec(&numbers))? {
         Ending::Exited(status) if status < NOT_A_BUFFER => status,
         Ending::Exited(NOT_A_BUFFER) => {
             return s.must("what survives is the buffer", false, "a number is open and is not a dma-buf");
         }
-        other => return Err(crate::steps::Stop::Broken(format!("the new program ended with {other:?}"))),
+        other => return Err(Stop::Broken(format!("the new program ended with {other:?}"))),
     };
     for (index, (flags, _)) in aliases.iter().enumerate() {
         let survived = open & (1 << index) != 0;

@@ -40,7 +40,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             s.succeeds(format!("{text} is granted"), result)?;
             let after = load(&low);
             let right = after == Derive { flags, fd: lowest };
-            s.must(format!("{text}: flags kept, fd the lowest free number"), right, "the structure holds something else")?;
+            s.must(
+                format!("{text}: flags kept, fd the lowest free number"),
+                right,
+                "the structure holds something else",
+            )?;
             let alias = Fd::new("alias", take_derived(&after));
             let got = fcntl(alias.number(), libc::F_GETFL, 0);
             s.equal(format!("{text}: F_GETFL"), got, Ok(mode));
@@ -62,7 +66,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     ] {
         let result = call(source, request, flags);
         s.fails_with(format!("compat derive: {what}"), &result, want);
-        s.check(format!("compat derive: {what}: nothing is written"), load(&low) == Derive { flags, fd: POISON }, "it was");
+        s.check(
+            format!("compat derive: {what}: nothing is written"),
+            load(&low) == Derive { flags, fd: POISON },
+            "it was",
+        );
     }
     let null = compat::ioctl(primary.number(), request, 0);
     s.fails_with("compat derive: NULL", &null, Errno::EFAULT);

@@ -11,7 +11,7 @@ use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
 use crate::fixture::process::in_child;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{OrBroken, Step, Steps, Stop};
 use crate::uapi::dma_buf::{self, Derive, POISON};
 use crate::uapi::process::Ending;
 
@@ -47,7 +47,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 
     let wrong = match ending {
         Ending::Exited(status) if status < NO_CHILD => status,
-        other => return Err(crate::steps::Stop::Broken(format!("the unprivileged child ended with {other:?}"))),
+        other => return Err(Stop::Broken(format!("the unprivileged child ended with {other:?}"))),
     };
     for (bit, sentence) in FINDINGS {
         s.check(sentence, wrong & bit == 0, "it did not hold in the child");

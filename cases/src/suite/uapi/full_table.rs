@@ -33,7 +33,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         let text = format!("derive({}, {}) with a full table", source.name, flags_text(flags));
         let result = s.call(text.clone(), |_| "ok".into(), || dma_buf::derive_with(source.number(), &mut argument));
         s.fails_with(format!("{text} is EMFILE"), &result, Errno::EMFILE);
-        s.check(format!("{text} leaves the structure alone"), argument == Derive { flags, fd: POISON }, "it was written");
+        s.check(
+            format!("{text} leaves the structure alone"),
+            argument == Derive { flags, fd: POISON },
+            "it was written",
+        );
     }
     limit(old)?;
     if !s.check_balanced(&books, "after the refusals")? {

@@ -29,9 +29,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 
     let primary = s.export(exporter, 1)?.primary;
     let mut words = [CANARY, RDONLY, POISON as u32, CANARY];
-    let result = s.call("ioctl(primary, 0xc0086204, {O_RDONLY|O_CLOEXEC, poison})", |_| "ok".into(), || {
-        ioctl_raw(primary.number(), dma_buf::DERIVE, std::ptr::from_mut(&mut words) as usize + 4)
-    });
+    let result = s.call(
+        "ioctl(primary, 0xc0086204, {O_RDONLY|O_CLOEXEC, poison})",
+        |_| "ok".into(),
+        || ioctl_raw(primary.number(), dma_buf::DERIVE, std::ptr::from_mut(&mut words) as usize + 4),
+    );
     s.equal("the kernel knows that number", outcome_name(&result).as_str(), "ok");
     if result.is_err() {
         return Ok(());

@@ -5,7 +5,6 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
 use nix::sys::stat::Mode;
 
@@ -19,7 +18,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
 
 crate::case! {
-    /// On every other kind of file DERIVE is ENOTTY. On a number that is not open, and on an O_PATH descriptor of the
+    /// On files, pipes, sockets, devices and memfds DERIVE is ENOTTY. On a number that is not open, and on an O_PATH descriptor of the
     /// dma-buf itself, it is EBADF. Nothing is allocated or written. The same holds before the patch.
     "UAPI-7", Contract, Exporter::MAIN, []
 }
@@ -55,8 +54,8 @@ fn judge(s: &mut Steps, what: &str, number: i32, want: Errno) {
     s.check(format!("derive on {what} is {}", errno_name(want)), holds, detail);
 }
 
-/// One file of each kind that a kernel of any configuration has, and the device nodes next to dma-bufs. The heaps'
-/// own device is not among them: it answers EINVAL to every number that it does not know.
+/// One file of each kind that a kernel of any configuration has, and the device next to dma-bufs. Epoll instances and
+/// the heaps' own device are not among them: they answer EINVAL to every number that they do not know.
 fn others() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     let file = |path: &str| File::open(path).map(OwnedFd::from).map_err(io_errno);
     let pair = Pair::new()?;
@@ -69,7 +68,6 @@ fn others() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
         ("a pipe", pipe),
         ("a socket", pair.near),
         ("an eventfd", EventFd::new().map(OwnedFd::from)?),
-        ("an epoll instance", Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?.0),
     ];
     if let Ok(device) = file("/dev/udmabuf") {
         files.push(("the udmabuf device", device));

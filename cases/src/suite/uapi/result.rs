@@ -18,10 +18,10 @@ crate::case! {
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let low = s.dup("low", &primary)?;
-    let _high = s.dup("high", &primary)?;
+    let high = s.dup("high", &primary)?;
     s.close(low);
     let alias = s.must_derive("alias in the gap", &primary, RDONLY)?;
-    s.check("the gap is filled first", alias.number() < _high.number(), "a number above the gap was taken");
+    s.check("the gap is filled first", alias.number() < high.number(), "a number above the gap was taken");
 
     for flags in [RDONLY, RDWR, libc::O_RDONLY as u32, libc::O_RDWR as u32] {
         for (what, fd) in [("poison", POISON), ("0", 0), ("-1", -1), ("the caller's own number", primary.number())] {
@@ -66,7 +66,8 @@ fn refused(s: &mut Steps, source: &Fd, flags: u32) -> Step {
         let result = dma_buf::derive_with(source.number(), &mut argument);
         let untouched = argument == Derive { flags, fd };
         let sentence = format!("{} from {}: refused and the structure untouched", flags_text(flags), source.name);
-        let detail = format!("it gave {}, fields {}", outcome_name(&result), if untouched { "kept" } else { "written" });
+        let detail =
+            format!("it gave {}, fields {}", outcome_name(&result), if untouched { "kept" } else { "written" });
         if fd == POISON || !untouched {
             s.must(sentence, result.is_err() && untouched, detail)?;
         }

@@ -23,9 +23,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     each(s, &kept)?;
 
     let status = libc::O_APPEND | libc::O_NONBLOCK;
-    let set = s.call("fcntl(primary, F_SETFL, O_APPEND|O_NONBLOCK)", |_| "ok".into(), || {
-        fcntl(primary.number(), libc::F_SETFL, status)
-    });
+    let set = s.call(
+        "fcntl(primary, F_SETFL, O_APPEND|O_NONBLOCK)",
+        |_| "ok".into(),
+        || fcntl(primary.number(), libc::F_SETFL, status),
+    );
     set.map_err(errno_name).or_broken("setting status flags")?;
     s.note("with O_APPEND and O_NONBLOCK set on the primary:");
     each(s, &primary)?;

@@ -1,0 +1,92 @@
+//! How often the kernel's enumerators list a buffer that has aliases.
+
+use std::fs;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::io_errno;
+use crate::fixture::facts::{BUFINFO, fdinfo, identity, times_listed};
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::importer::{Count, Totals};
+
+crate::case! {
+    /// debugfs bufinfo, sysfs statistics where the kernel has them, and the kernel's own list hold a buffer exactly once:
+    /// without aliases, with three, with the primary closed, with one alias left; and not at all after the last close.
+    /// Neither the number of buffers nor the sum of their sizes changes meanwhile.
+    "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Bufinfo]
+}
+
+/// Statistics in sysfs (Linux 5.13 to 6.x).
+const SYSFS: &str = "/sys/kernel/dmabuf/buffers";
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let without = summary()?;
+    let primary = s.export(exporter, 2)?.primary;
+    let watch = Watch::start(&primary)?;
+    let (_, inode) = identity(&primary).map_err(errno_name).or_broken("fstat")?;
+    let count = fdinfo(&primary).map_err(errno_name).or_broken("fdinfo")?.count;
+    let place = Place { watch: &watch, inode, summary: summary()?, totals: totals(&watch)? };
+    s.check("bufinfo's summary grows by the export", place.summary != without, "it is the same as before");
+    let mut sound = once(s, &place, "without aliases")?;
+
+    let family = s.family(primary)?;
+    sound &= once(s, &place, "with three aliases")?;
+    let now = fdinfo(&family.primary).map_err(errno_name).or_broken("fdinfo")?.count;
+    s.check("the aliases hold references on the buffer", now > count, "the count in fdinfo did not grow");
+    if !sound {
+        return Ok(());
+    }
+    let [primary, read_write, read_only, second] =
+        <[_; 4]>::try_from(family.into_vec()).map_err(|_| crate::steps::Stop::Failed)?;
+    for (fd, when) in [
+        (read_only, "with one alias closed"),
+        (primary, "with the primary closed"),
+        (read_write, "with one alias left"),
+    ] {
+        s.close(fd);
+        if !once(s, &place, when)? {
+            return Ok(());
+        }
+    }
+    s.close(second);
+    let listed = times_listed(inode).map_err(errno_name).or_broken(BUFINFO)?;
+    s.equal("after the last close: bufinfo lists it", listed, 0);
+    s.equal("after the last close: bufinfo's summary is as before the export", summary()?, without);
+    s.check_gone(&watch, "after the last close")?;
+    Ok(())
+}
+
+/// What all enumerators must go on saying.
+struct Place<'a> {
+    watch: &'a Watch,
+    inode: u64,
+    summary: String,
+    totals: Totals,
+}
+
+fn once(s: &mut Steps, place: &Place<'_>, when: &str) -> Step<bool> {
+    let listed = times_listed(place.inode).map_err(errno_name).or_broken(BUFINFO)?;
+    let mut sound = s.equal(format!("{when}: bufinfo lists it"), listed, 1);
+    sound &= s.equal(format!("{when}: bufinfo's summary"), summary()? == place.summary, true);
+    sound &= s.equal(format!("{when}: the kernel's list holds it"), place.watch.glance()?.on_list, Count::Exact(1));
+    let same = totals(place.watch)?.listed == place.totals.listed;
+    sound &= s.check(format!("{when}: the list is as long as it was"), same, "it is not");
+    if let Ok(entries) = fs::read_dir(SYSFS) {
+        let name = place.inode.to_string();
+        let count = entries.flatten().filter(|entry| *entry.file_name() == *name).count();
+        sound &= s.equal(format!("{when}: sysfs has statistics of it"), count, 1);
+    }
+    Ok(sound)
+}
+
+fn totals(watch: &Watch) -> Step<Totals> {
+    watch.importer().totals().map_err(errno_name).or_broken("asking the test importer for totals")
+}
+
+/// The last line of bufinfo: how many buffers, and their size in bytes.
+fn summary() -> Step<String> {
+    let text = fs::read_to_string(BUFINFO).map_err(|error| errno_name(io_errno(error))).or_broken(BUFINFO)?;
+    let last = text.lines().rev().find(|line| line.starts_with("Total") && line.contains("objects"));
+    Ok(last.unwrap_or_default().to_string())
+}

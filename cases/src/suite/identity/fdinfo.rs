@@ -1,0 +1,57 @@
+//! What fdinfo says of a buffer.
+
+use std::os::fd::AsFd;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::facts::{FdInfo, fdinfo};
+use crate::fixture::fd::Fd;
+use crate::steps::{Step, Steps};
+use crate::uapi::dma_buf::set_name;
+use crate::uapi::memory::PAGE;
+
+crate::case! {
+    /// fdinfo gives the same size, exporter, name and reference count through every descriptor of a buffer, with and
+    /// without a name. The count grows with every alias and shrinks when one is closed.
+    "I-3", Contract, Exporter::MAIN, [Derive]
+}
+
+const PAGES: usize = 3;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, PAGES)?.primary;
+    let before = s.succeeds("fdinfo of the primary can be read", fdinfo(&primary))?;
+    s.equal("the size in bytes", before.size, (PAGES * PAGE) as u64);
+    s.equal("the name", before.name.clone(), None);
+
+    let mut family = s.family(primary)?.into_vec();
+    let with = FdInfo { count: before.count + 3, ..before };
+    agree(s, &family, &with, "with three aliases")?;
+    let named = set_name(family[0].as_fd(), c"frame");
+    s.succeeds("the primary takes a name", named)?;
+    let with = FdInfo { name: Some("frame".into()), ..with };
+    agree(s, &family, &with, "with a name")?;
+    s.close(family.remove(2));
+    agree(s, &family, &FdInfo { count: with.count - 1, ..with.clone() }, "with an alias closed")?;
+    s.close(family.remove(0));
+    // The primary's file lives on in the references of its aliases: the count loses the descriptor's.
+    agree(s, &family, &FdInfo { count: with.count - 2, ..with }, "with the primary closed")
+}
+
+fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> Step {
+    for fd in fds {
+        let got = s.succeeds(format!("{when}: fdinfo of {} can be read", fd.name), fdinfo(fd))?;
+        s.equal(
+            format!("{when}: size, exporter and name through {}", fd.name),
+            (got.size, got.exporter, got.name),
+            (want.size, want.exporter.clone(), want.name.clone()),
+        );
+        let detail = format!("it is {} more than one reference for each descriptor", got.count - want.count);
+        s.check(
+            format!("{when}: the count through {} is one for each descriptor", fd.name),
+            got.count == want.count,
+            detail,
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! A udmabuf shows what its memfds hold.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::libc;
+use nix::sys::uio::{pread, pwrite};
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::Fd;
+use crate::fixture::mapping::pattern;
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::memory::{self, PAGE};
+
+crate::case! {
+    /// What is written into the memfds shows on the page of the buffer that they stand for, and what is written through
+    /// the buffer shows in the memfds, for every page and every part of a list. The same holds before the patch.
+    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], []
+}
+
+/// Odd, so that the parts of a list differ in length.
+pub(super) const PAGES: usize = 5;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let buffer = s.export(exporter, PAGES)?;
+    judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary])
+}
+
+/// Compares memfds and descriptors in both directions.
+pub(super) fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> Step {
+    for page in 0..PAGES {
+        let (memfd, offset) = place(memfds, page);
+        pwrite(memfd, &[pattern(page, 50); PAGE], offset).map_err(errno_name).or_broken("writing a memfd")?;
+    }
+    for reader in readers {
+        s.check_pattern(reader, PAGES * PAGE, 50)?;
+        for page in 0..PAGES {
+            let mapping = memory::map(reader.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, (page * PAGE) as i64);
+            let mapping = s.succeeds(format!("page {page} of {} can be mapped by itself", reader.name), mapping)?;
+            let right = mapping.read(0) == pattern(page, 50) && mapping.read(PAGE - 1) == pattern(page, 50);
+            s.check(format!("page {page} of {} is that of its memfd", reader.name), right, "it is another");
+        }
+    }
+    for (round, writer) in writers.iter().enumerate() {
+        let seed = 51 + round as u8;
+        s.fill(writer, PAGES * PAGE, seed)?;
+        let mut wrong = None;
+        for page in (0..PAGES).rev() {
+            let (memfd, offset) = place(memfds, page);
+            let mut byte = [0];
+            pread(memfd, &mut byte, offset).map_err(errno_name).or_broken("reading a memfd")?;
+            wrong = if byte[0] == pattern(page, seed) { wrong } else { Some(page) };
+        }
+        let detail = wrong.map(|page| format!("page {page} differs")).unwrap_or_default();
+        s.check(format!("what was written through {} is in the memfds", writer.name), wrong.is_none(), detail);
+    }
+    Ok(())
+}
+
+/// The memfd and the offset in it that page `page` of the buffer stands for, as `fixture::buffer` lays a list out: the
+/// second half of the first file, then the first half of the second.
+fn place(memfds: &[OwnedFd], page: usize) -> (&OwnedFd, i64) {
+    let half = PAGES.div_ceil(2);
+    let (memfd, page) = match memfds {
+        [high, _] if page < half => (high, PAGES - half + page),
+        [_, low] => (low, page - half),
+        _ => (&memfds[0], page),
+    };
+    (memfd, (page * PAGE) as i64)
+}

@@ -1,0 +1,61 @@
+//! The name of a buffer.
+
+use std::fs;
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::io_errno;
+use crate::fixture::facts::fdinfo;
+use crate::fixture::fd::Fd;
+use crate::steps::{Step, Steps};
+use crate::uapi::dma_buf::set_name;
+use crate::uapi::memory::{self, PAGE};
+
+crate::case! {
+    /// A name that is set through the primary or through a read-write alias shows through every descriptor, in fdinfo and
+    /// in the maps of mappings of each. The last one set wins, and a name that is too long changes nothing.
+    "I-4", Contract, Exporter::MAIN, [Derive]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let family = s.family(primary)?;
+    let all = family.all();
+    for (fd, name) in [(&family.primary, c"producer"), (&family.read_write, c"by-an-alias")] {
+        let text = name.to_string_lossy();
+        let result = s.call(format!("set_name({}, {text})", fd.name), |()| "ok".into(), || set_name(fd.as_fd(), name));
+        s.succeeds(format!("{} takes a name", fd.name), result)?;
+        shows(s, &all, &text);
+    }
+    // DMA_BUF_NAME_LEN is 32 with the final NUL.
+    let longer = s.call(
+        "set_name(RW alias, 32 letters)",
+        |()| "ok".into(),
+        || set_name(family.read_write.as_fd(), c"abcdefghijklmnopqrstuvwxyzabcdef"),
+    );
+    s.fails_with("a name of 32 letters is EINVAL", &longer, Errno::EINVAL);
+    shows(s, &all, "by-an-alias");
+    Ok(())
+}
+
+/// Looks for the name through each descriptor.
+pub(super) fn shows(s: &mut Steps, fds: &[&Fd], name: &str) {
+    for fd in fds {
+        let in_fdinfo = fdinfo(fd).map(|info| info.name.unwrap_or_default());
+        s.equal(format!("fdinfo of {}: the name", fd.name), in_fdinfo, Ok(name.to_string()));
+        s.equal(format!("maps of {}: the name", fd.name), name_in_maps(fd), Ok(format!("/dmabuf:{name}")));
+    }
+}
+
+/// The path of a mapping of `fd` in /proc/self/maps (dmabuffs_dname).
+fn name_in_maps(fd: &Fd) -> Result<String, Errno> {
+    let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0)?;
+    let maps = fs::read_to_string("/proc/self/maps").map_err(io_errno)?;
+    let start = format!("{:x}-", mapping.address());
+    let line = maps.lines().find(|line| line.trim_start_matches('0').starts_with(&start)).ok_or(Errno::ENODATA)?;
+    Ok(line.split_whitespace().nth(5).unwrap_or_default().to_string())
+}

@@ -1,0 +1,61 @@
+//! One memory behind all descriptors.
+
+use std::os::fd::AsFd;
+
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::Fd;
+use crate::fixture::mapping::pattern;
+use crate::steps::{Step, Steps, errno_name};
+use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access};
+use crate::uapi::memory::{self, PAGE};
+
+crate::case! {
+    /// What is written through the primary or a read-write alias shows on every page through every alias and through the
+    /// primary, inside CPU access brackets, also where a single page is mapped at its offset.
+    "I-2", Contract, Exporter::ALL, [Derive]
+}
+
+/// Odd, so that the parts of a list differ in length.
+pub(super) const PAGES: usize = 5;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, PAGES)?.primary;
+    let family = s.family(primary)?;
+    judge(s, &[&family.primary, &family.read_write], &family.all())
+}
+
+/// Writes through each of `writers` and looks through each of `readers`.
+pub(super) fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> Step {
+    for (round, writer) in writers.iter().enumerate() {
+        let seed = 30 + round as u8;
+        s.fill(writer, PAGES * PAGE, seed)?;
+        for reader in readers {
+            s.check_pattern(reader, PAGES * PAGE, seed)?;
+            if round + 1 < writers.len() {
+                continue;
+            }
+            let wrong = wrong_offset(reader, seed);
+            let detail =
+                wrong.as_ref().map_or_else(|errno| errno_name(*errno), |page| format!("page {page:?} differs"));
+            let sentence = format!("single pages of {} at their offsets hold pattern {seed}", reader.name);
+            s.check(sentence, wrong == Ok(None), detail);
+        }
+    }
+    Ok(())
+}
+
+/// The first page that differs when it is mapped by itself.
+fn wrong_offset(fd: &Fd, seed: u8) -> nix::Result<Option<usize>> {
+    begin_cpu_access(fd.as_fd(), Way::Read)?;
+    for page in 0..PAGES {
+        let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, (page * PAGE) as i64)?;
+        if mapping.read(0) != pattern(page, seed) || mapping.read(PAGE - 1) != pattern(page, seed) {
+            return Ok(Some(page));
+        }
+    }
+    end_cpu_access(fd.as_fd(), Way::Read)?;
+    Ok(None)
+}

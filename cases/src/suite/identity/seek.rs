@@ -1,0 +1,48 @@
+//! lseek(2), the way to learn a buffer's size.
+
+use nix::errno::Errno;
+use nix::unistd::{Whence, lseek};
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::Fd;
+use crate::steps::{Step, Steps, outcome_name};
+use crate::uapi::memory::PAGE;
+
+crate::case! {
+    /// On an exported descriptor lseek gives the size for SEEK_END with offset 0, 0 for SEEK_SET with offset 0, and
+    /// EINVAL for every other offset and whence. The same holds before the patch.
+    "I-6", Contract, Exporter::MAIN, []
+}
+
+pub(super) const PAGES: usize = 3;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, PAGES)?.primary;
+    judge(s, &primary);
+    Ok(())
+}
+
+/// Seeks in every way.
+pub(super) fn judge(s: &mut Steps, fd: &Fd) {
+    let size = (PAGES * PAGE) as i64;
+    let set = Whence::SeekSet;
+    let end = Whence::SeekEnd;
+    for (name, offset, whence, want) in [
+        ("SEEK_END 0", 0, end, Ok(size)),
+        ("SEEK_SET 0", 0, set, Ok(0)),
+        ("SEEK_END 1", 1, end, Err(Errno::EINVAL)),
+        ("SEEK_END -1", -1, end, Err(Errno::EINVAL)),
+        ("SEEK_SET 1", 1, set, Err(Errno::EINVAL)),
+        ("SEEK_SET to the size", size, set, Err(Errno::EINVAL)),
+        ("SEEK_CUR 0", 0, Whence::SeekCur, Err(Errno::EINVAL)),
+        ("SEEK_CUR 1", 1, Whence::SeekCur, Err(Errno::EINVAL)),
+        ("SEEK_DATA 0", 0, Whence::SeekData, Err(Errno::EINVAL)),
+        ("SEEK_HOLE 0", 0, Whence::SeekHole, Err(Errno::EINVAL)),
+    ] {
+        let got = lseek(fd, offset, whence);
+        let shown = got.map_or_else(|_| outcome_name(&got), |position| format!("position {position}"));
+        let wanted = want.map_or_else(crate::steps::errno_name, |position| format!("position {position}"));
+        s.check(format!("lseek({}, {name}) is {wanted}", fd.name), got == want, format_args!("it is {shown}"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Two processors that derive, close, import, poll and enumerate at the same time.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::export;
+use crate::fixture::facts::fdinfo;
+use crate::fixture::fd::{Fd, RDONLY, RDWR};
+use crate::fixture::fence::{Timeline, poll_now};
+use crate::fixture::racers::race;
+use crate::fixture::siblings::Family;
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::dma_buf::{Way, derive, import_sync_file};
+use crate::uapi::importer::Importer;
+use crate::uapi::memory::{self, PAGE};
+
+crate::case! {
+    /// Two threads on two processors derive and close aliases of one buffer while the other derives, maps, enumerates,
+    /// imports or polls, a bounded number of times. Every call succeeds, every count comes back, and the last close, when
+    /// two descriptors are closed at the same moment, releases the buffer once.
+    "L-10", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+}
+
+const ROUNDS: usize = 25;
+
+/// What one of the two threads does in every round.
+type Side<'a> = dyn Fn() -> Result<(), Errno> + Sync + 'a;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    let fds = [&primary, &alias];
+    let before = watch.counts(&fds)?;
+    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+
+    let derived = || derive(alias.as_fd(), RDONLY).map(drop);
+    let derived_from_primary = || derive(primary.as_fd(), RDWR).map(drop);
+    let mapped = || memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
+    let imported = || importer.import(alias.number()).and_then(|handle| importer.put(handle));
+    let enumerated = || watch_list(&importer).and_then(|()| fdinfo(&alias).map(drop));
+    let polled = || poll_now(&alias).map(drop);
+    let sides: [(&str, &Side<'_>); 5] = [
+        ("deriving", &derived_from_primary),
+        ("mapping", &mapped),
+        ("importing", &imported),
+        ("enumerating", &enumerated),
+        ("polling", &polled),
+    ];
+    for (name, side) in sides {
+        let failed = race(ROUNDS, derived, side);
+        let changed = watch.counts(&fds)?.change_since(&before);
+        if !s.nothing_wrong(format!("derive and close against {name}: counts as before"), Ok(failed.or(changed))) {
+            return Ok(());
+        }
+    }
+    s.nothing_wrong("alive and listed once", Ok(watch.not_alive()?));
+    drop(alias);
+    drop(primary);
+    s.nothing_wrong("closed: released once and off the list", Ok(watch.not_gone()?));
+    last_close(s, exporter)
+}
+
+fn watch_list(importer: &Importer) -> Result<(), Errno> {
+    importer.totals().map(drop)
+}
+
+/// Both threads close half of the descriptors of a buffer, with a fence that signals meanwhile.
+fn last_close(s: &mut Steps, exporter: Exporter) -> Step {
+    let mut wrong = None;
+    for _ in 0..5 {
+        let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+        let watch = Watch::start(&primary)?;
+        let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+        let timeline = Timeline::new()?;
+        let fence = timeline.fence(1)?;
+        import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
+        poll_now(&family.second).or_broken("poll")?;
+        let Family { primary, read_write, read_only, second } = family;
+        let (left, right) = (halves([primary, read_only]), halves([read_write, second]));
+        race(
+            1,
+            || left.lock().map(|mut fds| fds.clear()).or(Ok(())),
+            || {
+                right.lock().map(|mut fds| fds.clear()).or(Ok(()))?;
+                timeline.advance().map_err(|_| Errno::EIO)
+            },
+        );
+        wrong = watch.not_gone()?;
+        if wrong.is_some() {
+            break;
+        }
+    }
+    s.nothing_wrong("four descriptors closed by two threads while a poll's fence signals: released once", Ok(wrong));
+    Ok(())
+}
+
+fn halves(fds: [Fd; 2]) -> std::sync::Mutex<Vec<Fd>> {
+    std::sync::Mutex::new(fds.into_iter().collect())
+}

@@ -1,0 +1,169 @@
+//! Endings of a guest that are slow or rare in reality, by a fake QEMU: a shell script that says what a guest would.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cases::need::Need;
+use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
+use harness::boot_plan::{Accel, BootPlan};
+use harness::expectation::Expectations;
+use harness::guest::{self, Patience};
+use harness::initramfs::Initramfs;
+use harness::recording::{Ending, Recording};
+use harness::session::{GuestRun, judge_all};
+use harness::verdict::{CaseVerdict, Verdict};
+
+/// Two cases that exist.
+fn plan() -> Vec<CaseKey> {
+    vec![CaseKey::new("rights/derive_table", "udmabuf"), CaseKey::new("lifetime/closing_orders", "udmabuf")]
+}
+
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Bench { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs a script in QEMU's place. `$1` is what the guest would say, `$2` the console file.
+    fn record(&self, records: &[Record], script: &str) -> Recording {
+        let lines = records.iter().enumerate().map(|(seq, record)| {
+            serde_json::to_string(&Line { seq: seq as u64, record: record.clone() }).unwrap() + "\n"
+        });
+        fs::write(self.path("said"), lines.collect::<String>()).unwrap();
+        let head = format!("#!/bin/sh\nsaid={}\nconsole={}\n", self.path("said").display(), self.path("console.log").display());
+        fs::write(self.path("qemu"), head + script).unwrap();
+        fs::set_permissions(self.path("qemu"), fs::Permissions::from_mode(0o755)).unwrap();
+        let initramfs = Initramfs { path: self.path("initramfs") };
+        let mut boot = BootPlan::new(&self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
+        boot.qemu = self.path("qemu").display().to_string();
+        let brief = Duration::from_millis(400);
+        guest::run(&boot, Patience { boot: brief, grace: brief, leave: brief }, |_| {}).unwrap()
+    }
+
+    fn judge(&self, recording: Recording) -> Vec<CaseVerdict> {
+        let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
+        let guests = [GuestRun { recording, planned: plan() }];
+        judge_all(&plan(), &guests, &met, &Expectations::new(&self.path("snapshots"))).unwrap().verdicts
+    }
+
+    /// The verdicts after a script, none of which may be a pass where the guest did not finish.
+    fn verdicts(&self, records: &[Record], script: &str) -> Vec<Verdict> {
+        self.judge(self.record(records, script)).into_iter().map(|verdict| verdict.verdict).collect()
+    }
+}
+
+/// A guest that runs the first case and begins the second.
+fn into_the_second() -> Vec<Record> {
+    let [first, second] = plan().try_into().unwrap();
+    vec![
+        Record::Hello { protocol: VERSION, kernel: "7.2.13".into(), uptime_ms: 1 },
+        Record::Plan { cases: plan() },
+        Record::Begin { case: first.clone(), limit_ms: 100 },
+        Record::Check { sentence: "it holds".into(), holds: true, detail: String::new() },
+        Record::End { case: first, outcome: Outcome::Pass, ms: 1 },
+        Record::Begin { case: second, limit_ms: 100 },
+        Record::Call { text: "close(alias)".into() },
+    ]
+}
+
+fn lost(verdict: &Verdict) -> (bool, &str) {
+    match verdict {
+        Verdict::Lost { begun, how } => (*begun, how),
+        other => panic!("not lost: {other:?}"),
+    }
+}
+
+#[test]
+fn a_guest_that_never_says_a_word() {
+    let verdicts = Bench::new().verdicts(&[], "exit 0");
+    for verdict in &verdicts {
+        assert_eq!(lost(verdict), (false, "the guest restarted before its first byte"));
+    }
+}
+
+#[test]
+fn a_guest_that_hangs_while_booting() {
+    let verdicts = Bench::new().verdicts(&[], "sleep 100");
+    let (begun, how) = lost(&verdicts[0]);
+    assert!(!begun && how.contains("silent") && how.contains("booting"), "{how}");
+}
+
+#[test]
+fn qemu_that_does_not_start() {
+    let verdicts = Bench::new().verdicts(&[], "echo 'could not load kernel' >&2; exit 1");
+    assert!(lost(&verdicts[1]).1.contains("could not load kernel"), "{verdicts:?}");
+}
+
+#[test]
+fn a_hang_inside_a_case_names_the_step() {
+    let verdicts = Bench::new().verdicts(&into_the_second(), "cat $said; sleep 100");
+    assert_eq!(verdicts[0], Verdict::Unreviewed);
+    let (begun, how) = lost(&verdicts[1]);
+    assert!(begun && how.contains("running lifetime/closing_orders@udmabuf") && how.ends_with("during close(alias)"), "{how}");
+}
+
+#[test]
+fn qemu_that_is_killed_from_outside() {
+    let verdicts = Bench::new().verdicts(&into_the_second(), "cat $said; kill -9 $$");
+    assert!(lost(&verdicts[1]).1.contains("signal: 9"), "{verdicts:?}");
+}
+
+#[test]
+fn a_panic_is_named() {
+    let console = "[    2.0] conformance: begin lifetime/closing_orders@udmabuf\n[    2.1] Kernel panic - not syncing: x\n";
+    let bench = Bench::new();
+    fs::write(bench.path("panic"), console).unwrap();
+    let script = format!("cat $said; cp {} $console; exit 0", bench.path("panic").display());
+    let verdicts = bench.verdicts(&into_the_second(), &script);
+    let Verdict::Failed { reasons } = &verdicts[1] else { panic!("{verdicts:?}") };
+    assert!(reasons.iter().any(|reason| reason.contains("Kernel panic - not syncing: x")), "{reasons:?}");
+}
+
+#[test]
+fn a_channel_that_is_cut_inside_a_record() {
+    let bench = Bench::new();
+    let recording = bench.record(&into_the_second(), "head -c 300 $said; exit 0");
+    assert_eq!(recording.ending, Ending::Left);
+    let verdicts = bench.judge(recording);
+    assert!(verdicts.iter().all(|verdict| !verdict.verdict.is_as_expected()), "{verdicts:?}");
+}
+
+#[test]
+fn a_guest_that_stops_without_its_count_is_an_oddity() {
+    let bench = Bench::new();
+    let mut records = into_the_second();
+    records.truncate(5);
+    let guests = [GuestRun { recording: bench.record(&records, "cat $said; exit 0"), planned: plan() }];
+    let judged = judge_all(&plan(), &guests, &BTreeSet::new(), &Expectations::new(&bench.path("snapshots"))).unwrap();
+    assert!(judged.oddities.iter().any(|oddity| oddity.contains("no closing count")), "{:?}", judged.oddities);
+    assert_eq!(lost(&judged.verdicts[1].verdict).0, false);
+}
+
+#[test]
+fn nothing_is_left_running() {
+    let bench = Bench::new();
+    let pid = bench.path("pid");
+    bench.record(&[], &format!("sleep 100 & echo $! > {}; wait", pid.display()));
+    let pid = fs::read_to_string(pid).unwrap();
+    let running = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        // A zombie that nobody has reaped yet is not running.
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    // The signal was sent before the guest was given back; dying takes the process a moment more.
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    while running() && std::time::Instant::now() < patience {
+        std::thread::yield_now();
+    }
+    assert!(!running(), "the grandchild still runs");
+}
