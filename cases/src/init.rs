@@ -33,10 +33,8 @@ pub fn main() {
 }
 
 fn run(channel: Channel, mounted: Result<(), String>) {
-    let kernel = nix::sys::utsname::uname().map_or_else(
-        |errno| format!("unknown ({errno})"),
-        |uname| uname.release().to_string_lossy().into_owned(),
-    );
+    let kernel = nix::sys::utsname::uname()
+        .map_or_else(|errno| format!("unknown ({errno})"), |uname| uname.release().to_string_lossy().into_owned());
     channel.send(Record::Hello { protocol: VERSION, kernel, uptime_ms: uptime().as_millis() as u64 });
     let planned = match mounted.and_then(|()| plan()) {
         Ok(planned) => planned,

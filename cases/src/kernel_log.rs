@@ -62,8 +62,7 @@ impl KernelLog {
     /// # Errors
     /// What open(2) or lseek(2) answers.
     pub fn open() -> std::io::Result<Self> {
-        let device =
-            OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg")?;
+        let device = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg")?;
         nix::unistd::lseek(&device, 0, nix::unistd::Whence::SeekEnd)?;
         Ok(KernelLog { device })
     }
@@ -115,7 +114,9 @@ mod tests {
         ] {
             assert!(is_complaint(line), "{line}");
         }
-        for line in ["conformance: begin rights/table@udmabuf", "[drm] Initialized vgem 1.0.0", "random: crng init done"] {
+        for line in
+            ["conformance: begin rights/table@udmabuf", "[drm] Initialized vgem 1.0.0", "random: crng init done"]
+        {
             assert!(!is_complaint(line), "{line}");
         }
     }

@@ -73,7 +73,10 @@ impl<'a> Runner<'a> {
             }
         };
         let ran = !matches!(outcome, Outcome::Skip { .. });
-        if ran && !stuck && let Some(importer) = &self.importer {
+        if ran
+            && !stuck
+            && let Some(importer) = &self.importer
+        {
             // What RCU and the work queues still hold belongs to this case, complaints included.
             let _ = importer.drain();
         }

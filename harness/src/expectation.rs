@@ -55,7 +55,11 @@ impl Expectations {
             },
             Err(error) => return Comparison::Unreadable(error.to_string()),
         };
-        if reviewed.trim_end() == text.trim_end() { Comparison::Same } else { Comparison::Differs(diff(&reviewed, text)) }
+        if reviewed.trim_end() == text.trim_end() {
+            Comparison::Same
+        } else {
+            Comparison::Differs(diff(&reviewed, text))
+        }
     }
 
     /// Writes a transcript beside its snapshot as `.snap.new`, where `cargo insta review` finds it.

@@ -106,10 +106,8 @@ fn enter(phase: &mut Phase, record: &Record, patience: Patience) {
     match record {
         Record::Hello { .. } => phase.name = "starting the runner".into(),
         Record::Begin { case, limit_ms } => {
-            *phase = Phase {
-                name: format!("running {case}"),
-                allowed: Duration::from_millis(*limit_ms) + patience.grace,
-            };
+            *phase =
+                Phase { name: format!("running {case}"), allowed: Duration::from_millis(*limit_ms) + patience.grace };
         }
         Record::End { .. } => phase.name = "between two cases".into(),
         Record::Count { .. } | Record::Stop { .. } => {

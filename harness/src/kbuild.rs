@@ -55,7 +55,13 @@ pub const KIND: &str = "images";
 ///
 /// # Errors
 /// [`Blame::Kconfig`] for an option that fell away, [`Blame::Build`] with the compiler's lines, [`Blame::Host`].
-pub fn build(kernel: &str, patched: &PatchedTree, flavour: &Flavour, store: &Store, progress: &Progress) -> Result<KernelImage> {
+pub fn build(
+    kernel: &str,
+    patched: &PatchedTree,
+    flavour: &Flavour,
+    store: &Store,
+    progress: &Progress,
+) -> Result<KernelImage> {
     let compiler = compiler()?;
     let source = match patched.source.pristine {
         true => patched.source.key.clone(),
@@ -135,9 +141,11 @@ fn make(
 
 /// Configures unless the object directory already is, by the same fragments and for the same Kconfig files.
 fn configure(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progress: &Progress) -> Result<()> {
-    let kconfigs = patched.edits.0.iter().filter(|(path, _)| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig"))
-    });
+    let kconfigs = patched
+        .edits
+        .0
+        .iter()
+        .filter(|(path, _)| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
     let kconfigs = crate::patch::Edits(kconfigs.map(|(path, text)| (path.clone(), text.clone())).collect());
     let wanted = [patched.source.key.clone(), flavour.digest(), kconfigs.digest()].join("\n");
     let note = workshop.note("configured");
@@ -179,7 +187,11 @@ fn collect(workshop: &Workshop, dir: &Path, facts: &ImageFacts) -> Result<()> {
         .path(&vmlinux)
         .path(&objects.join("vmlinux"))
         .succeed(Blame::Build, "stripping vmlinux failed")?;
-    for (from, to) in [(objects.join("System.map"), "System.map"), (objects.join(".config"), "config"), (workshop.note("build.log"), "build.log")] {
+    for (from, to) in [
+        (objects.join("System.map"), "System.map"),
+        (objects.join(".config"), "config"),
+        (workshop.note("build.log"), "build.log"),
+    ] {
         fs::copy(&from, dir.join(to)).map_err(|error| io(&error, "copying", &from))?;
     }
     let text = serde_json::to_string_pretty(facts).context(Blame::Internal, || "encoding facts".into())?;
@@ -197,7 +209,9 @@ fn does_not_compile(output: &str, log: &Path) -> Error {
     let first = lines.iter().position(|line| error.is_match(line) || undefined.is_match(line));
     let (headline, cause) = match first {
         Some(index) => {
-            let file = error.captures(lines[index]).map(|found| source_path(found.get(1).map_or("", |file| file.as_str())).to_string());
+            let file = error
+                .captures(lines[index])
+                .map(|found| source_path(found.get(1).map_or("", |file| file.as_str())).to_string());
             let headline = match file {
                 Some(file) => format!("{file} does not compile"),
                 None => "the kernel does not link".into(),

@@ -12,10 +12,8 @@ use crate::process::Cmd;
 use crate::spec::near;
 
 /// The fragments of each flavour, in the order in which they are merged.
-const FLAVOURS: &[(&str, &[&str])] = &[
-    ("fast", &["base", "exporters", "importers"]),
-    ("sanitized", &["base", "exporters", "importers", "sanitizers"]),
-];
+const FLAVOURS: &[(&str, &[&str])] =
+    &[("fast", &["base", "exporters", "importers"]), ("sanitized", &["base", "exporters", "importers", "sanitizers"])];
 
 /// A named set of fragments.
 #[derive(Clone, Debug)]
@@ -137,7 +135,9 @@ fn requests(text: &str) -> std::result::Result<Vec<Request>, (usize, String)> {
             Some(option) => (format!("CONFIG_{option}"), "n"),
             None if line.is_empty() || line.starts_with('#') => continue,
             None => match line.split_once('=') {
-                Some((option, value)) if option.starts_with("CONFIG_") && !value.is_empty() => (option.to_string(), value),
+                Some((option, value)) if option.starts_with("CONFIG_") && !value.is_empty() => {
+                    (option.to_string(), value)
+                }
                 _ => return Err((index + 1, line.to_string())),
             },
         };
@@ -156,7 +156,10 @@ fn fell_away(lost: &[(&Fragment, Request)], tree: &Path, config: &BTreeMap<Strin
     let mut cause = Vec::new();
     for (fragment, request) in lost {
         let got = config.get(&request.option).map_or("not set", String::as_str);
-        cause.push(format!("{}:{} asks for {}={}, got {got}", fragment.name, request.line, request.option, request.value));
+        cause.push(format!(
+            "{}:{} asks for {}={}, got {got}",
+            fragment.name, request.line, request.option, request.value
+        ));
         cause.extend(dependencies(tree, &request.option, config));
     }
     let options: Vec<&str> = lost.iter().map(|(_, request)| request.option.as_str()).collect();
@@ -183,7 +186,8 @@ fn dependencies(tree: &Path, option: &str, config: &BTreeMap<String, String>) ->
             for depends in body.filter_map(|line| line.strip_prefix("depends on ")) {
                 let unset = symbol.find_iter(depends).map(|name| name.as_str());
                 let unset: Vec<&str> = unset.filter(|name| !config.contains_key(&format!("CONFIG_{name}"))).collect();
-                let unset = if unset.is_empty() { String::new() } else { format!("   (not set: {})", unset.join(", ")) };
+                let unset =
+                    if unset.is_empty() { String::new() } else { format!("   (not set: {})", unset.join(", ")) };
                 found.push(format!("  depends on {depends}{unset}"));
             }
         }
@@ -219,7 +223,8 @@ mod tests {
             ],
         };
         let lost = flavour.lost(&values("CONFIG_TINY=y\n"));
-        let lost: Vec<_> = lost.iter().map(|(fragment, r)| (fragment.name.as_str(), r.line, r.option.as_str())).collect();
+        let lost: Vec<_> =
+            lost.iter().map(|(fragment, r)| (fragment.name.as_str(), r.line, r.option.as_str())).collect();
         assert_eq!(lost, [("one", 2, "CONFIG_KASAN"), ("one", 3, "CONFIG_TINY")]);
         assert!(flavour.lost(&values("CONFIG_KASAN=y\n")).is_empty());
     }

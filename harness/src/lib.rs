@@ -26,23 +26,23 @@ pub mod progress;
 pub mod setup;
 pub mod store;
 
-pub mod spec;
-pub mod source;
-pub mod series;
-pub mod patch;
-pub mod workshop;
-pub mod kconfig;
 pub mod kbuild;
+pub mod kconfig;
+pub mod patch;
+pub mod series;
+pub mod source;
+pub mod spec;
+pub mod workshop;
 
-pub mod initramfs;
 pub mod boot_plan;
 pub mod guest;
+pub mod initramfs;
 pub mod recording;
 pub mod session;
 
-pub mod transcript;
-pub mod oops;
 pub mod expectation;
-pub mod verdict;
-pub mod run_report;
+pub mod oops;
 pub mod report;
+pub mod run_report;
+pub mod transcript;
+pub mod verdict;

@@ -65,9 +65,8 @@ pub fn scan(console: &[u8]) -> Vec<Complaint> {
         let current = complaints.last_mut().filter(|_| open);
         match current {
             Some(complaint) if !starts || !is_closed(&complaint.lines) => {
-                if complaint.lines.len() < LONGEST {
-                    complaint.lines.push(message.to_string());
-                }
+                let room = complaint.lines.len() < LONGEST;
+                complaint.lines.extend(room.then(|| message.to_string()));
             }
             _ if starts => {
                 complaints.push(Complaint {

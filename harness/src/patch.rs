@@ -172,9 +172,11 @@ fn paths_of(dir: &Path, patch: &Patch) -> Result<Vec<PathBuf>> {
             None => {}
         }
     }
-    if let Some(outside) = paths.iter().find(|path| !path.components().all(|part| matches!(part, Component::Normal(_)))) {
-        return Err(Error::new(Blame::Patch, format!("{} reaches outside of the tree", patch.name))
-            .cause(outside.display()));
+    if let Some(outside) = paths.iter().find(|path| !path.components().all(|part| matches!(part, Component::Normal(_))))
+    {
+        return Err(
+            Error::new(Blame::Patch, format!("{} reaches outside of the tree", patch.name)).cause(outside.display())
+        );
     }
     if paths.is_empty() {
         return Err(Error::new(Blame::Patch, format!("{} changes nothing", patch.name)));
@@ -208,8 +210,10 @@ fn hunk(patch: &str, file: &str, line: &str) -> Option<String> {
         let old = text.strip_prefix("@@ -").and_then(|rest| rest.split([',', ' ']).next());
         old == Some(line)
     })?;
-    let body: Vec<&str> =
-        lines.take_while(|text| !text.starts_with("@@") && !text.starts_with("diff ") && *text != "-- ").take(14).collect();
+    let body: Vec<&str> = lines
+        .take_while(|text| !text.starts_with("@@") && !text.starts_with("diff ") && *text != "-- ")
+        .take(14)
+        .collect();
     Some(format!("{file}:{line}\n{header}\n{}", body.join("\n")))
 }
 

@@ -174,8 +174,11 @@ impl Cmd {
                 }
             }
             if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                return Err(Error::new(Blame::Host, format!("{} did not end in time", self.program))
-                    .cause(format!("{}\n{}", self.quoted(), tail(&text, 5))));
+                return Err(Error::new(Blame::Host, format!("{} did not end in time", self.program)).cause(format!(
+                    "{}\n{}",
+                    self.quoted(),
+                    tail(&text, 5)
+                )));
             }
         }
         let _ = pump.join();
@@ -274,7 +277,11 @@ pub fn create(path: &Path) -> Result<File> {
 
 fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -284,7 +291,8 @@ mod tests {
     #[test]
     fn output_comes_line_by_line() {
         let mut seen = Vec::new();
-        let output = Cmd::new("sh").args(["-c", "echo one; echo two >&2"]).each_line(|line| seen.push(line.to_string()));
+        let output =
+            Cmd::new("sh").args(["-c", "echo one; echo two >&2"]).each_line(|line| seen.push(line.to_string()));
         assert!(output.unwrap().status.success());
         assert_eq!(seen, ["one", "two"]);
     }

@@ -88,8 +88,7 @@ impl RunReport {
             return ExitCode::Interrupted;
         }
         let codes: Vec<ExitCode> = self.verdicts.iter().map(|verdict| verdict.verdict.exit_code()).collect();
-        let order =
-            [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
+        let order = [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
         if codes.contains(&ExitCode::Violated) {
             return ExitCode::Violated;
         }

@@ -40,7 +40,8 @@ impl Series {
             return Ok(Series::none());
         }
         let named = patches.join(wanted);
-        let path = if !wanted.contains('/') && named.is_dir() { ranged(&named, version)? } else { PathBuf::from(wanted) };
+        let path =
+            if !wanted.contains('/') && named.is_dir() { ranged(&named, version)? } else { PathBuf::from(wanted) };
         let path = std::path::absolute(&path).map_err(|error| io(&error, "finding", &path))?;
         let patches = if path.is_dir() {
             directory(&path)?

@@ -63,7 +63,7 @@ impl Session<'_> {
             let transcript = Transcript::parse(&recording.results);
             let interrupted = recording.ending == Ending::Interrupted;
             let begun: Vec<CaseKey> = transcript.cases.iter().map(|case| case.key.clone()).collect();
-            let planned = std::mem::replace(&mut left, Vec::new());
+            let planned = std::mem::take(&mut left);
             left = planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
             // A guest in which nothing begins would be booted for ever; what is left is lost.
             let stuck = begun.is_empty();
@@ -133,8 +133,8 @@ pub fn judge_all(
         heard.push((transcript, complaints, loss));
     }
     for key in plan {
-        let (case, _) = suite::find(key)
-            .ok_or_else(|| Error::new(Blame::Internal, format!("{key} was planned but is no case")))?;
+        let (case, _) =
+            suite::find(key).ok_or_else(|| Error::new(Blame::Internal, format!("{key} was planned but is no case")))?;
         let found = heard.iter().find_map(|(transcript, complaints, loss)| {
             let run = transcript.cases.iter().find(|run| run.key == *key)?;
             Some((run, complaints, loss))
@@ -144,7 +144,11 @@ pub fn judge_all(
                 case,
                 key: key.clone(),
                 run: Some(run),
-                complaints: complaints.iter().filter(|complaint| complaint.case.as_ref() == Some(key)).cloned().collect(),
+                complaints: complaints
+                    .iter()
+                    .filter(|complaint| complaint.case.as_ref() == Some(key))
+                    .cloned()
+                    .collect(),
                 loss,
             },
             None => Evidence {

@@ -255,7 +255,9 @@ mod tests {
     fn edits_come_and_go_and_the_source_stays() {
         let bench = Bench::new();
         let workshop = bench.workshop();
-        workshop.sync(&bench.patched(&[("drivers/a.c", Some("A\n")), ("new.c", Some("n\n")), ("Makefile", None)])).unwrap();
+        workshop
+            .sync(&bench.patched(&[("drivers/a.c", Some("A\n")), ("new.c", Some("n\n")), ("Makefile", None)]))
+            .unwrap();
         assert_eq!(read(workshop.tree().join("drivers/a.c")), "A\n");
         assert!(!workshop.tree().join("Makefile").exists());
         workshop.sync(&bench.patched(&[])).unwrap();

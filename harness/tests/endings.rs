@@ -40,7 +40,11 @@ impl Bench {
             serde_json::to_string(&Line { seq: seq as u64, record: record.clone() }).unwrap() + "\n"
         });
         fs::write(self.path("said"), lines.collect::<String>()).unwrap();
-        let head = format!("#!/bin/sh\nsaid={}\nconsole={}\n", self.path("said").display(), self.path("console.log").display());
+        let head = format!(
+            "#!/bin/sh\nsaid={}\nconsole={}\n",
+            self.path("said").display(),
+            self.path("console.log").display()
+        );
         fs::write(self.path("qemu"), head + script).unwrap();
         fs::set_permissions(self.path("qemu"), fs::Permissions::from_mode(0o755)).unwrap();
         let initramfs = Initramfs { path: self.path("initramfs") };
@@ -109,7 +113,10 @@ fn a_hang_inside_a_case_names_the_step() {
     let verdicts = Bench::new().verdicts(&into_the_second(), "cat $said; sleep 100");
     assert_eq!(verdicts[0], Verdict::Unreviewed);
     let (begun, how) = lost(&verdicts[1]);
-    assert!(begun && how.contains("running lifetime/closing_orders@udmabuf") && how.ends_with("during close(alias)"), "{how}");
+    assert!(
+        begun && how.contains("running lifetime/closing_orders@udmabuf") && how.ends_with("during close(alias)"),
+        "{how}"
+    );
 }
 
 #[test]
@@ -120,7 +127,8 @@ fn qemu_that_is_killed_from_outside() {
 
 #[test]
 fn a_panic_is_named() {
-    let console = "[    2.0] conformance: begin lifetime/closing_orders@udmabuf\n[    2.1] Kernel panic - not syncing: x\n";
+    let console =
+        "[    2.0] conformance: begin lifetime/closing_orders@udmabuf\n[    2.1] Kernel panic - not syncing: x\n";
     let bench = Bench::new();
     fs::write(bench.path("panic"), console).unwrap();
     let script = format!("cat $said; cp {} $console; exit 0", bench.path("panic").display());
@@ -146,7 +154,7 @@ fn a_guest_that_stops_without_its_count_is_an_oddity() {
     let guests = [GuestRun { recording: bench.record(&records, "cat $said; exit 0"), planned: plan() }];
     let judged = judge_all(&plan(), &guests, &BTreeSet::new(), &Expectations::new(&bench.path("snapshots"))).unwrap();
     assert!(judged.oddities.iter().any(|oddity| oddity.contains("no closing count")), "{:?}", judged.oddities);
-    assert_eq!(lost(&judged.verdicts[1].verdict).0, false);
+    assert!(!lost(&judged.verdicts[1].verdict).0);
 }
 
 #[test]

@@ -55,7 +55,9 @@ fn explain_case(case: &Case) {
     println!("  needs      {}", if needs.is_empty() { "nothing special".into() } else { needs.join(", ") });
     match case.judgement {
         Judgement::Contract => println!("  judgement  contract: a violation is a failure on every kernel"),
-        Judgement::Hazard(reason) => println!("  judgement  hazard, expected to be there: {}", wrapped(reason, "             ")),
+        Judgement::Hazard(reason) => {
+            println!("  judgement  hazard, expected to be there: {}", wrapped(reason, "             "))
+        }
         Judgement::Record => println!("  judgement  record: there is no rule; a change shows as a difference"),
     }
     println!("  source     cases/src/suite/{}.rs", case.id());

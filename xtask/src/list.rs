@@ -33,7 +33,8 @@ pub fn run(args: &ListArgs) -> Result<ExitCode> {
         let name = id.split_once('/').map_or(id.as_str(), |(_, name)| name);
         println!("  {:<7} {:<30} {:<9} {}", case.clause, name, case.judgement.name(), exporters.join(" "));
     }
-    let clauses: BTreeSet<&str> = keys.iter().filter_map(|key| suite::by_id(key.id())).map(|case| case.clause).collect();
+    let clauses: BTreeSet<&str> =
+        keys.iter().filter_map(|key| suite::by_id(key.id())).map(|case| case.clause).collect();
     println!("\n{} case/exporter pairs, {} clauses. `cargo xtask explain NAME` says more.", keys.len(), clauses.len());
     Ok(ExitCode::AsExpected)
 }

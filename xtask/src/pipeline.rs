@@ -121,12 +121,8 @@ impl Pipeline {
 }
 
 fn spec(args: &KernelArgs) -> Result<KernelSpec> {
-    let own = |id: &str, source| KernelSpec {
-        id: id.into(),
-        source,
-        flavour: "sanitized".into(),
-        about: String::new(),
-    };
+    let own =
+        |id: &str, source| KernelSpec { id: id.into(), source, flavour: "sanitized".into(), about: String::new() };
     if let Some(dir) = &args.kernel_tree {
         // Two trees of one name must not share a workshop.
         let path = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());

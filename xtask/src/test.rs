@@ -96,16 +96,23 @@ fn setting(made: &Made, accel: &str) -> Setting {
     }
 }
 
-/// Shows the running case.
+/// Shows the running case, and a violation as soon as it is known.
 fn watcher(progress: &Progress, total: usize) -> impl FnMut(&Record) + use<> {
+    let progress = progress.clone();
     let mut task = Some(progress.task("running cases", Some(total as u64)));
+    let mut running = String::new();
     let mut ended = 0;
     move |record| match record {
         Record::Begin { case, .. } => {
+            running = case.to_string();
             if let Some(task) = &task {
-                task.message(case.to_string());
+                task.message(&running);
             }
         }
+        Record::Check { sentence, holds: false, detail } => {
+            progress.line(format!("violated in {running}: {sentence}: {detail}"));
+        }
+        Record::Stop { reason } => progress.line(format!("after {running}: {reason}")),
         Record::End { .. } => {
             ended += 1;
             if let Some(task) = &task {

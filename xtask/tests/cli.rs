@@ -54,7 +54,12 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
         &["test", "--tarball", "x.tar"],
     ] {
         let ran = xtask(cache.path(), args);
-        assert!(ran.code == 2 || args.contains(&"--kernel-tree") && ran.code == 23, "{args:?}: {} {}", ran.code, ran.stderr);
+        assert!(
+            ran.code == 2 || args.contains(&"--kernel-tree") && ran.code == 23,
+            "{args:?}: {} {}",
+            ran.code,
+            ran.stderr
+        );
         assert!(!ran.stderr.is_empty() && ran.stdout.is_empty(), "{args:?}");
     }
 }
@@ -119,7 +124,8 @@ fn a_patch_that_does_not_apply_exits_with_22_and_shows_the_hunk() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tiny_tree(dir.path());
     let patch = dir.path().join("x.patch");
-    let text = "--- a/drivers/dma-buf/dma-buf.c\n+++ b/drivers/dma-buf/dma-buf.c\n@@ -1,3 +1,3 @@\n one\n-zwei\n+2\n three\n";
+    let text =
+        "--- a/drivers/dma-buf/dma-buf.c\n+++ b/drivers/dma-buf/dma-buf.c\n@@ -1,3 +1,3 @@\n one\n-zwei\n+2\n three\n";
     fs::write(&patch, text).unwrap();
     let args = ["build", "--no-install", "--kernel-tree", &path(&tree), "--series", &path(&patch)];
     let ran = xtask(dir.path(), &args);

@@ -45,21 +45,23 @@ fn files_stay_short_enough_to_read() {
 
 #[test]
 fn only_the_system_call_wrappers_are_unsafe() {
-    let offences = files().into_iter().filter(|path| rust(path) && !path.starts_with("cases/src/uapi")).filter_map(|path| {
-        let text = text(&path)?;
-        let needle = ["allow(unsafe", "_code)"].concat();
-        text.contains(&needle).then(|| path.display().to_string())
-    });
+    let offences =
+        files().into_iter().filter(|path| rust(path) && !path.starts_with("cases/src/uapi")).filter_map(|path| {
+            let text = text(&path)?;
+            let needle = ["allow(unsafe", "_code)"].concat();
+            text.contains(&needle).then(|| path.display().to_string())
+        });
     none("unsafe code belongs into cases/src/uapi", &offences.collect::<Vec<_>>());
 }
 
 #[test]
 fn only_one_module_of_the_harness_starts_processes() {
     let needle = ["process", "::Command"].concat();
-    let offences = files().into_iter().filter(|path| rust(path) && path.starts_with("harness/src")).filter_map(|path| {
-        let starts = text(&path)?.contains(&needle) && path != Path::new("harness/src/process.rs");
-        starts.then(|| path.display().to_string())
-    });
+    let offences =
+        files().into_iter().filter(|path| rust(path) && path.starts_with("harness/src")).filter_map(|path| {
+            let starts = text(&path)?.contains(&needle) && path != Path::new("harness/src/process.rs");
+            starts.then(|| path.display().to_string())
+        });
     none("start programs through harness::process", &offences.collect::<Vec<_>>());
 }
 
@@ -108,7 +110,8 @@ fn kernel_code_says_its_licence() {
     let missing = files().into_iter().filter(kernel).filter_map(|path| {
         let text = text(&path)?;
         let patch = path.extension().is_some_and(|extension| extension == "patch");
-        let fine = if patch { text.contains("Signed-off-by:") } else { text.contains("SPDX-License-Identifier: GPL-2.0") };
+        let fine =
+            if patch { text.contains("Signed-off-by:") } else { text.contains("SPDX-License-Identifier: GPL-2.0") };
         (!fine).then(|| path.display().to_string())
     });
     none("kernel code is GPL-2.0 and says so; patches are signed off", &missing.collect::<Vec<_>>());

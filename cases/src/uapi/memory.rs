@@ -136,8 +136,7 @@ impl Mapping {
     /// The errno of the call.
     pub fn twin(&self) -> Result<Mapping, Errno> {
         // SAFETY: an old length of 0 leaves the old range alone; the new one is at an address of the kernel's choice.
-        let twin =
-            unsafe { libc::mremap(self.address as *mut libc::c_void, 0, self.len, libc::MREMAP_MAYMOVE) };
+        let twin = unsafe { libc::mremap(self.address as *mut libc::c_void, 0, self.len, libc::MREMAP_MAYMOVE) };
         if twin == libc::MAP_FAILED {
             return Err(Errno::last());
         }
@@ -163,13 +162,7 @@ impl Drop for Mapping {
 
 /// A counter that this process and its children share.
 pub fn shared_counter() -> Result<&'static AtomicU64, Errno> {
-    let area = map_raw(
-        -1,
-        PAGE,
-        libc::PROT_READ | libc::PROT_WRITE,
-        libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-        0,
-    )?;
+    let area = map_raw(-1, PAGE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, 0)?;
     let address = area.address;
     std::mem::forget(area);
     // SAFETY: zeroed, aligned to a page, never unmapped, and only used through the atomic.

@@ -55,13 +55,17 @@ impl SerialPort {
 
     fn out(&self, register: u16, value: u8) {
         // SAFETY: the port was claimed in `open`; the device reads or writes no memory.
-        unsafe { asm!("out dx, al", in("dx") self.base + register, in("al") value, options(nomem, nostack, preserves_flags)) };
+        unsafe {
+            asm!("out dx, al", in("dx") self.base + register, in("al") value, options(nomem, nostack, preserves_flags))
+        };
     }
 
     fn status(&self) -> u8 {
         let value;
         // SAFETY: as in `out`.
-        unsafe { asm!("in al, dx", in("dx") self.base + LINE_STATUS, out("al") value, options(nomem, nostack, preserves_flags)) };
+        unsafe {
+            asm!("in al, dx", in("dx") self.base + LINE_STATUS, out("al") value, options(nomem, nostack, preserves_flags))
+        };
         value
     }
 }

@@ -53,12 +53,8 @@ pub struct Range<'a> {
 /// # Errors
 /// The errno of the call.
 pub fn create(device: BorrowedFd<'_>, range: Range<'_>) -> Result<OwnedFd, Errno> {
-    let mut argument = Create {
-        memfd: range.memfd.as_raw_fd() as u32,
-        flags: FLAGS_CLOEXEC,
-        offset: range.offset,
-        size: range.size,
-    };
+    let mut argument =
+        Create { memfd: range.memfd.as_raw_fd() as u32, flags: FLAGS_CLOEXEC, offset: range.offset, size: range.size };
     ioctl_struct(device, CREATE, &mut argument).map(own)
 }
 
@@ -72,8 +68,7 @@ pub fn create_list(device: BorrowedFd<'_>, ranges: &[Range<'_>]) -> Result<Owned
     }
     let mut list = [ListItem { memfd: 0, pad: 0, offset: 0, size: 0 }; MAX_ITEMS];
     for (item, range) in list.iter_mut().zip(ranges) {
-        *item =
-            ListItem { memfd: range.memfd.as_raw_fd() as u32, pad: 0, offset: range.offset, size: range.size };
+        *item = ListItem { memfd: range.memfd.as_raw_fd() as u32, pad: 0, offset: range.offset, size: range.size };
     }
     let argument = CreateList { flags: FLAGS_CLOEXEC, count: ranges.len() as u32, list };
     ioctl_raw(device.as_raw_fd(), CREATE_LIST, std::ptr::from_ref(&argument) as usize).map(own)

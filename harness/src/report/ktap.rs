@@ -22,7 +22,10 @@ pub fn render(report: &RunReport) -> String {
         out,
         "# Totals: pass:{} fail:{} xfail:{} xpass:{} skip:{} error:{}",
         tally.passed - tally.hazards,
-        count(report, |verdict| matches!(verdict, Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed)),
+        count(report, |verdict| matches!(
+            verdict,
+            Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed
+        )),
         tally.hazards,
         count(report, |verdict| matches!(verdict, Verdict::HazardGone)),
         tally.skipped,

@@ -43,7 +43,10 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
 
 fn heading(out: &mut String, report: &RunReport, style: Style) {
     let setting = &report.setting;
-    let title = format!("Linux {} with series {}, {} kernel, {}", setting.version, setting.series, setting.flavour, setting.accel);
+    let title = format!(
+        "Linux {} with series {}, {} kernel, {}",
+        setting.version, setting.series, setting.flavour, setting.accel
+    );
     let _ = writeln!(out, "{}", style.strong(&title));
     let image: String = setting.image.chars().take(12).collect();
     let how = if setting.built { "built now" } else { "from the cache" };
@@ -70,7 +73,8 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
             }
         }
         let bad = of_area().filter(|verdict| !verdict.verdict.is_as_expected()).map(|verdict| verdict.clause.as_str());
-        let bad: Vec<&str> = clauses.iter().copied().filter(|clause| bad.clone().any(|other| other == *clause)).collect();
+        let bad: Vec<&str> =
+            clauses.iter().copied().filter(|clause| bad.clone().any(|other| other == *clause)).collect();
         let mut counts = format!("{:>3} ok", tally.passed);
         if tally.skipped > 0 {
             let _ = write!(counts, ", {} skipped", tally.skipped);

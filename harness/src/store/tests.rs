@@ -158,11 +158,11 @@ fn the_default_place_follows_the_environment() {
     let var = |cache: &'static str| {
         move |name: &str| match name {
             "XDG_CACHE_HOME" => Some(PathBuf::from(cache)),
-            _ => Some(PathBuf::from("/home/someone")),
+            _ => Some(PathBuf::from("/users/someone")),
         }
     };
     assert_eq!(default_root(var("/big")).unwrap(), Path::new("/big/dmabuf-alias-conformance"));
-    let below_home = Path::new("/home/someone/.cache/dmabuf-alias-conformance");
+    let below_home = Path::new("/users/someone/.cache/dmabuf-alias-conformance");
     assert_eq!(default_root(var("relative")).unwrap(), below_home);
     assert_eq!(default_root(|_| None).unwrap_err().blame, Blame::Host);
 }

@@ -42,7 +42,12 @@ fn check(holds: bool) -> Step {
 }
 
 fn splat() -> Complaint {
-    Complaint { headline: "BUG: KASAN: x".into(), function: None, case: Some(key()), lines: vec!["BUG: KASAN: x".into()] }
+    Complaint {
+        headline: "BUG: KASAN: x".into(),
+        function: None,
+        case: Some(key()),
+        lines: vec!["BUG: KASAN: x".into()],
+    }
 }
 
 #[test]

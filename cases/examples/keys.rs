@@ -1,7 +1,0 @@
-//! Prints the key of every planned run, one a line.
-
-fn main() {
-    for key in cases::suite::keys() {
-        println!("{key}");
-    }
-}
