@@ -135,7 +135,8 @@ fn propose(verdicts: &[CaseVerdict], expectations: &Expectations) -> Result<()> 
         let Some(run) = &verdict.run else { continue };
         match verdict.verdict {
             Verdict::Unreviewed | Verdict::Differs { .. } => expectations.propose(&run.key, &run.text()).map(drop)?,
-            _ => expectations.withdraw(&verdict.key),
+            Verdict::Pass | Verdict::ExpectedHazard { .. } => expectations.withdraw(&verdict.key),
+            _ => {}
         }
     }
     Ok(())
