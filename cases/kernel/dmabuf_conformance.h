@@ -133,6 +133,8 @@ struct dbc_tracked {
 #define DBC_FILE_SAME_BUFFER	(1U << 1) /* same inode as the first file */
 #define DBC_FILE_SAME_PRIVATE	(1U << 2) /* same private_data as the first file */
 #define DBC_FILE_SAME_FOPS	(1U << 3) /* same file operations as the first file */
+#define DBC_FILE_SAME_MAPPING	(1U << 4) /* same f_mapping as the first file */
+#define DBC_FILE_OWN_MAPPING	(1U << 5) /* f_mapping is that of its inode */
 
 /**
  * struct dbc_file_facts - what is known about a descriptor's file

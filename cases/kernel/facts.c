@@ -115,6 +115,10 @@ int dbc_file_facts(struct dbc_context *context, void *arg)
 			facts->relation |= DBC_FILE_SAME_PRIVATE;
 		if (file->f_op == tracker->fops)
 			facts->relation |= DBC_FILE_SAME_FOPS;
+		if (file->f_mapping == tracker->mapping)
+			facts->relation |= DBC_FILE_SAME_MAPPING;
+		if (file->f_mapping == inode->i_mapping)
+			facts->relation |= DBC_FILE_OWN_MAPPING;
 	}
 	fput(file);
 	return 0;

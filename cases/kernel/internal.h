@@ -56,6 +56,7 @@ struct dbc_context {
  * @ino: inode number of the first file
  * @fops: file operations of the first file
  * @private_data: that of the first file
+ * @mapping: f_mapping of the first file; compared, never dereferenced
  * @original: the exporter's callbacks
  * @ops: their copy, with a release callback of our own
  * @on_list_at_release: see &struct dbc_tracked
@@ -73,6 +74,7 @@ struct dbc_tracker {
 	u64 ino;
 	const struct file_operations *fops;
 	void *private_data;
+	struct address_space *mapping;
 	const struct dma_buf_ops *original;
 	struct dma_buf_ops ops;
 	u32 on_list_at_release;

@@ -152,6 +152,7 @@ static struct dbc_tracker *dbc_tracker_create(struct dma_buf *dmabuf)
 	tracker->ino = file_inode(file)->i_ino;
 	tracker->fops = file->f_op;
 	tracker->private_data = file->private_data;
+	tracker->mapping = file->f_mapping;
 	tracker->original = dmabuf->ops;
 	tracker->ops = *dmabuf->ops;
 	tracker->ops.release = dbc_release_wrapper;

@@ -33,10 +33,10 @@ const LONGEST: usize = 120;
 static STAMP: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^(?:<\d+>)?\[ *\d+\.\d+\](?:\[ *[CT]\d+\])? ?").expect("a valid pattern"));
 static FUNCTION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:\bin |\bat |RIP: [0-9a-f]+:)([A-Za-z_][A-Za-z0-9_.]*)\+0x[0-9a-f]+").expect("a valid pattern")
+    Regex::new(r"(?:^ *|\bin |\bat |RIP: [0-9a-f]+:)([A-Za-z_][A-Za-z0-9_.]*)\+0x[0-9a-f]+").expect("a valid pattern")
 });
-static OFFSETS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\+0x[0-9a-f]+/0x[0-9a-f]+|\b(?:0x)?[0-9a-f]{16}\b").expect("a valid pattern"));
+static OFFSET: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\+0x[0-9a-f]+/0x[0-9a-f]+").expect("a valid pattern"));
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(?:0x)?[0-9a-f]{16}\b").expect("a valid pattern"));
 
 /// A console line without its time stamp.
 pub fn without_stamp(line: &str) -> &str {
@@ -70,7 +70,7 @@ pub fn scan(console: &[u8]) -> Vec<Complaint> {
             }
             _ if starts => {
                 complaints.push(Complaint {
-                    headline: OFFSETS.replace_all(message, "").trim().to_string(),
+                    headline: ADDRESS.replace_all(&OFFSET.replace_all(message, ""), "<address>").trim().to_string(),
                     function: None,
                     case: case.clone(),
                     lines: vec![message.to_string()],
@@ -81,10 +81,49 @@ pub fn scan(console: &[u8]) -> Vec<Complaint> {
         }
     }
     for complaint in &mut complaints {
-        let named = |line: &String| FUNCTION.captures(line).map(|found| found[1].to_string());
-        complaint.function = complaint.lines.iter().find_map(named);
+        complaint.function = culprit(&complaint.lines);
     }
     complaints
+}
+
+/// Functions that notice a fault, or that every caller goes through: the one to name is the first that is none of them.
+const MESSENGERS: &[&str] = &[
+    "__asan",
+    "__fput",
+    "__kasan",
+    "__list_",
+    "__lock_acquire",
+    "__warn",
+    "_raw_",
+    "check_",
+    "dump_stack",
+    "file_ref_",
+    "fortify_",
+    "kasan_",
+    "list_",
+    "lock_",
+    "lockdep_",
+    "mutex_",
+    "print_",
+    "refcount_",
+    "report_",
+    "ww_mutex_",
+];
+
+/// The function that a report is about.
+fn culprit(lines: &[String]) -> Option<String> {
+    let named = || lines.iter().filter_map(|line| FUNCTION.captures(line)).map(|found| found[1].to_string());
+    let messenger = |name: &String| MESSENGERS.iter().any(|prefix| name.starts_with(prefix));
+    named().find(|name| !messenger(name)).or_else(|| named().next())
+}
+
+/// Whether a line of a report helps nobody who reads it in a mail: registers, code bytes, guesses of the unwinder.
+pub fn is_noise(line: &str) -> bool {
+    static NOISE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^(Code: |Tainted: |RSP: |R[A-Z0-9]{2}: |[FC]S: |CR2: |DR\d: |PKRU: |ORIG_RAX| *\? |={20}|-{20}|#PF: |PGD )")
+            .expect("a valid pattern")
+    });
+    NOISE.is_match(line)
 }
 
 /// Whether the report has come to its natural end: the end of its trace or of its frame.
@@ -122,6 +161,27 @@ mod tests {
         assert_eq!(complaints[0].headline, "BUG: KASAN: slab-use-after-free in dma_buf_poll");
         assert_eq!(complaints[0].function.as_deref(), Some("dma_buf_poll"));
         assert_eq!(complaints[0].lines.len(), 6);
+    }
+
+    #[test]
+    fn the_culprit_is_not_the_one_who_noticed() {
+        let lines = [
+            "RIP: 0010:__list_del_entry_valid_or_report+0x11a/0x210",
+            "Call Trace:",
+            " <TASK>",
+            " ? __might_sleep+0xfc/0x150",
+            " dma_buf_file_release+0x94/0x250",
+            " __fput+0x199/0x690",
+        ];
+        assert_eq!(culprit(&lines.map(String::from)).as_deref(), Some("dma_buf_file_release"));
+        assert!(is_noise("RAX: 0000000000000011 RBX: ffff888000a7f898 RCX: ffffffff812fbcf5") && !is_noise(lines[4]));
+    }
+
+    #[test]
+    fn addresses_do_not_make_two_runs_differ() {
+        let line = "[    1.0] list_del corruption, ffff888000b83c98->next is LIST_POISON1 (dead000000000100)\n";
+        let complaints = scan(line.as_bytes());
+        assert_eq!(complaints[0].headline, "list_del corruption, <address>->next is LIST_POISON1 (<address>)");
     }
 
     #[test]

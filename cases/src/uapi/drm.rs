@@ -33,11 +33,24 @@ struct VgemFenceSignal {
     flags: u32,
 }
 
+/// `struct drm_mode_create_dumb` of include/uapi/drm/drm_mode.h.
+#[repr(C)]
+struct CreateDumb {
+    height: u32,
+    width: u32,
+    bpp: u32,
+    flags: u32,
+    handle: u32,
+    pitch: u32,
+    size: u64,
+}
+
 const VGEM_FENCE_WRITE: u32 = 1;
 const VGEM_FENCE_ATTACH: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x41, size_of::<VgemFenceAttach>());
 const VGEM_FENCE_SIGNAL: u32 = ioc(IOC_WRITE, b'd', 0x42, size_of::<VgemFenceSignal>());
 const PRIME_HANDLE_TO_FD: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2d, size_of::<PrimeHandle>());
 const PRIME_FD_TO_HANDLE: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2e, size_of::<PrimeHandle>());
+const MODE_CREATE_DUMB: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0xb2, size_of::<CreateDumb>());
 const GEM_CLOSE: u32 = ioc(IOC_WRITE, b'd', 0x09, size_of::<GemClose>());
 
 /// `DRM_IOCTL_PRIME_FD_TO_HANDLE`: imports a dma-buf.
@@ -59,6 +72,17 @@ pub fn export(device: BorrowedFd<'_>, handle: u32, flags: u32) -> Result<OwnedFd
     let mut argument = PrimeHandle { handle, flags, fd: -1 };
     ioctl_struct(device, PRIME_HANDLE_TO_FD, &mut argument)?;
     Ok(own(argument.fd))
+}
+
+/// `DRM_IOCTL_MODE_CREATE_DUMB`: a buffer of the driver's own of `pages` pages, as a handle.
+///
+/// # Errors
+/// The errno of the call.
+pub fn create_dumb(device: BorrowedFd<'_>, pages: u32) -> Result<u32, Errno> {
+    // A line of 1024 pixels of four bytes is a page.
+    let mut argument = CreateDumb { height: pages, width: 1024, bpp: 32, flags: 0, handle: 0, pitch: 0, size: 0 };
+    ioctl_struct(device, MODE_CREATE_DUMB, &mut argument)?;
+    Ok(argument.handle)
 }
 
 /// `DRM_IOCTL_GEM_CLOSE`: gives up a handle.

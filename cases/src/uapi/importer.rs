@@ -245,6 +245,10 @@ pub struct FileFacts {
     pub same_private_data: bool,
     /// Its file operations are those of the file made at export.
     pub same_file_operations: bool,
+    /// Its `f_mapping` is that of the file made at export.
+    pub same_mapping: bool,
+    /// Its `f_mapping` is that of its inode, as it is unless an exporter has put another one there.
+    pub own_mapping: bool,
 }
 
 /// Bookkeeping over every open importer, to find what was leaked.
@@ -376,6 +380,8 @@ impl Importer {
             same_buffer: facts.relation & 2 != 0,
             same_private_data: facts.relation & 4 != 0,
             same_file_operations: facts.relation & 8 != 0,
+            same_mapping: facts.relation & 16 != 0,
+            own_mapping: facts.relation & 32 != 0,
         })
     }
 

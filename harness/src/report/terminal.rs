@@ -6,7 +6,7 @@ use std::fmt::Write;
 use cases::clause;
 use cases::suite;
 
-use crate::oops::Complaint;
+use crate::oops::{Complaint, is_noise};
 use crate::report::style::Style;
 use crate::run_report::{RunReport, tally};
 use crate::transcript::{CaseRun, Step, step_text};
@@ -15,7 +15,7 @@ use crate::verdict::{CaseVerdict, Verdict};
 /// Lines of a transcript shown around a failure.
 const CONTEXT: usize = 6;
 /// Lines of a splat shown.
-const SPLAT: usize = 24;
+const SPLAT: usize = 14;
 /// Failures shown in full; the others by one line each.
 const IN_FULL: usize = 5;
 
@@ -142,8 +142,11 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
         }
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => {}
     }
-    for complaint in &verdict.complaints {
-        splat(out, complaint, style);
+    if let Some((first, more)) = verdict.complaints.split_first() {
+        splat(out, first, style);
+        if !more.is_empty() {
+            let _ = writeln!(out, "    {}", style.faint(&format!("and {} more complaints while it ran", more.len())));
+        }
     }
     let _ = writeln!(out, "  {} {repeat}", style.faint("again:"));
     if let Some((case, _)) = suite::find(&verdict.key) {
@@ -175,11 +178,12 @@ fn transcript(out: &mut String, run: Option<&CaseRun>, style: Style) {
 fn splat(out: &mut String, complaint: &Complaint, style: Style) {
     let function = complaint.function.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
     let _ = writeln!(out, "  {}{function}", style.bad("kernel log:"));
-    for line in complaint.lines.iter().take(SPLAT) {
+    let telling: Vec<&String> = complaint.lines.iter().filter(|line| !is_noise(line)).collect();
+    for line in telling.iter().take(SPLAT) {
         let _ = writeln!(out, "    {}", printable(line));
     }
-    if complaint.lines.len() > SPLAT {
-        let _ = writeln!(out, "    {}", style.faint(&format!("... {} more lines", complaint.lines.len() - SPLAT)));
+    if telling.len() > SPLAT {
+        let _ = writeln!(out, "    {}", style.faint("... the rest is in the recording"));
     }
 }
 

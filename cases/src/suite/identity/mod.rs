@@ -1,5 +1,6 @@
 //! Identity: one buffer, whatever descriptor shows it.
 
+pub mod address_space;
 pub mod enumeration;
 pub mod fdinfo;
 pub mod memfd;
