@@ -69,8 +69,8 @@ impl KernelLog {
 
     /// Writes a mark that the console will show.
     pub fn mark(&self, text: &str) {
-        // Priority 6 of facility 1 (user level): shown on the console with loglevel=7 and above all kernel noise.
-        let _ = (&self.device).write(format!("<14>{text}\n").as_bytes());
+        // A notice (5) of facility 1, user level.
+        let _ = (&self.device).write(format!("<13>{text}\n").as_bytes());
     }
 
     /// Reads every record since the last call and gives back the first complaint among them.

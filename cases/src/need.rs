@@ -20,12 +20,22 @@ pub enum Need {
     Bufinfo,
     /// The system calls of 32-bit programs.
     Ia32,
+    /// Allocations that fail on demand: `/proc/self/fail-nth`.
+    FaultInjection,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: &'static [Need] =
-        &[Need::Derive, Need::NoDerive, Need::TestImporter, Need::Vgem, Need::SwSync, Need::Bufinfo, Need::Ia32];
+    pub const ALL: &'static [Need] = &[
+        Need::Derive,
+        Need::NoDerive,
+        Need::TestImporter,
+        Need::Vgem,
+        Need::SwSync,
+        Need::Bufinfo,
+        Need::Ia32,
+        Need::FaultInjection,
+    ];
 
     /// Name in records and reports.
     pub fn name(self) -> &'static str {
@@ -37,6 +47,21 @@ impl Need {
             Need::SwSync => "sw-sync",
             Need::Bufinfo => "bufinfo",
             Need::Ia32 => "ia32",
+            Need::FaultInjection => "fault-injection",
+        }
+    }
+
+    /// The kernel option that brings it. A kernel that was built with the option has to meet the need; one without it is
+    /// not to blame. Nothing for needs that do not depend on an option.
+    pub fn option(self) -> Option<&'static str> {
+        match self {
+            Need::Derive | Need::NoDerive => None,
+            Need::TestImporter => Some("CONFIG_DMABUF_CONFORMANCE"),
+            Need::Vgem => Some("CONFIG_DRM_VGEM"),
+            Need::SwSync => Some("CONFIG_SW_SYNC"),
+            Need::Bufinfo => Some("CONFIG_DEBUG_FS"),
+            Need::Ia32 => Some("CONFIG_IA32_EMULATION"),
+            Need::FaultInjection => Some("CONFIG_FAIL_PAGE_ALLOC"),
         }
     }
 

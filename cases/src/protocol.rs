@@ -162,14 +162,10 @@ pub enum Outcome {
 /// Prefix of the marks that the runner writes into the kernel log, so that the console can be cut into cases.
 pub const KMSG_MARK: &str = "conformance:";
 
-/// The kernel log line that opens a case.
+/// The kernel log line that opens a case. There is none that closes it: what the kernel says after a case and before the
+/// next one belongs to the case that left it in that state.
 pub fn begin_mark(case: &CaseKey) -> String {
     format!("{KMSG_MARK} begin {case}")
-}
-
-/// The kernel log line that closes a case.
-pub fn end_mark(case: &CaseKey) -> String {
-    format!("{KMSG_MARK} end {case}")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::channel::Channel;
 use crate::init::Planned;
 use crate::kernel_log::KernelLog;
-use crate::protocol::{Outcome, Record, begin_mark, end_mark};
+use crate::protocol::{Outcome, Record, begin_mark};
 use crate::steps::{Steps, Stop};
 use crate::uapi::importer::{Count, Importer};
 use crate::uapi::process::{self, Ending};
@@ -81,7 +81,6 @@ impl<'a> Runner<'a> {
             let _ = importer.drain();
         }
         let ms = start.elapsed().as_millis() as u64;
-        self.mark(&end_mark(key));
         self.channel.send(Record::End { case: key.clone(), outcome, ms });
         !stuck
     }

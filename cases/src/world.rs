@@ -7,9 +7,9 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
+use crate::fixture::buffer::{Buffer, export};
 use crate::fixture::facts::BUFINFO;
-use crate::fixture::{fence, vgem};
+use crate::fixture::{fault, fence, vgem};
 use crate::need::Need;
 use crate::steps::errno_name;
 use crate::uapi::importer::Importer;
@@ -19,6 +19,9 @@ use crate::uapi::{compat, dma_buf, ioctl_address};
 #[derive(Debug, Default)]
 pub struct World {
     missing: BTreeMap<Need, String>,
+    /// The buffer that was probed with. It stays open: a kernel that gets the end of a buffer wrong is to be found out by
+    /// a case, which can say what is wrong, and not by the probe before all of them.
+    _probed: Option<Buffer>,
 }
 
 impl World {
@@ -35,11 +38,13 @@ impl World {
                 missing.insert(Need::TestImporter, format!("/dev/dmabuf-conformance: {}", errno_name(errno)));
             }
         }
-        match derive_known() {
+        let probed = Exporter::ALL.iter().map(|exporter| export(*exporter, 1)).find(Result::is_ok);
+        let probed = probed.unwrap_or(Err(Errno::ENODEV));
+        match probed.as_ref().map(derive_known) {
             Ok(true) => missing.insert(Need::NoDerive, "this kernel has DMA_BUF_IOCTL_DERIVE".into()),
             Ok(false) => missing.insert(Need::Derive, "this kernel answers DMA_BUF_IOCTL_DERIVE with ENOTTY".into()),
             Err(errno) => {
-                let why = format!("no buffer to probe with: {}", errno_name(errno));
+                let why = format!("no buffer to probe with: {}", errno_name(*errno));
                 missing.insert(Need::NoDerive, why.clone());
                 missing.insert(Need::Derive, why)
             }
@@ -49,12 +54,13 @@ impl World {
             (Need::SwSync, fence::SW_SYNC),
             (Need::Bufinfo, BUFINFO),
             (Need::Ia32, compat::PRESENT),
+            (Need::FaultInjection, fault::FAIL_NTH),
         ] {
             if !Path::new(path).exists() {
                 missing.insert(need, format!("{path} is not there"));
             }
         }
-        World { missing }
+        World { missing, _probed: probed.ok() }
     }
 
     /// The first of `needs` that is not met, with the reason.
@@ -66,9 +72,6 @@ impl World {
 /// Asks with an argument that cannot be read: a kernel that knows the request gets no further than that, so the probe makes
 /// no alias and cannot trip over what a wrong implementation does with one. Any answer but ENOTTY means that the kernel
 /// knows the ioctl; whether it is right is for the cases to say.
-fn derive_known() -> Result<bool, Errno> {
-    let buffer = Exporter::ALL.iter().map(|exporter| export(*exporter, 1)).find(Result::is_ok);
-    let buffer = buffer.unwrap_or(Err(Errno::ENODEV))?;
-    let answer = ioctl_address(buffer.primary.as_fd(), dma_buf::derive_request(), 0);
-    Ok(answer != Err(Errno::ENOTTY))
+fn derive_known(buffer: &Buffer) -> bool {
+    ioctl_address(buffer.primary.as_fd(), dma_buf::derive_request(), 0) != Err(Errno::ENOTTY)
 }

@@ -142,7 +142,6 @@ mod tests {
     const CONSOLE: &str = "\
 [    1.000000] Run /init as init process\n\
 [    2.000000] conformance: begin lifetime/a@udmabuf\n\
-[    2.100000] conformance: end lifetime/a@udmabuf\n\
 [    2.200000] conformance: begin lifetime/b@udmabuf\n\
 [    2.300000] ==================================================================\n\
 [    2.300001] BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0\n\
@@ -151,7 +150,7 @@ mod tests {
 [    2.300004]  <TASK>\n\
 [    2.300005]  dma_buf_poll+0x1b/0x2f0\n\
 [    2.300006]  </TASK>\n\
-[    2.400000] conformance: end lifetime/b@udmabuf\n";
+[    2.400000] random: chatter after it\n";
 
     #[test]
     fn a_splat_is_tied_to_its_case_and_function() {

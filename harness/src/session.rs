@@ -45,6 +45,10 @@ pub struct GuestRun {
     pub planned: Vec<CaseKey>,
 }
 
+/// After so many guests in a row that got through one case only, a session is given up. Where every case breaks the
+/// kernel, as when the first export already leaves a dangling list, the others would only say so again, at a boot each.
+const FUTILE_GUESTS: usize = 12;
+
 impl Session<'_> {
     /// Boots guests until every planned case has had its chance.
     ///
@@ -53,6 +57,7 @@ impl Session<'_> {
     pub fn record(&self, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Vec<GuestRun>> {
         let mut guests = Vec::new();
         let mut left: Vec<CaseKey> = plan.to_vec();
+        let mut futile = 0;
         while !left.is_empty() {
             let dir = self.dir.join(format!("guest-{}", guests.len() + 1));
             std::fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
@@ -67,8 +72,9 @@ impl Session<'_> {
             left = planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
             // A guest in which nothing begins would be booted for ever; what is left is lost.
             let stuck = begun.is_empty();
+            futile = if begun.len() == 1 { futile + 1 } else { 0 };
             guests.push(GuestRun { recording, planned });
-            if interrupted || stuck {
+            if interrupted || stuck || futile == FUTILE_GUESTS {
                 break;
             }
         }

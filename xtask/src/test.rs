@@ -12,7 +12,7 @@ use harness::error::{Blame, Context, Error, Result, io};
 use harness::exit_code::ExitCode;
 use harness::expectation::Expectations;
 use harness::guest::Patience;
-use harness::kbuild::ImageFacts;
+use harness::kbuild::KernelImage;
 use harness::progress::Progress;
 use harness::report::{ktap, style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
@@ -53,7 +53,7 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
     let timing = Timing { kernel: made.seconds, guest_program, guests: start.elapsed().as_secs_f64() };
 
     let expectations = Expectations::new(&workspace::snapshots());
-    let judged = judge_all(&plan, &guests, &met(&made.image.facts), &expectations)?;
+    let judged = judge_all(&plan, &guests, &met(&made.image)?, &expectations)?;
     propose(&judged.verdicts, &expectations)?;
     let report = RunReport {
         schema: SCHEMA,
@@ -68,10 +68,17 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
     Ok(report.exit_code())
 }
 
-/// What a kernel of these flavours has to have: everything, and the ioctl exactly when its own header defines it.
-fn met(facts: &ImageFacts) -> BTreeSet<Need> {
-    let absent = if facts.defines_derive { Need::NoDerive } else { Need::Derive };
-    Need::ALL.iter().copied().filter(|need| *need != absent).collect()
+/// What this kernel has to have: what its configuration brings, and the ioctl exactly when its own header defines it.
+fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
+    let path = image.dir.join("config");
+    let config = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
+    let on = |option: &str| config.lines().any(|line| line.strip_prefix(option) == Some("=y"));
+    let met = Need::ALL.iter().copied().filter(|need| match need {
+        Need::Derive => image.facts.defines_derive,
+        Need::NoDerive => !image.facts.defines_derive,
+        need => need.option().is_none_or(on),
+    });
+    Ok(met.collect())
 }
 
 fn accel(choice: AccelChoice) -> (Accel, &'static str) {

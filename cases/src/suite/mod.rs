@@ -18,6 +18,7 @@ use crate::protocol::CaseKey;
 /// Every case, in the order in which they run: what is cheap and basic first.
 pub const CASES: &[Case] = &[
     before::absent::CASE,
+    lifetime::closing_dups::CASE,
     uapi::layout::CASE,
     uapi::flags::CASE,
     uapi::bad_argument::CASE,
@@ -73,13 +74,14 @@ pub const CASES: &[Case] = &[
     fences::write_through_read_only::CASE,
     fences::write_through_rdonly_export::CASE,
     lifetime::closing_orders::CASE,
-    lifetime::closing_dups::CASE,
     lifetime::leaves_list_once::CASE,
     lifetime::alias_alone::CASE,
     lifetime::mapping_outlives::CASE,
     lifetime::mapping_outlives_export::CASE,
     lifetime::killed_holders::CASE,
     lifetime::in_flight::CASE,
+    lifetime::failed_allocation::CASE,
+    lifetime::failed_export::CASE,
     lifetime::many_aliases::CASE,
     lifetime::races::CASE,
     hazards::reexport::CASE,

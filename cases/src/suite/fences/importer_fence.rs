@@ -24,6 +24,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let family = s.family(primary)?.into_vec();
+    s.must_balance(&watch, &family[0], &family[2])?;
 
     for (via, write) in [(2, true), (3, false)] {
         let handle = s.vgem_import(&vgem, &family[via]);

@@ -22,6 +22,8 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let (watch, family) = quiet_family(exporter)?;
+    s.must_balance(&watch, &family[0], &family[2])?;
     for polled in 0..4 {
         for way in [Way::Read, Way::Write] {
             if !(counts_come_back(s, exporter, polled, way)? && all_closed(s, exporter, polled, way)?) {

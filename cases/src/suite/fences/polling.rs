@@ -8,6 +8,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, poll_now, poll_text};
 use crate::fixture::poller::{Sleeper, Wakeups};
+use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps};
 use crate::uapi::dma_buf::Way;
 
@@ -15,12 +16,14 @@ crate::case! {
     /// Through every descriptor a pending write fence holds back POLLIN and POLLOUT and a pending read fence POLLOUT
     /// only, for poll and for epoll. When it signals, every descriptor in an epoll set is reported and every process
     /// that sleeps in poll wakes up, whichever descriptor each of them holds.
-    "F-2", Contract, Exporter::MAIN, [Derive, SwSync]
+    "F-2", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
     let family = s.family(primary)?.into_vec();
+    s.must_balance(&watch, &family[0], &family[2])?;
     judge(s, &family)
 }
 

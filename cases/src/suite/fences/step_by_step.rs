@@ -8,6 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, pending, poll_now, poll_text, way_text};
+use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::sync_file;
@@ -16,12 +17,14 @@ crate::case! {
     /// Fences of one timeline that come in through different descriptors and signal one by one: after every step all
     /// descriptors agree on what is pending, and the sync_file that each exported for fence n is signalled from step n
     /// on. The same for as many timelines of one fence each.
-    "F-3", Contract, Exporter::MAIN, [Derive, SwSync]
+    "F-3", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
     let family = s.family(primary)?.into_vec();
+    s.must_balance(&watch, &family[0], &family[2])?;
     one_timeline(s, &family)?;
     many_timelines(s, &family)
 }

@@ -20,6 +20,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let (len, primary) = (buffer.len(), buffer.primary);
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    s.must_balance(&watch, &primary, &alias)?;
     s.close(primary);
     let importer = watch.importer();
     for (direction, text) in

@@ -23,6 +23,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let seen = memory::map(alias.as_fd(), 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
     let seen = seen.map_err(errno_name).or_broken("mapping an alias")?;
+    s.must_balance(&watch, &primary, &alias)?;
     s.close(primary);
 
     let importer = watch.importer();

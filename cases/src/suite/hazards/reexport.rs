@@ -9,6 +9,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::RW;
 use crate::fixture::vgem::Vgem;
+use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
@@ -23,8 +24,10 @@ crate::case! {
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let vgem = Vgem::open()?;
     let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // With the primary open the holder of the alias might as well have been given that; the way must not depend on it.
+    s.must_balance(&watch, &primary, &alias)?;
     s.close(primary);
     s.fails_with("the alias itself cannot be mapped for writing", &write_a_byte(&alias), Errno::EACCES);
 

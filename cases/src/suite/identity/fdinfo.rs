@@ -46,7 +46,7 @@ fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> Step {
             (got.size, got.exporter, got.name),
             (want.size, want.exporter.clone(), want.name.clone()),
         );
-        let detail = format!("it is {} more than one reference for each descriptor", got.count - want.count);
+        let detail = format!("it is {} instead of {}", got.count, want.count);
         s.check(
             format!("{when}: the count through {} is one for each descriptor", fd.name),
             got.count == want.count,

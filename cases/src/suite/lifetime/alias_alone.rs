@@ -32,6 +32,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let watch = Watch::start(&primary)?;
     s.fill(&primary, len, 3)?;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
+    s.must_balance(&watch, &primary, &alias)?;
     s.close(primary);
 
     let dead = watch.not_alive()?;

@@ -31,6 +31,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
     let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+    s.must_balance(&watch, &family.primary, &family.read_only)?;
     let timeline = Timeline::new()?;
     let first = holder(&family, None)?;
     let second = holder(&family, Some(&timeline))?;

@@ -3,6 +3,8 @@
 pub mod alias_alone;
 pub mod closing_dups;
 pub mod closing_orders;
+pub mod failed_allocation;
+pub mod failed_export;
 pub mod importer_steps;
 pub mod in_flight;
 pub mod killed_holders;

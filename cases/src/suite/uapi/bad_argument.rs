@@ -1,5 +1,7 @@
 //! DERIVE on memory that it cannot read or cannot write.
 
+use std::os::fd::AsFd;
+
 use nix::errno::Errno;
 use nix::libc;
 
@@ -27,6 +29,12 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    let books = Books::open(&watch, &primary)?;
+    drop(dma_buf::derive(primary.as_fd(), RDONLY));
+    // Else every refusal below would be blamed for what a success leaves behind.
+    if !s.check_balanced(&books, "an alias is derived and closed again")? {
+        return Ok(());
+    }
     let area = anonymous(2 * PAGE, RW).map_err(errno_name).or_broken("two pages for arguments")?;
     let gone = {
         let mapping = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page to unmap")?;

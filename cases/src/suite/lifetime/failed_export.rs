@@ -1,0 +1,34 @@
+//! Exporting a buffer when memory runs out at any point inside it.
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::buffer::Exporting;
+use crate::fixture::fault::FailNth;
+use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::suite::lifetime::failed_allocation::every_allocation;
+use crate::uapi::importer::{Count, Importer};
+
+crate::case! {
+    /// With the first, second, third ... allocation inside an export failing, until one succeeds: the caller gets ENOMEM,
+    /// and no buffer stays on the kernel's list.
+    "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection]
+}
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let listed = || -> Step<Count> { Ok(importer.totals().map_err(errno_name).or_broken("counting buffers")?.listed) };
+    let before = listed()?;
+    if before == Count::Unknown {
+        return Err(Stop::Broken("the test importer does not find this kernel's list of buffers".into()));
+    }
+    let exporting = Exporting::prepare(exporter, 2).map_err(errno_name).or_broken("preparing an export")?;
+    let fail = FailNth::prepare()?;
+    let unbalanced = || {
+        let now = listed()?;
+        Ok((now != before).then(|| format!("{now} buffers on the list, {before} before")))
+    };
+    let outcome = every_allocation(&fail, || exporting.export(), unbalanced)?;
+    let sentence = format!("export({}) with any allocation failing: ENOMEM, nothing left behind", exporter.name());
+    s.check(sentence, outcome.is_none(), outcome.unwrap_or_default());
+    Ok(())
+}
