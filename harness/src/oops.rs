@@ -149,8 +149,7 @@ mod tests {
 [    2.300003] Call Trace:\n\
 [    2.300004]  <TASK>\n\
 [    2.300005]  dma_buf_poll+0x1b/0x2f0\n\
-[    2.300006]  </TASK>\n\
-[    2.400000] random: chatter after it\n";
+[    2.300006]  </TASK>\n";
 
     #[test]
     fn a_splat_is_tied_to_its_case_and_function() {

@@ -5,6 +5,7 @@ use cases::clause::{self, CLAUSES, Clause};
 use cases::suite;
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode;
+use harness::report::style::wrap;
 use harness::spec::near;
 
 /// Prints the explanation.
@@ -31,15 +32,15 @@ pub fn run(what: &str) -> Result<ExitCode> {
 }
 
 fn explain_clause(clause: &Clause) {
-    println!("{}  {}", clause.id, wrapped(clause.claim, "      "));
-    println!("\n  why   {}", wrapped(clause.why, "        "));
+    println!("{}  {}", clause.id, wrap(clause.claim, "      "));
+    println!("\n  why   {}", wrap(clause.why, "        "));
     println!();
     let mut any = false;
     for case in suite::CASES.iter().filter(|case| case.clause == clause.id) {
         any = true;
         let exporters: Vec<&str> = case.exporters.iter().map(|exporter| exporter.name()).collect();
         println!("  case  {}  ({}, on {})", case.id(), case.judgement.name(), exporters.join(", "));
-        println!("        {}", wrapped(&case.claim_text(), "        "));
+        println!("        {}", wrap(&case.claim_text(), "        "));
     }
     if !any {
         println!("  No case judges this clause yet.");
@@ -48,7 +49,7 @@ fn explain_clause(clause: &Clause) {
 
 fn explain_case(case: &Case) {
     println!("{}", case.id());
-    println!("  {}", wrapped(&case.claim_text(), "  "));
+    println!("  {}", wrap(&case.claim_text(), "  "));
     let exporters: Vec<&str> = case.exporters.iter().map(|exporter| exporter.name()).collect();
     let needs: Vec<&str> = case.needs.iter().map(|need| need.name()).collect();
     println!("  exporters  {}", exporters.join(", "));
@@ -56,34 +57,16 @@ fn explain_case(case: &Case) {
     match case.judgement {
         Judgement::Contract => println!("  judgement  contract: a violation is a failure on every kernel"),
         Judgement::Hazard(reason) => {
-            println!("  judgement  hazard, expected to be there: {}", wrapped(reason, "             "))
+            println!("  judgement  hazard, expected to be there: {}", wrap(reason, "             "))
         }
         Judgement::Record => println!("  judgement  record: there is no rule; a change shows as a difference"),
     }
     println!("  source     cases/src/suite/{}.rs", case.id());
     if let Some(clause) = clause::find(case.clause) {
-        println!("  clause     {}: {}", clause.id, wrapped(clause.claim, "             "));
-        println!("  why        {}", wrapped(clause.why, "             "));
+        println!("  clause     {}: {}", clause.id, wrap(clause.claim, "             "));
+        println!("  why        {}", wrap(clause.why, "             "));
     }
     println!();
-}
-
-fn wrapped(text: &str, indent: &str) -> String {
-    let mut out = String::new();
-    let mut column = indent.len();
-    for word in text.split_whitespace() {
-        if column + word.len() > 108 && !out.is_empty() {
-            out.push('\n');
-            out.push_str(indent);
-            column = indent.len();
-        } else if !out.is_empty() {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += word.len();
-    }
-    out
 }
 
 fn unknown(what: &str) -> Error {

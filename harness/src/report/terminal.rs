@@ -7,7 +7,7 @@ use cases::clause;
 use cases::suite;
 
 use crate::oops::{Complaint, is_noise};
-use crate::report::style::Style;
+use crate::report::style::{Style, wrap};
 use crate::run_report::{RunReport, tally};
 use crate::transcript::{CaseRun, Step, step_text};
 use crate::verdict::{CaseVerdict, Verdict};
@@ -66,26 +66,31 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
     for name in areas {
         let of_area = || report.verdicts.iter().filter(|verdict| area(verdict) == name);
         let tally = tally(of_area());
-        let mut clauses: Vec<&str> = Vec::new();
-        for verdict in of_area() {
-            if !clauses.contains(&verdict.clause.as_str()) {
-                clauses.push(&verdict.clause);
-            }
-        }
-        let bad = of_area().filter(|verdict| !verdict.verdict.is_as_expected()).map(|verdict| verdict.clause.as_str());
-        let bad: Vec<&str> =
-            clauses.iter().copied().filter(|clause| bad.clone().any(|other| other == *clause)).collect();
+        let clauses = in_contract_order(of_area());
+        let bad = in_contract_order(of_area().filter(|verdict| !verdict.verdict.is_as_expected()));
         let mut counts = format!("{:>3} ok", tally.passed);
         if tally.skipped > 0 {
             let _ = write!(counts, ", {} skipped", tally.skipped);
         }
-        let mark = if bad.is_empty() { style.good("ok  ") } else { style.bad("FAIL") };
-        let what = if bad.is_empty() { clauses.join(" ") } else { style.bad(&bad.join(" ")) };
         if tally.failed > 0 {
             let _ = write!(counts, ", {} NOT", tally.failed);
         }
+        let only_new =
+            of_area().all(|verdict| verdict.verdict.is_as_expected() || verdict.verdict == Verdict::Unreviewed);
+        let mark = match (bad.is_empty(), only_new) {
+            (true, _) => style.good("ok  "),
+            (false, true) => style.notable("NEW "),
+            (false, false) => style.bad("FAIL"),
+        };
+        let what = if bad.is_empty() { clauses.join(" ") } else { style.bad(&bad.join(" ")) };
         let _ = writeln!(out, "  {mark} {name:<9} {counts:<24} {what}");
     }
+}
+
+/// The clauses of some verdicts, each once, as the contract orders them.
+fn in_contract_order<'a>(verdicts: impl Iterator<Item = &'a CaseVerdict>) -> Vec<&'static str> {
+    let judged: Vec<&str> = verdicts.map(|verdict| verdict.clause.as_str()).collect();
+    clause::CLAUSES.iter().map(|clause| clause.id).filter(|id| judged.contains(id)).collect()
 }
 
 fn area(verdict: &CaseVerdict) -> String {
@@ -102,12 +107,12 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
     };
     let _ = writeln!(out, "{word}  {}", style.strong(&verdict.key.0));
     if let Some(clause) = clause::find(&verdict.clause) {
-        let _ = writeln!(out, "  clause: {}", clause.claim);
+        let _ = writeln!(out, "  clause: {}", wrap(clause.claim, "          "));
     }
     match &verdict.verdict {
         Verdict::Failed { reasons } => {
             for reason in reasons.iter().take(4) {
-                let _ = writeln!(out, "  {} {reason}", style.bad("violated:"));
+                let _ = writeln!(out, "  {} {}", style.bad("violated:"), wrap(reason, "            "));
             }
             if reasons.len() > 4 {
                 let _ = writeln!(out, "  and {} more violations in this case", reasons.len() - 4);
@@ -209,14 +214,8 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
     let timing = report.timing;
     let _ = writeln!(out);
     if tally.hazards > 0 {
-        let hazards: Vec<&str> = report
-            .verdicts
-            .iter()
-            .filter(|verdict| matches!(verdict.verdict, Verdict::ExpectedHazard { .. }))
-            .map(|verdict| verdict.clause.as_str())
-            .collect();
-        let mut unique = hazards.clone();
-        unique.dedup();
+        let hazard = |verdict: &&CaseVerdict| matches!(verdict.verdict, Verdict::ExpectedHazard { .. });
+        let unique = in_contract_order(report.verdicts.iter().filter(hazard));
         let _ = writeln!(out, "known limits confirmed: {} (cargo xtask explain CLAUSE says why)", unique.join(" "));
     }
     let guests = if report.guests == 1 { "1 guest".into() } else { format!("{} guests", report.guests) };
