@@ -151,9 +151,7 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
     if let Some(run) = run {
         reasons.extend(run.failed_checks().map(|(sentence, detail)| format!("{sentence}: {detail}")));
     }
-    for complaint in &evidence.complaints {
-        reasons.push(format!("the kernel complained: {}", complaint.headline));
-    }
+    reasons.extend(complained(&evidence.complaints));
     let Some((run, outcome)) = run.and_then(|run| Some((run, run.outcome.as_ref()?))) else {
         let how = match run.and_then(CaseRun::open_step) {
             Some(step) => format!("{} during {step}", evidence.loss),
@@ -199,6 +197,22 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
         };
     }
     compare(run, expectations).unwrap_or(Verdict::Pass)
+}
+
+/// One sentence for each headline, however often it came.
+fn complained(complaints: &[Complaint]) -> Vec<String> {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for complaint in complaints {
+        match counted.iter_mut().find(|(headline, _)| *headline == complaint.headline) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((&complaint.headline, 1)),
+        }
+    }
+    let sentence = |(headline, count): (&str, usize)| match count {
+        1 => format!("the kernel complained: {headline}"),
+        count => format!("the kernel complained {count} times: {headline}"),
+    };
+    counted.into_iter().map(sentence).collect()
 }
 
 fn during(run: &CaseRun) -> String {

@@ -82,6 +82,12 @@ fn a_complaint_turns_a_pass_into_a_failure() {
 }
 
 #[test]
+fn a_complaint_that_comes_again_is_one_reason() {
+    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![splat(), splat()], true);
+    assert_eq!(verdict, Verdict::Failed { reasons: vec!["the kernel complained 2 times: BUG: KASAN: x".into()] });
+}
+
+#[test]
 fn a_complaint_turns_a_skip_into_a_failure() {
     let skip = Outcome::Skip { need: "no-derive".into(), why: "it is there".into() };
     assert!(matches!(Desk::new().verdict(ran(Some(skip), vec![]), vec![splat()], true), Verdict::Failed { .. }));
