@@ -39,7 +39,7 @@ fn run(channel: Channel, mounted: Result<(), String>) {
     let planned = match mounted.and_then(|()| plan()) {
         Ok(planned) => planned,
         Err(why) => {
-            channel.send(Record::Stop { reason: why });
+            channel.send(Record::Stop { reason: why, stuck: false });
             channel.drain();
             return;
         }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol. Host and guest are built from one checkout; a difference means a stale guest binary.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Names one planned run of a case: `rights/derive_table@system-heap`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -117,6 +117,9 @@ pub enum Record {
     Stop {
         /// Why.
         reason: String,
+        /// Whether a process is stuck inside the kernel. The guest then stays a moment longer, so that the host can look
+        /// at its processors.
+        stuck: bool,
     },
     /// The last record.
     Count {

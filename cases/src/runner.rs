@@ -13,7 +13,7 @@ use crate::uapi::process::{self, Ending};
 use crate::world::World;
 
 /// What a case may take on a machine that boots as fast as [`NOMINAL_BOOT`].
-const NOMINAL_LIMIT: Duration = Duration::from_secs(10);
+const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
 /// The boot time, from the kernel's start to init, that limits are scaled by. A guest that needs ten times as long gets
 /// ten times the limits; one measured factor, as sanitizers and emulation slow both down alike.
 const NOMINAL_BOOT: Duration = Duration::from_secs(1);
@@ -40,17 +40,21 @@ impl<'a> Runner<'a> {
     pub fn run(&mut self, planned: &[Planned]) -> usize {
         let world = World::probe();
         if let Some(reason) = self.complaint("before the first case") {
-            self.channel.send(Record::Stop { reason });
+            self.channel.send(Record::Stop { reason, stuck: false });
             return 0;
         }
         for (index, planned) in planned.iter().enumerate() {
-            let outcome_is_final = self.one(planned, &world);
-            let reason = match outcome_is_final {
-                true => self.complaint("while the case ran"),
-                false => Some("a process is stuck inside the kernel and does not die".into()),
+            let stuck = !self.one(planned, &world);
+            let reason = match stuck {
+                true => Some("a process is stuck inside the kernel and does not die".into()),
+                false => self.complaint("while the case ran"),
             };
             if let Some(reason) = reason {
-                self.channel.send(Record::Stop { reason });
+                self.channel.send(Record::Stop { reason, stuck });
+                if stuck {
+                    // Not to wait for anything: the host looks at the processors meanwhile.
+                    std::thread::sleep(Duration::from_secs(1));
+                }
                 return index + 1;
             }
         }

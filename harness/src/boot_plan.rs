@@ -48,6 +48,8 @@ pub struct BootPlan {
     pub memory: u32,
     /// Added to the kernel command line.
     pub append: Vec<String>,
+    /// Where QEMU takes questions about the guest's processors; nothing: it takes none.
+    pub qmp: Option<PathBuf>,
 }
 
 impl BootPlan {
@@ -61,6 +63,7 @@ impl BootPlan {
             accel,
             memory: 256,
             append: Vec::new(),
+            qmp: None,
         }
     }
 
@@ -95,6 +98,10 @@ impl BootPlan {
             Accel::Kvm => "kvm",
         };
         let console = format!("file:{}", Recording::console_path(&self.dir).display());
+        let qmp = self
+            .qmp
+            .iter()
+            .flat_map(|path| ["-qmp".to_string(), format!("unix:{},server=on,wait=off", path.display())]);
         Cmd::new(&self.qemu)
             .args(["-accel", accel, "-cpu", "max"])
             // SeaBIOS lists only the first processor of every socket in its MP table, and without ACPI that table is
@@ -102,6 +109,7 @@ impl BootPlan {
             .args(["-smp", "2,sockets=2,cores=1,threads=1"])
             .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
+            .args(qmp)
             .args(["-serial", &console])
             .args(["-chardev", "stdio,id=results,signal=off", "-serial", "chardev:results"])
             .arg("-kernel")

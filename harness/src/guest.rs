@@ -11,6 +11,7 @@ use cases::protocol::{Line, Record};
 use crate::boot_plan::BootPlan;
 use crate::error::{Blame, Context, Result, io};
 use crate::process::{self, check_interrupt};
+use crate::processors;
 use crate::recording::{Ending, Recording};
 
 /// How long silence may last.
@@ -26,7 +27,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Patience { boot: Duration::from_secs(90), grace: Duration::from_secs(20), leave: Duration::from_secs(20) }
+        Patience { boot: Duration::from_secs(90), grace: Duration::from_secs(10), leave: Duration::from_secs(20) }
     }
 }
 
@@ -46,6 +47,12 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
     let mut results = process::create(&results_path)?;
     // QEMU creates it as well, but only once it has understood its command line.
     process::create(&Recording::console_path(&plan.dir))?;
+    // Not in the directory of the recording: the path of a socket has room for a hundred bytes only.
+    let sockets = tempfile::tempdir().context(Blame::Host, || "no temporary directory".into())?;
+    let qmp = sockets.path().join("qmp");
+    let plan = &BootPlan { qmp: Some(qmp.clone()), ..plan.clone() };
+    let look = || processors::look(&qmp, &plan.kernel.with_file_name("System.map"));
+    let mut seen = Vec::new();
     let command = plan.command();
     std::fs::write(plan.dir.join("qemu.cmdline"), command.quoted() + "\n")
         .map_err(|error| io(&error, "writing", &plan.dir))?;
@@ -76,6 +83,9 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
                     let line: Vec<u8> = partial.drain(..=end).collect();
                     if let Ok(line) = serde_json::from_slice::<Line>(&line) {
                         enter(&mut phase, &line.record, patience);
+                        if matches!(&line.record, Record::Stop { stuck: true, .. }) {
+                            seen = look();
+                        }
                         on_record(&line.record);
                     }
                 }
@@ -93,13 +103,14 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
                 }
                 let silent = heard.elapsed();
                 if silent > phase.allowed {
+                    seen = look();
                     break Ending::Stalled { phase: phase.name.clone(), silent_ms: silent.as_millis() as u64 };
                 }
             }
         }
     };
     drop(qemu);
-    Recording::close(&plan.dir, ending, start.elapsed())
+    Recording::close(&plan.dir, ending, seen, start.elapsed())
 }
 
 fn enter(phase: &mut Phase, record: &Record, patience: Patience) {

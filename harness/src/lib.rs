@@ -37,6 +37,7 @@ pub mod workshop;
 pub mod boot_plan;
 pub mod guest;
 pub mod initramfs;
+pub mod processors;
 pub mod recording;
 pub mod session;
 

@@ -41,6 +41,8 @@ pub struct Recording {
     pub results: Vec<u8>,
     /// How it ended.
     pub ending: Ending,
+    /// Where the processors were when the guest was stuck; empty when it never was.
+    pub processors: Vec<String>,
     /// From the start of QEMU to its end.
     pub took: Duration,
 }
@@ -53,6 +55,8 @@ const ENDING: &str = "ending.json";
 #[derive(Serialize, Deserialize)]
 struct EndingFile {
     ending: Ending,
+    #[serde(default)]
+    processors: Vec<String>,
     took_ms: u64,
 }
 
@@ -71,8 +75,8 @@ impl Recording {
     ///
     /// # Errors
     /// [`Blame::Host`].
-    pub fn close(dir: &Path, ending: Ending, took: Duration) -> Result<Recording> {
-        let file = EndingFile { ending, took_ms: took.as_millis() as u64 };
+    pub fn close(dir: &Path, ending: Ending, processors: Vec<String>, took: Duration) -> Result<Recording> {
+        let file = EndingFile { ending, processors, took_ms: took.as_millis() as u64 };
         let text = serde_json::to_string_pretty(&file).context(Blame::Internal, || "encoding an ending".into())?;
         fs::write(dir.join(ENDING), text + "\n").map_err(|error| io(&error, "writing", &dir.join(ENDING)))?;
         Self::load(dir)
@@ -90,6 +94,7 @@ impl Recording {
             console: read(CONSOLE)?,
             results: read(RESULTS)?,
             ending: file.ending,
+            processors: file.processors,
             took: Duration::from_millis(file.took_ms),
         })
     }
@@ -105,7 +110,8 @@ mod tests {
         fs::write(Recording::console_path(dir.path()), b"\xff console").unwrap();
         fs::write(Recording::results_path(dir.path()), b"{}").unwrap();
         let ending = Ending::QemuDied { status: "signal 9".into(), stderr: String::new() };
-        let written = Recording::close(dir.path(), ending, Duration::from_millis(1500)).unwrap();
+        let written =
+            Recording::close(dir.path(), ending, vec!["CPU 0: idle".into()], Duration::from_millis(1500)).unwrap();
         assert_eq!(Recording::load(dir.path()).unwrap(), written);
     }
 }

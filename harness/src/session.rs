@@ -45,7 +45,7 @@ pub struct GuestRun {
     pub planned: Vec<CaseKey>,
 }
 
-/// After so many guests in a row that got through one case only, a session is given up. Where every case breaks the
+/// After so many guests in a row that got no further than a second case, a session is given up. Where every case breaks the
 /// kernel, as when the first export already leaves a dangling list, the others would only say so again, at a boot each.
 const FUTILE_GUESTS: usize = 12;
 
@@ -72,7 +72,7 @@ impl Session<'_> {
             left = planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
             // A guest in which nothing begins would be booted for ever; what is left is lost.
             let stuck = begun.is_empty();
-            futile = if begun.len() == 1 { futile + 1 } else { 0 };
+            futile = if begun.len() <= 2 { futile + 1 } else { 0 };
             guests.push(GuestRun { recording, planned });
             if interrupted || stuck || futile == FUTILE_GUESTS {
                 break;
@@ -136,17 +136,19 @@ pub fn judge_all(
         if transcript.count.is_none() && transcript.unfinished().is_none() {
             judged.oddities.push(format!("guest {}: no closing count: {loss}", index + 1));
         }
-        heard.push((transcript, complaints, loss));
+        heard.push((transcript, complaints, loss, &guest.recording.processors));
     }
     for key in plan {
         let (case, _) =
             suite::find(key).ok_or_else(|| Error::new(Blame::Internal, format!("{key} was planned but is no case")))?;
-        let found = heard.iter().find_map(|(transcript, complaints, loss)| {
+        let found = heard.iter().find_map(|(transcript, complaints, loss, processors)| {
             let run = transcript.cases.iter().find(|run| run.key == *key)?;
-            Some((run, complaints, loss))
+            // A guest is stuck in the case it ran last.
+            let last = transcript.cases.last().is_some_and(|case| case.key == *key);
+            Some((run, complaints, loss, if last { processors.as_slice() } else { &[] }))
         });
         let evidence = match found {
-            Some((run, complaints, loss)) => Evidence {
+            Some((run, complaints, loss, processors)) => Evidence {
                 case,
                 key: key.clone(),
                 run: Some(run),
@@ -156,13 +158,15 @@ pub fn judge_all(
                     .cloned()
                     .collect(),
                 loss,
+                processors,
             },
             None => Evidence {
                 case,
                 key: key.clone(),
                 run: None,
                 complaints: Vec::new(),
-                loss: heard.last().map_or("no guest was started", |(_, _, loss)| loss),
+                loss: heard.last().map_or("no guest was started", |(_, _, loss, _)| loss),
+                processors: &[],
             },
         };
         judged.verdicts.push(judge(evidence, met, expectations));

@@ -186,7 +186,7 @@ impl Transcript {
                 }
                 _ => self.odd(format!("{case} ended but was not running")),
             },
-            Record::Stop { reason } => self.stop = Some(reason),
+            Record::Stop { reason, .. } => self.stop = Some(reason),
             Record::Count { ended } => {
                 let seen = self.cases.iter().filter(|case| case.outcome.is_some()).count();
                 if seen != ended {

@@ -130,6 +130,8 @@ pub struct Evidence<'a> {
     pub complaints: Vec<Complaint>,
     /// What became of the guest, where the case has no outcome.
     pub loss: &'a str,
+    /// Where the guest's processors were when it was stuck in this case.
+    pub processors: &'a [String],
 }
 
 /// Judges one case. `met` holds the needs that this kernel ought to meet.
@@ -157,6 +159,7 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
             Some(step) => format!("{} during {step}", evidence.loss),
             None => evidence.loss.to_string(),
         };
+        let how = how + &whereabouts(evidence.processors);
         // A case that saw a violation, or made the kernel complain, before the guest went away has something to say.
         if !reasons.is_empty() {
             reasons.push(how);
@@ -175,7 +178,10 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
         Outcome::Killed { signal } => {
             reasons.push(format!("the case was killed by {signal}{}", during(run)));
         }
-        Outcome::TimedOut => reasons.push(format!("the case did not end within its limit{}", during(run))),
+        Outcome::TimedOut => {
+            let processors = whereabouts(evidence.processors);
+            reasons.push(format!("the case did not end within its limit{}{processors}", during(run)));
+        }
         Outcome::Fail if reasons.is_empty() => reasons.push("the case failed without saying why".into()),
         _ => {}
     }
@@ -213,6 +219,10 @@ fn complained(complaints: &[Complaint]) -> Vec<String> {
         count => format!("the kernel complained {count} times: {headline}"),
     };
     counted.into_iter().map(sentence).collect()
+}
+
+fn whereabouts(processors: &[String]) -> String {
+    if processors.is_empty() { String::new() } else { format!("; {}", processors.join(", ")) }
 }
 
 fn during(run: &CaseRun) -> String {

@@ -119,7 +119,7 @@ fn watcher(progress: &Progress, total: usize) -> impl FnMut(&Record) + use<> {
         Record::Check { sentence, holds: false, detail } => {
             progress.line(format!("violated in {running}: {sentence}: {detail}"));
         }
-        Record::Stop { reason } => progress.line(format!("after {running}: {reason}")),
+        Record::Stop { reason, .. } => progress.line(format!("after {running}: {reason}")),
         Record::End { .. } => {
             ended += 1;
             if let Some(task) = &task {

@@ -12,7 +12,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let path = root().join("target/conformance/last/report.json");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let path = target.join("conformance/last/report.json");
     let Ok(text) = std::fs::read_to_string(&path) else {
         eprintln!("there is no run to look at: `cargo xtask test` makes one");
         std::process::exit(1);
@@ -42,6 +43,9 @@ fn assert_transcript(key: &str, text: &str) -> Result<(), Failed> {
     settings.set_snapshot_path(root().join("cases/snapshots"));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    let outcome = std::panic::catch_unwind(|| settings.bind(|| insta::assert_snapshot!(key, text)));
+    let outcome = {
+        let assert = std::panic::AssertUnwindSafe(|| settings.bind(|| insta::assert_snapshot!(key, text)));
+        std::panic::catch_unwind(assert)
+    };
     outcome.map_err(|_| Failed::from("the transcript is not the reviewed one"))
 }

@@ -15,10 +15,15 @@ use crate::case::Case;
 use crate::exporter::Exporter;
 use crate::protocol::CaseKey;
 
-/// Every case, in the order in which they run: what is cheap and basic first.
+/// Every case, in the order in which they run and are reported. First come those that everything else stands on, so that a
+/// wrong access check or a wrong reference is named as such before it shows in the cases that have other subjects.
 pub const CASES: &[Case] = &[
     before::absent::CASE,
     lifetime::closing_dups::CASE,
+    rights::derive_table::CASE,
+    lifetime::closing_orders::CASE,
+    lifetime::leaves_list_once::CASE,
+    lifetime::importer_steps::CASE,
     uapi::layout::CASE,
     uapi::flags::CASE,
     uapi::bad_argument::CASE,
@@ -30,7 +35,6 @@ pub const CASES: &[Case] = &[
     uapi::other_files::CASE,
     uapi::request_variants::CASE,
     uapi::compat::CASE,
-    rights::derive_table::CASE,
     rights::mmap_table::CASE,
     rights::mmap_export::CASE,
     rights::private_writable::CASE,
@@ -60,21 +64,18 @@ pub const CASES: &[Case] = &[
     identity::memfd::CASE,
     identity::memfd_alias::CASE,
     identity::enumeration::CASE,
-    lifetime::importer_steps::CASE,
     lifetime::vgem_import::CASE,
     fences::same_fence::CASE,
     fences::same_fence_dup::CASE,
-    fences::pending_poll::CASE,
     fences::polling::CASE,
     fences::polling_dup::CASE,
+    fences::pending_poll::CASE,
     fences::step_by_step::CASE,
     fences::error::CASE,
     fences::importer_fence::CASE,
     fences::sync_file_outlives::CASE,
     fences::write_through_read_only::CASE,
     fences::write_through_rdonly_export::CASE,
-    lifetime::closing_orders::CASE,
-    lifetime::leaves_list_once::CASE,
     lifetime::alias_alone::CASE,
     lifetime::mapping_outlives::CASE,
     lifetime::mapping_outlives_export::CASE,

@@ -20,7 +20,14 @@ impl Desk {
             let proposed = expectations.propose(&run.key, &run.text()).unwrap();
             std::fs::rename(proposed, expectations.path(&run.key)).unwrap();
         }
-        let evidence = Evidence { case: case(), key: key(), run: run.as_ref(), complaints, loss: "QEMU was killed" };
+        let evidence = Evidence {
+            case: case(),
+            key: key(),
+            run: run.as_ref(),
+            complaints,
+            loss: "QEMU was killed",
+            processors: &[],
+        };
         judge(evidence, &self.met, &expectations).verdict
     }
 }

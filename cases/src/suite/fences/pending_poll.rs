@@ -6,7 +6,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
 use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, poll_now, way_text};
+use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
 use crate::fixture::poller::Sleeper;
 use crate::fixture::siblings::Family;
 use crate::fixture::watch::Watch;
@@ -44,9 +44,9 @@ fn counts_come_back(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) 
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
-    poll_now(&family[polled]).or_broken("poll")?;
+    let waits = waits(&family[polled], way)?;
     timeline.advance()?;
-    let changed = watch.counts(&fds)?.change_since(&before);
+    let changed = waits.or(watch.counts(&fds)?.change_since(&before));
     let sentence = format!("poll on {}, {} fence signals: counts as before", NAMES[polled], way_text(way));
     Ok(s.nothing_wrong(sentence, Ok(changed)))
 }
@@ -56,12 +56,12 @@ fn all_closed(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) -> Ste
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
-    poll_now(&family[polled]).or_broken("poll")?;
+    let waits = waits(&family[polled], way)?;
     // The polled one goes first: what is closed after it must not take away what the callback stands on.
     let mut family: Vec<_> = family.into_iter().map(Some).collect();
     drop(family[polled].take());
     drop(family);
-    let early = watch.not_alive()?;
+    let early = waits.or(watch.not_alive()?);
     timeline.advance()?;
     let wrong = match early {
         Some(wrong) => Some(format!("with the callback pending: {wrong}")),
@@ -70,6 +70,13 @@ fn all_closed(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) -> Ste
     let sentence =
         format!("poll on {}, {} fence, all closed: released once, after the callback", NAMES[polled], way_text(way));
     Ok(s.nothing_wrong(sentence, Ok(wrong)))
+}
+
+/// Why poll leaves no callback behind, if it does not: it says that there is nothing to wait for.
+fn waits(fd: &Fd, way: Way) -> Step<Option<String>> {
+    let ready = poll_now(fd).or_broken("poll")?;
+    let want = if matches!(way, Way::Write) { PollFlags::empty() } else { PollFlags::POLLIN };
+    Ok((ready != want).then(|| format!("poll does not wait for the fence, it says {}", poll_text(ready))))
 }
 
 fn asleep(s: &mut Steps, exporter: Exporter) -> Step {

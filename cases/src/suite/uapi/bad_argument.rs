@@ -1,29 +1,34 @@
 //! DERIVE on memory that it cannot read or cannot write.
 
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::Books;
+use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, flags_text};
 use crate::fixture::mapping::RW;
+use crate::fixture::racers::race;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::uapi::{dma_buf, ioctl_raw};
+use crate::uapi::{dma_buf, fcntl, ioctl_raw};
 
 crate::case! {
     /// An argument that cannot be read, as a whole or in its second half, is EFAULT, and so is one that can be read but
     /// not written. Afterwards the next descriptor number, the references on the buffer and its place on the list are
-    /// as they were.
+    /// as they were, and meanwhile no other thread finds the descriptor.
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
 /// Where the first of the two pages ends for an argument whose two words are on different pages.
 const SPLIT: usize = PAGE - 4;
+/// How often one thread is refused while another looks, and how often that one looks meanwhile.
+const ROUNDS: usize = 100;
+const LOOKS: usize = 6;
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
@@ -66,6 +71,31 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             }
         }
     }
+    prepare(&area, PAGE, RDONLY, libc::PROT_READ)?;
+    never_visible(s, &primary, area.address() + PAGE)
+}
+
+/// A descriptor that is installed first and closed again when the argument cannot be written leaves nothing behind, but
+/// for a moment another thread can use it.
+fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
+    let number = next_number(primary)?;
+    let seen = AtomicBool::new(false);
+    let refused = || match ioctl_raw(primary.number(), dma_buf::derive_request(), address) {
+        Err(Errno::EFAULT) => Ok(()),
+        other => Err(other.err().unwrap_or(Errno::EEXIST)),
+    };
+    let look = || {
+        let found = (0..LOOKS).any(|_| fcntl(number, libc::F_GETFD, 0).is_ok());
+        seen.fetch_or(found, Ordering::Relaxed);
+        Ok(())
+    };
+    let failed = race(ROUNDS, refused, look);
+    let visible =
+        seen.load(Ordering::Relaxed).then(|| "it did: the descriptor is installed before the argument".into());
+    s.nothing_wrong(
+        "while DERIVE is refused with EFAULT, another thread never finds the descriptor",
+        Ok(failed.or(visible)),
+    );
     Ok(())
 }
 
