@@ -45,8 +45,9 @@ pub struct GuestRun {
     pub planned: Vec<CaseKey>,
 }
 
-/// After so many guests in a row that got no further than a second case, a session is given up. Where every case breaks the
-/// kernel, as when the first export already leaves a dangling list, the others would only say so again, at a boot each.
+/// After so many guests in a row that got no further than a second case, a session is given up. Where every case breaks
+/// the kernel, as when the first export already leaves a dangling list, the others would only say so again, at a boot
+/// each.
 const FUTILE_GUESTS: usize = 12;
 
 impl Session<'_> {

@@ -151,7 +151,7 @@ pub enum Bench {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AccelChoice {
-    /// KVM only where a guest has proved that it works; else TCG
+    /// Emulation: a /dev/kvm that opens may still hang its guests, so KVM is used only when asked for
     Auto,
     /// /dev/kvm, whatever it does
     Kvm,

@@ -85,8 +85,7 @@ fn accel(choice: AccelChoice) -> (Accel, &'static str) {
     match choice {
         AccelChoice::Tcg => (Accel::Tcg, ""),
         AccelChoice::Kvm => (Accel::Kvm, ""),
-        // /dev/kvm that opens may still hang its guests; until a guest has proved it, emulation is the safe answer.
-        AccelChoice::Auto => (Accel::Tcg, ""),
+        AccelChoice::Auto => (Accel::Tcg, " (KVM is used only when asked for)"),
     }
 }
 

@@ -62,11 +62,10 @@ fn diagnostics(out: &mut String, verdict: &CaseVerdict) {
             let _ = writeln!(out, "# violated: {}", one_line(reason));
         }
     }
-    if let Verdict::Differs { diff } = &verdict.verdict {
-        commented(out, diff);
-    }
-    if let Some(run) = &verdict.run {
-        commented(out, &run.text());
+    match (&verdict.verdict, &verdict.run) {
+        (Verdict::Differs { diff }, _) => commented(out, diff),
+        (_, Some(run)) => commented(out, &run.text()),
+        (_, None) => {}
     }
     for complaint in &verdict.complaints {
         commented(out, &complaint.lines.join("\n"));

@@ -6,21 +6,25 @@ use nix::libc;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
+use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps, outcome_name};
 
 crate::case! {
     /// The access mode of the calling descriptor bounds what can be derived from it. From O_RDWR: both modes. From
     /// O_RDONLY: O_RDONLY. From O_WRONLY and from access mode 3, which the heap hands out: nothing. The same holds when
     /// the caller is an alias.
-    "R-1", Contract, Exporter::MAIN, [Derive]
+    "R-1", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
 const GRANTED: &str = "ok";
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
     row(s, &primary, [GRANTED, GRANTED]);
     let read_only = s.must_derive("read-only alias", &primary, RDONLY)?;
+    // What follows derives from aliases, and the kernel has to survive that.
+    s.must_balance(&watch, &primary, &read_only)?;
     row(s, &read_only, [GRANTED, "EACCES"]);
     let read_write = s.must_derive("read-write alias", &primary, RDWR)?;
     row(s, &read_write, [GRANTED, GRANTED]);

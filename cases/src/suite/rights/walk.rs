@@ -12,6 +12,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::message::Pair;
+use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::{pidfd, pidfd_getfd};
@@ -21,14 +22,16 @@ crate::case! {
     /// From a read-only alias and from heap buffers of every lesser access mode: no sequence of up to four steps out of
     /// deriving with any mode, dup, F_DUPFD, F_SETFL, an SCM_RIGHTS round trip and pidfd_getfd reaches a descriptor that
     /// can be mapped in a way that the first one could not, or that claims a mode that the first one had not.
-    "R-2", Contract, Exporter::MAIN, [Derive]
+    "R-2", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
 const DEPTH: usize = 4;
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    s.must_balance(&watch, &primary, &alias)?;
     let tools = Tools::new(true)?;
     // Not from the primary: it has every right, so a walk from it could find nothing.
     walk(s, &tools, &alias)?;

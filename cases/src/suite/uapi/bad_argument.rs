@@ -26,9 +26,8 @@ crate::case! {
 
 /// Where the first of the two pages ends for an argument whose two words are on different pages.
 const SPLIT: usize = PAGE - 4;
-/// How often one thread is refused while another looks, and how often that one looks meanwhile.
+/// How often one thread is refused while another looks.
 const ROUNDS: usize = 100;
-const LOOKS: usize = 6;
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
@@ -79,17 +78,22 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 /// for a moment another thread can use it.
 fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
     let number = next_number(primary)?;
-    let seen = AtomicBool::new(false);
-    let refused = || match ioctl_raw(primary.number(), dma_buf::derive_request(), address) {
-        Err(Errno::EFAULT) => Ok(()),
-        other => Err(other.err().unwrap_or(Errno::EEXIST)),
+    let (seen, done) = (AtomicBool::new(false), AtomicBool::new(false));
+    let refused = || {
+        let wrong = (0..ROUNDS).find_map(|_| match ioctl_raw(primary.number(), dma_buf::derive_request(), address) {
+            Err(Errno::EFAULT) => None,
+            other => Some(other.err().unwrap_or(Errno::EEXIST)),
+        });
+        done.store(true, Ordering::Relaxed);
+        wrong.map_or(Ok(()), Err)
     };
     let look = || {
-        let found = (0..LOOKS).any(|_| fcntl(number, libc::F_GETFD, 0).is_ok());
-        seen.fetch_or(found, Ordering::Relaxed);
+        while !done.load(Ordering::Relaxed) {
+            seen.fetch_or(fcntl(number, libc::F_GETFD, 0).is_ok(), Ordering::Relaxed);
+        }
         Ok(())
     };
-    let failed = race(ROUNDS, refused, look);
+    let failed = race(1, refused, look);
     let visible =
         seen.load(Ordering::Relaxed).then(|| "it did: the descriptor is installed before the argument".into());
     s.nothing_wrong(
