@@ -31,6 +31,9 @@ impl Default for Patience {
     }
 }
 
+/// How long bytes of the channel are let to gather.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// What the guest was last heard doing.
 struct Phase {
     name: String,
@@ -67,6 +70,8 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
             if len == 0 || sender.send(chunk[..len].to_vec()).is_err() {
                 break;
             }
+            // QEMU writes byte by byte. Reading them so would cost a processor that the guest could use.
+            std::thread::sleep(GATHER);
         }
     });
 
@@ -74,6 +79,9 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
     let mut partial = Vec::new();
     let mut heard = Instant::now();
     let ending = loop {
+        if check_interrupt().is_err() {
+            break Ending::Interrupted;
+        }
         match bytes.recv_timeout(Duration::from_millis(50)) {
             Ok(chunk) => {
                 results.write_all(&chunk).map_err(|error| io(&error, "writing", &results_path))?;
@@ -98,9 +106,6 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
                 };
             }
             Err(RecvTimeoutError::Timeout) => {
-                if check_interrupt().is_err() {
-                    break Ending::Interrupted;
-                }
                 let silent = heard.elapsed();
                 if silent > phase.allowed {
                     seen = look();

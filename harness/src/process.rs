@@ -158,6 +158,7 @@ impl Cmd {
         let deadline = self.limit.map(|limit| Instant::now() + limit);
         let mut text = String::new();
         loop {
+            check_interrupt()?;
             match lines.recv_timeout(Duration::from_millis(100)) {
                 Ok(line) => {
                     each(&line);
@@ -166,7 +167,6 @@ impl Cmd {
                 }
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                    check_interrupt()?;
                     // A grandchild that holds the pipe open must not keep us waiting for a child that is gone.
                     if running.try_wait()?.is_some() {
                         running.kill_group();

@@ -8,6 +8,7 @@ use harness::kbuild::{self, KernelImage};
 use harness::kconfig::Flavour;
 use harness::machine::Machine;
 use harness::patch::PatchedTree;
+use harness::process::check_interrupt;
 use harness::progress::{Mode, Progress};
 use harness::series::Series;
 use harness::setup::{self, Install, Purpose};
@@ -111,6 +112,7 @@ impl Pipeline {
         .ignore_status()
         .output()
         .map_err(|error| Error::new(Blame::Host, "cargo does not run").cause(error))?;
+        check_interrupt()?;
         if !output.status.success() {
             return Err(Error::new(Blame::Build, "the guest program does not compile")
                 .cause(String::from_utf8_lossy(&output.stderr))
