@@ -11,8 +11,8 @@ use crate::machine::Machine;
 use crate::process::tail;
 use crate::progress::Task;
 
-/// Debian's own name for whatever mirror is near; used where no mirror is configured.
-const FALLBACK: &str = "http://mirror.test/debian";
+/// Names the mirror on a machine that has none of Debian's configured, such as one with Ubuntu.
+const MIRROR: &str = "DEBIAN_MIRROR";
 const KEYRINGS: &[&str] =
     &["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
 
@@ -179,16 +179,20 @@ impl Mirrors {
         if sites.is_empty() && machine.os_release("ID").as_deref() == Some("debian") {
             sites = configured(machine);
         }
-        Ok(Mirrors::pick(&sites))
+        Mirrors::pick(&sites, std::env::var(MIRROR).ok())
     }
 
-    fn pick(sites: &[(String, String)]) -> Mirrors {
+    fn pick(sites: &[(String, String)], named: Option<String>) -> Result<Mirrors> {
         let is_security = |suite: &str| suite.ends_with("-security") || suite.ends_with("/updates");
         let find = |security: bool| sites.iter().find(|(suite, _)| is_security(suite) == security);
         let site = |(_, site): &(String, String)| site.trim_end_matches('/').to_string();
-        let main = find(false).map_or_else(|| FALLBACK.to_string(), site);
+        let main = find(false).map(site).or(named).ok_or_else(|| {
+            Error::new(Blame::Host, "no mirror of Debian is configured on this machine").next(format!(
+                "Set {MIRROR} to the address of one (Debian's web site lists them), or test a tree of your own with --kernel-tree."
+            ))
+        })?;
         let security = find(true).map_or_else(|| format!("{main}-security"), site);
-        Mirrors { main, security }
+        Ok(Mirrors { main, security })
     }
 }
 
@@ -289,13 +293,12 @@ mod tests {
     }
 
     #[test]
-    fn another_distribution_gets_the_name_that_debian_gives() {
-        let dir = tempfile::tempdir().unwrap();
-        let machine = pretend(dir.path(), &[("apt-get", "echo 'Ubuntu|noble|http://u.test/ubuntu'")]);
-        put(&machine, "/etc/os-release", "ID=ubuntu\nID_LIKE=debian\n");
-        put(&machine, "/etc/apt/sources.list", "deb http://u.test/ubuntu noble main\n");
-        let mirrors = Mirrors::of(&machine).unwrap();
-        assert_eq!((mirrors.main.as_str(), mirrors.security), (FALLBACK, format!("{FALLBACK}-security")));
+    fn another_distribution_is_asked_for_a_mirror() {
+        let error = Mirrors::pick(&[], None).unwrap_err();
+        assert!(error.next.contains(MIRROR), "{error}");
+        let mirrors = Mirrors::pick(&[], Some("http://m.test/debian".into())).unwrap();
+        assert_eq!(mirrors.security, "http://m.test/debian-security");
+        assert_eq!(mirrors.main, "http://m.test/debian");
     }
 
     #[test]
