@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cases::protocol::{Line, Record};
 
 use crate::boot_plan::BootPlan;
-use crate::error::{Blame, Context, Result, io};
+use crate::error::{Blame, Context, Error, Result, io};
 use crate::process::{self, check_interrupt};
 use crate::processors;
 use crate::recording::{Ending, Recording};
@@ -61,7 +61,7 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
         .map_err(|error| io(&error, "writing", &plan.dir))?;
     let start = Instant::now();
     let mut qemu = command.start(Stdio::null(), Stdio::piped(), process::create(&stderr_path)?.into())?;
-    let mut stdout = qemu.take_stdout().context_missing()?;
+    let mut stdout = qemu.take_stdout().ok_or_else(|| Error::new(Blame::Internal, "QEMU has no standard output"))?;
 
     let (sender, bytes) = mpsc::channel();
     std::thread::spawn(move || {
@@ -135,14 +135,4 @@ fn enter(phase: &mut Phase, record: &Record, patience: Patience) {
 
 fn last_words(path: &Path) -> String {
     process::tail(&std::fs::read_to_string(path).unwrap_or_default(), 10)
-}
-
-trait ContextMissing<T> {
-    fn context_missing(self) -> Result<T>;
-}
-
-impl<T> ContextMissing<T> for Option<T> {
-    fn context_missing(self) -> Result<T> {
-        self.ok_or("it was asked for").context(Blame::Internal, || "QEMU has no standard output".into())
-    }
 }

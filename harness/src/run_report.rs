@@ -1,6 +1,5 @@
 //! Everything that is known about a finished run, as data: reports render it, the exit code is derived from it.
 
-use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
 use crate::exit_code::ExitCode;
@@ -87,14 +86,10 @@ impl RunReport {
         if self.interrupted {
             return ExitCode::Interrupted;
         }
-        let codes: Vec<ExitCode> = self.verdicts.iter().map(|verdict| verdict.verdict.exit_code()).collect();
+        let mut codes: Vec<ExitCode> = self.verdicts.iter().map(|verdict| verdict.verdict.exit_code()).collect();
+        // A guest that does not keep to the protocol cannot be believed: as good as lost.
+        codes.extend((!self.oddities.is_empty()).then_some(ExitCode::GuestLost));
         let order = [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
-        if codes.contains(&ExitCode::Violated) {
-            return ExitCode::Violated;
-        }
-        if !self.oddities.is_empty() {
-            return ExitCode::GuestLost;
-        }
         match order.into_iter().find(|code| codes.contains(code)) {
             Some(code) => code,
             None if self.verdicts.is_empty() => ExitCode::BrokenCase,
@@ -111,11 +106,6 @@ impl RunReport {
             }
         }
         clauses
-    }
-
-    /// The verdict of one case.
-    pub fn verdict(&self, key: &CaseKey) -> Option<&CaseVerdict> {
-        self.verdicts.iter().find(|verdict| verdict.key == *key)
     }
 }
 
@@ -139,6 +129,7 @@ pub fn tally<'a>(verdicts: impl Iterator<Item = &'a CaseVerdict>) -> Tally {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use cases::protocol::CaseKey;
 
     /// A report with the given verdicts on one case.
     pub(crate) fn report(verdicts: Vec<Verdict>) -> RunReport {

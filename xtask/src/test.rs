@@ -8,7 +8,7 @@ use std::time::Instant;
 use cases::need::Need;
 use cases::protocol::{CaseKey, Record};
 use harness::boot_plan::Accel;
-use harness::error::{Blame, Context, Error, Result, io};
+use harness::error::{Blame, Context, Result, io};
 use harness::exit_code::ExitCode;
 use harness::expectation::Expectations;
 use harness::guest::Patience;
@@ -225,9 +225,6 @@ fn run_directory() -> Result<PathBuf> {
             // Another run of this checkout was faster.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(io(&error, "creating", &dir)),
-        }
-        if number > u64::MAX - 1 {
-            return Err(Error::new(Blame::Internal, "no number is left for a run"));
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::machine::{Machine, pretend, put};
-use crate::process::find_program;
 use crate::source::debian::provide_on;
 
 /// A machine whose apt serves one package from the suite `late`, and counts downloads.
@@ -28,7 +27,7 @@ esac
 "#;
 
 fn debian() -> Option<Debian> {
-    if find_program("dpkg-deb").is_none() {
+    if Machine::this().program("dpkg-deb").is_none() {
         eprintln!("not tested: there is no dpkg-deb");
         return None;
     }
