@@ -2,31 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+pub use crate::accel::Accel;
 use crate::initramfs::Initramfs;
 use crate::process::Cmd;
 use crate::recording::Recording;
-
-/// How the guest's processors are run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Accel {
-    /// QEMU translates every instruction. Works everywhere.
-    Tcg,
-    /// The host's processor runs them, through /dev/kvm.
-    Kvm,
-}
-
-impl Accel {
-    /// Name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Accel::Tcg => "tcg",
-            Accel::Kvm => "kvm",
-        }
-    }
-}
 
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
@@ -103,6 +82,7 @@ impl BootPlan {
             .iter()
             .flat_map(|path| ["-qmp".to_string(), format!("unix:{},server=on,wait=off", path.display())]);
         Cmd::new(&self.qemu)
+            // Under KVM, `max` is what `host` is: all that the host's processor and KVM have.
             .args(["-accel", accel, "-cpu", "max"])
             // SeaBIOS lists only the first processor of every socket in its MP table, and without ACPI that table is
             // all the kernel has.

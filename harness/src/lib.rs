@@ -34,6 +34,7 @@ pub mod source;
 pub mod spec;
 pub mod workshop;
 
+pub mod accel;
 pub mod boot_plan;
 pub mod guest;
 pub mod initramfs;

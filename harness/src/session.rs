@@ -9,7 +9,8 @@ use cases::need::Need;
 use cases::protocol::{CaseKey, Record};
 use cases::suite;
 
-use crate::boot_plan::{Accel, BootPlan};
+use crate::accel::Accel;
+use crate::boot_plan::BootPlan;
 use crate::error::{Blame, Error, Result, io};
 use crate::expectation::Expectations;
 use crate::guest::{self, Patience};
@@ -20,7 +21,7 @@ use crate::transcript::Transcript;
 use crate::verdict::{CaseVerdict, Evidence, judge};
 
 /// What a session needs to know.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session<'a> {
     /// The kernel.
     pub kernel: &'a Path,
