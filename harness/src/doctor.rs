@@ -1,10 +1,10 @@
 //! `doctor`: the whole picture of the machine before anything goes wrong on it.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::accel::{Accel, Known};
 use crate::exit_code::ExitCode;
 use crate::machine::Machine;
 use crate::progress::bytes;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Doctor {
     tools: Vec<Tool>,
     commands: Vec<String>,
-    kvm: Kvm,
+    kvm: Known,
     cpus: usize,
     memory: Option<(u64, u64)>,
     cache: PathBuf,
@@ -39,22 +39,14 @@ struct Tool {
     found: Option<String>,
 }
 
-/// What the device file tells, which is less than whether it works.
-#[derive(Debug)]
-enum Kvm {
-    Absent,
-    Closed(String),
-    Opens,
-}
-
 impl Doctor {
     /// Looks at this machine and at the cache.
-    pub fn examine(store: &Store) -> Doctor {
-        Doctor::examine_on(&Machine::this(), store)
+    pub fn examine(store: &Store, kvm: Known) -> Doctor {
+        Doctor::examine_on(&Machine::this(), store, kvm)
     }
 
     /// Looks at the given machine and at the cache.
-    pub fn examine_on(machine: &Machine, store: &Store) -> Doctor {
+    pub fn examine_on(machine: &Machine, store: &Store, kvm: Known) -> Doctor {
         let needs = setup::needs(Purpose::ALL, machine);
         let tools: Vec<Tool> = needs.into_iter().map(|need| Tool { need, found: found(need, machine) }).collect();
         let missing: Vec<&Need> = tools.iter().filter(|tool| tool.found.is_none()).map(|tool| tool.need).collect();
@@ -62,7 +54,7 @@ impl Doctor {
         Doctor {
             commands: if missing.is_empty() { Vec::new() } else { setup::commands(&missing, machine) },
             tools,
-            kvm: kvm(machine),
+            kvm,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             memory: memory(machine),
             cache: store.root().to_path_buf(),
@@ -96,14 +88,21 @@ impl fmt::Display for Doctor {
         if let Some((total, available)) = self.memory {
             writeln!(f, "  memory   {}, {} available", bytes(total), bytes(available))?;
         }
-        match &self.kvm {
-            Kvm::Absent => writeln!(f, "  KVM      there is no /dev/kvm")?,
-            Kvm::Closed(why) => writeln!(f, "  KVM      /dev/kvm cannot be opened: {why}")?,
-            Kvm::Opens => {
-                writeln!(f, "  KVM      /dev/kvm opens, which does not prove that a guest runs; it is not used")?
-            }
+        for (at, finding) in self.kvm.answer.findings.iter().enumerate() {
+            let label = if at == 0 { "KVM" } else { "" };
+            let mark = if finding.works { "" } else { "NO: " };
+            writeln!(f, "  {label:<8} {mark}{}", finding.said)?;
         }
-        writeln!(f, "  guests   emulated (TCG), which works everywhere")?;
+        if self.kvm.remembered {
+            writeln!(f, "           so an earlier run found; `cargo xtask doctor --probe` tries it again")?;
+        }
+        match self.kvm.answer.accel() {
+            Accel::Kvm => writeln!(f, "  guests   run under KVM")?,
+            Accel::Tcg if self.kvm.answer.ended_early() => {
+                writeln!(f, "  guests   not decided: KVM is tried with a guest once there is a kernel")?;
+            }
+            Accel::Tcg => writeln!(f, "  guests   emulated (TCG), which works everywhere")?,
+        }
         writeln!(f, "\ncache      {}", self.cache.display())?;
         match self.free {
             Some(free) if free < ENOUGH_DISK => {
@@ -139,15 +138,6 @@ fn found(need: &Need, machine: &Machine) -> Option<String> {
     Some(format!("{version}  ({path})"))
 }
 
-fn kvm(machine: &Machine) -> Kvm {
-    let device = machine.file("/dev/kvm");
-    match OpenOptions::new().read(true).write(true).open(&device) {
-        Ok(_) => Kvm::Opens,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kvm::Absent,
-        Err(error) => Kvm::Closed(error.to_string()),
-    }
-}
-
 /// Total and available memory in bytes; /proc/meminfo counts in units of 1024.
 fn memory(machine: &Machine) -> Option<(u64, u64)> {
     let text = machine.text("/proc/meminfo")?;
@@ -161,6 +151,7 @@ fn memory(machine: &Machine) -> Option<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accel::answer::{Answer, Finding, Stage};
     use crate::machine::{pretend, put};
 
     #[test]
@@ -170,14 +161,15 @@ mod tests {
         put(&machine, "/proc/meminfo", "MemTotal:  2000 kB\nMemAvailable: 1000 kB\n");
         let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
         store.publish("images", "7.2-abc", |_| Ok(())).unwrap();
-        let doctor = Doctor::examine_on(&machine, &store);
+        let doctor =
+            Doctor::examine_on(&machine, &store, kvm(&[(Stage::Device, false, "there is no /dev/kvm")], false));
         let text = doctor.to_string();
         for part in [
             "  ok       make                    GNU Make 4.3  (",
             "  MISSING  qemu-system-x86_64      boots the kernel\n",
             "  install: apt-get install --no-install-recommends ",
             "  memory   2.05 MB, 1.02 MB available\n",
-            "  KVM      there is no /dev/kvm\n",
+            "  KVM      NO: there is no /dev/kvm\n",
             "  kernel   7.2-abc\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
@@ -185,13 +177,38 @@ mod tests {
         assert_eq!(doctor.exit_code().number(), 23);
     }
 
+    fn kvm(findings: &[(Stage, bool, &str)], remembered: bool) -> Known {
+        let findings = findings.iter().map(|(stage, works, said)| Finding {
+            stage: *stage,
+            works: *works,
+            said: said.to_string(),
+            ms: 1,
+        });
+        Known { answer: Answer { findings: findings.collect() }, remembered }
+    }
+
     #[test]
-    fn a_device_that_opens_is_not_called_a_proof() {
+    fn every_stage_of_kvm_is_shown() {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[]);
-        put(&machine, "/dev/kvm", "");
         let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
-        let text = Doctor::examine_on(&machine, &store).to_string();
-        assert!(text.contains("does not prove") && text.contains("emulated (TCG)"), "{text}");
+        let show = |known| Doctor::examine_on(&machine, &store, known).to_string();
+        let stages = [
+            (Stage::Device, true, "/dev/kvm opens"),
+            (Stage::Instructions, true, "a virtual machine ran some instructions"),
+            (Stage::Guest, false, "a guest said nothing within 2.0 s"),
+        ];
+        let text = show(kvm(&stages, true));
+        let expected = "  KVM      /dev/kvm opens\n           a virtual machine ran some instructions\n           \
+            NO: a guest said nothing within 2.0 s\n";
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            text.contains("an earlier run") && text.contains("--probe") && text.contains("emulated (TCG)"),
+            "{text}"
+        );
+        let text = show(kvm(&stages[..2], false));
+        assert!(text.contains("not decided") && !text.contains("an earlier run"), "{text}");
+        let text = show(kvm(&[(Stage::Guest, true, "a guest spoke after 0.21 s")], false));
+        assert!(text.contains("run under KVM"), "{text}");
     }
 }

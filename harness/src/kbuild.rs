@@ -99,11 +99,22 @@ pub fn build(
 fn prune(store: &Store, used: &Path) -> Result<()> {
     let mark = fs::File::options().append(true).open(used).and_then(|file| file.set_modified(SystemTime::now()));
     mark.map_err(|error| io(&error, "dating", used))?;
+    keys_by_use(store).iter().skip(KEPT).try_for_each(|key| store.remove(KIND, key))
+}
+
+/// The keys of all images, the one used last first.
+fn keys_by_use(store: &Store) -> Vec<String> {
     let kind = store.root().join(KIND);
     let last_used = |key: &String| kind.join(key).join(FACTS).metadata().and_then(|meta| meta.modified()).ok();
     let mut keys = store.keys(KIND);
     keys.sort_by_key(|key| std::cmp::Reverse(last_used(key)));
-    keys.iter().skip(KEPT).try_for_each(|key| store.remove(KIND, key))
+    keys
+}
+
+/// The kernel that was used last, if there is one.
+pub fn used_last(store: &Store) -> Option<PathBuf> {
+    let dir = store.entry(KIND, keys_by_use(store).first()?)?;
+    Some(dir.join("vmlinux"))
 }
 
 fn compiler() -> Result<String> {

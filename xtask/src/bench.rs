@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use harness::boot_plan::{Accel, BootPlan};
+use harness::boot_plan::BootPlan;
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode;
 use harness::guest::{self, Patience};
@@ -11,7 +11,7 @@ use harness::recording::Ending;
 use harness::transcript::Transcript;
 use xshell::{Shell, cmd};
 
-use crate::flags::KernelArgs;
+use crate::flags::{AccelChoice, KernelArgs};
 use crate::pipeline::Pipeline;
 use crate::workspace;
 
@@ -28,7 +28,8 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     let program = pipeline.guest_program()?;
     let dir = tempfile::tempdir().map_err(|error| Error::new(Blame::Host, "no temporary directory").cause(error))?;
     let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &program, &[])?;
-    let plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), Accel::Tcg);
+    let accel = pipeline.acceleration(AccelChoice::Auto, &made.image)?;
+    let plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), accel.accel());
 
     let mut pairs = Vec::new();
     let task = pipeline.progress.task("measuring", Some(runs as u64));

@@ -40,12 +40,18 @@ pub enum Command {
         what: String,
     },
     /// Show tools, acceleration, cache and disk, and what is missing
-    Doctor,
+    Doctor(DoctorArgs),
     /// Everything that CI runs: format, lints, tests, repository rules, conformance on real kernels
     Ci(CiArgs),
     /// Measure
     #[command(subcommand)]
     Bench(Bench),
+    /// Try a virtual machine of a few instructions; what looks for KVM runs this as a child
+    #[command(hide = true)]
+    ProbeKvm {
+        /// The device
+        device: PathBuf,
+    },
 }
 
 const TEST_EXAMPLES: &str = "Examples:
@@ -128,6 +134,13 @@ pub struct ListArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Try KVM again instead of showing what is remembered
+    #[arg(long)]
+    pub probe: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct CiArgs {
     /// Leave out what needs a kernel
     #[arg(long)]
@@ -151,12 +164,23 @@ pub enum Bench {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AccelChoice {
-    /// Emulation: a /dev/kvm that opens may still hang its guests, so KVM is used only when asked for
+    /// KVM where a guest was seen to run under it, else emulation; tried once per boot of this machine
     Auto,
-    /// /dev/kvm, whatever it does
+    /// KVM, whatever is known about it
     Kvm,
-    /// Emulation
+    /// Emulation; KVM is not even tried
     Tcg,
+}
+
+impl AccelChoice {
+    /// The name on the command line, unless it is what one gets without saying so.
+    pub fn given(self) -> Option<&'static str> {
+        match self {
+            AccelChoice::Auto => None,
+            AccelChoice::Kvm => Some("kvm"),
+            AccelChoice::Tcg => Some("tcg"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,6 +9,7 @@ mod flags;
 mod list;
 mod pipeline;
 mod plan;
+mod probe_kvm;
 mod signals;
 mod test;
 mod workspace;
@@ -30,8 +31,9 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args, quiet),
         Command::List(args) => list::run(&args),
         Command::Explain { what } => explain::run(&what),
-        Command::Doctor => doctor::run(),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Ci(args) => ci::run(&args),
+        Command::ProbeKvm { device } => probe_kvm::run(&device),
         Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(&kernel, runs, quiet),
     };
     ExitCode::from(result.unwrap_or_else(|error| report(&error)).number())

@@ -1,7 +1,10 @@
 //! What every command with a kernel does: from the command line to an image, and from the cases crate to a program.
 
+use std::path::Path;
 use std::time::Instant;
 
+use harness::accel::probe::{self, Probe};
+use harness::accel::{self, Accel, Acceleration, Known, Wish};
 use harness::error::{Blame, Error, Result};
 use harness::initramfs::GuestBinary;
 use harness::kbuild::{self, KernelImage};
@@ -17,8 +20,8 @@ use harness::spec::{KernelSpec, Kernels, SourceSpec};
 use harness::store::Store;
 use xshell::{Shell, cmd};
 
-use crate::flags::KernelArgs;
-use crate::workspace;
+use crate::flags::{AccelChoice, KernelArgs};
+use crate::{probe_kvm, workspace};
 
 /// The target of the guest program: the one that this machine has anyway, linked statically.
 const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -93,6 +96,32 @@ impl Pipeline {
         Ok(Made { built, image, kernel: spec.id, series: series.name, seconds: start.elapsed().as_secs_f64() })
     }
 
+    /// Decides how guests are run. Where that is to be found out and not known yet, it takes up to three seconds.
+    ///
+    /// # Errors
+    /// When the machine does not let anything be tried.
+    pub fn acceleration(&self, choice: AccelChoice, image: &KernelImage) -> Result<Acceleration> {
+        let wish = match choice {
+            AccelChoice::Auto => Wish::Auto,
+            AccelChoice::Kvm => Wish::Only(Accel::Kvm),
+            AccelChoice::Tcg => Wish::Only(Accel::Tcg),
+        };
+        let machine = Machine::this();
+        Acceleration::decide(wish, &asking(&machine, Some(&image.vmlinux)), &self.store)
+    }
+
+    /// What is known about KVM. Where nothing is, or `anew`, it is tried with the kernel that was used last.
+    ///
+    /// # Errors
+    /// As [`Pipeline::acceleration`].
+    pub fn kvm(&self, anew: bool) -> Result<Known> {
+        let (machine, kernel) = (Machine::this(), kbuild::used_last(&self.store));
+        if anew {
+            accel::forget(&machine, &self.store)?;
+        }
+        accel::know(&asking(&machine, kernel.as_deref()), &self.store)
+    }
+
     /// Builds the guest program.
     ///
     /// # Errors
@@ -120,6 +149,10 @@ impl Pipeline {
         }
         GuestBinary::load(&target.join(GUEST_TARGET).join("guest/cases"))
     }
+}
+
+fn asking<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
+    Probe { machine, helper: probe_kvm::command(), kernel, patience: probe::Patience::default() }
 }
 
 fn spec(args: &KernelArgs) -> Result<KernelSpec> {

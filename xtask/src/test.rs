@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use cases::need::Need;
 use cases::protocol::{CaseKey, Record};
-use harness::boot_plan::Accel;
 use harness::error::{Blame, Context, Result, io};
 use harness::exit_code::ExitCode;
 use harness::expectation::Expectations;
@@ -19,7 +18,7 @@ use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
 use harness::session::{Session, judge_all};
 use harness::verdict::{CaseVerdict, Verdict};
 
-use crate::flags::{AccelChoice, Format, TestArgs};
+use crate::flags::{Format, TestArgs};
 use crate::pipeline::{Made, Pipeline};
 use crate::{plan, workspace};
 
@@ -39,17 +38,17 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
     let guest_program = start.elapsed().as_secs_f64();
 
     let dir = run_directory()?;
-    let (accel, why) = accel(args.accel);
+    let mut acceleration = pipeline.acceleration(args.accel, &made.image)?;
     let session = Session {
         kernel: &made.image.vmlinux,
         guest: &guest,
-        accel,
+        accel: acceleration.accel(),
         patience: Patience::default(),
         dir: &dir,
         append: Vec::new(),
     };
     let start = Instant::now();
-    let guests = session.record(&plan, watcher(&pipeline.progress, plan.len()))?;
+    let guests = acceleration.record(&session, &plan, watcher(&pipeline.progress, plan.len()))?;
     let timing = Timing { kernel: made.seconds, guest_program, guests: start.elapsed().as_secs_f64() };
 
     let expectations = Expectations::new(&workspace::snapshots());
@@ -57,7 +56,7 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
     propose(&judged.verdicts, &expectations)?;
     let report = RunReport {
         schema: SCHEMA,
-        setting: setting(&made, &format!("{}{why}", accel.name())),
+        setting: setting(&made, acceleration.text()),
         verdicts: judged.verdicts,
         oddities: judged.oddities,
         guests: guests.len(),
@@ -79,14 +78,6 @@ fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
         need => need.option().is_none_or(on),
     });
     Ok(met.collect())
-}
-
-fn accel(choice: AccelChoice) -> (Accel, &'static str) {
-    match choice {
-        AccelChoice::Tcg => (Accel::Tcg, ""),
-        AccelChoice::Kvm => (Accel::Kvm, ""),
-        AccelChoice::Auto => (Accel::Tcg, " (KVM is used only when asked for)"),
-    }
 }
 
 fn setting(made: &Made, accel: &str) -> Setting {
@@ -187,6 +178,7 @@ fn again(key: &CaseKey, args: &TestArgs) -> String {
         option("with", Some(extra.display().to_string()));
     }
     option("flavour", kernel.flavour.clone());
+    option("accel", args.accel.given().map(str::to_string));
     words.join(" ")
 }
 

@@ -144,3 +144,15 @@ fn the_help_documents_the_exit_codes() {
         assert!(help.contains(&format!(" {} ", code.number())), "--help lacks exit code {}", code.number());
     }
 }
+
+#[test]
+fn the_child_that_tries_kvm_names_what_does_not_work_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let device = dir.path().join("kvm");
+    fs::write(&device, "").unwrap();
+    let ran = xtask(dir.path(), &["probe-kvm", &path(&device)]);
+    assert_eq!(ran.code, 23, "{}", ran.stderr);
+    let last = ran.stdout.lines().last().unwrap_or_default();
+    assert!(last.starts_with("KVM_GET_API_VERSION: "), "{}", ran.stdout);
+    assert!(!xtask(dir.path(), &["--help"]).stdout.contains("probe-kvm"), "no person calls it");
+}

@@ -43,11 +43,13 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
 
 fn heading(out: &mut String, report: &RunReport, style: Style) {
     let setting = &report.setting;
-    let title = format!(
-        "Linux {} with series {}, {} kernel, {}",
-        setting.version, setting.series, setting.flavour, setting.accel
-    );
+    let (accel, reason) = setting.accel.split_once(": ").unwrap_or((&setting.accel, ""));
+    let title =
+        format!("Linux {} with series {}, {} kernel, {accel}", setting.version, setting.series, setting.flavour);
     let _ = writeln!(out, "{}", style.strong(&title));
+    if !reason.is_empty() {
+        let _ = writeln!(out, "{}", style.faint(&format!("{accel}: {}", wrap(reason, "     "))));
+    }
     let image: String = setting.image.chars().take(12).collect();
     let how = if setting.built { "built now" } else { "from the cache" };
     let _ = writeln!(out, "{}", style.faint(&format!("source: {}; image {image} {how}", setting.origin)));
