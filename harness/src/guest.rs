@@ -1,6 +1,7 @@
 //! A running guest: starts QEMU, writes down what it says, and decides when it has been silent for too long.
 
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -45,6 +46,21 @@ struct Phase {
 /// # Errors
 /// [`Blame::Host`] when QEMU cannot be started or the recording cannot be written. Whatever the guest does is no error.
 pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Record)) -> Result<Recording> {
+    run_until(plan, patience, |record| {
+        on_record(record);
+        ControlFlow::Continue(())
+    })
+}
+
+/// As [`run`], but `on_record` can end the guest. What came in one piece with the last record is recorded as well.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_until(
+    plan: &BootPlan,
+    patience: Patience,
+    mut on_record: impl FnMut(&Record) -> ControlFlow<()>,
+) -> Result<Recording> {
     let stderr_path = plan.dir.join("qemu.stderr");
     let results_path = Recording::results_path(&plan.dir);
     let mut results = process::create(&results_path)?;
@@ -78,6 +94,7 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
     let mut phase = Phase { name: "booting".into(), allowed: patience.boot };
     let mut partial = Vec::new();
     let mut heard = Instant::now();
+    let mut enough = false;
     let ending = loop {
         if check_interrupt().is_err() {
             break Ending::Interrupted;
@@ -94,8 +111,11 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
                         if matches!(&line.record, Record::Stop { stuck: true, .. }) {
                             seen = look();
                         }
-                        on_record(&line.record);
+                        enough |= on_record(&line.record).is_break();
                     }
+                }
+                if enough {
+                    break Ending::Enough;
                 }
             }
             Err(RecvTimeoutError::Disconnected) => {

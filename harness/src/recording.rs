@@ -30,6 +30,8 @@ pub enum Ending {
     },
     /// Ctrl-C.
     Interrupted,
+    /// The host ended it: nothing more was wanted of it.
+    Enough,
 }
 
 /// The raw material of one guest.

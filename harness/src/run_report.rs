@@ -6,7 +6,7 @@ use crate::exit_code::ExitCode;
 use crate::verdict::{CaseVerdict, Verdict};
 
 /// Version of the JSON form. Goes up when a field changes its meaning or goes away.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,26 @@ pub struct Timing {
     pub guests: f64,
 }
 
+/// What rounds of one plan had in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundsHeld {
+    /// How many rounds began.
+    pub run: usize,
+    /// How many were to be run; nothing: until something is not as expected.
+    pub asked: Option<usize>,
+    /// How many cases came out with the same verdict and, byte for byte, the same transcript in every round.
+    pub identical: usize,
+    /// The rounds in which something was not as expected, or not as it was in the first.
+    pub deviating: Vec<usize>,
+}
+
+impl RoundsHeld {
+    /// Rounds that were as expected and like the first.
+    pub fn held(&self) -> usize {
+        self.run - self.deviating.len()
+    }
+}
+
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunReport {
@@ -57,6 +77,9 @@ pub struct RunReport {
     pub timing: Timing,
     /// Whether it was cut short by the person at the keyboard.
     pub interrupted: bool,
+    /// What the rounds of `--repeat` and `--until-fail` had in common; absent when there was one.
+    #[serde(default)]
+    pub rounds: Option<RoundsHeld>,
 }
 
 /// How many cases came out in which way.
@@ -68,6 +91,8 @@ pub struct Tally {
     pub hazards: usize,
     /// Whatever somebody has to look at.
     pub failed: usize,
+    /// Of these, what was not run.
+    pub unrun: usize,
     /// Expected skips.
     pub skipped: usize,
 }
@@ -81,18 +106,21 @@ impl RunReport {
     /// The exit code of the run.
     ///
     /// A violated clause outweighs everything: it is what the suite is for. After it come, in this order, a lost guest,
-    /// a broken case, and what waits for a review. A run in which nothing was judged is not as expected.
+    /// a broken case, and what waits for a review. A run in which nothing was judged is not as expected. What was not run
+    /// counts only where nothing else explains why.
     pub fn exit_code(&self) -> ExitCode {
         if self.interrupted {
             return ExitCode::Interrupted;
         }
-        let mut codes: Vec<ExitCode> = self.verdicts.iter().map(|verdict| verdict.verdict.exit_code()).collect();
+        let (unrun, run): (Vec<&Verdict>, Vec<&Verdict>) =
+            self.verdicts.iter().map(|verdict| &verdict.verdict).partition(|verdict| is_unrun(verdict));
+        let mut codes: Vec<ExitCode> = run.into_iter().map(Verdict::exit_code).collect();
         // A guest that does not keep to the protocol cannot be believed: as good as lost.
         codes.extend((!self.oddities.is_empty()).then_some(ExitCode::GuestLost));
         let order = [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
         match order.into_iter().find(|code| codes.contains(code)) {
             Some(code) => code,
-            None if self.verdicts.is_empty() => ExitCode::BrokenCase,
+            None if self.verdicts.is_empty() || !unrun.is_empty() => ExitCode::BrokenCase,
             None => ExitCode::AsExpected,
         }
     }
@@ -101,12 +129,19 @@ impl RunReport {
     pub fn violated_clauses(&self) -> Vec<&str> {
         let mut clauses = Vec::new();
         for verdict in &self.verdicts {
-            if matches!(verdict.verdict, Verdict::Failed { .. }) && !clauses.contains(&verdict.clause.as_str()) {
+            if matches!(verdict.verdict.detailed(), Verdict::Failed { .. })
+                && !clauses.contains(&verdict.clause.as_str())
+            {
                 clauses.push(verdict.clause.as_str());
             }
         }
         clauses
     }
+}
+
+/// Whether a case was not run, by decision.
+pub fn is_unrun(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::NotRun { .. })
 }
 
 /// Counts verdicts.
@@ -120,6 +155,10 @@ pub fn tally<'a>(verdicts: impl Iterator<Item = &'a CaseVerdict>) -> Tally {
                 tally.hazards += 1;
             }
             Verdict::Skipped { .. } => tally.skipped += 1,
+            Verdict::NotRun { .. } => {
+                tally.failed += 1;
+                tally.unrun += 1;
+            }
             _ => tally.failed += 1,
         }
     }
@@ -140,6 +179,7 @@ pub(crate) mod tests {
             verdict,
             run: None,
             complaints: Vec::new(),
+            tries: 1,
         });
         RunReport {
             schema: SCHEMA,
@@ -158,6 +198,7 @@ pub(crate) mod tests {
             guests: 1,
             timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },
             interrupted: false,
+            rounds: None,
         }
     }
 
@@ -172,12 +213,34 @@ pub(crate) mod tests {
         let report = report(all);
         assert_eq!(report.exit_code(), ExitCode::Violated);
         assert_eq!(report.violated_clauses(), ["R-4"]);
-        assert_eq!(report.tally(), Tally { passed: 1, hazards: 0, failed: 4, skipped: 0 });
+        assert_eq!(report.tally(), Tally { passed: 1, hazards: 0, failed: 4, unrun: 0, skipped: 0 });
     }
 
     #[test]
     fn a_run_of_nothing_is_not_as_expected() {
         assert_eq!(report(vec![]).exit_code(), ExitCode::BrokenCase);
+    }
+
+    #[test]
+    fn what_was_not_run_is_never_a_pass_and_hides_no_failure() {
+        let unrun = || Verdict::NotRun { why: "--fail-fast".into() };
+        assert_eq!(report(vec![Verdict::Pass, unrun()]).exit_code(), ExitCode::BrokenCase);
+        assert_eq!(report(vec![Verdict::Unreviewed, unrun()]).exit_code(), ExitCode::Unreviewed);
+        assert_eq!(report(vec![failed(), unrun()]).exit_code(), ExitCode::Violated);
+    }
+
+    #[test]
+    fn a_flaky_case_counts_as_the_worst_that_was_seen() {
+        let flaky = |worst: Verdict| Verdict::Flaky {
+            seen: Vec::new(),
+            transcripts: 1,
+            diff: String::new(),
+            worst: Box::new(worst),
+        };
+        assert_eq!(report(vec![flaky(failed())]).exit_code(), ExitCode::Violated);
+        assert_eq!(report(vec![flaky(failed())]).violated_clauses(), ["R-1"]);
+        assert_eq!(report(vec![flaky(Verdict::Unreviewed)]).exit_code(), ExitCode::Unreviewed);
+        assert_eq!(report(vec![flaky(Verdict::Pass)]).exit_code(), ExitCode::BrokenCase);
     }
 
     #[test]

@@ -6,15 +6,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use cases::need::Need;
-use cases::protocol::{CaseKey, Record};
+use cases::protocol::CaseKey;
 use cases::suite;
 
 use crate::accel::Accel;
-use crate::boot_plan::BootPlan;
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Blame, Error, Result};
 use crate::expectation::Expectations;
-use crate::guest::{self, Patience};
-use crate::initramfs::{GuestBinary, Initramfs};
+use crate::guest::Patience;
+pub use crate::guests::{GuestRun, Halt};
+use crate::initramfs::GuestBinary;
 use crate::oops;
 use crate::recording::{Ending, Recording};
 use crate::transcript::Transcript;
@@ -35,53 +35,35 @@ pub struct Session<'a> {
     pub dir: &'a Path,
     /// Kernel options added to every boot.
     pub append: Vec<String>,
+    /// What it may do beyond.
+    pub options: Options<'a>,
 }
 
-/// What one guest contributed.
-#[derive(Debug)]
-pub struct GuestRun {
-    /// The raw material.
-    pub recording: Recording,
-    /// What it was asked to run.
-    pub planned: Vec<CaseKey>,
+/// What a session may do beyond running its plan to the end. [`crate::guests`] runs it.
+#[derive(Clone, Debug, Default)]
+pub struct Options<'a> {
+    /// Stop at the first verdict that is not as expected.
+    pub fail_fast: Option<Yardstick<'a>>,
+    /// Another emulator; tests put a fake here.
+    pub qemu: Option<String>,
 }
 
-/// After so many guests in a row that got no further than a second case, a session is given up. Where every case breaks
-/// the kernel, as when the first export already leaves a dangling list, the others would only say so again, at a boot
-/// each.
-const FUTILE_GUESTS: usize = 12;
+/// What a case is judged by, apart from what the guest said.
+#[derive(Clone, Copy, Debug)]
+pub struct Yardstick<'a> {
+    /// The needs that the kernel ought to meet.
+    pub met: &'a BTreeSet<Need>,
+    /// The reviewed transcripts.
+    pub expectations: &'a Expectations,
+}
 
-impl Session<'_> {
-    /// Boots guests until every planned case has had its chance.
-    ///
-    /// # Errors
-    /// What [`guest::run`] and packing an initramfs can meet. Losses of guests are no errors.
-    pub fn record(&self, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Vec<GuestRun>> {
-        let mut guests = Vec::new();
-        let mut left: Vec<CaseKey> = plan.to_vec();
-        let mut futile = 0;
-        while !left.is_empty() {
-            let dir = self.dir.join(format!("guest-{}", guests.len() + 1));
-            std::fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
-            let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.guest, &left)?;
-            let mut boot = BootPlan::new(self.kernel, &initramfs, &dir, self.accel);
-            boot.append.clone_from(&self.append);
-            let recording = guest::run(&boot, self.patience, &mut on_record)?;
-            let transcript = Transcript::parse(&recording.results);
-            let interrupted = recording.ending == Ending::Interrupted;
-            let begun: Vec<CaseKey> = transcript.cases.iter().map(|case| case.key.clone()).collect();
-            let planned = std::mem::take(&mut left);
-            left = planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
-            // A guest in which nothing begins would be booted for ever; what is left is lost.
-            let stuck = begun.is_empty();
-            futile = if begun.len() <= 2 { futile + 1 } else { 0 };
-            guests.push(GuestRun { recording, planned });
-            if interrupted || stuck || futile == FUTILE_GUESTS {
-                break;
-            }
-        }
-        Ok(guests)
-    }
+/// Reads back what a session left in its directory, guest by guest, to judge it again.
+///
+/// # Errors
+/// As [`GuestRun::load`].
+pub fn load(dir: &Path) -> Result<Vec<GuestRun>> {
+    let dirs = (1..).map(|number| dir.join(format!("guest-{number}")));
+    dirs.take_while(|dir| dir.exists()).map(|dir| GuestRun::load(&dir)).collect()
 }
 
 /// What all guests of a session said together, judged.
@@ -122,9 +104,10 @@ pub fn judge_all(
         let complaints = oops::scan(&guest.recording.console);
         let loss = loss(&guest.recording, &transcript, &complaints);
         judged.kernel = judged.kernel.or_else(|| transcript.kernel.clone());
-        let torn = transcript.unfinished().is_some() || transcript.plan.is_none();
+        let ended_here = matches!(guest.recording.ending, Ending::Interrupted | Ending::Enough);
+        let torn = transcript.unfinished().is_some() || transcript.plan.is_none() || ended_here;
         for oddity in &transcript.oddities {
-            // The last line of a guest that died is torn as a rule; the loss says so already.
+            // The last line of a guest that died or was ended is torn as a rule; the loss says so already.
             if !(torn && oddity.starts_with("the channel ends inside")) {
                 judged.oddities.push(format!("guest {}: {oddity}", index + 1));
             }
@@ -135,22 +118,36 @@ pub fn judge_all(
         for complaint in complaints.iter().filter(|complaint| complaint.case.is_none()) {
             judged.oddities.push(format!("guest {}: before any case: {}", index + 1, complaint.headline));
         }
-        if transcript.count.is_none() && transcript.unfinished().is_none() {
+        let replaced = guests.iter().skip(index + 1).position(|later| later.planned == guest.planned);
+        if let Some(later) = replaced.filter(|_| transcript.cases.is_empty() && !ended_here) {
+            // Never without a trace: nobody knows whether the host stumbled or the kernel boots every second time only.
+            let later = index + later + 2;
+            judged.oddities.push(format!("guest {} began no case ({loss}); guest {later} took its place", index + 1));
+        } else if transcript.count.is_none() && transcript.unfinished().is_none() && !ended_here {
             judged.oddities.push(format!("guest {}: no closing count: {loss}", index + 1));
         }
-        heard.push((transcript, complaints, loss, &guest.recording.processors));
+        heard.push((transcript, complaints, loss, guest));
     }
     for key in plan {
         let (case, _) =
             suite::find(key).ok_or_else(|| Error::new(Blame::Internal, format!("{key} was planned but is no case")))?;
-        let found = heard.iter().find_map(|(transcript, complaints, loss, processors)| {
+        let found = heard.iter().find_map(|(transcript, complaints, loss, guest)| {
             let run = transcript.cases.iter().find(|run| run.key == *key)?;
             // A guest is stuck in the case it ran last.
             let last = transcript.cases.last().is_some_and(|case| case.key == *key);
-            Some((run, complaints, loss, if last { processors.as_slice() } else { &[] }))
+            let ended_here = matches!(guest.recording.ending, Ending::Interrupted | Ending::Enough);
+            let processors = if last { guest.recording.processors.as_slice() } else { &[] };
+            Some((run, complaints, loss, guest.halt.filter(|_| ended_here), processors))
         });
+        // The last guest that was to run it.
+        let hoped = || heard.iter().rev().find(|(.., guest)| guest.planned.contains(key));
+        let halted = match &found {
+            Some((.., halt, _)) => *halt,
+            None => hoped().and_then(|(.., guest)| guest.halt),
+        };
+        let halted = halted.map(Halt::reason);
         let evidence = match found {
-            Some((run, complaints, loss, processors)) => Evidence {
+            Some((run, complaints, loss, _, processors)) => Evidence {
                 case,
                 key: key.clone(),
                 run: Some(run),
@@ -160,6 +157,7 @@ pub fn judge_all(
                     .cloned()
                     .collect(),
                 loss,
+                halted: halted.as_deref(),
                 processors,
             },
             None => Evidence {
@@ -167,7 +165,8 @@ pub fn judge_all(
                 key: key.clone(),
                 run: None,
                 complaints: Vec::new(),
-                loss: heard.last().map_or("no guest was started", |(_, _, loss, _)| loss),
+                loss: hoped().map_or("no guest was started", |(_, _, loss, _)| loss),
+                halted: halted.as_deref(),
                 processors: &[],
             },
         };
@@ -193,6 +192,7 @@ fn loss(recording: &Recording, transcript: &Transcript, complaints: &[oops::Comp
         Ending::Stalled { phase, silent_ms } => {
             format!("the guest was silent for {:.1} s while {phase}", *silent_ms as f64 / 1000.0)
         }
-        Ending::Interrupted => "interrupted".into(),
+        Ending::Interrupted => Halt::Interrupted.reason(),
+        Ending::Enough => Halt::FailFast.reason(),
     }
 }

@@ -153,7 +153,8 @@ impl Transcript {
         self.oddities.push(what);
     }
 
-    fn take(&mut self, record: Record) {
+    /// Takes the next record.
+    pub(crate) fn take(&mut self, record: Record) {
         match record {
             Record::Hello { protocol, kernel, .. } => {
                 if protocol != VERSION {

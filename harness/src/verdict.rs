@@ -63,6 +63,31 @@ pub enum Verdict {
         /// What happened to the guest, and at which step.
         how: String,
     },
+    /// Not run, or not to its end, because the run was ended before: Ctrl-C, `--fail-fast`, or a session given up.
+    NotRun {
+        /// What ended the run.
+        why: String,
+    },
+    /// Run several times, and not the same every time.
+    Flaky {
+        /// What was seen how often, the most frequent first.
+        seen: Vec<Sighting>,
+        /// How many different transcripts there were.
+        transcripts: usize,
+        /// From the most frequent transcript to the one of `worst`; empty when they are the same.
+        diff: String,
+        /// The worst that was seen; the details of the verdict are from there.
+        worst: Box<Verdict>,
+    },
+}
+
+/// How often a case that was run several times came out in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The word of the verdict.
+    pub word: String,
+    /// In how many runs.
+    pub times: usize,
 }
 
 impl Verdict {
@@ -79,7 +104,31 @@ impl Verdict {
             Verdict::Unreviewed | Verdict::HazardGone => ExitCode::Unreviewed,
             Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. } => ExitCode::BrokenCase,
             Verdict::Lost { .. } => ExitCode::GuestLost,
+            Verdict::NotRun { .. } => ExitCode::BrokenCase,
+            // Never as expected: a case that now passes and now is skipped cannot be believed either.
+            Verdict::Flaky { worst, .. } if worst.is_as_expected() => ExitCode::BrokenCase,
+            Verdict::Flaky { worst, .. } => worst.exit_code(),
         }
+    }
+
+    /// The verdict that the details belong to: of a flaky case the worst.
+    pub fn detailed(&self) -> &Verdict {
+        match self {
+            Verdict::Flaky { worst, .. } => worst,
+            verdict => verdict,
+        }
+    }
+
+    /// Of a flaky case, what was seen how often, as a sentence.
+    pub fn sightings(&self) -> Option<String> {
+        let Verdict::Flaky { seen, transcripts, .. } = self else { return None };
+        let runs: usize = seen.iter().map(|sighting| sighting.times).sum();
+        let seen: Vec<String> = seen.iter().map(|sighting| format!("{} {}", sighting.word, sighting.times)).collect();
+        let mut sentence = format!("in {runs} runs: {}", seen.join(", "));
+        if *transcripts > 1 {
+            sentence += &format!("; {transcripts} different transcripts");
+        }
+        Some(sentence)
     }
 
     /// The word in reports.
@@ -95,6 +144,8 @@ impl Verdict {
             Verdict::Unreviewed => "NEW",
             Verdict::Broken { .. } => "BROKEN",
             Verdict::Lost { .. } => "LOST",
+            Verdict::NotRun { .. } => "unrun",
+            Verdict::Flaky { .. } => "FLAKY",
         }
     }
 }
@@ -115,6 +166,13 @@ pub struct CaseVerdict {
     pub run: Option<CaseRun>,
     /// What the kernel said while the case ran.
     pub complaints: Vec<Complaint>,
+    /// How often it was run, as `--retries` asks; the verdict is that of the first run, or flaky.
+    #[serde(default = "once")]
+    pub tries: usize,
+}
+
+fn once() -> usize {
+    1
 }
 
 /// What is known about one planned case when its guest is gone.
@@ -130,6 +188,8 @@ pub struct Evidence<'a> {
     pub complaints: Vec<Complaint>,
     /// What became of the guest, where the case has no outcome.
     pub loss: &'a str,
+    /// Why no guest was to run it to its end, where that was decided and not suffered.
+    pub halted: Option<&'a str>,
     /// Where the guest's processors were when it was stuck in this case.
     pub processors: &'a [String],
 }
@@ -144,6 +204,7 @@ pub fn judge(evidence: Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expect
         verdict,
         run: evidence.run.cloned(),
         complaints: evidence.complaints,
+        tries: 1,
     }
 }
 
@@ -155,15 +216,19 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
     }
     reasons.extend(complained(&evidence.complaints));
     let Some((run, outcome)) = run.and_then(|run| Some((run, run.outcome.as_ref()?))) else {
+        let what = evidence.halted.unwrap_or(evidence.loss);
         let how = match run.and_then(CaseRun::open_step) {
-            Some(step) => format!("{} during {step}", evidence.loss),
-            None => evidence.loss.to_string(),
+            Some(step) => format!("{what} during {step}"),
+            None => what.to_string(),
         };
         let how = how + &whereabouts(evidence.processors);
         // A case that saw a violation, or made the kernel complain, before the guest went away has something to say.
         if !reasons.is_empty() {
             reasons.push(how);
             return Verdict::Failed { reasons };
+        }
+        if evidence.halted.is_some() {
+            return Verdict::NotRun { why: how };
         }
         return Verdict::Lost { begun: run.is_some(), how };
     };

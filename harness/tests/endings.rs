@@ -56,7 +56,7 @@ impl Bench {
 
     fn judge(&self, recording: Recording) -> Vec<CaseVerdict> {
         let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
-        let guests = [GuestRun { recording, planned: plan() }];
+        let guests = [GuestRun { recording, planned: plan(), halt: None }];
         judge_all(&plan(), &guests, &met, &Expectations::new(&self.path("snapshots"))).unwrap().verdicts
     }
 
@@ -151,7 +151,7 @@ fn a_guest_that_stops_without_its_count_is_an_oddity() {
     let bench = Bench::new();
     let mut records = into_the_second();
     records.truncate(5);
-    let guests = [GuestRun { recording: bench.record(&records, "cat $said; exit 0"), planned: plan() }];
+    let guests = [GuestRun { recording: bench.record(&records, "cat $said; exit 0"), planned: plan(), halt: None }];
     let judged = judge_all(&plan(), &guests, &BTreeSet::new(), &Expectations::new(&bench.path("snapshots"))).unwrap();
     assert!(judged.oddities.iter().any(|oddity| oddity.contains("no closing count")), "{:?}", judged.oddities);
     assert!(!lost(&judged.verdicts[1].verdict).0);

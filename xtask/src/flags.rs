@@ -58,6 +58,10 @@ const TEST_EXAMPLES: &str = "Examples:
   cargo xtask test                        the reference series on the default kernel
   cargo xtask test rights                 cases with `rights` in their name
   cargo xtask test R-1 L-3                cases that judge these clauses
+  cargo xtask test --fail-fast            stop at the first verdict that is not as expected
+  cargo xtask test --repeat 100           a hundred rounds: is every verdict and transcript always the same?
+  cargo xtask test L-10 --until-fail      the races, until one of them shows something
+  cargo xtask test --retries 2            try failed cases again: does it fail always, or now and then?
   cargo xtask test --series none          the kernel without the patch
   cargo xtask test --series ~/my-series   a directory of patches of your own
   cargo xtask test --kernel-tree ~/linux  your own tree, as it is";
@@ -105,6 +109,8 @@ pub struct TestArgs {
     #[arg(long, value_name = "FILTER")]
     pub skip: Vec<String>,
     #[command(flatten)]
+    pub repeat: RepeatArgs,
+    #[command(flatten)]
     pub kernel: KernelArgs,
     /// How the guest's processors are run
     #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
@@ -115,6 +121,33 @@ pub struct TestArgs {
     /// Show how long each case took, slowest first
     #[arg(long)]
     pub timings: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RepeatArgs {
+    /// Run everything so often; what is not the same in every round is FLAKY
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub repeat: Option<usize>,
+    /// Run everything again until something is not as expected (at most so often as --repeat says)
+    #[arg(long)]
+    pub until_fail: bool,
+    /// Stop at the first verdict that is not as expected; the rest is `unrun`
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Run what is not as expected again, up to N times, each in a fresh guest; what passes then is FLAKY
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with_all = ["repeat", "until_fail"])]
+    pub retries: Option<usize>,
+}
+
+impl RepeatArgs {
+    /// How many rounds are asked for; nothing: until something is not as expected.
+    pub fn rounds(&self) -> Option<usize> {
+        self.repeat.or((!self.until_fail).then_some(1))
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on".into())
 }
 
 #[derive(Debug, Args)]

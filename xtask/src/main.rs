@@ -10,8 +10,10 @@ mod list;
 mod pipeline;
 mod plan;
 mod probe_kvm;
+mod rounds;
 mod signals;
 mod test;
+mod watcher;
 mod workspace;
 
 use std::process::ExitCode;

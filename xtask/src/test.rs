@@ -6,20 +6,19 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cases::need::Need;
-use cases::protocol::{CaseKey, Record};
 use harness::error::{Blame, Context, Result, io};
 use harness::exit_code::ExitCode;
 use harness::expectation::Expectations;
 use harness::guest::Patience;
 use harness::kbuild::KernelImage;
-use harness::progress::Progress;
 use harness::report::{ktap, style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
-use harness::session::{Session, judge_all};
+use harness::session::{Options, Session, Yardstick};
 use harness::verdict::{CaseVerdict, Verdict};
 
 use crate::flags::{Format, TestArgs};
 use crate::pipeline::{Made, Pipeline};
+use crate::rounds::{Done, Sessions};
 use crate::{plan, workspace};
 
 /// Runs of which the recordings are kept.
@@ -39,29 +38,35 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
 
     let dir = run_directory()?;
     let mut acceleration = pipeline.acceleration(args.accel, &made.image)?;
-    let session = Session {
-        kernel: &made.image.vmlinux,
-        guest: &guest,
-        accel: acceleration.accel(),
-        patience: Patience::default(),
-        dir: &dir,
-        append: Vec::new(),
+    let (met, expectations) = (met(&made.image)?, Expectations::new(&workspace::snapshots()));
+    let mut sessions = Sessions {
+        session: Session {
+            kernel: &made.image.vmlinux,
+            guest: &guest,
+            accel: acceleration.accel(),
+            patience: Patience::default(),
+            dir: &dir,
+            append: Vec::new(),
+            options: Options::default(),
+        },
+        acceleration: &mut acceleration,
+        yardstick: Yardstick { met: &met, expectations: &expectations },
+        progress: &pipeline.progress,
     };
     let start = Instant::now();
-    let guests = acceleration.record(&session, &plan, watcher(&pipeline.progress, plan.len()))?;
+    let Done { merged, guests } = sessions.run(&plan, &args.repeat)?;
     let timing = Timing { kernel: made.seconds, guest_program, guests: start.elapsed().as_secs_f64() };
 
-    let expectations = Expectations::new(&workspace::snapshots());
-    let judged = judge_all(&plan, &guests, &met(&made.image)?, &expectations)?;
-    propose(&judged.verdicts, &expectations)?;
+    propose(&merged.verdicts, &expectations)?;
     let report = RunReport {
         schema: SCHEMA,
         setting: setting(&made, acceleration.text()),
-        verdicts: judged.verdicts,
-        oddities: judged.oddities,
-        guests: guests.len(),
+        verdicts: merged.verdicts,
+        oddities: merged.oddities,
+        guests,
         timing,
-        interrupted: judged.interrupted,
+        interrupted: merged.interrupted,
+        rounds: merged.rounds,
     };
     publish(&report, args, &dir)?;
     Ok(report.exit_code())
@@ -93,38 +98,6 @@ fn setting(made: &Made, accel: &str) -> Setting {
     }
 }
 
-/// Shows the running case, and a violation as soon as it is known.
-fn watcher(progress: &Progress, total: usize) -> impl FnMut(&Record) + use<> {
-    let progress = progress.clone();
-    let mut task = Some(progress.task("running cases", Some(total as u64)));
-    let mut running = String::new();
-    let mut ended = 0;
-    move |record| match record {
-        Record::Begin { case, .. } => {
-            running = case.to_string();
-            if let Some(task) = &task {
-                task.message(&running);
-            }
-        }
-        Record::Check { sentence, holds: false, detail } => {
-            progress.line(format!("violated in {running}: {sentence}: {detail}"));
-        }
-        Record::Stop { reason, .. } => progress.line(format!("after {running}: {reason}")),
-        Record::End { .. } => {
-            ended += 1;
-            if let Some(task) = &task {
-                task.set(ended);
-            }
-            if ended as usize == total
-                && let Some(task) = task.take()
-            {
-                task.done(format!("{total} cases"));
-            }
-        }
-        _ => {}
-    }
-}
-
 /// Leaves new and different transcripts where `cargo insta review` finds them. A transcript of a failed case is never
 /// proposed: nobody should come to accept it.
 fn propose(verdicts: &[CaseVerdict], expectations: &Expectations) -> Result<()> {
@@ -142,7 +115,7 @@ fn propose(verdicts: &[CaseVerdict], expectations: &Expectations) -> Result<()> 
 fn publish(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
     let json = serde_json::to_string_pretty(report).context(Blame::Internal, || "encoding the report".into())? + "\n";
     write(&dir.join("report.json"), &json)?;
-    let repeat = |verdict: &CaseVerdict| again(&verdict.key, args);
+    let repeat = |verdict: &CaseVerdict| again(verdict, args);
     write(&dir.join("report.txt"), &terminal::render(report, Style::Plain, repeat))?;
     match args.format {
         Format::Terminal => {
@@ -165,8 +138,11 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// The command that runs one case again in the same way.
-fn again(key: &CaseKey, args: &TestArgs) -> String {
-    let mut words = vec!["cargo xtask test --exact".to_string(), key.to_string()];
+fn again(verdict: &CaseVerdict, args: &TestArgs) -> String {
+    let mut words = vec!["cargo xtask test --exact".to_string(), verdict.key.to_string()];
+    if matches!(verdict.verdict, Verdict::Flaky { .. }) {
+        words.push("--until-fail --repeat 100".into());
+    }
     let kernel = &args.kernel;
     let mut option = |name: &str, value: Option<String>| words.extend(value.map(|value| format!("--{name} {value}")));
     option("kernel", kernel.kernel.clone());

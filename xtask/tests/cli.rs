@@ -52,6 +52,8 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
         &["test", "--with", "no-such.patch", "--kernel-tree", "."],
         &["tset"],
         &["test", "--tarball", "x.tar"],
+        &["test", "--repeat", "0"],
+        &["test", "--retries", "2", "--until-fail"],
     ] {
         let ran = xtask(cache.path(), args);
         assert!(

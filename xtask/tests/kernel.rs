@@ -4,9 +4,10 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use common::{Ran, root, xtask_with_kernels};
+use common::{Ran, command, root, run, xtask_with_kernels};
 use harness::run_report::RunReport;
 use harness::verdict::Verdict;
 
@@ -51,6 +52,59 @@ fn list_removal_at_every_close_violates_l_2() {
     let (ran, report) = with_defect("list-removal-at-every-close.patch", &["L-2", "I-5"]);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
     speaks(&report, "L-2");
+}
+
+/// Runs on the reference series with a QEMU whose channel is cut in the middle of its boots of these numbers.
+fn with_cut_channel(boots: &[usize], args: &[&str]) -> (Ran, RunReport) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let real = path.split(':').map(|dir| Path::new(dir).join("qemu-system-x86_64")).find(|path| path.is_file());
+    let real = real.expect("QEMU is installed").display().to_string();
+    let pattern = boots.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *-initrd*) ;; *) exec {real} \"$@\" ;; esac\necho >>$0.boots\n\
+         case $(wc -l <$0.boots) in {pattern}) {real} \"$@\" | head -c 2000 ;; *) exec {real} \"$@\" ;; esac\n"
+    );
+    let fake = dir.path().join("qemu-system-x86_64");
+    fs::write(&fake, script).unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let args = [&["test", "--format", "json", "closing_dups", "derive_table"], args].concat();
+    let ran = run(command(&args).env("PATH", format!("{}:{path}", dir.path().display())));
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    (ran, report)
+}
+
+fn flaky(report: &RunReport) -> Vec<String> {
+    report.verdicts.iter().filter_map(|verdict| verdict.verdict.sightings()).collect()
+}
+
+#[test]
+#[ignore = "boots a kernel"]
+fn what_is_lost_in_one_of_three_rounds_is_flaky() {
+    let (ran, report) = with_cut_channel(&[2], &["--repeat", "3"]);
+    assert_eq!(flaky(&report), ["in 3 runs: pass 2, LOST 1; 2 different transcripts"], "{}", ran.stderr);
+    let rounds = report.rounds.unwrap();
+    assert_eq!((rounds.run, rounds.identical, rounds.deviating), (3, report.verdicts.len() - 1, vec![2]));
+    assert_eq!(ran.code, 20, "{}", ran.stderr);
+}
+
+#[test]
+#[ignore = "boots a kernel"]
+fn a_retry_that_passes_does_not_excuse_the_loss() {
+    let (ran, report) = with_cut_channel(&[1], &["--retries", "2"]);
+    assert_eq!(flaky(&report), ["in 2 runs: LOST 1, pass 1; 2 different transcripts"], "{}", ran.stderr);
+    assert_eq!(ran.code, 20, "{}", ran.stderr);
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn fail_fast_leaves_the_rest_unrun_and_keeps_the_exit_code() {
+    let (ran, report) = with_defect("no-access-check.patch", &["R-1", "R-9", "I-6", "--fail-fast"]);
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    let words: Vec<&str> = report.verdicts.iter().map(|verdict| verdict.verdict.word()).collect();
+    let first = words.iter().position(|word| *word == "FAIL").expect("R-1 speaks");
+    assert!(words[..first].iter().all(|word| *word == "pass"), "{words:?}");
+    assert!(first + 1 < words.len() && words[first + 1..].iter().all(|word| *word == "unrun"), "{words:?}");
 }
 
 #[test]

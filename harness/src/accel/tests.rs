@@ -77,7 +77,7 @@ impl Host {
                 processors: Vec::new(),
                 took: Duration::ZERO,
             };
-            Ok(vec![GuestRun { recording, planned: plan.to_vec() }])
+            Ok(vec![GuestRun { recording, planned: plan.to_vec(), halt: None }])
         };
         let plan = [CaseKey::new("rights/derive_table", "udmabuf")];
         let guests = acceleration.record_by(Path::new("run"), &plan, run, |_| {}).unwrap();

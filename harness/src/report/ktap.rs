@@ -24,13 +24,16 @@ pub fn render(report: &RunReport) -> String {
         tally.passed - tally.hazards,
         count(report, |verdict| matches!(
             verdict,
-            Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed
+            Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed | Verdict::Flaky { .. }
         )),
         tally.hazards,
         count(report, |verdict| matches!(verdict, Verdict::HazardGone)),
         tally.skipped,
         count(report, |verdict| {
-            matches!(verdict, Verdict::Broken { .. } | Verdict::Lost { .. } | Verdict::UnexpectedSkip { .. })
+            matches!(
+                verdict,
+                Verdict::Broken { .. } | Verdict::Lost { .. } | Verdict::UnexpectedSkip { .. } | Verdict::NotRun { .. }
+            )
         }),
     );
     out
@@ -49,6 +52,11 @@ fn directive(verdict: &CaseVerdict) -> String {
         Verdict::UnexpectedSkip { need, why } => format!(" # ERROR unexpected skip: {need}: {}", one_line(why)),
         Verdict::Broken { why } => format!(" # ERROR {}", one_line(why)),
         Verdict::Lost { how, .. } => format!(" # ERROR guest lost: {}", one_line(how)),
+        // A SKIP would be taken for harmless, "not ok" or not.
+        Verdict::NotRun { why } => format!(" # ERROR not run: {}", one_line(why)),
+        flaky @ Verdict::Flaky { worst, .. } => {
+            format!(" # FLAKY {}; worst: {}", flaky.sightings().unwrap_or_default(), worst.word())
+        }
     }
 }
 
@@ -57,12 +65,15 @@ fn diagnostics(out: &mut String, verdict: &CaseVerdict) {
         return;
     }
     let _ = writeln!(out, "# clause {}", verdict.clause);
-    if let Verdict::Failed { reasons } = &verdict.verdict {
+    if let Verdict::Failed { reasons } = verdict.verdict.detailed() {
         for reason in reasons {
             let _ = writeln!(out, "# violated: {}", one_line(reason));
         }
     }
-    match (&verdict.verdict, &verdict.run) {
+    if verdict.tries > 1 && verdict.verdict.sightings().is_none() {
+        let _ = writeln!(out, "# failed {0} of {0} tries", verdict.tries);
+    }
+    match (verdict.verdict.detailed(), &verdict.run) {
         (Verdict::Differs { diff }, _) => commented(out, diff),
         (_, Some(run)) => commented(out, &run.text()),
         (_, None) => {}
@@ -87,6 +98,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::run_report::tests::report;
+    use crate::verdict::Sighting;
 
     #[test]
     fn every_verdict_is_one_result_line() {
@@ -101,6 +113,13 @@ mod tests {
             Verdict::Unreviewed,
             Verdict::Broken { why: "no memfd".into() },
             Verdict::Lost { begun: true, how: "panic".into() },
+            Verdict::NotRun { why: "interrupted".into() },
+            Verdict::Flaky {
+                seen: vec![Sighting { word: "pass".into(), times: 9 }, Sighting { word: "FAIL".into(), times: 1 }],
+                transcripts: 2,
+                diff: String::new(),
+                worst: Box::new(Verdict::Failed { reasons: vec!["a right is gained".into()] }),
+            },
         ]);
         insta::assert_snapshot!(render(&report));
     }

@@ -8,7 +8,7 @@ use cases::suite;
 
 use crate::oops::{Complaint, is_noise};
 use crate::report::style::{Style, wrap};
-use crate::run_report::{RunReport, tally};
+use crate::run_report::{RoundsHeld, RunReport, is_unrun, tally};
 use crate::transcript::{CaseRun, Step, step_text};
 use crate::verdict::{CaseVerdict, Verdict};
 
@@ -24,7 +24,7 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
     let mut out = String::new();
     heading(&mut out, report, style);
     areas(&mut out, report, style);
-    let bad: Vec<&CaseVerdict> = report.verdicts.iter().filter(|verdict| !verdict.verdict.is_as_expected()).collect();
+    let bad: Vec<&CaseVerdict> = report.verdicts.iter().filter(|verdict| is_bad(verdict)).collect();
     for verdict in bad.iter().take(IN_FULL) {
         problem(&mut out, verdict, style, &repeat(verdict));
     }
@@ -34,11 +34,17 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
             let _ = writeln!(out, "  {:<8} {:<7} {}", verdict.verdict.word(), verdict.clause, verdict.key);
         }
     }
+    unrun(&mut out, report, style);
     for oddity in &report.oddities {
         let _ = writeln!(out, "\n{} {oddity}", style.bad("ODD"));
     }
     closing(&mut out, report, style);
     out
+}
+
+/// Whether somebody has to look at this very case.
+fn is_bad(verdict: &CaseVerdict) -> bool {
+    !verdict.verdict.is_as_expected() && !is_unrun(&verdict.verdict)
 }
 
 fn heading(out: &mut String, report: &RunReport, style: Style) {
@@ -69,17 +75,20 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
         let of_area = || report.verdicts.iter().filter(|verdict| area(verdict) == name);
         let tally = tally(of_area());
         let clauses = in_contract_order(of_area());
-        let bad = in_contract_order(of_area().filter(|verdict| !verdict.verdict.is_as_expected()));
+        let bad = in_contract_order(of_area().filter(|verdict| is_bad(verdict)));
         let mut counts = format!("{:>3} ok", tally.passed);
         if tally.skipped > 0 {
             let _ = write!(counts, ", {} skipped", tally.skipped);
         }
-        if tally.failed > 0 {
-            let _ = write!(counts, ", {} NOT", tally.failed);
+        if tally.failed > tally.unrun {
+            let _ = write!(counts, ", {} NOT", tally.failed - tally.unrun);
         }
-        let only_new =
-            of_area().all(|verdict| verdict.verdict.is_as_expected() || verdict.verdict == Verdict::Unreviewed);
+        if tally.unrun > 0 {
+            let _ = write!(counts, ", {} unrun", tally.unrun);
+        }
+        let only_new = of_area().all(|verdict| !is_bad(verdict) || verdict.verdict == Verdict::Unreviewed);
         let mark = match (bad.is_empty(), only_new) {
+            (true, _) if tally.unrun > 0 => style.notable("--  "),
             (true, _) => style.good("ok  "),
             (false, true) => style.notable("NEW "),
             (false, false) => style.bad("FAIL"),
@@ -111,7 +120,17 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
     if let Some(clause) = clause::find(&verdict.clause) {
         let _ = writeln!(out, "  clause: {}", wrap(clause.claim, "          "));
     }
-    match &verdict.verdict {
+    if let Verdict::Flaky { diff, worst, .. } = &verdict.verdict {
+        let seen = verdict.verdict.sightings().unwrap_or_default();
+        let _ = writeln!(out, "  not the same every time, {seen}; the worst, {}:", worst.word());
+        if !diff.is_empty() {
+            let _ = writeln!(out, "  how its transcript differs from the usual one:");
+            indented(out, diff, style);
+        }
+    } else if verdict.tries > 1 {
+        let _ = writeln!(out, "  failed {0} of {0} tries; the first:", verdict.tries);
+    }
+    match verdict.verdict.detailed() {
         Verdict::Failed { reasons } => {
             for reason in reasons.iter().take(4) {
                 let _ = writeln!(out, "  {} {}", style.bad("violated:"), wrap(reason, "            "));
@@ -148,6 +167,7 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
             transcript(out, verdict.run.as_ref(), style);
         }
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => {}
+        Verdict::NotRun { .. } | Verdict::Flaky { .. } => {}
     }
     if let Some((first, more)) = verdict.complaints.split_first() {
         splat(out, first, style);
@@ -159,6 +179,37 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
     if let Some((case, _)) = suite::find(&verdict.key) {
         let _ = writeln!(out, "  {} cases/src/suite/{}.rs", style.faint("case: "), case.id());
     }
+}
+
+/// What was not run: one line for each reason.
+fn unrun(out: &mut String, report: &RunReport, style: Style) {
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    for verdict in &report.verdicts {
+        let Verdict::NotRun { why } = &verdict.verdict else { continue };
+        match reasons.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((why, 1)),
+        }
+    }
+    for (why, count) in reasons {
+        let cases = if count == 1 { "1 case".into() } else { format!("{count} cases") };
+        let _ = writeln!(out, "\n{} {cases}: {why}", style.notable("unrun"));
+    }
+}
+
+/// What the rounds had in common.
+fn rounds(held: &RoundsHeld, cases: usize) -> String {
+    let times = if held.run == 1 { "1 round".into() } else { format!("{} rounds", held.run) };
+    let same = match held.identical == cases {
+        true => format!("{cases} verdicts and transcripts identical in all"),
+        false => format!("{} of {cases} verdicts and transcripts identical in all", held.identical),
+    };
+    if held.deviating.is_empty() {
+        return format!("{times}: {same}");
+    }
+    let which: Vec<String> = held.deviating.iter().take(20).map(ToString::to_string).collect();
+    let more = if held.deviating.len() > which.len() { " ..." } else { "" };
+    format!("{times}, {} held: {same}; not as expected or not as before: round {}{more}", held.held(), which.join(" "))
 }
 
 /// The transcript around the first line that failed, or its end.
@@ -226,16 +277,26 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
         timing.kernel, timing.guest_program, timing.guests
     );
     let _ = writeln!(out, "{}", style.faint(&times));
+    if let Some(held) = &report.rounds {
+        let line = rounds(held, report.verdicts.len());
+        let _ = writeln!(out, "{}", if held.deviating.is_empty() { line } else { style.bad(&line) });
+    }
     let result = format!("result: {} (exit {})", code.meaning(), code.number());
     let _ = writeln!(out, "{}", if code.number() == 0 { style.good(&result) } else { style.bad(&result) });
     // In this form also for programs that read closing lines.
-    let _ = writeln!(out, "conformance: {} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    let unrun = if tally.unrun > 0 { format!("; of the failed, {} were not run", tally.unrun) } else { String::new() };
+    let _ = writeln!(
+        out,
+        "conformance: {} passed, {} failed, {} skipped{unrun}",
+        tally.passed, tally.failed, tally.skipped
+    );
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::run_report::tests::report;
+    use crate::verdict::Sighting;
     use cases::protocol::{CaseKey, Outcome};
 
     fn text(report: &RunReport) -> String {
@@ -270,6 +331,26 @@ mod tests {
             lines: vec!["BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0".into(), "\u{1b}[2J".into()],
         });
         insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn flaky_and_unrun_cases_are_named_as_what_they_are() {
+        let flaky = Verdict::Flaky {
+            seen: vec![Sighting { word: "pass".into(), times: 99 }, Sighting { word: "FAIL".into(), times: 1 }],
+            transcripts: 2,
+            diff: "--- usual\n+++ worst\n-check  a   ok\n+check  a   FAILED: b\n".into(),
+            worst: Box::new(Verdict::Failed { reasons: vec!["a: b".into()] }),
+        };
+        let unrun = Verdict::NotRun { why: "stopped by --fail-fast".into() };
+        let mut report = report(vec![Verdict::Pass, flaky, unrun.clone(), unrun]);
+        report.rounds = Some(RoundsHeld { run: 100, asked: Some(100), identical: 3, deviating: vec![41] });
+        insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn rounds_that_were_all_alike() {
+        let held = RoundsHeld { run: 100, asked: Some(100), identical: 140, deviating: vec![] };
+        assert_eq!(rounds(&held, 140), "100 rounds: 140 verdicts and transcripts identical in all");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use super::*;
 
+use std::path::Path;
+
 use cases::suite;
 
 struct Desk {
@@ -26,6 +28,7 @@ impl Desk {
             run: run.as_ref(),
             complaints,
             loss: "QEMU was killed",
+            halted: None,
             processors: &[],
         };
         judge(evidence, &self.met, &expectations).verdict
@@ -108,6 +111,29 @@ fn silence_is_never_success() {
     let verdict = desk.verdict(ran(None, inside), vec![], true);
     assert_eq!(verdict, Verdict::Lost { begun: true, how: "QEMU was killed during close(alias)".into() });
     assert_eq!(verdict.exit_code(), ExitCode::GuestLost);
+}
+
+#[test]
+fn a_run_that_was_ended_on_purpose_is_no_loss() {
+    let verdict = |run: Option<CaseRun>| {
+        let evidence = Evidence {
+            case: case(),
+            key: key(),
+            run: run.as_ref(),
+            complaints: vec![],
+            loss: "QEMU was killed",
+            halted: Some("interrupted"),
+            processors: &[],
+        };
+        judge(evidence, &BTreeSet::new(), &Expectations::new(Path::new("nowhere"))).verdict
+    };
+    assert_eq!(verdict(None), Verdict::NotRun { why: "interrupted".into() });
+    let open = Step::Call { text: "close(alias)".into(), result: None };
+    let cut = verdict(ran(None, vec![check(true), open]));
+    assert_eq!(cut, Verdict::NotRun { why: "interrupted during close(alias)".into() });
+    assert!(!cut.is_as_expected());
+    // What was seen before stays seen.
+    assert!(matches!(verdict(ran(None, vec![check(false)])), Verdict::Failed { .. }));
 }
 
 #[test]

@@ -1,0 +1,286 @@
+//! Whole sessions on a fake QEMU that reads the plan out of the initramfs: whatever becomes of guests, every planned case
+//! has exactly one verdict, and it is the right one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cases::need::Need;
+use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
+use cases::suite;
+use harness::boot_plan::Accel;
+use harness::exit_code::ExitCode;
+use harness::expectation::Expectations;
+use harness::guest::Patience;
+use harness::initramfs::GuestBinary;
+use harness::recording::{Ending, Recording};
+use harness::rounds::{Rounds, retried};
+use harness::session::{self, GuestRun, Halt, Judged, Options, Session, Yardstick, judge_all};
+use harness::verdict::Verdict;
+use proptest::prelude::*;
+
+/// What every fake knows: `$boot`, the number of this boot from 1 on, `$cases`, and how to speak.
+const HEAD: &str = r#"#!/bin/sh
+while [ "$1" != -initrd ]; do shift; done
+cases=$(tr '\0' '\n' <"$2" | grep -a '^[a-z]*/[a-z_0-9]*@[a-z-]*$')
+echo >>"$0.boots"
+boot=$(wc -l <"$0.boots")
+seq=0
+say() { printf '{"seq":%d,"r":%s}\n' $seq "$1"; seq=$((seq + 1)); }
+hello() {
+    say '"hello","protocol":VERSION,"kernel":"7.2.13","uptime_ms":1'
+    say "\"plan\",\"cases\":[$(printf '"%s",' $cases | sed 's/,$//')]"
+}
+begin() { say "\"begin\",\"case\":\"$1\",\"limit_ms\":100"; say '"call","text":"close(alias)"'; open=1; }
+back() { [ -z "$open" ] || say '"return","text":"ok"'; open=; }
+end() { back; say "\"end\",\"case\":\"$1\",\"outcome\":{\"o\":\"$2\"},\"ms\":1"; }
+# The sentence holds or does not.
+check() { back; say "\"check\",\"sentence\":\"it holds\",\"holds\":$1,\"detail\":\"\""; }
+number() { printf '%s\n' $all | grep -nFx "$1" | cut -d: -f1; }
+"#;
+
+struct Bench {
+    dir: tempfile::TempDir,
+    plan: Vec<CaseKey>,
+    met: BTreeSet<Need>,
+    expectations: Expectations,
+}
+
+impl Bench {
+    /// The first cases of the suite that are no hazards, each with a reviewed transcript, and a script in QEMU's place.
+    fn new(cases: usize, script: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let contract = |key: &CaseKey| suite::find(key).is_some_and(|(case, _)| case.judgement.name() == "contract");
+        let plan: Vec<CaseKey> = suite::keys().filter(contract).take(cases).collect();
+        let expectations = Expectations::new(&dir.path().join("snapshots"));
+        for key in &plan {
+            let (id, exporter) = (key.id(), key.exporter());
+            let text = format!("case   {id}   exporter {exporter}\ncall   {:<52} = ok\nend    pass\n", "close(alias)");
+            fs::rename(expectations.propose(key, &text).unwrap(), expectations.path(key)).unwrap();
+        }
+        let keys: Vec<&str> = plan.iter().map(|key| key.0.as_str()).collect();
+        let head = HEAD.replace("VERSION", &VERSION.to_string());
+        let qemu = dir.path().join("qemu");
+        fs::write(&qemu, format!("{head}all='{}'\n{script}\n", keys.join("\n"))).unwrap();
+        fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
+        Bench { dir, plan, met: Need::ALL.iter().copied().collect(), expectations }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn yardstick(&self) -> Yardstick<'_> {
+        Yardstick { met: &self.met, expectations: &self.expectations }
+    }
+
+    fn boots(&self) -> usize {
+        fs::read_to_string(self.path("qemu.boots")).unwrap().lines().count()
+    }
+
+    fn record(&self, dir: &Path, plan: &[CaseKey], fail_fast: bool) -> Vec<GuestRun> {
+        let brief = Duration::from_secs(2);
+        let session = Session {
+            kernel: &self.path("vmlinux"),
+            guest: &GuestBinary { bytes: b"x".to_vec() },
+            accel: Accel::Tcg,
+            patience: Patience { boot: brief, grace: brief, leave: brief },
+            dir,
+            append: Vec::new(),
+            options: Options {
+                fail_fast: fail_fast.then(|| self.yardstick()),
+                qemu: Some(self.path("qemu").display().to_string()),
+            },
+        };
+        session.record(plan, |_| {}).unwrap()
+    }
+
+    fn judge(&self, guests: &[GuestRun]) -> Judged {
+        let judged = judge_all(&self.plan, guests, &self.met, &self.expectations).unwrap();
+        let keys: Vec<&CaseKey> = judged.verdicts.iter().map(|verdict| &verdict.key).collect();
+        assert_eq!(keys, self.plan.iter().collect::<Vec<_>>(), "one verdict for every planned case, in planned order");
+        judged
+    }
+
+    /// Runs the plan, judges it, and judges it again from what is on the disk.
+    fn run(&self, fail_fast: bool) -> Judged {
+        let dir = self.path("run");
+        let judged = self.judge(&self.record(&dir, &self.plan, fail_fast));
+        let again = self.judge(&session::load(&dir).unwrap());
+        assert_eq!((&again.verdicts, &again.oddities), (&judged.verdicts, &judged.oddities), "a replay differs");
+        judged
+    }
+}
+
+fn words(judged: &Judged) -> Vec<&'static str> {
+    judged.verdicts.iter().map(|verdict| verdict.verdict.word()).collect()
+}
+
+/// Runs cases one after the other; `deadly` says what happens in them by number.
+fn with_deadly(deadly: &str) -> String {
+    format!(
+        "hello
+for case in $cases; do
+    begin $case
+    case $(number $case) in
+    {deadly}
+    esac
+    end $case pass
+done
+say '\"count\",\"ended\":'$(echo $cases | wc -w)"
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Any cases may take their guest with them, each in any way.
+    #[test]
+    fn every_planned_case_has_exactly_one_verdict(ways in prop::collection::vec(0usize..5, 1..9)) {
+        let arms: Vec<String> = ways.iter().enumerate().map(|(index, way)| {
+            let what = ["", "exit 0", "kill -9 $$", "printf '{\"seq\":'; exit 0", "check false; exit 1"][*way];
+            format!("{}) {what} ;;", index + 1)
+        }).collect();
+        let bench = Bench::new(ways.len(), &with_deadly(&arms.join("\n    ")));
+        let judged = bench.run(false);
+        let expected: Vec<&str> = ways.iter().map(|way| ["pass", "LOST", "LOST", "LOST", "FAIL"][*way]).collect();
+        prop_assert_eq!(words(&judged), expected);
+        // One guest for every case that took one along, and one for what comes after the last of them.
+        let last_is_deadly = usize::from(ways.last().is_some_and(|way| *way > 0));
+        prop_assert_eq!(bench.boots(), ways.iter().filter(|way| **way > 0).count() + 1 - last_is_deadly);
+        prop_assert_eq!(judged.oddities, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_guest_that_says_nothing_once_costs_no_verdict_but_is_said() {
+    let script = format!("[ $boot = 1 ] && exit 0\n{}", with_deadly("x) ;;"));
+    let bench = Bench::new(3, &script);
+    let judged = bench.run(false);
+    assert_eq!(words(&judged), ["pass"; 3]);
+    assert_eq!(bench.boots(), 2);
+    assert_eq!(
+        judged.oddities,
+        ["guest 1 began no case (the guest restarted before its first byte); guest 2 took its place"]
+    );
+}
+
+#[test]
+fn a_kernel_that_never_boots_is_tried_twice() {
+    let bench = Bench::new(3, "exit 0");
+    let judged = bench.run(false);
+    assert_eq!(bench.boots(), 2);
+    for verdict in &judged.verdicts {
+        let how = "the guest restarted before its first byte".to_string();
+        assert_eq!(verdict.verdict, Verdict::Lost { begun: false, how });
+    }
+}
+
+#[test]
+fn a_session_that_gets_nowhere_is_given_up() {
+    let bench = Bench::new(20, &with_deadly("*) exit 0 ;;"));
+    let judged = bench.run(false);
+    assert_eq!(bench.boots(), 12);
+    let mut expected = vec!["LOST"; 12];
+    expected.extend(["unrun"; 8]);
+    assert_eq!(words(&judged), expected);
+    let Verdict::NotRun { why } = &judged.verdicts[19].verdict else { panic!("{:?}", judged.verdicts[19]) };
+    assert!(why.contains("12 guests in a row"), "{why}");
+}
+
+#[test]
+fn fail_fast_ends_the_guest_behind_the_first_failure() {
+    // A guest that would wait for ever: only the host can end it.
+    let bench = Bench::new(5, &with_deadly("3) check false; end $case fail; sleep 100 ;;"));
+    let guests = bench.record(&bench.path("run"), &bench.plan, true);
+    assert_eq!(guests.len(), 1);
+    assert_eq!((&guests[0].recording.ending, guests[0].halt), (&Ending::Enough, Some(Halt::FailFast)));
+    let judged = bench.judge(&guests);
+    assert_eq!(words(&judged), ["pass", "pass", "FAIL", "unrun", "unrun"]);
+    assert_eq!(judged.oddities, Vec::<String>::new());
+}
+
+#[test]
+fn fail_fast_stops_at_what_only_the_host_can_see() {
+    // The guest is content; the transcript is not the reviewed one.
+    let bench = Bench::new(3, &with_deadly("1) check true; end $case pass; sleep 100 ;;"));
+    assert_eq!(words(&bench.run(true)), ["DIFF", "unrun", "unrun"]);
+    // The guest is gone, and no other is started.
+    let bench = Bench::new(3, &with_deadly("2) exit 0 ;;"));
+    assert_eq!(words(&bench.run(true)), ["pass", "LOST", "unrun"]);
+    assert_eq!(bench.boots(), 1);
+}
+
+#[test]
+fn fail_fast_without_a_failure_runs_everything() {
+    assert_eq!(words(&Bench::new(4, &with_deadly("x) ;;")).run(true)), ["pass"; 4]);
+}
+
+#[test]
+fn what_fails_every_second_time_is_flaky() {
+    let script = with_deadly("2) [ $((boot % 2)) = 0 ] && check false ;;");
+    let bench = Bench::new(3, &script);
+    let mut rounds = Rounds::default();
+    let held: Vec<bool> = (1..=4)
+        .map(|number| {
+            let guests = bench.record(&bench.path(&format!("round-{number}")), &bench.plan, false);
+            rounds.take(bench.judge(&guests))
+        })
+        .collect();
+    assert_eq!(held, [true, false, true, false]);
+    let merged = rounds.finish(Some(4));
+    let words: Vec<&str> = merged.verdicts.iter().map(|verdict| verdict.verdict.word()).collect();
+    assert_eq!(words, ["pass", "FLAKY", "pass"]);
+    assert_eq!(merged.verdicts[1].verdict.exit_code(), ExitCode::Violated);
+    let sightings = merged.verdicts[1].verdict.sightings().unwrap();
+    assert_eq!(sightings, "in 4 runs: pass 2, FAIL 2; 2 different transcripts");
+    assert_eq!(merged.rounds.unwrap().deviating, [2, 4]);
+}
+
+#[test]
+fn a_failure_that_a_retry_does_not_show_is_flaky() {
+    let bench = Bench::new(2, &with_deadly("2) [ $boot = 1 ] && exit 0 ;;"));
+    let first = bench.run(false).verdicts.remove(1);
+    assert_eq!(first.verdict.word(), "LOST");
+    let key = first.key.clone();
+    let guests = bench.record(&bench.path("try-2"), std::slice::from_ref(&key), false);
+    let later = judge_all(&[key], &guests, &bench.met, &bench.expectations).unwrap().verdicts;
+    let verdict = retried(first, later);
+    assert_eq!((verdict.verdict.word(), verdict.tries), ("FLAKY", 2));
+    assert_eq!(verdict.verdict.exit_code(), ExitCode::GuestLost);
+}
+
+#[test]
+fn what_ctrl_c_cut_off_is_unrun_and_no_loss() {
+    let bench = Bench::new(3, "");
+    let begin = |key: &CaseKey| Record::Begin { case: key.clone(), limit_ms: 1 };
+    let call = || Record::Call { text: "close(alias)".into() };
+    let records = [
+        Record::Hello { protocol: VERSION, kernel: "7.2.13".into(), uptime_ms: 1 },
+        Record::Plan { cases: bench.plan.clone() },
+        begin(&bench.plan[0]),
+        call(),
+        Record::Return { text: "ok".into() },
+        Record::End { case: bench.plan[0].clone(), outcome: Outcome::Pass, ms: 1 },
+        begin(&bench.plan[1]),
+        call(),
+    ];
+    let lines = records.into_iter().enumerate().map(|(seq, record)| Line { seq: seq as u64, record });
+    let results: String = lines.map(|line| serde_json::to_string(&line).unwrap() + "\n").collect();
+    let recording = Recording {
+        console: Vec::new(),
+        results: results.into_bytes(),
+        ending: Ending::Interrupted,
+        processors: Vec::new(),
+        took: Duration::from_secs(1),
+    };
+    let guest = GuestRun { recording, planned: bench.plan.clone(), halt: Some(Halt::Interrupted) };
+    let judged = bench.judge(&[guest]);
+    assert!(judged.interrupted);
+    assert_eq!(words(&judged), ["pass", "unrun", "unrun"]);
+    assert_eq!(judged.verdicts[1].verdict, Verdict::NotRun { why: "interrupted during close(alias)".into() });
+    assert_eq!(judged.verdicts[2].verdict, Verdict::NotRun { why: "interrupted".into() });
+    assert_eq!(judged.oddities, Vec::<String>::new());
+}
