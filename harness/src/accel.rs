@@ -181,14 +181,16 @@ impl Acceleration {
         }
         let mut guests = guests?;
         let proved = self.accel == Accel::Kvm && self.known.is_some();
-        let Some(lost) = guests.pop_if(|guest| proved && never_came_up(guest)) else { return Ok(guests) };
+        let silent = guests.iter().rev().take_while(|guest| proved && never_came_up(guest)).count();
+        let lost = guests.split_off(guests.len() - silent);
+        let Some(first) = lost.first() else { return Ok(guests) };
         self.progress.line("a guest under KVM did not come up; going on with emulation");
-        let (rest, came_up) = go(Accel::Tcg, &dir.join("tcg"), &lost.planned);
+        let (rest, came_up) = go(Accel::Tcg, &dir.join("tcg"), &first.planned);
         if came_up {
             self.withdraw()?;
         } else {
-            // The kernel does not come up either way, and both guests are evidence of that.
-            guests.push(lost);
+            // The kernel does not come up either way, and the guests of both kinds are evidence of that.
+            guests.extend(lost);
         }
         guests.extend(rest?);
         Ok(guests)
