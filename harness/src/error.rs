@@ -128,14 +128,11 @@ impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
 /// An I/O error on a path: full disks and missing rights get their own advice.
 pub fn io(error: &std::io::Error, doing: &str, path: &std::path::Path) -> Error {
     let next = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            "Free some space, or set XDG_CACHE_HOME to a larger disk; a kernel needs about 4 GB. `cargo xtask doctor` shows \
-             the sizes."
-        }
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => crate::store::space::advice(path),
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            "Check who owns that directory, or set XDG_CACHE_HOME to one you may write to."
+            "Check who owns that directory, or set XDG_CACHE_HOME to one you may write to.".into()
         }
-        _ => "",
+        _ => String::new(),
     };
     Error::new(Blame::Host, format!("{doing} {}", path.display())).cause(error).next(next)
 }

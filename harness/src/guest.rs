@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use cases::protocol::{Line, Record};
 
 use crate::boot_plan::BootPlan;
-use crate::error::{Blame, Context, Error, Result, io};
+use crate::error::{Blame, Error, Result, io};
 use crate::process::{self, check_interrupt};
 use crate::processors;
 use crate::recording::{Ending, Recording};
@@ -67,7 +67,7 @@ pub fn run_until(
     // QEMU creates it as well, but only once it has understood its command line.
     process::create(&Recording::console_path(&plan.dir))?;
     // Not in the directory of the recording: the path of a socket has room for a hundred bytes only.
-    let sockets = tempfile::tempdir().context(Blame::Host, || "no temporary directory".into())?;
+    let sockets = process::scratch_directory()?;
     let qmp = sockets.path().join("qmp");
     let plan = &BootPlan { qmp: Some(qmp.clone()), ..plan.clone() };
     let look = || processors::look(&qmp, &plan.kernel.with_file_name("System.map"));
@@ -119,9 +119,14 @@ pub fn run_until(
                 }
             }
             Err(RecvTimeoutError::Disconnected) => {
-                let status = qemu.wait()?;
+                let status = match qemu.finish() {
+                    Err(error) if error.blame == Blame::Interrupt => break Ending::Interrupted,
+                    status => status?,
+                };
                 break match status.success() {
                     true => Ending::Left,
+                    // The second Ctrl-C kills it before this loop has seen the first.
+                    false if check_interrupt().is_err() => Ending::Interrupted,
                     false => Ending::QemuDied { status: status.to_string(), stderr: last_words(&stderr_path) },
                 };
             }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use regex::Regex;
@@ -11,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Blame, Context, Error, Result, io};
 use crate::kconfig::Flavour;
 use crate::patch::PatchedTree;
-use crate::process::{self, Cmd, tail};
+use crate::process::{self, Cmd, Followed, Output, tail};
 use crate::progress::Progress;
 use crate::store::Store;
+use crate::store::lock::StoreLock;
 use crate::store::manifest::sha256_of;
+use crate::store::space::full_disk;
 use crate::workshop::{self, Workshop};
 
 /// A kernel that can be booted.
@@ -26,6 +29,8 @@ pub struct KernelImage {
     pub dir: PathBuf,
     /// What is known about it.
     pub facts: ImageFacts,
+    /// Keeps another run from pruning it.
+    _held: Arc<StoreLock>,
 }
 
 /// What is known about an image; kept beside it.
@@ -73,33 +78,42 @@ pub fn build(
     };
     let parts = [RECIPE, &source, &patched.edits.digest(), &flavour.digest(), &compiler];
     let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
-    let dir = store.publish_with_manifest(KIND, &key, |dir| {
-        let workshop = Workshop::open(store, kernel, &flavour.name)?;
-        make(&workshop, patched, flavour, progress, |seconds| {
-            let facts = ImageFacts {
-                key: key.clone(),
-                version: patched.source.version.clone(),
-                origin: patched.source.origin.clone(),
-                flavour: flavour.name.clone(),
-                compiler: compiler.clone(),
-                defines_derive: patched.defines_derive,
-                build_seconds: seconds,
-            };
-            collect(&workshop, dir, &facts)
+    let provide = || {
+        store.publish_with_manifest(KIND, &key, |dir| {
+            let workshop = Workshop::open(store, kernel, &flavour.name)?;
+            make(&workshop, patched, flavour, progress, |seconds| {
+                let facts = ImageFacts {
+                    key: key.clone(),
+                    version: patched.source.version.clone(),
+                    origin: patched.source.origin.clone(),
+                    flavour: flavour.name.clone(),
+                    compiler: compiler.clone(),
+                    defines_derive: patched.defines_derive,
+                    build_seconds: seconds,
+                };
+                collect(&workshop, dir, &facts)
+            })
         })
-    })?;
+    };
+    let (dir, held) = loop {
+        let dir = provide()?;
+        // Between the two it may have been pruned.
+        if let Some(held) = store.hold(KIND, &key)? {
+            break (dir, Arc::new(held));
+        }
+    };
     let path = dir.join(FACTS);
     let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
     let facts = serde_json::from_str(&text).context(Blame::Internal, || format!("{} is damaged", path.display()))?;
     prune(store, &path)?;
-    Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts })
+    Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: held })
 }
 
 /// Marks an image as used just now, and removes those that were not used for longest.
 fn prune(store: &Store, used: &Path) -> Result<()> {
     let mark = fs::File::options().append(true).open(used).and_then(|file| file.set_modified(SystemTime::now()));
     mark.map_err(|error| io(&error, "dating", used))?;
-    keys_by_use(store).iter().skip(KEPT).try_for_each(|key| store.remove(KIND, key))
+    keys_by_use(store).iter().skip(KEPT).try_for_each(|key| store.remove_unused(KIND, key).map(drop))
 }
 
 /// The keys of all images, the one used last first.
@@ -131,6 +145,26 @@ fn make(
 ) -> Result<()> {
     let start = std::time::Instant::now();
     workshop.sync(patched)?;
+    let attempt = || compile(workshop, patched, flavour, progress);
+    workshop.begin(progress)?;
+    let output = match attempt()? {
+        // Objects of an earlier build are no fault of the kernel's.
+        output if !output.status.success() && damaged_objects(&output.text) => {
+            progress.warn("objects of an earlier build are damaged; all are built again");
+            workshop.discard_objects()?;
+            workshop.begin(progress)?;
+            attempt()?
+        }
+        output => output,
+    };
+    if !output.status.success() {
+        return Err(does_not_compile(&output.text, &workshop.note("build.log")));
+    }
+    collect(start.elapsed().as_secs())
+}
+
+/// Configures and makes. What is interrupted, and had no time to clean up, is left open in the workshop.
+fn compile(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progress: &Progress) -> Result<Output> {
     configure(workshop, patched, flavour, progress)?;
     let log_path = workshop.note("build.log");
     let mut log = process::create(&log_path)?;
@@ -138,7 +172,7 @@ fn make(
     let task = progress.task(&format!("building Linux {} ({})", patched.source.version, flavour.name), total);
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut objects = 0;
-    let output = Cmd::new("make")
+    let followed = Cmd::new("make")
         .dir(&workshop.tree())
         .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display()), "vmlinux"])
         // Without these every build would differ in its banner, and a kernel that was built twice would look changed.
@@ -146,7 +180,8 @@ fn make(
         .env("KBUILD_BUILD_HOST", "conformance")
         .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
         .env("KBUILD_BUILD_VERSION", "1")
-        .each_line(|line| {
+        .holding(&workshop.lock)
+        .follow(|line| {
             let _ = writeln!(log, "{line}");
             if let Some(object) = object(line) {
                 objects += 1;
@@ -154,9 +189,21 @@ fn make(
                 task.message(object);
             }
         })?;
+    let output = match followed {
+        Followed::Ended(output) => output,
+        Followed::Stopped { by_itself } => {
+            if by_itself {
+                workshop.end()?;
+            }
+            return Err(process::interruption());
+        }
+    };
+    // Without a code make was killed and could not remove what it was making.
+    if output.status.code().is_some() {
+        workshop.end()?;
+    }
     if !output.status.success() {
-        drop(task);
-        return Err(does_not_compile(&output.text, &log_path));
+        return Ok(output);
     }
     task.done(format!("{objects} objects"));
     // An incremental build says nothing about how many objects there are.
@@ -164,7 +211,14 @@ fn make(
         let path = workshop.note("objects.count");
         fs::write(&path, objects.to_string()).map_err(|error| io(&error, "writing", &path))?;
     }
-    collect(start.elapsed().as_secs())
+    Ok(output)
+}
+
+/// Whether the tools complain about files that make believes to be finished: a machine that lost power leaves such.
+fn damaged_objects(output: &str) -> bool {
+    let sign = "file truncated|file format not recognized|file in wrong format|malformed archive|archive has no index|\
+                premature end of file|: \\*\\*\\* (missing|multiple|unterminated|invalid|empty)";
+    Regex::new(sign).expect("a valid pattern").is_match(output)
 }
 
 /// Configures unless the object directory already is, by the same fragments and for the same Kconfig files.
@@ -192,7 +246,7 @@ fn configure(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, prog
 /// How many objects a build from scratch has, as the last one counted. Nothing for an incremental build: make does not
 /// say beforehand what it is going to do.
 fn expected_objects(workshop: &Workshop) -> Option<u64> {
-    if workshop.objects().join("vmlinux").exists() {
+    if workshop.has_built() {
         return None;
     }
     fs::read_to_string(workshop.note("objects.count")).ok().and_then(|text| text.trim().parse().ok()).or(Some(TYPICAL))
@@ -227,9 +281,8 @@ fn collect(workshop: &Workshop, dir: &Path, facts: &ImageFacts) -> Result<()> {
 }
 
 fn does_not_compile(output: &str, log: &Path) -> Error {
-    if output.contains("No space left on device") {
-        return io(&std::io::ErrorKind::StorageFull.into(), "building the kernel in", log.parent().unwrap_or(log))
-            .cause(tail(output, 3));
+    if let Some(error) = full_disk(output, "building the kernel in", log.parent().unwrap_or(log)) {
+        return error;
     }
     let error = Regex::new(r"^(?:\.\./)*([^\s:]+\.[chS]):(\d+)(?::\d+)?: (?:fatal )?error: ").expect("a valid pattern");
     let undefined = Regex::new(r"undefined reference to|multiple definition of|modpost: ").expect("a valid pattern");
@@ -280,10 +333,15 @@ mod tests {
             file.set_modified(SystemTime::now() - age).unwrap();
         }
         // The oldest of all, but in use.
+        let booting = store.hold(KIND, "k002").unwrap();
         prune(&store, &dir.path().join(KIND).join("k000").join(FACTS)).unwrap();
-        let keys = store.keys(KIND);
-        assert_eq!(keys.len(), KEPT);
-        assert!(keys.contains(&"k000".to_string()) && !keys.contains(&"k001".to_string()), "{keys:?}");
+        let has = |key: &str| store.keys(KIND).iter().any(|kept| kept == key);
+        // Another run boots from the third and reads its files until it has ended.
+        assert!(has("k000") && !has("k001") && has("k002"), "{:?}", store.keys(KIND));
+        drop(booting);
+        prune(&store, &dir.path().join(KIND).join("k000").join(FACTS)).unwrap();
+        assert!(!has("k002"));
+        assert_eq!(store.keys(KIND).len(), KEPT);
     }
 
     #[test]

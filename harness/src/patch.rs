@@ -10,10 +10,11 @@ use std::path::{Component, Path, PathBuf};
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Blame, Context, Error, Result, io};
-use crate::process::Cmd;
+use crate::error::{Blame, Error, Result, io};
+use crate::process::{Cmd, scratch_directory};
 use crate::series::{Patch, Series};
 use crate::source::SourceTree;
+use crate::store::space::full_disk;
 
 /// What is different from the source: contents by path, or nothing for a file that was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,7 +111,7 @@ pub fn apply(source: &Path, series: &Series) -> Result<Edits> {
     if series.patches.is_empty() {
         return Ok(edits);
     }
-    let scratch = tempfile::tempdir().context(Blame::Host, || "no temporary directory".into())?;
+    let scratch = scratch_directory()?;
     let dir = scratch.path();
     // A repository of its own keeps git from finding one above the temporary directory and applying paths to that.
     git(dir).args(["init", "--quiet"]).succeed(Blame::Host, "git init failed")?;
@@ -122,6 +123,9 @@ pub fn apply(source: &Path, series: &Series) -> Result<Edits> {
             }
         }
         let output = git(dir).args(["apply", "--whitespace=nowarn"]).path(&patch.path).run()?;
+        if let Some(error) = full_disk(&output.text, "applying patches in", dir) {
+            return Err(error);
+        }
         if !output.status.success() {
             return Err(does_not_apply(dir, patch, &output.text));
         }

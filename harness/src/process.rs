@@ -1,35 +1,52 @@
 //! Child processes: the only place that starts any.
 //!
-//! Every child leads a process group of its own, which is killed as a whole when its time is over, when this program is
-//! interrupted, or when its guard is dropped. Nothing that was started here survives the command.
+//! Every child leads a process group of its own. When this program is interrupted the group is asked to end and given a
+//! moment to clean up; when its time is over or its guard is dropped it is killed. Nothing that was started here survives
+//! the command, however the command ends; `groups.rs` says how.
+
+mod groups;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
 use crate::error::{Blame, Error, Result, io};
+use crate::store::lock::StoreLock;
+use crate::store::space::full_disk;
+pub use groups::kill_all;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// By which signal this program was asked to stop. Every wait of this module watches it.
+static INTERRUPTED: OnceLock<String> = OnceLock::new();
 
-/// The flag that a signal handler sets; every wait of this module watches it.
-pub fn interrupt_flag() -> &'static AtomicBool {
-    &INTERRUPTED
+/// How long a group may clean up after SIGTERM. One that runs this program again has groups of its own to stop.
+const CLEANING_UP: Duration = Duration::from_secs(10);
+
+/// How long the others of a group may take when its leader is gone: a shell may lose the signal while it starts a child.
+const STRAGGLERS: Duration = Duration::from_secs(3);
+
+/// Asks this program to stop. The first one to ask is told so.
+pub fn interrupt(signal: &str) -> bool {
+    INTERRUPTED.set(signal.to_string()).is_ok()
 }
 
-/// Fails once the person at the keyboard has asked to stop.
+/// Fails once somebody has asked to stop.
 ///
 /// # Errors
 /// [`Blame::Interrupt`].
 pub fn check_interrupt() -> Result<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) { Err(Error::new(Blame::Interrupt, "stopped by Ctrl-C")) } else { Ok(()) }
+    if INTERRUPTED.get().is_some() { Err(interruption()) } else { Ok(()) }
+}
+
+/// The error of a command that was asked to stop.
+pub fn interruption() -> Error {
+    let by = INTERRUPTED.get().map_or("Ctrl-C", |signal| if signal == "SIGINT" { "Ctrl-C" } else { signal });
+    Error::new(Blame::Interrupt, format!("stopped by {by}"))
+        .next("Nothing half-made is left; the next run goes on from what was finished.")
 }
 
 /// A command to run, described before anything starts.
@@ -38,8 +55,11 @@ pub struct Cmd {
     program: String,
     args: Vec<String>,
     dir: Option<PathBuf>,
-    env: BTreeMap<String, String>,
+    /// Variables that are set, and with nothing those that are removed.
+    env: BTreeMap<OsString, Option<OsString>>,
     limit: Option<Duration>,
+    killable: bool,
+    held: Option<Arc<File>>,
 }
 
 /// What a finished child left behind.
@@ -55,8 +75,8 @@ impl Cmd {
     /// A program, found on PATH unless it is a path.
     pub fn new(program: impl Into<String>) -> Self {
         // Messages are parsed here and quoted in reports: they must not depend on the locale of whoever runs this.
-        let env = BTreeMap::from([("LC_ALL".to_string(), "C".to_string())]);
-        Cmd { program: program.into(), args: Vec::new(), dir: None, env, limit: None }
+        let env = BTreeMap::from([("LC_ALL".into(), Some("C".into()))]);
+        Cmd { program: program.into(), args: Vec::new(), dir: None, env, limit: None, killable: true, held: None }
     }
 
     /// Adds one argument.
@@ -89,7 +109,22 @@ impl Cmd {
     /// Sets a variable of the environment.
     #[must_use]
     pub fn env(mut self, key: &str, value: impl Into<String>) -> Self {
-        self.env.insert(key.to_string(), value.into());
+        self.env.insert(key.into(), Some(value.into().into()));
+        self
+    }
+
+    /// Hands a lock to the child and to all below it, as their standard input. Should this program be killed, the lock is
+    /// free when the last of them is gone, and not before.
+    #[must_use]
+    pub fn holding(mut self, lock: &StoreLock) -> Self {
+        self.held = lock.handle().map(Arc::new).ok();
+        self
+    }
+
+    /// Lets the child finish whatever happens, for one that would leave a system to repair.
+    #[must_use]
+    pub fn to_the_end(mut self) -> Self {
+        self.killable = false;
         self
     }
 
@@ -107,14 +142,29 @@ impl Cmd {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).envs(&self.env).stdin(Stdio::null()).process_group(0);
+        command.args(&self.args).stdin(Stdio::null());
+        for (key, value) in &self.env {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
+        }
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
         command
     }
 
+    /// Where it writes, as far as can be told from outside.
+    fn place(&self) -> PathBuf {
+        let paths = self.args.iter().filter(|arg| arg.starts_with('/'));
+        self.dir.clone().or_else(|| paths.map(PathBuf::from).next()).unwrap_or_else(std::env::temp_dir)
+    }
+
     fn start_error(&self, error: &std::io::Error) -> Error {
+        if error.kind() == std::io::ErrorKind::Interrupted {
+            return interruption();
+        }
         let next = match error.kind() {
             std::io::ErrorKind::NotFound => {
                 format!("Install {}; `cargo xtask doctor` lists everything that is needed.", self.program)
@@ -131,18 +181,38 @@ impl Cmd {
     pub fn start(&self, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Running> {
         let mut command = self.command();
         command.stdin(stdin).stdout(stdout).stderr(stderr);
-        let child = command.spawn().map_err(|error| self.start_error(&error))?;
-        Ok(Running { child })
+        let child = groups::start(&mut command, self.killable).map_err(|error| self.start_error(&error))?;
+        Ok(Running { child, killable: self.killable })
+    }
+
+    /// Runs the child to its end with the standard output and error of this program.
+    ///
+    /// # Errors
+    /// [`Blame::Host`] when it cannot be started, [`Blame::Interrupt`] on Ctrl-C.
+    pub fn shown(&self) -> Result<ExitStatus> {
+        self.start(Stdio::null(), Stdio::inherit(), Stdio::inherit())?.finish()
     }
 
     /// Runs the child to its end and hands every line it prints to `each`.
     ///
     /// # Errors
     /// [`Blame::Host`] when it cannot be started or takes longer than its limit, [`Blame::Interrupt`] on Ctrl-C.
-    pub fn each_line(&self, mut each: impl FnMut(&str)) -> Result<Output> {
+    pub fn each_line(&self, each: impl FnMut(&str)) -> Result<Output> {
+        match self.follow(each)? {
+            Followed::Ended(output) => Ok(output),
+            Followed::Stopped { .. } => Err(interruption()),
+        }
+    }
+
+    /// As [`Cmd::each_line`], for those who have to know how a child took an interruption.
+    ///
+    /// # Errors
+    /// [`Blame::Host`] when it cannot be started or takes longer than its limit.
+    pub fn follow(&self, mut each: impl FnMut(&str)) -> Result<Followed> {
         let (reader, writer) = std::io::pipe().map_err(|error| self.start_error(&error))?;
         let second = writer.try_clone().map_err(|error| self.start_error(&error))?;
-        let mut running = self.start(Stdio::null(), writer.into(), second.into())?;
+        let held = self.held.as_ref().and_then(|file| file.try_clone().ok());
+        let mut running = self.start(held.map_or_else(Stdio::null, Stdio::from), writer.into(), second.into())?;
         let (sender, lines) = std::sync::mpsc::channel();
         let pump = std::thread::spawn(move || {
             let mut reader = BufReader::new(reader);
@@ -158,7 +228,9 @@ impl Cmd {
         let deadline = self.limit.map(|limit| Instant::now() + limit);
         let mut text = String::new();
         loop {
-            check_interrupt()?;
+            if check_interrupt().is_err() {
+                return Ok(Followed::Stopped { by_itself: running.stop() });
+            }
             match lines.recv_timeout(Duration::from_millis(100)) {
                 Ok(line) => {
                     each(&line);
@@ -182,8 +254,12 @@ impl Cmd {
             }
         }
         let _ = pump.join();
-        check_interrupt()?;
-        Ok(Output { status: running.wait()?, text })
+        match running.finish() {
+            Ok(status) if status.success() || check_interrupt().is_ok() => Ok(Followed::Ended(Output { status, text })),
+            Err(error) if error.blame != Blame::Interrupt => Err(error),
+            // The second Ctrl-C killed it, and this is how we learn of it.
+            _ => Ok(Followed::Stopped { by_itself: false }),
+        }
     }
 
     /// Runs the child to its end.
@@ -203,8 +279,35 @@ impl Cmd {
         if output.status.success() {
             return Ok(output.text);
         }
+        if let Some(error) = full_disk(&output.text, "writing below", &self.place()) {
+            return Err(error);
+        }
         let cause = format!("{}\n{}\n{}", self.quoted(), tail(&output.text, 20), output.status);
         Err(Error::new(blame, headline).cause(cause))
+    }
+}
+
+/// How a child that was followed came to its end.
+#[derive(Debug)]
+pub enum Followed {
+    /// By itself.
+    Ended(Output),
+    /// This program was interrupted.
+    Stopped {
+        /// Whether the child ended when it was asked to, and so could clean up; else it was killed.
+        by_itself: bool,
+    },
+}
+
+impl From<Command> for Cmd {
+    /// Takes over program, arguments, directory and changes of the environment: those of xshell's `cmd!`, for instance.
+    fn from(command: Command) -> Self {
+        let mut cmd = Cmd::new(command.get_program().to_string_lossy());
+        cmd.args = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        cmd.dir = command.get_current_dir().map(Path::to_path_buf);
+        let changes = command.get_envs().map(|(key, value)| (key.to_os_string(), value.map(OsString::from)));
+        cmd.env = changes.collect();
+        cmd
     }
 }
 
@@ -212,6 +315,7 @@ impl Cmd {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    killable: bool,
 }
 
 impl Running {
@@ -231,24 +335,60 @@ impl Running {
     /// Waits for its end.
     ///
     /// # Errors
-    /// [`Blame::Internal`] when the system does not say.
-    pub fn wait(&mut self) -> Result<ExitStatus> {
-        self.child.wait().map_err(|error| Error::new(Blame::Internal, "waiting for a child").cause(error))
+    /// [`Blame::Interrupt`] on Ctrl-C, with the group stopped; [`Blame::Internal`] when the system does not say.
+    pub fn finish(&mut self) -> Result<ExitStatus> {
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(status);
+            }
+            if let Err(interrupt) = check_interrupt() {
+                self.stop();
+                return Err(interrupt);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Asks the group to end, and kills what has not ended after a while. Gives whether that was not necessary.
+    pub fn stop(&mut self) -> bool {
+        let mut deadline = Instant::now() + CLEANING_UP;
+        let mut led = true;
+        groups::terminate(self.group());
+        while !groups::closed() && Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                if !groups::alive(self.group()) {
+                    return true;
+                }
+                if std::mem::take(&mut led) {
+                    deadline = deadline.min(Instant::now() + STRAGGLERS);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.kill_group();
+        false
     }
 
     /// Kills the process group.
     pub fn kill_group(&mut self) {
-        let group = Pid::from_raw(self.child.id() as i32);
-        let _ = killpg(group, Signal::SIGKILL);
+        groups::kill(self.group());
+    }
+
+    fn group(&self) -> i32 {
+        self.child.id() as i32
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+        // The leader may be gone and have left others behind.
+        if self.killable {
             self.kill_group();
-            let _ = self.child.wait();
         }
+        let _ = self.child.wait();
+        groups::ended(self.group());
     }
 }
 
@@ -256,6 +396,14 @@ impl Drop for Running {
 pub fn tail(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+/// A temporary directory that goes with the value.
+///
+/// # Errors
+/// [`Blame::Host`].
+pub fn scratch_directory() -> Result<tempfile::TempDir> {
+    tempfile::tempdir().map_err(|error| io(&error, "making a temporary directory in", &std::env::temp_dir()))
 }
 
 /// Creates a file for a log or a record.
@@ -293,6 +441,49 @@ mod tests {
         let cmd = Cmd::new("sh").args(["-c", "sleep 600 & sleep 600"]).limit(Duration::from_millis(300));
         let error = cmd.run().unwrap_err();
         assert!(error.to_string().contains("did not end in time"), "{error}");
+    }
+
+    #[test]
+    fn what_a_child_leaves_behind_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let note = dir.path().join("pid");
+        let script = format!("sleep 600 >/dev/null 2>&1 & echo $! > {}", note.display());
+        Cmd::new("sh").args(["-c", &script]).run().unwrap();
+        let pid: i32 = std::fs::read_to_string(note).unwrap().trim().parse().unwrap();
+        // The signal is sent; dying takes a moment more.
+        let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        while !stat().is_empty() && !stat().contains(") Z ") {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_group_that_is_asked_to_end_may_clean_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ready, clean) = (dir.path().join("ready"), dir.path().join("clean"));
+        let script = format!(
+            "trap 'echo yes > {}; exit' TERM; echo > {}; while :; do sleep 0.01; done",
+            clean.display(),
+            ready.display()
+        );
+        let cmd = Cmd::new("sh").args(["-c", &script]);
+        let mut running = cmd.start(Stdio::null(), Stdio::null(), Stdio::null()).unwrap();
+        while !ready.exists() {
+            std::thread::yield_now();
+        }
+        assert!(running.stop());
+        assert!(clean.exists());
+        assert!(!groups::alive(running.group()));
+    }
+
+    #[test]
+    fn a_command_of_another_library_is_taken_over_as_it_is() {
+        let mut command = Command::new("env");
+        command.args(["-u", "LC_ALL"]).current_dir("/").env("A", "b").env_remove("PATH");
+        let cmd = Cmd::from(command);
+        assert_eq!(cmd.quoted(), "env -u LC_ALL");
+        let text = cmd.run().unwrap().text;
+        assert!(text.contains("A=b\n") && !text.contains("\nPATH=") && !text.contains("LC_ALL"), "{text}");
     }
 
     #[test]

@@ -167,7 +167,7 @@ fn run(cmd: &Cmd, label: &str, log: &File, progress: &Progress) -> Result<bool> 
     let handle = || log.try_clone().map(Stdio::from).map_err(|error| io(&error, "writing", Path::new("the log")));
     let mut said = handle_line(log, &cmd.quoted());
     let task = progress.task(label, None);
-    let mut running = cmd.start(Stdio::null(), handle()?, handle()?)?;
+    let mut running = cmd.clone().to_the_end().start(Stdio::null(), handle()?, handle()?)?;
     let status = loop {
         if let Some(status) = running.try_wait()? {
             break status;

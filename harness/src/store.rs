@@ -2,7 +2,8 @@
 //!
 //! An entry `<root>/<kind>/<key>` appears by one rename, after its builder succeeded in a temporary directory beside
 //! it. Whoever builds holds the lock of that entry, so a second process waits and then finds it done. A temporary
-//! directory whose lock is free belongs to a builder that died; it is swept before the next entry is built.
+//! directory whose lock is free belongs to a builder that died; it is swept when the cache is opened the next time.
+//! Whoever uses an entry that may be removed meanwhile shares its lock.
 //!
 //! A machine that loses power may lose the contents of files that were renamed into place a moment before. Entries
 //! with a manifest are written through to the disk and can be checked; whole source trees are not, they would take
@@ -55,8 +56,11 @@ impl Store {
         };
         fs::create_dir_all(root.join(LOCKS)).map_err(|error| unwritable(&error, &root))?;
         // A read-only file system or a foreign owner shows here, not after minutes of work.
-        tempfile::Builder::new().prefix(".probe-").tempfile_in(&root).map_err(|error| unwritable(&error, &root))?;
-        Ok(Store { root, progress: Progress::new(crate::progress::Mode::Plain) })
+        // It has no name, so that nothing is left of it whatever happens.
+        tempfile::tempfile_in(&root).map_err(|error| unwritable(&error, &root))?;
+        let store = Store { root, progress: Progress::new(crate::progress::Mode::Plain) };
+        store.sweep("");
+        Ok(store)
     }
 
     /// Lets messages (who is waited for, what was damaged) go to the given place instead of plain standard error.
@@ -104,7 +108,7 @@ impl Store {
     }
 
     /// As [`Store::publish`] for entries of a few files: a manifest of their sizes and sums is kept, they are synced
-    /// to the disk, and an entry whose files do not have their sizes any more is thrown away and built again.
+    /// to the disk, and an entry that is not as its manifest says is thrown away and built again.
     ///
     /// # Errors
     /// As [`Store::publish`].
@@ -114,11 +118,11 @@ impl Store {
         key: &str,
         build: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        if let Condition::Sound(done) = self.verify(kind, key, Depth::Sizes)? {
+        if let Condition::Sound(done) = self.verify(kind, key, Depth::Hashes)? {
             return Ok(done);
         }
         let _lock = self.lock(&lock_name(kind, key))?;
-        if let Some(done) = self.sound_or_evicted(kind, key, Depth::Sizes)? {
+        if let Some(done) = self.sound_or_evicted(kind, key, Depth::Hashes)? {
             return Ok(done);
         }
         self.build(kind, key, |dir| {
@@ -164,6 +168,28 @@ impl Store {
         self.evict(kind, key)
     }
 
+    /// Removes an entry unless somebody builds or uses it; gives whether it is gone.
+    ///
+    /// # Errors
+    /// [`Blame::Host`] when it cannot be removed.
+    pub fn remove_unused(&self, kind: &str, key: &str) -> Result<bool> {
+        match StoreLock::try_take(&self.lock_file(&lock_name(kind, key))) {
+            Some(_lock) => self.evict(kind, key).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Keeps an entry from being removed until the value is dropped; nothing if it is not there. Several may do so.
+    ///
+    /// # Errors
+    /// [`Blame::Interrupt`] while waiting for who removes or builds it, [`Blame::Host`] when the lock cannot be made.
+    pub fn hold(&self, kind: &str, key: &str) -> Result<Option<StoreLock>> {
+        let name = lock_name(kind, key);
+        let tell = |text: &str| self.progress.line(text);
+        let lock = StoreLock::share(&self.lock_file(&name), &name, tell, &crate::process::check_interrupt)?;
+        Ok(self.entry(kind, key).map(|_| lock))
+    }
+
     /// Waits for a lock by name and holds it until the value is dropped.
     ///
     /// # Errors
@@ -202,7 +228,7 @@ impl Store {
     }
 
     fn build(&self, kind: &str, key: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        self.sweep(kind, key);
+        self.sweep(&lock_name(kind, &file_name(key)));
         let done = self.place(kind, key);
         let unfinished = Unfinished { dir: self.unfinished(kind, key) };
         fs::create_dir_all(&unfinished.dir).map_err(|error| io(&error, "creating", &unfinished.dir))?;
@@ -230,17 +256,16 @@ impl Store {
 
     fn evict(&self, kind: &str, key: &str) -> Result<()> {
         let Some(dir) = self.entry(kind, key) else { return Ok(()) };
-        self.sweep(kind, key);
+        self.sweep(&lock_name(kind, &file_name(key)));
         // It goes out of sight at once; the slow part may then be interrupted at any point.
         let doomed = self.unfinished(kind, key);
         fs::rename(&dir, &doomed).map_err(|error| io(&error, "removing", &dir))?;
         fs::remove_dir_all(&doomed).map_err(|error| io(&error, "removing", &doomed))
     }
 
-    /// Removes what builders left behind that are not alive any more. The lock says so, a process id would not. For the
-    /// entry given the caller holds the lock, so whatever there is belongs to the dead.
-    fn sweep(&self, kind: &str, key: &str) {
-        let mine = lock_name(kind, &file_name(key));
+    /// Removes what builders left behind that are not alive any more. The lock says so, a process id would not. The
+    /// caller holds the lock named `mine`, so whatever belongs to it belongs to the dead.
+    fn sweep(&self, mine: &str) {
         for kind in self.kinds() {
             for entry in fs::read_dir(self.root.join(&kind)).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();

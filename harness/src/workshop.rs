@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,14 +14,17 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Blame, Context, Result, io};
 use crate::patch::PatchedTree;
 use crate::process::{Cmd, check_interrupt};
+use crate::progress::Progress;
 use crate::store::Store;
 use crate::store::lock::StoreLock;
+use crate::store::manifest::sha256_of;
 
 /// A tree and an object directory, for as long as the lock is held.
 #[derive(Debug)]
 pub struct Workshop {
     dir: PathBuf,
-    _lock: StoreLock,
+    /// Held as long as the value lives, and by children that change the workshop.
+    pub lock: StoreLock,
 }
 
 /// What the tree holds beyond the pristine source.
@@ -30,7 +34,22 @@ struct State {
     source: String,
     /// Paths that differ from the source.
     edited: BTreeSet<PathBuf>,
+    /// Inode of the tree that the links lead to: a source that was fetched again has another.
+    #[serde(default)]
+    inode: Option<u64>,
+    /// Sum of the rest; nothing in a file of an earlier version.
+    #[serde(default)]
+    sum: Option<String>,
 }
+
+impl State {
+    fn sum_of_rest(&self) -> String {
+        sha256_of(format!("{:?}", (&self.source, &self.edited, self.inode)).as_bytes())
+    }
+}
+
+/// The note that objects are being made.
+const OPEN: &str = "building";
 
 impl Workshop {
     /// Opens the workshop for a source and a flavour; waits while another process uses it.
@@ -40,7 +59,7 @@ impl Workshop {
     pub fn open(store: &Store, kernel: &str, flavour: &str) -> Result<Self> {
         let name = format!("{kernel}-{flavour}");
         let lock = store.lock(&format!("workshop-{name}"))?;
-        Ok(Workshop { dir: store.workshop("workshops", &name)?, _lock: lock })
+        Ok(Workshop { dir: store.workshop("workshops", &name)?, lock })
     }
 
     /// The source tree that is built.
@@ -66,10 +85,13 @@ impl Workshop {
         let tree = self.tree();
         let mut state = self.state();
         if patched.source.pristine {
-            if state.source != patched.source.key || !tree.is_dir() {
+            let dir = &patched.source.dir;
+            let inode = fs::metadata(dir).map_err(|error| io(&error, "reading", dir))?.ino();
+            if state.source != patched.source.key || state.inode.is_some_and(|old| old != inode) || !tree.is_dir() {
                 self.start_over(patched)?;
-                state = State { source: patched.source.key.clone(), edited: BTreeSet::new() };
+                state = State { source: patched.source.key.clone(), ..State::default() };
             }
+            state.inode = Some(inode);
         } else {
             mirror(&patched.source.dir, &tree, &patched.edits.0.keys().cloned().collect())?;
             state.source.clone_from(&patched.source.key);
@@ -78,7 +100,7 @@ impl Workshop {
         let stale: Vec<PathBuf> = state.edited.iter().filter(|path| !edits.contains_key(*path)).cloned().collect();
         // Written first: a process that dies half-way must not leave an edit that nobody knows of.
         state.edited.extend(edits.keys().cloned());
-        self.remember(&state)?;
+        self.remember(&mut state)?;
         for path in &stale {
             let pristine = fs::read(patched.source.dir.join(path)).ok();
             put(&tree.join(path), pristine.as_deref())?;
@@ -87,15 +109,71 @@ impl Workshop {
             put(&tree.join(path), contents.as_deref())?;
         }
         state.edited = edits.keys().cloned().collect();
-        self.remember(&state)
+        self.remember(&mut state)
     }
 
+    /// Notes that objects are being made from now on. If the note of an earlier build is still there, that build was
+    /// killed or lost power, and make would take what it had half made for finished: everything that is newer than the note goes.
+    ///
+    /// # Errors
+    /// [`Blame::Host`].
+    pub fn begin(&self, progress: &Progress) -> Result<()> {
+        let open = self.note(OPEN);
+        let changed = |meta: &fs::Metadata| (meta.ctime(), meta.ctime_nsec());
+        let since = open.symlink_metadata().ok().map(|meta| changed(&meta));
+        let mut count = 0;
+        for entry in walkdir::WalkDir::new(self.objects()).into_iter().filter_map(Result::ok) {
+            let Some(meta) = entry.metadata().ok().filter(fs::Metadata::is_file) else { continue };
+            // An object without contents is what a machine that lost power leaves of one; ld takes it without a word.
+            let empty = meta.len() == 0 && entry.path().extension().is_some_and(|extension| extension == "o");
+            if empty || since.is_some_and(|since| changed(&meta) >= since) {
+                fs::remove_file(entry.path()).map_err(|error| io(&error, "removing", entry.path()))?;
+                count += 1;
+            }
+        }
+        if count > 0 {
+            progress.line(format!("the last build here was cut short; the {count} files it wrote are made again"));
+        }
+        // A new file, so that its time is now.
+        let _ = fs::remove_file(&open);
+        fs::File::create(&open).and_then(|file| file.sync_all()).map_err(|error| io(&error, "writing", &open))
+    }
+
+    /// Notes that make has ended, well or not, and left nothing half made.
+    ///
+    /// # Errors
+    /// [`Blame::Host`].
+    pub fn end(&self) -> Result<()> {
+        let open = self.note(OPEN);
+        fs::remove_file(&open).map_err(|error| io(&error, "removing", &open))
+    }
+
+    /// Whether a kernel was linked here before.
+    pub fn has_built(&self) -> bool {
+        self.objects().join("vmlinux").exists()
+    }
+
+    /// Makes room for a build from scratch.
+    ///
+    /// # Errors
+    /// [`Blame::Host`].
+    pub fn discard_objects(&self) -> Result<()> {
+        match fs::remove_dir_all(self.objects()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&error, "removing", &self.objects())),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is known about the tree; nothing, and so the tree is made anew, when the note of it is damaged.
     fn state(&self) -> State {
         let text = fs::read_to_string(self.note("state.json")).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
+        let state: State = serde_json::from_str(&text).unwrap_or_default();
+        let sound = state.sum.as_ref().is_none_or(|sum| *sum == state.sum_of_rest());
+        if sound { state } else { State::default() }
     }
 
-    fn remember(&self, state: &State) -> Result<()> {
+    fn remember(&self, state: &mut State) -> Result<()> {
+        state.sum = Some(state.sum_of_rest());
         let text = serde_json::to_string(state).context(Blame::Internal, || "encoding a workshop's state".into())?;
         let (path, fresh) = (self.note("state.json"), self.note("state.json.new"));
         fs::write(&fresh, text).map_err(|error| io(&error, "writing", &fresh))?;
@@ -103,7 +181,9 @@ impl Workshop {
     }
 
     fn start_over(&self, patched: &PatchedTree) -> Result<()> {
-        let _ = fs::remove_file(self.note("state.json"));
+        for note in ["state.json", OPEN] {
+            let _ = fs::remove_file(self.note(note));
+        }
         for dir in [self.tree(), self.objects(), self.note("tree.new")] {
             if dir.exists() {
                 fs::remove_dir_all(&dir).map_err(|error| io(&error, "removing", &dir))?;
@@ -114,6 +194,7 @@ impl Workshop {
             .args(["--archive", "--link", "--no-target-directory"])
             .path(&patched.source.dir)
             .path(&fresh)
+            .holding(&self.lock)
             .succeed(Blame::Host, "copying the kernel source into the workshop failed")?;
         fs::rename(&fresh, self.tree()).map_err(|error| io(&error, "renaming", &fresh))
     }
@@ -173,6 +254,7 @@ pub fn fingerprint(dir: &Path) -> Result<String> {
     let skip = |entry: &walkdir::DirEntry| entry.file_name() != ".git";
     for entry in walkdir::WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(skip) {
         let entry = entry.context(Blame::Source, || format!("reading {}", dir.display()))?;
+        check_interrupt()?;
         if entry.file_type().is_dir() {
             continue;
         }
@@ -212,7 +294,6 @@ mod tests {
     use super::*;
     use crate::patch::Edits;
     use crate::source::SourceTree;
-    use std::os::unix::fs::MetadataExt;
 
     struct Bench {
         dir: tempfile::TempDir,

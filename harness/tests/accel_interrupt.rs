@@ -3,14 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use harness::accel::know;
 use harness::accel::probe::{Patience, Probe};
 use harness::error::Blame;
 use harness::machine::Machine;
-use harness::process::{Cmd, interrupt_flag};
+use harness::process::{Cmd, interrupt};
 use harness::store::Store;
 
 fn script(path: &Path, text: &str) {
@@ -47,7 +46,7 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
             while !path("pid").exists() && Instant::now() < patience {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            interrupt_flag().store(true, Ordering::Relaxed);
+            interrupt("SIGINT");
         });
         know(&probe, &store).unwrap_err()
     });

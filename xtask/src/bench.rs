@@ -1,5 +1,6 @@
 //! `cargo xtask bench boot`: what the suite costs beyond booting.
 
+use std::process::Command;
 use std::time::Instant;
 
 use harness::boot_plan::BootPlan;
@@ -7,6 +8,7 @@ use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode;
 use harness::guest::{self, Patience};
 use harness::initramfs::Initramfs;
+use harness::process::{Cmd, scratch_directory};
 use harness::recording::Ending;
 use harness::transcript::Transcript;
 use xshell::{Shell, cmd};
@@ -26,7 +28,7 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     let pipeline = Pipeline::open(quiet)?;
     let made = pipeline.kernel(args)?;
     let program = pipeline.guest_program()?;
-    let dir = tempfile::tempdir().map_err(|error| Error::new(Blame::Host, "no temporary directory").cause(error))?;
+    let dir = scratch_directory()?;
     let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &program, &[])?;
     let accel = pipeline.acceleration(AccelChoice::Auto, &made.image)?;
     let plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), accel.accel());
@@ -65,12 +67,12 @@ fn whole_test(args: &KernelArgs) -> Result<f64> {
         }
     }
     let start = Instant::now();
-    let output = cmd!(shell, "cargo xtask --quiet test {words...}").quiet().ignore_status().output();
+    let output = Cmd::from(Command::from(cmd!(shell, "cargo xtask --quiet test {words...}"))).run()?;
     let took = start.elapsed().as_secs_f64();
-    let output = output.map_err(|error| Error::new(Blame::Host, "cargo does not run").cause(error))?;
     if !output.status.success() {
-        return Err(Error::new(Blame::Internal, "a run that does not end as expected is not worth timing")
-            .cause(String::from_utf8_lossy(&output.stdout)));
+        return Err(
+            Error::new(Blame::Internal, "a run that does not end as expected is not worth timing").cause(output.text)
+        );
     }
     Ok(took)
 }

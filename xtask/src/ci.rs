@@ -1,7 +1,10 @@
 //! `cargo xtask ci`: what has to hold before a change lands, in one command.
 
+use std::process::Command;
+
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode;
+use harness::process::Cmd;
 use harness::setup::Purpose;
 use xshell::{Shell, cmd};
 
@@ -36,9 +39,9 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     for (what, check) in checks {
         pipeline.progress.line(format!("== {what}"));
         // A pending snapshot is a failure here and not a file.
-        let output = check.env("INSTA_UPDATE", "no").quiet().run();
-        if let Err(error) = output {
-            eprintln!("== {what}: {error}");
+        let status = Cmd::from(Command::from(check.env("INSTA_UPDATE", "no"))).shown()?;
+        if !status.success() {
+            eprintln!("== {what}: {status}");
             return Ok(ExitCode::Violated);
         }
     }

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use harness::error::Error;
 use harness::exit_code::ExitCode as Code;
+use harness::process::{check_interrupt, kill_all};
 
 use flags::{Bench, Command, Flags};
 
@@ -38,7 +39,11 @@ fn main() -> ExitCode {
         Command::ProbeKvm { device } => probe_kvm::run(&device),
         Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(&kernel, runs, quiet),
     };
-    ExitCode::from(result.unwrap_or_else(|error| report(&error)).number())
+    let code = result.unwrap_or_else(|error| report(&error));
+    // Whatever was decided meanwhile: who stopped it must not take it for finished.
+    let code = if check_interrupt().is_err() { Code::Interrupted } else { code };
+    kill_all();
+    ExitCode::from(code.number())
 }
 
 fn report(error: &Error) -> Code {

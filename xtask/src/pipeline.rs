@@ -1,6 +1,7 @@
 //! What every command with a kernel does: from the command line to an image, and from the cases crate to a program.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use harness::accel::probe::{self, Probe};
@@ -11,13 +12,14 @@ use harness::kbuild::{self, KernelImage};
 use harness::kconfig::Flavour;
 use harness::machine::Machine;
 use harness::patch::PatchedTree;
-use harness::process::check_interrupt;
+use harness::process::Cmd;
 use harness::progress::{Mode, Progress};
 use harness::series::Series;
 use harness::setup::{self, Install, Purpose};
 use harness::source;
 use harness::spec::{KernelSpec, Kernels, SourceSpec};
 use harness::store::Store;
+use harness::store::space::full_disk;
 use xshell::{Shell, cmd};
 
 use crate::flags::{AccelChoice, KernelArgs};
@@ -131,20 +133,19 @@ impl Pipeline {
         shell.change_dir(workspace::root());
         // Flags for the guest only: with --target they do not reach build scripts and macros.
         let target = workspace::target().join("guest");
-        let output = cmd!(
+        let build = cmd!(
             shell,
             "cargo build --quiet --package cases --bin cases --profile guest --target {GUEST_TARGET} --target-dir {target}"
         )
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .quiet()
-        .ignore_status()
-        .output()
-        .map_err(|error| Error::new(Blame::Host, "cargo does not run").cause(error))?;
-        check_interrupt()?;
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        let output = Cmd::from(Command::from(build)).run()?;
         if !output.status.success() {
+            if let Some(error) = full_disk(&output.text, "building the guest program in", &target) {
+                return Err(error);
+            }
             return Err(Error::new(Blame::Build, "the guest program does not compile")
-                .cause(String::from_utf8_lossy(&output.stderr))
+                .cause(output.text)
                 .next("It needs a static libc: on Debian and Ubuntu that is libc6-dev."));
         }
         GuestBinary::load(&target.join(GUEST_TARGET).join("guest/cases"))

@@ -1,21 +1,35 @@
-//! Ctrl-C: the first asks everything to stop and clean up, the second does not wait for it.
+//! Ctrl-C, and the signals that mean the same: the first asks everything to stop and clean up, the second kills it.
 
-use std::sync::atomic::Ordering;
+use std::io::Write;
+use std::time::Duration;
 
 use harness::exit_code::ExitCode;
-use harness::process::interrupt_flag;
+use harness::process::{interrupt, kill_all};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::signal_name;
+
+/// How long the main thread has to see that its children are dead and to remove what is half-made.
+const UNWINDING: Duration = Duration::from_secs(2);
 
 /// Starts to watch.
 pub fn watch() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if interrupt_flag().swap(true, Ordering::Relaxed) {
+        for signal in signals.forever() {
+            if interrupt(signal_name(signal).unwrap_or("a signal")) {
+                say("stopping; once more to stop at once");
+            } else if kill_all() {
+                std::thread::sleep(UNWINDING);
                 std::process::exit(i32::from(ExitCode::Interrupted.number()));
+            } else {
+                say("apt is installing packages and must finish: killed, it would leave a system to repair");
             }
-            eprintln!("\nstopping; once more to stop at once");
         }
     });
+}
+
+/// The terminal may be what went away, so nobody has to hear it.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "\n{text}");
 }

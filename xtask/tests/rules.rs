@@ -64,7 +64,9 @@ fn only_one_module_of_the_harness_starts_processes() {
     let needle = ["process", "::Command"].concat();
     let offences =
         files().into_iter().filter(|path| rust(path) && path.starts_with("harness/src")).filter_map(|path| {
-            let starts = text(&path)?.contains(&needle) && path != Path::new("harness/src/process.rs");
+            let starts = text(&path)?.contains(&needle)
+                && !path.starts_with("harness/src/process")
+                && path != Path::new("harness/src/process.rs");
             starts.then(|| path.display().to_string())
         });
     none("start programs through harness::process", &offences.collect::<Vec<_>>());
@@ -155,6 +157,30 @@ fn documents_link_to_what_is_there() {
         }
     }
     none("links that lead nowhere", &offences);
+}
+
+#[test]
+fn the_triage_page_knows_every_ending() {
+    use harness::verdict::Verdict;
+    let page = text(Path::new("docs/triage.md")).expect("docs/triage.md is there");
+    let codes =
+        harness::exit_code::ExitCode::ALL.iter().map(|code| format!("| {} | {} |", code.number(), code.meaning()));
+    let said = || "x".to_string();
+    let verdicts = [
+        Verdict::Pass,
+        Verdict::ExpectedHazard { reason: said() },
+        Verdict::HazardGone,
+        Verdict::Skipped { need: said(), why: said() },
+        Verdict::UnexpectedSkip { need: said(), why: said() },
+        Verdict::Failed { reasons: vec![said()] },
+        Verdict::Differs { diff: said() },
+        Verdict::Unreviewed,
+        Verdict::Broken { why: said() },
+        Verdict::Lost { begun: true, how: said() },
+    ];
+    let words = verdicts.iter().map(|verdict| format!("| {} | {} |", verdict.word(), verdict.exit_code().number()));
+    let missing: Vec<String> = codes.chain(words).filter(|row| !page.contains(row.as_str())).collect();
+    none("docs/triage.md lacks these rows", &missing);
 }
 
 #[test]

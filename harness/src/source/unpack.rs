@@ -49,7 +49,7 @@ impl Pipeline {
             children.iter_mut().for_each(|(_, running)| running.kill_group());
         }
         for (command, running) in &mut children {
-            let status = running.wait()?;
+            let status = running.finish()?;
             if !status.success() {
                 failed.push(format!("{command}: {status}"));
             }

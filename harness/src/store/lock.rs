@@ -27,25 +27,27 @@ impl StoreLock {
         tell: impl Fn(&str),
         interrupted: &dyn Fn() -> Result<()>,
     ) -> Result<StoreLock> {
-        let mut file = open(path).map_err(|error| io(&error, "opening the lock", path))?;
-        let mut told = false;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(io(&error, "locking", path)),
-            }
-            if !told {
-                told = true;
-                tell(&format!("waiting for {}, which holds {name}", holder(&mut file)));
-            }
-            interrupted()?;
-            std::thread::sleep(LOOK_AGAIN);
-        }
+        let file = open(path).map_err(|error| io(&error, "opening the lock", path))?;
+        let file = wait(file, path, name, File::try_lock, tell, interrupted)?;
         let mut lock = StoreLock { file, path: path.to_path_buf() };
         // Only people read this, so a full disk does not matter here.
         let _ = lock.sign();
         Ok(lock)
+    }
+
+    /// As [`StoreLock::take`] for a lock that several may hold at once, and nobody alone meanwhile.
+    ///
+    /// # Errors
+    /// As [`StoreLock::take`].
+    pub fn share(
+        path: &Path,
+        name: &str,
+        tell: impl Fn(&str),
+        interrupted: &dyn Fn() -> Result<()>,
+    ) -> Result<StoreLock> {
+        let file = open(path).map_err(|error| io(&error, "opening the lock", path))?;
+        let file = wait(file, path, name, File::try_lock_shared, tell, interrupted)?;
+        Ok(StoreLock { file, path: path.to_path_buf() })
     }
 
     /// The lock, if nobody holds it.
@@ -53,6 +55,14 @@ impl StoreLock {
         let file = open(path).ok()?;
         file.try_lock().ok()?;
         Some(StoreLock { file, path: path.to_path_buf() })
+    }
+
+    /// One more handle; the lock is held until the last one is closed, in whatever process.
+    ///
+    /// # Errors
+    /// When this process has no descriptor left.
+    pub fn handle(&self) -> std::io::Result<File> {
+        self.file.try_clone()
     }
 
     /// The lock file.
@@ -76,6 +86,30 @@ impl Drop for StoreLock {
         // stays: removing it would let two processes lock two different files of one name.
         let _ = self.file.set_len(0);
         let _ = self.file.unlock();
+    }
+}
+
+fn wait(
+    mut file: File,
+    path: &Path,
+    name: &str,
+    attempt: impl Fn(&File) -> Result<(), TryLockError>,
+    tell: impl Fn(&str),
+    interrupted: &dyn Fn() -> Result<()>,
+) -> Result<File> {
+    let mut told = false;
+    loop {
+        match attempt(&file) {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(io(&error, "locking", path)),
+        }
+        if !told {
+            told = true;
+            tell(&format!("waiting for {}, which holds {name}", holder(&mut file)));
+        }
+        interrupted()?;
+        std::thread::sleep(LOOK_AGAIN);
     }
 }
 
