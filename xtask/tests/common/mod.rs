@@ -1,6 +1,8 @@
 //! Running the real binary.
 #![allow(dead_code, reason = "every test binary uses another part")]
 
+pub mod bench;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,0 +1,213 @@
+//! Stopping a run at any stage: nothing is left running, nothing is half made, and the next run works.
+
+mod common;
+
+use std::fs;
+
+use common::bench::{Bench, plan};
+use harness::store::manifest::Depth;
+use harness::store::{Condition, Store};
+use nix::sys::signal::Signal;
+
+/// Stages of `build` on a tarball, by the call of a tool at which each is held.
+const BUILDING: &[(&str, &str)] = &[
+    ("unpacking", "tar --extract*"),
+    ("patching", "git apply --whitespace*"),
+    ("copying the tree", "cp *"),
+    ("configuring", "make * tinyconfig"),
+    ("compiling", "gcc -c*"),
+    ("linking", "ld *"),
+    ("publishing", "strip *"),
+];
+
+/// Stages of `test` behind an image.
+const RUNNING: &[(&str, &str)] = &[("building the guest program", "cargo build*"), ("running cases", "qemu-*")];
+
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+fn words(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+fn test_args(bench: &Bench) -> Vec<String> {
+    let keys = plan().map(|key| key.to_string());
+    let mut args = vec!["test".to_string(), "--exact".to_string(), "--no-install".to_string()];
+    args.extend(keys.into_iter().chain(bench.tarball()));
+    // KVM would be tried by a QEMU of its own.
+    args.extend(["--accel", "tcg"].map(String::from));
+    args
+}
+
+fn build_args(bench: &Bench, patch: usize) -> Vec<String> {
+    let mut args = vec!["build".to_string(), "--no-install".to_string()];
+    args.extend(bench.tarball());
+    args.extend(["--with".to_string(), bench.patch(patch)]);
+    args
+}
+
+/// Holds a run at a gate and stops it there. Gives its exit code.
+fn stop_at(bench: &Bench, gate: &str, args: &[String], signal: Signal) -> Option<i32> {
+    let mut started = bench.start(bench.command(&words(args)).env("GATE", gate));
+    started.comes_to(gate, || bench.path("reached").exists());
+    started.signal(signal);
+    let code = started.code();
+    bench.nothing_runs();
+    bench.locks_are_free();
+    code
+}
+
+#[test]
+fn a_build_can_be_stopped_at_any_stage() {
+    let bench = Bench::new();
+    let args = build_args(&bench, 1);
+    for (index, (stage, gate)) in BUILDING.iter().enumerate() {
+        let code = stop_at(&bench, gate, &args, SIGNALS[index % SIGNALS.len()]);
+        assert_eq!(code, Some(130), "{stage}: {}", bench.read("stderr"));
+        assert!(bench.read("stderr").contains("interrupted: stopped by "), "{stage}: {}", bench.read("stderr"));
+        assert_eq!(bench.unfinished().len(), 0, "{stage}: {:?}", bench.unfinished());
+        // A group that was asked to end had the time to remove what it was making.
+        assert!(!bench.read("stderr").contains("was cut short"), "{stage}: {}", bench.read("stderr"));
+    }
+    let ran = bench.run(&words(&args));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn a_build_that_is_killed_at_any_stage_takes_everything_with_it() {
+    let bench = Bench::new();
+    let args = build_args(&bench, 1);
+    for (stage, gate) in BUILDING {
+        assert_eq!(stop_at(&bench, gate, &args, Signal::SIGKILL), None, "{stage}");
+    }
+    let ran = bench.run(&words(&args));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(bench.unfinished().len(), 0, "{:?}", bench.unfinished());
+}
+
+#[test]
+fn a_run_that_is_stopped_reports_what_was_decided() {
+    let bench = Bench::new();
+    let args = test_args(&bench);
+    for (index, (stage, gate)) in RUNNING.iter().enumerate() {
+        let code = stop_at(&bench, gate, &args, SIGNALS[index % SIGNALS.len()]);
+        assert_eq!(code, Some(130), "{stage}: {}", bench.read("stderr"));
+    }
+    let report = bench.read("stdout");
+    for part in [
+        "FAIL R-1  rights/derive_table@udmabuf",
+        "violated: nothing is gained",
+        "unrun 1 case: ",
+        "interrupted (exit 130)",
+    ] {
+        assert!(report.contains(part), "{part:?} is not in:\n{report}");
+    }
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        stop_at(&bench, "qemu-*", &args, signal);
+    }
+}
+
+#[test]
+fn the_second_signal_does_not_wait_for_who_takes_no_notice() {
+    let bench = Bench::new();
+    let args = build_args(&bench, 1);
+    let mut started = bench.start(bench.command(&words(&args)).env("GATE", "make * vmlinux").env("STUBBORN", "1"));
+    started.comes_to("make", || bench.path("reached").exists());
+    started.signal(Signal::SIGINT);
+    started.comes_to("a word about it", || bench.read("stderr").contains("once more to stop at once"));
+    started.signal(Signal::SIGINT);
+    assert_eq!(started.code(), Some(130));
+    bench.nothing_runs();
+    bench.locks_are_free();
+    assert_eq!(bench.unfinished().len(), 0, "{:?}", bench.unfinished());
+    // make had no time to clean up, and the next run knows.
+    let ran = bench.run(&words(&args));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("the last build here was cut short"), "{}", ran.stderr);
+}
+
+#[test]
+fn who_waits_for_another_run_can_be_stopped() {
+    let bench = Bench::new();
+    let (first, second) = (build_args(&bench, 1), build_args(&bench, 2));
+    let mut builder = bench.start(bench.command(&words(&first)).env("GATE", "make * vmlinux"));
+    builder.comes_to("make", || bench.path("reached").exists());
+    let mut waiting = bench.start_beside("second-", &mut bench.command(&words(&second)));
+    waiting.comes_to("a word about it", || bench.read("second-stderr").contains("which holds workshop-tarball-"));
+    waiting.signal(Signal::SIGTERM);
+    assert_eq!(waiting.code(), Some(130));
+    assert!(!builder.ended(), "the one who builds is none of its business");
+    builder.signal(Signal::SIGINT);
+    assert_eq!(builder.code(), Some(130));
+    bench.nothing_runs();
+    bench.locks_are_free();
+}
+
+#[test]
+fn fetching_a_package_can_be_stopped() {
+    if !["gpg", "pgp"]
+        .iter()
+        .any(|end| fs::exists(format!("/usr/share/keyrings/debian-archive-keyring.{end}")).unwrap())
+    {
+        eprintln!("not tried: this machine has no Debian archive keyring");
+        return;
+    }
+    let bench = Bench::new();
+    let args = ["build", "--no-install", "--kernel", "7.2"].map(String::from);
+    for (gate, signal) in [("apt-get*update", Signal::SIGINT), ("apt-get*download*", Signal::SIGTERM)] {
+        assert_eq!(stop_at(&bench, gate, &args, signal), Some(130), "{gate}: {}", bench.read("stderr"));
+        assert_eq!(bench.unfinished().len(), 0, "{:?}", bench.unfinished());
+    }
+}
+
+#[test]
+fn checks_and_measurements_can_be_stopped() {
+    let bench = Bench::new();
+    let ci = ["ci", "--no-kernel", "--no-install"].map(String::from);
+    assert_eq!(stop_at(&bench, "cargo fmt*", &ci, Signal::SIGINT), Some(130), "{}", bench.read("stderr"));
+}
+
+#[test]
+fn a_cache_is_never_believed_half_made_whenever_a_run_is_killed() {
+    const TIMES: usize = 30;
+    let bench = Bench::new();
+    let start = std::time::Instant::now();
+    let reference = Bench::new();
+    assert_eq!(reference.run(&words(&build_args(&reference, 1000))).code, 0);
+    let whole = start.elapsed();
+    for number in 0..TIMES {
+        let mut started = bench.start(&mut bench.command(&words(&build_args(&bench, number + 1))));
+        // Spread over the time that a build takes; where exactly does not matter, and is never the same.
+        std::thread::sleep(whole * number as u32 / TIMES as u32);
+        if !started.ended() {
+            started.signal(Signal::SIGKILL);
+        }
+        started.code();
+        bench.nothing_runs();
+        let store = Store::open(Some(&bench.cache())).unwrap();
+        for key in store.keys("images") {
+            let condition = store.verify("images", &key, Depth::Hashes).unwrap();
+            assert!(matches!(condition, Condition::Sound(_)), "{key}: {condition:?}");
+        }
+    }
+    for number in 0..TIMES {
+        let ran = bench.run(&words(&build_args(&bench, number + 1)));
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let wanted = expected_kernel(&bench, number + 1);
+        assert!(fs::read(ran.stdout.trim()).unwrap() == wanted, "kernel {} is not what it should be", number + 1);
+    }
+    assert_eq!(bench.unfinished().len(), 0, "{:?}", bench.unfinished());
+}
+
+/// The kernel of a patch, made by the same steps without any cache.
+fn expected_kernel(bench: &Bench, number: usize) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let source = dir.path().join("drivers/dma-buf/dma-buf.c");
+    fs::create_dir_all(source.parent().unwrap()).unwrap();
+    let text = fs::read_to_string(bench.path("linux/drivers/dma-buf/dma-buf.c")).unwrap();
+    fs::write(&source, text.replace("number = 0", &format!("number = {number}"))).unwrap();
+    let script = "for i in a b; do gcc -c -Dnumber=$i -o $i.o drivers/dma-buf/dma-buf.c; done
+                  ld -r -o vmlinux a.o b.o && strip --strip-all -o stripped vmlinux";
+    let status = std::process::Command::new("sh").args(["-ec", script]).current_dir(dir.path()).status().unwrap();
+    assert!(status.success());
+    fs::read(dir.path().join("stripped")).unwrap()
+}
