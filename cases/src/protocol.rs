@@ -117,8 +117,8 @@ pub enum Record {
     Stop {
         /// Why.
         reason: String,
-        /// Whether a process is stuck inside the kernel. The guest then stays a moment longer, so that the host can look
-        /// at its processors.
+        /// Whether a process is stuck inside the kernel. The guest then stays after its count, so that the host can
+        /// examine it; the host ends it.
         stuck: bool,
     },
     /// The last record.

@@ -26,6 +26,7 @@ pub struct Runner<'a> {
     log: Option<KernelLog>,
     importer: Option<Importer>,
     limit: Duration,
+    stuck: bool,
 }
 
 impl<'a> Runner<'a> {
@@ -33,7 +34,7 @@ impl<'a> Runner<'a> {
     pub fn new(channel: &'a Channel, boot: Duration) -> Self {
         let factor = boot.as_secs_f64() / NOMINAL_BOOT.as_secs_f64();
         let limit = NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0));
-        Runner { channel, log: KernelLog::open().ok(), importer: Importer::open().ok(), limit }
+        Runner { channel, log: KernelLog::open().ok(), importer: Importer::open().ok(), limit, stuck: false }
     }
 
     /// Runs the plan and gives back how many cases ended. Stops early when the kernel is no longer to be trusted.
@@ -51,14 +52,16 @@ impl<'a> Runner<'a> {
             };
             if let Some(reason) = reason {
                 self.channel.send(Record::Stop { reason, stuck });
-                if stuck {
-                    // Not to wait for anything: the host looks at the processors meanwhile.
-                    std::thread::sleep(Duration::from_secs(1));
-                }
+                self.stuck = stuck;
                 return index + 1;
             }
         }
         planned.len()
+    }
+
+    /// Whether a process is stuck inside the kernel.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck
     }
 
     /// One case. False when its process could not be killed.
