@@ -1,45 +1,39 @@
 //! A running guest: starts QEMU, writes down what it says, and decides when it has been silent for too long.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::Stdio;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::process::{ChildStdout, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use cases::protocol::{Line, Record};
 
 use crate::boot_plan::BootPlan;
 use crate::error::{Blame, Error, Result, io};
-use crate::process::{self, check_interrupt};
+use crate::lines::Lines;
+use crate::process::{self, Running, check_interrupt};
 use crate::processors;
-use crate::recording::{Ending, Recording};
-
-/// How long silence may last.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// From the start of QEMU to the plan.
-    pub boot: Duration,
-    /// Beyond the limit that the guest itself gives a case.
-    pub grace: Duration,
-    /// From the closing count to the end of QEMU.
-    pub leave: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Patience { boot: Duration::from_secs(90), grace: Duration::from_secs(10), leave: Duration::from_secs(20) }
-    }
-}
+use crate::qmp::Qmp;
+use crate::recording::{Ending, Findings, Outlet, Phase, Recording};
+use crate::sysrq;
+pub use crate::watch::Patience;
+use crate::watch::Watch;
 
 /// How long bytes of the channel are let to gather.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// What the guest was last heard doing.
-struct Phase {
-    name: String,
-    allowed: Duration,
-}
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// Between two ticks nothing takes this long, unless this program was stopped itself.
+const STOPPED: Duration = Duration::from_secs(2);
+/// Chunks of the channel that may wait; QEMU waits when there are more.
+const WAITING: usize = 64;
+/// The most that a guest may say, in MiB. Of a whole run of every case the console takes 10 kB and the channel 360 kB.
+const CONSOLE_MIB: u64 = 32;
+const CHANNEL_MIB: u64 = 16;
+const MIB: u64 = 1 << 20;
 
 /// Runs a guest to its end, whichever that is. `on_record` sees every record as it arrives.
 ///
@@ -65,21 +59,97 @@ pub fn run_until(
     let results_path = Recording::results_path(&plan.dir);
     let mut results = process::create(&results_path)?;
     // QEMU creates it as well, but only once it has understood its command line.
-    process::create(&Recording::console_path(&plan.dir))?;
+    let console_path = Recording::console_path(&plan.dir);
+    process::create(&console_path)?;
     // Not in the directory of the recording: the path of a socket has room for a hundred bytes only.
-    let sockets = process::scratch_directory()?;
-    let qmp = sockets.path().join("qmp");
+    let scratch = process::scratch_directory()?;
+    let qmp = scratch.path().join("qmp");
     let plan = &BootPlan { qmp: Some(qmp.clone()), ..plan.clone() };
-    let look = || processors::look(&qmp, &plan.kernel.with_file_name("System.map"));
-    let mut seen = Vec::new();
+    let examine = || Qmp::connect(&qmp).map(|qmp| examine(plan, qmp, scratch.path())).unwrap_or_default();
     let command = plan.command();
     std::fs::write(plan.dir.join("qemu.cmdline"), command.quoted() + "\n")
         .map_err(|error| io(&error, "writing", &plan.dir))?;
     let start = Instant::now();
     let mut qemu = command.start(Stdio::null(), Stdio::piped(), process::create(&stderr_path)?.into())?;
-    let mut stdout = qemu.take_stdout().ok_or_else(|| Error::new(Blame::Internal, "QEMU has no standard output"))?;
+    let stdout = qemu.take_stdout().ok_or_else(|| Error::new(Blame::Internal, "QEMU has no standard output"))?;
+    let bytes = read(stdout);
 
-    let (sender, bytes) = mpsc::channel();
+    let mut watch = Watch::new(patience);
+    let mut lines = Lines::default();
+    let mut heard: u64 = 0;
+    let mut findings = Findings::default();
+    let mut dismissed = false;
+    let mut enough = false;
+    let mut gone = false;
+    let mut last_tick = start.elapsed();
+    let ending = loop {
+        if check_interrupt().is_err() {
+            break Ending::Interrupted;
+        }
+        let mut counted = false;
+        match bytes.recv_timeout(TICK) {
+            Ok(chunk) => {
+                results.write_all(&chunk).map_err(|error| io(&error, "writing", &results_path))?;
+                heard += chunk.len() as u64;
+                lines.push(&chunk, |line| {
+                    // A flood of rubbish is not to be parsed twice.
+                    if line.first() != Some(&b'{') {
+                        return;
+                    }
+                    let Ok(Line { record, .. }) = serde_json::from_slice(line) else { return };
+                    watch.record(&record, start.elapsed());
+                    if matches!(record, Record::Stop { stuck: true, .. }) {
+                        findings = examine();
+                        dismissed = true;
+                    }
+                    counted |= matches!(record, Record::Count { .. });
+                    enough |= on_record(&record).is_break();
+                });
+                if enough {
+                    break Ending::Enough;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break died(&mut qemu, patience.leave, &stderr_path)?,
+            Err(RecvTimeoutError::Timeout) if gone => break died(&mut qemu, patience.leave, &stderr_path)?,
+            // Somebody else may hold its standard output open. What is in the pipe still comes.
+            Err(RecvTimeoutError::Timeout) => gone = qemu.try_wait()?.is_some(),
+        }
+        let now = start.elapsed();
+        if now - last_tick > STOPPED {
+            watch.excuse(now - last_tick);
+        }
+        last_tick = now;
+        let printed = console_path.metadata().map_or(0, |meta| meta.len());
+        watch.console(printed, now);
+        if counted && dismissed {
+            // It would only try to stop a processor that does not listen.
+            break Ending::Dismissed;
+        }
+        if printed > CONSOLE_MIB * MIB {
+            break Ending::Flooded { outlet: Outlet::Console, mib: CONSOLE_MIB, phase: watch.phase().clone() };
+        }
+        if heard > CHANNEL_MIB * MIB {
+            break Ending::Flooded { outlet: Outlet::Channel, mib: CHANNEL_MIB, phase: watch.phase().clone() };
+        }
+        if let Some(stalled) = watch.overdue(now) {
+            // Once is enough: a guest that does not leave after it was looked at has nothing new to show.
+            if !dismissed {
+                findings = examine();
+            }
+            break stalled;
+        }
+    };
+    drop(qemu);
+    if let Ending::Flooded { outlet: Outlet::Console, .. } = ending {
+        let cut = File::options().write(true).open(&console_path).and_then(|file| file.set_len(CONSOLE_MIB * MIB));
+        cut.map_err(|error| io(&error, "cutting", &console_path))?;
+    }
+    Recording::close(&plan.dir, ending, findings, start.elapsed())
+}
+
+/// Reads in a thread of its own, so that deadlines do not wait for bytes.
+fn read(mut stdout: ChildStdout) -> Receiver<Vec<u8>> {
+    let (sender, bytes) = mpsc::sync_channel(WAITING);
     std::thread::spawn(move || {
         let mut chunk = [0u8; 16 * 1024];
         while let Ok(len) = stdout.read(&mut chunk) {
@@ -90,71 +160,42 @@ pub fn run_until(
             std::thread::sleep(GATHER);
         }
     });
-
-    let mut phase = Phase { name: "booting".into(), allowed: patience.boot };
-    let mut partial = Vec::new();
-    let mut heard = Instant::now();
-    let mut enough = false;
-    let ending = loop {
-        if check_interrupt().is_err() {
-            break Ending::Interrupted;
-        }
-        match bytes.recv_timeout(Duration::from_millis(50)) {
-            Ok(chunk) => {
-                results.write_all(&chunk).map_err(|error| io(&error, "writing", &results_path))?;
-                heard = Instant::now();
-                partial.extend_from_slice(&chunk);
-                while let Some(end) = partial.iter().position(|byte| *byte == b'\n') {
-                    let line: Vec<u8> = partial.drain(..=end).collect();
-                    if let Ok(line) = serde_json::from_slice::<Line>(&line) {
-                        enter(&mut phase, &line.record, patience);
-                        if matches!(&line.record, Record::Stop { stuck: true, .. }) {
-                            seen = look();
-                        }
-                        enough |= on_record(&line.record).is_break();
-                    }
-                }
-                if enough {
-                    break Ending::Enough;
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = match qemu.finish() {
-                    Err(error) if error.blame == Blame::Interrupt => break Ending::Interrupted,
-                    status => status?,
-                };
-                break match status.success() {
-                    true => Ending::Left,
-                    // The second Ctrl-C kills it before this loop has seen the first.
-                    false if check_interrupt().is_err() => Ending::Interrupted,
-                    false => Ending::QemuDied { status: status.to_string(), stderr: last_words(&stderr_path) },
-                };
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                let silent = heard.elapsed();
-                if silent > phase.allowed {
-                    seen = look();
-                    break Ending::Stalled { phase: phase.name.clone(), silent_ms: silent.as_millis() as u64 };
-                }
-            }
-        }
-    };
-    drop(qemu);
-    Recording::close(&plan.dir, ending, seen, start.elapsed())
+    bytes
 }
 
-fn enter(phase: &mut Phase, record: &Record, patience: Patience) {
-    match record {
-        Record::Hello { .. } => phase.name = "starting the runner".into(),
-        Record::Begin { case, limit_ms } => {
-            *phase =
-                Phase { name: format!("running {case}"), allowed: Duration::from_millis(*limit_ms) + patience.grace };
+/// Finds out what can be found out about a guest that hangs: first without the kernel's help, then by asking it.
+fn examine(plan: &BootPlan, mut qmp: Qmp, scratch: &Path) -> Findings {
+    let mut findings = Findings::default();
+    let system_map = plan.kernel.with_file_name("System.map");
+    (findings.processors, findings.stacks) = processors::look(&mut qmp, &system_map, &scratch.join("memory"));
+    let console = Recording::console_path(&plan.dir);
+    // A kernel that has not printed anything yet has no console to ask on.
+    if let Some(printed) = console.metadata().ok().map(|meta| meta.len()).filter(|len| *len > 0) {
+        findings.asked_at = Some(printed as usize);
+        sysrq::ask(&mut qmp, &console, &scratch.join("keyboard"));
+    }
+    findings
+}
+
+/// How QEMU ended, when its end of the channel is closed. It may close it and stay all the same.
+fn died(qemu: &mut Running, patience: Duration, stderr: &Path) -> Result<Ending> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = qemu.try_wait()? {
+            return Ok(match status.success() {
+                true => Ending::Left,
+                // The second Ctrl-C kills it before anything here has seen the first.
+                false if check_interrupt().is_err() => Ending::Interrupted,
+                false => Ending::QemuDied { status: status.to_string(), stderr: last_words(stderr) },
+            });
         }
-        Record::End { .. } => phase.name = "between two cases".into(),
-        Record::Count { .. } | Record::Stop { .. } => {
-            *phase = Phase { name: "leaving".into(), allowed: patience.leave };
+        if check_interrupt().is_err() {
+            return Ok(Ending::Interrupted);
         }
-        _ => {}
+        if start.elapsed() > patience {
+            return Ok(Ending::Stalled { phase: Phase::Leaving, silent_ms: start.elapsed().as_millis() as u64 });
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -170,6 +170,7 @@ impl Yardstick<'_> {
             loss: "",
             halted: None,
             processors: &[],
+            tasks: Vec::new(),
         };
         judge(evidence, self.met, self.expectations).verdict.is_as_expected()
     }

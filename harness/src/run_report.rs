@@ -180,6 +180,7 @@ pub(crate) mod tests {
             run: None,
             complaints: Vec::new(),
             tries: 1,
+            tasks: Vec::new(),
         });
         RunReport {
             schema: SCHEMA,

@@ -16,7 +16,8 @@ use crate::guest::Patience;
 pub use crate::guests::{GuestRun, Halt};
 use crate::initramfs::GuestBinary;
 use crate::oops;
-use crate::recording::{Ending, Recording};
+use crate::recording::{Ending, Phase, Recording};
+use crate::task_dump;
 use crate::transcript::Transcript;
 use crate::verdict::{CaseVerdict, Evidence, judge};
 
@@ -101,7 +102,7 @@ pub fn judge_all(
     let mut heard = Vec::new();
     for (index, guest) in guests.iter().enumerate() {
         let transcript = Transcript::parse(&guest.recording.results);
-        let complaints = oops::scan(&guest.recording.console);
+        let complaints = oops::scan(guest.recording.unasked());
         let loss = loss(&guest.recording, &transcript, &complaints);
         judged.kernel = judged.kernel.or_else(|| transcript.kernel.clone());
         let ended_here = matches!(guest.recording.ending, Ending::Interrupted | Ending::Enough);
@@ -136,8 +137,8 @@ pub fn judge_all(
             // A guest is stuck in the case it ran last.
             let last = transcript.cases.last().is_some_and(|case| case.key == *key);
             let ended_here = matches!(guest.recording.ending, Ending::Interrupted | Ending::Enough);
-            let processors = if last { guest.recording.processors.as_slice() } else { &[] };
-            Some((run, complaints, loss, guest.halt.filter(|_| ended_here), processors))
+            let stuck = last.then_some(&guest.recording);
+            Some((run, complaints, loss, guest.halt.filter(|_| ended_here), stuck))
         });
         // The last guest that was to run it.
         let hoped = || heard.iter().rev().find(|(.., guest)| guest.planned.contains(key));
@@ -147,7 +148,7 @@ pub fn judge_all(
         };
         let halted = halted.map(Halt::reason);
         let evidence = match found {
-            Some((run, complaints, loss, _, processors)) => Evidence {
+            Some((run, complaints, loss, _, stuck)) => Evidence {
                 case,
                 key: key.clone(),
                 run: Some(run),
@@ -158,17 +159,23 @@ pub fn judge_all(
                     .collect(),
                 loss,
                 halted: halted.as_deref(),
-                processors,
+                processors: stuck.map_or(&[], |recording| &recording.findings.processors),
+                tasks: stuck.map(task_dump::tasks).unwrap_or_default(),
             },
-            None => Evidence {
-                case,
-                key: key.clone(),
-                run: None,
-                complaints: Vec::new(),
-                loss: hoped().map_or("no guest was started", |(_, _, loss, _)| loss),
-                halted: halted.as_deref(),
-                processors: &[],
-            },
+            None => {
+                // Where no case began at all, what the last guest hung in is what keeps this one from running.
+                let boot = hoped().filter(|(transcript, ..)| transcript.cases.is_empty());
+                Evidence {
+                    case,
+                    key: key.clone(),
+                    run: None,
+                    complaints: Vec::new(),
+                    loss: hoped().map_or("no guest was started", |(_, _, loss, _)| loss),
+                    halted: halted.as_deref(),
+                    processors: boot.map_or(&[], |(.., guest)| guest.recording.findings.processors.as_slice()),
+                    tasks: boot.map(|(.., guest)| task_dump::tasks(&guest.recording)).unwrap_or_default(),
+                }
+            }
         };
         judged.verdicts.push(judge(evidence, met, expectations));
     }
@@ -181,7 +188,7 @@ fn loss(recording: &Recording, transcript: &Transcript, complaints: &[oops::Comp
         return format!("the kernel panicked: {}", panic.headline);
     }
     match &recording.ending {
-        Ending::Left => match (&transcript.stop, &transcript.kernel) {
+        Ending::Left | Ending::Dismissed => match (&transcript.stop, &transcript.kernel) {
             (Some(reason), _) => format!("the runner gave the guest up: {reason}"),
             (None, Some(_)) => "the guest restarted without a word".into(),
             (None, None) if recording.console.is_empty() => "the guest restarted before its first byte".into(),
@@ -189,10 +196,34 @@ fn loss(recording: &Recording, transcript: &Transcript, complaints: &[oops::Comp
         },
         Ending::QemuDied { status, stderr } if stderr.is_empty() => format!("QEMU ended with {status}"),
         Ending::QemuDied { status, stderr } => format!("QEMU ended with {status}: {}", stderr.trim()),
-        Ending::Stalled { phase, silent_ms } => {
-            format!("the guest was silent for {:.1} s while {phase}", *silent_ms as f64 / 1000.0)
+        Ending::Stalled { phase, silent_ms } => stalled(phase, *silent_ms, recording),
+        Ending::Flooded { outlet, mib, phase } => {
+            format!("the guest printed more than {mib} MiB on its {outlet} while {phase}")
         }
         Ending::Interrupted => Halt::Interrupted.reason(),
         Ending::Enough => Halt::FailFast.reason(),
+    }
+}
+
+fn stalled(phase: &Phase, silent_ms: u64, recording: &Recording) -> String {
+    let seconds = format!("{:.1} s", silent_ms as f64 / 1000.0);
+    let text = String::from_utf8_lossy(recording.unasked());
+    let last = text.lines().map(|line| oops::without_stamp(line).trim()).rfind(|line| !line.is_empty());
+    let last = last.map(|line| line.chars().take(120).collect::<String>()).unwrap_or_default();
+    match phase {
+        Phase::Firmware => format!("not a byte came out of the console for {seconds} after QEMU started"),
+        Phase::Kernel => format!("the kernel said nothing for {seconds} while booting; its last line: `{last}`"),
+        Phase::Boot => {
+            format!(
+                "the kernel did not reach the runner in {seconds}, though it was still talking; its last line: `{last}`"
+            )
+        }
+        Phase::Runner => format!("init said hello, and for {seconds} no plan came"),
+        Phase::Case { limit_ms, .. } => {
+            let limit = *limit_ms as f64 / 1000.0;
+            format!("{phase} took longer than {seconds}: its limit is {limit:.1} s, and the guest did not end it")
+        }
+        Phase::Probing | Phase::Between => format!("the guest was silent for {seconds} {phase}"),
+        Phase::Leaving => format!("the guest did not leave within {seconds} after its last record"),
     }
 }

@@ -106,6 +106,9 @@ fn outcome_word(outcome: &Outcome) -> &'static str {
     }
 }
 
+/// Oddities that are kept.
+const ODDITIES: usize = 20;
+
 /// Everything one guest said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
@@ -140,6 +143,8 @@ impl Transcript {
                     expected = seq + 1;
                     transcript.take(record);
                 }
+                // A channel full of rubbish has millions of these.
+                Err(_) if transcript.oddities.len() > ODDITIES => {}
                 Err(error) => transcript.odd(format!("a line is no record ({error}): {}", excerpt(line))),
             }
         }
@@ -150,7 +155,11 @@ impl Transcript {
     }
 
     fn odd(&mut self, what: String) {
-        self.oddities.push(what);
+        match self.oddities.len() {
+            0..ODDITIES => self.oddities.push(what),
+            ODDITIES => self.oddities.push("and more of the kind".into()),
+            _ => {}
+        }
     }
 
     /// Takes the next record.
@@ -216,7 +225,7 @@ impl Transcript {
 }
 
 fn excerpt(bytes: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(bytes).chars().take(60).collect();
+    let text: String = String::from_utf8_lossy(&bytes[..bytes.len().min(240)]).chars().take(60).collect();
     text.escape_debug().to_string()
 }
 

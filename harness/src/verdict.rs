@@ -166,6 +166,9 @@ pub struct CaseVerdict {
     pub run: Option<CaseRun>,
     /// What the kernel said while the case ran.
     pub complaints: Vec<Complaint>,
+    /// Where the guest hung in this case: what its tasks were waiting for and which locks they held.
+    #[serde(default)]
+    pub tasks: Vec<String>,
     /// How often it was run, as `--retries` asks; the verdict is that of the first run, or flaky.
     #[serde(default = "once")]
     pub tries: usize,
@@ -192,6 +195,8 @@ pub struct Evidence<'a> {
     pub halted: Option<&'a str>,
     /// Where the guest's processors were when it was stuck in this case.
     pub processors: &'a [String],
+    /// What its kernel told about its tasks then.
+    pub tasks: Vec<String>,
 }
 
 /// Judges one case. `met` holds the needs that this kernel ought to meet.
@@ -205,6 +210,7 @@ pub fn judge(evidence: Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expect
         run: evidence.run.cloned(),
         complaints: evidence.complaints,
         tries: 1,
+        tasks: evidence.tasks,
     }
 }
 
@@ -287,7 +293,7 @@ fn complained(complaints: &[Complaint]) -> Vec<String> {
 }
 
 fn whereabouts(processors: &[String]) -> String {
-    if processors.is_empty() { String::new() } else { format!("; {}", processors.join(", ")) }
+    if processors.is_empty() { String::new() } else { format!("; {}", processors.join("; ")) }
 }
 
 fn during(run: &CaseRun) -> String {

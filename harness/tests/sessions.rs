@@ -15,7 +15,7 @@ use harness::exit_code::ExitCode;
 use harness::expectation::Expectations;
 use harness::guest::Patience;
 use harness::initramfs::GuestBinary;
-use harness::recording::{Ending, Recording};
+use harness::recording::{Ending, Findings, Recording};
 use harness::rounds::{Rounds, retried};
 use harness::session::{self, GuestRun, Halt, Judged, Options, Session, Yardstick, judge_all};
 use harness::verdict::Verdict;
@@ -86,7 +86,7 @@ impl Bench {
             kernel: &self.path("vmlinux"),
             guest: &GuestBinary { bytes: b"x".to_vec() },
             accel: Accel::Tcg,
-            patience: Patience { boot: brief, grace: brief, leave: brief },
+            patience: Patience::brief(brief),
             dir,
             append: Vec::new(),
             options: Options {
@@ -273,7 +273,7 @@ fn what_ctrl_c_cut_off_is_unrun_and_no_loss() {
         console: Vec::new(),
         results: results.into_bytes(),
         ending: Ending::Interrupted,
-        processors: Vec::new(),
+        findings: Findings::default(),
         took: Duration::from_secs(1),
     };
     let guest = GuestRun { recording, planned: bench.plan.clone(), halt: Some(Halt::Interrupted) };

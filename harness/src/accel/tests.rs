@@ -11,7 +11,7 @@ use super::*;
 use crate::boot_plan::QEMU;
 use crate::machine::{pretend, put};
 use crate::process::Cmd;
-use crate::recording::Recording;
+use crate::recording::{Findings, Phase, Recording};
 
 const SPEAKS: &str = "for word; do case $word in file:*) echo Linux > ${word#file:};; esac; done; sleep 600";
 const SILENT: &str = "exit 0";
@@ -73,8 +73,8 @@ impl Host {
             let recording = Recording {
                 console: console.into(),
                 results,
-                ending: Ending::Stalled { phase: "booting".into(), silent_ms: 1 },
-                processors: Vec::new(),
+                ending: Ending::Stalled { phase: Phase::Kernel, silent_ms: 1 },
+                findings: Findings::default(),
                 took: Duration::ZERO,
             };
             Ok(vec![GuestRun { recording, planned: plan.to_vec(), halt: None }])

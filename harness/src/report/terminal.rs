@@ -16,6 +16,8 @@ use crate::verdict::{CaseVerdict, Verdict};
 const CONTEXT: usize = 6;
 /// Lines of a splat shown.
 const SPLAT: usize = 14;
+/// Lines about the tasks of a hung guest shown.
+const TASKS: usize = 8;
 /// Failures shown in full; the others by one line each.
 const IN_FULL: usize = 5;
 
@@ -168,6 +170,15 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
         }
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => {}
         Verdict::NotRun { .. } | Verdict::Flaky { .. } => {}
+    }
+    if !verdict.tasks.is_empty() {
+        let _ = writeln!(out, "  {}", style.bad("tasks of the hung guest:"));
+        for line in verdict.tasks.iter().take(TASKS) {
+            let _ = writeln!(out, "    {}", wrap(&printable(line), "      "));
+        }
+        if verdict.tasks.len() > TASKS {
+            let _ = writeln!(out, "    {}", style.faint("... the rest is in the recording"));
+        }
     }
     if let Some((first, more)) = verdict.complaints.split_first() {
         splat(out, first, style);

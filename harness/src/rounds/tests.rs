@@ -28,6 +28,7 @@ fn case(verdict: Verdict, noted: &str) -> CaseVerdict {
         verdict,
         run,
         complaints: Vec::new(),
+        tasks: Vec::new(),
         tries: 1,
     }
 }

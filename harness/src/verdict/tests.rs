@@ -30,6 +30,7 @@ impl Desk {
             loss: "QEMU was killed",
             halted: None,
             processors: &[],
+            tasks: Vec::new(),
         };
         judge(evidence, &self.met, &expectations).verdict
     }
@@ -124,6 +125,7 @@ fn a_run_that_was_ended_on_purpose_is_no_loss() {
             loss: "QEMU was killed",
             halted: Some("interrupted"),
             processors: &[],
+            tasks: Vec::new(),
         };
         judge(evidence, &BTreeSet::new(), &Expectations::new(Path::new("nowhere"))).verdict
     };

@@ -1,0 +1,56 @@
+//! Names for addresses of the kernel, from the System.map beside its image.
+
+use std::collections::BTreeMap;
+
+/// Nothing in a kernel is this far from its symbol; what is, is not code.
+const LARGEST: u64 = 1 << 16;
+
+/// The symbols of one kernel.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    /// Address to name and whether it is code.
+    by_address: BTreeMap<u64, (String, bool)>,
+}
+
+impl Symbols {
+    /// Reads a System.map. Lines that make no sense are passed over.
+    pub fn parse(map: &str) -> Self {
+        let by_address = map.lines().filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let address = u64::from_str_radix(fields.next()?, 16).ok()?;
+            let code = matches!(fields.next()?, "t" | "T" | "w" | "W");
+            // What is below are offsets of per-CPU variables.
+            in_kernel(address).then_some((address, (fields.next()?.to_string(), code)))
+        });
+        Symbols { by_address: by_address.collect() }
+    }
+
+    /// The function that an address is in, without the compiler's suffixes, and the offset from its start; nothing when
+    /// the address is not one of code.
+    pub fn function(&self, address: u64) -> Option<(&str, u64)> {
+        let (start, (name, code)) = self.by_address.range(..=address).next_back()?;
+        let offset = address - start;
+        (*code && in_kernel(address) && offset < LARGEST).then(|| (name.split('.').next().unwrap_or(name), offset))
+    }
+}
+
+/// Whether an address is in the upper half, where the kernel lives.
+pub fn in_kernel(address: u64) -> bool {
+    address >> 63 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_has_a_function() {
+        let symbols = Symbols::parse(
+            "0000000000001000 A percpu\nffffffff81469f5b t walk.isra.0\nffffffff8146a100 D data\nrubbish\n",
+        );
+        assert_eq!(symbols.function(0xffff_ffff_8146_9f60), Some(("walk", 5)));
+        assert_eq!(symbols.function(0xffff_ffff_8146_a104), None, "data");
+        assert_eq!(symbols.function(0x1004), None, "per-CPU offsets");
+        assert_eq!(Symbols::parse("ffffffff81469f5b t f\n").function(u64::MAX), None, "far behind the last symbol");
+    }
+}
