@@ -51,7 +51,7 @@ impl Bench {
         let mut boot = BootPlan::new(&self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
         boot.qemu = self.path("qemu").display().to_string();
         let brief = Duration::from_millis(400);
-        guest::run(&boot, Patience { boot: brief, grace: brief, leave: brief }, |_| {}).unwrap()
+        guest::run(&boot, Patience::brief(brief), |_| {}).unwrap()
     }
 
     fn judge(&self, recording: Recording) -> Vec<CaseVerdict> {
@@ -80,6 +80,17 @@ fn into_the_second() -> Vec<Record> {
     ]
 }
 
+/// The same with time enough in the second for anything but a loop without end.
+fn long_into_the_second() -> Vec<Record> {
+    let mut records = into_the_second();
+    for record in &mut records {
+        if let Record::Begin { limit_ms, .. } = record {
+            *limit_ms = 600_000;
+        }
+    }
+    records
+}
+
 fn lost(verdict: &Verdict) -> (bool, &str) {
     match verdict {
         Verdict::Lost { begun, how } => (*begun, how),
@@ -96,10 +107,71 @@ fn a_guest_that_never_says_a_word() {
 }
 
 #[test]
-fn a_guest_that_hangs_while_booting() {
-    let verdicts = Bench::new().verdicts(&[], "sleep 100");
-    let (begun, how) = lost(&verdicts[0]);
-    assert!(!begun && how.contains("silent") && how.contains("booting"), "{how}");
+fn each_phase_of_a_boot_that_hangs_is_told_from_the_others() {
+    let records = into_the_second();
+    for (said, script, phase) in [
+        (0, "sleep 100", "not a byte came out of the console"),
+        (0, "echo '[    0.1] Linux version 7.2' > $console; sleep 100", "its last line: `Linux version 7.2`"),
+        (
+            0,
+            "while sleep 0.1; do echo '[    0.1] still here' >> $console; done",
+            "still talking; its last line: `still here`",
+        ),
+        (1, "cat $said; sleep 100", "init said hello"),
+        (2, "cat $said; sleep 100", "probing what the kernel has, before the first case"),
+        (5, "cat $said; sleep 100", "between two cases"),
+    ] {
+        let verdicts = Bench::new().verdicts(&records[..said], script);
+        let (begun, how) = lost(&verdicts[1]);
+        assert!(!begun && how.contains(phase), "{script}: {how}");
+    }
+}
+
+#[test]
+fn steps_without_end_do_not_keep_a_case_alive() {
+    let script = "cat $said; while sleep 0.05; do echo '{\"seq\":7,\"r\":\"note\",\"text\":\"again\"}'; done";
+    let verdicts = Bench::new().verdicts(&into_the_second(), script);
+    let (begun, how) = lost(&verdicts[1]);
+    assert!(begun && how.contains("took longer than"), "{how}");
+}
+
+#[test]
+fn a_console_without_end_is_cut_off() {
+    let bench = Bench::new();
+    let recording = bench.record(&long_into_the_second(), "cat $said; yes 'the same line' > $console");
+    assert_eq!(recording.console.len(), 32 << 20);
+    let how = lost(&bench.judge(recording)[1].verdict).1.to_string();
+    let expected = "the guest printed more than 32 MiB on its console while running lifetime/closing_orders@udmabuf";
+    assert!(how.starts_with(expected), "{how}");
+}
+
+#[test]
+fn a_channel_without_end_is_cut_off() {
+    for flood in ["yes", "cat /dev/zero"] {
+        let bench = Bench::new();
+        let judged = bench.judge(bench.record(&long_into_the_second(), &format!("cat $said; {flood}")));
+        let how = lost(&judged[1].verdict).1;
+        assert!(how.contains("printed more than 16 MiB on its result channel"), "{flood}: {how}");
+    }
+}
+
+#[test]
+fn a_qemu_that_is_stopped_is_given_up_and_gone() {
+    let bench = Bench::new();
+    let verdicts = bench.verdicts(&into_the_second(), "cat $said; kill -STOP $$");
+    assert!(lost(&verdicts[1]).1.contains("took longer than"), "{verdicts:?}");
+}
+
+#[test]
+fn a_qemu_that_closes_its_channel_and_stays_is_given_up() {
+    let verdicts = Bench::new().verdicts(&into_the_second(), "cat $said; exec sleep 100 >&-");
+    assert!(lost(&verdicts[1]).1.contains("did not leave"), "{verdicts:?}");
+}
+
+#[test]
+fn a_qemu_that_is_gone_is_noticed_while_others_hold_its_channel() {
+    let recording = Bench::new().record(&into_the_second(), "cat $said; sleep 100 & exit 3");
+    assert!(matches!(recording.ending, Ending::QemuDied { .. }), "{:?}", recording.ending);
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! Recordings of real guests, judged again from disk: kernels that were made to hang on purpose.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use cases::need::Need;
+use cases::protocol::CaseKey;
+use harness::expectation::Expectations;
+use harness::recording::Recording;
+use harness::session::{GuestRun, Judged, judge_all};
+use harness::verdict::Verdict;
+
+fn judged(name: &str, case: &str) -> Judged {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name);
+    let plan = [CaseKey(case.to_string())];
+    let guests = [GuestRun { recording: Recording::load(&dir).unwrap(), planned: plan.to_vec(), halt: None }];
+    let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
+    judge_all(&plan, &guests, &met, &Expectations::new(Path::new("no/snapshots"))).unwrap()
+}
+
+/// The last of the sentences that the only verdict gives, and what it says about tasks.
+fn word(name: &str, case: &str) -> (String, Vec<String>) {
+    let verdict = judged(name, case).verdicts.remove(0);
+    let sentence = match verdict.verdict {
+        Verdict::Failed { reasons } => reasons.last().cloned().unwrap(),
+        Verdict::Lost { how, .. } => how,
+        other => panic!("{other:?}"),
+    };
+    (sentence, verdict.tasks)
+}
+
+const TABLE: &str = "rights/derive_table@udmabuf";
+
+/// Each names the step, the function that loops and the way into it.
+#[test]
+fn a_loop_is_named_with_step_and_callers() {
+    let step = "during derive(primary, O_RDONLY|O_CLOEXEC); CPU ";
+    for (name, case, step, place) in [
+        ("hang-loop-with-interrupts-off", TABLE, step, "hang_irqs_off, hang_in_derive, dma_buf_ioctl"),
+        (
+            "hang-loop-with-interrupts-on",
+            TABLE,
+            step,
+            "CPU 0 in hang_irqs_on() (8 of 8 looks), there mostly in hang_step(), called from hang_in_derive, dma_buf_ioctl",
+        ),
+        ("hang-every-processor-loops", TABLE, step, "called from hang_irqs_off, hang_all, hang_in_derive"),
+        (
+            "hang-loop-in-compat-path",
+            "uapi/compat@udmabuf",
+            "during compat derive(primary, O_RDONLY); CPU ",
+            "hang_irqs_on, hang_in_derive, dma_buf_ioctl, compat_ptr_ioctl",
+        ),
+    ] {
+        let (sentence, _) = word(name, case);
+        assert!(sentence.contains(step) && sentence.contains(place), "{name}: {sentence}");
+        assert!(sentence.contains("(8 of 8 looks)"), "{name}: {sentence}");
+    }
+}
+
+#[test]
+fn a_guest_whose_processors_all_loop_is_lost_in_its_case() {
+    let (sentence, tasks) = word("hang-every-processor-loops", TABLE);
+    assert!(sentence.starts_with("running rights/derive_table@udmabuf took longer than"), "{sentence}");
+    assert!(sentence.contains("CPU 0 in") && sentence.contains("CPU 1 in"), "{sentence}");
+    assert!(tasks[0].contains("the kernel did not answer"), "{tasks:?}");
+}
+
+#[test]
+fn a_deadlock_shows_who_waits_where() {
+    for (name, place) in [("hang-mutex-taken-twice", "hang_deadlock()"), ("hang-wait-for-ever", "hang_wait()")] {
+        let (sentence, tasks) = word(name, TABLE);
+        assert!(sentence.ends_with("every processor is idle"), "{sentence}");
+        assert_eq!(tasks.len(), 1, "{tasks:?}");
+        let waits = format!("waits in {place}, called from hang_in_derive, dma_buf_ioctl");
+        assert!(tasks[0].contains(&waits), "{tasks:?}");
+    }
+}
+
+#[test]
+fn a_boot_that_hangs_names_phase_and_function() {
+    let judged = judged("hang-initcall-that-loops", TABLE);
+    let Verdict::Lost { begun: false, how } = &judged.verdicts[0].verdict else { panic!("{judged:?}") };
+    assert!(how.starts_with("the kernel said nothing for 30.0 s while booting; its last line: `"), "{how}");
+    assert!(how.contains("called from hang_irqs_on, hang_at_boot, do_one_initcall"), "{how}");
+}
+
+/// Only the lock that is taken twice is one; the dump is full of words that complaints use.
+#[test]
+fn what_the_kernel_answers_is_no_complaint() {
+    for name in ["loop-with-interrupts-off", "loop-with-interrupts-on", "wait-for-ever"] {
+        let judged = judged(&format!("hang-{name}"), TABLE);
+        assert_eq!(judged.verdicts[0].complaints, [], "{name}");
+        assert_eq!(judged.oddities, Vec::<String>::new(), "{name}");
+    }
+    let judged = judged("hang-mutex-taken-twice", TABLE);
+    let headlines: Vec<&str> = judged.verdicts[0].complaints.iter().map(|found| found.headline.as_str()).collect();
+    assert_eq!(headlines, ["WARNING: possible recursive locking detected"]);
+}
