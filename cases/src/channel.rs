@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
+use crate::kernel_log::Noticed;
 use crate::protocol::{Line, Record};
 use crate::uapi::memory;
 use crate::uapi::port::SerialPort;
@@ -34,6 +35,13 @@ impl Channel {
         let mut text = serde_json::to_string(&line).unwrap_or_else(|error| format!("{{\"unencodable\":\"{error}\"}}"));
         text.push('\n');
         self.port.write(text.as_bytes());
+    }
+
+    /// Sends what was noticed in the kernel log.
+    pub fn complaints(&self, noticed: &[Noticed]) {
+        for Noticed { us, line, .. } in noticed {
+            self.send(Record::Complaint { us: *us, line: line.clone() });
+        }
     }
 
     /// Waits until the host has taken every byte.

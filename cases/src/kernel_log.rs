@@ -1,4 +1,5 @@
-//! The kernel's log as the guest sees it: the runner writes marks into it and notices when the kernel complains.
+//! The kernel's log as the guest sees it: the runner writes marks into it, and runner and cases notice when the kernel
+//! complains.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -6,51 +7,26 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::libc;
 
-/// How the kernel begins the lines in which it reports a fault of its own. Lower-case words that ordinary messages use
-/// as well are not in the list. The host reads whole reports (`harness::oops`); this list decides whether a line starts
-/// one, on both sides.
-pub const COMPLAINTS: &[&str] = &[
-    "BUG: ",
-    "WARNING: ",
-    "Oops: ",
-    "Kernel panic",
-    "kernel BUG at ",
-    "general protection fault",
-    "unable to handle ",
-    "refcount_t: ",
-    "list_add corruption",
-    "list_del corruption",
-    "INFO: task ",
-    "INFO: possible recursive locking",
-    "INFO: possible circular locking",
-    "INFO: suspicious RCU usage",
-    "rcu: INFO: ",
-    "watchdog: BUG",
-    "UBSAN: ",
-    "stack-protector: ",
-    "double fault: ",
-    "ODEBUG: ",
-    "unreferenced object ",
-    "kmemleak: ",
-    "file_ref_put_badval",
-    "VFS: Close: file count is 0",
-    "Out of memory: ",
-];
+use crate::complaint::{Kind, kind_of};
 
-/// Whether a line of the kernel log, without its time stamp, starts a complaint.
-pub fn is_complaint(message: &str) -> bool {
-    COMPLAINTS.iter().any(|start| message.starts_with(start))
-        // lockdep puts a frame around its headlines, so they carry no prefix of their own.
-        || message.contains("possible circular locking dependency detected")
-        || message.contains("possible recursive locking detected")
-        || message.contains("possible irq lock inversion dependency detected")
-        || message.contains("bad unlock balance detected")
-        || message.contains("inconsistent lock state")
-        || message.contains("suspicious RCU usage")
-        || message.contains("lock held when returning to user space")
+/// Complaints that one look gives back at most. A kernel that complains in a loop is not to fill the channel.
+const MOST: usize = 8;
+/// A line is cut here; the console has all of it.
+const LONGEST: usize = 200;
+
+/// A line that starts a complaint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noticed {
+    /// Its time stamp in microseconds, the very one that the console shows.
+    pub us: u64,
+    /// What it is about.
+    pub kind: Kind,
+    /// The line.
+    pub line: String,
 }
 
-/// An open `/dev/kmsg`.
+/// An open `/dev/kmsg`. Each has a position of its own, so that a case that dies with lines read and not reported keeps
+/// nothing from the runner.
 #[derive(Debug)]
 pub struct KernelLog {
     device: File,
@@ -73,51 +49,56 @@ impl KernelLog {
         let _ = (&self.device).write(format!("<13>{text}\n").as_bytes());
     }
 
-    /// Reads every record since the last call and gives back the first complaint among them.
-    pub fn complaint(&mut self) -> Option<String> {
-        let mut first = None;
+    /// Reads every record since the last call and gives back those that start a complaint. Costs one system call where
+    /// there is none.
+    pub fn complaints(&mut self) -> Vec<Noticed> {
+        let mut noticed = Vec::new();
         let mut record = [0u8; 8192];
         loop {
             // One read gives one record; EAGAIN is the end, EPIPE says that records were overwritten meanwhile.
             match self.device.read(&mut record) {
-                Ok(0) => return first,
-                Ok(len) => {
-                    let text = String::from_utf8_lossy(&record[..len]);
-                    if let Some((_, message)) = text.split_once(';') {
-                        let headline = message.lines().next().unwrap_or_default();
-                        if first.is_none() && is_complaint(headline) {
-                            first = Some(headline.to_string());
-                        }
-                    }
-                }
+                Ok(0) => return noticed,
+                Ok(len) => noticed.extend(parse(&String::from_utf8_lossy(&record[..len]))),
                 Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {
-                    first.get_or_insert_with(|| "the kernel log overflowed while the case ran".into());
+                    let line = "the kernel log overflowed while the case ran".to_string();
+                    noticed.push(Noticed { us: 0, kind: Kind::LogOverflow, line });
                 }
-                Err(_) => return first,
+                Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
+                Err(_) => return noticed,
             }
+            noticed.truncate(MOST);
         }
     }
 }
 
+/// A record of `/dev/kmsg`, as Documentation/ABI/testing/dev-kmsg has it: `priority,sequence,microseconds,flags[,..];text`
+/// and then lines of properties. The priority holds the facility, and that of the kernel is 0: what a program writes is
+/// never a complaint, however it looks.
+fn parse(record: &str) -> Option<Noticed> {
+    let (prefix, text) = record.split_once(';')?;
+    let mut fields = prefix.split(',');
+    let priority: u32 = fields.next()?.parse().ok()?;
+    let us = fields.nth(1)?.parse().ok()?;
+    let line = text.lines().next()?;
+    let kind = kind_of(line).filter(|_| priority >> 3 == 0)?;
+    Some(Noticed { us, kind, line: line.chars().take(LONGEST).collect() })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_complaint;
+    use super::*;
 
     #[test]
-    fn complaints_are_told_from_chatter() {
-        for line in [
-            "BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0",
-            "WARNING: drivers/dma-buf/dma-buf.c:187 at dma_buf_release+0x84/0xa0, CPU#1: init/61",
-            "list_del corruption. prev->next should be ffff888004a6c0a8, but was dead000000000122",
-            "refcount_t: underflow; use-after-free.",
-            "WARNING: possible circular locking dependency detected",
-        ] {
-            assert!(is_complaint(line), "{line}");
-        }
-        for line in
-            ["conformance: begin rights/table@udmabuf", "[drm] Initialized vgem 1.0.0", "random: crng init done"]
-        {
-            assert!(!is_complaint(line), "{line}");
-        }
+    fn a_record_of_the_kernel_is_noticed_with_its_stamp() {
+        let record = "4,339,2300001,-,caller=T64;refcount_t: underflow; use-after-free.\n SUBSYSTEM=x\n";
+        let line = "refcount_t: underflow; use-after-free.".to_string();
+        assert_eq!(parse(record), Some(Noticed { us: 2_300_001, kind: Kind::Refcount, line }));
+    }
+
+    #[test]
+    fn a_program_cannot_complain() {
+        assert_eq!(parse("12,339,2300001,-;BUG: KASAN: said a program\n"), None);
+        assert_eq!(parse("6,1,5,-;random: crng init done\n"), None);
+        assert_eq!(parse("no record"), None);
     }
 }

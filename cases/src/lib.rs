@@ -10,6 +10,7 @@
 pub mod case;
 pub mod channel;
 pub mod clause;
+pub mod complaint;
 pub mod exporter;
 pub mod fixture;
 pub mod helper;

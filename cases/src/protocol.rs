@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol. Host and guest are built from one checkout; a difference means a stale guest binary.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Names one planned run of a case: `rights/derive_table@system-heap`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,6 +104,13 @@ pub enum Record {
         /// What was observed.
         text: String,
     },
+    /// The kernel complained since the record before this one. The text of its report is on the console.
+    Complaint {
+        /// Time stamp of the line in the kernel log, in microseconds; the console shows the same.
+        us: u64,
+        /// The line that starts the complaint.
+        line: String,
+    },
     /// A case is over.
     End {
         /// Its key.
@@ -171,6 +178,15 @@ pub fn begin_mark(case: &CaseKey) -> String {
     format!("{KMSG_MARK} begin {case}")
 }
 
+/// The case that a line of the kernel log opens, if it is such a mark and whole.
+pub fn marked_case(line: &str) -> Option<CaseKey> {
+    let key = line.strip_prefix(KMSG_MARK)?.strip_prefix(" begin ")?.trim_end();
+    let plain = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-/".contains(&byte))
+    };
+    key.split_once('@').is_some_and(|(id, exporter)| plain(id) && plain(exporter)).then(|| CaseKey(key.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,6 +204,15 @@ mod tests {
         let text = serde_json::to_string(&line).unwrap();
         assert!(!text.contains('\n'));
         assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
+    }
+
+    #[test]
+    fn a_mark_names_its_case_and_nothing_else_does() {
+        let key = CaseKey::new("rights/table", "udmabuf-list");
+        assert_eq!(marked_case(&begin_mark(&key)), Some(key));
+        for line in ["conformance: begin rights/table", "conformance: begin BUG: x@y", "conformance: end a/b@c", "x"] {
+            assert_eq!(marked_case(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::protocol::{Outcome, Record, begin_mark};
 use crate::steps::{Steps, Stop};
 use crate::uapi::importer::{Count, Importer};
 use crate::uapi::process::{self, Ending};
+use crate::uapi::rcu;
 use crate::world::World;
 
 /// What a case may take on a machine that boots as fast as [`NOMINAL_BOOT`].
@@ -27,6 +28,8 @@ pub struct Runner<'a> {
     importer: Option<Importer>,
     limit: Duration,
     stuck: bool,
+    /// The first complaint of the kernel that was noticed in this guest.
+    complaint: Option<String>,
 }
 
 impl<'a> Runner<'a> {
@@ -34,13 +37,21 @@ impl<'a> Runner<'a> {
     pub fn new(channel: &'a Channel, boot: Duration) -> Self {
         let factor = boot.as_secs_f64() / NOMINAL_BOOT.as_secs_f64();
         let limit = NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0));
-        Runner { channel, log: KernelLog::open().ok(), importer: Importer::open().ok(), limit, stuck: false }
+        Runner {
+            channel,
+            log: KernelLog::open().ok(),
+            importer: Importer::open().ok(),
+            limit,
+            stuck: false,
+            complaint: None,
+        }
     }
 
     /// Runs the plan and gives back how many cases ended. Stops early when the kernel is no longer to be trusted.
     pub fn run(&mut self, planned: &[Planned]) -> usize {
         let world = World::probe();
-        if let Some(reason) = self.complaint("before the first case") {
+        self.listen();
+        if let Some(reason) = self.complained("before the first case") {
             self.channel.send(Record::Stop { reason, stuck: false });
             return 0;
         }
@@ -48,7 +59,7 @@ impl<'a> Runner<'a> {
             let stuck = !self.one(planned, &world);
             let reason = match stuck {
                 true => Some("a process is stuck inside the kernel and does not die".into()),
-                false => self.complaint("while the case ran"),
+                false => self.complained("while the case ran"),
             };
             if let Some(reason) = reason {
                 self.channel.send(Record::Stop { reason, stuck });
@@ -80,13 +91,14 @@ impl<'a> Runner<'a> {
             }
         };
         let ran = !matches!(outcome, Outcome::Skip { .. });
-        if ran
-            && !stuck
-            && let Some(importer) = &self.importer
-        {
+        if ran && !stuck {
             // What RCU and the work queues still hold belongs to this case, complaints included.
-            let _ = importer.drain();
+            match &self.importer {
+                Some(importer) => drop(importer.drain()),
+                None => drop(rcu::settle()),
+            }
         }
+        self.listen();
         let ms = start.elapsed().as_millis() as u64;
         self.channel.send(Record::End { case: key.clone(), outcome, ms });
         !stuck
@@ -101,7 +113,7 @@ impl<'a> Runner<'a> {
         let channel = *self.channel;
         let child = process::spawn(move || {
             let mut writer = writer;
-            let outcome = judge(Steps::new(channel), run);
+            let outcome = judge(Steps::new(channel, KernelLog::open().ok()), run);
             let text = serde_json::to_vec(&outcome).unwrap_or_default();
             if writer.write_all(&text).is_ok() { DELIVERED } else { 1 }
         });
@@ -132,9 +144,17 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn complaint(&mut self, when: &str) -> Option<String> {
-        let headline = self.log.as_mut()?.complaint()?;
-        Some(format!("the kernel complained {when}: {headline}"))
+    /// Reports what the kernel has complained about. The host knows by the time stamps which of it the case has
+    /// reported already.
+    fn listen(&mut self) {
+        let noticed = self.log.as_mut().map(KernelLog::complaints).unwrap_or_default();
+        self.channel.complaints(&noticed);
+        let first = noticed.into_iter().next().map(|noticed| noticed.line);
+        self.complaint = self.complaint.take().or(first);
+    }
+
+    fn complained(&self, when: &str) -> Option<String> {
+        self.complaint.as_ref().map(|line| format!("the kernel complained {when}: {line}"))
     }
 }
 

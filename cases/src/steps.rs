@@ -7,6 +7,7 @@ use std::fmt::Display;
 use nix::errno::Errno;
 
 use crate::channel::Channel;
+use crate::kernel_log::KernelLog;
 use crate::protocol::Record;
 
 /// Why a case ends before its last line.
@@ -40,6 +41,7 @@ impl<T, E: Display> OrBroken<T> for Result<T, E> {
 #[derive(Debug)]
 pub struct Steps {
     channel: Channel,
+    log: Option<KernelLog>,
     checks: usize,
     failures: usize,
     hazards: usize,
@@ -47,9 +49,9 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Starts a transcript.
-    pub fn new(channel: Channel) -> Self {
-        Steps { channel, checks: 0, failures: 0, hazards: 0, notes: 0 }
+    /// Starts a transcript. With a log, complaints of the kernel are reported at the step at which they appear.
+    pub fn new(channel: Channel, log: Option<KernelLog>) -> Self {
+        Steps { channel, log, checks: 0, failures: 0, hazards: 0, notes: 0 }
     }
 
     /// Makes a call and writes down `text` before and `shown` or the errno after it.
@@ -62,13 +64,13 @@ impl Steps {
         shown: impl FnOnce(&T) -> String,
         act: impl FnOnce() -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        self.channel.send(Record::Call { text: text.into() });
+        self.send(Record::Call { text: text.into() });
         let result = act();
         let text = match &result {
             Ok(value) => shown(value),
             Err(errno) => errno_name(*errno),
         };
-        self.channel.send(Record::Return { text });
+        self.send(Record::Return { text });
         result
     }
 
@@ -77,7 +79,7 @@ impl Steps {
         self.checks += 1;
         self.failures += usize::from(!holds);
         let detail = if holds { String::new() } else { detail.to_string() };
-        self.channel.send(Record::Check { sentence: sentence.into(), holds, detail });
+        self.send(Record::Check { sentence: sentence.into(), holds, detail });
         holds
     }
 
@@ -121,13 +123,21 @@ impl Steps {
     /// Probes a documented limit.
     pub fn hazard(&mut self, sentence: impl Into<String>, present: bool) {
         self.hazards += 1;
-        self.channel.send(Record::Hazard { sentence: sentence.into(), present });
+        self.send(Record::Hazard { sentence: sentence.into(), present });
     }
 
     /// Records behaviour for which no rule exists.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes += 1;
-        self.channel.send(Record::Note { text: text.into() });
+        self.send(Record::Note { text: text.into() });
+    }
+
+    /// Sends a record, and before it what the kernel complained about since the last one.
+    fn send(&mut self, record: Record) {
+        if let Some(log) = &mut self.log {
+            self.channel.complaints(&log.complaints());
+        }
+        self.channel.send(record);
     }
 
     /// Whether a check failed so far.

@@ -15,9 +15,9 @@ use std::path::Path;
 use cases::protocol::{CaseKey, Record};
 use serde::{Deserialize, Serialize};
 
+use crate::complaint;
 use crate::error::Result;
 use crate::machine::Machine;
-use crate::oops;
 use crate::progress::Progress;
 use crate::recording::Ending;
 use crate::session::{GuestRun, Session};
@@ -220,7 +220,7 @@ fn never_came_up(guest: &GuestRun) -> bool {
     let recording = &guest.recording;
     recording.ending != Ending::Interrupted
         && Transcript::parse(&recording.results).kernel.is_none()
-        && oops::scan(&recording.console).is_empty()
+        && complaint::scan(&recording.console).is_empty()
 }
 
 #[cfg(test)]

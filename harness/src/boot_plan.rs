@@ -54,6 +54,8 @@ impl BootPlan {
             "loglevel=6",
             // Marks of the runner are not to be dropped.
             "printk.devkmsg=on",
+            // Priorities on the console: they tell what the kernel says from what a program writes into its log.
+            "console_msg_format=syslog",
             // Triple fault instead of ACPI or keyboard controller; with -no-reboot QEMU ends. A panic does the same.
             "reboot=t",
             "panic=-1",
@@ -124,7 +126,7 @@ mod tests {
         -serial chardev:results
         -kernel vmlinux
         -initrd initramfs.cpio
-        -append 'console=ttyS0 loglevel=6 printk.devkmsg=on reboot=t panic=-1 no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always'
+        -append 'console=ttyS0 loglevel=6 printk.devkmsg=on console_msg_format=syslog reboot=t panic=-1 no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always'
         ");
     }
 }

@@ -8,10 +8,10 @@ use cases::suite;
 use serde::{Deserialize, Serialize};
 
 use crate::boot_plan::BootPlan;
+use crate::complaint;
 use crate::error::{Blame, Context, Result, io};
 use crate::guest;
 use crate::initramfs::Initramfs;
-use crate::oops;
 use crate::recording::{Ending, Recording};
 use crate::session::{Session, Yardstick, judge_all};
 use crate::transcript::Transcript;
@@ -161,7 +161,9 @@ impl Yardstick<'_> {
         let Some((case, _)) = suite::find(&run.key) else { return false };
         // What cannot be read now is judged when the guest is gone.
         let console = std::fs::read(Recording::console_path(dir)).unwrap_or_default();
-        let complaints = oops::scan(&console).into_iter().filter(|complaint| complaint.case.as_ref() == Some(&run.key));
+        let mut complaints = complaint::scan(&console);
+        self.allowed.apply(&mut complaints, heard.kernel.as_deref().unwrap_or_default());
+        let complaints = complaints.into_iter().filter(|complaint| complaint.case.as_ref() == Some(&run.key));
         let evidence = Evidence {
             case,
             key: run.key.clone(),
@@ -177,7 +179,7 @@ impl Yardstick<'_> {
 
     /// Whether a guest that is gone ran a case that is not as expected.
     fn finds_fault(self, guest: &GuestRun, begun: &[CaseKey]) -> bool {
-        let judged = judge_all(begun, std::slice::from_ref(guest), self.met, self.expectations);
+        let judged = judge_all(begun, std::slice::from_ref(guest), self);
         judged.map_or(true, |judged| judged.verdicts.iter().any(|verdict| !verdict.verdict.is_as_expected()))
     }
 }

@@ -9,7 +9,7 @@
 //! GuestBinary + plan -------------------> Initramfs -------+   boot_plan    guest
 //!
 //! Recording -> Transcript + Complaints -> CaseVerdict, one per planned case -> RunReport -> ExitCode
-//!               transcript  oops            verdict                            run_report   exit_code
+//!               transcript  complaint       verdict                            run_report   exit_code
 //! ```
 //!
 //! Everything after [`recording`] is pure: no process, no clock, no sleep. A run can be judged again from its directory.
@@ -49,8 +49,8 @@ pub mod symbols;
 pub mod sysrq;
 pub mod watch;
 
+pub mod complaint;
 pub mod expectation;
-pub mod oops;
 pub mod report;
 pub mod rounds;
 pub mod run_report;

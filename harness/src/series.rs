@@ -125,7 +125,7 @@ fn ranged(named: &Path, version: &str) -> Result<PathBuf> {
     }
 }
 
-fn numbers(version: &str) -> Vec<u32> {
+pub(crate) fn numbers(version: &str) -> Vec<u32> {
     version.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok()).collect()
 }
 

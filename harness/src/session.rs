@@ -10,12 +10,14 @@ use cases::protocol::CaseKey;
 use cases::suite;
 
 use crate::accel::Accel;
+use crate::complaint::allow::AllowList;
+use crate::complaint::line::ConsoleLine;
+use crate::complaint::{self, Complaint, moment};
 use crate::error::{Blame, Error, Result};
 use crate::expectation::Expectations;
 use crate::guest::Patience;
 pub use crate::guests::{GuestRun, Halt};
 use crate::initramfs::GuestBinary;
-use crate::oops;
 use crate::recording::{Ending, Phase, Recording};
 use crate::task_dump;
 use crate::transcript::Transcript;
@@ -56,6 +58,8 @@ pub struct Yardstick<'a> {
     pub met: &'a BTreeSet<Need>,
     /// The reviewed transcripts.
     pub expectations: &'a Expectations,
+    /// Complaints that are no news.
+    pub allowed: &'a AllowList,
 }
 
 /// Reads back what a session left in its directory, guest by guest, to judge it again.
@@ -86,12 +90,7 @@ pub struct Judged {
 ///
 /// # Errors
 /// [`Blame::Internal`] when a planned key is in no catalogue.
-pub fn judge_all(
-    plan: &[CaseKey],
-    guests: &[GuestRun],
-    met: &BTreeSet<Need>,
-    expectations: &Expectations,
-) -> Result<Judged> {
+pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: Yardstick<'_>) -> Result<Judged> {
     let mut judged = Judged {
         verdicts: Vec::new(),
         oddities: Vec::new(),
@@ -102,7 +101,9 @@ pub fn judge_all(
     let mut heard = Vec::new();
     for (index, guest) in guests.iter().enumerate() {
         let transcript = Transcript::parse(&guest.recording.results);
-        let complaints = oops::scan(guest.recording.unasked());
+        let mut complaints = complaint::scan(guest.recording.unasked());
+        moment::tie(&mut complaints, &transcript);
+        yardstick.allowed.apply(&mut complaints, transcript.kernel.as_deref().unwrap_or_default());
         let loss = loss(&guest.recording, &transcript, &complaints);
         judged.kernel = judged.kernel.or_else(|| transcript.kernel.clone());
         let ended_here = matches!(guest.recording.ending, Ending::Interrupted | Ending::Enough);
@@ -116,8 +117,15 @@ pub fn judge_all(
         if transcript.plan.as_ref().is_some_and(|plan| *plan != guest.planned) {
             judged.oddities.push(format!("guest {}: it announced another plan than it was given", index + 1));
         }
-        for complaint in complaints.iter().filter(|complaint| complaint.case.is_none()) {
-            judged.oddities.push(format!("guest {}: before any case: {}", index + 1, complaint.headline));
+        for complaint in complaints.iter().filter(|complaint| complaint.allowed.is_none()) {
+            let headline = &complaint.headline;
+            match &complaint.case {
+                None => judged.oddities.push(format!("guest {}: before any case: {headline}", index + 1)),
+                Some(case) if !plan.contains(case) => {
+                    judged.oddities.push(format!("guest {}: in {case}, which was not planned: {headline}", index + 1));
+                }
+                Some(_) => {}
+            }
         }
         let replaced = guests.iter().skip(index + 1).position(|later| later.planned == guest.planned);
         if let Some(later) = replaced.filter(|_| transcript.cases.is_empty() && !ended_here) {
@@ -152,11 +160,7 @@ pub fn judge_all(
                 case,
                 key: key.clone(),
                 run: Some(run),
-                complaints: complaints
-                    .iter()
-                    .filter(|complaint| complaint.case.as_ref() == Some(key))
-                    .cloned()
-                    .collect(),
+                complaints: of_case(complaints, key),
                 loss,
                 halted: halted.as_deref(),
                 processors: stuck.map_or(&[], |recording| &recording.findings.processors),
@@ -169,7 +173,8 @@ pub fn judge_all(
                     case,
                     key: key.clone(),
                     run: None,
-                    complaints: Vec::new(),
+                    // The mark on the console comes before the record that the case begins.
+                    complaints: heard.iter().flat_map(|(_, complaints, ..)| of_case(complaints, key)).collect(),
                     loss: hoped().map_or("no guest was started", |(_, _, loss, _)| loss),
                     halted: halted.as_deref(),
                     processors: boot.map_or(&[], |(.., guest)| guest.recording.findings.processors.as_slice()),
@@ -177,13 +182,17 @@ pub fn judge_all(
                 }
             }
         };
-        judged.verdicts.push(judge(evidence, met, expectations));
+        judged.verdicts.push(judge(evidence, yardstick.met, yardstick.expectations));
     }
     Ok(judged)
 }
 
+fn of_case(complaints: &[Complaint], key: &CaseKey) -> Vec<Complaint> {
+    complaints.iter().filter(|complaint| complaint.case.as_ref() == Some(key)).cloned().collect()
+}
+
 /// What became of a guest, in one line.
-fn loss(recording: &Recording, transcript: &Transcript, complaints: &[oops::Complaint]) -> String {
+fn loss(recording: &Recording, transcript: &Transcript, complaints: &[Complaint]) -> String {
     if let Some(panic) = complaints.iter().find(|complaint| complaint.is_fatal()) {
         return format!("the kernel panicked: {}", panic.headline);
     }
@@ -208,7 +217,7 @@ fn loss(recording: &Recording, transcript: &Transcript, complaints: &[oops::Comp
 fn stalled(phase: &Phase, silent_ms: u64, recording: &Recording) -> String {
     let seconds = format!("{:.1} s", silent_ms as f64 / 1000.0);
     let text = String::from_utf8_lossy(recording.unasked());
-    let last = text.lines().map(|line| oops::without_stamp(line).trim()).rfind(|line| !line.is_empty());
+    let last = text.lines().map(|line| ConsoleLine::parse(line).text.trim()).rfind(|line| !line.is_empty());
     let last = last.map(|line| line.chars().take(120).collect::<String>()).unwrap_or_default();
     match phase {
         Phase::Firmware => format!("not a byte came out of the console for {seconds} after QEMU started"),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::oops::without_stamp;
+use crate::complaint::line::ConsoleLine;
 use crate::recording::Recording;
 
 /// Callers named for each task.
@@ -47,7 +47,7 @@ pub fn tasks(recording: &Recording) -> Vec<String> {
     let mut holder: Option<String> = None;
     let mut in_task = false;
     for line in text.lines() {
-        let line = without_stamp(line);
+        let line = ConsoleLine::parse(line).text;
         if let Some(task) = TASK.captures(line) {
             let blocks = &task[2] == "D";
             blocked.extend(blocks.then(|| (format!("{}/{}", &task[1], &task[3]), Vec::new())));

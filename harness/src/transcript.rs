@@ -7,6 +7,9 @@ use std::fmt::Write;
 use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
 use serde::{Deserialize, Serialize};
 
+use crate::complaint::Moment;
+use crate::complaint::moment::Heard;
+
 /// One line of a transcript.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -122,6 +125,8 @@ pub struct Transcript {
     pub stop: Option<String>,
     /// The closing count.
     pub count: Option<usize>,
+    /// The complaints of the kernel that the guest noticed, each once, in order.
+    pub heard: Vec<Heard>,
     /// What did not fit the protocol.
     pub oddities: Vec<String>,
 }
@@ -189,6 +194,7 @@ impl Transcript {
             Record::Check { sentence, holds, detail } => self.step(Step::Check { sentence, holds, detail }),
             Record::Hazard { sentence, present } => self.step(Step::Hazard { sentence, present }),
             Record::Note { text } => self.step(Step::Note(text)),
+            Record::Complaint { us, line } => self.hear(us, line),
             Record::End { case, outcome, ms } => match self.open_case() {
                 Some(open) if open.key == case => {
                     open.outcome = Some(outcome);
@@ -208,10 +214,30 @@ impl Transcript {
     }
 
     fn step(&mut self, step: Step) {
+        // What was heard since the last step came before this one.
+        let key = self.open_case().map(|case| case.key.clone());
+        let words = match &step {
+            Step::Call { text, .. } | Step::Note(text) => text.clone(),
+            Step::Check { sentence, .. } | Step::Hazard { sentence, .. } => format!("\"{sentence}\""),
+        };
+        for heard in self.heard.iter_mut().filter(|heard| heard.case == key && heard.moment == Moment::AfterLastStep) {
+            heard.moment = Moment::Before(words.clone());
+        }
         match self.open_case() {
             Some(case) => case.steps.push(step),
             None => self.odd(format!("a step outside of any case: {}", step_text(&step))),
         }
+    }
+
+    /// A complaint is reported by the case and, as the runner reads the log for itself, once more at its end.
+    fn hear(&mut self, us: u64, line: String) {
+        if self.heard.iter().any(|heard| heard.us == us && heard.line == line) {
+            return;
+        }
+        let open = self.unfinished().and_then(CaseRun::open_step);
+        let moment = open.map_or(Moment::AfterLastStep, |step| Moment::During(step.into()));
+        let case = self.cases.last().map(|case| case.key.clone());
+        self.heard.push(Heard { us, line, case, moment });
     }
 
     fn open_case(&mut self) -> Option<&mut CaseRun> {

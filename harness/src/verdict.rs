@@ -7,9 +7,9 @@ use cases::need::Need;
 use cases::protocol::{CaseKey, Outcome};
 use serde::{Deserialize, Serialize};
 
+use crate::complaint::Complaint;
 use crate::exit_code::ExitCode;
 use crate::expectation::{Comparison, Expectations};
-use crate::oops::Complaint;
 use crate::transcript::{CaseRun, Step};
 
 /// How a case came out.
@@ -276,20 +276,17 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
     compare(run, expectations).unwrap_or(Verdict::Pass)
 }
 
-/// One sentence for each headline, however often it came.
+/// One sentence for each headline, however often it came. What is allowed is no reason.
 fn complained(complaints: &[Complaint]) -> Vec<String> {
-    let mut counted: Vec<(&str, usize)> = Vec::new();
-    for complaint in complaints {
-        match counted.iter_mut().find(|(headline, _)| *headline == complaint.headline) {
+    let mut counted: Vec<(&Complaint, usize)> = Vec::new();
+    for complaint in complaints.iter().filter(|complaint| complaint.allowed.is_none()) {
+        let same = |first: &Complaint| first.headline == complaint.headline && first.function == complaint.function;
+        match counted.iter_mut().find(|(first, _)| same(first)) {
             Some((_, count)) => *count += 1,
-            None => counted.push((&complaint.headline, 1)),
+            None => counted.push((complaint, 1)),
         }
     }
-    let sentence = |(headline, count): (&str, usize)| match count {
-        1 => format!("the kernel complained: {headline}"),
-        count => format!("the kernel complained {count} times: {headline}"),
-    };
-    counted.into_iter().map(sentence).collect()
+    counted.into_iter().map(|(first, count)| first.sentence(count)).collect()
 }
 
 fn whereabouts(processors: &[String]) -> String {

@@ -9,11 +9,12 @@ use std::time::Duration;
 use cases::need::Need;
 use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
 use harness::boot_plan::{Accel, BootPlan};
+use harness::complaint::allow::AllowList;
 use harness::expectation::Expectations;
 use harness::guest::{self, Patience};
 use harness::initramfs::Initramfs;
 use harness::recording::{Ending, Recording};
-use harness::session::{GuestRun, judge_all};
+use harness::session::{GuestRun, Yardstick, judge_all};
 use harness::verdict::{CaseVerdict, Verdict};
 
 /// Two cases that exist.
@@ -57,7 +58,9 @@ impl Bench {
     fn judge(&self, recording: Recording) -> Vec<CaseVerdict> {
         let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
         let guests = [GuestRun { recording, planned: plan(), halt: None }];
-        judge_all(&plan(), &guests, &met, &Expectations::new(&self.path("snapshots"))).unwrap().verdicts
+        let expectations = Expectations::new(&self.path("snapshots"));
+        let yardstick = Yardstick { met: &met, expectations: &expectations, allowed: &AllowList::default() };
+        judge_all(&plan(), &guests, yardstick).unwrap().verdicts
     }
 
     /// The verdicts after a script, none of which may be a pass where the guest did not finish.
@@ -224,7 +227,9 @@ fn a_guest_that_stops_without_its_count_is_an_oddity() {
     let mut records = into_the_second();
     records.truncate(5);
     let guests = [GuestRun { recording: bench.record(&records, "cat $said; exit 0"), planned: plan(), halt: None }];
-    let judged = judge_all(&plan(), &guests, &BTreeSet::new(), &Expectations::new(&bench.path("snapshots"))).unwrap();
+    let expectations = Expectations::new(&bench.path("snapshots"));
+    let yardstick = Yardstick { met: &BTreeSet::new(), expectations: &expectations, allowed: &AllowList::default() };
+    let judged = judge_all(&plan(), &guests, yardstick).unwrap();
     assert!(judged.oddities.iter().any(|oddity| oddity.contains("no closing count")), "{:?}", judged.oddities);
     assert!(!lost(&judged.verdicts[1].verdict).0);
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use cases::need::Need;
 use cases::protocol::CaseKey;
+use harness::complaint::allow::AllowList;
 use harness::expectation::Expectations;
 use harness::recording::Recording;
-use harness::session::{GuestRun, Judged, judge_all};
+use harness::session::{GuestRun, Judged, Yardstick, judge_all};
 use harness::verdict::Verdict;
 
 fn judged(name: &str, case: &str) -> Judged {
@@ -15,7 +16,9 @@ fn judged(name: &str, case: &str) -> Judged {
     let plan = [CaseKey(case.to_string())];
     let guests = [GuestRun { recording: Recording::load(&dir).unwrap(), planned: plan.to_vec(), halt: None }];
     let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
-    judge_all(&plan, &guests, &met, &Expectations::new(Path::new("no/snapshots"))).unwrap()
+    let expectations = Expectations::new(Path::new("no/snapshots"));
+    let yardstick = Yardstick { met: &met, expectations: &expectations, allowed: &AllowList::default() };
+    judge_all(&plan, &guests, yardstick).unwrap()
 }
 
 /// The last of the sentences that the only verdict gives, and what it says about tasks.

@@ -11,6 +11,7 @@ use cases::need::Need;
 use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
 use cases::suite;
 use harness::boot_plan::Accel;
+use harness::complaint::allow::AllowList;
 use harness::exit_code::ExitCode;
 use harness::expectation::Expectations;
 use harness::guest::Patience;
@@ -46,6 +47,7 @@ struct Bench {
     plan: Vec<CaseKey>,
     met: BTreeSet<Need>,
     expectations: Expectations,
+    allowed: AllowList,
 }
 
 impl Bench {
@@ -65,7 +67,7 @@ impl Bench {
         let qemu = dir.path().join("qemu");
         fs::write(&qemu, format!("{head}all='{}'\n{script}\n", keys.join("\n"))).unwrap();
         fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
-        Bench { dir, plan, met: Need::ALL.iter().copied().collect(), expectations }
+        Bench { dir, plan, met: Need::ALL.iter().copied().collect(), expectations, allowed: AllowList::default() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -73,7 +75,7 @@ impl Bench {
     }
 
     fn yardstick(&self) -> Yardstick<'_> {
-        Yardstick { met: &self.met, expectations: &self.expectations }
+        Yardstick { met: &self.met, expectations: &self.expectations, allowed: &self.allowed }
     }
 
     fn boots(&self) -> usize {
@@ -98,7 +100,7 @@ impl Bench {
     }
 
     fn judge(&self, guests: &[GuestRun]) -> Judged {
-        let judged = judge_all(&self.plan, guests, &self.met, &self.expectations).unwrap();
+        let judged = judge_all(&self.plan, guests, self.yardstick()).unwrap();
         let keys: Vec<&CaseKey> = judged.verdicts.iter().map(|verdict| &verdict.key).collect();
         assert_eq!(keys, self.plan.iter().collect::<Vec<_>>(), "one verdict for every planned case, in planned order");
         judged
@@ -246,7 +248,7 @@ fn a_failure_that_a_retry_does_not_show_is_flaky() {
     assert_eq!(first.verdict.word(), "LOST");
     let key = first.key.clone();
     let guests = bench.record(&bench.path("try-2"), std::slice::from_ref(&key), false);
-    let later = judge_all(&[key], &guests, &bench.met, &bench.expectations).unwrap().verdicts;
+    let later = judge_all(&[key], &guests, bench.yardstick()).unwrap().verdicts;
     let verdict = retried(first, later);
     assert_eq!((verdict.verdict.word(), verdict.tries), ("FLAKY", 2));
     assert_eq!(verdict.verdict.exit_code(), ExitCode::GuestLost);

@@ -118,7 +118,7 @@ impl Sessions<'_> {
         let session = Session { dir, options, ..self.session.clone() };
         // The recordings are on the disk; a hundred rounds of them would not fit into memory.
         let guests = self.acceleration.record(&session, plan, |record| watcher.see(record))?;
-        judge_all(plan, &guests, self.yardstick.met, self.yardstick.expectations)
+        judge_all(plan, &guests, self.yardstick)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use cases::need::Need;
+use harness::complaint::allow::AllowList;
 use harness::error::{Blame, Context, Result, io};
 use harness::exit_code::ExitCode;
 use harness::expectation::Expectations;
@@ -39,6 +40,7 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
     let dir = run_directory()?;
     let mut acceleration = pipeline.acceleration(args.accel, &made.image)?;
     let (met, expectations) = (met(&made.image)?, Expectations::new(&workspace::snapshots()));
+    let allowed = AllowList::built_in()?;
     let mut sessions = Sessions {
         session: Session {
             kernel: &made.image.vmlinux,
@@ -50,7 +52,7 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
             options: Options::default(),
         },
         acceleration: &mut acceleration,
-        yardstick: Yardstick { met: &met, expectations: &expectations },
+        yardstick: Yardstick { met: &met, expectations: &expectations, allowed: &allowed },
         progress: &pipeline.progress,
     };
     let start = Instant::now();

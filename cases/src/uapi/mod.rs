@@ -11,6 +11,7 @@ pub mod importer;
 pub mod memory;
 pub mod port;
 pub mod process;
+pub mod rcu;
 pub mod sw_sync;
 pub mod sync_file;
 pub mod udmabuf;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use cases::clause;
 use cases::suite;
 
-use crate::oops::{Complaint, is_noise};
+use crate::complaint::{Complaint, is_noise};
 use crate::report::style::{Style, wrap};
 use crate::run_report::{RoundsHeld, RunReport, is_unrun, tally};
 use crate::transcript::{CaseRun, Step, step_text};
@@ -335,12 +335,8 @@ mod tests {
             outcome: Some(Outcome::Fail),
             ms: 5,
         });
-        report.verdicts[0].complaints.push(Complaint {
-            headline: "BUG: KASAN: slab-use-after-free in dma_buf_poll".into(),
-            function: Some("dma_buf_poll".into()),
-            case: None,
-            lines: vec!["BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0".into(), "\u{1b}[2J".into()],
-        });
+        let console = "[    1.000000] BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0\n\u{1b}[2J\n";
+        report.verdicts[0].complaints = crate::complaint::scan(console.as_bytes());
         insta::assert_snapshot!(text(&report));
     }
 

@@ -2,6 +2,7 @@ use super::*;
 
 use std::path::Path;
 
+use cases::protocol::begin_mark;
 use cases::suite;
 
 struct Desk {
@@ -53,12 +54,8 @@ fn check(holds: bool) -> Step {
 }
 
 fn splat() -> Complaint {
-    Complaint {
-        headline: "BUG: KASAN: x".into(),
-        function: None,
-        case: Some(key()),
-        lines: vec!["BUG: KASAN: x".into()],
-    }
+    let console = format!("[    1.000000] {}\n[    1.100000] BUG: KASAN: x in f+0x1/0x2\n", begin_mark(&key()));
+    crate::complaint::scan(console.as_bytes()).remove(0)
 }
 
 #[test]
@@ -95,7 +92,21 @@ fn a_complaint_turns_a_pass_into_a_failure() {
 #[test]
 fn a_complaint_that_comes_again_is_one_reason() {
     let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![splat(), splat()], true);
-    assert_eq!(verdict, Verdict::Failed { reasons: vec!["the kernel complained 2 times: BUG: KASAN: x".into()] });
+    assert_eq!(
+        verdict,
+        Verdict::Failed { reasons: vec!["the kernel complained 2 times (kasan) in f(): BUG: KASAN: x in f".into()] }
+    );
+}
+
+#[test]
+fn an_allowed_complaint_fails_nothing() {
+    let allowed = Complaint { allowed: Some("known".into()), ..splat() };
+    let desk = Desk::new();
+    let passed = || ran(Some(Outcome::Pass), vec![check(true)]);
+    assert_eq!(desk.verdict(passed(), vec![allowed.clone()], true), Verdict::Pass);
+    // It excuses itself and nothing else.
+    assert!(matches!(desk.verdict(passed(), vec![allowed.clone(), splat()], true), Verdict::Failed { .. }));
+    assert!(matches!(desk.verdict(ran(None, vec![]), vec![allowed], true), Verdict::Lost { .. }));
 }
 
 #[test]

@@ -1,0 +1,285 @@
+//! What counts as a complaint of the kernel: the one list that guest and host share.
+//!
+//! A line is looked at without time stamp and caller. The texts are those of Linux 6.1 to 7.3; the file that prints each
+//! is named beside it where that is not plain. Words that drivers use as well (`WARNING:`, `ODEBUG:`) count only in the
+//! form in which the kernel's own machinery prints them.
+
+use serde::{Deserialize, Serialize};
+
+/// What a complaint is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are those of the kernel's own facilities")]
+pub enum Kind {
+    Kasan,
+    Kfence,
+    Kcsan,
+    Kmsan,
+    Ubsan,
+    SlabCorruption,
+    BadPage,
+    BadRssCounter,
+    ListCorruption,
+    Refcount,
+    FileRef,
+    Vfs,
+    DebugObjects,
+    Fortify,
+    Usercopy,
+    Kmemleak,
+    NullDereference,
+    PageFault,
+    GeneralProtection,
+    StackOverflow,
+    StackProtector,
+    Oops,
+    Bug,
+    Warning,
+    Panic,
+    Lockdep,
+    WaitContext,
+    RcuUsage,
+    SleepInAtomic,
+    ScheduleInAtomic,
+    RcuStall,
+    HungTask,
+    SoftLockup,
+    HardLockup,
+    WorkqueueStall,
+    OutOfMemory,
+    AllocationFailure,
+    Irq,
+    /// The log was overwritten before it was read, so nobody knows what was in it.
+    LogOverflow,
+}
+
+impl Kind {
+    /// Its name in reports and in the list of allowed complaints.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Kasan => "kasan",
+            Kind::Kfence => "kfence",
+            Kind::Kcsan => "kcsan",
+            Kind::Kmsan => "kmsan",
+            Kind::Ubsan => "ubsan",
+            Kind::SlabCorruption => "slab-corruption",
+            Kind::BadPage => "bad-page",
+            Kind::BadRssCounter => "bad-rss-counter",
+            Kind::ListCorruption => "list-corruption",
+            Kind::Refcount => "refcount",
+            Kind::FileRef => "file-ref",
+            Kind::Vfs => "vfs",
+            Kind::DebugObjects => "debug-objects",
+            Kind::Fortify => "fortify",
+            Kind::Usercopy => "usercopy",
+            Kind::Kmemleak => "kmemleak",
+            Kind::NullDereference => "null-dereference",
+            Kind::PageFault => "page-fault",
+            Kind::GeneralProtection => "general-protection",
+            Kind::StackOverflow => "stack-overflow",
+            Kind::StackProtector => "stack-protector",
+            Kind::Oops => "oops",
+            Kind::Bug => "bug",
+            Kind::Warning => "warning",
+            Kind::Panic => "panic",
+            Kind::Lockdep => "lockdep",
+            Kind::WaitContext => "wait-context",
+            Kind::RcuUsage => "rcu-usage",
+            Kind::SleepInAtomic => "sleep-in-atomic",
+            Kind::ScheduleInAtomic => "schedule-in-atomic",
+            Kind::RcuStall => "rcu-stall",
+            Kind::HungTask => "hung-task",
+            Kind::SoftLockup => "soft-lockup",
+            Kind::HardLockup => "hard-lockup",
+            Kind::WorkqueueStall => "workqueue-stall",
+            Kind::OutOfMemory => "out-of-memory",
+            Kind::AllocationFailure => "allocation-failure",
+            Kind::Irq => "irq",
+            Kind::LogOverflow => "log-overflow",
+        }
+    }
+}
+
+/// Where in a line its words stand.
+enum Words {
+    /// It begins with the first and, after that, contains the second.
+    Start(&'static str, &'static str),
+    /// It contains this.
+    Inside(&'static str),
+}
+use Words::{Inside, Start};
+
+/// The first row that fits decides, so the particular stands before the general.
+const LINES: &[(Kind, Words)] = &[
+    (Kind::Kasan, Start("BUG: KASAN: ", "")),
+    (Kind::Kfence, Start("BUG: KFENCE: ", "")),
+    (Kind::Kcsan, Start("BUG: KCSAN: ", "")),
+    (Kind::Kmsan, Start("BUG: KMSAN: ", "")),
+    (Kind::Ubsan, Start("UBSAN: ", " in ")),
+    // mm/slub.c: "BUG kmalloc-64 (Tainted: G B): Left Redzone overwritten"
+    (Kind::SlabCorruption, Start("BUG ", "): ")),
+    (Kind::SlabCorruption, Start("kmem_cache_destroy ", "still has objects")),
+    (Kind::SlabCorruption, Start("cache_from_obj: ", "")),
+    (Kind::BadPage, Start("BUG: Bad page ", "")),
+    (Kind::BadRssCounter, Start("BUG: Bad rss-counter ", "")),
+    (Kind::BadRssCounter, Start("BUG: non-zero pgtables_bytes", "")),
+    (Kind::ListCorruption, Start("list_add corruption", "")),
+    (Kind::ListCorruption, Start("list_add double add", "")),
+    (Kind::ListCorruption, Start("list_del corruption", "")),
+    (Kind::Refcount, Start("refcount_t: ", "use-after-free")),
+    (Kind::Refcount, Start("refcount_t: ", "leaking memory")),
+    (Kind::Refcount, Start("refcount_t: ", "unknown saturation event")),
+    (Kind::FileRef, Start("imbalanced put on file reference count", "")),
+    (Kind::FileRef, Start("VFS: Close: file count is ", "")),
+    (Kind::Vfs, Start("VFS: Busy inodes after unmount", "")),
+    (Kind::Vfs, Start("VFS: brelse: Trying to free free buffer", "")),
+    (Kind::DebugObjects, Start("ODEBUG: ", " object")),
+    (Kind::Fortify, Inside("detected buffer overflow")),
+    (Kind::Fortify, Inside("detected field-spanning write")),
+    (Kind::Usercopy, Start("usercopy: Kernel memory ", "")),
+    (Kind::Kmemleak, Start("unreferenced object ", "")),
+    (Kind::Kmemleak, Start("kmemleak: ", "new suspected memory leaks")),
+    (Kind::NullDereference, Start("BUG: kernel NULL pointer dereference", "")),
+    (Kind::StackOverflow, Start("BUG: ", "stack guard page was hit")),
+    (Kind::StackOverflow, Start("traps: PANIC: double fault", "")),
+    (Kind::StackOverflow, Start("PANIC: double fault", "")),
+    (Kind::StackOverflow, Start("Thread overran stack", "")),
+    (Kind::StackOverflow, Start("Oops: stack guard page", "")),
+    (Kind::PageFault, Start("BUG: unable to handle ", "")),
+    (Kind::GeneralProtection, Start("Oops: general protection fault", "")),
+    (Kind::GeneralProtection, Start("general protection fault", "")),
+    (Kind::StackProtector, Start("Kernel panic - not syncing: stack-protector: ", "")),
+    (Kind::StackOverflow, Start("Kernel panic - not syncing: corrupted stack end", "")),
+    (Kind::Panic, Start("Kernel panic - ", "")),
+    (Kind::Bug, Start("kernel BUG at ", "")),
+    (Kind::Oops, Start("Oops: ", "")),
+    (Kind::Oops, Start("Internal error: ", "")),
+    (Kind::SleepInAtomic, Start("BUG: sleeping function called from invalid context", "")),
+    (Kind::ScheduleInAtomic, Start("BUG: scheduling while atomic", "")),
+    (Kind::WorkqueueStall, Start("BUG: workqueue lockup", "")),
+    (Kind::SoftLockup, Start("watchdog: BUG: soft lockup", "")),
+    (Kind::SoftLockup, Start("BUG: soft lockup", "")),
+    (Kind::HardLockup, Inside("Watchdog detected hard LOCKUP")),
+    (Kind::RcuStall, Start("rcu: INFO: ", "detected stall")),
+    (Kind::RcuStall, Start("rcu: INFO: ", "self-detected stall")),
+    (Kind::RcuStall, Start("rcu: INFO: ", "detected expedited stalls")),
+    (Kind::HungTask, Start("INFO: task ", "for more than ")),
+    (Kind::RcuUsage, Start("WARNING: suspicious RCU usage", "")),
+    (Kind::WaitContext, Start("[ BUG: Invalid wait context ]", "")),
+    // kernel/locking/lockdep.c puts a frame around its headlines, and they name no file.
+    (Kind::Lockdep, Start("WARNING: possible ", "detected")),
+    (Kind::Lockdep, Start("WARNING: inconsistent lock state", "")),
+    (Kind::Lockdep, Start("WARNING: bad ", "detected!")),
+    (Kind::Lockdep, Start("WARNING: held lock freed!", "")),
+    (Kind::Lockdep, Start("WARNING: Nested lock was not taken", "")),
+    (Kind::Lockdep, Start("WARNING: lock held when returning to user space", "")),
+    (Kind::Lockdep, Start("WARNING: ", "still has locks held")),
+    (Kind::Lockdep, Start("WARNING: ", "lock order detected")),
+    (Kind::Lockdep, Start("INFO: trying to register non-static key", "")),
+    (Kind::OutOfMemory, Inside(" invoked oom-killer: ")),
+    (Kind::OutOfMemory, Start("Out of memory: ", "")),
+    (Kind::AllocationFailure, Inside(": page allocation failure: order:")),
+    (Kind::AllocationFailure, Inside(": vmalloc error: size ")),
+    (Kind::Irq, Start("irq ", ": nobody cared")),
+    (Kind::Bug, Start("BUG: ", "")),
+];
+
+/// What a line of the kernel log complains about, if it starts a complaint.
+pub fn kind_of(message: &str) -> Option<Kind> {
+    let fits = |words: &Words| match words {
+        Start(start, inside) => message.strip_prefix(start).is_some_and(|rest| rest.contains(inside)),
+        Inside(words) => message.contains(words),
+    };
+    let listed = LINES.iter().find(|(_, words)| fits(words)).map(|(kind, _)| *kind);
+    listed.or_else(|| is_warning(message).then_some(Kind::Warning)).or_else(|| is_trap(message).then_some(Kind::Oops))
+}
+
+/// `__warn()` of kernel/panic.c names the place: `WARNING: CPU: 0 PID: 1 at file:line function+0x..` up to 6.16 or so,
+/// `WARNING: file:line at function+0x.., CPU#0: task/pid` after that, with the condition before the file where it is
+/// configured. A driver that merely says WARNING does neither.
+fn is_warning(message: &str) -> bool {
+    let Some(rest) = message.strip_prefix("WARNING: ") else { return false };
+    let place = |text: &str| {
+        text.split_whitespace().any(|word| {
+            word.rsplit_once(':').is_some_and(|(file, line)| {
+                file.contains('.') && !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
+            })
+        })
+    };
+    rest.contains("at ") && (rest.starts_with("CPU: ") || rest.contains("CPU#")) && place(rest)
+}
+
+/// `__die_header()` of arch/x86/kernel/dumpstack.c: `divide error: 0000 [#1] SMP`, up to 6.9 without `Oops: ` before it.
+fn is_trap(message: &str) -> bool {
+    message.split_once(" [#").is_some_and(|(before, after)| {
+        let code = before
+            .rsplit_once(": ")
+            .is_some_and(|(_, code)| code.len() == 4 && code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        code && after.split_once(']').is_some_and(|(count, _)| count.parse::<u32>().is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_have_a_kind() {
+        for (kind, line) in [
+            (Kind::Kasan, "BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0"),
+            (Kind::Warning, "WARNING: drivers/dma-buf/dma-buf.c:187 at dma_buf_release+0x84/0xa0, CPU#1: init/61"),
+            (Kind::Warning, "WARNING: [!list_empty(l)] a/b.c:7 at f+0x8/0xa, CPU#1: init/61"),
+            (Kind::Warning, "WARNING: CPU: 0 PID: 61 at drivers/dma-buf/dma-buf.c:81 dma_buf_release+0x84/0xa0"),
+            (Kind::ListCorruption, "list_del corruption. prev->next should be ffff888004a6c0a8, but was 0"),
+            (Kind::Refcount, "refcount_t: underflow; use-after-free."),
+            (Kind::Lockdep, "WARNING: possible circular locking dependency detected"),
+            (Kind::Lockdep, "WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected"),
+            (Kind::WaitContext, "[ BUG: Invalid wait context ]"),
+            (Kind::SlabCorruption, "BUG kmalloc-64 (Not tainted): Left Redzone overwritten"),
+            (Kind::Oops, "divide error: 0000 [#1] PREEMPT SMP"),
+            (Kind::Oops, "Oops: divide error: 0000 [#1] SMP"),
+            (Kind::Bug, "BUG: MAX_LOCKDEP_ENTRIES too low!"),
+            (Kind::HungTask, "INFO: task init:64 blocked in I/O wait for more than 143 seconds."),
+            (Kind::AllocationFailure, "init: page allocation failure: order:9, mode:0xcc0(GFP_KERNEL)"),
+            (Kind::OutOfMemory, "init invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"),
+            (Kind::Irq, "irq 9: nobody cared (try booting with the \"irqpoll\" option)"),
+            (
+                Kind::StackProtector,
+                "Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: f+0x1/0x2",
+            ),
+        ] {
+            assert_eq!(kind_of(line), Some(kind), "{line}");
+        }
+    }
+
+    #[test]
+    fn chatter_has_none() {
+        for line in [
+            "conformance: begin rights/table@udmabuf",
+            "conformance: BUG: KASAN: x",
+            "[drm] Initialized vgem 1.0.0",
+            "random: crng init done",
+            "WARNING: this is a line that a driver prints",
+            "WARNING: stack recursion on stack type 4",
+            "ODEBUG: selftest passed",
+            "refcount_t: words of a driver",
+            "kmemleak: Kernel memory leak detector initialized (mem pool available: 15679)",
+            "INFO: lockdep is turned off.",
+            "INFO: task init:64 is blocked on a mutex likely owned by task init:65.",
+            "FAULT_INJECTION: forcing a failure.",
+            "workqueue: busy_fn hogged CPU for >10000us 4 times, consider switching to WQ_UNBOUND",
+            "init[61]: segfault at 0 ip 0000000000401000 sp 00007ffd error 4 in init[401000+1000]",
+            "UBSAN: trapping instead of reporting",
+            "------------[ cut here ]------------",
+        ] {
+            assert_eq!(kind_of(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_what_serde_writes() {
+        for (kind, _) in LINES {
+            assert_eq!(serde_json::to_string(kind).unwrap(), format!("\"{}\"", kind.name()));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Complaints of the kernel: reports on the console, cut out, named, and tied to the case and step that was running.
+//!
+//! [`scan()`] cuts the console into reports, [`headline`] and [`culprit`] make them readable, [`moment`] finds the step,
+//! [`allow`] excuses what is known. What starts a report is decided by [`cases::complaint`], for guest and host alike.
+
+pub mod allow;
+pub mod culprit;
+pub mod headline;
+pub mod line;
+pub mod moment;
+pub mod scan;
+
+use cases::complaint::Kind;
+use cases::protocol::CaseKey;
+use serde::{Deserialize, Serialize};
+
+pub use moment::Moment;
+pub use scan::scan;
+
+/// One complaint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// What it is about.
+    pub kind: Kind,
+    /// What it says, in a form that is the same in every run: without addresses, offsets, processors, process ids, times.
+    pub headline: String,
+    /// The function it is about, if it names one: not the one that noticed.
+    pub function: Option<String>,
+    /// The functions of its first stack trace, the innermost first.
+    pub trace: Vec<String>,
+    /// The case that was running: the one whose begin mark came last before it. Complaints between two cases belong to
+    /// the earlier one, which has left the kernel in this state.
+    pub case: Option<CaseKey>,
+    /// Where in that case it came.
+    pub moment: Moment,
+    /// Why it is no failure, where it is on the list of allowed complaints.
+    pub allowed: Option<String>,
+    /// Its lines, as they were on the console, without time stamps.
+    pub lines: Vec<String>,
+    /// Time stamps, in microseconds, of the lines in it that start a complaint. By them the guest's word on when it
+    /// noticed is found again.
+    pub stamps: Vec<u64>,
+}
+
+impl Complaint {
+    /// Whether the kernel did not go on after it.
+    pub fn is_fatal(&self) -> bool {
+        self.lines.iter().any(|line| line.starts_with("Kernel panic - "))
+    }
+
+    /// One sentence for a verdict.
+    pub fn sentence(&self, times: usize) -> String {
+        let times = if times > 1 { format!(" {times} times") } else { String::new() };
+        let function = self.function.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
+        format!(
+            "the kernel complained{times} ({}){function}{}: {}",
+            self.kind.name(),
+            self.moment.words(),
+            self.headline
+        )
+    }
+}
+
+/// Whether a line of a report helps nobody who reads it in a mail: registers, code bytes, guesses of the unwinder.
+pub use culprit::is_noise;

@@ -1,0 +1,56 @@
+//! Real consoles of real kernels, one for each kind of complaint, and what the scanner makes of them.
+//!
+//! `consoles/<kernel>-<kind>.log` are verbatim from the marks on; the chatter of the boot is cut. Each ends in two lines
+//! that a program wrote: the mark of another case, and words that look like a complaint.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use harness::complaint::{Complaint, scan};
+
+#[test]
+fn consoles_of_real_kernels() {
+    for path in consoles() {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let complaints = scan(&std::fs::read(&path).unwrap());
+        insta::with_settings!({ snapshot_path => "consoles", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, complaints.iter().map(summary).collect::<String>());
+        });
+    }
+}
+
+/// Whatever a console is cut to, the scanner neither fails nor finds what is not in the whole.
+#[test]
+fn a_console_may_end_anywhere() {
+    for path in consoles() {
+        let whole = std::fs::read(&path).unwrap();
+        let count = scan(&whole).len();
+        let step = (whole.len() / 60).max(1);
+        for len in (0..whole.len()).step_by(step) {
+            let found = scan(&whole[..len]);
+            assert!(found.len() <= count, "{} cut after {len} bytes: {found:#?}", path.display());
+        }
+    }
+}
+
+fn consoles() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consoles");
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut logs: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|kind| kind == "log")).collect();
+    logs.sort();
+    assert!(!logs.is_empty());
+    logs
+}
+
+fn summary(complaint: &Complaint) -> String {
+    let mut text = format!("{}: {}\n", complaint.kind.name(), complaint.headline);
+    let case = complaint.case.as_ref().map_or("no case", |case| case.0.as_str());
+    let _ = writeln!(text, "  in {case}, function {}", complaint.function.as_deref().unwrap_or("unknown"));
+    let _ = writeln!(text, "  trace {}", complaint.trace.iter().take(6).cloned().collect::<Vec<_>>().join(" < "));
+    let (first, last) = (complaint.lines.first(), complaint.lines.last());
+    let _ = writeln!(text, "  {} lines", complaint.lines.len());
+    for (word, line) in [("from", first), ("to", last)] {
+        let _ = writeln!(text, "  {word} {}", line.map(|line| line.trim()).unwrap_or_default());
+    }
+    text
+}
