@@ -39,8 +39,8 @@ impl Channel {
 
     /// Sends what was noticed in the kernel log.
     pub fn complaints(&self, noticed: &[Noticed]) {
-        for Noticed { us, line, .. } in noticed {
-            self.send(Record::Complaint { us: *us, line: line.clone() });
+        for Noticed { number, us, line, .. } in noticed {
+            self.send(Record::Complaint { number: *number, us: *us, line: line.clone() });
         }
     }
 

@@ -88,5 +88,8 @@ fn mount_all() -> Result<(), String> {
         mount(Some(kind), target, Some(kind), MsFlags::empty(), None::<&str>)
             .map_err(|errno| format!("mounting {kind} on {target}: {errno}"))?;
     }
+    // The boot is over: from here on the console shows information as well. Stacks of hung tasks are no more than that,
+    // and the line that opens the report of a WARN().
+    fs::write("/proc/sys/kernel/printk", "7").map_err(|error| format!("the console's log level: {error}"))?;
     Ok(())
 }

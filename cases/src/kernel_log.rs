@@ -17,7 +17,10 @@ const LONGEST: usize = 200;
 /// A line that starts a complaint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Noticed {
-    /// Its time stamp in microseconds, the very one that the console shows.
+    /// Its number in the log.
+    pub number: u64,
+    /// Its time stamp in microseconds, the very one that the console shows. Lines of one report may share it: the clock
+    /// of an emulated guest has ticks of 10 ms.
     pub us: u64,
     /// What it is about.
     pub kind: Kind,
@@ -61,7 +64,7 @@ impl KernelLog {
                 Ok(len) => noticed.extend(parse(&String::from_utf8_lossy(&record[..len]))),
                 Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {
                     let line = "the kernel log overflowed while the case ran".to_string();
-                    noticed.push(Noticed { us: 0, kind: Kind::LogOverflow, line });
+                    noticed.push(Noticed { number: u64::MAX, us: 0, kind: Kind::LogOverflow, line });
                 }
                 Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
                 Err(_) => return noticed,
@@ -78,10 +81,11 @@ fn parse(record: &str) -> Option<Noticed> {
     let (prefix, text) = record.split_once(';')?;
     let mut fields = prefix.split(',');
     let priority: u32 = fields.next()?.parse().ok()?;
-    let us = fields.nth(1)?.parse().ok()?;
+    let number = fields.next()?.parse().ok()?;
+    let us = fields.next()?.parse().ok()?;
     let line = text.lines().next()?;
     let kind = kind_of(line).filter(|_| priority >> 3 == 0)?;
-    Some(Noticed { us, kind, line: line.chars().take(LONGEST).collect() })
+    Some(Noticed { number, us, kind, line: line.chars().take(LONGEST).collect() })
 }
 
 #[cfg(test)]
@@ -92,7 +96,7 @@ mod tests {
     fn a_record_of_the_kernel_is_noticed_with_its_stamp() {
         let record = "4,339,2300001,-,caller=T64;refcount_t: underflow; use-after-free.\n SUBSYSTEM=x\n";
         let line = "refcount_t: underflow; use-after-free.".to_string();
-        assert_eq!(parse(record), Some(Noticed { us: 2_300_001, kind: Kind::Refcount, line }));
+        assert_eq!(parse(record), Some(Noticed { number: 339, us: 2_300_001, kind: Kind::Refcount, line }));
     }
 
     #[test]

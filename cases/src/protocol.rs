@@ -106,6 +106,8 @@ pub enum Record {
     },
     /// The kernel complained since the record before this one. The text of its report is on the console.
     Complaint {
+        /// Number of the line in the kernel log. The runner and the case both report what they read.
+        number: u64,
         /// Time stamp of the line in the kernel log, in microseconds; the console shows the same.
         us: u64,
         /// The line that starts the complaint.

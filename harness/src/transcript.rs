@@ -194,7 +194,7 @@ impl Transcript {
             Record::Check { sentence, holds, detail } => self.step(Step::Check { sentence, holds, detail }),
             Record::Hazard { sentence, present } => self.step(Step::Hazard { sentence, present }),
             Record::Note { text } => self.step(Step::Note(text)),
-            Record::Complaint { us, line } => self.hear(us, line),
+            Record::Complaint { number, us, line } => self.hear(number, us, line),
             Record::End { case, outcome, ms } => match self.open_case() {
                 Some(open) if open.key == case => {
                     open.outcome = Some(outcome);
@@ -217,8 +217,9 @@ impl Transcript {
         // What was heard since the last step came before this one.
         let key = self.open_case().map(|case| case.key.clone());
         let words = match &step {
-            Step::Call { text, .. } | Step::Note(text) => text.clone(),
-            Step::Check { sentence, .. } | Step::Hazard { sentence, .. } => format!("\"{sentence}\""),
+            Step::Call { text, .. } => text.clone(),
+            Step::Check { sentence, .. } | Step::Hazard { sentence, .. } => format!("the check \"{sentence}\""),
+            Step::Note(text) => format!("the note \"{text}\""),
         };
         for heard in self.heard.iter_mut().filter(|heard| heard.case == key && heard.moment == Moment::AfterLastStep) {
             heard.moment = Moment::Before(words.clone());
@@ -230,14 +231,14 @@ impl Transcript {
     }
 
     /// A complaint is reported by the case and, as the runner reads the log for itself, once more at its end.
-    fn hear(&mut self, us: u64, line: String) {
-        if self.heard.iter().any(|heard| heard.us == us && heard.line == line) {
+    fn hear(&mut self, number: u64, us: u64, line: String) {
+        if self.heard.iter().any(|heard| heard.number == number) {
             return;
         }
         let open = self.unfinished().and_then(CaseRun::open_step);
         let moment = open.map_or(Moment::AfterLastStep, |step| Moment::During(step.into()));
         let case = self.cases.last().map(|case| case.key.clone());
-        self.heard.push(Heard { us, line, case, moment });
+        self.heard.push(Heard { number, us, line, case, moment });
     }
 
     fn open_case(&mut self) -> Option<&mut CaseRun> {

@@ -37,9 +37,17 @@ pub struct Complaint {
     pub allowed: Option<String>,
     /// Its lines, as they were on the console, without time stamps.
     pub lines: Vec<String>,
-    /// Time stamps, in microseconds, of the lines in it that start a complaint. By them the guest's word on when it
-    /// noticed is found again.
-    pub stamps: Vec<u64>,
+    /// The lines in it that start a complaint. By them the guest's word on when it noticed is found again.
+    pub starts: Vec<Start>,
+}
+
+/// A line that starts a complaint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// Its time stamp in microseconds.
+    pub us: Option<u64>,
+    /// What it says.
+    pub line: String,
 }
 
 impl Complaint {

@@ -7,8 +7,8 @@
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-use super::Complaint;
 use super::headline::normalise;
+use super::{Complaint, Start};
 use crate::transcript::Transcript;
 
 /// When in its case a complaint came.
@@ -40,6 +40,8 @@ impl Moment {
 /// A complaint as the guest noticed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heard {
+    /// Its number in the kernel log.
+    pub number: u64,
     /// Its time stamp in microseconds.
     pub us: u64,
     /// Its first line.
@@ -53,20 +55,24 @@ pub struct Heard {
 /// Ties complaints to the moments at which the guest noticed them. What the guest noticed and the console does not show,
 /// because it was cut or overrun, is a complaint all the same.
 pub fn tie(complaints: &mut Vec<Complaint>, transcript: &Transcript) {
+    let mut left: Vec<&Heard> = transcript.heard.iter().collect();
     for complaint in complaints.iter_mut() {
-        let heard = transcript.heard.iter().find(|heard| complaint.stamps.contains(&heard.us));
-        complaint.moment = match heard {
+        let mut first = None;
+        for start in &complaint.starts {
+            // Stamps are coarse and reports repeat themselves: the first that is alike is meant, and each only once.
+            let alike = |heard: &&Heard| Some(heard.us) == start.us && start.line.starts_with(&heard.line);
+            if let Some(found) = left.iter().position(alike) {
+                first.get_or_insert(left.remove(found));
+            }
+        }
+        complaint.moment = match first {
             // By the marks on the console it came before the next case began, which was the first to look.
             Some(heard) if complaint.case.is_some() && heard.case != complaint.case => Moment::AfterLastStep,
             Some(heard) => heard.moment.clone(),
             None => after_the_last_record(complaint, transcript),
         };
     }
-    for heard in &transcript.heard {
-        if !complaints.iter().any(|complaint| complaint.stamps.contains(&heard.us)) {
-            complaints.push(unseen(heard));
-        }
-    }
+    complaints.extend(left.into_iter().map(unseen));
 }
 
 /// The moment of a complaint of which the guest never spoke: it came after everything that the guest said.
@@ -87,12 +93,13 @@ fn unseen(heard: &Heard) -> Complaint {
         moment: heard.moment.clone(),
         allowed: None,
         lines: vec![heard.line.clone()],
-        stamps: vec![heard.us],
+        starts: vec![Start { us: Some(heard.us), line: heard.line.clone() }],
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cases::complaint::Kind;
     use cases::protocol::{Line, Outcome, Record, begin_mark};
 
     use super::*;
@@ -124,7 +131,7 @@ mod tests {
     }
 
     fn heard(us: u64) -> Record {
-        Record::Complaint { us, line: "refcount_t: underflow; use-after-free.".into() }
+        Record::Complaint { number: us, us, line: "refcount_t: underflow; use-after-free.".into() }
     }
 
     fn end() -> Record {
@@ -151,10 +158,23 @@ mod tests {
         assert_eq!(moment(vec![call(), heard(at), returned(), checked(), end()]), during);
         // The runner, which reads the log for itself, says it again.
         assert_eq!(moment(vec![call(), heard(at), returned(), checked(), heard(at), end()]), during);
-        let before = Moment::Before("\"it is gone\"".into());
+        let before = Moment::Before("the check \"it is gone\"".into());
         assert_eq!(moment(vec![call(), returned(), heard(at), checked(), end()]), before);
         assert_eq!(moment(vec![call(), returned(), heard(at), end()]), Moment::AfterLastStep);
         assert_eq!(moment(vec![call(), returned(), end(), heard(at)]), Moment::AfterLastStep);
+    }
+
+    #[test]
+    fn two_that_look_alike_keep_their_steps() {
+        let line = "[    1.500000] refcount_t: underflow; use-after-free.\n";
+        let console = format!("[    1.000000] {}\n{line}{line}", begin_mark(&key("a/one")));
+        let mut complaints = scan(console.as_bytes());
+        let again =
+            Record::Complaint { number: 9, us: 1_500_000, line: "refcount_t: underflow; use-after-free.".into() };
+        tie(&mut complaints, &transcript(vec![call(), heard(1_500_000), returned(), again, checked(), end()]));
+        let moments: Vec<String> = complaints.iter().map(|complaint| complaint.moment.words()).collect();
+        assert_eq!(moments, [" during close(alias)", " before the check \"it is gone\""]);
+        assert!(complaints.iter().all(|complaint| complaint.kind == Kind::Refcount));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use cases::protocol::{CaseKey, marked_case};
 use super::culprit::{culprit, is_noise, trace};
 use super::headline::normalise;
 use super::line::{ConsoleLine, lines};
-use super::{Complaint, Moment};
+use super::{Complaint, Moment, Start};
 
 /// Lines that are kept of a report.
 const LONGEST: usize = 160;
@@ -50,6 +50,9 @@ struct Scanner {
 struct Caller {
     /// Lines since `cut here`, until the headline comes.
     frame: Option<Vec<String>>,
+    /// The line before, outside of any report. Newer kernels print `cut here` at a level that our console leaves out, so
+    /// the text that a WARN() has of its own comes out of the blue.
+    before: Option<String>,
     report: Option<Report>,
 }
 
@@ -108,7 +111,7 @@ impl Scanner {
                 Some(report) => {
                     report.wrapped.extend(wrapper(message));
                     let complaint = &mut self.complaints[report.index];
-                    complaint.stamps.extend(line.us);
+                    complaint.starts.push(start(line));
                     add(complaint, message);
                 }
                 None => self.open(caller, kind, line),
@@ -118,15 +121,22 @@ impl Scanner {
                 (Some(_), _) => caller.frame = None,
                 (None, Some(report)) => {
                     let complaint = &mut self.complaints[report.index];
-                    if !report.ended || belongs_after_the_end(message) {
+                    let goes_on = match report.ended {
+                        true => belongs_after_the_end(message) && !is_ruler(message),
+                        // Where a trace is over, a ruler opens the frame of another report.
+                        false => !report.traced || is_framed(report.kind) || !is_ruler(message),
+                    };
+                    if goes_on {
                         add(complaint, message);
                         report.read(message, complaint.lines.len());
                     } else {
                         caller.report = None;
+                        caller.before = Some(message.to_string());
                     }
                 }
                 // Another processor shows its stack for a report of this one.
                 (None, None) => {
+                    caller.before = Some(message.to_string());
                     let stall = self.complaints.last_mut().filter(|complaint| is_stall(complaint.kind));
                     if let Some(complaint) = stall.filter(|_| line.caller.is_some()) {
                         add(complaint, message);
@@ -137,14 +147,18 @@ impl Scanner {
     }
 
     fn open(&mut self, caller: &mut Caller, kind: Kind, line: &ConsoleLine<'_>) {
-        let frame = caller.frame.take().unwrap_or_default();
+        let before = caller.before.take().filter(|_| kind == Kind::Warning && line.caller.is_some());
+        let frame = caller.frame.take().unwrap_or_else(|| before.into_iter().collect());
         caller.report = None;
         if self.complaints.len() >= MOST && !line.text.starts_with("Kernel panic") {
             return;
         }
         // WARN() with a text of its own prints it before the line that names the place.
-        let text = frame.iter().skip(1).find(|_| kind == Kind::Warning);
-        let headline = normalise(text.map_or(line.text, String::as_str));
+        let own = |text: &&String| kind == Kind::Warning && !text.contains(CUT_HERE) && !text.trim().is_empty();
+        let mut headline = normalise(line.text);
+        if let Some(text) = frame.iter().find(own) {
+            headline = format!("{headline}: {}", normalise(text));
+        }
         let mut complaint = Complaint {
             kind,
             headline,
@@ -154,7 +168,7 @@ impl Scanner {
             moment: Moment::Unknown,
             allowed: None,
             lines: Vec::new(),
-            stamps: line.us.into_iter().collect(),
+            starts: vec![start(line)],
         };
         frame.iter().map(String::as_str).chain([line.text]).for_each(|line| add(&mut complaint, line));
         self.complaints.push(complaint);
@@ -191,8 +205,7 @@ impl Report {
 
     fn read(&mut self, message: &str, lines: usize) {
         self.traced |= message.trim() == "</TASK>";
-        let frame_closed = message.starts_with("======================") && lines > 3 && is_framed(self.kind);
-        self.ended |= message.starts_with("---[ end ") || frame_closed;
+        self.ended |= message.starts_with("---[ end ") || is_ruler(message) && lines > 3 && is_framed(self.kind);
         self.traced |= self.ended;
     }
 }
@@ -218,9 +231,18 @@ fn is_stall(kind: Kind) -> bool {
     matches!(kind, Kind::RcuStall | Kind::SoftLockup | Kind::HardLockup | Kind::WorkqueueStall | Kind::HungTask)
 }
 
+/// The line that frames reports of sanitizers and lockdep.
+fn is_ruler(message: &str) -> bool {
+    message.len() >= 20 && message.bytes().all(|byte| byte == b'=')
+}
+
 /// What die() prints below its last line.
 fn belongs_after_the_end(message: &str) -> bool {
     message.starts_with("RIP: ") || message.starts_with("note: ") || is_noise(message)
+}
+
+fn start(line: &ConsoleLine<'_>) -> Start {
+    Start { us: line.us, line: line.text.chars().take(WIDEST).collect() }
 }
 
 fn add(complaint: &mut Complaint, line: &str) {
