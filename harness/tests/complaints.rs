@@ -19,6 +19,17 @@ fn consoles_of_real_kernels() {
     }
 }
 
+/// Without the callers lines of several reports mix, but no report is lost.
+#[test]
+fn consoles_without_callers_show_as_many_complaints() {
+    let caller = regex::Regex::new(r"(?m)^(<\d+>\[ *\d+\.\d+\])\[ *[CT]\d+\]").unwrap();
+    for path in consoles() {
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        let plain = caller.replace_all(&text, "$1");
+        assert!(scan(plain.as_bytes()).len() >= scan(text.as_bytes()).len(), "{}", path.display());
+    }
+}
+
 /// Whatever a console is cut to, the scanner neither fails nor finds what is not in the whole.
 #[test]
 fn a_console_may_end_anywhere() {

@@ -100,17 +100,20 @@ impl Entry {
 
 impl Bound {
     fn parse(text: &str) -> Option<Self> {
-        let operators: [(&str, fn(Ordering) -> bool); 5] = [
-            (">=", Ordering::is_ge),
-            ("<=", Ordering::is_le),
-            (">", Ordering::is_gt),
-            ("<", Ordering::is_lt),
-            ("=", Ordering::is_eq),
-        ];
         let text = text.trim();
-        let (operator, holds) = operators.into_iter().find(|(operator, _)| text.starts_with(operator))?;
-        let version = text[operator.len()..].trim();
-        let parts: Option<Vec<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
+        // The longer operators first: `>` begins `>=` as well.
+        let (holds, version): (fn(Ordering) -> bool, &str) = if let Some(version) = text.strip_prefix(">=") {
+            (Ordering::is_ge, version)
+        } else if let Some(version) = text.strip_prefix("<=") {
+            (Ordering::is_le, version)
+        } else if let Some(version) = text.strip_prefix('>') {
+            (Ordering::is_gt, version)
+        } else if let Some(version) = text.strip_prefix('<') {
+            (Ordering::is_lt, version)
+        } else {
+            (Ordering::is_eq, text.strip_prefix('=')?)
+        };
+        let parts: Option<Vec<u32>> = version.trim().split('.').map(|part| part.parse().ok()).collect();
         Some(Bound { holds, version: parts? })
     }
 

@@ -71,7 +71,9 @@ pub fn culprit(lines: &[String], trace: &[String]) -> Option<String> {
     let named = telling.filter_map(|line| FUNCTION.captures(line)).map(|found| found[1].to_string());
     let named: Vec<String> = named.collect();
     let meant = named.iter().chain(trace).find(|name| !is_messenger(name));
-    meant.or(named.first()).cloned()
+    // A report about nothing but a held lock is about who took it.
+    let holder = || lines.iter().find_map(|line| FUNCTION.captures(line)).map(|found| found[1].to_string());
+    meant.or(named.first()).cloned().or_else(holder)
 }
 
 /// The functions of the first stack trace of a report, the innermost first. Guesses of the unwinder are left out.

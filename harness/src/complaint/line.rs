@@ -7,7 +7,7 @@ use regex::Regex;
 /// `<4>[    2.300001][   T64] text`: the priority is there with `console_msg_format=syslog`, the caller with
 /// CONFIG_PRINTK_CALLER (`info_print_prefix()` of kernel/printk/printk.c).
 static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^(?:<(?<priority>\d{1,4})>)?\[ *(?<s>\d+)\.(?<us>\d{6})\](?:\[ *(?<caller>[CT]\d+)\])? ?")
+    Regex::new(r"^(?:<(?<priority>\d{1,4})>)?\[ *(?<s>\d+)\.(?<us>\d{1,6})\](?:\[ *(?<caller>[CT]\d+)\])? ?")
         .expect("a valid pattern")
 });
 /// A whole prefix in the middle of a line: what stood before it was cut off, as when a panic takes over the console.
@@ -72,7 +72,14 @@ mod tests {
 
     #[test]
     fn prefixes_of_every_kind_are_cut() {
-        for line in ["[    1.500000] x", "[   11.500000][   T64] x", "<4>[    1.500000] x", "x", "[    1.500000] x\r"] {
+        for line in [
+            "[    1.500000] x",
+            "[    1.5] x",
+            "[   11.500000][   T64] x",
+            "<4>[    1.500000] x",
+            "x",
+            "[    1.500000] x\r",
+        ] {
             assert_eq!(ConsoleLine::parse(line).text, "x");
         }
         let line = ConsoleLine::parse("<12>[   11.500001][    C1] x");

@@ -37,6 +37,14 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
         }
     }
     unrun(&mut out, report, style);
+    let complaints =
+        report.verdicts.iter().flat_map(|verdict| verdict.complaints.iter().map(|found| (&verdict.key, found)));
+    for (key, complaint) in complaints {
+        if let Some(reason) = &complaint.allowed {
+            let headline = printable(&complaint.headline);
+            let _ = writeln!(out, "\n{} in {key}: {headline}\n  because {reason}", style.notable("allowed complaint"));
+        }
+    }
     for oddity in &report.oddities {
         let _ = writeln!(out, "\n{} {oddity}", style.bad("ODD"));
     }
@@ -180,7 +188,8 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
             let _ = writeln!(out, "    {}", style.faint("... the rest is in the recording"));
         }
     }
-    if let Some((first, more)) = verdict.complaints.split_first() {
+    let blamed: Vec<&Complaint> = verdict.complaints.iter().filter(|complaint| complaint.allowed.is_none()).collect();
+    if let Some((first, more)) = blamed.split_first() {
         splat(out, first, style);
         if !more.is_empty() {
             let _ = writeln!(out, "    {}", style.faint(&format!("and {} more complaints while it ran", more.len())));
@@ -358,6 +367,17 @@ mod tests {
     fn rounds_that_were_all_alike() {
         let held = RoundsHeld { run: 100, asked: Some(100), identical: 140, deviating: vec![] };
         assert_eq!(rounds(&held, 140), "100 rounds: 140 verdicts and transcripts identical in all");
+    }
+
+    #[test]
+    fn an_allowed_complaint_is_shown_with_its_reason() {
+        let mut report = report(vec![Verdict::Pass]);
+        let mut complaints = crate::complaint::scan(b"[    1.000000] refcount_t: underflow; use-after-free.\n");
+        complaints[0].allowed = Some("fixed in 6.13".into());
+        report.verdicts[0].complaints = complaints;
+        let text = text(&report);
+        assert!(text.contains("allowed complaint in rights/") && text.contains("because fixed in 6.13"), "{text}");
+        assert!(!text.contains("kernel log:") && text.contains("exit 0"), "{text}");
     }
 
     #[test]
