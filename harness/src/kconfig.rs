@@ -12,8 +12,11 @@ use crate::process::Cmd;
 use crate::spec::near;
 
 /// The fragments of each flavour, in the order in which they are merged.
-const FLAVOURS: &[(&str, &[&str])] =
-    &[("fast", &["base", "exporters", "importers"]), ("sanitized", &["base", "exporters", "importers", "sanitizers"])];
+const FLAVOURS: &[(&str, &[&str])] = &[
+    ("fast", &["base", "exporters", "importers"]),
+    ("sanitized", &["base", "exporters", "importers", "sanitizers"]),
+    ("faults", &["base", "exporters", "importers", "sanitizers", "faults"]),
+];
 
 /// A named set of fragments.
 #[derive(Clone, Debug)]
