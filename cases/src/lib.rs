@@ -7,6 +7,7 @@
 //! they write transcripts with, [`fixture`] what they are made of, [`uapi`] the system calls; [`init`] and [`runner`] are
 //! the guest.
 
+pub mod aftermath;
 pub mod case;
 pub mod channel;
 pub mod clause;

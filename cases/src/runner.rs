@@ -3,13 +3,14 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use crate::aftermath::{Before, Mounts, clear_scratch};
 use crate::channel::Channel;
 use crate::init::Planned;
 use crate::kernel_log::KernelLog;
 use crate::protocol::{Outcome, Record, begin_mark};
 use crate::steps::{Steps, Stop};
-use crate::uapi::importer::{Count, Importer};
-use crate::uapi::process::{self, Ending};
+use crate::uapi::importer::Importer;
+use crate::uapi::process::{self, Ending, Farewell};
 use crate::uapi::rcu;
 use crate::world::World;
 
@@ -18,6 +19,9 @@ const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
 /// The boot time, from the kernel's start to init, that limits are scaled by. A guest that needs ten times as long gets
 /// ten times the limits; one measured factor, as sanitizers and emulation slow both down alike.
 const NOMINAL_BOOT: Duration = Duration::from_secs(1);
+/// A variable that sets the limit of every case, in milliseconds. The kernel makes one of each word `name=value` of its
+/// command line that it does not know itself.
+pub const LIMIT: &str = "case_limit_ms";
 /// What a case process exits with once its outcome is in the pipe.
 const DELIVERED: i32 = 0;
 
@@ -28,6 +32,7 @@ pub struct Runner<'a> {
     importer: Option<Importer>,
     limit: Duration,
     stuck: bool,
+    mounts: Mounts,
     /// The first complaint of the kernel that was noticed in this guest.
     complaint: Option<String>,
 }
@@ -36,15 +41,11 @@ impl<'a> Runner<'a> {
     /// A runner whose limits fit a guest that took `boot` to come up.
     pub fn new(channel: &'a Channel, boot: Duration) -> Self {
         let factor = boot.as_secs_f64() / NOMINAL_BOOT.as_secs_f64();
-        let limit = NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0));
-        Runner {
-            channel,
-            log: KernelLog::open().ok(),
-            importer: Importer::open().ok(),
-            limit,
-            stuck: false,
-            complaint: None,
-        }
+        let set = std::env::var(LIMIT).ok().and_then(|text| text.parse().ok()).map(Duration::from_millis);
+        let limit = set.unwrap_or_else(|| NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)));
+        process::come_first();
+        let (log, importer) = (KernelLog::open().ok(), Importer::open().ok());
+        Runner { channel, log, importer, limit, stuck: false, mounts: Mounts::take(), complaint: None }
     }
 
     /// Runs the plan and gives back how many cases ended. Stops early when the kernel is no longer to be trusted.
@@ -59,7 +60,10 @@ impl<'a> Runner<'a> {
             let stuck = !self.one(planned, &world);
             let reason = match stuck {
                 true => Some("a process is stuck inside the kernel and does not die".into()),
-                false => self.complained("while the case ran"),
+                false => self.complained("while the case ran").or_else(|| {
+                    let changed = "the case changed what is mounted where";
+                    (!self.mounts.kept()).then(|| changed.into())
+                }),
             };
             if let Some(reason) = reason {
                 self.channel.send(Record::Stop { reason, stuck });
@@ -84,27 +88,43 @@ impl<'a> Runner<'a> {
         let outcome = match world.lacks(case.needs) {
             Some((need, why)) => Outcome::Skip { need: need.name().into(), why: why.into() },
             None => {
-                let before = self.buffers();
-                let (outcome, ending) = self.in_child(|steps| (case.run)(steps, *exporter));
-                stuck = ending == Some(Ending::Stuck);
-                if outcome == Outcome::Pass { leaked(before, self.buffers()).unwrap_or(outcome) } else { outcome }
+                let before = Before::take(self.importer.as_ref());
+                let (outcome, farewell) = self.in_child(|steps| (case.run)(steps, *exporter));
+                stuck = farewell.is_some_and(|farewell| farewell.stuck);
+                let left = self.left(&before, farewell);
+                match left {
+                    Some(what) if outcome == Outcome::Pass => Outcome::Leaked { what },
+                    _ => outcome,
+                }
             }
         };
-        let ran = !matches!(outcome, Outcome::Skip { .. });
-        if ran && !stuck {
-            // What RCU and the work queues still hold belongs to this case, complaints included.
-            match &self.importer {
-                Some(importer) => drop(importer.drain()),
-                None => drop(rcu::settle()),
-            }
-        }
         self.listen();
         let ms = start.elapsed().as_millis() as u64;
         self.channel.send(Record::End { case: key.clone(), outcome, ms });
         !stuck
     }
 
-    fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> (Outcome, Option<Ending>) {
+    /// Waits for what RCU and the work queues still hold, which belongs to this case, complaints included, and gives back
+    /// what it left for others.
+    fn left(&self, before: &Before, farewell: Option<Farewell>) -> Option<String> {
+        if farewell.is_some_and(|farewell| farewell.stuck) {
+            return Some("a process that does not die".into());
+        }
+        match &self.importer {
+            Some(importer) => drop(importer.drain()),
+            None => drop(rcu::settle()),
+        }
+        let survivors = farewell.is_some_and(|farewell| farewell.survivors);
+        let mounts = (!self.mounts.kept()).then(|| "another mount table".to_string());
+        let files = clear_scratch().map(|names| format!("files in /tmp: {names}"));
+        survivors
+            .then(|| "a process that went on running".to_string())
+            .or(mounts)
+            .or(files)
+            .or_else(|| before.left(self.importer.as_ref()))
+    }
+
+    fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> (Outcome, Option<Farewell>) {
         let broken = |why: String| Outcome::Broken { why };
         let (mut reader, writer) = match std::io::pipe() {
             Ok(ends) => ends,
@@ -113,16 +133,18 @@ impl<'a> Runner<'a> {
         let channel = *self.channel;
         let child = process::spawn(move || {
             let mut writer = writer;
+            process::come_as_others();
             let outcome = judge(Steps::new(channel, KernelLog::open().ok()), run);
             let text = serde_json::to_vec(&outcome).unwrap_or_default();
             if writer.write_all(&text).is_ok() { DELIVERED } else { 1 }
         });
-        let ending = match child.and_then(|pid| process::wait(pid, self.limit)) {
-            Ok(ending) => ending,
+        let farewell = match child.and_then(|pid| process::see_off(pid, self.limit)) {
+            Ok(farewell) => farewell,
             Err(errno) => return (broken(format!("running the case's process: {errno}")), None),
         };
-        let outcome = match ending {
-            Ending::Exited(DELIVERED) => {
+        let outcome = match farewell.ending {
+            // Not where a stuck process may hold the other end of the pipe for ever.
+            Ending::Exited(DELIVERED) if !farewell.stuck => {
                 let mut text = String::new();
                 let read = reader.read_to_string(&mut text);
                 read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or(broken("no outcome".into()))
@@ -131,11 +153,7 @@ impl<'a> Runner<'a> {
             Ending::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
             Ending::TimedOut | Ending::Stuck => Outcome::TimedOut,
         };
-        (outcome, Some(ending))
-    }
-
-    fn buffers(&self) -> Option<Count> {
-        self.importer.as_ref().and_then(|importer| importer.totals().ok()).map(|totals| totals.listed)
+        (outcome, Some(farewell))
     }
 
     fn mark(&self, text: &str) {
@@ -167,11 +185,4 @@ fn judge(mut steps: Steps, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> 
         Err(Stop::Failed) => Outcome::Fail,
         Err(Stop::Broken(why)) => Outcome::Broken { why },
     }
-}
-
-fn leaked(before: Option<Count>, after: Option<Count>) -> Option<Outcome> {
-    let (before, after) = (before?, after?);
-    (before != after).then(|| Outcome::Leaked {
-        what: format!("{after} buffers on the global list after the case's process is gone, {before} before it"),
-    })
 }

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
 use super::own;
@@ -95,14 +95,93 @@ pub fn wait(pid: Pid, limit: Duration) -> Result<Ending, Errno> {
         waitpid(pid, None)?;
         return Ok(Ending::TimedOut);
     }
-    let ending = match waitpid(pid, None)? {
-        WaitStatus::Signaled(_, signal, _) => Ending::Signalled(signal),
-        WaitStatus::Exited(_, status) => Ending::Exited(status),
-        other => unreachable!("waitpid without options returned {other:?}"),
-    };
+    let ending = ending(waitpid(pid, None)?);
     // Stragglers of the case must not disturb the next one.
     let _ = killpg(pid, Signal::SIGKILL);
     Ok(ending)
+}
+
+fn ending(status: WaitStatus) -> Ending {
+    match status {
+        WaitStatus::Signaled(_, signal, _) => Ending::Signalled(signal),
+        WaitStatus::Exited(_, status) => Ending::Exited(status),
+        other => unreachable!("waitpid without options returned {other:?}"),
+    }
+}
+
+/// What became of the process of a case and of those it left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// How the process itself ended.
+    pub ending: Ending,
+    /// Other processes went on after it.
+    pub survivors: bool,
+    /// Something is still there: stuck inside the kernel.
+    pub stuck: bool,
+}
+
+/// How long processes that die with their parent may take.
+const DYING: Duration = Duration::from_secs(1);
+/// What has not ended so long after a SIGKILL is not in user space any more: no signal reaches it.
+const UNKILLABLE: Duration = Duration::from_secs(3);
+
+/// Waits for a child until `limit`, and then ends every process of the machine but this one, in whatever group or session
+/// it hides. Only for the first process, whose children all orphans become.
+///
+/// # Errors
+/// The errno of pidfd_open(2), poll(2) or waitpid(2).
+pub fn see_off(pid: Pid, limit: Duration) -> Result<Farewell, Errno> {
+    let pidfd = pidfd(pid)?;
+    let ending = if ready(&pidfd, limit)? { Some(ending(waitpid(pid, None)?)) } else { None };
+    let survivors = ending.is_some() && !all_gone(DYING, false)?;
+    let stuck = !all_gone(UNKILLABLE, true)?;
+    let ending = ending.unwrap_or(if stuck { Ending::Stuck } else { Ending::TimedOut });
+    Ok(Farewell { ending, survivors, stuck })
+}
+
+/// Takes the status of every child until there is none. False when `patience` passes without one ending.
+fn all_gone(patience: Duration, kill_them: bool) -> Result<bool, Errno> {
+    let mut progress = Instant::now();
+    loop {
+        if kill_them {
+            // Everything but us, and again each time: what is born meanwhile was not there to be killed.
+            let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        }
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::StillAlive) => break,
+                Ok(_) => progress = Instant::now(),
+                Err(Errno::ECHILD) => return Ok(true),
+                Err(errno) => return Err(errno),
+            }
+        }
+        if progress.elapsed() > patience {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Puts this process before all others: a case that wants every processor must not keep the runner from ending it.
+pub fn come_first() {
+    // SAFETY: no memory is involved.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
+}
+
+/// Takes back [`come_first`], which children inherit.
+pub fn come_as_others() {
+    // SAFETY: no memory is involved.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
+}
+
+/// sched_setscheduler(2) with SCHED_FIFO for this process.
+///
+/// # Errors
+/// The errno of the call.
+pub fn real_time(priority: i32) -> Result<(), Errno> {
+    let parameter = libc::sched_param { sched_priority: priority };
+    // SAFETY: the structure lives during the call.
+    Errno::result(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameter) }).map(drop)
 }
 
 fn ready(pidfd: &OwnedFd, limit: Duration) -> Result<bool, Errno> {
