@@ -52,6 +52,9 @@ pub struct CaseRun {
     pub outcome: Option<Outcome>,
     /// Milliseconds of guest time.
     pub ms: u64,
+    /// The first thing that did not fit the protocol since the case began: its results cannot be believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oddities: Vec<String>,
 }
 
 impl CaseRun {
@@ -160,6 +163,9 @@ impl Transcript {
     }
 
     fn odd(&mut self, what: String) {
+        if let Some(case) = self.cases.last_mut().filter(|case| case.oddities.is_empty()) {
+            case.oddities.push(what.clone());
+        }
         match self.oddities.len() {
             0..ODDITIES => self.oddities.push(what),
             ODDITIES => self.oddities.push("and more of the kind".into()),
@@ -184,7 +190,7 @@ impl Transcript {
                 if !self.plan.as_ref().is_some_and(|plan| plan.contains(&case)) {
                     self.odd(format!("{case} began but was not planned"));
                 }
-                self.cases.push(CaseRun { key: case, steps: Vec::new(), outcome: None, ms: 0 });
+                self.cases.push(CaseRun { key: case, steps: Vec::new(), outcome: None, ms: 0, oddities: Vec::new() });
             }
             Record::Call { text } => self.step(Step::Call { text, result: None }),
             Record::Return { text } => match self.open_case().and_then(|case| case.steps.last_mut()) {

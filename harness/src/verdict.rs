@@ -244,7 +244,9 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
             let (need, why) = (need.clone(), why.clone());
             return if expected { Verdict::Skipped { need, why } } else { Verdict::UnexpectedSkip { need, why } };
         }
-        Outcome::Broken { why } if reasons.is_empty() => return Verdict::Broken { why: why.clone() },
+        Outcome::Broken { why } if reasons.is_empty() => {
+            return Verdict::Broken { why: format!("{why}{}", during(run)) };
+        }
         Outcome::Leaked { what } => reasons.push(format!("something is left behind: {what}")),
         Outcome::Killed { signal } => {
             reasons.push(format!("the case was killed by {signal}{}", during(run)));
@@ -258,6 +260,9 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
     }
     if !reasons.is_empty() {
         return Verdict::Failed { reasons };
+    }
+    if let [first, ..] = run.oddities.as_slice() {
+        return Verdict::Broken { why: format!("what the guest says cannot be believed: {first}") };
     }
     if let Judgement::Hazard(reason) = evidence.case.judgement {
         let gone = run.steps.iter().any(|step| matches!(step, Step::Hazard { present: false, .. }));

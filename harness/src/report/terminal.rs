@@ -343,6 +343,7 @@ mod tests {
             ],
             outcome: Some(Outcome::Fail),
             ms: 5,
+            oddities: Vec::new(),
         });
         let console = "[    1.000000] BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0\n\u{1b}[2J\n";
         report.verdicts[0].complaints = crate::complaint::scan(console.as_bytes());

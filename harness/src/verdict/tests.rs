@@ -46,7 +46,7 @@ fn key() -> CaseKey {
 }
 
 fn ran(outcome: Option<Outcome>, steps: Vec<Step>) -> Option<CaseRun> {
-    Some(CaseRun { key: key(), steps, outcome, ms: 1 })
+    Some(CaseRun { key: key(), steps, outcome, ms: 1, oddities: Vec::new() })
 }
 
 fn check(holds: bool) -> Step {
