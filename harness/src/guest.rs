@@ -21,6 +21,9 @@ use crate::sysrq;
 pub use crate::watch::Patience;
 use crate::watch::Watch;
 
+/// The file in the directory of a recording that holds QEMU's process id, which is also that of its process group.
+pub const PID: &str = "qemu.pid";
+
 /// How long bytes of the channel are let to gather.
 const GATHER: Duration = Duration::from_millis(2);
 
@@ -71,6 +74,7 @@ pub fn run_until(
         .map_err(|error| io(&error, "writing", &plan.dir))?;
     let start = Instant::now();
     let mut qemu = command.start(Stdio::null(), Stdio::piped(), process::create(&stderr_path)?.into())?;
+    std::fs::write(plan.dir.join(PID), qemu.id().to_string()).map_err(|error| io(&error, "writing", &plan.dir))?;
     let stdout = qemu.take_stdout().ok_or_else(|| Error::new(Blame::Internal, "QEMU has no standard output"))?;
     let bytes = read(stdout);
 
@@ -182,11 +186,13 @@ fn died(qemu: &mut Running, patience: Duration, stderr: &Path) -> Result<Ending>
     let start = Instant::now();
     loop {
         if let Some(status) = qemu.try_wait()? {
-            return Ok(match status.success() {
+            let stderr = last_words(stderr);
+            // QEMU ends well when it is asked to end from outside, as it does when the guest restarts.
+            return Ok(match status.success() && !stderr.contains("terminating on signal") {
                 true => Ending::Left,
                 // The second Ctrl-C kills it before anything here has seen the first.
                 false if check_interrupt().is_err() => Ending::Interrupted,
-                false => Ending::QemuDied { status: status.to_string(), stderr: last_words(stderr) },
+                false => Ending::QemuDied { status: status.to_string(), stderr },
             });
         }
         if check_interrupt().is_err() {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Blame, Error, Result, io};
 use crate::store::lock::StoreLock;
 use crate::store::space::full_disk;
-pub use groups::kill_all;
+pub use groups::{alive as group_alive, kill_all};
 
 /// By which signal this program was asked to stop. Every wait of this module watches it.
 static INTERRUPTED: OnceLock<String> = OnceLock::new();
@@ -322,6 +322,11 @@ impl Running {
     /// The child's standard output, once.
     pub fn take_stdout(&mut self) -> Option<std::process::ChildStdout> {
         self.child.stdout.take()
+    }
+
+    /// Its process id, which is also that of its group.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// How it ended, if it did.

@@ -75,7 +75,10 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
 }
 
 /// What this kernel has to have: what its configuration brings, and the ioctl exactly when its own header defines it.
-fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
+///
+/// # Errors
+/// When the image's configuration cannot be read.
+pub fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
     let path = image.dir.join("config");
     let config = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
     let on = |option: &str| config.lines().any(|line| line.strip_prefix(option) == Some("=y"));
@@ -87,7 +90,8 @@ fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
     Ok(met.collect())
 }
 
-fn setting(made: &Made, accel: &str) -> Setting {
+/// What was run, for a report.
+pub fn setting(made: &Made, accel: &str) -> Setting {
     Setting {
         kernel: made.kernel.clone(),
         version: made.image.facts.version.clone(),
