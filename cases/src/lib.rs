@@ -12,6 +12,7 @@ pub mod case;
 pub mod channel;
 pub mod clause;
 pub mod complaint;
+pub mod endings;
 pub mod exporter;
 pub mod fixture;
 pub mod helper;

@@ -140,6 +140,11 @@ impl Steps {
         self.channel.send(record);
     }
 
+    /// The channel itself, for what has to misuse it.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel
+    }
+
     /// Whether a check failed so far.
     pub fn failed(&self) -> bool {
         self.failures > 0

@@ -41,6 +41,9 @@ pub enum Command {
     },
     /// Show tools, acceleration, cache and disk, and what is missing
     Doctor(DoctorArgs),
+    /// Crash, hang and spoil guests in every known way, and prove that the suite notices each
+    #[command(after_help = SELFTEST_EXAMPLES)]
+    Selftest(SelftestArgs),
     /// Everything that CI runs: format, lints, tests, repository rules, conformance on real kernels
     Ci(CiArgs),
     /// Measure
@@ -66,7 +69,12 @@ const TEST_EXAMPLES: &str = "Examples:
   cargo xtask test --series ~/my-series   a directory of patches of your own
   cargo xtask test --kernel-tree ~/linux  your own tree, as it is";
 
-#[derive(Debug, Args)]
+const SELFTEST_EXAMPLES: &str = "Examples:
+  cargo xtask selftest               every ending, in a kernel that is built for it once
+  cargo xtask selftest loop panic    endings with one of these in their name
+  cargo xtask selftest --list        what there is, and what each has to lead to";
+
+#[derive(Debug, Default, Args)]
 pub struct KernelArgs {
     /// Kernel to test, an id of kernels.toml
     #[arg(long, value_name = "ID")]
@@ -183,6 +191,28 @@ pub struct CiArgs {
     pub no_install: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// Parts of names of endings; an ending is brought about if any of them fits
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// List the endings and do nothing
+    #[arg(long)]
+    pub list: bool,
+    /// Kernel to bring them about in, an id of kernels.toml
+    #[arg(long, value_name = "ID")]
+    pub kernel: Option<String>,
+    /// Guests at a time
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub jobs: usize,
+    /// Form of the table on standard output
+    #[arg(long, value_enum, default_value_t = TableFormat::Terminal)]
+    pub format: TableFormat,
+    /// Do not install missing tools; print the command that would
+    #[arg(long)]
+    pub no_install: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Compare a whole `cargo xtask test` with booting the same kernel and leaving again
@@ -220,5 +250,11 @@ impl AccelChoice {
 pub enum Format {
     Terminal,
     Ktap,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    Terminal,
     Json,
 }

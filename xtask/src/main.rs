@@ -11,6 +11,7 @@ mod pipeline;
 mod plan;
 mod probe_kvm;
 mod rounds;
+mod selftest;
 mod signals;
 mod test;
 mod watcher;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::List(args) => list::run(&args),
         Command::Explain { what } => explain::run(&what),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Selftest(args) => selftest::run(&args, quiet),
         Command::Ci(args) => ci::run(&args),
         Command::ProbeKvm { device } => probe_kvm::run(&device),
         Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(&kernel, runs, quiet),

@@ -14,6 +14,7 @@ pub mod process;
 pub mod rcu;
 pub mod sw_sync;
 pub mod sync_file;
+pub mod trap;
 pub mod udmabuf;
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -70,6 +71,15 @@ pub fn dup(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 pub fn close_number(fd: RawFd) -> Result<(), Errno> {
     // SAFETY: only used on numbers that no `OwnedFd` owns.
     Errno::result(unsafe { libc::close(fd) }).map(drop)
+}
+
+/// close_range(2) from `first` up, whoever owns the numbers: for a case that is to end badly.
+///
+/// # Errors
+/// The errno of the call.
+pub fn close_everything(first: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is involved; owners of the numbers get EBADF when they close them.
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
 }
 
 /// Borrows a descriptor number that this program was told by whoever started it, or inherited.

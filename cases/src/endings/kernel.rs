@@ -1,0 +1,303 @@
+//! Faults of the kernel itself, by name.
+
+use std::fs;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::{Ending, ending};
+use crate::exporter::Exporter;
+use crate::steps::{OrBroken, Step, Steps};
+
+/// Takes the name of a fault, and a descriptor where the fault is about one.
+const MISBEHAVE: &str = "/sys/kernel/debug/dmabuf-conformance/misbehave";
+
+/// What `misbehave.c` offers.
+#[cfg(test)]
+pub(super) const FAULTS: &[&str] = &[
+    "use_after_free",
+    "out_of_bounds",
+    "double_free",
+    "null_dereference",
+    "wild_pointer",
+    "jump_to_null",
+    "bug",
+    "warn",
+    "divide_by_zero",
+    "refcount_underflow",
+    "list_corruption",
+    "sleep_in_atomic",
+    "lock_order",
+    "lock_taken_twice",
+    "lock_never_released",
+    "wait_for_ever",
+    "loop",
+    "loop_without_preemption",
+    "loop_with_interrupts_off",
+    "loop_in_rcu",
+    "loop_everywhere",
+    "stack_overflow",
+    "triple_fault",
+    "panic",
+    "flood_the_log",
+    "out_of_memory",
+    "leak_file",
+    "fput_too_many",
+    "late_in_rcu",
+    "late_in_work",
+    "late_in_timer",
+];
+
+pub(super) const ENDINGS: &[Ending] = &[
+    ending!(
+        "use_after_free",
+        "The kernel reads memory that it has freed.",
+        Brief,
+        Fail,
+        ["KASAN", "dbc_fault_use_after_free"],
+        |s, _| { fault(s, "use_after_free") }
+    ),
+    ending!(
+        "out_of_bounds",
+        "The kernel writes behind an object.",
+        Brief,
+        Fail,
+        ["KASAN", "dbc_fault_out_of_bounds"],
+        |s, _| { fault(s, "out_of_bounds") }
+    ),
+    ending!(
+        "double_free",
+        "The kernel frees an object twice.",
+        Brief,
+        Fail,
+        ["KASAN", "dbc_fault_double_free"],
+        |s, _| { fault(s, "double_free") }
+    ),
+    ending!(
+        "null_dereference",
+        "The kernel follows a null pointer.",
+        Brief,
+        Fail,
+        ["dbc_fault_null_dereference"],
+        |s, _| { fault(s, "null_dereference") }
+    ),
+    ending!(
+        "wild_pointer",
+        "The kernel follows a pointer to nowhere.",
+        Brief,
+        Fail,
+        ["dbc_fault_wild_pointer"],
+        |s, _| { fault(s, "wild_pointer") }
+    ),
+    ending!(
+        "jump_to_null",
+        "The kernel calls a function that is not there.",
+        Brief,
+        Fail,
+        ["dbc_fault_jump_to_null"],
+        |s, _| { fault(s, "jump_to_null") }
+    ),
+    ending!("bug", "BUG() in the kernel.", Brief, Fail, ["kernel BUG at", "dbc_fault_bug"], |s, _| fault(s, "bug")),
+    ending!("warn", "WARN() in the kernel.", Brief, Fail, ["WARNING: ", "dbc_fault_warn"], |s, _| fault(s, "warn")),
+    ending!(
+        "divide_by_zero",
+        "The kernel divides by zero.",
+        Brief,
+        Fail,
+        ["divide error", "dbc_fault_divide_by_zero"],
+        |s, _| { fault(s, "divide_by_zero") }
+    ),
+    ending!(
+        "refcount_underflow",
+        "A reference count drops below zero.",
+        Brief,
+        Fail,
+        ["refcount_t: ", "dbc_fault_refcount_underflow"],
+        |s, _| { fault(s, "refcount_underflow") }
+    ),
+    ending!(
+        "list_corruption",
+        "The kernel removes a list entry twice.",
+        Brief,
+        Fail,
+        ["list_del corruption", "dbc_fault_list_corruption"],
+        |s, _| { fault(s, "list_corruption") }
+    ),
+    ending!(
+        "sleep_in_atomic",
+        "The kernel sleeps while it holds a spinlock.",
+        Brief,
+        Fail,
+        ["sleeping function called from invalid context", "dbc_fault_sleep_in_atomic"],
+        |s, _| { fault(s, "sleep_in_atomic") }
+    ),
+    ending!(
+        "lock_order",
+        "Two locks are taken in both orders.",
+        Brief,
+        Fail,
+        ["possible circular locking", "dbc_fault_lock_order"],
+        |s, _| { fault(s, "lock_order") }
+    ),
+    ending!(
+        "lock_taken_twice",
+        "The kernel waits for a lock that it holds.",
+        Brief,
+        Fail,
+        ["recursive locking", "dbc_fault_lock_taken_twice"],
+        |s, _| { fault(s, "lock_taken_twice") }
+    ),
+    ending!(
+        "lock_never_released",
+        "The kernel returns to user space with a lock held.",
+        Brief,
+        Fail,
+        ["lock held when returning to user space"],
+        |s, _| { fault(s, "lock_never_released") }
+    ),
+    ending!(
+        "wait_for_ever",
+        "The kernel waits for what never comes, and no signal ends it.",
+        Brief,
+        Fail,
+        ["did not end within its limit"],
+        |s, _| { fault(s, "wait_for_ever") }
+    ),
+    ending!(
+        "hung_task",
+        "The same, and the kernel's own detector is set to seconds.",
+        Detectors,
+        Fail,
+        ["INFO: task", "blocked for more than"],
+        |s, _| { fault(s, "wait_for_ever") }
+    ),
+    ending!("loop", "The kernel loops in silence.", Brief, Fail, ["dbc_fault_loop"], |s, _| fault(s, "loop")),
+    ending!(
+        "loop_with_interrupts_off",
+        "The kernel loops with interrupts off.",
+        Brief,
+        Fail,
+        ["dbc_fault_loop_with_interrupts_off"],
+        |s, _| { fault(s, "loop_with_interrupts_off") }
+    ),
+    ending!(
+        "soft_lockup",
+        "The kernel loops with preemption off, and its watchdog is set to seconds.",
+        Detectors,
+        Fail,
+        ["soft lockup", "dbc_fault_loop_without_preemption"],
+        |s, _| { fault(s, "loop_without_preemption") }
+    ),
+    ending!(
+        "rcu_stall",
+        "The kernel loops where RCU has to wait for it.",
+        Detectors,
+        Fail,
+        ["rcu", "dbc_fault_loop_in_rcu"],
+        |s, _| { fault(s, "loop_in_rcu") }
+    ),
+    ending!("loop_everywhere", "Every processor loops with interrupts off.", Brief, Lost, ["dbc_loop_here"], |s, _| {
+        fault(s, "loop_everywhere")
+    }),
+    ending!("stack_overflow", "The kernel's stack overflows.", Brief, Fail, ["stack"], |s, _| fault(
+        s,
+        "stack_overflow"
+    )),
+    ending!(
+        "triple_fault",
+        "The processor resets itself, without a word from the kernel.",
+        Brief,
+        Lost,
+        ["restarted without a word"],
+        |s, _| { fault(s, "triple_fault") }
+    ),
+    ending!(
+        "panic",
+        "panic() in the kernel.",
+        Brief,
+        Fail,
+        ["Kernel panic - not syncing: a panic on purpose"],
+        |s, _| fault(s, "panic")
+    ),
+    ending!(
+        "kernel_out_of_memory",
+        "The kernel takes all memory and keeps it.",
+        Patient,
+        Fail,
+        ["Out of memory"],
+        |s, _| { fault(s, "out_of_memory") }
+    ),
+    ending!("kernel_floods_its_log", "The kernel writes to its log without end.", Brief, Fail, ["limit"], |s, _| {
+        fault(s, "flood_the_log")
+    }),
+    ending!(
+        "leak_buffer",
+        "The kernel keeps a reference on a buffer.",
+        Brief,
+        Fail,
+        ["left behind", "buffers"],
+        leak_buffer
+    ),
+    ending!(
+        "leak_file",
+        "The kernel keeps a reference on a file that is no buffer.",
+        Brief,
+        Fail,
+        ["left behind", "files"],
+        |s, _| { fault_with_file(s, "leak_file") }
+    ),
+    ending!("fput_too_many", "The kernel drops a reference on a file twice.", Brief, Fail, ["complained"], |s, _| {
+        fault_with_file(s, "fput_too_many")
+    }),
+    ending!(
+        "late_in_rcu",
+        "A callback of RCU goes wrong after the case.",
+        Brief,
+        Fail,
+        ["KASAN", "dbc_fault_use_after_free"],
+        |s, _| { fault(s, "late_in_rcu") }
+    ),
+    ending!(
+        "late_in_work",
+        "Queued work goes wrong after the case.",
+        Brief,
+        Fail,
+        ["KASAN", "dbc_fault_use_after_free"],
+        |s, _| { fault(s, "late_in_work") }
+    ),
+    ending!(
+        "late_in_timer",
+        "A timer goes wrong after the case, in an interrupt: the kernel panics.",
+        Brief,
+        Fail,
+        ["Kernel panic", "dbc_fault_null_dereference"],
+        |s, _| { fault(s, "late_in_timer") }
+    ),
+];
+
+fn fault(s: &mut Steps, name: &str) -> Step {
+    let done = s.call(format!("fault({name})"), |()| "ok".into(), || ask(name));
+    s.check("the kernel has such a fault", done != Err(Errno::ENOENT) && done != Err(Errno::EIO), "it has not");
+    Ok(())
+}
+
+fn ask(request: &str) -> nix::Result<()> {
+    fs::write(MISBEHAVE, request).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
+}
+
+fn leak_buffer(s: &mut Steps, exporter: Exporter) -> Step {
+    let buffer = s.export(exporter, 1)?;
+    let number = buffer.primary.number();
+    let done = s.call("fault(leak_file, primary)", |()| "ok".into(), || ask(&format!("leak_file {number}")));
+    s.equal("the reference was taken", done, Ok(()));
+    Ok(())
+}
+
+fn fault_with_file(s: &mut Steps, name: &str) -> Step {
+    let memfd = memfd_create(c"file", MFdFlags::MFD_CLOEXEC).or_broken("memfd_create")?;
+    let number = memfd.as_raw_fd();
+    let done = s.call(format!("fault({name}, file)"), |()| "ok".into(), || ask(&format!("{name} {number}")));
+    s.equal("the fault was committed", done, Ok(()));
+    Ok(())
+}

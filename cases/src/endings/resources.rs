@@ -1,0 +1,178 @@
+//! Cases that take what everybody needs.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::signal::{Signal, raise};
+use nix::unistd::setsid;
+
+use super::process::spin;
+use super::{Ending, ending};
+use crate::exporter::Exporter;
+use crate::steps::{OrBroken, Step, Steps, Stop};
+use crate::uapi::memory::{self, PAGE};
+use crate::uapi::process::{real_time, spawn};
+
+pub(super) const ENDINGS: &[Ending] = &[
+    ending!(
+        "fork_bomb",
+        "Processes that only make more of their kind, each in a session of its own.",
+        Brief,
+        Fail,
+        ["did not end within its limit"],
+        |s, _| { open_end(s, "fork(fork(...))", || _ = bomb()) }
+    ),
+    ending!("memory_hog", "The case takes all memory.", Patient, Fail, ["Out of memory", "SIGKILL"], |s, _| {
+        open_end(s, "allocate(everything)", hog)
+    }),
+    ending!("fills_tmp", "The case fills /tmp and leaves it so.", Patient, Fail, ["No space left", "/tmp"], fill),
+    ending!(
+        "leaves_a_process",
+        "A process of the case outlives it, in a session of its own.",
+        Brief,
+        Fail,
+        ["left behind", "process"],
+        |s, _| {
+            let child = s.call(
+                "fork(sleeper)",
+                |_| "child".into(),
+                || {
+                    spawn(|| {
+                        let _ = (setsid(), nix::sys::prctl::set_pdeathsig(None));
+                        loop {
+                            nix::unistd::pause();
+                        }
+                    })
+                },
+            );
+            let child = child.or_broken("fork")?;
+            // The child has left our group and does not die with us once it leads its own.
+            let alone = || nix::unistd::getsid(Some(child)) == Ok(child);
+            let patience = Instant::now() + Duration::from_secs(1);
+            while !alone() && Instant::now() < patience {
+                std::thread::yield_now();
+            }
+            s.check("the child leads a session", alone(), "it does not");
+            Ok(())
+        }
+    ),
+    ending!(
+        "real_time_loops",
+        "Loops at real-time priority on every processor.",
+        Brief,
+        Fail,
+        ["did not end within its limit"],
+        |s, _| {
+            for _ in 0..2 {
+                spawn(|| {
+                    let _ = real_time(99);
+                    spin();
+                    0
+                })
+                .or_broken("fork")?;
+            }
+            real_time(99).or_broken("sched_setscheduler")?;
+            open_end(s, "loop(SCHED_FIFO)", spin)
+        }
+    ),
+    ending!(
+        "covers_file_systems",
+        "The case mounts over /proc, /dev and debugfs.",
+        Brief,
+        Fail,
+        ["left behind", "mount"],
+        |s, _| {
+            for target in ["/sys/kernel/debug", "/dev", "/proc"] {
+                let done = s.call(
+                    format!("mount(tmpfs, {target})"),
+                    |()| "ok".into(),
+                    || mount(Some("tmpfs"), target, Some("tmpfs"), MsFlags::empty(), None::<&str>),
+                );
+                s.equal("it is covered", done, Ok(()));
+            }
+            Ok(())
+        }
+    ),
+    ending!(
+        "covers_file_systems_and_dies",
+        "The same, and the case is killed before it could undo anything.",
+        Brief,
+        Fail,
+        ["SIGKILL"],
+        |s, _| {
+            mount(Some("tmpfs"), "/dev", Some("tmpfs"), MsFlags::empty(), None::<&str>).or_broken("mount")?;
+            open_end(s, "raise(SIGKILL)", || _ = raise(Signal::SIGKILL))
+        }
+    ),
+    ending!(
+        "floods_the_kernel_log",
+        "The case writes to the kernel's log without end.",
+        Brief,
+        Fail,
+        ["did not end within its limit"],
+        |s, _| {
+            let log = File::options().write(true).open("/dev/kmsg").or_broken("/dev/kmsg")?;
+            open_end(s, "write(/dev/kmsg, without end)", || {
+                let line = format!("<13>{}\n", "flood ".repeat(40));
+                loop {
+                    let _ = (&log).write(line.as_bytes());
+                }
+            })
+        }
+    ),
+    ending!(
+        "floods_the_channel",
+        "The case writes down notes without end.",
+        Brief,
+        Fail,
+        ["did not end within its limit"],
+        |s: &mut Steps, _: Exporter| {
+            let text = "flood ".repeat(100);
+            loop {
+                s.note(&text);
+            }
+        }
+    ),
+];
+
+fn open_end(s: &mut Steps, text: &str, act: impl FnOnce()) -> Step {
+    let _ = s.call(
+        text,
+        |()| "it came to an end".into(),
+        || {
+            act();
+            Ok(())
+        },
+    );
+    Err(Stop::Broken("what has no end has ended".into()))
+}
+
+fn bomb() -> i32 {
+    let _ = (setsid(), nix::sys::prctl::set_pdeathsig(None));
+    loop {
+        let _ = spawn(bomb);
+    }
+}
+
+fn hog() {
+    let mut taken = Vec::new();
+    while let Ok(mapping) = memory::anonymous(256 * PAGE, nix::libc::PROT_READ | nix::libc::PROT_WRITE) {
+        (0..256).for_each(|page| mapping.write(page * PAGE, 1));
+        taken.push(mapping);
+    }
+}
+
+fn fill(s: &mut Steps, _exporter: Exporter) -> Step {
+    let mut file = File::create("/tmp/full").or_broken("/tmp/full")?;
+    let chunk = vec![1u8; 256 * PAGE];
+    let refused = loop {
+        if let Err(error) = file.write_all(&chunk) {
+            break error;
+        }
+    };
+    s.check("there is always room", false, refused);
+    s.check("the file is there", fs::metadata("/tmp/full").is_ok(), "it is not");
+    Ok(())
+}
