@@ -34,15 +34,16 @@
 
 #include "internal.h"
 
-/* Keeps the compiler from seeing what happens to a pointer. */
-#define dbc_opaque(pointer)	OPTIMIZER_HIDE_VAR(pointer)
+/* Keeps the compiler from knowing a value. */
+#define dbc_opaque(value)	OPTIMIZER_HIDE_VAR(value)
 
 /* noinline, so that a report names the fault by its function. */
 #define FAULT(name)	static noinline int dbc_fault_##name(int fd)
 
+/* Committed by callbacks too, so it must not sleep. */
 FAULT(use_after_free)
 {
-	char *object = kmalloc(64, GFP_KERNEL);
+	char *object = kmalloc(64, GFP_ATOMIC);
 
 	if (!object)
 		return -ENOMEM;
@@ -116,16 +117,16 @@ FAULT(divide_by_zero)
 {
 	int zero = 0;
 
+	dbc_opaque(fd);
 	dbc_opaque(zero);
-	return 1 / zero;
+	return fd / zero;
 }
 
 FAULT(refcount_underflow)
 {
 	refcount_t count = REFCOUNT_INIT(0);
 
-	refcount_dec(&count);
-	return 0;
+	return refcount_dec_and_test(&count);
 }
 
 FAULT(list_corruption)
@@ -217,8 +218,16 @@ FAULT(loop_with_interrupts_off)
 	return 0;
 }
 
+static void dbc_nothing(struct rcu_head *head)
+{
+}
+
 FAULT(loop_in_rcu)
 {
+	static struct rcu_head head;
+
+	/* Somebody has to wait for the end of this section. */
+	call_rcu(&head, dbc_nothing);
 	rcu_read_lock();
 	dbc_loop();
 	return 0;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::errno::Errno;
 
 use crate::kernel_log::Noticed;
-use crate::protocol::{Line, Record};
+use crate::protocol::{Line, Record, TORN};
 use crate::uapi::memory;
 use crate::uapi::port::SerialPort;
 
@@ -42,6 +42,11 @@ impl Channel {
         for Noticed { number, us, line, .. } in noticed {
             self.send(Record::Complaint { number: *number, us: *us, line: line.clone() });
         }
+    }
+
+    /// Ends what a process may have left of a record when it was killed, and says so.
+    pub fn mend(&self) {
+        self.port.write(&[TORN, b'\n']);
     }
 
     /// Writes bytes that are no record: for proving that the host notices.

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 /// Version of this protocol. Host and guest are built from one checkout; a difference means a stale guest binary.
 pub const VERSION: u32 = 3;
 
+/// Ends a line that the guest knows to be a piece of a record, or nothing: the process that wrote it was killed. The
+/// record's number is gone with it. A control character, which JSON never holds as such.
+pub const TORN: u8 = 0x18;
+
 /// Names one planned run of a case: `rights/derive_table@system-heap`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -142,6 +142,9 @@ impl<'a> Runner<'a> {
             Ok(farewell) => farewell,
             Err(errno) => return (broken(format!("running the case's process: {errno}")), None),
         };
+        if !matches!(farewell.ending, Ending::Exited(_)) {
+            self.channel.mend();
+        }
         let outcome = match farewell.ending {
             // Not where a stuck process may hold the other end of the pipe for ever.
             Ending::Exited(DELIVERED) if !farewell.stuck => {

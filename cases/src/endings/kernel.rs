@@ -113,7 +113,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         "A reference count drops below zero.",
         Brief,
         Fail,
-        ["refcount_t: ", "dbc_fault_refcount_underflow"],
+        ["refcount_t: underflow", "dbc_fault_refcount_underflow"],
         |s, _| { fault(s, "refcount_underflow") }
     ),
     ending!(
@@ -172,12 +172,12 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["INFO: task", "blocked for more than"],
         |s, _| { fault(s, "wait_for_ever") }
     ),
-    ending!("loop", "The kernel loops in silence.", Brief, Fail, ["dbc_fault_loop"], |s, _| fault(s, "loop")),
+    ending!("loop", "The kernel loops in silence.", Brief, FailOrLost, ["dbc_fault_loop"], |s, _| fault(s, "loop")),
     ending!(
         "loop_with_interrupts_off",
         "The kernel loops with interrupts off.",
         Brief,
-        Fail,
+        FailOrLost,
         ["dbc_fault_loop_with_interrupts_off"],
         |s, _| { fault(s, "loop_with_interrupts_off") }
     ),
@@ -192,9 +192,9 @@ pub(super) const ENDINGS: &[Ending] = &[
     ending!(
         "rcu_stall",
         "The kernel loops where RCU has to wait for it.",
-        Detectors,
+        Stalls,
         Fail,
-        ["rcu", "dbc_fault_loop_in_rcu"],
+        ["rcu: INFO: ", "stall", "dbc_fault_loop_in_rcu"],
         |s, _| { fault(s, "loop_in_rcu") }
     ),
     ending!("loop_everywhere", "Every processor loops with interrupts off.", Brief, Lost, ["dbc_loop_here"], |s, _| {

@@ -13,7 +13,7 @@ pub(super) const ENDINGS: &[Ending] = &[
     ending!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a word"], |s, _| {
         leave(s, "RB_AUTOBOOT", RebootMode::RB_AUTOBOOT)
     }),
-    ending!("halt", "The case halts the machine.", Brief, Lost, ["silent"], |s, _| {
+    ending!("halt", "The case halts the machine.", Brief, Lost, ["the guest did not end it"], |s, _| {
         leave(s, "RB_HALT_SYSTEM", RebootMode::RB_HALT_SYSTEM)
     }),
     ending!("sysrq_crash", "The case asks the kernel to crash.", Brief, Fail, ["Kernel panic", "sysrq"], |s, _| {

@@ -27,15 +27,18 @@ pub enum Expected {
     Broken,
     /// The guest went away.
     Lost,
+    /// One of the two, depending on the processor that the fault is on: the runner's own clock may hang with it.
+    FailOrLost,
 }
 
 impl Expected {
-    /// The word that reports use for it.
+    /// The word that reports use for it, or several.
     pub fn word(self) -> &'static str {
         match self {
             Expected::Fail => "FAIL",
             Expected::Broken => "BROKEN",
             Expected::Lost => "LOST",
+            Expected::FailOrLost => "FAIL LOST",
         }
     }
 }
@@ -49,6 +52,8 @@ pub enum Setting {
     Patient,
     /// The kernel's own detectors of hangs, set to a few seconds.
     Detectors,
+    /// The same, with time for RCU, which under lockdep adds five seconds to what it is set to (kernel/rcu/tree_stall.h).
+    Stalls,
 }
 
 /// One way in which a guest can end.

@@ -25,7 +25,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         "The case stops the first process as a debugger does.",
         Brief,
         Lost,
-        ["silent"],
+        ["the guest did not end it"],
         |s, _| {
             let init = Pid::from_raw(1);
             ptrace::attach(init).or_broken("ptrace")?;

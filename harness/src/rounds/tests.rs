@@ -19,7 +19,7 @@ fn unrun() -> Verdict {
 fn case(verdict: Verdict, noted: &str) -> CaseVerdict {
     let key = CaseKey::new("rights/derive_table", "udmabuf");
     let steps = vec![Step::Note(noted.into())];
-    let run = CaseRun { key: key.clone(), steps, outcome: Some(Outcome::Pass), ms: 1 };
+    let run = CaseRun { key: key.clone(), steps, outcome: Some(Outcome::Pass), ms: 1, oddities: Vec::new() };
     let run = (!is_unrun(&verdict)).then_some(run);
     CaseVerdict {
         key,

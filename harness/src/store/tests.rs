@@ -132,6 +132,10 @@ fn a_flipped_byte_is_found_by_its_sum() {
     assert!(store.sound("images", "a", Depth::Sizes).unwrap().is_some());
     assert_eq!(store.sound("images", "a", Depth::Hashes).unwrap(), None);
     assert_eq!(store.entry("images", "a"), None);
+    store.publish_with_manifest("images", "a", write("kernel")).unwrap();
+    fs::write(dir.join("file"), "kernal").unwrap();
+    store.publish_with_manifest("images", "a", write("kernel")).unwrap();
+    assert_eq!(fs::read_to_string(dir.join("file")).unwrap(), "kernel");
 }
 
 #[test]

@@ -8,9 +8,8 @@ use cases::endings::{self, Ending, Setting};
 use cases::protocol::{CaseKey, Record};
 use harness::boot_plan::BootPlan;
 use harness::error::{Blame, Error, Result, io};
-use harness::guest::{self, Observer, Patience};
+use harness::guest::{self, Patience};
 use harness::kbuild::KIND;
-use harness::process::group_alive;
 use harness::progress::Progress;
 use harness::recording::Recording;
 use harness::session::GuestRun;
@@ -80,7 +79,7 @@ pub static ENDINGS: &[HostEnding] = &[
         name: "qemu_stopped",
         claim: "QEMU is stopped while a case runs.",
         expected: "LOST",
-        words: &["silent", "during loop"],
+        words: &["the guest did not end it", "during loop"],
         act: Act::Signal(Signal::SIGSTOP),
     },
     HostEnding {
@@ -101,7 +100,7 @@ pub static ENDINGS: &[HostEnding] = &[
         name: "hang_at_boot",
         claim: "The kernel loops while it boots.",
         expected: "LOST",
-        words: &["silent", "booting", "dbc_fault_loop_with_interrupts_off"],
+        words: &["said nothing", "booting", "dbc_fault_loop_with_interrupts_off"],
         act: Act::Append(&["dmabuf_conformance.at_boot=loop_with_interrupts_off"]),
     },
     HostEnding {
@@ -216,9 +215,17 @@ pub fn row(lab: &Lab, ending: &HostEnding) -> Result<Row> {
     match &ending.act {
         Act::Signal(signal) => {
             let plan = [victim.key(), victim.after_key()];
-            let mut hand = Hand { signal: Some(*signal), clock: Clock::default() };
-            let guests = lab.session(&dir, Setting::Brief, Vec::new(), &plan, &mut hand)?;
-            judged(lab, ending, victim, true, &guests, &hand.clock)
+            let mut clock = Clock::new(&dir);
+            let mut signal = Some(*signal);
+            let guests = lab.session(&dir, Setting::Brief, &plan, |record| {
+                clock.record(record);
+                if matches!(record, Record::Call { .. })
+                    && let (Some(signal), Some(qemu)) = (signal.take(), clock.latest())
+                {
+                    let _ = killpg(Pid::from_raw(qemu as i32), signal);
+                }
+            })?;
+            judged(lab, ending, victim, true, &guests, &mut clock)
         }
         Act::Append(words) => {
             let mut boot = lab.boot(&dir, &[victim.after_key()])?;
@@ -236,35 +243,36 @@ pub fn row(lab: &Lab, ending: &HostEnding) -> Result<Row> {
             if *moment == Moment::Before {
                 spoil()?;
             }
-            let mut clock = Clock::default();
-            let mut on_record = |record: &Record| {
+            let mut clock = Clock::new(&dir);
+            let start = Instant::now();
+            let ran = guest::run(&boot, patience(lab), |record| {
+                clock.record(record);
                 if *moment == Moment::Within && matches!(record, Record::Begin { .. }) {
                     let _ = spoil();
                 }
-            };
-            let start = Instant::now();
-            let ran = guest::run(&boot, patience(lab), &mut Both(&mut clock, &mut on_record));
-            Ok(ended_early(ending, ran.map(drop), start.elapsed(), &clock))
+            });
+            Ok(ended_early(ending, ran.map(drop), start.elapsed(), &mut clock))
         }
         Act::Image(act) => image(lab, ending, &dir, *act),
     }
 }
 
 fn boots(lab: &Lab, ending: &HostEnding, victim: &Ending, boot: &BootPlan) -> Result<Row> {
-    let mut clock = Clock::default();
+    let mut clock = Clock::new(&boot.dir);
     let start = Instant::now();
-    match guest::run(boot, patience(lab), &mut clock) {
+    match guest::run(boot, patience(lab), |record| clock.record(record)) {
         Ok(recording) => {
-            let guests = [GuestRun { recording, planned: vec![victim.after_key()] }];
-            judged(lab, ending, victim, false, &guests, &clock)
+            let guests = [GuestRun { recording, planned: vec![victim.after_key()], halt: None }];
+            judged(lab, ending, victim, false, &guests, &mut clock)
         }
-        Err(error) => Ok(ended_early(ending, Err(error), start.elapsed(), &clock)),
+        Err(error) => Ok(ended_early(ending, Err(error), start.elapsed(), &mut clock)),
     }
 }
 
 /// A guest that hangs while it boots says nothing; how long others take tells how long to wait for it.
 fn patience(lab: &Lab) -> Patience {
-    Patience { boot: lab.plain * 4 + Duration::from_secs(2), ..lab.patience() }
+    let boot = lab.plain * 3 + Duration::from_secs(1);
+    Patience { firmware: boot, kernel: boot, boot: boot * 2, ..lab.patience() }
 }
 
 fn judged(
@@ -273,7 +281,7 @@ fn judged(
     victim: &Ending,
     within: bool,
     guests: &[GuestRun],
-    clock: &Clock,
+    clock: &mut Clock,
 ) -> Result<Row> {
     let (key, after) = (victim.key(), victim.after_key());
     // Where no case was to be disturbed, the plain one is the one that suffers.
@@ -281,18 +289,18 @@ fn judged(
     let (name, claim) = (ending.name, ending.claim.to_string());
     let mut row =
         judge(lab, &What { name, claim, expected: ending.expected, words: ending.words, key, after }, guests, clock)?;
-    row.wrong.extend(left(clock));
+    row.wrong.extend(clock.left());
     Ok(row)
 }
 
 /// A run that ends with an error of its own: with whose fault it is, and what to do.
-fn ended_early(ending: &HostEnding, ran: Result<()>, took: Duration, clock: &Clock) -> Row {
+fn ended_early(ending: &HostEnding, ran: Result<()>, took: Duration, clock: &mut Clock) -> Row {
     let (verdict, exit_code, text) = match ran {
         Ok(()) => ("none", None, String::new()),
         Err(error) => ("error", Some(error.exit_code().number()), error.to_string()),
     };
     let mut wrong = differences(ending, verdict, &text);
-    wrong.extend(left(clock));
+    wrong.extend(clock.left());
     row_of(ending, verdict, exit_code, took, &text, wrong)
 }
 
@@ -326,11 +334,6 @@ fn row_of(
     }
 }
 
-fn left(clock: &Clock) -> Vec<String> {
-    let left = clock.qemus().filter(|qemu| group_alive(*qemu));
-    left.map(|qemu| format!("process {qemu} is still there")).collect()
-}
-
 /// Damages a copy of the image in a cache of its own, and asks that cache for it as every run does.
 fn image(lab: &Lab, ending: &HostEnding, dir: &Path, act: fn(&Path) -> std::io::Result<()>) -> Result<Row> {
     let said = Said::default();
@@ -360,40 +363,6 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn copy_half(from: &Path, to: &Path) -> Result<()> {
     let bytes = fs::read(from).map_err(|error| io(&error, "reading", from))?;
     fs::write(to, &bytes[..bytes.len() / 2]).map_err(|error| io(&error, "writing", to))
-}
-
-/// Sends a signal to QEMU as soon as a step is open.
-struct Hand {
-    signal: Option<Signal>,
-    clock: Clock,
-}
-
-impl Observer for Hand {
-    fn started(&mut self, qemu: u32) {
-        self.clock.started(qemu);
-    }
-
-    fn record(&mut self, record: &Record) {
-        self.clock.record(record);
-        if matches!(record, Record::Call { .. })
-            && let (Some(signal), Some(qemu)) = (self.signal.take(), self.clock.qemus().last())
-        {
-            signal_group(qemu, signal);
-        }
-    }
-}
-
-struct Both<'a, F>(&'a mut Clock, &'a mut F);
-
-impl<F: FnMut(&Record)> Observer for Both<'_, F> {
-    fn started(&mut self, qemu: u32) {
-        self.0.started(qemu);
-    }
-
-    fn record(&mut self, record: &Record) {
-        self.0.record(record);
-        (self.1)(record);
-    }
 }
 
 /// Collects what the cache tells a person.

@@ -9,15 +9,16 @@ use cases::endings::{self, Setting};
 use cases::need::Need;
 use cases::protocol::{CaseKey, Outcome, Record};
 use cases::runner::LIMIT;
-use harness::boot_plan::{Accel, BootPlan};
+use harness::accel::Accel;
+use harness::boot_plan::BootPlan;
 use harness::error::{Blame, Error, Result, io};
 use harness::expectation::Expectations;
-use harness::guest::{Observer, Patience};
+use harness::guest::Patience;
 use harness::initramfs::{GuestBinary, Initramfs};
 use harness::kbuild::KernelImage;
 use harness::report::{style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Timing};
-use harness::session::{GuestRun, Judged, Session, judge_all};
+use harness::session::{GuestRun, Judged, Options, Session, judge_all};
 use harness::transcript::Transcript;
 use harness::verdict::{CaseVerdict, Verdict};
 
@@ -58,7 +59,7 @@ impl Lab {
         let first = endings::all().next().ok_or_else(|| Error::new(Blame::Internal, "there are no endings"))?;
         let start = Instant::now();
         let plan = [first.after_key()];
-        let guests = lab.session(&lab.room()?, Setting::Brief, Vec::new(), &plan, &mut |_: &Record| {})?;
+        let guests = lab.session(&lab.room()?, Setting::Brief, &plan, |_| {})?;
         let verdict = lab.judge(&plan[0], &guests)?.verdicts.remove(0);
         lab.plain = start.elapsed();
         match held(&verdict) {
@@ -92,13 +93,14 @@ impl Lab {
         &self,
         dir: &Path,
         setting: Setting,
-        append: Vec<String>,
         plan: &[CaseKey],
-        observer: &mut impl Observer,
+        on_record: impl FnMut(&Record),
     ) -> Result<Vec<GuestRun>> {
-        let append = append.into_iter().chain(words(setting)).collect();
+        let (append, options) = (words(setting), Options::default());
         let (kernel, patience) = (self.image.vmlinux.as_path(), self.patience());
-        Session { kernel, guest: &self.guest, accel: Accel::Tcg, patience, dir, append }.record(plan, observer)
+        // Emulation on every host: what a processor does when all else fails is then the same everywhere.
+        let accel = Accel::Tcg;
+        Session { kernel, guest: &self.guest, accel, patience, dir, append, options }.record(plan, on_record)
     }
 
     /// The boot of a single guest, to be spoilt.
@@ -114,7 +116,7 @@ impl Lab {
 
     /// How long guests may be silent: less than elsewhere, because here they are silent for good.
     pub fn patience(&self) -> Patience {
-        Patience { grace: Duration::from_secs(6), leave: Duration::from_secs(2), ..Patience::default() }
+        Patience { grace: Duration::from_secs(5), leave: Duration::from_secs(2), ..Patience::default() }
     }
 
     /// Judges one case by the guests given.
@@ -136,6 +138,7 @@ impl Lab {
             guests: 1,
             timing: Timing::default(),
             interrupted: false,
+            rounds: None,
         }
     }
 }
@@ -177,10 +180,10 @@ pub fn last_case(guest: &GuestRun) -> Option<CaseKey> {
 fn words(setting: Setting) -> Vec<String> {
     let limit = |ms: u32| format!("{LIMIT}={ms}");
     match setting {
-        Setting::Brief => vec![limit(2000)],
+        Setting::Brief => vec![limit(1500)],
         Setting::Patient => vec![limit(30_000)],
-        Setting::Detectors => [
-            limit(4000),
+        Setting::Detectors | Setting::Stalls => [
+            limit(if setting == Setting::Stalls { 9000 } else { 4000 }),
             "sysctl.kernel.watchdog_thresh=1".into(),
             "sysctl.kernel.hung_task_timeout_secs=1".into(),
             // Seconds; the kernel takes no less.

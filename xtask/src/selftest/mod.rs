@@ -38,7 +38,7 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     let chosen = select(&args.filters)?;
     if args.list {
         for (name, claim, expected) in &chosen {
-            println!("{name:<30} {expected:<7} {claim}");
+            println!("{name:<30} {expected:<9} {claim}");
         }
         return Ok(ExitCode::AsExpected);
     }
@@ -119,7 +119,7 @@ fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)
 /// The work, the longest pieces first.
 fn jobs(chosen: &impl Fn(&str) -> bool) -> Vec<Job> {
     let mut jobs = Vec::new();
-    for setting in [Setting::Detectors, Setting::Patient, Setting::Brief] {
+    for setting in [Setting::Stalls, Setting::Detectors, Setting::Patient, Setting::Brief] {
         let fit = endings::all().filter(|ending| ending.setting == setting && chosen(ending.name()));
         let fit: Vec<&Ending> = fit.collect();
         jobs.extend(fit.chunks(BATCH).map(|endings| Job::Guests(setting, endings.to_vec())));
