@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol. Host and guest are built from one checkout; a difference means a stale guest binary.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Ends a line that the guest knows to be a piece of a record, or nothing: the process that wrote it was killed. The
 /// record's number is gone with it. A control character, which JSON never holds as such.

@@ -31,6 +31,7 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     if !args.no_kernel {
         checks.push(("conformance with the reference series", cmd!(shell, "cargo xtask test --timings")));
         checks.push(("conformance without any series", cmd!(shell, "cargo xtask test --series none")));
+        checks.push(("every known ending of a guest is noticed", cmd!(shell, "cargo xtask selftest")));
         checks.push((
             "wrong implementations are caught",
             cmd!(shell, "cargo test --quiet --package xtask --test kernel -- --include-ignored --test-threads 1"),

@@ -124,6 +124,18 @@ fn a_kernel_that_does_not_compile_exits_with_21_and_shows_the_line() {
 }
 
 #[test]
+#[ignore = "builds kernels"]
+fn only_the_kernel_for_the_selftest_has_faults() {
+    for (flavour, has) in [("sanitized", false), ("faults", true)] {
+        let ran = xtask_with_kernels(&["build", "--flavour", flavour]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let map = fs::read_to_string(Path::new(ran.stdout.trim()).with_file_name("System.map")).unwrap();
+        assert_eq!(map.contains("dbc_fault_"), has, "{flavour}");
+        assert!(map.contains(" dbc_init"), "{flavour} has no test importer");
+    }
+}
+
+#[test]
 #[ignore = "configures a kernel"]
 fn an_option_that_falls_away_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::Pid;
 
 use super::{Ending, ending};
 use crate::exporter::Exporter;
@@ -172,14 +174,14 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["INFO: task", "blocked for more than"],
         |s, _| { fault(s, "wait_for_ever") }
     ),
-    ending!("loop", "The kernel loops in silence.", Brief, FailOrLost, ["dbc_fault_loop"], |s, _| fault(s, "loop")),
+    ending!("loop", "The kernel loops in silence.", Brief, Fail, ["dbc_fault_loop"], |s, _| fault_alone(s, "loop")),
     ending!(
         "loop_with_interrupts_off",
         "The kernel loops with interrupts off.",
         Brief,
         FailOrLost,
         ["dbc_fault_loop_with_interrupts_off"],
-        |s, _| { fault(s, "loop_with_interrupts_off") }
+        |s, _| { fault_alone(s, "loop_with_interrupts_off") }
     ),
     ending!(
         "soft_lockup",
@@ -187,7 +189,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         Detectors,
         Fail,
         ["soft lockup", "dbc_fault_loop_without_preemption"],
-        |s, _| { fault(s, "loop_without_preemption") }
+        |s, _| { fault_alone(s, "loop_without_preemption") }
     ),
     ending!(
         "rcu_stall",
@@ -195,7 +197,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         Stalls,
         Fail,
         ["rcu: INFO: ", "stall", "dbc_fault_loop_in_rcu"],
-        |s, _| { fault(s, "loop_in_rcu") }
+        |s, _| { fault_alone(s, "loop_in_rcu") }
     ),
     ending!("loop_everywhere", "Every processor loops with interrupts off.", Brief, Lost, ["dbc_loop_here"], |s, _| {
         fault(s, "loop_everywhere")
@@ -280,6 +282,23 @@ fn fault(s: &mut Steps, name: &str) -> Step {
     let done = s.call(format!("fault({name})"), |()| "ok".into(), || ask(name));
     s.check("the kernel has such a fault", done != Err(Errno::ENOENT) && done != Err(Errno::EIO), "it has not");
     Ok(())
+}
+
+/// Commits a fault on a processor that nothing else needs: what the fault then keeps from running is always the same.
+fn fault_alone(s: &mut Steps, name: &str) -> Step {
+    let only = |number| {
+        let mut set = CpuSet::new();
+        set.set(number).map(|()| set)
+    };
+    let (first, second) = (only(0).or_broken("processor 0")?, only(1).or_broken("processor 1")?);
+    for entry in fs::read_dir("/proc").or_broken("/proc")?.flatten() {
+        if let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+            // Threads of the kernel that belong to one processor cannot be moved, and need not be.
+            let _ = sched_setaffinity(Pid::from_raw(pid), &first);
+        }
+    }
+    sched_setaffinity(Pid::from_raw(0), &second).or_broken("sched_setaffinity")?;
+    fault(s, name)
 }
 
 fn ask(request: &str) -> nix::Result<()> {

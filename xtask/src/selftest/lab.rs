@@ -116,7 +116,7 @@ impl Lab {
 
     /// How long guests may be silent: less than elsewhere, because here they are silent for good.
     pub fn patience(&self) -> Patience {
-        Patience { grace: Duration::from_secs(5), leave: Duration::from_secs(2), ..Patience::default() }
+        Patience { grace: Duration::from_secs(4), leave: Duration::from_secs(2), ..Patience::default() }
     }
 
     /// Judges one case by the guests given.
@@ -183,7 +183,7 @@ fn words(setting: Setting) -> Vec<String> {
         Setting::Brief => vec![limit(1500)],
         Setting::Patient => vec![limit(30_000)],
         Setting::Detectors | Setting::Stalls => [
-            limit(if setting == Setting::Stalls { 9000 } else { 4000 }),
+            limit(if setting == Setting::Stalls { 9000 } else { 3500 }),
             "sysctl.kernel.watchdog_thresh=1".into(),
             "sysctl.kernel.hung_task_timeout_secs=1".into(),
             // Seconds; the kernel takes no less.
