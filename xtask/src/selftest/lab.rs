@@ -11,6 +11,7 @@ use cases::protocol::{CaseKey, Outcome, Record};
 use cases::runner::LIMIT;
 use harness::accel::Accel;
 use harness::boot_plan::BootPlan;
+use harness::complaint::allow::AllowList;
 use harness::error::{Blame, Error, Result, io};
 use harness::expectation::Expectations;
 use harness::guest::Patience;
@@ -18,7 +19,7 @@ use harness::initramfs::{GuestBinary, Initramfs};
 use harness::kbuild::KernelImage;
 use harness::report::{style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Timing};
-use harness::session::{GuestRun, Judged, Options, Session, judge_all};
+use harness::session::{GuestRun, Judged, Options, Session, Yardstick, judge_all};
 use harness::transcript::Transcript;
 use harness::verdict::{CaseVerdict, Verdict};
 
@@ -125,7 +126,10 @@ impl Lab {
     /// As [`judge_all`].
     pub fn judge(&self, key: &CaseKey, guests: &[GuestRun]) -> Result<Judged> {
         // There are no transcripts to compare with.
-        judge_all(std::slice::from_ref(key), guests, &self.met, &Expectations::new(self.dir.path()))
+        // Nothing is excused here, and no transcript is reviewed.
+        let expectations = Expectations::new(self.dir.path());
+        let yardstick = Yardstick { met: &self.met, expectations: &expectations, allowed: &AllowList::default() };
+        judge_all(std::slice::from_ref(key), guests, yardstick)
     }
 
     /// The report that `cargo xtask test` would have made.
