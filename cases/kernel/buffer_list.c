@@ -130,6 +130,52 @@ u32 dbc_list_length(void)
 	return count;
 }
 
+/* Without the reservation lock: the list is read as warily as that of buffers. */
+u32 dbc_count_attachments(struct dma_buf *dmabuf)
+{
+	struct list_head *head = &dmabuf->attachments, *entry = head, *next, *back;
+	u32 count;
+
+	for (count = 0; count < DBC_LIST_MAX; count++) {
+		if (!dbc_peek(next, &entry->next) || !dbc_peek(back, &next->prev) ||
+		    back != entry)
+			return DBC_CORRUPT;
+		if (next == head)
+			return count;
+		entry = next;
+	}
+	return DBC_CORRUPT;
+}
+
+u32 dbc_list_attachments(void)
+{
+	struct list_head *entry, *next;
+	u32 total = 0, steps, count;
+
+	if (!dbc_list_head)
+		return DBC_UNKNOWN;
+	if (!dbc_list_lock())
+		return DBC_BUSY;
+	/* Sound before it is followed; it does not change while it is locked. */
+	count = dbc_list_walk(NULL);
+	entry = dbc_list_head;
+	for (steps = 0; count < DBC_BUSY && steps < count; steps++) {
+		u32 attachments;
+
+		if (!dbc_peek(next, &entry->next))
+			break;
+		attachments = dbc_count_attachments(container_of(next, struct dma_buf, list_node));
+		if (attachments >= DBC_BUSY) {
+			count = attachments;
+			break;
+		}
+		total += attachments;
+		entry = next;
+	}
+	mutex_unlock(dbc_list_mutex);
+	return count < DBC_BUSY ? total : count;
+}
+
 u32 dbc_list_count(struct dbc_tracker *tracker, bool alive)
 {
 	u32 count;

@@ -26,7 +26,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define DBC_ABI_VERSION		1
+#define DBC_ABI_VERSION		2
 #define DBC_DEVICE_NAME		"dmabuf-conformance"
 
 /* Names that SYNC_IOC_FILE_INFO and bufinfo show for the device's fences. */
@@ -166,6 +166,21 @@ struct dbc_file_facts {
  * @tracked_alive: of these, how many belong to a buffer not released yet
  * @handles: importer handles not put yet
  * @fences: fences of this device not freed yet, whoever holds them
+ * @attachments: attachments of all listed buffers together; one that nobody
+ *               gave a list of them has none
+ * @attachments_lost: attachments that tracked buffers still had when their
+ *                    release was called, since boot
+ * @pinned: pages that somebody pinned and did not release (udmabuf does)
+ * @other_pages: pages in use that are none of slab, page cache, anonymous
+ *               memory, page table, vmalloc, kernel stack or per-CPU memory: what
+ *               drivers took from the page allocator (the system heap does)
+ * @slab_pages: pages of all slab caches, which is what files are made of
+ * @pages_kept: pages that the system heap did not give back when tracked
+ *              buffers of its were released, since boot
+ *
+ * @attachments may be %DBC_UNKNOWN, %DBC_CORRUPT or %DBC_BUSY. @other_pages is
+ * exact only while nothing else runs, and holds what the kernel's own
+ * bookkeeping takes (stack depot, shadow of vmalloc), which grows now and then.
  */
 struct dbc_totals {
 	__u32 listed;
@@ -174,6 +189,12 @@ struct dbc_totals {
 	__u32 tracked_alive;
 	__u32 handles;
 	__u32 fences;
+	__u32 attachments;
+	__u32 attachments_lost;
+	__u32 pinned;
+	__u32 other_pages;
+	__u32 slab_pages;
+	__u32 pages_kept;
 };
 
 /**
@@ -312,6 +333,8 @@ struct dbc_export {
 #define DBC_TOTALS	_IOR(DBC_IOC_MAGIC, 0x04, struct dbc_totals)
 /* Returns once deferred file releases and RCU callbacks have run. */
 #define DBC_DRAIN	_IO(DBC_IOC_MAGIC, 0x05)
+/* The same, and the kernel gives back what it keeps of dead vmalloc areas. */
+#define DBC_PURGE	_IO(DBC_IOC_MAGIC, 0x06)
 
 #define DBC_IMPORT	_IOWR(DBC_IOC_MAGIC, 0x10, struct dbc_import)
 /*

@@ -114,6 +114,8 @@ struct dbc_handle {
 extern struct device *dbc_device;
 extern atomic_t dbc_trackers;
 extern atomic_t dbc_tracked_alive;
+extern atomic_t dbc_attachments_lost;
+extern atomic_t dbc_pages_kept;
 extern atomic_t dbc_handles;
 extern atomic_t dbc_fences;
 
@@ -132,6 +134,16 @@ void dbc_list_init(void);
 bool dbc_list_found(void);
 u32 dbc_list_length(void);
 u32 dbc_list_count(struct dbc_tracker *tracker, bool alive);
+u32 dbc_list_attachments(void);
+u32 dbc_count_attachments(struct dma_buf *dmabuf);
+
+struct dbc_held_pages;
+
+struct dbc_held_pages *dbc_hold_pages(struct dma_buf *dmabuf, const struct dma_buf_ops *ops);
+u32 dbc_let_pages_go(struct dbc_held_pages *held);
+u32 dbc_pinned_pages(void);
+u32 dbc_other_pages(void);
+u32 dbc_slab_pages(void);
 
 u32 dbc_peek_file_refs(struct file *file);
 u32 dbc_primary_refs(struct dbc_tracker *tracker);

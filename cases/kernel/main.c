@@ -11,6 +11,7 @@
 #include <linux/platform_device.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "internal.h"
 
@@ -28,6 +29,12 @@ static int dbc_totals(struct dbc_context *context, void *arg)
 		.tracked_alive = atomic_read(&dbc_tracked_alive),
 		.handles = atomic_read(&dbc_handles),
 		.fences = atomic_read(&dbc_fences),
+		.attachments = dbc_list_attachments(),
+		.attachments_lost = atomic_read(&dbc_attachments_lost),
+		.pinned = dbc_pinned_pages(),
+		.other_pages = dbc_other_pages(),
+		.slab_pages = dbc_slab_pages(),
+		.pages_kept = atomic_read(&dbc_pages_kept),
 	};
 	return 0;
 }
@@ -47,6 +54,13 @@ static int dbc_drain(struct dbc_context *context, void *arg)
 	return 0;
 }
 
+/* Areas of vmalloc that were given up keep their shadow until somebody does this. */
+static int dbc_purge(struct dbc_context *context, void *arg)
+{
+	vm_unmap_aliases();
+	return dbc_drain(context, arg);
+}
+
 static const struct dbc_request {
 	unsigned int cmd;
 	int (*run)(struct dbc_context *context, void *arg);
@@ -57,6 +71,7 @@ static const struct dbc_request {
 	{ DBC_FILE_FACTS, dbc_file_facts },
 	{ DBC_TOTALS, dbc_totals },
 	{ DBC_DRAIN, dbc_drain },
+	{ DBC_PURGE, dbc_purge },
 	{ DBC_IMPORT, dbc_import },
 	{ DBC_ATTACH, dbc_attach },
 	{ DBC_DETACH, dbc_detach },
@@ -182,7 +197,7 @@ static int __init dbc_init(void)
 	BUILD_BUG_ON(sizeof(struct dbc_info) != 40);
 	BUILD_BUG_ON(sizeof(struct dbc_tracked) != 48);
 	BUILD_BUG_ON(sizeof(struct dbc_file_facts) != 24);
-	BUILD_BUG_ON(sizeof(struct dbc_totals) != 24);
+	BUILD_BUG_ON(sizeof(struct dbc_totals) != 48);
 	BUILD_BUG_ON(sizeof(struct dbc_map) != 24);
 	BUILD_BUG_ON(sizeof(struct dbc_rw) != 32);
 	BUILD_BUG_ON(sizeof(struct dbc_add_fence) != 32);

@@ -16,6 +16,8 @@
 
 atomic_t dbc_trackers;
 atomic_t dbc_tracked_alive;
+atomic_t dbc_attachments_lost;
+atomic_t dbc_pages_kept;
 
 /* One buffer may be tracked by two contexts at once. */
 static DEFINE_MUTEX(dbc_track_mutex);
@@ -104,6 +106,8 @@ u32 dbc_primary_refs(struct dbc_tracker *tracker)
 static void dbc_release_wrapper(struct dma_buf *dmabuf)
 {
 	struct dbc_tracker *tracker = container_of(dmabuf->ops, struct dbc_tracker, ops);
+	struct dbc_held_pages *held;
+	u32 attachments;
 	bool first;
 
 	spin_lock(&tracker->lock);
@@ -116,8 +120,13 @@ static void dbc_release_wrapper(struct dma_buf *dmabuf)
 	wait_event(tracker->idle, dbc_tracker_idle(tracker));
 	tracker->on_list_at_release = dbc_list_count(tracker, true);
 	tracker->primary_refs_at_release = dbc_primary_refs(tracker);
+	attachments = dbc_count_attachments(dmabuf);
+	if (attachments < DBC_BUSY)
+		atomic_add(attachments, &dbc_attachments_lost);
 	atomic_dec(&dbc_tracked_alive);
+	held = dbc_hold_pages(dmabuf, tracker->original);
 	tracker->original->release(dmabuf);
+	atomic_add(dbc_let_pages_go(held), &dbc_pages_kept);
 	dbc_tracker_put(tracker);
 }
 

@@ -1,38 +1,11 @@
-//! What a case may leave behind for those after it, looked for after each.
+//! What a case may leave in the guest for those after it, looked for after each. What it may leave in the kernel is in
+//! [`crate::ledger`].
 
 use std::fs;
-
-use crate::uapi::importer::{Count, Importer};
 
 /// Where cases put files.
 const SCRATCH: &str = "/tmp";
 const MOUNTS: &str = "/proc/self/mounts";
-
-/// The state of the guest before a case.
-#[derive(Debug)]
-pub struct Before {
-    buffers: Option<Count>,
-    files: Option<u64>,
-}
-
-impl Before {
-    /// Takes stock.
-    pub fn take(importer: Option<&Importer>) -> Self {
-        Before { buffers: buffers(importer), files: open_files() }
-    }
-
-    /// What is left in the kernel that was not there before, in words. To be asked when RCU holds nothing any more.
-    pub fn left(&self, importer: Option<&Importer>) -> Option<String> {
-        if let (Some(before), Some(after)) = (self.buffers, buffers(importer))
-            && before != after
-        {
-            let what = "buffers on the global list after the case's process is gone";
-            return Some(format!("{after} {what}, {before} before it"));
-        }
-        let (before, after) = (self.files?, open_files()?);
-        (after > before).then(|| format!("{} open files that no process holds", after - before))
-    }
-}
 
 /// The mounts that the runner made. A case that changes them leaves another machine to the next.
 #[derive(Debug)]
@@ -62,13 +35,4 @@ pub fn clear_scratch() -> Option<String> {
         })
         .collect();
     (!names.is_empty()).then(|| names.join(", "))
-}
-
-fn buffers(importer: Option<&Importer>) -> Option<Count> {
-    importer.and_then(|importer| importer.totals().ok()).map(|totals| totals.listed)
-}
-
-/// Files that are allocated, whoever holds them: the first number of /proc/sys/fs/file-nr (fs/file_table.c).
-fn open_files() -> Option<u64> {
-    fs::read_to_string("/proc/sys/fs/file-nr").ok()?.split_whitespace().next()?.parse().ok()
 }

@@ -9,6 +9,7 @@
 
 pub mod aftermath;
 pub mod case;
+pub mod catalogue;
 pub mod channel;
 pub mod clause;
 pub mod complaint;
@@ -18,9 +19,11 @@ pub mod fixture;
 pub mod helper;
 pub mod init;
 pub mod kernel_log;
+pub mod ledger;
 pub mod need;
 pub mod protocol;
 pub mod runner;
+pub mod settings;
 pub mod steps;
 pub mod suite;
 pub mod uapi;

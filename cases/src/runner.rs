@@ -3,11 +3,14 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::aftermath::{Before, Mounts, clear_scratch};
+use crate::aftermath::{Mounts, clear_scratch};
 use crate::channel::Channel;
+use crate::fixture::facts::exporters_listed;
 use crate::init::Planned;
 use crate::kernel_log::KernelLog;
+use crate::ledger::Ledger;
 use crate::protocol::{Outcome, Record, begin_mark};
+use crate::settings::Settings;
 use crate::steps::{Steps, Stop};
 use crate::uapi::importer::Importer;
 use crate::uapi::process::{self, Ending, Farewell};
@@ -24,12 +27,18 @@ const NOMINAL_BOOT: Duration = Duration::from_secs(1);
 pub const LIMIT: &str = "case_limit_ms";
 /// What a case process exits with once its outcome is in the pipe.
 const DELIVERED: i32 = 0;
+/// How often the runner waits and looks again before it calls something leaked: the collector of sockets in flight, for
+/// one, works on its own.
+const SECOND_LOOKS: usize = 3;
 
 /// Runs cases in the guest.
 pub struct Runner<'a> {
     channel: &'a Channel,
     log: Option<KernelLog>,
     importer: Option<Importer>,
+    /// Exporters of the buffers that were there before the first case.
+    listed: Vec<String>,
+    settings: Settings,
     limit: Duration,
     stuck: bool,
     mounts: Mounts,
@@ -44,13 +53,23 @@ impl<'a> Runner<'a> {
         let set = std::env::var(LIMIT).ok().and_then(|text| text.parse().ok()).map(Duration::from_millis);
         let limit = set.unwrap_or_else(|| NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)));
         process::come_first();
-        let (log, importer) = (KernelLog::open().ok(), Importer::open().ok());
-        Runner { channel, log, importer, limit, stuck: false, mounts: Mounts::take(), complaint: None }
+        Runner {
+            channel,
+            log: KernelLog::open().ok(),
+            importer: Importer::open().ok(),
+            listed: Vec::new(),
+            settings: Settings::remember(),
+            mounts: Mounts::take(),
+            limit,
+            stuck: false,
+            complaint: None,
+        }
     }
 
     /// Runs the plan and gives back how many cases ended. Stops early when the kernel is no longer to be trusted.
     pub fn run(&mut self, planned: &[Planned]) -> usize {
         let world = World::probe();
+        self.listed = exporters_listed().unwrap_or_default();
         self.listen();
         if let Some(reason) = self.complained("before the first case") {
             self.channel.send(Record::Stop { reason, stuck: false });
@@ -88,11 +107,13 @@ impl<'a> Runner<'a> {
         let outcome = match world.lacks(case.needs) {
             Some((need, why)) => Outcome::Skip { need: need.name().into(), why: why.into() },
             None => {
-                let before = Before::take(self.importer.as_ref());
+                let before = self.ledger();
                 let (outcome, farewell) = self.in_child(|steps| (case.run)(steps, *exporter));
                 stuck = farewell.is_some_and(|farewell| farewell.stuck);
-                let left = self.left(&before, farewell);
-                match left {
+                if farewell.is_none_or(|farewell| farewell.ending != Ending::Exited(DELIVERED)) {
+                    self.settings.restore();
+                }
+                match self.left(before.as_ref(), farewell) {
                     Some(what) if outcome == Outcome::Pass => Outcome::Leaked { what },
                     _ => outcome,
                 }
@@ -106,7 +127,7 @@ impl<'a> Runner<'a> {
 
     /// Waits for what RCU and the work queues still hold, which belongs to this case, complaints included, and gives back
     /// what it left for others.
-    fn left(&self, before: &Before, farewell: Option<Farewell>) -> Option<String> {
+    fn left(&self, before: Option<&Ledger>, farewell: Option<Farewell>) -> Option<String> {
         if farewell.is_some_and(|farewell| farewell.stuck) {
             return Some("a process that does not die".into());
         }
@@ -121,7 +142,7 @@ impl<'a> Runner<'a> {
             .then(|| "a process that went on running".to_string())
             .or(mounts)
             .or(files)
-            .or_else(|| before.left(self.importer.as_ref()))
+            .or_else(|| self.unbalanced(before))
     }
 
     fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> (Outcome, Option<Farewell>) {
@@ -157,6 +178,21 @@ impl<'a> Runner<'a> {
             Ending::TimedOut | Ending::Stuck => Outcome::TimedOut,
         };
         (outcome, Some(farewell))
+    }
+
+    fn ledger(&self) -> Option<Ledger> {
+        self.importer.as_ref().and_then(Ledger::take)
+    }
+
+    /// What the books say that the case left behind, once nothing that is on its way out can still be taken for it.
+    fn unbalanced(&self, before: Option<&Ledger>) -> Option<String> {
+        for _ in 0..SECOND_LOOKS {
+            self.ledger()?.since(before?)?;
+            let _ = self.importer.as_ref()?.purge();
+        }
+        let mut difference = self.ledger()?.since(before?)?;
+        difference.name_exporters(&self.listed);
+        Some(format!("the case's process is gone; {difference}"))
     }
 
     fn mark(&self, text: &str) {

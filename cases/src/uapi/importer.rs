@@ -17,7 +17,7 @@ type Result<T> = std::result::Result<T, Errno>;
 /// Where the device is, once devtmpfs is mounted.
 pub const DEVICE: &str = "/dev/dmabuf-conformance";
 /// The ABI this file was written for; compare with [`Info::abi`].
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// Driver name of the device's fences, as SYNC_IOC_FILE_INFO shows it.
 pub const FENCE_DRIVER: &str = "dmabuf-conformance";
 /// Timeline name of the device's fences.
@@ -47,8 +47,10 @@ mod raw {
     argument!(FileFacts, 24, {
         token: u32, fd: i32, refs: u32, mode: u32, flags: u32, relation: u32,
     });
-    argument!(Totals, 24, {
+    argument!(Totals, 48, {
         listed: u32, contexts: u32, trackers: u32, tracked_alive: u32, handles: u32, fences: u32,
+        attachments: u32, attachments_lost: u32, pinned: u32, other_pages: u32,
+        slab_pages: u32, pages_kept: u32,
     });
     argument!(Import, 8, { fd: i32, handle: u32 });
     argument!(Map, 24, { handle: u32, direction: u32, bytes: u64, segments: u32, reserved: u32 });
@@ -67,6 +69,7 @@ mod raw {
     nix::ioctl_readwrite!(file_facts, MAGIC, 0x03, FileFacts);
     nix::ioctl_read!(totals, MAGIC, 0x04, Totals);
     nix::ioctl_none!(drain, MAGIC, 0x05);
+    nix::ioctl_none!(purge, MAGIC, 0x06);
     nix::ioctl_readwrite!(import, MAGIC, 0x10, Import);
     nix::ioctl_write_ptr!(attach, MAGIC, 0x11, u32);
     nix::ioctl_write_ptr!(detach, MAGIC, 0x12, u32);
@@ -266,6 +269,19 @@ pub struct Totals {
     pub handles: u32,
     /// Fences of the device not freed, whoever holds them.
     pub fences: u32,
+    /// Attachments of all listed buffers.
+    pub attachments: Count,
+    /// Attachments that tracked buffers still had when they were released, since boot.
+    pub attachments_lost: u32,
+    /// Pages pinned and not released: what udmabufs hold.
+    pub pinned: u32,
+    /// Pages that drivers took from the page allocator, such as the system heap, and what the kernel's own bookkeeping
+    /// takes in the same way.
+    pub other_pages: u32,
+    /// Pages of all slab caches: what files are made of.
+    pub slab_pages: u32,
+    /// Pages that the system heap did not give back when tracked buffers of its were released, since boot.
+    pub pages_kept: u32,
 }
 
 /// What mapping for the device gave.
@@ -395,6 +411,12 @@ impl Importer {
             tracked_alive: totals.tracked_alive,
             handles: totals.handles,
             fences: totals.fences,
+            attachments: totals.attachments.into(),
+            attachments_lost: totals.attachments_lost,
+            pinned: totals.pinned,
+            other_pages: totals.other_pages,
+            slab_pages: totals.slab_pages,
+            pages_kept: totals.pages_kept,
         })
     }
 
@@ -403,6 +425,12 @@ impl Importer {
     pub fn drain(&self) -> Result<()> {
         // SAFETY: the request has no argument.
         unsafe { raw::drain(self.0.as_raw_fd()) }.map(drop)
+    }
+
+    /// As [`Importer::drain`]; the kernel gives back what it keeps of dead vmalloc areas, too. Takes longer.
+    pub fn purge(&self) -> Result<()> {
+        // SAFETY: the request has no argument.
+        unsafe { raw::purge(self.0.as_raw_fd()) }.map(drop)
     }
 
     /// Takes a reference on the buffer behind a descriptor.

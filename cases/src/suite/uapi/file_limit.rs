@@ -11,6 +11,7 @@ use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
 use crate::fixture::process::in_child;
 use crate::fixture::watch::Watch;
+use crate::settings::FILE_MAX;
 use crate::steps::{OrBroken, Step, Steps, Stop};
 use crate::uapi::dma_buf::{self, Derive, POISON};
 use crate::uapi::process::Ending;
@@ -21,8 +22,6 @@ crate::case! {
     /// is not bound.
     "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
-
-const FILE_MAX: &str = "/proc/sys/fs/file-max";
 
 /// What the child found wrong, as bits of its exit status.
 const FINDINGS: [(i32, &str, &str); 3] = [
@@ -76,7 +75,7 @@ fn unprivileged(sources: [&Fd; 3]) -> i32 {
     }
 }
 
-/// The limit, put back on drop.
+/// The limit, put back on drop; if this process is killed before that, the runner does it.
 struct Limit {
     old: String,
 }

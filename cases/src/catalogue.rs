@@ -1,0 +1,45 @@
+//! The suite as a table: which case judges which clause, on which exporter, and with what weight.
+
+use std::fmt::Write;
+
+use crate::case::Case;
+use crate::clause::CLAUSES;
+use crate::exporter::Exporter;
+use crate::need::Need;
+use crate::suite::CASES;
+
+/// The table in Markdown, in the order of the contract. `suite` is where the sources of the cases are, as a link from the
+/// page that holds it.
+pub fn table(suite: &str) -> String {
+    let exporters = Exporter::ALL.iter().map(|exporter| exporter.name()).collect::<Vec<_>>();
+    let mut text = format!("| clause | case | judgement | {} | without the patch |\n", exporters.join(" | "));
+    text.push_str(&format!("|---|---|---|{}---|\n", ":-:|".repeat(exporters.len())));
+    for clause in CLAUSES {
+        let mut cases = CASES.iter().filter(|case| case.clause == clause.id).peekable();
+        if cases.peek().is_none() {
+            let _ = writeln!(text, "| {} | | |{} |", clause.id, " |".repeat(exporters.len()));
+        }
+        for case in cases {
+            let id = case.id();
+            let marks = Exporter::ALL.iter().map(|exporter| if case.exporters.contains(exporter) { "●" } else { "" });
+            let marks: Vec<&str> = marks.collect();
+            let _ = writeln!(
+                text,
+                "| {} | [{id}]({suite}/{id}.rs) | {} | {} | {} |",
+                clause.id,
+                case.judgement.name(),
+                marks.join(" | "),
+                before_the_patch(case)
+            );
+        }
+    }
+    text
+}
+
+fn before_the_patch(case: &Case) -> &'static str {
+    match case.needs {
+        needs if needs.contains(&Need::NoDerive) => "only there",
+        needs if needs.contains(&Need::Derive) => "",
+        _ => "●",
+    }
+}
