@@ -14,6 +14,8 @@ pub enum Need {
     TestImporter,
     /// vgem, the DRM driver without hardware.
     Vgem,
+    /// vivid, the V4L2 driver without hardware, with a capture node.
+    Vivid,
     /// Fences made by user space: debugfs `sync/sw_sync`.
     SwSync,
     /// The list of all buffers: debugfs `dma_buf/bufinfo`.
@@ -31,6 +33,7 @@ impl Need {
         Need::NoDerive,
         Need::TestImporter,
         Need::Vgem,
+        Need::Vivid,
         Need::SwSync,
         Need::Bufinfo,
         Need::Ia32,
@@ -44,6 +47,7 @@ impl Need {
             Need::NoDerive => "no-derive",
             Need::TestImporter => "test-importer",
             Need::Vgem => "vgem",
+            Need::Vivid => "vivid",
             Need::SwSync => "sw-sync",
             Need::Bufinfo => "bufinfo",
             Need::Ia32 => "ia32",
@@ -58,6 +62,7 @@ impl Need {
             Need::Derive | Need::NoDerive => None,
             Need::TestImporter => Some("CONFIG_DMABUF_CONFORMANCE"),
             Need::Vgem => Some("CONFIG_DRM_VGEM"),
+            Need::Vivid => Some("CONFIG_VIDEO_VIVID"),
             Need::SwSync => Some("CONFIG_SW_SYNC"),
             Need::Bufinfo => Some("CONFIG_DEBUG_FS"),
             Need::Ia32 => Some("CONFIG_IA32_EMULATION"),

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::{Buffer, export};
 use crate::fixture::facts::BUFINFO;
-use crate::fixture::{fault, fence, vgem};
+use crate::fixture::{fault, fence, vgem, vivid};
 use crate::need::Need;
 use crate::steps::errno_name;
 use crate::uapi::importer::Importer;
@@ -51,6 +51,7 @@ impl World {
         };
         for (need, path) in [
             (Need::Vgem, vgem::NODE),
+            (Need::Vivid, vivid::NODE),
             (Need::SwSync, fence::SW_SYNC),
             (Need::Bufinfo, BUFINFO),
             (Need::Ia32, compat::PRESENT),

@@ -16,6 +16,7 @@ pub mod sw_sync;
 pub mod sync_file;
 pub mod trap;
 pub mod udmabuf;
+pub mod v4l2;
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 

@@ -1,0 +1,148 @@
+//! include/uapi/linux/videodev2.h, as far as streaming a single-planar queue into dma-bufs needs it. The layouts are those
+//! of a 64-bit caller.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use nix::errno::Errno;
+
+use super::{IOC_READ, IOC_WRITE, ioc, ioctl_struct};
+
+/// `V4L2_BUF_TYPE_VIDEO_CAPTURE`.
+const CAPTURE: u32 = 1;
+/// `V4L2_MEMORY_DMABUF`.
+const DMABUF: u32 = 4;
+/// `V4L2_BUF_FLAG_ERROR`.
+const FLAG_ERROR: u32 = 0x40;
+/// `V4L2_PIX_FMT_GREY`: a byte for each pixel, the least that a driver can write.
+const GREY: u32 = u32::from_le_bytes(*b"GREY");
+
+/// `struct v4l2_format` with a `struct v4l2_pix_format` inside.
+#[repr(C)]
+struct Format {
+    kind: u32,
+    /// The union holds pointers.
+    _align: u32,
+    width: u32,
+    height: u32,
+    pixel_format: u32,
+    field: u32,
+    bytes_per_line: u32,
+    size_image: u32,
+    rest: [u32; 44],
+}
+
+#[repr(C)]
+struct RequestBuffers {
+    count: u32,
+    kind: u32,
+    memory: u32,
+    capabilities: u32,
+    flags: u32,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct Buffer {
+    index: u32,
+    kind: u32,
+    bytes_used: u32,
+    flags: u32,
+    field: u32,
+    timestamp: [i64; 2],
+    timecode: [u32; 4],
+    sequence: u32,
+    memory: u32,
+    fd: i32,
+    _union: u32,
+    length: u32,
+    reserved2: u32,
+    request_fd: i32,
+}
+
+const BOTH: u32 = IOC_READ | IOC_WRITE;
+const S_FMT: u32 = ioc(BOTH, b'V', 5, size_of::<Format>());
+const REQBUFS: u32 = ioc(BOTH, b'V', 8, size_of::<RequestBuffers>());
+const QBUF: u32 = ioc(BOTH, b'V', 15, size_of::<Buffer>());
+const DQBUF: u32 = ioc(BOTH, b'V', 17, size_of::<Buffer>());
+const STREAMON: u32 = ioc(IOC_WRITE, b'V', 18, size_of::<i32>());
+const STREAMOFF: u32 = ioc(IOC_WRITE, b'V', 19, size_of::<i32>());
+
+/// A frame that the device has filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Which of the queue's slots.
+    pub index: u32,
+    /// Bytes written.
+    pub bytes: u32,
+    /// Whether the driver says that they are not to be trusted.
+    pub error: bool,
+}
+
+/// `VIDIOC_S_FMT`: the smallest grey picture that the device has. Returns the size of a frame in bytes.
+///
+/// # Errors
+/// The errno of the call; `EBUSY` while the queue has buffers.
+pub fn set_small_format(device: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let mut format = Format {
+        kind: CAPTURE,
+        _align: 0,
+        width: 1,
+        height: 1,
+        pixel_format: GREY,
+        field: 0,
+        bytes_per_line: 0,
+        size_image: 0,
+        rest: [0; 44],
+    };
+    ioctl_struct(device, S_FMT, &mut format)?;
+    Ok(format.size_image)
+}
+
+/// `VIDIOC_REQBUFS` with `V4L2_MEMORY_DMABUF`: makes so many slots and returns how many there are; 0 gives up all of them and
+/// what was queued in them.
+///
+/// # Errors
+/// The errno of the call.
+pub fn request_slots(device: BorrowedFd<'_>, count: u32) -> Result<u32, Errno> {
+    let mut argument = RequestBuffers { count, kind: CAPTURE, memory: DMABUF, capabilities: 0, flags: 0 };
+    ioctl_struct(device, REQBUFS, &mut argument)?;
+    Ok(argument.count)
+}
+
+/// `VIDIOC_QBUF`: hands a dma-buf to the device, to be written.
+///
+/// # Errors
+/// The errno of the call.
+pub fn queue(device: BorrowedFd<'_>, index: u32, dma_buf: BorrowedFd<'_>) -> Result<(), Errno> {
+    let fd = dma_buf.as_raw_fd();
+    let mut buffer = Buffer { index, kind: CAPTURE, memory: DMABUF, fd, ..Buffer::default() };
+    ioctl_struct(device, QBUF, &mut buffer).map(drop)
+}
+
+/// `VIDIOC_DQBUF`: waits for a frame, unless the device was opened with `O_NONBLOCK`.
+///
+/// # Errors
+/// The errno of the call; `EAGAIN` without a frame.
+pub fn dequeue(device: BorrowedFd<'_>) -> Result<Frame, Errno> {
+    let mut buffer = Buffer { kind: CAPTURE, memory: DMABUF, ..Buffer::default() };
+    ioctl_struct(device, DQBUF, &mut buffer)?;
+    Ok(Frame { index: buffer.index, bytes: buffer.bytes_used, error: buffer.flags & FLAG_ERROR != 0 })
+}
+
+/// `VIDIOC_STREAMON`.
+///
+/// # Errors
+/// The errno of the call.
+pub fn stream_on(device: BorrowedFd<'_>) -> Result<(), Errno> {
+    ioctl_struct(device, STREAMON, &mut (CAPTURE as i32)).map(drop)
+}
+
+/// `VIDIOC_STREAMOFF`: stops, and takes back everything that was queued.
+///
+/// # Errors
+/// The errno of the call.
+pub fn stream_off(device: BorrowedFd<'_>) -> Result<(), Errno> {
+    ioctl_struct(device, STREAMOFF, &mut (CAPTURE as i32)).map(drop)
+}
+
+const _: () = assert!(size_of::<Format>() == 208 && size_of::<RequestBuffers>() == 20 && size_of::<Buffer>() == 88);
