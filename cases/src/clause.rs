@@ -36,7 +36,7 @@ clauses! {
         because "A descriptor that survives an exec hands the buffer to a program that nobody meant to have it."
     "UAPI-6": "A full descriptor table is EMFILE, the system-wide limit is ENFILE, and nothing is left behind."
         because "Errors under pressure are the ones that leak."
-    "UAPI-7": "On any other kind of file the ioctl is ENOTTY; on a closed or O_PATH descriptor EBADF."
+    "UAPI-7": "On any other kind of file the ioctl is refused without an effect: with ENOTTY where that driver answers unknown requests so, as all but a few do; on a closed or O_PATH descriptor with EBADF."
         because "A probe for the feature must not have side effects on other drivers."
     "UAPI-8": "A 32-bit caller gets the same results."
         because "Half of the Android user space in the field is 32-bit."

@@ -8,6 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::Timeline;
+use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::{self, Way};
@@ -22,9 +23,13 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.family(primary)?.into_vec();
+    let family = s.kin(kin, primary)?.into_vec();
     let importer = watch.importer();
 
     for (via, usage, error) in [(2, Usage::Write, Errno::EIO), (3, Usage::Read, Errno::ETIMEDOUT)] {
@@ -42,7 +47,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     let imported = s.import_fence(&family[2], Way::Write, "fence", &fence);
-    s.succeeds("RO alias takes the fence", imported)?;
+    s.succeeds(format!("{} takes the fence", family[2].name), imported)?;
     let files = exported(s, &family)?;
     s.nothing_wrong("the fence is pending through every descriptor", status(&family, &files, 0));
     drop(timeline);

@@ -6,6 +6,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{fences, poll_now, poll_text};
+use crate::fixture::siblings::Kin;
 use crate::fixture::vgem::Vgem;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
@@ -20,10 +21,14 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let vgem = Vgem::open()?;
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.family(primary)?.into_vec();
+    let family = s.kin(kin, primary)?.into_vec();
     s.must_balance(&watch, &family[0], &family[2])?;
 
     for (via, write) in [(2, true), (3, false)] {

@@ -9,7 +9,7 @@ use crate::fixture::counts::poll_for_reading;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
 use crate::fixture::poller::Sleeper;
-use crate::fixture::siblings::Family;
+use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::{Way, import_sync_file};
@@ -23,30 +23,37 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let (watch, family) = quiet_family(exporter)?;
+    judge(s, (exporter, Kin::Aliases))
+}
+
+pub(super) fn judge(s: &mut Steps, subject: Subject) -> Step {
+    let (watch, family) = quiet_family(subject)?;
     let fds: Vec<_> = family.iter().collect();
     let before = watch.counts(&fds)?;
     let polled = poll_for_reading(&family[2]);
     let changed = watch.counts(&fds)?.change_since(&before);
-    if !s.nothing_wrong("poll on RO alias, without a fence: counts as before", polled.map(|()| changed)) {
+    let sentence = format!("poll on {}, without a fence: counts as before", family[2].name);
+    if !s.nothing_wrong(sentence, polled.map(|()| changed)) {
         return Ok(());
     }
     for polled in 0..4 {
         for way in [Way::Read, Way::Write] {
-            if !(counts_come_back(s, exporter, polled, way)? && all_closed(s, exporter, polled, way)?) {
+            if !(counts_come_back(s, subject, polled, way)? && all_closed(s, subject, polled, way)?) {
                 // What one closing got wrong is wrong in the kernel from here on.
                 return Ok(());
             }
         }
     }
-    asleep(s, exporter)
+    asleep(s, subject)
 }
 
-const NAMES: [&str; 4] = ["primary", "RW alias", "RO alias", "alias of RW alias"];
+/// The buffer of an exporter, through descriptors of a kind.
+pub(super) type Subject = (Exporter, Kin);
 
-fn counts_come_back(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) -> Step<bool> {
-    let (watch, family) = quiet_family(exporter)?;
+fn counts_come_back(s: &mut Steps, subject: Subject, polled: usize, way: Way) -> Step<bool> {
+    let (watch, family) = quiet_family(subject)?;
     let fds: Vec<_> = family.iter().collect();
+    let name = family[polled].name.clone();
     let before = watch.counts(&fds)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
@@ -54,16 +61,17 @@ fn counts_come_back(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) 
     let waits = waits(&family[polled], way)?;
     timeline.advance()?;
     let changed = waits.or(watch.counts(&fds)?.change_since(&before));
-    let sentence = format!("poll on {}, {} fence signals: counts as before", NAMES[polled], way_text(way));
+    let sentence = format!("poll on {}, {} fence signals: counts as before", name, way_text(way));
     Ok(s.nothing_wrong(sentence, Ok(changed)))
 }
 
-fn all_closed(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) -> Step<bool> {
-    let (watch, family) = quiet_family(exporter)?;
+fn all_closed(s: &mut Steps, subject: Subject, polled: usize, way: Way) -> Step<bool> {
+    let (watch, family) = quiet_family(subject)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
     let waits = waits(&family[polled], way)?;
+    let name = family[polled].name.clone();
     // The polled one goes first: what is closed after it must not take away what the callback stands on.
     let mut family: Vec<_> = family.into_iter().map(Some).collect();
     drop(family[polled].take());
@@ -74,8 +82,7 @@ fn all_closed(s: &mut Steps, exporter: Exporter, polled: usize, way: Way) -> Ste
         Some(wrong) => Some(format!("with the callback pending: {wrong}")),
         None => watch.not_gone()?.map(|wrong| format!("after the callback: {wrong}")),
     };
-    let sentence =
-        format!("poll on {}, {} fence, all closed: released once, after the callback", NAMES[polled], way_text(way));
+    let sentence = format!("poll on {}, {} fence, all closed: released once, after the callback", name, way_text(way));
     Ok(s.nothing_wrong(sentence, Ok(wrong)))
 }
 
@@ -86,8 +93,8 @@ fn waits(fd: &Fd, way: Way) -> Step<Option<String>> {
     Ok((ready != want).then(|| format!("poll does not wait for the fence, it says {}", poll_text(ready))))
 }
 
-fn asleep(s: &mut Steps, exporter: Exporter) -> Step {
-    let (watch, family) = quiet_family(exporter)?;
+fn asleep(s: &mut Steps, subject: Subject) -> Step {
+    let (watch, family) = quiet_family(subject)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[2].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
@@ -101,9 +108,9 @@ fn asleep(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-fn quiet_family(exporter: Exporter) -> Step<(Watch, Vec<Fd>)> {
+fn quiet_family((exporter, kin): Subject) -> Step<(Watch, Vec<Fd>)> {
     let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
-    let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+    let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
     Ok((watch, family.into_vec()))
 }

@@ -8,6 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, pending, poll_now, poll_text, way_text};
+use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps};
 use crate::uapi::dma_buf::{self, Way};
@@ -21,9 +22,13 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.family(primary)?.into_vec();
+    let family = s.kin(kin, primary)?.into_vec();
     s.must_balance(&watch, &family[0], &family[2])?;
     one_timeline(s, &family)?;
     many_timelines(s, &family)

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fence::{Timeline, describe, other_fence};
+use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::dma_buf::{self, Way};
@@ -17,10 +18,14 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let timeline = Timeline::new()?;
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.family(primary)?.into_vec();
+    let family = s.kin(kin, primary)?.into_vec();
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
     let imported = s.import_fence(&family[0], Way::Write, "fence", &fence);

@@ -2,7 +2,7 @@
 
 use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
+use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::importer::Direction;
@@ -22,12 +22,17 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.must_balance(&watch, &primary, &alias)?;
     s.close(primary);
+    judge(s, &watch, &alias, len)
+}
+
+/// Lets a driver write into all of a buffer that nobody has open for writing.
+pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, len: usize) -> Step {
     let importer = watch.importer();
     for (direction, text) in
         [(Direction::FromDevice, "DMA_FROM_DEVICE"), (Direction::Bidirectional, "DMA_BIDIRECTIONAL")]
     {
         let handle = importer.import(alias.number());
-        let handle = s.succeeds("an importer takes the alias", handle)?;
+        let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
         importer.attach(handle).map_err(errno_name).or_broken("attaching")?;
         let mapped = s.call(format!("map(handle, {text})"), |_| "mapped".into(), || importer.map(handle, direction));
         let whole = mapped.is_ok_and(|mapping| mapping.bytes == len as u64 && len == 2 * PAGE);

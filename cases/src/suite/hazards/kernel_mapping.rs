@@ -6,7 +6,7 @@ use nix::libc;
 
 use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
+use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::memory::{self, PAGE};
@@ -21,14 +21,18 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 2)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    let seen = memory::map(alias.as_fd(), 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
-    let seen = seen.map_err(errno_name).or_broken("mapping an alias")?;
     s.must_balance(&watch, &primary, &alias)?;
     s.close(primary);
+    judge(s, &watch, &alias)
+}
 
+/// Lets a driver write with the processor into a buffer of two pages that nobody has open for writing.
+pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd) -> Step {
+    let seen = memory::map(alias.as_fd(), 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
+    let seen = seen.map_err(errno_name).or_broken("mapping a buffer for reading")?;
     let importer = watch.importer();
     let handle = importer.import(alias.number());
-    let handle = s.succeeds("an importer takes the alias", handle)?;
+    let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
     let mapped = s.call("vmap(handle)", |()| "mapped".into(), || importer.vmap(handle));
     if mapped.is_err() {
         s.hazard("the driver gets a kernel mapping", false);
@@ -38,7 +42,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let wrote = importer.vwrite(handle, PAGE as u64 - 2, b"evil");
     s.note(format!("writing through the kernel mapping: {}", outcome_name(&wrote)));
     let bytes: Vec<u8> = (PAGE - 2..PAGE + 2).map(|offset| seen.read(offset)).collect();
-    s.hazard("what the driver writes shows through the alias", bytes == b"evil");
+    s.hazard(format!("what the driver writes shows through the {}", alias.name), bytes == b"evil");
     importer.vunmap(handle).map_err(errno_name).or_broken("unmapping from the kernel")?;
     importer.put(handle).map_err(errno_name).or_broken("putting a buffer")
 }

@@ -6,6 +6,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::facts::{BUFINFO, fdinfo, identity, times_listed};
+use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::importer::{Count, Totals};
@@ -21,6 +22,10 @@ crate::case! {
 const SYSFS: &str = "/sys/kernel/dmabuf/buffers";
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let without = summary()?;
     let primary = s.export(exporter, 2)?.primary;
     let watch = Watch::start(&primary)?;
@@ -28,24 +33,28 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let count = fdinfo(&primary).map_err(errno_name).or_broken("fdinfo")?.count;
     let place = Place { watch: &watch, inode, summary: summary()?, totals: totals(&watch)? };
     s.check("bufinfo's summary grows by the export", place.summary != without, "it is the same as before");
-    let mut sound = once(s, &place, "without aliases")?;
+    let (one, more) = match kin {
+        Kin::Aliases => ("alias", "aliases"),
+        Kin::Duplicates => ("duplicate", "duplicates"),
+    };
+    let mut sound = once(s, &place, &format!("without {more}"))?;
 
-    let family = s.family(primary)?;
-    sound &= once(s, &place, "with three aliases")?;
+    let family = s.kin(kin, primary)?;
+    sound &= once(s, &place, &format!("with three {more}"))?;
     let now = fdinfo(&family.primary).map_err(errno_name).or_broken("fdinfo")?.count;
-    s.check("the aliases hold references on the buffer", now > count, "the count in fdinfo did not grow");
+    s.check(format!("the {more} hold references on the buffer"), now > count, "the count in fdinfo did not grow");
     if !sound {
         return Ok(());
     }
     let [primary, read_write, read_only, second] =
         <[_; 4]>::try_from(family.into_vec()).map_err(|_| crate::steps::Stop::Failed)?;
     for (fd, when) in [
-        (read_only, "with one alias closed"),
-        (primary, "with the primary closed"),
-        (read_write, "with one alias left"),
+        (read_only, format!("with one {one} closed")),
+        (primary, "with the primary closed".to_string()),
+        (read_write, format!("with one {one} left")),
     ] {
         s.close(fd);
-        if !once(s, &place, when)? {
+        if !once(s, &place, &when)? {
             return Ok(());
         }
     }

@@ -6,6 +6,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::facts::{FdInfo, fdinfo};
 use crate::fixture::fd::Fd;
+use crate::fixture::siblings::Kin;
 use crate::steps::{Step, Steps};
 use crate::uapi::dma_buf::set_name;
 use crate::uapi::memory::PAGE;
@@ -19,20 +20,25 @@ crate::case! {
 const PAGES: usize = 3;
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let primary = s.export(exporter, PAGES)?.primary;
     let before = s.succeeds("fdinfo of the primary can be read", fdinfo(&primary))?;
     s.equal("the size in bytes", before.size, (PAGES * PAGE) as u64);
     s.equal("the name", before.name.clone(), None);
 
-    let mut family = s.family(primary)?.into_vec();
+    let more = if kin == Kin::Aliases { "aliases" } else { "duplicates" };
+    let mut family = s.kin(kin, primary)?.into_vec();
     let with = FdInfo { count: before.count + 3, ..before };
-    agree(s, &family, &with, "with three aliases")?;
+    agree(s, &family, &with, &format!("with three {more}"))?;
     let named = set_name(family[0].as_fd(), c"frame");
     s.succeeds("the primary takes a name", named)?;
     let with = FdInfo { name: Some("frame".into()), ..with };
     agree(s, &family, &with, "with a name")?;
     s.close(family.remove(2));
-    agree(s, &family, &FdInfo { count: with.count - 1, ..with.clone() }, "with an alias closed")?;
+    agree(s, &family, &FdInfo { count: with.count - 1, ..with.clone() }, &format!("with one of the {more} closed"))?;
     s.close(family.remove(0));
     // The primary's file lives on in the references of its aliases: the count loses the descriptor's.
     agree(s, &family, &FdInfo { count: with.count - 2, ..with }, "with the primary closed")

@@ -11,6 +11,7 @@ use crate::exporter::Exporter;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::Fd;
+use crate::fixture::siblings::Kin;
 use crate::steps::{Step, Steps};
 use crate::uapi::dma_buf::set_name;
 use crate::uapi::memory::{self, PAGE};
@@ -22,10 +23,14 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let primary = s.export(exporter, 1)?.primary;
-    let family = s.family(primary)?;
+    let family = s.kin(kin, primary)?;
     let all = family.all();
-    for (fd, name) in [(&family.primary, c"producer"), (&family.read_write, c"by-an-alias")] {
+    for (fd, name) in [(&family.primary, c"producer"), (&family.read_write, c"by-another")] {
         let text = name.to_string_lossy();
         let result = s.call(format!("set_name({}, {text})", fd.name), |()| "ok".into(), || set_name(fd.as_fd(), name));
         s.succeeds(format!("{} takes a name", fd.name), result)?;
@@ -33,12 +38,12 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     }
     // DMA_BUF_NAME_LEN is 32 with the final NUL.
     let longer = s.call(
-        "set_name(RW alias, 32 letters)",
+        format!("set_name({}, 32 letters)", family.read_write.name),
         |()| "ok".into(),
         || set_name(family.read_write.as_fd(), c"abcdefghijklmnopqrstuvwxyzabcdef"),
     );
     s.fails_with("a name of 32 letters is EINVAL", &longer, Errno::EINVAL);
-    shows(s, &all, "by-an-alias");
+    shows(s, &all, "by-another");
     Ok(())
 }
 

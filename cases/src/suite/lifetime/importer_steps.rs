@@ -8,7 +8,7 @@ use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::siblings::Family;
+use crate::fixture::siblings::Kin;
 use crate::fixture::stages::{STAGES, Staged};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
@@ -22,9 +22,13 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.family(primary)?;
+    let family = s.kin(kin, primary)?;
     let fds = family.all();
     let before = watch.counts(&fds)?;
     let unchanged = |found: Result<Option<String>, Errno>| -> Step<Result<Option<String>, Errno>> {
@@ -70,14 +74,17 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         }
     }
 
-    let later = s.must_derive("later alias", fds[2], RDONLY)?;
+    let (later, what) = match kin {
+        Kin::Aliases => (s.must_derive("later alias", fds[2], RDONLY)?, "an alias derived"),
+        Kin::Duplicates => (s.dup("later duplicate", fds[2])?, "a duplicate made"),
+    };
     let done = Staged::new(importer, &later, STAGES.len()).and_then(|import| import.undo(false));
-    s.nothing_wrong("an alias derived after all this can be imported", done.map(|()| None));
+    s.nothing_wrong(format!("{what} after all this can be imported"), done.map(|()| None));
     s.nothing_wrong("its fdinfo can be read", fdinfo(&later).map(|_| None));
     s.close(later);
     s.nothing_wrong("counts as before", unchanged(Ok(None))?);
     s.nothing_wrong("alive and listed once", Ok(watch.not_alive()?));
-    kept(s, exporter)
+    kept(s, exporter, kin)
 }
 
 /// Every step that can be asked for at the wrong moment.
@@ -111,13 +118,13 @@ fn failing(importer: &Importer, fd: &Fd) -> Result<Option<String>, Errno> {
 }
 
 /// An import that is all that is left of a buffer, at every depth.
-fn kept(s: &mut Steps, exporter: Exporter) -> Step {
+fn kept(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     for (depth, stage) in STAGES.iter().enumerate() {
         let mut wrong = None;
         for via in 0..4 {
             let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
             let watch = Watch::start(&primary)?;
-            let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+            let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
             let importer = watch.importer();
             let import = Staged::new(importer, family.all()[via], depth + 1);
             let import = import.map_err(errno_name).or_broken("importing a buffer")?;

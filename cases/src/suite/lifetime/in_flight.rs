@@ -9,7 +9,7 @@ use crate::fixture::buffer::export;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::{fill, wrong_page};
 use crate::fixture::message::Pair;
-use crate::fixture::siblings::Family;
+use crate::fixture::siblings::Kin;
 use crate::fixture::watch::{Watch, not_gone};
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::memory::PAGE;
@@ -21,27 +21,34 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, (exporter, Kin::Aliases))
+}
+
+/// The buffer of an exporter, through descriptors of a kind.
+type Subject = (Exporter, Kin);
+
+pub(super) fn judge(s: &mut Steps, subject: Subject) -> Step {
     for via in 1..4 {
-        if !(received(s, exporter, via)? && discarded(s, exporter, via)?) {
+        if !(received(s, subject, via)? && discarded(s, subject, via)?) {
             return Ok(());
         }
     }
-    cycle(s, exporter)
+    cycle(s, subject)
 }
 
 /// A buffer whose descriptor of this number is in flight while all are closed.
-fn sent(exporter: Exporter, via: usize) -> Step<(Watch, Pair, String)> {
+fn sent((exporter, kin): Subject, via: usize) -> Step<(Watch, Pair, String)> {
     let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
     fill(&primary, PAGE, 11).map_err(errno_name).or_broken("filling a buffer")?;
-    let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?.into_vec();
+    let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?.into_vec();
     let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
     pair.send(family[via].as_fd()).map_err(errno_name).or_broken("sending a descriptor")?;
     Ok((watch, pair, family[via].name.clone()))
 }
 
-fn received(s: &mut Steps, exporter: Exporter, via: usize) -> Step<bool> {
-    let (watch, pair, name) = sent(exporter, via)?;
+fn received(s: &mut Steps, subject: Subject, via: usize) -> Step<bool> {
+    let (watch, pair, name) = sent(subject, via)?;
     let mut holds = s.nothing_wrong(format!("{name} in flight: alive and listed once"), Ok(watch.not_alive()?));
     let fd = Fd::new(name, pair.receive().map_err(errno_name).or_broken("receiving a descriptor")?);
     drop(pair);
@@ -52,8 +59,8 @@ fn received(s: &mut Steps, exporter: Exporter, via: usize) -> Step<bool> {
     Ok(holds)
 }
 
-fn discarded(s: &mut Steps, exporter: Exporter, via: usize) -> Step<bool> {
-    let (watch, pair, name) = sent(exporter, via)?;
+fn discarded(s: &mut Steps, subject: Subject, via: usize) -> Step<bool> {
+    let (watch, pair, name) = sent(subject, via)?;
     let early = watch.not_alive()?;
     drop(pair);
     let wrong = early.or(watch.not_gone()?);
@@ -61,8 +68,8 @@ fn discarded(s: &mut Steps, exporter: Exporter, via: usize) -> Step<bool> {
 }
 
 /// The receiving socket waits in its own queue, behind the alias: nobody can reach either once both ends are closed.
-fn cycle(s: &mut Steps, exporter: Exporter) -> Step {
-    let (watch, pair, name) = sent(exporter, 2)?;
+fn cycle(s: &mut Steps, subject: Subject) -> Step {
+    let (watch, pair, name) = sent(subject, 2)?;
     pair.send(pair.far.as_fd()).map_err(errno_name).or_broken("sending a socket to itself")?;
     s.nothing_wrong(format!("{name} in a socket that is in flight to itself: alive"), Ok(watch.not_alive()?));
     drop(pair);

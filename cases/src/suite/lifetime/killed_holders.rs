@@ -9,13 +9,12 @@ use nix::unistd::Pid;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
-use crate::fixture::fd::RDONLY;
 use crate::fixture::fence::{Timeline, poll_now};
-use crate::fixture::siblings::Family;
+use crate::fixture::siblings::{Family, Kin};
 use crate::fixture::stages::{STAGES, Staged};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::{Way, derive, import_sync_file};
+use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::{kill_and_reap, spawn};
@@ -28,13 +27,17 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
-    let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+    let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
     s.must_balance(&watch, &family.primary, &family.read_only)?;
     let timeline = Timeline::new()?;
-    let first = holder(&family, None)?;
-    let second = holder(&family, Some(&timeline))?;
+    let first = holder(&family, kin, None)?;
+    let second = holder(&family, kin, Some(&timeline))?;
     drop(family);
     s.nothing_wrong("held by two processes: alive and listed once", Ok(watch.not_alive()?));
     kill_and_reap(first).map_err(errno_name).or_broken("killing a process")?;
@@ -47,14 +50,14 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// A child with aliases of its own beside those it inherits. Comes back once it holds everything.
-fn holder(family: &Family, timeline: Option<&Timeline>) -> Step<Pid> {
+fn holder(family: &Family, kin: Kin, timeline: Option<&Timeline>) -> Step<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {
         let mut hold = || -> nix::Result<()> {
             let alias = &family.read_only;
             let mapping = memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0)?;
             mapping.read(0);
-            let _own = derive(alias.as_fd(), RDONLY)?;
+            let _own = kin.another(alias)?;
             let importer = Importer::open()?;
             let _import = Staged::new(&importer, alias, STAGES.len())?;
             if let Some(timeline) = timeline {

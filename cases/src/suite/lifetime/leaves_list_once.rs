@@ -2,6 +2,7 @@
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
+use crate::fixture::siblings::Kin;
 use crate::fixture::watch::{Watch, not_alive};
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::importer::Count;
@@ -13,6 +14,10 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let older = s.export(exporter, 1)?.primary;
     let buffer = s.export(exporter, 1)?.primary;
     let newer = s.export(exporter, 1)?.primary;
@@ -38,8 +43,9 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         on_list(expected)
     };
 
-    let family = s.family(buffer)?;
-    s.nothing_wrong("three aliases: the list is as it was", Ok(as_before(all)?));
+    let family = s.kin(kin, buffer)?;
+    let more = if kin == Kin::Aliases { "aliases" } else { "duplicates" };
+    s.nothing_wrong(format!("three {more}: the list is as it was"), Ok(as_before(all)?));
     let mut family = family.into_vec();
     // The primary in the middle: aliases are closed both before and after it.
     family.swap(0, 1);

@@ -9,13 +9,13 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
 use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
+use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::fence::{Timeline, poll_now};
 use crate::fixture::racers::race;
-use crate::fixture::siblings::Family;
+use crate::fixture::siblings::{Family, Kin};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::{Way, derive, import_sync_file};
+use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
 
@@ -32,31 +32,42 @@ const ROUNDS: usize = 25;
 type Side<'a> = dyn Fn() -> Result<(), Errno> + Sync + 'a;
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    judge(s, exporter, Kin::Aliases)
+}
+
+pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    let alias = match kin {
+        Kin::Aliases => s.must_derive("RO alias", &primary, RDONLY)?,
+        Kin::Duplicates => s.dup("duplicate", &primary)?,
+    };
     let fds = [&primary, &alias];
     s.must_balance(&watch, &primary, &alias)?;
     let before = watch.counts(&fds)?;
     let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
 
-    let derived = || derive(alias.as_fd(), RDONLY).map(drop);
-    let derived_from_primary = || derive(primary.as_fd(), RDWR).map(drop);
+    let (making, made) = match kin {
+        Kin::Aliases => ("derive", "deriving"),
+        Kin::Duplicates => ("duplicate", "duplicating"),
+    };
+    let another = || kin.another(&alias).map(drop);
+    let another_of_primary = || kin.another(&primary).map(drop);
     let mapped = || memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
     let imported = || importer.import(alias.number()).and_then(|handle| importer.put(handle));
     let enumerated = || watch_list(&importer).and_then(|()| fdinfo(&alias).map(drop));
     let polled = || poll_now(&alias).map(drop);
     let sides: [(&str, &Side<'_>); 5] = [
-        ("deriving", &derived_from_primary),
+        (made, &another_of_primary),
         ("mapping", &mapped),
         ("importing", &imported),
         ("enumerating", &enumerated),
         ("polling", &polled),
     ];
     for (name, side) in sides {
-        let failed = race(ROUNDS, derived, side);
+        let failed = race(ROUNDS, another, side);
         let changed = watch.counts(&fds)?.change_since(&before);
-        if !s.nothing_wrong(format!("derive and close against {name}: counts as before"), Ok(failed.or(changed))) {
+        if !s.nothing_wrong(format!("{making} and close against {name}: counts as before"), Ok(failed.or(changed))) {
             return Ok(());
         }
     }
@@ -64,7 +75,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     drop(alias);
     drop(primary);
     s.nothing_wrong("closed: released once and off the list", Ok(watch.not_gone()?));
-    last_close(s, exporter)
+    last_close(s, exporter, kin)
 }
 
 fn watch_list(importer: &Importer) -> Result<(), Errno> {
@@ -72,12 +83,12 @@ fn watch_list(importer: &Importer) -> Result<(), Errno> {
 }
 
 /// Both threads close half of the descriptors of a buffer, with a fence that signals meanwhile.
-fn last_close(s: &mut Steps, exporter: Exporter) -> Step {
+fn last_close(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     let mut wrong = None;
     for _ in 0..5 {
         let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
         let watch = Watch::start(&primary)?;
-        let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?;
+        let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
         import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;

@@ -3,6 +3,7 @@
 pub mod derive_table;
 pub mod file_writes;
 pub mod file_writes_alias;
+pub mod mmap_by_size;
 pub mod mmap_export;
 pub mod mmap_table;
 pub mod primary_keeps;
@@ -14,6 +15,7 @@ pub mod reopen_alias;
 pub mod side_doors;
 pub mod side_doors_export;
 pub mod unprivileged;
+pub mod unprivileged_export;
 pub mod upgrade;
 pub mod upgrade_export;
 pub mod walk;

@@ -30,17 +30,17 @@ crate::case! {
     "R-9", Contract, Exporter::MAIN, [Derive]
 }
 
-const SEED: u8 = 11;
-const BYTES: usize = 2 * PAGE;
+pub(super) const SEED: u8 = 11;
+pub(super) const BYTES: usize = 2 * PAGE;
 /// Exit statuses of a child that never came to try.
 const NO_RIGHTS_DROPPED: i32 = 0x7e;
 const NOTHING_RECEIVED: i32 = 0x7f;
 
 /// True when it came out as it must.
-type Attempt = fn(&Fd) -> bool;
+pub(super) type Attempt = fn(&Fd) -> bool;
 
 /// What the child tries, and whether it came out as it must. In order; it stops at none.
-const ATTEMPTS: [(&str, Attempt); 10] = [
+pub(super) const ATTEMPTS: [(&str, Attempt); 10] = [
     ("reads every page", |fd| wrong_page(fd, BYTES, SEED) == Ok(None)),
     ("derives O_RDONLY", |fd| dma_buf::derive(fd.as_fd(), RDONLY).is_ok()),
     ("derive O_RDWR is EACCES", |fd| dma_buf::derive(fd.as_fd(), RDWR).err() == Some(Errno::EACCES)),
@@ -71,14 +71,21 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, BYTES / PAGE)?.primary;
     s.fill(&primary, BYTES, SEED)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    judge(s, &alias, &ATTEMPTS)?;
+    s.check_pattern(&primary, BYTES, SEED)?;
+    Ok(())
+}
+
+/// Sends `alias` to children without privileges, which try.
+pub(super) fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
     let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
     pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
 
     // One child for each half: an exit status has seven bits that a signal cannot be mistaken for.
-    let half = ATTEMPTS.len() / 2;
+    let half = attempts.len() / 2;
     let mut wrong = 0;
-    for part in [0..half, half..ATTEMPTS.len()] {
-        let ending = in_child(|| consumer(&pair, part.clone()))?;
+    for part in [0..half, half..attempts.len()] {
+        let ending = in_child(|| consumer(&pair, &attempts[part.clone()]))?;
         wrong |= match ending {
             Ending::Exited(NO_RIGHTS_DROPPED) => {
                 return Err(Stop::Broken("the child could not drop its rights".into()));
@@ -91,10 +98,9 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         };
         pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
     }
-    for (index, (what, _)) in ATTEMPTS.iter().enumerate() {
+    for (index, (what, _)) in attempts.iter().enumerate() {
         s.check(format!("unprivileged consumer: {what}"), wrong & (1 << index) == 0, "it came out otherwise");
     }
-    s.check_pattern(&primary, BYTES, SEED)?;
     Ok(())
 }
 
@@ -103,7 +109,7 @@ fn map_errno(fd: &Fd, prot: i32) -> Option<Errno> {
 }
 
 /// Gives up all rights and all inherited descriptors but the socket, takes the alias, and tries.
-fn consumer(pair: &Pair, part: std::ops::Range<usize>) -> i32 {
+fn consumer(pair: &Pair, attempts: &[(&str, Attempt)]) -> i32 {
     use std::os::fd::AsRawFd;
     (0..256).filter(|number| *number != pair.far.as_raw_fd()).for_each(|number| {
         let _ = close_number(number);
@@ -121,6 +127,6 @@ fn consumer(pair: &Pair, part: std::ops::Range<usize>) -> i32 {
     }
     let Ok(alias) = pair.receive() else { return NOTHING_RECEIVED };
     let alias = Fd::new("received alias", alias);
-    let failed = ATTEMPTS[part].iter().enumerate().filter(|(_, (_, holds))| !holds(&alias));
+    let failed = attempts.iter().enumerate().filter(|(_, (_, holds))| !holds(&alias));
     failed.fold(0, |bits, (index, _)| bits | 1 << index)
 }

@@ -11,3 +11,4 @@ pub mod other_files;
 pub mod request_variants;
 pub mod result;
 pub mod status_flags;
+pub mod status_flags_export;

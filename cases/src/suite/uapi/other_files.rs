@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::sys::epoll::{Epoll, EpollCreateFlags};
 use nix::sys::eventfd::EventFd;
 use nix::sys::stat::Mode;
 
@@ -16,10 +17,13 @@ use crate::fixture::fd::RDONLY;
 use crate::fixture::message::Pair;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw};
 
 crate::case! {
-    /// On files, pipes, sockets, devices and memfds DERIVE is ENOTTY. On a number that is not open, and on an O_PATH descriptor of the
-    /// dma-buf itself, it is EBADF. Nothing is allocated or written. The same holds before the patch.
+    /// On files, pipes, sockets, devices and memfds DERIVE is ENOTTY; epoll instances and the heap's own device answer as
+    /// they do to every request that they do not know, which is EINVAL. On a number that is not open, and on an
+    /// O_PATH descriptor of the dma-buf itself, it is EBADF. Nothing is allocated or written. The same holds before the
+    /// patch.
     "UAPI-7", Contract, Exporter::MAIN, []
 }
 
@@ -34,6 +38,14 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 
     for (what, file) in &files {
         judge(s, what, file.as_raw_fd(), Errno::ENOTTY);
+    }
+    for (what, file) in &stubborn().map_err(errno_name).or_broken("opening files of other kinds")? {
+        let mut argument = Derive { flags: RDONLY, fd: POISON };
+        let result = dma_buf::derive_with(file.as_raw_fd(), &mut argument);
+        let nonsense = ioctl_raw(file.as_raw_fd(), ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8), 0);
+        let refused = matches!(result, Err(Errno::EINVAL | Errno::ENOTTY)) && argument.fd == POISON;
+        let detail = format!("{}, and {} to a number of no meaning", outcome_name(&result), outcome_name(&nonsense));
+        s.check(format!("derive on {what} is what any unknown request is"), refused && result == nonsense, detail);
     }
     for memfd in buffer.memfds.iter().take(1) {
         judge(s, "the memfd below the buffer", memfd.as_raw_fd(), Errno::ENOTTY);
@@ -54,8 +66,16 @@ fn judge(s: &mut Steps, what: &str, number: i32, want: Errno) {
     s.check(format!("derive on {what} is {}", errno_name(want)), holds, detail);
 }
 
-/// One file of each kind that a kernel of any configuration has, and the device next to dma-bufs. Epoll instances and
-/// the heaps' own device are not among them: they answer EINVAL to every number that they do not know.
+/// Files that answer every request they do not know with EINVAL: dma_heap_ioctl, and since Linux 6.9 ep_eventpoll_ioctl.
+fn stubborn() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
+    let mut files = vec![("an epoll instance", Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?.0)];
+    if let Ok(heap) = File::open("/dev/dma_heap/system") {
+        files.push(("the dma-heap device", heap.into()));
+    }
+    Ok(files)
+}
+
+/// One file of each kind that a kernel of any configuration has, and the device next to dma-bufs.
 fn others() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     let file = |path: &str| File::open(path).map(OwnedFd::from).map_err(io_errno);
     let pair = Pair::new()?;

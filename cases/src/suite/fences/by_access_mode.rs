@@ -1,0 +1,66 @@
+//! What the ioctls about fences and CPU access answer through descriptors of every access mode.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::case::Judgement::Record;
+use crate::exporter::Exporter;
+use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file};
+use crate::uapi::{IOC_WRITE, ioc, ioctl_struct};
+
+crate::case! {
+    /// SYNC, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE and poll for reading and writing, through descriptors that the heap gave
+    /// out with each of the four access modes; and SYNC with flags that make no sense, out of order and twice.
+    "F-8", Record, Exporter::HEAP, [SwSync]
+}
+
+const WAYS: [Way; 3] = [Way::Read, Way::Write, Way::ReadWrite];
+
+fn run(s: &mut Steps, _: Exporter) -> Step {
+    for (name, mode) in [
+        ("O_RDWR", libc::O_RDWR),
+        ("O_RDONLY", libc::O_RDONLY),
+        ("O_WRONLY", libc::O_WRONLY),
+        ("mode 3", libc::O_ACCMODE),
+    ] {
+        let fd = s.heap_export(&format!("{name} heap buffer"), 1, (mode | libc::O_CLOEXEC) as u32)?;
+        let list = |call: &dyn Fn(Way) -> Result<(), Errno>| {
+            WAYS.map(|way| format!("{} {}", way_text(way), outcome_name(&call(way)))).join(", ")
+        };
+        let synced = list(&|way| begin_cpu_access(fd.as_fd(), way).and_then(|()| end_cpu_access(fd.as_fd(), way)));
+        s.note(format!("{name}, SYNC: {synced}"));
+        s.note(format!("{name}, EXPORT_SYNC_FILE: {}", list(&|way| export_sync_file(fd.as_fd(), way).map(drop))));
+        let timeline = Timeline::new()?;
+        let fence = timeline.fence(1)?;
+        for way in WAYS {
+            let imported = outcome_name(&import_sync_file(fd.as_fd(), way, fence.as_fd()));
+            let ready = poll_text(poll_now(&fd).or_broken("poll")?);
+            s.note(format!("{name}, IMPORT_SYNC_FILE for {}: {imported}, then poll: {ready}", way_text(way)));
+        }
+        timeline.advance()?;
+        s.note(format!("{name}, poll once it is signalled: {}", poll_text(poll_now(&fd).or_broken("poll")?)));
+    }
+    let fd = s.heap_export("heap buffer", 1, (libc::O_RDWR | libc::O_CLOEXEC) as u32)?;
+    let sync = |flags: u64| {
+        let mut flags = flags;
+        outcome_name(&ioctl_struct(fd.as_fd(), ioc(IOC_WRITE, b'b', 0, 8), &mut flags))
+    };
+    for (what, flags) in [
+        ("no direction", 0),
+        ("end without a direction", 4),
+        ("end without a start", 4 | 3),
+        ("start", 3),
+        ("start again", 3),
+        ("end", 4 | 3),
+        ("end for less than was started", 4 | 1),
+        ("the lowest unknown flag", 8),
+        ("the highest unknown flag", 1 << 63),
+    ] {
+        s.note(format!("SYNC, {what}: {}", sync(flags)));
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! What may still be sealed on a memfd once it is a udmabuf, and what the seal does to the buffer.
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::libc;
+use nix::sys::uio::{pread, pwrite};
+use nix::unistd::ftruncate;
+
+use crate::case::Judgement::Record;
+use crate::exporter::Exporter;
+use crate::fixture::mapping::RW;
+use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::uapi::memory::{self, PAGE};
+use std::os::fd::AsFd;
+
+crate::case! {
+    /// After UDMABUF_CREATE: which seals the memfd still takes, whether its size can change, and what can be written to
+    /// it and to the buffer with each seal in place; and which seals it takes once the buffer is gone.
+    "I-7", Record, &[Exporter::Udmabuf], []
+}
+
+const SEALS: [(&str, SealFlag); 4] = [
+    ("F_SEAL_GROW", SealFlag::F_SEAL_GROW),
+    ("F_SEAL_WRITE", SealFlag::F_SEAL_WRITE),
+    // Linux 5.1; nix does not name it.
+    ("F_SEAL_FUTURE_WRITE", SealFlag::from_bits_retain(0x10)),
+    ("F_SEAL_SEAL", SealFlag::F_SEAL_SEAL),
+];
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let buffer = s.export(exporter, 2)?;
+    let memfd = &buffer.memfds[0];
+    let held = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
+    let held = held.map_err(errno_name).or_broken("mapping a buffer")?;
+    for (name, seal) in SEALS {
+        let sealed = fcntl(memfd, FcntlArg::F_ADD_SEALS(seal));
+        s.note(format!("{name}: {}", outcome_name(&sealed)));
+        let written = pwrite(memfd, b"x", 0);
+        let grown = ftruncate(memfd, (4 * PAGE) as i64).and_then(|()| ftruncate(memfd, (2 * PAGE) as i64));
+        let mapped = memory::map(memfd.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
+        s.note(format!(
+            "  memfd: write {}, grow and shrink {}, map for writing {}",
+            outcome_name(&written),
+            outcome_name(&grown),
+            outcome_name(&mapped)
+        ));
+        let again = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
+        held.write(1, held.read(1).wrapping_add(1));
+        let mut seen = [0];
+        pread(memfd, &mut seen, 1).map_err(errno_name).or_broken("reading a memfd")?;
+        let reaches = if seen[0] == held.read(1) { "reaches" } else { "does not reach" };
+        let again = outcome_name(&again);
+        s.note(format!("  buffer: map for writing {again}, what the old mapping writes {reaches} the memfd"));
+    }
+    let second = s.export(exporter, 2)?;
+    drop(second.primary);
+    let sealed = fcntl(&second.memfds[0], FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE));
+    s.note(format!("F_SEAL_WRITE once the buffer is closed: {}", outcome_name(&sealed)));
+    Ok(())
+}

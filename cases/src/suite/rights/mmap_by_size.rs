@@ -1,0 +1,58 @@
+//! Which mappings an exporter gives, by the size of the buffer.
+
+use std::os::fd::AsFd;
+
+use nix::libc;
+
+use crate::case::Judgement::Record;
+use crate::exporter::Exporter;
+use crate::fixture::fd::Fd;
+use crate::fixture::mapping::{RW, prot_text, sharing_text};
+use crate::steps::{Step, Steps, outcome_name};
+use crate::suite::rights::private_writable::MANY;
+use crate::uapi::memory::{self, PAGE};
+
+crate::case! {
+    /// What an exported read-write descriptor answers to every protection and way of sharing, to flags that few programs
+    /// use, and to ranges at and past its end, for buffers of one page, of one large piece, and of several pieces.
+    "R-3", Record, Exporter::ALL, []
+}
+
+/// Execution belongs to nobody's rule, and private writing to each exporter's own.
+const PROTS: [i32; 6] =
+    [libc::PROT_NONE, libc::PROT_READ, libc::PROT_WRITE, RW, libc::PROT_READ | libc::PROT_EXEC, RW | libc::PROT_EXEC];
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    for (pages, size) in [(1, "one page"), (16, "16 pages"), (MANY, "many pages")] {
+        let primary = s.export(exporter, pages)?.primary;
+        for sharing in [libc::MAP_SHARED, libc::MAP_PRIVATE] {
+            let answers = PROTS.iter().map(|prot| {
+                let name = if *prot == 0 { "none".to_string() } else { prot_text(*prot) };
+                format!("{name} {}", answer(&primary, pages * PAGE, *prot, sharing, 0))
+            });
+            let answers: Vec<_> = answers.collect();
+            s.note(format!("{size}, {}: {}", sharing_text(sharing), answers.join(", ")));
+        }
+        let last = ((pages - 1) * PAGE) as i64;
+        for (what, len, flags, offset) in [
+            ("the last page", PAGE, libc::MAP_SHARED, last),
+            ("half of the last page", PAGE / 2, libc::MAP_SHARED, last),
+            ("one page too many", (pages + 1) * PAGE, libc::MAP_SHARED, 0),
+            ("the page past the end", PAGE, libc::MAP_SHARED, last + PAGE as i64),
+            ("across the end", 2 * PAGE, libc::MAP_SHARED, last),
+            ("at an offset inside a page", PAGE, libc::MAP_SHARED, 1),
+            ("at the end of all offsets", PAGE, libc::MAP_SHARED, i64::MAX & !(PAGE as i64 - 1)),
+            ("with MAP_POPULATE", pages * PAGE, libc::MAP_SHARED | libc::MAP_POPULATE, 0),
+            ("with MAP_LOCKED", pages * PAGE, libc::MAP_SHARED | libc::MAP_LOCKED, 0),
+            ("with MAP_SYNC", pages * PAGE, libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC, 0),
+            ("with an unknown flag, validated", pages * PAGE, libc::MAP_SHARED_VALIDATE | 1 << 30, 0),
+        ] {
+            s.note(format!("{size}, {what}: {}", answer(&primary, len, libc::PROT_READ, flags, offset)));
+        }
+    }
+    Ok(())
+}
+
+fn answer(fd: &Fd, len: usize, prot: i32, flags: i32, offset: i64) -> String {
+    outcome_name(&memory::map(fd.as_fd(), len, prot, flags, offset))
+}
