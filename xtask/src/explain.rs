@@ -8,13 +8,15 @@ use harness::exit_code::ExitCode;
 use harness::report::style::wrap;
 use harness::spec::near;
 
+use crate::last_result::LastResults;
+
 /// Prints the explanation.
 ///
 /// # Errors
 /// [`Blame::Usage`] for a name that is neither.
 pub fn run(what: &str) -> Result<ExitCode> {
     if let Some(clause) = clause::find(what) {
-        explain_clause(clause);
+        explain_clause(clause, &LastResults::load());
         return Ok(ExitCode::AsExpected);
     }
     let id = what.split('@').next().unwrap_or(what);
@@ -25,13 +27,14 @@ pub fn run(what: &str) -> Result<ExitCode> {
     if fitting.is_empty() {
         return Err(unknown(what));
     }
+    let results = LastResults::load();
     for case in fitting {
-        explain_case(case);
+        explain_case(case, &results);
     }
     Ok(ExitCode::AsExpected)
 }
 
-fn explain_clause(clause: &Clause) {
+fn explain_clause(clause: &Clause, results: &LastResults) {
     println!("{}  {}", clause.id, wrap(clause.claim, "      "));
     println!("\n  why   {}", wrap(clause.why, "        "));
     println!();
@@ -41,13 +44,16 @@ fn explain_clause(clause: &Clause) {
         let exporters: Vec<&str> = case.exporters.iter().map(|exporter| exporter.name()).collect();
         println!("  case  {}  ({}, on {})", case.id(), case.judgement.name(), exporters.join(", "));
         println!("        {}", wrap(&case.claim_text(), "        "));
+        for line in results.of(case) {
+            println!("        last: {}", wrap(&line, "              "));
+        }
     }
     if !any {
         println!("  No case judges this clause yet.");
     }
 }
 
-fn explain_case(case: &Case) {
+fn explain_case(case: &Case, results: &LastResults) {
     println!("{}", case.id());
     println!("  {}", wrap(&case.claim_text(), "  "));
     let exporters: Vec<&str> = case.exporters.iter().map(|exporter| exporter.name()).collect();
@@ -65,6 +71,9 @@ fn explain_case(case: &Case) {
     if let Some(clause) = clause::find(case.clause) {
         println!("  clause     {}: {}", clause.id, wrap(clause.claim, "             "));
         println!("  why        {}", wrap(clause.why, "             "));
+    }
+    for line in results.of(case) {
+        println!("  last       {}", wrap(&line, "             "));
     }
     println!();
 }

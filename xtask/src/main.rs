@@ -6,6 +6,7 @@ mod ci;
 mod doctor;
 mod explain;
 mod flags;
+mod last_result;
 mod list;
 mod pipeline;
 mod plan;

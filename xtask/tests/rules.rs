@@ -194,3 +194,19 @@ fn the_contract_page_holds_every_clause() {
     let missing: Vec<String> = missing.map(|clause| format!("**{}** {}", clause.id, clause.claim)).collect();
     none("docs/contract.md lacks these clauses, in the words of cases/src/clause.rs", &missing);
 }
+
+#[test]
+fn the_contract_page_holds_the_table_of_cases() {
+    let path = Path::new("docs/contract.md");
+    let page = text(path).expect("docs/contract.md is there");
+    let (start, end) = ("<!-- table of cases -->\n", "<!-- end of the table -->");
+    let (before, rest) = page.split_once(start).expect("the page says where its table starts");
+    let (table, after) = rest.split_once(end).expect("the page says where its table ends");
+    let wanted = cases::catalogue::table("../cases/src/suite");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(root().join(path), [before, start, &wanted, end, after].concat()).expect("the page can be written");
+    } else {
+        let hint = "the table is not that of the suite; `UPDATE=1 cargo test -p xtask --test rules` writes it";
+        assert_eq!(table, wanted, "docs/contract.md: {hint}");
+    }
+}
