@@ -60,10 +60,11 @@ impl Ledger {
 }
 
 impl Difference {
-    /// Adds which exporters the buffers belong to that were not there in `before`.
-    pub fn name_exporters(&mut self, before: &[String]) {
-        let Ok(mut left) = exporters_listed() else { return };
-        for name in before {
+    /// Adds which exporters the buffers belong to that are not among `known`, and adds them to it.
+    pub fn name_exporters(&mut self, known: &mut Vec<String>) {
+        let Ok(now) = exporters_listed() else { return };
+        let mut left = now.clone();
+        for name in &*known {
             if let Some(index) = left.iter().position(|other| other == name) {
                 left.swap_remove(index);
             }
@@ -72,6 +73,7 @@ impl Difference {
         if !left.is_empty() {
             self.0.push(format!("the buffers that are left are of: {}", left.join(", ")));
         }
+        *known = now;
     }
 }
 

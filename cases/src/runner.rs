@@ -36,7 +36,7 @@ pub struct Runner<'a> {
     channel: &'a Channel,
     log: Option<KernelLog>,
     importer: Option<Importer>,
-    /// Exporters of the buffers that were there before the first case.
+    /// Exporters of the buffers that were there when it was last asked: before the first case, and after each that leaked.
     listed: Vec<String>,
     settings: Settings,
     limit: Duration,
@@ -127,7 +127,7 @@ impl<'a> Runner<'a> {
 
     /// Waits for what RCU and the work queues still hold, which belongs to this case, complaints included, and gives back
     /// what it left for others.
-    fn left(&self, before: Option<&Ledger>, farewell: Option<Farewell>) -> Option<String> {
+    fn left(&mut self, before: Option<&Ledger>, farewell: Option<Farewell>) -> Option<String> {
         if farewell.is_some_and(|farewell| farewell.stuck) {
             return Some("a process that does not die".into());
         }
@@ -185,13 +185,13 @@ impl<'a> Runner<'a> {
     }
 
     /// What the books say that the case left behind, once nothing that is on its way out can still be taken for it.
-    fn unbalanced(&self, before: Option<&Ledger>) -> Option<String> {
+    fn unbalanced(&mut self, before: Option<&Ledger>) -> Option<String> {
         for _ in 0..SECOND_LOOKS {
             self.ledger()?.since(before?)?;
             let _ = self.importer.as_ref()?.purge();
         }
         let mut difference = self.ledger()?.since(before?)?;
-        difference.name_exporters(&self.listed);
+        difference.name_exporters(&mut self.listed);
         Some(format!("the case's process is gone; {difference}"))
     }
 

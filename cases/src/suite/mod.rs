@@ -39,6 +39,7 @@ pub const CASES: &[Case] = &[
     uapi::request_variants::CASE,
     uapi::compat::CASE,
     rights::mmap_table::CASE,
+    rights::writable_alias::CASE,
     rights::mmap_export::CASE,
     rights::mmap_by_size::CASE,
     rights::private_writable::CASE,

@@ -1,6 +1,7 @@
 //! How often the kernel's enumerators list a buffer that has aliases.
 
 use std::fs;
+use std::path::Path;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
@@ -14,10 +15,14 @@ use crate::uapi::importer::{Count, Totals};
 crate::case! {
     /// debugfs bufinfo, sysfs statistics where the kernel has them, and the kernel's own list hold a buffer exactly once:
     /// without aliases, with three, with the primary closed, with one alias left; and not at all after the last close.
-    /// Neither the number of buffers nor the sum of their sizes changes meanwhile.
+    /// Neither the number of buffers nor the sum of their sizes changes meanwhile. The BPF iterator (Linux 6.16) walks the
+    /// kernel's own list; it is not asked by itself, because it would take BTF, and with it pahole and debug information
+    /// of the whole kernel, in every build.
     "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Bufinfo]
 }
 
+/// What the BPF iterator cannot do without.
+const BTF: &str = "/sys/kernel/btf/vmlinux";
 /// Statistics in sysfs (Linux 5.13 to 6.x).
 const SYSFS: &str = "/sys/kernel/dmabuf/buffers";
 
@@ -39,6 +44,9 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     };
     let mut sound = once(s, &place, &format!("without {more}"))?;
 
+    if Path::new(BTF).exists() {
+        s.note("this kernel has BTF, and so may have the BPF iterator, which is not asked");
+    }
     let family = s.kin(kin, primary)?;
     sound &= once(s, &place, &format!("with three {more}"))?;
     let now = fdinfo(&family.primary).map_err(errno_name).or_broken("fdinfo")?.count;

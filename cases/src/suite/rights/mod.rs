@@ -20,3 +20,4 @@ pub mod upgrade;
 pub mod upgrade_export;
 pub mod walk;
 pub mod walk_export;
+pub mod writable_alias;
