@@ -10,7 +10,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Blame, Context, Error, Result, io};
-use crate::kconfig::Flavour;
+use crate::kconfig::{Flavour, Request};
 use crate::patch::PatchedTree;
 use crate::process::{self, Cmd, Followed, Output, tail};
 use crate::progress::Progress;
@@ -237,10 +237,19 @@ fn configure(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, prog
     }
     let task = progress.task(&format!("configuring ({})", flavour.name), None);
     let _ = fs::remove_file(&note);
-    flavour.configure(&workshop.tree(), &workshop.objects())?;
+    let excused = flavour.configure(&workshop.tree(), &patched.source.version, &workshop.objects())?;
     fs::write(&note, wanted).map_err(|error| io(&error, "writing", &note))?;
-    task.done("every option asked for is there");
+    task.done(match excused.is_empty() {
+        true => "every option asked for is there".into(),
+        false => format!("every option meant for this kernel is there; not {}", listed(&excused)),
+    });
     Ok(())
+}
+
+fn listed(requests: &[Request]) -> String {
+    let range = |request: &Request| request.range.map(|range| format!(" ({range})")).unwrap_or_default();
+    let each = |request: &Request| format!("{}={}{}", request.option, request.value, range(request));
+    requests.iter().map(each).collect::<Vec<_>>().join(", ")
 }
 
 /// How many objects a build from scratch has, as the last one counted. Nothing for an incremental build: make does not

@@ -1,4 +1,7 @@
 //! Kernel configuration: fragments merged by the kernel's own script, and the proof that every request survived.
+//!
+//! A request may say for which kernels it is meant, `CONFIG_X=y # since 6.15`. On the others it is made as well, but may
+//! fall away.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,6 +11,7 @@ use regex::Regex;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Blame, Error, Result, io};
+use crate::kernel_range::{KernelRange, Release};
 use crate::process::Cmd;
 use crate::spec::near;
 
@@ -47,6 +51,8 @@ pub struct Request {
     pub option: String,
     /// The value; `n` for an option that is to be off.
     pub value: String,
+    /// The kernels on which it has to survive; all of them unless the line says otherwise.
+    pub range: Option<KernelRange>,
 }
 
 impl Flavour {
@@ -65,21 +71,26 @@ impl Flavour {
         Ok(Flavour { name: name.into(), fragments: fragments.collect::<Result<_>>()? })
     }
 
-    /// Hash over all fragments.
+    /// Hash over all requests; comments do not count.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        for fragment in &self.fragments {
-            hash.update(fragment.text.as_bytes());
-            hash.update([0]);
+        for (_, request) in self.requests() {
+            let range = request.range.map(|range| range.to_string()).unwrap_or_default();
+            hash.update(format!("{}={} {range}\n", request.option, request.value));
         }
         format!("{:x}", hash.finalize())
     }
 
-    /// Configures `objects` for `tree` and checks that every request survived.
+    /// Configures `objects` for `tree`, a kernel of `version`, and checks that every request meant for it survived. Gives
+    /// back the requests that this kernel cannot meet and that say so.
     ///
     /// # Errors
     /// [`Blame::Kconfig`] naming fragment, line and dependency of an option that fell away.
-    pub fn configure(&self, tree: &Path, objects: &Path) -> Result<()> {
+    pub fn configure(&self, tree: &Path, version: &str, objects: &Path) -> Result<Vec<Request>> {
+        let release = Release::of(version).ok_or_else(|| {
+            Error::new(Blame::Source, format!("the tree calls itself version {version:?}"))
+                .next("A kernel has VERSION and PATCHLEVEL in its Makefile.")
+        })?;
         fs::create_dir_all(objects).map_err(|error| io(&error, "creating", objects))?;
         let make = |target: &str| {
             Cmd::new("make")
@@ -89,30 +100,57 @@ impl Flavour {
         };
         make("tinyconfig")?;
         let config = objects.join(".config");
+        let requests = objects.join("requests.config");
+        fs::write(&requests, self.plain()).map_err(|error| io(&error, "writing", &requests))?;
         Cmd::new("sh")
             .dir(tree)
             .args(["scripts/kconfig/merge_config.sh", "-m", "-O"])
             .path(objects)
             .path(&config)
-            .args(self.fragments.iter().map(|fragment| fragment.path.to_string_lossy()))
+            .path(&requests)
             .succeed(Blame::Kconfig, "merging the fragments failed")?;
         make("olddefconfig")?;
         let text = fs::read_to_string(&config).map_err(|error| io(&error, "reading", &config))?;
-        let lost = self.lost(&values(&text));
-        if lost.is_empty() { Ok(()) } else { Err(fell_away(&lost, tree, &values(&text))) }
+        let (lost, excused) =
+            self.lost(&values(&text)).into_iter().partition::<Vec<_>, _>(|(_, lost)| lost.binds(release));
+        if lost.is_empty() {
+            Ok(excused.into_iter().map(|(_, request)| request).collect())
+        } else {
+            Err(fell_away(&lost, tree, &values(&text)))
+        }
     }
 
-    /// The requests that the final configuration does not meet. A later fragment may overrule an earlier one.
-    fn lost(&self, config: &BTreeMap<String, String>) -> Vec<(&Fragment, Request)> {
+    /// All requests as the kernel's scripts read them: these know no range behind a value.
+    fn plain(&self) -> String {
+        let line = |(_, request): &(&Fragment, Request)| match request.value.as_str() {
+            "n" => format!("# {} is not set\n", request.option),
+            value => format!("{}={value}\n", request.option),
+        };
+        self.requests().iter().map(line).collect()
+    }
+
+    /// Every request with its fragment, by option. A later fragment may overrule an earlier one.
+    fn requests(&self) -> Vec<(&Fragment, Request)> {
         let mut last: BTreeMap<String, (&Fragment, Request)> = BTreeMap::new();
         for fragment in &self.fragments {
             for request in requests(&fragment.text).unwrap_or_default() {
                 last.insert(request.option.clone(), (fragment, request));
             }
         }
-        last.into_values()
-            .filter(|(_, request)| config.get(&request.option).map_or("n", String::as_str) != request.value)
-            .collect()
+        last.into_values().collect()
+    }
+
+    /// The requests that the final configuration does not meet.
+    fn lost(&self, config: &BTreeMap<String, String>) -> Vec<(&Fragment, Request)> {
+        let met = |request: &Request| config.get(&request.option).map_or("n", String::as_str) == request.value;
+        self.requests().into_iter().filter(|(_, request)| !met(request)).collect()
+    }
+}
+
+impl Request {
+    /// Whether it has to survive on a kernel.
+    fn binds(&self, release: Release) -> bool {
+        self.range.is_none_or(|range| range.holds(release))
     }
 }
 
@@ -121,8 +159,10 @@ impl Fragment {
         let text = fs::read_to_string(path).map_err(|error| io(&error, "reading", path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if let Err((line, text)) = requests(&text) {
-            return Err(Error::new(Blame::Kconfig, format!("{name}:{line} is no option: {text}"))
-                .next("Write CONFIG_X=y, CONFIG_X=\"text\" or # CONFIG_X is not set; other comments start with #."));
+            return Err(Error::new(Blame::Kconfig, format!("{name}:{line} is no option: {text}")).next(
+                "Write CONFIG_X=y, CONFIG_X=\"text\" or # CONFIG_X is not set, and behind it # since 6.15 or # until 6.6 for \
+                 one that not all kernels can meet; other comments have a line of their own.",
+            ));
         }
         let path = std::path::absolute(path).map_err(|error| io(&error, "finding", path))?;
         Ok(Fragment { name, path, text })
@@ -134,19 +174,34 @@ fn requests(text: &str) -> std::result::Result<Vec<Request>, (usize, String)> {
     let mut requests = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
-        let (option, value) = match line.strip_prefix("# CONFIG_").and_then(|rest| rest.strip_suffix(" is not set")) {
-            Some(option) => (format!("CONFIG_{option}"), "n"),
-            None if line.is_empty() || line.starts_with('#') => continue,
-            None => match line.split_once('=') {
-                Some((option, value)) if option.starts_with("CONFIG_") && !value.is_empty() => {
-                    (option.to_string(), value)
-                }
-                _ => return Err((index + 1, line.to_string())),
-            },
-        };
-        requests.push(Request { line: index + 1, option, value: value.to_string() });
+        if !line.starts_with("CONFIG_") && !line.starts_with("# CONFIG_") && (line.is_empty() || line.starts_with('#'))
+        {
+            continue;
+        }
+        let request = request(line).ok_or_else(|| (index + 1, line.to_string()))?;
+        requests.push(Request { line: index + 1, ..request });
     }
     Ok(requests)
+}
+
+fn request(line: &str) -> Option<Request> {
+    let (what, range) = match line.split_once(" # ") {
+        Some((what, range)) => (what.trim_end(), Some(range.parse().ok()?)),
+        None => (line, None),
+    };
+    let (option, value) = match what.strip_prefix("# ") {
+        Some(off) => (off.strip_suffix(" is not set")?, "n"),
+        None => what.split_once('=')?,
+    };
+    let name = option.strip_prefix("CONFIG_")?;
+    let named = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let valued = value.starts_with('"') || !value.contains([' ', '#']);
+    (named && valued && !value.is_empty()).then(|| Request {
+        line: 0,
+        option: option.into(),
+        value: value.into(),
+        range,
+    })
 }
 
 /// The options of a .config that are not off.
@@ -214,6 +269,46 @@ mod tests {
         let requests = requests("# a comment\nCONFIG_A=y\n# CONFIG_B is not set\n\nCONFIG_C=\"x\"\n").unwrap();
         let got: Vec<_> = requests.iter().map(|r| (r.line, r.option.as_str(), r.value.as_str())).collect();
         assert_eq!(got, [(2, "CONFIG_A", "y"), (3, "CONFIG_B", "n"), (5, "CONFIG_C", "\"x\"")]);
+    }
+
+    #[test]
+    fn a_request_may_be_meant_for_some_kernels() {
+        let requests = requests("CONFIG_A=y # since 6.15\n# CONFIG_B is not set # until 6.6\nCONFIG_C=7\n").unwrap();
+        let bound = |version: &str| -> Vec<bool> {
+            requests.iter().map(|request| request.binds(Release::of(version).unwrap())).collect()
+        };
+        assert_eq!(bound("6.1.192"), [false, true, true]);
+        assert_eq!(bound("7.2.13"), [true, false, true]);
+        assert_eq!(requests[1].value, "n");
+    }
+
+    #[test]
+    fn a_line_that_is_nearly_a_request_is_an_error() {
+        for line in [
+            "CONFIG_A=y # sinc 6.15",
+            "CONFIG_A=y # because",
+            "CONFIG_A=y # since 6",
+            "CONFIG_A=y since 6.15",
+            "CONFIG_A=y #since 6.15",
+            "# CONFIG_A is not set since 6.15",
+            "# CONFIG_A is not set # before 6.15",
+            "# CONFIG_A is unset",
+            "CONFIG_A=",
+            "CONFIG A=y",
+            "A=y",
+        ] {
+            assert_eq!(requests(&format!("# fine\n{line}\n")), Err((2, line.to_string())));
+        }
+    }
+
+    #[test]
+    fn the_kernels_scripts_get_requests_and_nothing_else() {
+        let fragments = vec![
+            fragment("one", "# why\nCONFIG_A=y # since 6.15\nCONFIG_C=7\n"),
+            fragment("two", "# CONFIG_B is not set # until 6.6\nCONFIG_C=\"c\"\n"),
+        ];
+        let flavour = Flavour { name: "test".into(), fragments };
+        assert_eq!(flavour.plain(), "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"c\"\n");
     }
 
     #[test]

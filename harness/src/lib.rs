@@ -28,6 +28,7 @@ pub mod store;
 
 pub mod kbuild;
 pub mod kconfig;
+pub mod kernel_range;
 pub mod patch;
 pub mod series;
 pub mod source;

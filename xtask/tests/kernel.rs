@@ -147,7 +147,7 @@ fn an_option_that_falls_away_is_an_error_that_names_it() {
     let asked = fs::read_to_string(&fragment).unwrap() + "CONFIG_DMABUF_HEAPS_CMA=y\n";
     fs::write(&fragment, &asked).unwrap();
     let flavour = harness::kconfig::Flavour::load("fast", dir.path()).unwrap();
-    let error = flavour.configure(&source_tree(), &dir.path().join("objects")).unwrap_err();
+    let error = flavour.configure(&source_tree(), "7.2", &dir.path().join("objects")).unwrap_err();
     assert_eq!(error.exit_code().number(), 23);
     let line = asked.lines().count();
     let text = error.to_string();
