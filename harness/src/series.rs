@@ -1,5 +1,6 @@
 //! A patch series: an ordered list of patch files, found by name or by path.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,8 +31,10 @@ impl Series {
         Series { name: "none".into(), patches: Vec::new() }
     }
 
-    /// Finds a series: `none`, a name below `patches` (which then holds one directory for each kernel from which on it
-    /// applies, such as `derive/7.2`), a directory of patches, or a single patch file.
+    /// Finds a series: `none`, a name below `patches`, a directory of patches, or a single patch file.
+    ///
+    /// A name is that of a directory with one directory for each kernel from which on something is different, such as
+    /// `derive/7.2`. These hold only the patches that are: the others are those of the kernel before it.
     ///
     /// # Errors
     /// [`Blame::Usage`] when there is no such series, [`Blame::Patch`] when there is none for this kernel or it is empty.
@@ -40,10 +43,10 @@ impl Series {
             return Ok(Series::none());
         }
         let named = patches.join(wanted);
-        let path =
-            if !wanted.contains('/') && named.is_dir() { ranged(&named, version)? } else { PathBuf::from(wanted) };
-        let path = std::path::absolute(&path).map_err(|error| io(&error, "finding", &path))?;
-        let patches = if path.is_dir() {
+        let path = std::path::absolute(wanted).map_err(|error| io(&error, "finding", Path::new(wanted)))?;
+        let patches = if !wanted.contains('/') && named.is_dir() {
+            ranged(&named, version)?
+        } else if path.is_dir() {
             directory(&path)?
         } else if path.is_file() {
             vec![patch(&path)]
@@ -103,8 +106,8 @@ fn directory(path: &Path) -> Result<Vec<Patch>> {
     Ok(patches)
 }
 
-/// The directory of the newest range that starts at or before `version`.
-fn ranged(named: &Path, version: &str) -> Result<PathBuf> {
+/// Each patch, by its number, as the last of the kernels up to `version` has it.
+fn ranged(named: &Path, version: &str) -> Result<Vec<Patch>> {
     let entries = fs::read_dir(named).map_err(|error| io(&error, "reading", named))?;
     let mut ranges: Vec<(Vec<u32>, PathBuf)> = entries
         .filter_map(Result::ok)
@@ -113,16 +116,21 @@ fn ranged(named: &Path, version: &str) -> Result<PathBuf> {
         .collect();
     ranges.sort();
     let wanted = numbers(version);
-    match ranges.iter().rev().find(|(from, _)| *from <= wanted) {
-        Some((_, path)) => Ok(path.clone()),
-        None => {
-            let known: Vec<String> =
-                ranges.iter().map(|(_, path)| path.file_name().unwrap_or_default().to_string_lossy().into()).collect();
-            Err(Error::new(Blame::Patch, format!("{} has no patches for Linux {version}", named.display()))
-                .cause(format!("it has patches from these versions on: {}", known.join(", ")))
-                .next("Give a series for this kernel with --series PATH, or use --series none."))
+    let mut patches: BTreeMap<String, Patch> = BTreeMap::new();
+    for (_, path) in ranges.iter().filter(|(from, _)| *from <= wanted) {
+        for patch in directory(path)? {
+            let number = patch.name.split('-').next().unwrap_or_default();
+            patches.insert(number.to_string(), patch);
         }
     }
+    if patches.is_empty() {
+        let known: Vec<String> =
+            ranges.iter().map(|(_, path)| path.file_name().unwrap_or_default().to_string_lossy().into()).collect();
+        return Err(Error::new(Blame::Patch, format!("{} has no patches for Linux {version}", named.display()))
+            .cause(format!("it has patches from these versions on: {}", known.join(", ")))
+            .next("Give a series for this kernel with --series PATH, or use --series none."));
+    }
+    Ok(patches.into_values().collect())
 }
 
 pub(crate) fn numbers(version: &str) -> Vec<u32> {
@@ -151,10 +159,11 @@ mod tests {
 
     fn series() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        for range in ["6.1", "7.2"] {
+        let all = ["0002-b.patch", "0001-a.patch", "0000-cover-letter.patch", "notes.txt"];
+        for (range, names) in [("6.1", &all[..]), ("6.12", &all[..1]), ("7.2", &["0001-new-name.patch"])] {
             let range = dir.path().join("derive").join(range);
             fs::create_dir_all(&range).unwrap();
-            for name in ["0002-b.patch", "0001-a.patch", "0000-cover-letter.patch", "notes.txt"] {
+            for name in names {
                 fs::write(range.join(name), "").unwrap();
             }
         }
@@ -162,11 +171,19 @@ mod tests {
     }
 
     #[test]
-    fn a_name_picks_the_range_of_the_kernel() {
+    fn every_patch_is_the_last_one_up_to_the_kernel() {
         let dir = series();
-        for (version, range) in [("7.2.13", "7.2"), ("7.3", "7.2"), ("6.12.4", "6.1"), ("6.1", "6.1")] {
+        for (version, patches) in [
+            ("6.1", ["6.1/0001-a.patch", "6.1/0002-b.patch"]),
+            ("6.6.9", ["6.1/0001-a.patch", "6.1/0002-b.patch"]),
+            ("6.12.4", ["6.1/0001-a.patch", "6.12/0002-b.patch"]),
+            ("7.2.13", ["7.2/0001-new-name.patch", "6.12/0002-b.patch"]),
+            ("7.3", ["7.2/0001-new-name.patch", "6.12/0002-b.patch"]),
+        ] {
             let found = Series::find("derive", dir.path(), version).unwrap();
-            assert!(found.patches[0].path.to_string_lossy().contains(&format!("/{range}/")), "{version}: {found:?}");
+            let found: Vec<&Path> = found.patches.iter().map(|patch| patch.path.as_path()).collect();
+            let wanted: Vec<PathBuf> = patches.iter().map(|path| dir.path().join("derive").join(path)).collect();
+            assert_eq!(found, wanted, "{version}");
         }
         let error = Series::find("derive", dir.path(), "5.15.1").unwrap_err();
         assert_eq!(error.exit_code().number(), 22, "{error}");
@@ -175,7 +192,7 @@ mod tests {
     #[test]
     fn patches_come_in_the_order_of_their_names_without_the_cover_letter() {
         let dir = series();
-        let found = Series::find("derive", dir.path(), "7.2").unwrap();
+        let found = Series::find(&dir.path().join("derive/6.1").to_string_lossy(), dir.path(), "7.2").unwrap();
         let names: Vec<&str> = found.patches.iter().map(|patch| patch.name.as_str()).collect();
         assert_eq!(names, ["0001-a.patch", "0002-b.patch"]);
     }
