@@ -15,6 +15,7 @@ use harness::kbuild::KernelImage;
 use harness::report::{ktap, style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
 use harness::session::{Options, Session, Yardstick};
+use harness::spec::Kernels;
 use harness::verdict::{CaseVerdict, Verdict};
 
 use crate::flags::{Format, TestArgs};
@@ -39,8 +40,10 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
 
     let dir = run_directory()?;
     let mut acceleration = pipeline.acceleration(args.accel, &made.image)?;
-    let (met, expectations) = (met(&made.image)?, Expectations::new(&workspace::snapshots()));
+    let met = met(&made.image)?;
+    let kernels = Kernels::load(&workspace::kernels())?;
     let allowed = AllowList::built_in()?;
+    let expectations = Expectations::new(&workspace::snapshots()).on(&made.image.facts.version, kernels.default_id());
     let mut sessions = Sessions {
         session: Session {
             kernel: &made.image.vmlinux,

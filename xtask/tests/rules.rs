@@ -105,10 +105,11 @@ fn every_case_file_is_in_the_suite_and_every_case_has_its_file() {
 }
 
 #[test]
-fn snapshots_belong_to_cases() {
+fn snapshots_belong_to_cases_and_overrides_are_needed() {
     let expectations = harness::expectation::Expectations::new(&root().join("cases/snapshots"));
-    let orphans = expectations.orphans().iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
-    none("these snapshots belong to no case", &orphans);
+    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let releases: Vec<_> = kernels.iter().filter_map(|kernel| harness::kernel_range::Release::of(&kernel.id)).collect();
+    none("these snapshots have no use", &harness::expectation::overrides::faults(&expectations, &releases));
 }
 
 #[test]

@@ -5,8 +5,12 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::root;
+use harness::expectation::Expectations;
 use harness::run_report::RunReport;
+use harness::spec::Kernels;
 use harness::verdict::Verdict;
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -25,7 +29,11 @@ fn main() {
             std::process::exit(1);
         }
     };
+    let kernels = Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let expectations =
+        Expectations::new(&root().join("cases/snapshots")).on(&report.setting.version, kernels.default_id());
     let trials = report.verdicts.into_iter().map(|verdict| {
+        let snapshot = expectations.path(&verdict.key);
         let skipped = matches!(verdict.verdict, Verdict::Skipped { .. });
         Trial::test(verdict.key.to_string(), move || match (&verdict.verdict, &verdict.run) {
             // Accepting a transcript never excuses a violation, so a violated one is not offered.
@@ -33,7 +41,7 @@ fn main() {
             // Nor is one that is not whole, or not always the same.
             (Verdict::Lost { .. } | Verdict::NotRun { .. }, Some(_)) => Err(Failed::from("the case did not end")),
             (flaky @ Verdict::Flaky { .. }, _) => Err(Failed::from(flaky.sightings().unwrap_or_default())),
-            (_, Some(run)) => assert_transcript(&verdict.key.0, &run.text()),
+            (_, Some(run)) => assert_transcript(&snapshot, &verdict.key.0, &run.text()),
             (_, None) => Err(Failed::from("the case never began")),
         })
         .with_ignored_flag(skipped)
@@ -41,9 +49,9 @@ fn main() {
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
-fn assert_transcript(key: &str, text: &str) -> Result<(), Failed> {
+fn assert_transcript(snapshot: &Path, key: &str, text: &str) -> Result<(), Failed> {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(root().join("cases/snapshots"));
+    settings.set_snapshot_path(snapshot.parent().unwrap_or(snapshot));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     let outcome = {
