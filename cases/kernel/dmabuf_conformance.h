@@ -340,8 +340,8 @@ struct dbc_export {
 /*
  * The requests with a bare handle. EBUSY: the step was done already (attach,
  * vmap) or a later step must be undone first (detach while mapped; put while
- * anything else is left). EINVAL: there is nothing to undo, or, for vmap, the
- * exporter has no such operation. Mapping for the device and for the kernel
+ * anything else is left). EINVAL: there is nothing to undo. EOPNOTSUPP: the
+ * exporter has no vmap operation. Mapping for the device and for the kernel
  * are independent of each other.
  */
 #define DBC_ATTACH	_IOW(DBC_IOC_MAGIC, 0x11, __u32)

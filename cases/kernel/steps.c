@@ -75,6 +75,9 @@ static int dbc_step_vmap(struct dbc_handle *handle)
 
 	if (handle->vmapped)
 		return -EBUSY;
+	/* dma_buf_vmap() has one answer for this and for being misused. */
+	if (!handle->dmabuf->ops->vmap)
+		return -EOPNOTSUPP;
 	ret = dma_buf_vmap_unlocked(handle->dmabuf, &handle->vmap);
 	handle->vmapped = !ret;
 	return ret;

@@ -20,10 +20,14 @@ pub enum Need {
     SwSync,
     /// The list of all buffers: debugfs `dma_buf/bufinfo`.
     Bufinfo,
+    /// Statistics of every buffer in sysfs.
+    Statistics,
     /// The system calls of 32-bit programs.
     Ia32,
     /// Allocations that fail on demand: `/proc/self/fail-nth`.
     FaultInjection,
+    /// The exporter can be mapped into the kernel: it has `dma_buf_ops.vmap`. The case finds out.
+    KernelMapping,
 }
 
 impl Need {
@@ -36,8 +40,10 @@ impl Need {
         Need::Vivid,
         Need::SwSync,
         Need::Bufinfo,
+        Need::Statistics,
         Need::Ia32,
         Need::FaultInjection,
+        Need::KernelMapping,
     ];
 
     /// Name in records and reports.
@@ -50,8 +56,10 @@ impl Need {
             Need::Vivid => "vivid",
             Need::SwSync => "sw-sync",
             Need::Bufinfo => "bufinfo",
+            Need::Statistics => "statistics",
             Need::Ia32 => "ia32",
             Need::FaultInjection => "fault-injection",
+            Need::KernelMapping => "kernel-mapping",
         }
     }
 
@@ -59,14 +67,24 @@ impl Need {
     /// not to blame. Nothing for needs that do not depend on an option.
     pub fn option(self) -> Option<&'static str> {
         match self {
-            Need::Derive | Need::NoDerive => None,
+            Need::Derive | Need::NoDerive | Need::KernelMapping => None,
             Need::TestImporter => Some("CONFIG_DMABUF_CONFORMANCE"),
             Need::Vgem => Some("CONFIG_DRM_VGEM"),
             Need::Vivid => Some("CONFIG_VIDEO_VIVID"),
             Need::SwSync => Some("CONFIG_SW_SYNC"),
             Need::Bufinfo => Some("CONFIG_DEBUG_FS"),
+            Need::Statistics => Some("CONFIG_DMABUF_SYSFS_STATS"),
             Need::Ia32 => Some("CONFIG_IA32_EMULATION"),
             Need::FaultInjection => Some("CONFIG_FAIL_PAGE_ALLOC"),
+        }
+    }
+
+    /// The oldest release that was seen to meet it, where not every kernel of its option does. Older ones are not to blame.
+    pub fn since(self) -> Option<&'static str> {
+        match self {
+            // udmabuf_ops has no vmap in 6.1.
+            Need::KernelMapping => Some("6.12"),
+            _ => None,
         }
     }
 

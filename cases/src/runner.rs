@@ -223,5 +223,6 @@ fn judge(mut steps: Steps, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> 
         Ok(()) => Outcome::Pass,
         Err(Stop::Failed) => Outcome::Fail,
         Err(Stop::Broken(why)) => Outcome::Broken { why },
+        Err(Stop::Lacks(need, why)) => Outcome::Skip { need: need.name().into(), why },
     }
 }

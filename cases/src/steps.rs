@@ -8,6 +8,7 @@ use nix::errno::Errno;
 
 use crate::channel::Channel;
 use crate::kernel_log::KernelLog;
+use crate::need::Need;
 use crate::protocol::Record;
 
 /// Why a case ends before its last line.
@@ -17,6 +18,8 @@ pub enum Stop {
     Failed,
     /// Our own set-up did not work: the clause was not judged.
     Broken(String),
+    /// The kernel does not have what the case needs, for needs that only the case itself can probe; with what was tried.
+    Lacks(Need, String),
 }
 
 /// Result of a piece of a case.

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use crate::exporter::Exporter;
 use crate::fixture::buffer::{Buffer, export};
-use crate::fixture::facts::BUFINFO;
+use crate::fixture::facts::{BUFINFO, STATISTICS};
 use crate::fixture::{fault, fence, vgem, vivid};
 use crate::need::Need;
 use crate::steps::errno_name;
@@ -54,6 +54,7 @@ impl World {
             (Need::Vivid, vivid::NODE),
             (Need::SwSync, fence::SW_SYNC),
             (Need::Bufinfo, BUFINFO),
+            (Need::Statistics, STATISTICS),
             (Need::Ia32, compat::PRESENT),
             (Need::FaultInjection, fault::FAIL_NTH),
         ] {

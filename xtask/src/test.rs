@@ -12,6 +12,7 @@ use harness::exit_code::ExitCode;
 use harness::expectation::Expectations;
 use harness::guest::Patience;
 use harness::kbuild::KernelImage;
+use harness::kernel_range::Release;
 use harness::report::{ktap, style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
 use harness::session::{Options, Session, Yardstick};
@@ -77,7 +78,8 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
     Ok(report.exit_code())
 }
 
-/// What this kernel has to have: what its configuration brings, and the ioctl exactly when its own header defines it.
+/// What this kernel has to have: what its configuration and its version bring, and the ioctl exactly when its own header
+/// defines it.
 ///
 /// # Errors
 /// When the image's configuration cannot be read.
@@ -85,10 +87,12 @@ pub fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
     let path = image.dir.join("config");
     let config = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
     let on = |option: &str| config.lines().any(|line| line.strip_prefix(option) == Some("=y"));
+    let release = Release::of(&image.facts.version);
+    let new_enough = |since: &str| release >= Release::of(since);
     let met = Need::ALL.iter().copied().filter(|need| match need {
         Need::Derive => image.facts.defines_derive,
         Need::NoDerive => !image.facts.defines_derive,
-        need => need.option().is_none_or(on),
+        need => need.option().is_none_or(on) && need.since().is_none_or(new_enough),
     });
     Ok(met.collect())
 }

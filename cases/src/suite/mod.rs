@@ -76,6 +76,7 @@ pub const CASES: &[Case] = &[
     identity::seals::CASE,
     identity::enumeration::CASE,
     identity::enumeration_dup::CASE,
+    identity::statistics::CASE,
     lifetime::vgem_import::CASE,
     fences::same_fence::CASE,
     fences::same_fence_dup::CASE,

@@ -461,7 +461,7 @@ impl Importer {
         call!(self, unmap, handle.0).map(drop)
     }
 
-    /// Maps the buffer into the kernel. EBUSY: done already; EINVAL: the exporter cannot.
+    /// Maps the buffer into the kernel. EBUSY: done already; EOPNOTSUPP: the exporter cannot.
     pub fn vmap(&self, handle: Handle) -> Result<()> {
         call!(self, vmap, handle.0).map(drop)
     }

@@ -2,19 +2,21 @@
 
 use std::os::fd::AsFd;
 
+use nix::errno::Errno;
 use nix::libc;
 
 use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::need::Need;
+use crate::steps::{OrBroken, Step, Steps, Stop, errno_name, outcome_name};
 use crate::uapi::memory::{self, PAGE};
 
 crate::case! {
     /// A driver that imported a read-only alias maps it into the kernel and writes there; the bytes change for everybody.
     "H-4", Hazard("dma_buf_vmap() has no read-only form and sees no descriptor"),
-    Exporter::MAIN, [Derive, TestImporter]
+    Exporter::MAIN, [Derive, TestImporter, KernelMapping]
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
@@ -34,6 +36,9 @@ pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd) -> Step {
     let handle = importer.import(alias.number());
     let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
     let mapped = s.call("vmap(handle)", |()| "mapped".into(), || importer.vmap(handle));
+    if mapped == Err(Errno::EOPNOTSUPP) {
+        return Err(Stop::Lacks(Need::KernelMapping, "the exporter has no vmap".into()));
+    }
     if mapped.is_err() {
         s.hazard("the driver gets a kernel mapping", false);
         return Ok(());

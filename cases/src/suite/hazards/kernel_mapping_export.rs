@@ -11,7 +11,7 @@ crate::case! {
     /// A driver writes through a kernel mapping into a buffer that the heap gave out O_RDONLY: the limit is older than
     /// aliases.
     "H-4", Hazard("dma_buf_vmap() has no read-only form and sees no descriptor"),
-    Exporter::HEAP, [TestImporter]
+    Exporter::HEAP, [TestImporter, KernelMapping]
 }
 
 fn run(s: &mut Steps, _: Exporter) -> Step {

@@ -18,3 +18,4 @@ pub mod same_memory_dup;
 pub mod seals;
 pub mod seek;
 pub mod seek_alias;
+pub mod statistics;
