@@ -8,7 +8,7 @@ use nix::libc;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
-use crate::fixture::facts::fdinfo;
+use crate::fixture::facts::{exporters_listed, fdinfo};
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::fence::{Timeline, poll_now};
 use crate::fixture::racers::race;
@@ -75,7 +75,25 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     drop(alias);
     drop(primary);
     s.nothing_wrong("closed: released once and off the list", Ok(watch.not_gone()?));
+    on_the_list(s, exporter)?;
     last_close(s, exporter, kin)
+}
+
+/// Buffers come onto the global list and leave it, while others do or while somebody reads it.
+fn on_the_list(s: &mut Steps, exporter: Exporter) -> Step {
+    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let listed = || Ok(importer.totals().map_err(errno_name).or_broken("counting buffers")?.listed);
+    let before = listed()?;
+    let passing = || export(exporter, 1).map(drop);
+    let reading = || exporters_listed().map(drop);
+    let sides: [(&str, &Side<'_>); 2] = [("others that do", &passing), ("readers of bufinfo", &reading)];
+    for (name, side) in sides {
+        let failed = race(ROUNDS, passing, side);
+        let now = listed()?;
+        let wrong = failed.or((now != before).then(|| format!("{now} buffers on it, {before} before")));
+        s.nothing_wrong(format!("buffers that come and go against {name}: the list is as it was"), Ok(wrong));
+    }
+    Ok(())
 }
 
 fn watch_list(importer: &Importer) -> Result<(), Errno> {
