@@ -20,6 +20,7 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("fast", &["base", "exporters", "importers"]),
     ("sanitized", &["base", "exporters", "importers", "sanitizers"]),
     ("faults", &["base", "exporters", "importers", "sanitizers", "faults"]),
+    ("race", &["base", "exporters", "importers", "race"]),
 ];
 
 /// A named set of fragments.

@@ -94,7 +94,7 @@ pub struct KernelArgs {
     /// One more patch on top of the series; may be given again
     #[arg(long = "with", value_name = "PATCH")]
     pub extra: Vec<PathBuf>,
-    /// Kernel configuration: fast or sanitized
+    /// Kernel configuration: fast, sanitized or race
     #[arg(long, value_name = "NAME")]
     pub flavour: Option<String>,
     /// Look for a newer version of a Debian source package
