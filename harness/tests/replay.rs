@@ -93,7 +93,9 @@ fn what_the_kernel_answers_is_no_complaint() {
     for name in ["loop-with-interrupts-off", "loop-with-interrupts-on", "wait-for-ever"] {
         let judged = judged(&format!("hang-{name}"), TABLE);
         assert_eq!(judged.verdicts[0].complaints, [], "{name}");
-        assert_eq!(judged.oddities, Vec::<String>::new(), "{name}");
+        // But for the age of the recording.
+        let odd: Vec<&String> = judged.oddities.iter().filter(|odd| !odd.contains("speaks protocol")).collect();
+        assert!(odd.is_empty(), "{name}: {odd:?}");
     }
     let judged = judged("hang-mutex-taken-twice", TABLE);
     let headlines: Vec<&str> = judged.verdicts[0].complaints.iter().map(|found| found.headline.as_str()).collect();
