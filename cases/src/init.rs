@@ -26,7 +26,7 @@ pub fn main() {
     }
     let mounted = mount_all();
     // The kernel's own threads are fifty, a case needs a few. A fork bomb is to end at this and not at the guest's memory.
-    let _ = fs::write("/proc/sys/kernel/threads-max", "200");
+    let _ = fs::write("/proc/sys/kernel/threads-max", "150");
     match Channel::open() {
         Ok(channel) => run(channel, mounted),
         Err(errno) => eprintln!("conformance: no result channel: {errno}"),

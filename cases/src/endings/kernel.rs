@@ -227,7 +227,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         "The kernel takes all memory and keeps it.",
         Patient,
         Fail,
-        ["Out of memory"],
+        ["oom-killer"],
         |s, _| { fault(s, "out_of_memory") }
     ),
     ending!("kernel_floods_its_log", "The kernel writes to its log without end.", Brief, Fail, ["limit"], |s, _| {

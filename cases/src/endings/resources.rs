@@ -22,7 +22,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["did not end within its limit"],
         |s, _| { open_end(s, "fork(fork(...))", || _ = bomb()) }
     ),
-    ending!("memory_hog", "The case takes all memory.", Patient, Fail, ["Out of memory", "SIGKILL"], |s, _| {
+    ending!("memory_hog", "The case takes all memory.", Patient, Fail, ["oom-killer", "SIGKILL"], |s, _| {
         open_end(s, "allocate(everything)", hog)
     }),
     ending!("fills_tmp", "The case fills /tmp and leaves it so.", Patient, Fail, ["No space left"], fill),

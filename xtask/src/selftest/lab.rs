@@ -117,7 +117,7 @@ impl Lab {
 
     /// How long guests may be silent: less than elsewhere, because here they are silent for good.
     pub fn patience(&self) -> Patience {
-        Patience { grace: Duration::from_secs(4), leave: Duration::from_secs(2), ..Patience::default() }
+        Patience { grace: Duration::from_secs(6), leave: Duration::from_secs(2), ..Patience::default() }
     }
 
     /// Judges one case by the guests given.
