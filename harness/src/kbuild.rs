@@ -174,8 +174,9 @@ fn compile(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progre
     let mut objects = 0;
     let followed = Cmd::new("make")
         .dir(&workshop.tree())
-        .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display()), "vmlinux"])
+        .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display())])
         .args(uninstrumented(&workshop.tree()))
+        .arg("vmlinux")
         // Without these every build would differ in its banner, and a kernel that was built twice would look changed.
         .env("KBUILD_BUILD_USER", "conformance")
         .env("KBUILD_BUILD_HOST", "conformance")
