@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use cases::protocol::CaseKey;
+
 use crate::exit_code::ExitCode;
 use crate::verdict::{CaseVerdict, Verdict};
 
@@ -77,6 +79,9 @@ pub struct RunReport {
     pub timing: Timing,
     /// Whether it was cut short by the person at the keyboard.
     pub interrupted: bool,
+    /// Cases that fit the filters and are about other kernels: with the patch or without it, older or newer.
+    #[serde(default)]
+    pub elsewhere: Vec<CaseKey>,
     /// What the rounds of `--repeat` and `--until-fail` had in common; absent when there was one.
     #[serde(default)]
     pub rounds: Option<RoundsHeld>,
@@ -199,6 +204,7 @@ pub(crate) mod tests {
             guests: 1,
             timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },
             interrupted: false,
+            elsewhere: Vec::new(),
             rounds: None,
         }
     }

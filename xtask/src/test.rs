@@ -32,16 +32,17 @@ const KEPT: usize = 20;
 /// # Errors
 /// Whatever keeps the run from being judged. What the judgement is, is no error.
 pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
-    let plan = plan::select(&args.filters, args.exact, &args.skip)?;
+    let chosen = plan::select(&args.filters, args.exact, &args.skip)?;
     let pipeline = Pipeline::open(quiet)?;
     let made = pipeline.kernel(&args.kernel)?;
+    let met = met(&made.image)?;
+    let (plan, elsewhere) = plan::about(chosen, &met)?;
     let start = Instant::now();
     let guest = pipeline.guest_program()?;
     let guest_program = start.elapsed().as_secs_f64();
 
     let dir = run_directory()?;
     let mut acceleration = pipeline.acceleration(args.accel, &made.image)?;
-    let met = met(&made.image)?;
     let kernels = Kernels::load(&workspace::kernels())?;
     let allowed = AllowList::built_in()?;
     let expectations = Expectations::new(&workspace::snapshots()).on(&made.image.facts.version, kernels.default_id());
@@ -72,6 +73,7 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
         guests,
         timing,
         interrupted: merged.interrupted,
+        elsewhere,
         rounds: merged.rounds,
     };
     publish(&report, args, &dir)?;

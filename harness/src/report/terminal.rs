@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use cases::clause;
+use cases::protocol::CaseKey;
 use cases::suite;
 
 use crate::complaint::{Complaint, is_noise};
@@ -26,6 +27,7 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
     let mut out = String::new();
     heading(&mut out, report, style);
     areas(&mut out, report, style);
+    elsewhere(&mut out, report, style);
     let bad: Vec<&CaseVerdict> = report.verdicts.iter().filter(|verdict| is_bad(verdict)).collect();
     for verdict in bad.iter().take(IN_FULL) {
         problem(&mut out, verdict, style, &repeat(verdict));
@@ -105,6 +107,16 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
         };
         let what = if bad.is_empty() { clauses.join(" ") } else { style.bad(&bad.join(" ")) };
         let _ = writeln!(out, "  {mark} {name:<9} {counts:<24} {what}");
+    }
+}
+
+/// What was not planned because it is about other kernels.
+fn elsewhere(out: &mut String, report: &RunReport, style: Style) {
+    let mut ids: Vec<&str> = report.elsewhere.iter().map(CaseKey::id).collect();
+    ids.dedup();
+    if !ids.is_empty() {
+        let line = format!("  not about this kernel, and not planned: {}", ids.join(", "));
+        let _ = writeln!(out, "{}", style.faint(&line));
     }
 }
 
@@ -317,7 +329,7 @@ mod tests {
     use super::*;
     use crate::run_report::tests::report;
     use crate::verdict::Sighting;
-    use cases::protocol::{CaseKey, Outcome};
+    use cases::protocol::Outcome;
 
     fn text(report: &RunReport) -> String {
         render(report, Style::Plain, |verdict| format!("cargo xtask test ={}", verdict.key))

@@ -142,6 +142,7 @@ impl Lab {
             guests: 1,
             timing: Timing::default(),
             interrupted: false,
+            elsewhere: Vec::new(),
             rounds: None,
         }
     }
