@@ -76,7 +76,7 @@ pub fn build(
         true => patched.source.key.clone(),
         false => workshop::fingerprint(&patched.source.dir)?,
     };
-    let parts = [RECIPE, &source, &patched.edits.digest(), &flavour.digest(), &compiler];
+    let parts = [RECIPE, &source, &patched.edits.digest(), &flavour.digest(&patched.source.version), &compiler];
     let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
     let provide = || {
         store.publish_with_manifest(KIND, &key, |dir| {
@@ -231,7 +231,7 @@ fn configure(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, prog
         .iter()
         .filter(|(path, _)| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
     let kconfigs = crate::patch::Edits(kconfigs.map(|(path, text)| (path.clone(), text.clone())).collect());
-    let wanted = [patched.source.key.clone(), flavour.digest(), kconfigs.digest()].join("\n");
+    let wanted = [patched.source.key.clone(), flavour.digest(&patched.source.version), kconfigs.digest()].join("\n");
     let note = workshop.note("configured");
     let config = workshop.objects().join(".config");
     if config.exists() && fs::read_to_string(&note).is_ok_and(|done| done == wanted) {
@@ -239,11 +239,11 @@ fn configure(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, prog
     }
     let task = progress.task(&format!("configuring ({})", flavour.name), None);
     let _ = fs::remove_file(&note);
-    let excused = flavour.configure(&workshop.tree(), &patched.source.version, &workshop.objects())?;
+    let others = flavour.configure(&workshop.tree(), &patched.source.version, &workshop.objects())?;
     fs::write(&note, wanted).map_err(|error| io(&error, "writing", &note))?;
-    task.done(match excused.is_empty() {
+    task.done(match others.is_empty() {
         true => "every option asked for is there".into(),
-        false => format!("every option meant for this kernel is there; not {}", listed(&excused)),
+        false => format!("every option asked for is there; not asked for {}", listed(&others)),
     });
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Kernel configuration: fragments merged by the kernel's own script, and the proof that every request survived.
 //!
-//! A request may say for which kernels it is meant, `CONFIG_X=y # since 6.15`. On the others it is made as well, but may
-//! fall away.
+//! A request may say for which kernels it is, `CONFIG_X=y # since 6.15`. It is not made on the others.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,7 +51,7 @@ pub struct Request {
     pub option: String,
     /// The value; `n` for an option that is to be off.
     pub value: String,
-    /// The kernels on which it has to survive; all of them unless the line says otherwise.
+    /// The kernels it is for; all of them unless the line says otherwise.
     pub range: Option<KernelRange>,
 }
 
@@ -72,18 +71,14 @@ impl Flavour {
         Ok(Flavour { name: name.into(), fragments: fragments.collect::<Result<_>>()? })
     }
 
-    /// Hash over all requests; comments do not count.
-    pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for (_, request) in self.requests() {
-            let range = request.range.map(|range| range.to_string()).unwrap_or_default();
-            hash.update(format!("{}={} {range}\n", request.option, request.value));
-        }
-        format!("{:x}", hash.finalize())
+    /// Hash over the requests for a kernel of `version`; comments and what is asked of other kernels do not count.
+    pub fn digest(&self, version: &str) -> String {
+        let requests = Release::of(version).map(|release| self.plain(release)).unwrap_or_default();
+        format!("{:x}", Sha256::digest(requests))
     }
 
-    /// Configures `objects` for `tree`, a kernel of `version`, and checks that every request meant for it survived. Gives
-    /// back the requests that this kernel cannot meet and that say so.
+    /// Configures `objects` for `tree`, a kernel of `version`, and checks that every request for it survived. Gives back
+    /// the requests that are for other kernels.
     ///
     /// # Errors
     /// [`Blame::Kconfig`] naming fragment, line and dependency of an option that fell away.
@@ -101,40 +96,40 @@ impl Flavour {
         };
         make("tinyconfig")?;
         let config = objects.join(".config");
-        let requests = objects.join("requests.config");
-        fs::write(&requests, self.plain()).map_err(|error| io(&error, "writing", &requests))?;
+        let asked = objects.join("requests.config");
+        fs::write(&asked, self.plain(release)).map_err(|error| io(&error, "writing", &asked))?;
         Cmd::new("sh")
             .dir(tree)
             .args(["scripts/kconfig/merge_config.sh", "-m", "-O"])
             .path(objects)
             .path(&config)
-            .path(&requests)
+            .path(&asked)
             .succeed(Blame::Kconfig, "merging the fragments failed")?;
         make("olddefconfig")?;
         let text = fs::read_to_string(&config).map_err(|error| io(&error, "reading", &config))?;
-        let (lost, excused) =
-            self.lost(&values(&text)).into_iter().partition::<Vec<_>, _>(|(_, lost)| lost.binds(release));
-        if lost.is_empty() {
-            Ok(excused.into_iter().map(|(_, request)| request).collect())
-        } else {
-            Err(fell_away(&lost, tree, &values(&text)))
+        let lost = self.lost(release, &values(&text));
+        if !lost.is_empty() {
+            return Err(fell_away(&lost, tree, &values(&text)));
         }
+        let all = self.fragments.iter().flat_map(|fragment| requests(&fragment.text).unwrap_or_default());
+        Ok(all.filter(|request| !request.is_for(release)).collect())
     }
 
-    /// All requests as the kernel's scripts read them: these know no range behind a value.
-    fn plain(&self) -> String {
+    /// The requests for a kernel as its scripts read them: these know no range behind a value.
+    fn plain(&self, release: Release) -> String {
         let line = |(_, request): &(&Fragment, Request)| match request.value.as_str() {
             "n" => format!("# {} is not set\n", request.option),
             value => format!("{}={value}\n", request.option),
         };
-        self.requests().iter().map(line).collect()
+        self.requests(release).iter().map(line).collect()
     }
 
-    /// Every request with its fragment, by option. A later fragment may overrule an earlier one.
-    fn requests(&self) -> Vec<(&Fragment, Request)> {
+    /// Every request for a kernel with its fragment, by option. A later fragment may overrule an earlier one.
+    fn requests(&self, release: Release) -> Vec<(&Fragment, Request)> {
         let mut last: BTreeMap<String, (&Fragment, Request)> = BTreeMap::new();
         for fragment in &self.fragments {
-            for request in requests(&fragment.text).unwrap_or_default() {
+            let requests = requests(&fragment.text).unwrap_or_default();
+            for request in requests.into_iter().filter(|request| request.is_for(release)) {
                 last.insert(request.option.clone(), (fragment, request));
             }
         }
@@ -142,15 +137,15 @@ impl Flavour {
     }
 
     /// The requests that the final configuration does not meet.
-    fn lost(&self, config: &BTreeMap<String, String>) -> Vec<(&Fragment, Request)> {
+    fn lost(&self, release: Release, config: &BTreeMap<String, String>) -> Vec<(&Fragment, Request)> {
         let met = |request: &Request| config.get(&request.option).map_or("n", String::as_str) == request.value;
-        self.requests().into_iter().filter(|(_, request)| !met(request)).collect()
+        self.requests(release).into_iter().filter(|(_, request)| !met(request)).collect()
     }
 }
 
 impl Request {
-    /// Whether it has to survive on a kernel.
-    fn binds(&self, release: Release) -> bool {
+    /// Whether it is made on a kernel.
+    fn is_for(&self, release: Release) -> bool {
         self.range.is_none_or(|range| range.holds(release))
     }
 }
@@ -276,7 +271,7 @@ mod tests {
     fn a_request_may_be_meant_for_some_kernels() {
         let requests = requests("CONFIG_A=y # since 6.15\n# CONFIG_B is not set # until 6.6\nCONFIG_C=7\n").unwrap();
         let bound = |version: &str| -> Vec<bool> {
-            requests.iter().map(|request| request.binds(Release::of(version).unwrap())).collect()
+            requests.iter().map(|request| request.is_for(Release::of(version).unwrap())).collect()
         };
         assert_eq!(bound("6.1.192"), [false, true, true]);
         assert_eq!(bound("7.2.13"), [true, false, true]);
@@ -309,7 +304,9 @@ mod tests {
             fragment("two", "# CONFIG_B is not set # until 6.6\nCONFIG_C=\"c\"\n"),
         ];
         let flavour = Flavour { name: "test".into(), fragments };
-        assert_eq!(flavour.plain(), "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=\"c\"\n");
+        let plain = |version: &str| flavour.plain(Release::of(version).unwrap());
+        assert_eq!(plain("7.2.13"), "CONFIG_A=y\nCONFIG_C=\"c\"\n");
+        assert_eq!(plain("6.1.192"), "# CONFIG_B is not set\nCONFIG_C=\"c\"\n");
     }
 
     #[test]
@@ -321,11 +318,12 @@ mod tests {
                 fragment("two", "CONFIG_A=n\n"),
             ],
         };
-        let lost = flavour.lost(&values("CONFIG_TINY=y\n"));
+        let release = Release::of("7.2").unwrap();
+        let lost = flavour.lost(release, &values("CONFIG_TINY=y\n"));
         let lost: Vec<_> =
             lost.iter().map(|(fragment, r)| (fragment.name.as_str(), r.line, r.option.as_str())).collect();
         assert_eq!(lost, [("one", 2, "CONFIG_KASAN"), ("one", 3, "CONFIG_TINY")]);
-        assert!(flavour.lost(&values("CONFIG_KASAN=y\n")).is_empty());
+        assert!(flavour.lost(release, &values("CONFIG_KASAN=y\n")).is_empty());
     }
 
     #[test]
