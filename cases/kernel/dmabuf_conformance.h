@@ -177,6 +177,7 @@ struct dbc_file_facts {
  * @slab_pages: pages of all slab caches, which is what files are made of
  * @pages_kept: pages that the system heap did not give back when tracked
  *              buffers of its were released, since boot
+ * @files: open files of the whole system, or %DBC_UNKNOWN
  *
  * @attachments may be %DBC_UNKNOWN, %DBC_CORRUPT or %DBC_BUSY. @other_pages is
  * exact only while nothing else runs, and holds what the kernel's own
@@ -195,6 +196,7 @@ struct dbc_totals {
 	__u32 other_pages;
 	__u32 slab_pages;
 	__u32 pages_kept;
+	__u32 files;
 };
 
 /**

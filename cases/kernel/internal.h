@@ -130,6 +130,9 @@ extern atomic_t dbc_fences;
 /* How long a lock may stay taken before it counts as stuck, in jiffies. */
 #define DBC_LOCK_PATIENCE	(5 * HZ)
 
+void dbc_files_init(void);
+u32 dbc_open_files(void);
+
 void dbc_list_init(void);
 bool dbc_list_found(void);
 u32 dbc_list_length(void);

@@ -35,6 +35,7 @@ static int dbc_totals(struct dbc_context *context, void *arg)
 		.other_pages = dbc_other_pages(),
 		.slab_pages = dbc_slab_pages(),
 		.pages_kept = atomic_read(&dbc_pages_kept),
+		.files = dbc_open_files(),
 	};
 	return 0;
 }
@@ -197,13 +198,14 @@ static int __init dbc_init(void)
 	BUILD_BUG_ON(sizeof(struct dbc_info) != 40);
 	BUILD_BUG_ON(sizeof(struct dbc_tracked) != 48);
 	BUILD_BUG_ON(sizeof(struct dbc_file_facts) != 24);
-	BUILD_BUG_ON(sizeof(struct dbc_totals) != 48);
+	BUILD_BUG_ON(sizeof(struct dbc_totals) != 52);
 	BUILD_BUG_ON(sizeof(struct dbc_map) != 24);
 	BUILD_BUG_ON(sizeof(struct dbc_rw) != 32);
 	BUILD_BUG_ON(sizeof(struct dbc_add_fence) != 32);
 	BUILD_BUG_ON(sizeof(struct dbc_export) != 16);
 
 	dbc_list_init();
+	dbc_files_init();
 	device = platform_device_register_simple(DBC_DEVICE_NAME, PLATFORM_DEVID_NONE, NULL, 0);
 	if (IS_ERR(device))
 		return PTR_ERR(device);

@@ -1,13 +1,10 @@
 //! What the kernel holds besides the processes: buffers, files, attachments, memory. Compared before and after every case.
 
 use std::fmt;
-use std::fs;
 
 use crate::fixture::facts::exporters_listed;
 use crate::uapi::importer::{Importer, Totals};
 
-/// Open files of the whole system: the first number of this file (proc_nr_files).
-const FILE_NR: &str = "/proc/sys/fs/file-nr";
 /// How far [`Totals::other_pages`] may grow by what the kernel takes for itself: pools of the stack depot, network buffers, and
 /// KASAN's shadow of vm_map_ram() areas, which alone is 128 pages for each processor. So this finds only what is large; what
 /// a buffer does not give back is counted exactly in [`Totals::pinned`] and [`Totals::pages_kept`].
@@ -17,7 +14,6 @@ const KERNELS_OWN_PAGES: u32 = 512;
 #[derive(Clone, Debug)]
 pub struct Ledger {
     totals: Totals,
-    files: Option<u64>,
 }
 
 /// What is there after a case and was not before it, or the other way round.
@@ -27,7 +23,7 @@ pub struct Difference(Vec<String>);
 impl Ledger {
     /// Takes stock. Nothing where the test importer does not answer.
     pub fn take(importer: &Importer) -> Option<Self> {
-        Some(Ledger { totals: importer.totals().ok()?, files: open_files() })
+        Some(Ledger { totals: importer.totals().ok()? })
     }
 
     /// What is not as it was in `before`; nothing when all is.
@@ -42,9 +38,7 @@ impl Ledger {
         };
         compare("buffers on the global list", &now.listed, &then.listed);
         compare("observed buffers that were not released", &now.tracked_alive, &then.tracked_alive);
-        if let (Some(now), Some(then)) = (self.files, before.files) {
-            compare("open files", &now, &then);
-        }
+        compare("open files", &now.files, &then.files);
         compare("attachments of listed buffers", &now.attachments, &then.attachments);
         compare("attachments that released buffers still had", &now.attachments_lost, &then.attachments_lost);
         compare("contexts of the test importer", &now.contexts, &then.contexts);
@@ -83,10 +77,6 @@ impl fmt::Display for Difference {
     }
 }
 
-fn open_files() -> Option<u64> {
-    fs::read_to_string(FILE_NR).ok()?.split_whitespace().next()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,8 +96,9 @@ mod tests {
             other_pages: 3000,
             slab_pages: 900,
             pages_kept: 0,
+            files: Count::Exact(7),
         };
-        Ledger { totals, files: Some(7) }
+        Ledger { totals }
     }
 
     #[test]
@@ -115,7 +106,7 @@ mod tests {
         let before = ledger();
         assert_eq!(before.since(&before), None);
         let mut after = ledger();
-        after.files = Some(8);
+        after.totals.files = Count::Exact(8);
         after.totals.attachments_lost = 2;
         after.totals.other_pages += KERNELS_OWN_PAGES + 1;
         let difference = after.since(&before).unwrap().to_string();

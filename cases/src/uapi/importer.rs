@@ -47,10 +47,10 @@ mod raw {
     argument!(FileFacts, 24, {
         token: u32, fd: i32, refs: u32, mode: u32, flags: u32, relation: u32,
     });
-    argument!(Totals, 48, {
+    argument!(Totals, 52, {
         listed: u32, contexts: u32, trackers: u32, tracked_alive: u32, handles: u32, fences: u32,
         attachments: u32, attachments_lost: u32, pinned: u32, other_pages: u32,
-        slab_pages: u32, pages_kept: u32,
+        slab_pages: u32, pages_kept: u32, files: u32,
     });
     argument!(Import, 8, { fd: i32, handle: u32 });
     argument!(Map, 24, { handle: u32, direction: u32, bytes: u64, segments: u32, reserved: u32 });
@@ -282,6 +282,8 @@ pub struct Totals {
     pub slab_pages: u32,
     /// Pages that the system heap did not give back when tracked buffers of its were released, since boot.
     pub pages_kept: u32,
+    /// Open files of the whole system.
+    pub files: Count,
 }
 
 /// What mapping for the device gave.
@@ -417,6 +419,7 @@ impl Importer {
             other_pages: totals.other_pages,
             slab_pages: totals.slab_pages,
             pages_kept: totals.pages_kept,
+            files: totals.files.into(),
         })
     }
 
