@@ -19,7 +19,7 @@ crate::case! {
     /// descriptor: every page that the frame reaches changes. The driver gets at the memory by a kernel mapping
     /// (vb2_vmalloc_map_dmabuf), without attaching a device, and lets go of it completely.
     "H-1", Hazard("V4L2 asks dma_buf_get() for the buffer, which does not say what the descriptor may do, and writes as capturing does"),
-    Exporter::MAIN, [Derive, TestImporter, Vivid]
+    Exporter::MAIN, [Derive, TestImporter, Vivid, KernelMapping]
 }
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
@@ -44,6 +44,7 @@ pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, vivid: &Vivid, byt
     let len = bytes.next_multiple_of(PAGE);
     let writable = s.mmap(alias, len, RW, libc::MAP_SHARED);
     s.fails_with(format!("the {} cannot be mapped for writing", alias.name), &writable, Errno::EACCES);
+    watch.needs_kernel_mapping(alias)?;
     let before = watch.counts(&[alias])?;
     s.equal("before the capture the buffer is all zero", blank_pages(alias, len)?, len / PAGE);
 

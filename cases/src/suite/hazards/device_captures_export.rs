@@ -11,7 +11,7 @@ use crate::uapi::memory::PAGE;
 crate::case! {
     /// vivid captures a frame into a buffer that the heap gave out O_RDONLY: the limit is older than aliases.
     "H-1", Hazard("V4L2 asks dma_buf_get() for the buffer, which does not say what the descriptor may do, and writes as capturing does"),
-    Exporter::HEAP, [TestImporter, Vivid]
+    Exporter::HEAP, [TestImporter, Vivid, KernelMapping]
 }
 
 fn run(s: &mut Steps, _: Exporter) -> Step {
