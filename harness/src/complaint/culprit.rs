@@ -13,7 +13,7 @@ static FRAME: LazyLock<Regex> = LazyLock::new(|| {
 });
 static NOISE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"^(Code: |Tainted: |RSP: |R[A-Z0-9]{2}: |[FC]S: |CR2: |DR\d: |PKRU: |ORIG_RAX| *\? |={20}|-{20}|#PF: |PGD |\[=+\]|</?(TASK|IRQ)>|irq event stamp|(hard|soft)irqs last |CPU: \d+ UID|Hardware name)",
+        r"^(Code: |Tainted: |RSP: |R[A-Z0-9]{2}: |[FC]S: |CR2: |DR\d: |PKRU: |ORIG_RAX| *\? |={20}|-{20}|#PF: |PGD |\[=+\]| *</?(TASK|IRQ)>|-+\[ cut here|---\[ end trace |irq event stamp|(hard|soft)irqs last |CPU: \d+ UID|Hardware name)",
     )
     .expect("a valid pattern")
 });
