@@ -16,16 +16,16 @@ use crate::exporter::Exporter;
 use crate::protocol::CaseKey;
 
 /// Every case, in the order in which they run and are reported. First come those that everything else stands on, so that a
-/// wrong access check or a wrong reference is named as such before it shows in the cases that have other subjects.
+/// wrong reference or a wrong access check is named as such before it shows in the cases that have other subjects.
 pub const CASES: &[Case] = &[
     before::absent::CASE,
     lifetime::closing_dups::CASE,
-    rights::derive_table::CASE,
     lifetime::closing_orders::CASE,
     lifetime::leaves_list_once::CASE,
     lifetime::leaves_list_once_dup::CASE,
     lifetime::importer_steps::CASE,
     lifetime::importer_steps_dup::CASE,
+    rights::derive_table::CASE,
     uapi::layout::CASE,
     uapi::flags::CASE,
     uapi::bad_argument::CASE,
