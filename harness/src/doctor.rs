@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::accel::{Accel, Known};
 use crate::exit_code::ExitCode;
+use crate::kbuild;
 use crate::machine::Machine;
 use crate::progress::bytes;
 use crate::setup::{self, Need, Purpose};
@@ -61,7 +62,7 @@ impl Doctor {
             free: store.free_space().ok(),
             kinds: store.sizes().into_iter().map(counted).collect(),
             sources: source::known(store),
-            images: store.keys("images"),
+            images: kbuild::known(store),
         }
     }
 
@@ -160,7 +161,11 @@ mod tests {
         let machine = pretend(dir.path(), &[("make", "echo GNU Make 4.3"), ("apt-get", "")]);
         put(&machine, "/proc/meminfo", "MemTotal:  2000 kB\nMemAvailable: 1000 kB\n");
         let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
-        store.publish("images", "7.2-abc", |_| Ok(())).unwrap();
+        let facts = r#"{"key":"k","version":"7.2.13","origin":"","flavour":"fast","compiler":"","defines_derive":true,"build_seconds":1}"#;
+        for key in ["abc", "def"] {
+            let dir = store.publish("images", key, |_| Ok(())).unwrap();
+            std::fs::write(dir.join("facts.json"), facts).unwrap();
+        }
         let doctor =
             Doctor::examine_on(&machine, &store, kvm(&[(Stage::Device, false, "there is no /dev/kvm")], false));
         let text = doctor.to_string();
@@ -170,7 +175,7 @@ mod tests {
             "  install: apt-get install --no-install-recommends ",
             "  memory   2.05 MB, 1.02 MB available\n",
             "  KVM      NO: there is no /dev/kvm\n",
-            "  kernel   7.2-abc\n",
+            "  kernel   7.2.13 fast, 2 images\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }

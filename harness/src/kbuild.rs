@@ -1,5 +1,6 @@
 //! From a patched tree and a flavour to a kernel image in the cache.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -123,6 +124,19 @@ fn keys_by_use(store: &Store) -> Vec<String> {
     let mut keys = store.keys(KIND);
     keys.sort_by_key(|key| std::cmp::Reverse(last_used(key)));
     keys
+}
+
+/// What images there are, one line for each version and flavour: `7.2.13 sanitized, 12 images`.
+pub fn known(store: &Store) -> Vec<String> {
+    let facts = |key: &String| -> Option<ImageFacts> {
+        serde_json::from_str(&fs::read_to_string(store.entry(KIND, key)?.join(FACTS)).ok()?).ok()
+    };
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for facts in store.keys(KIND).iter().filter_map(facts) {
+        *kinds.entry(format!("{} {}", facts.version, facts.flavour)).or_default() += 1;
+    }
+    let line = |(kind, count)| format!("{kind}, {count} image{}", if count == 1 { "" } else { "s" });
+    kinds.into_iter().map(line).collect()
 }
 
 /// The kernel that was used last, if there is one.
