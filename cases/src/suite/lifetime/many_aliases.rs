@@ -17,8 +17,8 @@ use crate::uapi::dma_buf::derive;
 
 crate::case! {
     /// Ten thousand aliases, each derived from the one before: each knows the size, the first, the middle and the last
-    /// show the buffer, which is listed once. The last thousand take no more memory than the second thousand did; closing
-    /// all in the order they were made brings every count back, and the memory. Work that grew with every alias would not
+    /// show the buffer, which is listed once. The last thousand take no more memory than an early thousand did; closing all
+    /// in the order they were made brings every count back, and the memory. Work that grew with every alias would not
     /// be done within the case's time limit.
     "L-9", Contract, Exporter::HEAP, [Derive, TestImporter]
 }
@@ -49,9 +49,12 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     }
     s.nothing_wrong("ten thousand aliases, each of the one before", made.map(|()| None));
     let costs: Vec<u32> = slabs.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-    if let [_, second, .., last] = costs.as_slice() {
-        let detail = format_args!("it took {last} pages, the second thousand {second}");
-        s.check("the last thousand takes no more memory than the second", *last <= second + SLACK, detail);
+    // The first thousand pay for the table of descriptors. Of the next few the dearest counts: what earlier cases freed, and
+    // KASAN held back until now, makes one of them look free.
+    if let [_, early @ .., last] = costs.as_slice() {
+        let early = early.iter().take(3).copied().max().unwrap_or(0);
+        let detail = format_args!("it took {last} pages, an early thousand {early}");
+        s.check("the last thousand takes no more memory than an early one", *last <= early + SLACK, detail);
     }
     s.nothing_wrong("the buffer is alive and listed once", Ok(watch.not_alive()?));
     let size = |fd: &OwnedFd| lseek(fd.as_fd(), 0, Whence::SeekEnd);
