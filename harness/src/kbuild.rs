@@ -77,7 +77,10 @@ pub fn build(
         true => patched.source.key.clone(),
         false => workshop::fingerprint(&patched.source.dir)?,
     };
-    let parts = [RECIPE, &source, &patched.edits.digest(), &flavour.digest(&patched.source.version), &compiler];
+    let (edits, requests) = (patched.edits.digest(), flavour.digest(&patched.source.version));
+    let watched = watched(flavour, &patched.source.dir).join(" ");
+    let mut parts = vec![RECIPE, &source, &edits, &requests, &compiler];
+    parts.extend((!watched.is_empty()).then_some(watched.as_str()));
     let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
     let provide = || {
         store.publish_with_manifest(KIND, &key, |dir| {
@@ -190,6 +193,7 @@ fn compile(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progre
         .dir(&workshop.tree())
         .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display())])
         .args(uninstrumented(&workshop.tree()))
+        .args(watched(flavour, &workshop.tree()))
         .arg("vmlinux")
         // Without these every build would differ in its banner, and a kernel that was built twice would look changed.
         .env("KBUILD_BUILD_USER", "conformance")
@@ -272,6 +276,25 @@ fn uninstrumented(tree: &Path) -> &'static [&'static str] {
     let headers = ["cpuid/api.h", "cpuid.h", "processor.h"].map(|name| tree.join("arch/x86/include/asm").join(name));
     let inlined = |header: &PathBuf| fs::read_to_string(header).is_ok_and(|text| text.contains("__builtin_memcmp(sig"));
     if headers.iter().any(inlined) { &[] } else { &["KASAN_SANITIZE_enlighten.o=n", "KASAN_SANITIZE_string.o=n"] }
+}
+
+/// What make has to be told where KCSAN looks for races: to instrument the code under test and nothing else.
+///
+/// KCSAN watches one access in so many, wherever it is instrumented; in a whole kernel those of dma-buf hardly ever have
+/// their turn. `scripts/Makefile.lib` joins the variable of an object with the one for all.
+fn watched(flavour: &Flavour, tree: &Path) -> Vec<String> {
+    if !flavour.asks_for("CONFIG_KCSAN") {
+        return Vec::new();
+    }
+    let dirs = ["drivers/dma-buf", "drivers/dma-buf/heaps"].map(|dir| tree.join(dir));
+    let names = dirs.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().filter_map(Result::ok);
+    let mut objects: Vec<String> = names
+        .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".c")?.to_string()))
+        .map(|name| format!("KCSAN_SANITIZE_{name}.o=y"))
+        .collect();
+    objects.sort();
+    objects.insert(0, "KCSAN_SANITIZE=n".into());
+    objects
 }
 
 fn listed(requests: &[Request]) -> String {
@@ -390,6 +413,20 @@ mod tests {
         assert!(uninstrumented(dir.path()).contains(&"KASAN_SANITIZE_enlighten.o=n"));
         fs::write(headers.join("cpuid.h"), "if (!__builtin_memcmp(sig, signature, 12) &&").unwrap();
         assert_eq!(uninstrumented(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn kcsan_instruments_the_code_under_test_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let kconfigs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kconfigs");
+        fs::create_dir_all(dir.path().join("drivers/dma-buf/heaps")).unwrap();
+        for file in ["dma-buf.c", "Makefile", "heaps/system_heap.c"] {
+            fs::write(dir.path().join("drivers/dma-buf").join(file), "").unwrap();
+        }
+        let told = |flavour| watched(&Flavour::load(flavour, &kconfigs).unwrap(), dir.path());
+        let race = ["KCSAN_SANITIZE=n", "KCSAN_SANITIZE_dma-buf.o=y", "KCSAN_SANITIZE_system_heap.o=y"];
+        assert_eq!(told("race"), race);
+        assert_eq!(told("sanitized"), [""; 0]);
     }
 
     #[test]

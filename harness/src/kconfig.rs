@@ -71,6 +71,15 @@ impl Flavour {
         Ok(Flavour { name: name.into(), fragments: fragments.collect::<Result<_>>()? })
     }
 
+    /// Whether a fragment turns an option on.
+    pub fn asks_for(&self, option: &str) -> bool {
+        let on = |fragment: &Fragment| {
+            let requests = requests(&fragment.text).unwrap_or_default();
+            requests.iter().any(|request| request.option == option && request.value == "y")
+        };
+        self.fragments.iter().any(on)
+    }
+
     /// Hash over the requests for a kernel of `version`; comments and what is asked of other kernels do not count.
     pub fn digest(&self, version: &str) -> String {
         let requests = Release::of(version).map(|release| self.plain(release)).unwrap_or_default();
