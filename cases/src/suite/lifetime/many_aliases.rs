@@ -68,11 +68,12 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     }
     drop(aliases);
     s.nothing_wrong("all closed: counts as before", Ok(watch.counts(&[&primary])?.change_since(&before)));
-    // KASAN keeps freed files for a while, and so does the allocator; where it cannot be asked, it gives them back by itself.
+    // KASAN keeps freed files for a while (a quarter of them was seen), and so does the allocator; where it cannot be asked,
+    // it gives them back by itself. What leaks with each alias leaves all of it.
     let _ = fs::write(SHRINK, "1");
     watch.look()?;
     let (taken, left) = (slabs[slabs.len() - 1].saturating_sub(slabs[0]), slab()?.saturating_sub(slabs[0]));
-    s.check("their memory comes back", left * 10 < taken, format_args!("{left} of {taken} pages are still taken"));
+    s.check("their memory comes back", left * 2 < taken, format_args!("{left} of {taken} pages are still taken"));
     s.close(primary);
     s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
     Ok(())
