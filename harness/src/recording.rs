@@ -129,6 +129,13 @@ pub struct Findings {
     pub asked_at: Option<usize>,
 }
 
+impl Ending {
+    /// Whether this program ended the guest by choice, and not because of anything that it did.
+    pub fn is_by_choice(&self) -> bool {
+        matches!(self, Ending::Interrupted | Ending::Enough)
+    }
+}
+
 /// The raw material of one guest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {

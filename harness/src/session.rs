@@ -106,7 +106,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: Yardstick<'_>
         yardstick.allowed.apply(&mut complaints, transcript.kernel.as_deref().unwrap_or_default());
         let loss = loss(&guest.recording, &transcript, &complaints);
         judged.kernel = judged.kernel.or_else(|| transcript.kernel.clone());
-        let ended_here = matches!(guest.recording.ending, Ending::Interrupted | Ending::Enough);
+        let ended_here = guest.recording.ending.is_by_choice();
         let torn = transcript.unfinished().is_some() || transcript.plan.is_none() || ended_here;
         for oddity in &transcript.oddities {
             // The last line of a guest that died or was ended is torn as a rule; the loss says so already.
@@ -144,7 +144,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: Yardstick<'_>
             let run = transcript.cases.iter().find(|run| run.key == *key)?;
             // A guest is stuck in the case it ran last.
             let last = transcript.cases.last().is_some_and(|case| case.key == *key);
-            let ended_here = matches!(guest.recording.ending, Ending::Interrupted | Ending::Enough);
+            let ended_here = guest.recording.ending.is_by_choice();
             let stuck = last.then_some(&guest.recording);
             Some((run, complaints, loss, guest.halt.filter(|_| ended_here), stuck))
         });

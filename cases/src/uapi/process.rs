@@ -88,15 +88,14 @@ pub fn wait(pid: Pid, limit: Duration) -> Result<Ending, Errno> {
     let pidfd = pidfd(pid)?;
     if !ready(&pidfd, limit)? {
         let _ = killpg(pid, Signal::SIGKILL);
-        // What is left after this is not in user space any more: no signal reaches it.
-        if !ready(&pidfd, Duration::from_secs(3))? {
+        if !ready(&pidfd, UNKILLABLE)? {
             return Ok(Ending::Stuck);
         }
         waitpid(pid, None)?;
         return Ok(Ending::TimedOut);
     }
     let ending = ending(waitpid(pid, None)?);
-    // Stragglers of the case must not disturb the next one.
+    // What it started must not disturb the rest of the case.
     let _ = killpg(pid, Signal::SIGKILL);
     Ok(ending)
 }

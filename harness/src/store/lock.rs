@@ -27,9 +27,7 @@ impl StoreLock {
         tell: impl Fn(&str),
         interrupted: &dyn Fn() -> Result<()>,
     ) -> Result<StoreLock> {
-        let file = open(path).map_err(|error| io(&error, "opening the lock", path))?;
-        let file = wait(file, path, name, File::try_lock, tell, interrupted)?;
-        let mut lock = StoreLock { file, path: path.to_path_buf() };
+        let mut lock = wait(path, name, File::try_lock, tell, interrupted)?;
         // Only people read this, so a full disk does not matter here.
         let _ = lock.sign();
         Ok(lock)
@@ -45,9 +43,7 @@ impl StoreLock {
         tell: impl Fn(&str),
         interrupted: &dyn Fn() -> Result<()>,
     ) -> Result<StoreLock> {
-        let file = open(path).map_err(|error| io(&error, "opening the lock", path))?;
-        let file = wait(file, path, name, File::try_lock_shared, tell, interrupted)?;
-        Ok(StoreLock { file, path: path.to_path_buf() })
+        wait(path, name, File::try_lock_shared, tell, interrupted)
     }
 
     /// The lock, if nobody holds it.
@@ -90,17 +86,17 @@ impl Drop for StoreLock {
 }
 
 fn wait(
-    mut file: File,
     path: &Path,
     name: &str,
     attempt: impl Fn(&File) -> Result<(), TryLockError>,
     tell: impl Fn(&str),
     interrupted: &dyn Fn() -> Result<()>,
-) -> Result<File> {
+) -> Result<StoreLock> {
+    let mut file = open(path).map_err(|error| io(&error, "opening the lock", path))?;
     let mut told = false;
     loop {
         match attempt(&file) {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(StoreLock { file, path: path.to_path_buf() }),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(error)) => return Err(io(&error, "locking", path)),
         }
