@@ -8,12 +8,11 @@ use cases::suite;
 use serde::{Deserialize, Serialize};
 
 use crate::boot_plan::BootPlan;
-use crate::complaint;
 use crate::error::{Blame, Context, Result, io};
 use crate::guest;
 use crate::initramfs::Initramfs;
 use crate::recording::{Ending, Recording};
-use crate::session::{Session, Yardstick, judge_all};
+use crate::session::{Session, Yardstick, judge_all, of_case};
 use crate::transcript::Transcript;
 use crate::verdict::{Evidence, judge};
 
@@ -161,14 +160,11 @@ impl Yardstick<'_> {
         let Some((case, _)) = suite::find(&run.key) else { return false };
         // What cannot be read now is judged when the guest is gone.
         let console = std::fs::read(Recording::console_path(dir)).unwrap_or_default();
-        let mut complaints = complaint::scan(&console);
-        self.allowed.apply(&mut complaints, heard.kernel.as_deref().unwrap_or_default());
-        let complaints = complaints.into_iter().filter(|complaint| complaint.case.as_ref() == Some(&run.key));
         let evidence = Evidence {
             case,
             key: run.key.clone(),
             run: Some(run),
-            complaints: complaints.collect(),
+            complaints: of_case(&self.complaints(&console, heard), &run.key),
             loss: "",
             halted: None,
             processors: &[],

@@ -62,6 +62,16 @@ pub struct Yardstick<'a> {
     pub allowed: &'a AllowList,
 }
 
+impl Yardstick<'_> {
+    /// What the kernel complained about, by its console and by what the guest noticed, with what is excused marked so.
+    pub(crate) fn complaints(self, console: &[u8], transcript: &Transcript) -> Vec<Complaint> {
+        let mut complaints = complaint::scan(console);
+        moment::tie(&mut complaints, transcript);
+        self.allowed.apply(&mut complaints, transcript.kernel.as_deref().unwrap_or_default());
+        complaints
+    }
+}
+
 /// Reads back what a session left in its directory, guest by guest, to judge it again.
 ///
 /// # Errors
@@ -101,9 +111,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: Yardstick<'_>
     let mut heard = Vec::new();
     for (index, guest) in guests.iter().enumerate() {
         let transcript = Transcript::parse(&guest.recording.results);
-        let mut complaints = complaint::scan(guest.recording.unasked());
-        moment::tie(&mut complaints, &transcript);
-        yardstick.allowed.apply(&mut complaints, transcript.kernel.as_deref().unwrap_or_default());
+        let complaints = yardstick.complaints(guest.recording.unasked(), &transcript);
         let loss = loss(&guest.recording, &transcript, &complaints);
         judged.kernel = judged.kernel.or_else(|| transcript.kernel.clone());
         let ended_here = guest.recording.ending.is_by_choice();
@@ -187,7 +195,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: Yardstick<'_>
     Ok(judged)
 }
 
-fn of_case(complaints: &[Complaint], key: &CaseKey) -> Vec<Complaint> {
+pub(crate) fn of_case(complaints: &[Complaint], key: &CaseKey) -> Vec<Complaint> {
     complaints.iter().filter(|complaint| complaint.case.as_ref() == Some(key)).cloned().collect()
 }
 
