@@ -12,6 +12,8 @@ mod pipeline;
 mod plan;
 mod probe_kvm;
 mod rounds;
+mod run;
+mod run_directory;
 mod selftest;
 mod signals;
 mod test;

@@ -25,7 +25,7 @@ use harness::verdict::{CaseVerdict, Verdict};
 
 use crate::flags::{KernelArgs, SelftestArgs};
 use crate::pipeline::{Made, Pipeline};
-use crate::test::{met, setting};
+use crate::run::{met, setting};
 
 /// The flavour that has the faults.
 const FLAVOUR: &str = "faults";

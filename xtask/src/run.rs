@@ -1,0 +1,176 @@
+//! One run: a kernel that was made and a plan in, a report out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use cases::need::Need;
+use cases::protocol::CaseKey;
+use harness::complaint::allow::AllowList;
+use harness::error::{Blame, Context, Result, io};
+use harness::expectation::Expectations;
+use harness::guest::Patience;
+use harness::initramfs::GuestBinary;
+use harness::kbuild::KernelImage;
+use harness::kernel_range::Release;
+use harness::report::{style::Style, terminal};
+use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
+use harness::session::{Options, Session, Yardstick};
+use harness::spec::Kernels;
+use harness::verdict::{CaseVerdict, Verdict};
+
+use crate::flags::{AccelChoice, RepeatArgs};
+use crate::pipeline::{Made, Pipeline};
+use crate::rounds::{Done, Sessions};
+use crate::run_directory::write;
+use crate::{plan, workspace};
+
+/// A kernel with the part of a selection that is about it.
+pub struct Job {
+    made: Made,
+    met: BTreeSet<Need>,
+    plan: Vec<CaseKey>,
+    elsewhere: Vec<CaseKey>,
+}
+
+/// The program that guests run, and how long it took to build, in seconds.
+pub struct Program {
+    binary: GuestBinary,
+    seconds: f64,
+}
+
+impl Program {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// As [`Pipeline::guest_program`].
+    pub fn build(pipeline: &Pipeline) -> Result<Self> {
+        let start = Instant::now();
+        let binary = pipeline.guest_program()?;
+        Ok(Program { binary, seconds: start.elapsed().as_secs_f64() })
+    }
+}
+
+impl Job {
+    /// Plans what is about this kernel.
+    ///
+    /// # Errors
+    /// [`Blame::Usage`] when nothing of `chosen` is.
+    pub fn new(made: Made, chosen: Vec<CaseKey>) -> Result<Self> {
+        let met = met(&made.image)?;
+        let (plan, elsewhere) = plan::about(chosen, &met)?;
+        Ok(Job { made, met, plan, elsewhere })
+    }
+
+    /// Runs and judges it. Recordings and both forms of the report are in `dir` then; `again` is the command that runs one
+    /// case again in the same way.
+    ///
+    /// # Errors
+    /// Whatever keeps the run from being judged. What the judgement is, is no error.
+    pub fn run(
+        self,
+        pipeline: &Pipeline,
+        program: &Program,
+        repeat: &RepeatArgs,
+        accel: AccelChoice,
+        dir: &Path,
+        again: impl Fn(&CaseVerdict) -> String,
+    ) -> Result<RunReport> {
+        let Job { made, met, plan, elsewhere } = self;
+        let mut acceleration = pipeline.acceleration(accel, &made.image)?;
+        let kernels = Kernels::load(&workspace::kernels())?;
+        let allowed = AllowList::built_in()?;
+        let expectations =
+            Expectations::new(&workspace::snapshots()).on(&made.image.facts.version, kernels.default_id());
+        let mut sessions = Sessions {
+            session: Session {
+                kernel: &made.image.vmlinux,
+                guest: &program.binary,
+                accel: acceleration.accel(),
+                patience: Patience::default(),
+                dir,
+                append: Vec::new(),
+                options: Options::default(),
+            },
+            acceleration: &mut acceleration,
+            yardstick: Yardstick { met: &met, expectations: &expectations, allowed: &allowed },
+            progress: &pipeline.progress,
+        };
+        let start = Instant::now();
+        let Done { merged, guests } = sessions.run(&plan, repeat)?;
+        let timing =
+            Timing { kernel: made.seconds, guest_program: program.seconds, guests: start.elapsed().as_secs_f64() };
+
+        propose(&merged.verdicts, &expectations)?;
+        let report = RunReport {
+            schema: SCHEMA,
+            setting: setting(&made, acceleration.text()),
+            verdicts: merged.verdicts,
+            oddities: merged.oddities,
+            guests,
+            timing,
+            interrupted: merged.interrupted,
+            elsewhere,
+            rounds: merged.rounds,
+        };
+        write(&dir.join("report.json"), &json(&report)?)?;
+        write(&dir.join("report.txt"), &terminal::render(&report, Style::Plain, again))?;
+        Ok(report)
+    }
+}
+
+/// The JSON form of a report.
+///
+/// # Errors
+/// [`Blame::Internal`] when it cannot be encoded.
+pub fn json(report: &RunReport) -> Result<String> {
+    Ok(serde_json::to_string_pretty(report).context(Blame::Internal, || "encoding the report".into())? + "\n")
+}
+
+/// What this kernel has to have: what its configuration and its version bring, and the ioctl exactly when its own header
+/// defines it.
+///
+/// # Errors
+/// When the image's configuration cannot be read.
+pub fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
+    let path = image.dir.join("config");
+    let config = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
+    let on = |option: &str| config.lines().any(|line| line.strip_prefix(option) == Some("=y"));
+    let release = Release::of(&image.facts.version);
+    let new_enough = |since: &str| release >= Release::of(since);
+    let met = Need::ALL.iter().copied().filter(|need| match need {
+        Need::Derive => image.facts.defines_derive,
+        Need::NoDerive => !image.facts.defines_derive,
+        need => need.option().is_none_or(on) && need.since().is_none_or(new_enough),
+    });
+    Ok(met.collect())
+}
+
+/// What was run, for a report.
+pub fn setting(made: &Made, accel: &str) -> Setting {
+    Setting {
+        kernel: made.kernel.clone(),
+        version: made.image.facts.version.clone(),
+        origin: made.image.facts.origin.clone(),
+        series: made.series.clone(),
+        flavour: made.image.facts.flavour.clone(),
+        accel: accel.to_string(),
+        image: made.image.facts.key.clone(),
+        built: made.built,
+    }
+}
+
+/// Leaves new and different transcripts where `cargo insta review` finds them. A transcript of a failed case is never
+/// proposed: nobody should come to accept it.
+fn propose(verdicts: &[CaseVerdict], expectations: &Expectations) -> Result<()> {
+    for verdict in verdicts {
+        let Some(run) = &verdict.run else { continue };
+        match verdict.verdict {
+            Verdict::Unreviewed | Verdict::Differs { .. } => expectations.propose(&run.key, &run.text()).map(drop)?,
+            Verdict::Pass | Verdict::ExpectedHazard { .. } => expectations.withdraw(&verdict.key),
+            _ => {}
+        }
+    }
+    Ok(())
+}
