@@ -51,7 +51,7 @@ impl ExitCode {
             ExitCode::Internal => "a fault of this program",
             ExitCode::Usage => "the command line makes no sense",
             ExitCode::Violated => "a contract clause is violated, or behaviour differs from its snapshot",
-            ExitCode::Unreviewed => "a transcript has no reviewed snapshot yet",
+            ExitCode::Unreviewed => "a new transcript, or the end of a known limit or defect, waits for a review",
             ExitCode::BrokenCase => "a case is broken, or was skipped although the kernel should have what it needs",
             ExitCode::GuestLost => "the guest was lost: panic, hang, QEMU died",
             ExitCode::Build => "the kernel or the guest program does not compile",

@@ -1,8 +1,10 @@
 //! Snapshots: one reviewed transcript for every case and exporter, in insta's file format.
 //!
 //! A snapshot pins what nobody asserted. It never decides about a clause: see [`crate::verdict`]. All kernels share it;
-//! where a range of kernels truly differs, an override says so, with its reason: see [`overrides`].
+//! where a range of kernels truly differs, an override says so, with its reason: see [`overrides`]. What a kernel is known
+//! to do wrong is in [`known_defects`].
 
+pub mod known_defects;
 pub mod overrides;
 
 use std::fs;
@@ -15,6 +17,7 @@ use similar::TextDiff;
 
 use crate::error::{Result, io};
 use crate::kernel_range::{KernelRange, Release};
+use known_defects::{KnownDefect, KnownDefects};
 
 /// Where the reviewed transcripts are, and for which kernel they are looked up.
 #[derive(Clone, Debug)]
@@ -22,6 +25,7 @@ pub struct Expectations {
     dir: PathBuf,
     kernel: Option<Release>,
     reference: Option<Release>,
+    defects: KnownDefects,
 }
 
 /// What a transcript is, compared with its snapshot.
@@ -48,7 +52,7 @@ const NO_REASON: &str = "an override gives no reason; put it into the header of 
 impl Expectations {
     /// The snapshots below `dir`, those shared by all kernels.
     pub fn new(dir: &Path) -> Self {
-        Expectations { dir: dir.to_path_buf(), kernel: None, reference: None }
+        Expectations { dir: dir.to_path_buf(), kernel: None, reference: None, defects: KnownDefects::default() }
     }
 
     /// The same for a kernel of `version`, with the overrides that are for it. `reference` is the version of the kernel
@@ -58,6 +62,18 @@ impl Expectations {
         self.kernel = Release::of(version);
         self.reference = Release::of(reference);
         self
+    }
+
+    /// The same with defects that kernels are known to have; none are without this.
+    #[must_use]
+    pub fn knowing(mut self, defects: KnownDefects) -> Self {
+        self.defects = defects;
+        self
+    }
+
+    /// The defect that this kernel is known to show in a case.
+    pub fn known_defect(&self, key: &CaseKey) -> Option<&KnownDefect> {
+        self.defects.of(key, self.kernel?)
     }
 
     /// The file that a transcript is compared with: the override for this kernel, or the shared one.

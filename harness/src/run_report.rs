@@ -8,7 +8,7 @@ use crate::exit_code::ExitCode;
 use crate::verdict::{CaseVerdict, Verdict};
 
 /// Version of the JSON form. Goes up when a field changes its meaning or goes away.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,6 +98,8 @@ pub struct Tally {
     pub failed: usize,
     /// Of these, what was not run.
     pub unrun: usize,
+    /// What this kernel is known to do wrong: neither passed nor failed.
+    pub known: usize,
     /// Expected skips.
     pub skipped: usize,
 }
@@ -159,6 +161,7 @@ pub fn tally<'a>(verdicts: impl Iterator<Item = &'a CaseVerdict>) -> Tally {
                 tally.passed += 1;
                 tally.hazards += 1;
             }
+            Verdict::KnownDefect { .. } => tally.known += 1,
             Verdict::Skipped { .. } => tally.skipped += 1,
             Verdict::NotRun { .. } => {
                 tally.failed += 1;
@@ -220,7 +223,7 @@ pub(crate) mod tests {
         let report = report(all);
         assert_eq!(report.exit_code(), ExitCode::Violated);
         assert_eq!(report.violated_clauses(), ["R-4"]);
-        assert_eq!(report.tally(), Tally { passed: 1, hazards: 0, failed: 4, unrun: 0, skipped: 0 });
+        assert_eq!(report.tally(), Tally { passed: 1, failed: 4, ..Tally::default() });
     }
 
     #[test]
@@ -234,6 +237,17 @@ pub(crate) mod tests {
         assert_eq!(report(vec![Verdict::Pass, unrun()]).exit_code(), ExitCode::BrokenCase);
         assert_eq!(report(vec![Verdict::Unreviewed, unrun()]).exit_code(), ExitCode::Unreviewed);
         assert_eq!(report(vec![failed(), unrun()]).exit_code(), ExitCode::Violated);
+    }
+
+    #[test]
+    fn a_known_defect_is_as_expected_and_counts_apart() {
+        let known = Verdict::KnownDefect { reason: "x".into(), reasons: vec!["y".into()] };
+        let gone = Verdict::DefectGone { reason: "x".into() };
+        let of = |verdicts: Vec<Verdict>| (report(verdicts.clone()).exit_code(), report(verdicts).tally());
+        let tally = Tally { passed: 1, known: 1, ..Tally::default() };
+        assert_eq!(of(vec![Verdict::Pass, known.clone()]), (ExitCode::AsExpected, tally));
+        assert_eq!(of(vec![known.clone(), gone]).0, ExitCode::Unreviewed);
+        assert_eq!(of(vec![known, failed()]).0, ExitCode::Violated);
     }
 
     #[test]

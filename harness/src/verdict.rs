@@ -44,6 +44,18 @@ pub enum Verdict {
         /// In which way, one sentence each.
         reasons: Vec<String>,
     },
+    /// The clause is violated in just the way in which this kernel is known to do so, with or without a series.
+    KnownDefect {
+        /// What is wrong in the kernel.
+        reason: String,
+        /// In which way, one sentence each.
+        reasons: Vec<String>,
+    },
+    /// This kernel is known to violate the clause, and did not: for a person to look at.
+    DefectGone {
+        /// What was wrong in the kernel.
+        reason: String,
+    },
     /// No check failed, but the transcript is not the reviewed one.
     Differs {
         /// The difference.
@@ -93,15 +105,16 @@ pub struct Sighting {
 impl Verdict {
     /// Whether nobody has to do anything about it.
     pub fn is_as_expected(&self) -> bool {
-        matches!(self, Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. })
+        self.exit_code() == ExitCode::AsExpected
     }
 
     /// The exit code that this verdict alone leads to.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => ExitCode::AsExpected,
+            Verdict::KnownDefect { .. } => ExitCode::AsExpected,
             Verdict::Failed { .. } | Verdict::Differs { .. } => ExitCode::Violated,
-            Verdict::Unreviewed | Verdict::HazardGone => ExitCode::Unreviewed,
+            Verdict::Unreviewed | Verdict::HazardGone | Verdict::DefectGone { .. } => ExitCode::Unreviewed,
             Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. } => ExitCode::BrokenCase,
             Verdict::Lost { .. } => ExitCode::GuestLost,
             Verdict::NotRun { .. } => ExitCode::BrokenCase,
@@ -140,6 +153,8 @@ impl Verdict {
             Verdict::Skipped { .. } => "skip",
             Verdict::UnexpectedSkip { .. } => "SKIP",
             Verdict::Failed { .. } => "FAIL",
+            Verdict::KnownDefect { .. } => "KNOWN",
+            Verdict::DefectGone { .. } => "STALE",
             Verdict::Differs { .. } => "DIFF",
             Verdict::Unreviewed => "NEW",
             Verdict::Broken { .. } => "BROKEN",
@@ -202,6 +217,7 @@ pub struct Evidence<'a> {
 /// Judges one case. `met` holds the needs that this kernel ought to meet.
 pub fn judge(evidence: Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectations) -> CaseVerdict {
     let verdict = decide(&evidence, met, expectations);
+    let verdict = known(verdict, &evidence, expectations);
     CaseVerdict {
         key: evidence.key,
         clause: evidence.case.clause.to_string(),
@@ -279,6 +295,19 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
         };
     }
     compare(run, expectations).unwrap_or(Verdict::Pass)
+}
+
+/// What is known about this kernel explains a failure as a whole or not at all, and no complaint. A case that did not come to
+/// its end, or could not be judged, tells nothing about what is known.
+fn known(verdict: Verdict, evidence: &Evidence<'_>, expectations: &Expectations) -> Verdict {
+    let Some(defect) = expectations.known_defect(&evidence.key) else { return verdict };
+    let silent = evidence.complaints.iter().all(|complaint| complaint.allowed.is_some());
+    let reason = defect.reason.clone();
+    match verdict {
+        Verdict::Failed { reasons } if silent && defect.explains(&reasons) => Verdict::KnownDefect { reason, reasons },
+        Verdict::Pass | Verdict::ExpectedHazard { .. } => Verdict::DefectGone { reason },
+        verdict => verdict,
+    }
 }
 
 /// One sentence for each headline, however often it came. What is allowed is no reason.

@@ -75,7 +75,9 @@ impl LastResults {
 fn in_words(verdict: &Verdict) -> String {
     let word = verdict.word();
     match verdict {
-        Verdict::Failed { reasons } => format!("{word}: {},", reasons.first().map_or("", String::as_str)),
+        Verdict::Failed { reasons } | Verdict::KnownDefect { reasons, .. } => {
+            format!("{word}: {},", reasons.first().map_or("", String::as_str))
+        }
         Verdict::Skipped { why, .. } | Verdict::UnexpectedSkip { why, .. } | Verdict::Broken { why } => {
             format!("{word}: {why},")
         }

@@ -10,6 +10,7 @@ use cases::protocol::CaseKey;
 use harness::complaint::allow::AllowList;
 use harness::error::{Blame, Context, Result, io};
 use harness::expectation::Expectations;
+use harness::expectation::known_defects::KnownDefects;
 use harness::guest::Patience;
 use harness::initramfs::GuestBinary;
 use harness::kbuild::KernelImage;
@@ -83,6 +84,7 @@ impl Job {
         let allowed = AllowList::built_in()?;
         let expectations =
             Expectations::new(&workspace::snapshots()).on(&made.image.facts.version, kernels.default_id());
+        let expectations = expectations.knowing(KnownDefects::built_in()?);
         let mut sessions = Sessions {
             session: Session {
                 kernel: &made.image.vmlinux,

@@ -174,6 +174,8 @@ fn the_triage_page_knows_every_ending() {
         Verdict::Skipped { need: said(), why: said() },
         Verdict::UnexpectedSkip { need: said(), why: said() },
         Verdict::Failed { reasons: vec![said()] },
+        Verdict::KnownDefect { reason: said(), reasons: vec![said()] },
+        Verdict::DefectGone { reason: said() },
         Verdict::Differs { diff: said() },
         Verdict::Unreviewed,
         Verdict::Broken { why: said() },

@@ -11,7 +11,8 @@ pub fn render(report: &RunReport) -> String {
     let mut out = format!("KTAP version 1\n1..{}\n", report.verdicts.len());
     for (index, verdict) in report.verdicts.iter().enumerate() {
         diagnostics(&mut out, verdict);
-        let ok = if verdict.verdict.is_as_expected() { "ok" } else { "not ok" };
+        let known = matches!(verdict.verdict, Verdict::KnownDefect { .. });
+        let ok = if verdict.verdict.is_as_expected() && !known { "ok" } else { "not ok" };
         let _ = writeln!(out, "{ok} {} {}{}", index + 1, verdict.key, directive(verdict));
     }
     for oddity in &report.oddities {
@@ -26,8 +27,8 @@ pub fn render(report: &RunReport) -> String {
             verdict,
             Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed | Verdict::Flaky { .. }
         )),
-        tally.hazards,
-        count(report, |verdict| matches!(verdict, Verdict::HazardGone)),
+        tally.hazards + tally.known,
+        count(report, |verdict| matches!(verdict, Verdict::HazardGone | Verdict::DefectGone { .. })),
         tally.skipped,
         count(report, |verdict| {
             matches!(
@@ -48,6 +49,9 @@ fn directive(verdict: &CaseVerdict) -> String {
         Verdict::Pass | Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed => String::new(),
         Verdict::ExpectedHazard { reason } => format!(" # XFAIL {}", one_line(reason)),
         Verdict::HazardGone => " # XPASS the documented limit is gone".into(),
+        // The kernel's document: for what is not expected to pass at the moment, as it is known to be broken.
+        Verdict::KnownDefect { reason, .. } => format!(" # TODO known defect of this kernel: {}", one_line(reason)),
+        Verdict::DefectGone { reason } => format!(" # XPASS the known defect did not show: {}", one_line(reason)),
         Verdict::Skipped { need, why } => format!(" # SKIP {need}: {}", one_line(why)),
         Verdict::UnexpectedSkip { need, why } => format!(" # ERROR unexpected skip: {need}: {}", one_line(why)),
         Verdict::Broken { why } => format!(" # ERROR {}", one_line(why)),
@@ -61,11 +65,11 @@ fn directive(verdict: &CaseVerdict) -> String {
 }
 
 fn diagnostics(out: &mut String, verdict: &CaseVerdict) {
-    if verdict.verdict.is_as_expected() {
+    if verdict.verdict.is_as_expected() && !matches!(verdict.verdict, Verdict::KnownDefect { .. }) {
         return;
     }
     let _ = writeln!(out, "# clause {}", verdict.clause);
-    if let Verdict::Failed { reasons } = verdict.verdict.detailed() {
+    if let Verdict::Failed { reasons } | Verdict::KnownDefect { reasons, .. } = verdict.verdict.detailed() {
         for reason in reasons {
             let _ = writeln!(out, "# violated: {}", one_line(reason));
         }
@@ -109,6 +113,8 @@ mod tests {
             Verdict::Skipped { need: "no-derive".into(), why: "it is there".into() },
             Verdict::UnexpectedSkip { need: "vgem".into(), why: "no such file".into() },
             Verdict::Failed { reasons: vec!["a right is gained".into()] },
+            Verdict::KnownDefect { reason: "f() forgets a page".into(), reasons: vec!["a page is left".into()] },
+            Verdict::DefectGone { reason: "f() forgets a page".into() },
             Verdict::Differs { diff: "-a\n+b\n".into() },
             Verdict::Unreviewed,
             Verdict::Broken { why: "no memfd".into() },

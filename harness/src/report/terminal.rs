@@ -8,6 +8,7 @@ use cases::protocol::CaseKey;
 use cases::suite;
 
 use crate::complaint::{Complaint, is_noise};
+use crate::exit_code::ExitCode;
 use crate::report::style::{Style, wrap};
 use crate::run_report::{RoundsHeld, RunReport, is_unrun, tally};
 use crate::transcript::{CaseRun, Step, step_text};
@@ -38,6 +39,7 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
             let _ = writeln!(out, "  {:<8} {:<7} {}", verdict.verdict.word(), verdict.clause, verdict.key);
         }
     }
+    known(&mut out, report, style);
     unrun(&mut out, report, style);
     let complaints =
         report.verdicts.iter().flat_map(|verdict| verdict.complaints.iter().map(|found| (&verdict.key, found)));
@@ -92,6 +94,9 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
         if tally.skipped > 0 {
             let _ = write!(counts, ", {} skipped", tally.skipped);
         }
+        if tally.known > 0 {
+            let _ = write!(counts, ", {} known", tally.known);
+        }
         if tally.failed > tally.unrun {
             let _ = write!(counts, ", {} NOT", tally.failed - tally.unrun);
         }
@@ -101,6 +106,8 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
         let only_new = of_area().all(|verdict| !is_bad(verdict) || verdict.verdict == Verdict::Unreviewed);
         let mark = match (bad.is_empty(), only_new) {
             (true, _) if tally.unrun > 0 => style.notable("--  "),
+            // The clause is violated, known or not.
+            (true, _) if tally.known > 0 => style.notable("bug "),
             (true, _) => style.good("ok  "),
             (false, true) => style.notable("NEW "),
             (false, false) => style.bad("FAIL"),
@@ -133,11 +140,8 @@ fn area(verdict: &CaseVerdict) -> String {
 fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) {
     let _ = writeln!(out);
     let word = format!("{} {}", verdict.verdict.word(), verdict.clause);
-    let word = if matches!(verdict.verdict, Verdict::Unreviewed | Verdict::HazardGone) {
-        style.notable(&word)
-    } else {
-        style.bad(&word)
-    };
+    let word =
+        if verdict.verdict.exit_code() == ExitCode::Unreviewed { style.notable(&word) } else { style.bad(&word) };
     let _ = writeln!(out, "{word}  {}", style.strong(&verdict.key.0));
     if let Some(clause) = clause::find(&verdict.clause) {
         let _ = writeln!(out, "  clause: {}", wrap(clause.claim, "          "));
@@ -188,6 +192,15 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
             let _ = writeln!(out, "  the guest was lost {when}: {how}");
             transcript(out, verdict.run.as_ref(), style);
         }
+        Verdict::DefectGone { reason } => {
+            let _ = writeln!(out, "  this kernel is known to fail here, and did not:\n    {}", wrap(reason, "    "));
+            let _ = writeln!(out, "  is it mended? then harness/known-defects.toml is about fewer kernels");
+        }
+        Verdict::KnownDefect { reasons, .. } => {
+            for reason in reasons {
+                let _ = writeln!(out, "  violated, as is known: {}", wrap(reason, "            "));
+            }
+        }
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => {}
         Verdict::NotRun { .. } | Verdict::Flaky { .. } => {}
     }
@@ -210,6 +223,27 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
     let _ = writeln!(out, "  {} {repeat}", style.faint("again:"));
     if let Some((case, _)) = suite::find(&verdict.key) {
         let _ = writeln!(out, "  {} cases/src/suite/{}.rs", style.faint("case: "), case.id());
+    }
+}
+
+/// What this kernel is known to do wrong: cases of one defect together.
+fn known(out: &mut String, report: &RunReport, style: Style) {
+    let mut defects: Vec<(&str, &[String], Vec<&CaseVerdict>)> = Vec::new();
+    for verdict in &report.verdicts {
+        let Verdict::KnownDefect { reason, reasons } = &verdict.verdict else { continue };
+        match defects.iter_mut().find(|(known, ..)| known == reason) {
+            Some((.., verdicts)) => verdicts.push(verdict),
+            None => defects.push((reason, reasons, vec![verdict])),
+        }
+    }
+    for (reason, reasons, verdicts) in defects {
+        let keys: Vec<&str> = verdicts.iter().map(|verdict| verdict.key.0.as_str()).collect();
+        let word = format!("{} {}", verdicts[0].verdict.word(), in_contract_order(verdicts.iter().copied()).join(" "));
+        let _ = writeln!(out, "\n{}  {}", style.notable(&word), style.strong(&keys.join(", ")));
+        let _ = writeln!(out, "  a defect of this kernel, whatever the series:\n    {}", wrap(reason, "    "));
+        for reason in reasons {
+            let _ = writeln!(out, "  {} {}", style.notable("violated:"), wrap(reason, "            "));
+        }
     }
 }
 
@@ -316,10 +350,15 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
     let result = format!("result: {} (exit {})", code.meaning(), code.number());
     let _ = writeln!(out, "{}", if code.number() == 0 { style.good(&result) } else { style.bad(&result) });
     // In this form also for programs that read closing lines.
+    let known = match tally.known {
+        0 => String::new(),
+        1 => "; 1 fails by a known defect of this kernel".into(),
+        count => format!("; {count} fail by a known defect of this kernel"),
+    };
     let unrun = if tally.unrun > 0 { format!("; of the failed, {} were not run", tally.unrun) } else { String::new() };
     let _ = writeln!(
         out,
-        "conformance: {} passed, {} failed, {} skipped{unrun}",
+        "conformance: {} passed, {} failed, {} skipped{known}{unrun}",
         tally.passed, tally.failed, tally.skipped
     );
 }
@@ -374,6 +413,14 @@ mod tests {
         let mut report = report(vec![Verdict::Pass, flaky, unrun.clone(), unrun]);
         report.rounds = Some(RoundsHeld { run: 100, asked: Some(100), identical: 3, deviating: vec![41] });
         insta::assert_snapshot!(text(&report));
+    }
+
+    #[test]
+    fn a_known_defect_has_lines_of_its_own() {
+        let known =
+            Verdict::KnownDefect { reason: "f() forgets a page".into(), reasons: vec!["a page is left".into()] };
+        let gone = Verdict::DefectGone { reason: "g() forgets a file".into() };
+        insta::assert_snapshot!(text(&report(vec![Verdict::Pass, known.clone(), known, gone])));
     }
 
     #[test]

@@ -5,20 +5,23 @@ use std::path::Path;
 use cases::protocol::begin_mark;
 use cases::suite;
 
+use crate::expectation::known_defects::KnownDefects;
+
 struct Desk {
     dir: tempfile::TempDir,
     met: BTreeSet<Need>,
+    defects: KnownDefects,
 }
 
 impl Desk {
     fn new() -> Self {
         let met = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
-        Desk { dir: tempfile::tempdir().unwrap(), met }
+        Desk { dir: tempfile::tempdir().unwrap(), met, defects: KnownDefects::default() }
     }
 
     /// Judges a run of the first case; with `reviewed`, its own transcript is the snapshot.
     fn verdict(&self, run: Option<CaseRun>, complaints: Vec<Complaint>, reviewed: bool) -> Verdict {
-        let expectations = Expectations::new(self.dir.path());
+        let expectations = Expectations::new(self.dir.path()).on("6.12.117", "7.2").knowing(self.defects.clone());
         if let Some(run) = run.as_ref().filter(|_| reviewed) {
             let proposed = expectations.propose(&run.key, &run.text()).unwrap();
             std::fs::rename(proposed, expectations.path(&run.key)).unwrap();
@@ -178,4 +181,76 @@ fn a_timeout_names_the_step() {
     let verdict = Desk::new().verdict(ran(Some(Outcome::TimedOut), steps), vec![], true);
     let Verdict::Failed { reasons } = verdict else { panic!("{verdict:?}") };
     assert!(reasons[0].contains("poll(alias)"), "{reasons:?}");
+}
+
+/// A desk at which 6.12 is known to leave a page behind.
+fn knowing(kernels: &str) -> Desk {
+    let list = format!(
+        "version = 1\n[[defect]]\ncase = \"rights/derive_table\"\nexporters = [\"udmabuf\"]\nkernels = \"{kernels}\"\n\
+         sentences = ['something is left behind: pages: [0-9]+']\nreason = \"f() forgets a page\"\n"
+    );
+    Desk { defects: KnownDefects::parse(&list).unwrap(), ..Desk::new() }
+}
+
+fn leaked(pages: &str, steps: Vec<Step>) -> Option<CaseRun> {
+    ran(Some(Outcome::Leaked { what: format!("pages: {pages}") }), steps)
+}
+
+#[test]
+fn a_failure_that_is_known_is_as_expected_and_no_pass() {
+    let verdict = knowing("since 6.12 until 6.12").verdict(leaked("3", vec![check(true)]), vec![], true);
+    let reasons = vec!["something is left behind: pages: 3".into()];
+    assert_eq!(verdict, Verdict::KnownDefect { reason: "f() forgets a page".into(), reasons });
+    assert_eq!((verdict.word(), verdict.exit_code(), verdict.is_as_expected()), ("KNOWN", ExitCode::AsExpected, true));
+}
+
+#[test]
+fn what_is_known_explains_all_of_a_failure_or_nothing() {
+    let desk = knowing("until 6.12");
+    let allowed = Complaint { allowed: Some("known".into()), ..splat() };
+    let known = |run, complaints| matches!(desk.verdict(run, complaints, true), Verdict::KnownDefect { .. });
+    assert!(known(leaked("3", vec![]), vec![allowed]));
+    // One reason more, a part of the sentence, a complaint, another kernel.
+    assert!(!known(leaked("3", vec![check(false)]), vec![]));
+    assert!(!known(leaked("3; and a file", vec![]), vec![]));
+    assert!(!known(leaked("3", vec![]), vec![splat()]));
+    let verdict = knowing("since 6.13").verdict(leaked("3", vec![]), vec![], true);
+    assert_eq!(verdict.exit_code(), ExitCode::Violated);
+    // A complaint that a pattern fits is a complaint all the same.
+    let any = KnownDefects::parse(
+        "version = 1\n[[defect]]\ncase = \"rights/derive_table\"\nexporters = [\"udmabuf\"]\nkernels = \"until 6.12\"\n\
+         sentences = ['the kernel complained .*']\nreason = \"x\"\n",
+    );
+    let desk = Desk { defects: any.unwrap(), ..Desk::new() };
+    assert!(matches!(desk.verdict(ran(Some(Outcome::Pass), vec![]), vec![splat()], true), Verdict::Failed { .. }));
+}
+
+#[test]
+fn another_case_is_not_excused() {
+    let verdict = Desk { defects: KnownDefects::built_in().unwrap(), ..Desk::new() }.verdict(
+        ran(
+            Some(Outcome::Leaked {
+                what: "the case's process is gone; pages that udmabufs have pinned: 1, 0 before".into(),
+            }),
+            vec![],
+        ),
+        vec![],
+        true,
+    );
+    assert_eq!(verdict.exit_code(), ExitCode::Violated, "{verdict:?}");
+}
+
+#[test]
+fn a_known_defect_that_does_not_show_is_for_a_person_to_look_at() {
+    let passed = || ran(Some(Outcome::Pass), vec![check(true)]);
+    let verdict = knowing("until 6.12").verdict(passed(), vec![], true);
+    assert_eq!(verdict, Verdict::DefectGone { reason: "f() forgets a page".into() });
+    assert_eq!((verdict.word(), verdict.exit_code()), ("STALE", ExitCode::Unreviewed));
+    assert_eq!(knowing("since 6.13").verdict(passed(), vec![], true), Verdict::Pass);
+    // What did not run to its end, or failed in another way, says nothing about the defect.
+    let desk = knowing("until 6.12");
+    let skip = Outcome::Skip { need: "no-derive".into(), why: "it is there".into() };
+    assert!(matches!(desk.verdict(ran(Some(skip), vec![]), vec![], true), Verdict::Skipped { .. }));
+    assert!(matches!(desk.verdict(None, vec![], true), Verdict::Lost { .. }));
+    assert!(matches!(desk.verdict(ran(Some(Outcome::Fail), vec![check(false)]), vec![], true), Verdict::Failed { .. }));
 }
