@@ -19,6 +19,7 @@ pub mod fixture;
 pub mod helper;
 pub mod init;
 pub mod kernel_log;
+pub mod kmemleak;
 pub mod ledger;
 pub mod need;
 pub mod protocol;

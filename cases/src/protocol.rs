@@ -1,6 +1,7 @@
 //! What the guest tells the host: one JSON object a line, on a channel that nothing else writes to.
 //!
-//! A run is `hello`, `plan`, then for every case `begin`, its steps, `end`, and at last `count`. The host never infers
+//! A run is `hello`, `plan`, then for every case `begin`, its steps, `end`, and at last `count`. A kernel with kmemleak is
+//! searched for lost memory when its cases are over. The host never infers
 //! success from silence: a case without an `end` was lost, and a run without a `count` was cut.
 
 use std::fmt;
@@ -8,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol. Host and guest are built from one checkout; a difference means a stale guest binary.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Ends a line that the guest knows to be a piece of a record, or nothing: the process that wrote it was killed. The
 /// record's number is gone with it. A control character, which JSON never holds as such.
@@ -117,6 +118,15 @@ pub enum Record {
         /// The line that starts the complaint.
         line: String,
     },
+    /// When the cases of this guest are over, memory that nothing points to any more will be looked for.
+    SearchDue,
+    /// Such memory.
+    Leak(Leak),
+    /// The search is over.
+    Searched {
+        /// Why it did not find everything, or nothing at all.
+        doubt: Option<String>,
+    },
     /// A case is over.
     End {
         /// Its key.
@@ -139,6 +149,21 @@ pub enum Record {
         /// How many cases ended in this guest.
         ended: usize,
     },
+}
+
+/// Objects that were allocated at the same place at the time of one case, and that nothing points to any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leak {
+    /// The case; nothing for what is older than the first.
+    pub case: Option<CaseKey>,
+    /// How many.
+    pub objects: usize,
+    /// Bytes of each.
+    pub size: u64,
+    /// Name of the task that allocated the first.
+    pub comm: String,
+    /// Functions with offsets, from the allocator outwards.
+    pub frames: Vec<String>,
 }
 
 /// How a case ended, as far as the guest can know.

@@ -8,6 +8,7 @@ use crate::channel::Channel;
 use crate::fixture::facts::exporters_listed;
 use crate::init::Planned;
 use crate::kernel_log::KernelLog;
+use crate::kmemleak::{Found, Kmemleak};
 use crate::ledger::Ledger;
 use crate::protocol::{Outcome, Record, begin_mark};
 use crate::settings::Settings;
@@ -42,6 +43,10 @@ pub struct Runner<'a> {
     limit: Duration,
     stuck: bool,
     mounts: Mounts,
+    /// Nothing where the kernel does not look for lost memory.
+    kmemleak: Option<Kmemleak>,
+    /// Why memory cannot be looked for.
+    unsearchable: Option<String>,
     /// The first complaint of the kernel that was noticed in this guest.
     complaint: Option<String>,
 }
@@ -60,6 +65,8 @@ impl<'a> Runner<'a> {
             listed: Vec::new(),
             settings: Settings::remember(),
             mounts: Mounts::take(),
+            kmemleak: Kmemleak::open(),
+            unsearchable: None,
             limit,
             stuck: false,
             complaint: None,
@@ -75,6 +82,9 @@ impl<'a> Runner<'a> {
             self.channel.send(Record::Stop { reason, stuck: false });
             return 0;
         }
+        if self.kmemleak.is_some() {
+            self.channel.send(Record::SearchDue);
+        }
         for (index, planned) in planned.iter().enumerate() {
             let stuck = !self.one(planned, &world);
             let reason = match stuck {
@@ -85,11 +95,16 @@ impl<'a> Runner<'a> {
                 }),
             };
             if let Some(reason) = reason {
+                // A task that is stuck may hold any lock, and points to what it will never free.
+                if !stuck {
+                    self.search();
+                }
                 self.channel.send(Record::Stop { reason, stuck });
                 self.stuck = stuck;
                 return index + 1;
             }
         }
+        self.search();
         planned.len()
     }
 
@@ -100,6 +115,9 @@ impl<'a> Runner<'a> {
 
     /// One case. False when its process could not be killed.
     fn one(&mut self, (key, case, exporter): &Planned, world: &World) -> bool {
+        if let Some(Err(why)) = self.kmemleak.as_mut().map(|kmemleak| kmemleak.begins(key)) {
+            self.unsearchable.get_or_insert(why);
+        }
         self.mark(&begin_mark(key));
         self.channel.send(Record::Begin { case: key.clone(), limit_ms: self.limit.as_millis() as u64 });
         let start = Instant::now();
@@ -193,6 +211,15 @@ impl<'a> Runner<'a> {
         let mut difference = self.ledger()?.since(before?)?;
         difference.name_exporters(&mut self.listed);
         Some(format!("the case's process is gone; {difference}"))
+    }
+
+    /// Looks for memory that the cases of this guest have lost.
+    fn search(&self) {
+        let Some(kmemleak) = &self.kmemleak else { return };
+        let found = self.unsearchable.clone().map_or_else(|| kmemleak.search(), Err);
+        let Found { leaks, doubt } = found.unwrap_or_else(|why| Found { leaks: Vec::new(), doubt: Some(why) });
+        leaks.into_iter().for_each(|leak| self.channel.send(Record::Leak(leak)));
+        self.channel.send(Record::Searched { doubt });
     }
 
     fn mark(&self, text: &str) {

@@ -20,6 +20,7 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("sanitized", &["base", "exporters", "importers", "sanitizers"]),
     ("faults", &["base", "exporters", "importers", "sanitizers", "faults"]),
     ("race", &["base", "exporters", "importers", "race"]),
+    ("leak", &["base", "exporters", "importers", "leak"]),
 ];
 
 /// A named set of fragments.

@@ -12,7 +12,7 @@ use cases::suite;
 use crate::accel::Accel;
 use crate::complaint::allow::AllowList;
 use crate::complaint::line::ConsoleLine;
-use crate::complaint::{self, Complaint, moment};
+use crate::complaint::{self, Complaint, leak, moment};
 use crate::error::{Blame, Error, Result};
 use crate::expectation::Expectations;
 use crate::guest::Patience;
@@ -67,6 +67,7 @@ impl Yardstick<'_> {
     pub(crate) fn complaints(self, console: &[u8], transcript: &Transcript) -> Vec<Complaint> {
         let mut complaints = complaint::scan(console);
         moment::tie(&mut complaints, transcript);
+        leak::add(&mut complaints, transcript);
         self.allowed.apply(&mut complaints, transcript.kernel.as_deref().unwrap_or_default());
         complaints
     }
@@ -124,6 +125,9 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: Yardstick<'_>
         }
         if transcript.plan.as_ref().is_some_and(|plan| *plan != guest.planned) {
             judged.oddities.push(format!("guest {}: it announced another plan than it was given", index + 1));
+        }
+        if transcript.search_due && !ended_here {
+            judged.oddities.push(format!("guest {}: it ended before its memory was searched for leaks", index + 1));
         }
         for complaint in complaints.iter().filter(|complaint| complaint.allowed.is_none()) {
             let headline = &complaint.headline;

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use cases::protocol::{CaseKey, Line, Outcome, Record, TORN, VERSION};
+use cases::protocol::{CaseKey, Leak, Line, Outcome, Record, TORN, VERSION};
 use serde::{Deserialize, Serialize};
 
 use crate::complaint::Moment;
@@ -130,6 +130,10 @@ pub struct Transcript {
     pub count: Option<usize>,
     /// The complaints of the kernel that the guest noticed, each once, in order.
     pub heard: Vec<Heard>,
+    /// Whether memory that the cases lost is still to be looked for.
+    pub search_due: bool,
+    /// What was found.
+    pub leaks: Vec<Leak>,
     /// What did not fit the protocol.
     pub oddities: Vec<String>,
 }
@@ -207,6 +211,12 @@ impl Transcript {
             Record::Hazard { sentence, present } => self.step(Step::Hazard { sentence, present }),
             Record::Note { text } => self.step(Step::Note(text)),
             Record::Complaint { number, us, line } => self.hear(number, us, line),
+            Record::SearchDue => self.search_due = true,
+            Record::Leak(leak) => self.leaks.push(leak),
+            Record::Searched { doubt } => {
+                self.search_due = false;
+                self.oddities.extend(doubt.map(|why| format!("not all lost memory was found: {why}")));
+            }
             Record::End { case, outcome, ms } => match self.open_case() {
                 Some(open) if open.key == case => {
                     open.outcome = Some(outcome);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cases::protocol::Record;
+use cases::protocol::{Leak, Record};
 use harness::progress::{Progress, Task};
 
 /// Follows the records of guests.
@@ -57,6 +57,15 @@ impl Watcher {
             }
             Record::Check { sentence, holds: false, detail } => {
                 self.say(format!("violated in {}: {sentence}: {detail}", self.running));
+            }
+            Record::Leak(Leak { case: Some(case), objects, size, .. }) => {
+                self.say(format!("violated in {case}: nothing points any more to {objects} of {size} bytes"));
+            }
+            Record::Leak(Leak { case: None, objects, size, comm, frames }) => {
+                let by = frames.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" < ");
+                self.say(format!(
+                    "note: nothing points any more to {objects} of {size} bytes that {comm} allocated before the first case: {by}"
+                ));
             }
             Record::Stop { reason, .. } => self.say(format!("after {}: {reason}", self.running)),
             Record::End { .. } => {

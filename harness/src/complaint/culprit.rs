@@ -35,10 +35,10 @@ const MESSENGERS: &[&str] = &[
     "rwsem_*", "_raw_*", "__raw_*", "do_raw_*", "spin_*", "rcu_*", "__rcu_*", "synchronize_*", "wait_for_*",
     "__wait_*", "do_wait*", "wait_woken",
     // The allocators, whose callers are meant.
-    "kfree*", "__kfree*", "kvfree*", "slab_*", "__slab_*", "___slab_*", "kmem_cache_*", "__kmem_cache_*",
+    "kfree*", "__kfree*", "kvfree*", "kmemleak_*", "slab_*", "__slab_*", "___slab_*", "kmem_cache_*", "__kmem_cache_*",
     "kmalloc_*", "__kmalloc_*", "free_*", "__free_*", "___free_*", "vfree*", "__alloc_*", "alloc_*",
     "get_page_from_freelist", "bad_page*", "object_err", "out_of_memory", "oom_*", "get_free_pages*",
-    "__get_free_pages*", "cache_*", "on_freelist", "init_object", "mem_cgroup_*", "memcpy*", "__memcpy*", "memset*",
+    "__get_free_pages*", "cache_*", "on_freelist", "init_object", "mem_cgroup_*", "kmemdup*", "memdup_*", "memcpy*", "__memcpy*", "memset*",
     "__memset*", "memmove*", "__memmove*", "memcmp", "str*", "copy_to_user*", "copy_from_user*", "_copy_*",
     "__copy_*", "___ratelimit", "warn_alloc*", "free_object*", "dequeue_*",
     // Interrupts and timers that found a processor stuck.

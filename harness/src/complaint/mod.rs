@@ -1,11 +1,12 @@
 //! Complaints of the kernel: reports on the console, cut out, named, and tied to the case and step that was running.
 //!
 //! [`scan()`] cuts the console into reports, [`headline`] and [`culprit`] make them readable, [`moment`] finds the step,
-//! [`allow`] excuses what is known. What starts a report is decided by [`cases::complaint`], for guest and host alike.
+//! [`leak`] adds what kmemleak found, [`allow`] excuses what is known. What starts a report is decided by [`cases::complaint`], for guest and host alike.
 
 pub mod allow;
 pub mod culprit;
 pub mod headline;
+pub mod leak;
 pub mod line;
 pub mod moment;
 pub mod scan;
