@@ -67,7 +67,8 @@ const TEST_EXAMPLES: &str = "Examples:
   cargo xtask test --retries 2            try failed cases again: does it fail always, or now and then?
   cargo xtask test --series none          the kernel without the patch
   cargo xtask test --series ~/my-series   a directory of patches of your own
-  cargo xtask test --kernel-tree ~/linux  your own tree, as it is";
+  cargo xtask test --kernel-tree ~/linux  your own tree, as it is
+  git bisect run SUITE/target/debug/xtask test --bisect --kernel-tree . R-1      which commit broke it?";
 
 const SELFTEST_EXAMPLES: &str = "Examples:
   cargo xtask selftest               every ending, in a kernel that is built for it once
@@ -94,7 +95,7 @@ pub struct KernelArgs {
     /// One more patch on top of the series; may be given again
     #[arg(long = "with", value_name = "PATCH")]
     pub extra: Vec<PathBuf>,
-    /// Kernel configuration: fast, sanitized or race
+    /// Kernel configuration: fast, sanitized, leak or race
     #[arg(long, value_name = "NAME")]
     pub flavour: Option<String>,
     /// Look for a newer version of a Debian source package
@@ -129,6 +130,9 @@ pub struct TestArgs {
     /// Show how long each case took, slowest first
     #[arg(long)]
     pub timings: bool,
+    /// For `git bisect run`: one line, and 0 good, 1 bad, 125 cannot be judged, 130 and 200 end the bisection
+    #[arg(long, conflicts_with_all = ["format", "timings"])]
+    pub bisect: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the command line of the conformance suite. This file is its table of contents.
 
 mod bench;
+mod bisect;
 mod build;
 mod ci;
 mod doctor;
@@ -30,8 +31,13 @@ use harness::process::{check_interrupt, kill_all};
 use flags::{Bench, Command, Flags};
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = Flags::try_parse().unwrap_or_else(|error| bisect::end_for(&error));
     signals::watch();
+    if let Command::Test(args) = &flags.command
+        && args.bisect
+    {
+        return ExitCode::from(bisect::run(args).number());
+    }
     let quiet = flags.global.quiet;
     let result = match flags.command {
         Command::Test(args) => test::run(&args, quiet),

@@ -33,22 +33,27 @@ pub fn select(filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<Ca
 }
 
 /// Parts a selection into what is about a kernel that has to meet `met`, and what is about other kernels.
-///
-/// # Errors
-/// [`Blame::Usage`] when nothing is about this one.
-pub fn about(chosen: Vec<CaseKey>, met: &BTreeSet<Need>) -> Result<(Vec<CaseKey>, Vec<CaseKey>)> {
+pub fn about(chosen: Vec<CaseKey>, met: &BTreeSet<Need>) -> (Vec<CaseKey>, Vec<CaseKey>) {
     let elsewhere = |key: &CaseKey| {
         let needs = suite::find(key).map_or(&[][..], |(case, _)| case.needs);
         needs.iter().any(|need| need.tells_kernels_apart() && !met.contains(need))
     };
-    let (elsewhere, here): (Vec<CaseKey>, Vec<CaseKey>) = chosen.into_iter().partition(elsewhere);
+    let (elsewhere, here) = chosen.into_iter().partition(elsewhere);
+    (here, elsewhere)
+}
+
+/// Fails when nothing that was chosen is about this kernel.
+///
+/// # Errors
+/// [`Blame::Usage`].
+pub fn not_nothing(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
     if here.is_empty() {
         let names: Vec<&str> = elsewhere.iter().map(|key| key.0.as_str()).collect();
         return Err(Error::new(Blame::Usage, "no chosen case is about this kernel")
             .cause(names.join(", "))
             .next("Cases about the time before the patch need --series none; others an older kernel (--kernel)."));
     }
-    Ok((here, elsewhere))
+    Ok(())
 }
 
 fn fits(key: &CaseKey, filter: &str, exact: bool) -> bool {
@@ -112,12 +117,13 @@ mod tests {
     fn cases_about_other_kernels_are_not_planned() {
         let select = |filter: &str| select(&[filter.to_string()], false, &[]).unwrap();
         let patched: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
-        let error = about(select("B-1"), &patched).unwrap_err();
+        let (here, elsewhere) = about(select("B-1"), &patched);
+        let error = not_nothing(&here, &elsewhere).unwrap_err();
         assert_eq!(error.exit_code().number(), 2, "{error}");
         let unpatched: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::Derive).collect();
-        assert_eq!(about(select("B-1"), &unpatched).unwrap().1, []);
+        assert_eq!(about(select("B-1"), &unpatched).1, []);
         // What needs the ioctl is a skip with a name there, not a case about another kernel.
-        assert_eq!(about(select("R-1"), &unpatched).unwrap().1, []);
+        assert_eq!(about(select("R-1"), &unpatched).1, []);
     }
 
     #[test]

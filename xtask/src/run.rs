@@ -57,11 +57,19 @@ impl Job {
     /// Plans what is about this kernel.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when nothing of `chosen` is.
+    /// As [`met`].
     pub fn new(made: Made, chosen: Vec<CaseKey>) -> Result<Self> {
         let met = met(&made.image)?;
-        let (plan, elsewhere) = plan::about(chosen, &met)?;
+        let (plan, elsewhere) = plan::about(chosen, &met);
         Ok(Job { made, met, plan, elsewhere })
+    }
+
+    /// Fails where nothing is about this kernel.
+    ///
+    /// # Errors
+    /// As [`plan::not_nothing`].
+    pub fn not_nothing(&self) -> Result<()> {
+        plan::not_nothing(&self.plan, &self.elsewhere)
     }
 
     /// Runs and judges it. Recordings and both forms of the report are in `dir` then; `again` is the command that runs one

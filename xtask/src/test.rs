@@ -1,5 +1,7 @@
 //! `cargo xtask test`: from the command line to a report.
 
+use std::path::{Path, PathBuf};
+
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::report::{ktap, style::Style, terminal};
@@ -16,21 +18,30 @@ use crate::{plan, run_directory};
 /// # Errors
 /// Whatever keeps the run from being judged. What the judgement is, is no error.
 pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
-    let chosen = plan::select(&args.filters, args.exact, &args.skip)?;
-    let pipeline = Pipeline::open(quiet)?;
-    let job = Job::new(pipeline.kernel(&args.kernel)?, chosen)?;
-    let program = Program::build(&pipeline)?;
-    let dir = run_directory::fresh()?;
-    let repeat = |verdict: &CaseVerdict| again(verdict, args);
-    let report = job.run(&pipeline, &program, &args.repeat, args.accel, &dir, repeat)?;
-    print(&report, args)?;
-    if !matches!(report.exit_code(), ExitCode::AsExpected) {
-        eprintln!("recordings: {}", dir.display());
-    }
+    let (report, dir) = examine(args, quiet)?;
+    show(&report, args, &dir)?;
     Ok(report.exit_code())
 }
 
-fn print(report: &RunReport, args: &TestArgs) -> Result<()> {
+/// Runs the cases that the arguments ask for, and gives back the report with the directory in which it is kept.
+///
+/// # Errors
+/// As [`run`].
+pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, PathBuf)> {
+    let chosen = plan::select(&args.filters, args.exact, &args.skip)?;
+    let pipeline = Pipeline::open(quiet)?;
+    let job = Job::new(pipeline.kernel(&args.kernel)?, chosen)?;
+    // To a bisection that is a commit that says nothing.
+    if !args.bisect {
+        job.not_nothing()?;
+    }
+    let program = Program::build(&pipeline)?;
+    let dir = run_directory::fresh()?;
+    let report = job.run(&pipeline, &program, &args.repeat, args.accel, &dir, |verdict| again(verdict, args))?;
+    Ok((report, dir))
+}
+
+fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
     match args.format {
         Format::Terminal => {
             print!("{}", terminal::render(report, Style::detect(), |verdict| again(verdict, args)));
@@ -40,6 +51,9 @@ fn print(report: &RunReport, args: &TestArgs) -> Result<()> {
         }
         Format::Ktap => print!("{}", ktap::render(report)),
         Format::Json => print!("{}", json(report)?),
+    }
+    if !matches!(report.exit_code(), ExitCode::AsExpected) {
+        eprintln!("recordings: {}", dir.display());
     }
     Ok(())
 }

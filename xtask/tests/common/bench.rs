@@ -40,7 +40,7 @@ case $call in
     "cargo build"*)
         mkdir -p "$CARGO_TARGET_DIR/guest/x86_64-unknown-linux-gnu/guest"
         echo program > "$CARGO_TARGET_DIR/guest/x86_64-unknown-linux-gnu/guest/cases" ;;
-    *) exec "$(PATH=${PATH#*:} command -v "$name")" "$@" ;;
+    *) exec "$(PATH=${PATH#*"$BENCH/bin:"} command -v "$name")" "$@" ;;
 esac
 "#;
 
