@@ -1,0 +1,160 @@
+//! The catalogue of wrong implementations: every patch says what it is about, and says it once.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::root;
+use harness::kernel_range::{KernelRange, Release};
+
+const CATALOGUE: &str = "mutants/catalogue";
+/// As few as the catalogue was asked to have.
+const ENOUGH: usize = 40;
+
+/// One patch file.
+struct Mutant {
+    path: PathBuf,
+    /// The release whose directory it is in; nothing for one that is in none.
+    variant_of: Option<String>,
+    slug: String,
+    header: Vec<(String, String)>,
+    diff: String,
+}
+
+impl Mutant {
+    fn read(path: &Path, variant_of: Option<String>) -> Self {
+        let text = fs::read_to_string(path).expect("a patch is text");
+        let (header, diff) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let entry = |line: &str| {
+            let (key, value) = line.split_once(": ").unwrap_or((line, ""));
+            (key.to_string(), value.to_string())
+        };
+        Mutant {
+            path: path.strip_prefix(root()).expect("below the repository").to_path_buf(),
+            variant_of,
+            slug: path.file_stem().expect("it has a name").to_string_lossy().into_owned(),
+            header: header.lines().map(entry).collect(),
+            diff: diff.to_string(),
+        }
+    }
+
+    fn field(&self, key: &str) -> &str {
+        self.header.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
+    }
+
+    /// The diff without the lines that name blobs.
+    fn changes(&self) -> String {
+        self.diff.lines().filter(|line| !line.starts_with("index ")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let keys: Vec<&str> = self.header.iter().map(|(key, _)| key.as_str()).collect();
+        if !matches!(keys[..], ["Wrong", "How", "Clause"] | ["Wrong", "How", "Clause", "Kernels"]) {
+            faults.push(format!("the header is {keys:?}, it has to be Wrong, How, Clause and perhaps Kernels"));
+        }
+        for key in ["Wrong", "How"] {
+            let sentence = self.field(key);
+            if !sentence.ends_with('.') || sentence.contains(". ") {
+                faults.push(format!("{key} has to be one sentence: {sentence:?}"));
+            }
+        }
+        let mut clauses = BTreeSet::new();
+        for clause in self.field("Clause").split(", ") {
+            if cases::clause::find(clause).is_none() {
+                faults.push(format!("{clause:?} is no clause of docs/contract.md"));
+            } else if clause.starts_with("H-") || clause.starts_with("B-") {
+                faults.push(format!("{clause} does not judge implementations"));
+            } else if !clauses.insert(clause) {
+                faults.push(format!("{clause} is named twice"));
+            }
+        }
+        let kernels = self.field("Kernels");
+        if !kernels.is_empty() && kernels.parse::<KernelRange>().is_err() {
+            faults.push(format!("Kernels is no range of releases: {kernels:?}"));
+        }
+        if !self
+            .slug
+            .split('-')
+            .all(|word| !word.is_empty() && word.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9')))
+        {
+            faults.push("the name is not made of lower case words with hyphens between them".into());
+        }
+        if !self.diff.starts_with("diff --git a/") {
+            faults.push("after the header and an empty line comes the output of git diff".into());
+        }
+        let files = self.diff.lines().filter_map(|line| line.strip_prefix("+++ b/"));
+        let ours = |file: &str| file.starts_with("drivers/dma-buf/") || file.ends_with("linux/dma-buf.h");
+        faults.extend(files.filter(|file| !ours(file)).map(|file| format!("{file} is not what the series is about")));
+        faults
+    }
+}
+
+/// All patches: those of the catalogue, and the variants for kernels where the context differs.
+fn mutants() -> Vec<Mutant> {
+    let mut found = Vec::new();
+    let mut look = |dir: &Path, variant_of: Option<String>| {
+        let entries =
+            fs::read_dir(dir).expect("the catalogue is there").map(|entry| entry.expect("it can be read").path());
+        let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
+        found.extend(files.iter().map(|path| Mutant::read(path, variant_of.clone())));
+        dirs
+    };
+    for dir in look(&root().join(CATALOGUE), None) {
+        let release = dir.file_name().expect("it has a name").to_string_lossy().into_owned();
+        assert!(Release::of(&release).is_some_and(|found| found.to_string() == release), "{release} is no release");
+        assert_eq!(look(&dir, Some(release)), [] as [PathBuf; 0], "variants are in one level of directories");
+    }
+    found
+}
+
+#[test]
+fn every_mutant_says_what_is_wrong_how_and_who_should_notice() {
+    let faults: Vec<String> = mutants()
+        .iter()
+        .flat_map(|mutant| mutant.faults().into_iter().map(|fault| format!("{}: {fault}", mutant.path.display())))
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn no_two_mutants_are_the_same() {
+    let all = mutants();
+    let originals: Vec<&Mutant> = all.iter().filter(|mutant| mutant.variant_of.is_none()).collect();
+    assert!(originals.len() >= ENOUGH, "the catalogue has {} entries, {ENOUGH} are the least", originals.len());
+    let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
+    let mut twins = Vec::new();
+    for mutant in &originals {
+        for what in [mutant.field("Wrong").to_string(), mutant.changes()] {
+            if let Some(other) = seen.insert(what, &mutant.path) {
+                twins.push(format!("{} and {}", other.display(), mutant.path.display()));
+            }
+        }
+    }
+    assert!(twins.is_empty(), "these say or do the same:\n{}", twins.join("\n"));
+}
+
+#[test]
+fn a_variant_differs_from_its_original_in_the_diff_alone() {
+    let all = mutants();
+    let mut faults = Vec::new();
+    for variant in all.iter().filter(|mutant| mutant.variant_of.is_some()) {
+        let path = variant.path.display();
+        let Some(original) = all.iter().find(|other| other.variant_of.is_none() && other.slug == variant.slug) else {
+            faults.push(format!("{path} is a variant of nothing"));
+            continue;
+        };
+        if ["Wrong", "How", "Clause"].iter().any(|key| original.field(key) != variant.field(key)) {
+            faults.push(format!("{path} has another header than {}", original.path.display()));
+        }
+        if !variant.field("Kernels").is_empty() {
+            faults.push(format!("{path}: its directory says for which kernels it is"));
+        }
+        if original.diff == variant.diff {
+            faults.push(format!("{path} is a copy of {}", original.path.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
