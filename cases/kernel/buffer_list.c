@@ -190,3 +190,57 @@ u32 dbc_list_count(struct dbc_tracker *tracker, bool alive)
 	mutex_unlock(dbc_list_mutex);
 	return count;
 }
+
+static bool dbc_list_is_held;
+
+/* Sleeps while it holds the lock, so that others queue up and do not spin. */
+int dbc_list_hold(struct dbc_context *context, void *arg)
+{
+	struct dbc_list_hold *hold = arg;
+	struct dbc_tracker *tracker = xa_load(&context->trackers, hold->token);
+	unsigned long deadline = jiffies + DBC_LOCK_PATIENCE;
+	int ret = -ETIMEDOUT;
+
+	if (!tracker)
+		return -ENOENT;
+	if (!dbc_list_head)
+		return -EOPNOTSUPP;
+	if (!dbc_list_lock())
+		return -EBUSY;
+	if (dbc_list_walk(&tracker->dmabuf->list_node) != 1) {
+		mutex_unlock(dbc_list_mutex);
+		return -ESTALE;
+	}
+	WRITE_ONCE(dbc_list_is_held, true);
+	while (!time_after(jiffies, deadline)) {
+		/* The lowest bit beside the owner: somebody is queued. */
+		bool waited = atomic_long_read(&dbc_list_mutex->owner) & 1;
+
+		if (dbc_list_walk(&tracker->dmabuf->list_node) != 1) {
+			hold->outcome = DBC_HOLD_LEFT;
+			ret = 0;
+			break;
+		}
+		if (waited) {
+			hold->outcome = DBC_HOLD_WAITED;
+			ret = 0;
+			break;
+		}
+		usleep_range(50, 200);
+	}
+	WRITE_ONCE(dbc_list_is_held, false);
+	mutex_unlock(dbc_list_mutex);
+	return ret;
+}
+
+int dbc_list_held(struct dbc_context *context, void *arg)
+{
+	unsigned long deadline = jiffies + DBC_LOCK_PATIENCE;
+
+	while (!READ_ONCE(dbc_list_is_held)) {
+		if (time_after(jiffies, deadline))
+			return -ETIMEDOUT;
+		usleep_range(50, 200);
+	}
+	return 0;
+}

@@ -26,7 +26,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define DBC_ABI_VERSION		2
+#define DBC_ABI_VERSION		3
 #define DBC_DEVICE_NAME		"dmabuf-conformance"
 
 /* Names that SYNC_IOC_FILE_INFO and bufinfo show for the device's fences. */
@@ -42,6 +42,7 @@
 #define DBC_FEATURE_DERIVE	(1U << 0) /* header defines DMA_BUF_IOCTL_DERIVE */
 #define DBC_FEATURE_STRUCT	(1U << 1) /* ... and struct dma_buf_derive {flags, fd} */
 #define DBC_FEATURE_LIST	(1U << 2) /* the global buffer list was found */
+#define DBC_FEATURE_STALL	(1U << 3) /* threads can be stopped, see &struct dbc_stall */
 
 /**
  * struct dbc_info - facts about the kernel that was built
@@ -326,6 +327,51 @@ struct dbc_export {
 	__u32 reserved;
 };
 
+/* Values of &struct dbc_list_hold.outcome. */
+#define DBC_HOLD_WAITED		0 /* somebody waits for the lock */
+#define DBC_HOLD_LEFT		1 /* the buffer left the list under the lock */
+
+/**
+ * struct dbc_list_hold - hold the lock of the global list for another thread
+ * @token: in: a tracked buffer that is on the list once
+ * @outcome: out: DBC_HOLD_*
+ *
+ * Takes the lock, and holds it until another thread waits for it or the buffer
+ * is not on the list any more. DBC_LIST_HELD returns once the lock is held.
+ *
+ * Errors: ESTALE the buffer is not on the list once; EOPNOTSUPP no list was
+ * found; EBUSY the lock is taken for seconds; ETIMEDOUT nothing happened (both
+ * requests).
+ */
+struct dbc_list_hold {
+	__u32 token;
+	__u32 outcome;
+};
+
+/**
+ * struct dbc_stall - stop the calling thread in the middle of a later call
+ * @fd: in: only where this number is an open descriptor, or -1 for anywhere
+ * @skip: in: how many of those places to pass before it stops
+ *
+ * DBC_STALL_ARM is for the calling thread; places to stop are those where it
+ * releases a lock with interrupts on. There it spins until another thread has
+ * called DBC_STALL_GO, or for a few seconds. Before it stops or ends, that
+ * thread sits in DBC_STALL_WAIT. The stopped thread may hold locks, and be
+ * inside of RCU; others must not wait for either. In the end the thread that
+ * was armed calls DBC_STALL_END.
+ *
+ * One thread of the system can be armed at a time, and one other waits for it
+ * each time.
+ *
+ * Errors: EOPNOTSUPP no tracepoints for locks; EBUSY another is armed; ENODATA
+ * the thread did not stop (WAIT, END), or does not stand (GO); ETIMEDOUT it was
+ * not let go (END), or nothing happened (WAIT); EINVAL END by another thread.
+ */
+struct dbc_stall {
+	__s32 fd;
+	__u32 skip;
+};
+
 #define DBC_IOC_MAGIC	0xDC
 
 #define DBC_INFO	_IOR(DBC_IOC_MAGIC, 0x00, struct dbc_info)
@@ -358,6 +404,13 @@ struct dbc_export {
 #define DBC_END_CPU	_IOW(DBC_IOC_MAGIC, 0x1a, struct dbc_cpu)
 #define DBC_EXPORT	_IOWR(DBC_IOC_MAGIC, 0x1b, struct dbc_export)
 #define DBC_PUT		_IOW(DBC_IOC_MAGIC, 0x1c, __u32)
+
+#define DBC_LIST_HOLD	_IOWR(DBC_IOC_MAGIC, 0x30, struct dbc_list_hold)
+#define DBC_LIST_HELD	_IO(DBC_IOC_MAGIC, 0x31)
+#define DBC_STALL_ARM	_IOW(DBC_IOC_MAGIC, 0x32, struct dbc_stall)
+#define DBC_STALL_WAIT	_IO(DBC_IOC_MAGIC, 0x33)
+#define DBC_STALL_GO	_IO(DBC_IOC_MAGIC, 0x34)
+#define DBC_STALL_END	_IO(DBC_IOC_MAGIC, 0x35)
 
 #define DBC_ADD_FENCE	_IOWR(DBC_IOC_MAGIC, 0x20, struct dbc_add_fence)
 #define DBC_SIGNAL	_IOW(DBC_IOC_MAGIC, 0x21, struct dbc_signal)

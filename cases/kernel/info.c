@@ -21,6 +21,8 @@ int dbc_info(struct dbc_context *context, void *arg)
 	};
 	if (dbc_list_found())
 		info->features |= DBC_FEATURE_LIST;
+	if (dbc_stall_possible())
+		info->features |= DBC_FEATURE_STALL;
 
 #ifdef DMA_BUF_IOCTL_DERIVE
 	info->features |= DBC_FEATURE_DERIVE;

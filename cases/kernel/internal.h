@@ -32,6 +32,7 @@
  * @timeline: fence context shared by the fences made here
  * @seqno: last number used on @timeline
  * @next_fence: where the search for the next fence id starts
+ * @stalls: it has asked for a thread to be stopped
  */
 struct dbc_context {
 	struct xarray handles;
@@ -41,6 +42,7 @@ struct dbc_context {
 	u64 timeline;
 	u64 seqno;
 	u32 next_fence;
+	bool stalls;
 };
 
 /**
@@ -168,6 +170,9 @@ int dbc_step_end_cpu(struct dbc_handle *handle);
 
 void dbc_cancel_fences(struct dbc_context *context);
 
+bool dbc_stall_possible(void);
+void dbc_stall_forget(struct dbc_context *context);
+
 /* The requests. @arg is a kernel copy, written back if the request says so. */
 int dbc_info(struct dbc_context *context, void *arg);
 int dbc_track(struct dbc_context *context, void *arg);
@@ -188,5 +193,11 @@ int dbc_export(struct dbc_context *context, void *arg);
 int dbc_put(struct dbc_context *context, void *arg);
 int dbc_add_fence(struct dbc_context *context, void *arg);
 int dbc_signal(struct dbc_context *context, void *arg);
+int dbc_list_hold(struct dbc_context *context, void *arg);
+int dbc_list_held(struct dbc_context *context, void *arg);
+int dbc_stall_arm(struct dbc_context *context, void *arg);
+int dbc_stall_wait(struct dbc_context *context, void *arg);
+int dbc_stall_go(struct dbc_context *context, void *arg);
+int dbc_stall_end(struct dbc_context *context, void *arg);
 
 #endif /* DBC_INTERNAL_H */

@@ -88,6 +88,12 @@ static const struct dbc_request {
 	{ DBC_PUT, dbc_put },
 	{ DBC_ADD_FENCE, dbc_add_fence },
 	{ DBC_SIGNAL, dbc_signal },
+	{ DBC_LIST_HOLD, dbc_list_hold },
+	{ DBC_LIST_HELD, dbc_list_held },
+	{ DBC_STALL_ARM, dbc_stall_arm },
+	{ DBC_STALL_WAIT, dbc_stall_wait },
+	{ DBC_STALL_GO, dbc_stall_go },
+	{ DBC_STALL_END, dbc_stall_end },
 };
 
 /* Room for the argument of any request. */
@@ -105,6 +111,8 @@ union dbc_argument {
 	struct dbc_add_fence add_fence;
 	struct dbc_signal signal;
 	struct dbc_export export;
+	struct dbc_list_hold list_hold;
+	struct dbc_stall stall;
 };
 
 static const struct dbc_request *dbc_find_request(unsigned int cmd)
@@ -166,6 +174,7 @@ static int dbc_close(struct inode *inode, struct file *file)
 {
 	struct dbc_context *context = file->private_data;
 
+	dbc_stall_forget(context);
 	/* Fences first: ending CPU access or a mapping may wait for one. */
 	dbc_cancel_fences(context);
 	dbc_release_handles(context);

@@ -26,6 +26,8 @@ pub enum Need {
     Ia32,
     /// Allocations that fail on demand: `/proc/self/fail-nth`.
     FaultInjection,
+    /// Threads can be stopped in the middle of a system call: lockdep tells the test importer about locks.
+    Stall,
     /// The exporter can be mapped into the kernel: it has `dma_buf_ops.vmap`. The case finds out.
     KernelMapping,
 }
@@ -43,6 +45,7 @@ impl Need {
         Need::Statistics,
         Need::Ia32,
         Need::FaultInjection,
+        Need::Stall,
         Need::KernelMapping,
     ];
 
@@ -59,6 +62,7 @@ impl Need {
             Need::Statistics => "statistics",
             Need::Ia32 => "ia32",
             Need::FaultInjection => "fault-injection",
+            Need::Stall => "stall",
             Need::KernelMapping => "kernel-mapping",
         }
     }
@@ -76,6 +80,7 @@ impl Need {
             Need::Statistics => Some("CONFIG_DMABUF_SYSFS_STATS"),
             Need::Ia32 => Some("CONFIG_IA32_EMULATION"),
             Need::FaultInjection => Some("CONFIG_FAIL_PAGE_ALLOC"),
+            Need::Stall => Some("CONFIG_LOCKDEP"),
         }
     }
 

@@ -30,11 +30,16 @@ impl World {
         let mut missing = BTreeMap::new();
         match Importer::open() {
             Ok(importer) => {
-                if let Ok(Some(request)) = importer.info().map(|info| info.derive_cmd) {
+                let info = importer.info();
+                if let Ok(Some(request)) = info.map(|info| info.derive_cmd) {
                     dma_buf::set_derive_request(request);
+                }
+                if !info.is_ok_and(|info| info.stalls) {
+                    missing.insert(Need::Stall, "the test importer is not told about locks".into());
                 }
             }
             Err(errno) => {
+                missing.insert(Need::Stall, "there is no test importer".into());
                 missing.insert(Need::TestImporter, format!("/dev/dmabuf-conformance: {}", errno_name(errno)));
             }
         }

@@ -17,7 +17,7 @@ type Result<T> = std::result::Result<T, Errno>;
 /// Where the device is, once devtmpfs is mounted.
 pub const DEVICE: &str = "/dev/dmabuf-conformance";
 /// The ABI this file was written for; compare with [`Info::abi`].
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 /// Driver name of the device's fences, as SYNC_IOC_FILE_INFO shows it.
 pub const FENCE_DRIVER: &str = "dmabuf-conformance";
 /// Timeline name of the device's fences.
@@ -200,6 +200,8 @@ pub struct Info {
     pub derive_layout: Option<DeriveLayout>,
     /// Whether the global list was found; without it every count of it is unknown.
     pub sees_list: bool,
+    /// Whether threads can be stopped in the middle of a system call.
+    pub stalls: bool,
 }
 
 /// What is known about a tracked buffer.
@@ -355,6 +357,7 @@ impl Importer {
             derive_size: info.derive_size.into(),
             derive_layout: (info.features & 2 != 0).then_some(layout),
             sees_list: info.features & 4 != 0,
+            stalls: info.features & 8 != 0,
         })
     }
 

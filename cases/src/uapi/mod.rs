@@ -12,6 +12,7 @@ pub mod memory;
 pub mod port;
 pub mod process;
 pub mod rcu;
+pub mod stall;
 pub mod sw_sync;
 pub mod sync_file;
 pub mod trap;

@@ -3,6 +3,7 @@
 pub mod derive_table;
 pub mod file_writes;
 pub mod file_writes_alias;
+pub mod flags_meanwhile;
 pub mod mmap_by_size;
 pub mod mmap_export;
 pub mod mmap_table;

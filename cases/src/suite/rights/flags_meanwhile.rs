@@ -1,0 +1,84 @@
+//! Flags that change while DERIVE looks at them.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::libc;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
+use crate::fixture::mapping::RW;
+use crate::fixture::stalled::while_stopped;
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::uapi::memory::{self, Mapping, PAGE, anonymous};
+use crate::uapi::stall::Place;
+use crate::uapi::{dma_buf, fcntl, ioctl_raw};
+
+crate::case! {
+    /// The holder of a read-only alias asks for O_RDONLY, and another thread of its own puts O_RDWR into the argument while
+    /// DERIVE runs: at every moment at which the kernel releases a lock, one after the other. It gets a read-only alias or a
+    /// refusal, never more.
+    "R-2", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
+}
+
+/// More locks than any DERIVE takes.
+const LIMIT: u32 = 1000;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    s.must_balance(&watch, &primary, &alias)?;
+    let argument = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page for an argument")?;
+
+    let mut wrong = None;
+    let mut moments = 0;
+    while wrong.is_none() {
+        put(&argument, 0, RDONLY);
+        put(&argument, 4, dma_buf::POISON as u32);
+        let call = || ioctl_raw(alias.number(), dma_buf::derive_request(), argument.address());
+        let (result, changed) =
+            while_stopped(watch.importer(), Place::Lock(moments), call, || put(&argument, 0, RDWR))?;
+        wrong = match result {
+            Ok(_) => gained(get(&argument, 4) as i32),
+            Err(Errno::EACCES) => None,
+            Err(errno) => Some(format!("DERIVE gives {}", errno_name(errno))),
+        };
+        if changed.is_none() {
+            break;
+        }
+        moments += 1;
+        if moments == LIMIT {
+            return Err(Stop::Broken("DERIVE does not come to an end of its locks".into()));
+        }
+    }
+    if moments == 0 {
+        return Err(Stop::Broken("the second thread was never stopped".into()));
+    }
+    s.nothing_wrong("O_RDONLY that becomes O_RDWR in the middle of DERIVE gains nothing", Ok(wrong));
+    Ok(())
+}
+
+fn put(argument: &Mapping, offset: usize, word: u32) {
+    word.to_ne_bytes().into_iter().enumerate().for_each(|(index, byte)| argument.write(offset + index, byte));
+}
+
+fn get(argument: &Mapping, offset: usize) -> u32 {
+    u32::from_ne_bytes([0, 1, 2, 3].map(|index| argument.read(offset + index)))
+}
+
+/// What the descriptor that DERIVE wrote down has beyond reading. Closes it.
+fn gained(number: i32) -> Option<String> {
+    if number < 0 {
+        return Some("DERIVE tells no descriptor".into());
+    }
+    let new = Fd::new("new alias", dma_buf::take_derived(&dma_buf::Derive { flags: RDONLY, fd: number }));
+    let flags = fcntl(new.number(), libc::F_GETFL, 0);
+    if flags != Ok(libc::O_RDONLY) {
+        return Some(format!("F_GETFL gives {}", flags.map_or_else(errno_name, |flags| flags_text(flags as u32))));
+    }
+    let mapped = memory::map(new.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
+    mapped.is_ok().then(|| "the new alias can be mapped writable".into())
+}

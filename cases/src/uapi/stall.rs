@@ -1,0 +1,109 @@
+//! The requests of the test importer that decide races: `struct dbc_stall` and `struct dbc_list_hold` of
+//! `cases/kernel/dmabuf_conformance.h`, which says what they do.
+
+use std::os::fd::{AsFd, RawFd};
+
+use nix::errno::Errno;
+
+use super::importer::{Importer, Token};
+use super::{IOC_READ, IOC_WRITE, ioc, ioctl_address, ioctl_struct};
+
+const MAGIC: u8 = 0xdc;
+const LIST_HOLD: u32 = ioc(IOC_READ | IOC_WRITE, MAGIC, 0x30, size_of::<ListHold>());
+const LIST_HELD: u32 = ioc(0, MAGIC, 0x31, 0);
+const ARM: u32 = ioc(IOC_WRITE, MAGIC, 0x32, size_of::<Stall>());
+const WAIT: u32 = ioc(0, MAGIC, 0x33, 0);
+const GO: u32 = ioc(0, MAGIC, 0x34, 0);
+const END: u32 = ioc(0, MAGIC, 0x35, 0);
+
+#[repr(C)]
+struct ListHold {
+    token: u32,
+    outcome: u32,
+}
+
+#[repr(C)]
+struct Stall {
+    fd: i32,
+    skip: u32,
+}
+
+/// Where a thread is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At the first lock that it releases once this number is an open descriptor.
+    Visible(RawFd),
+    /// After it has released so many locks.
+    Lock(u32),
+}
+
+/// What another thread did about the lock of the global list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// It waited.
+    Waited,
+    /// It took the buffer off the list all the same.
+    TookOff,
+}
+
+/// Stops the calling thread at `place` of what it does next.
+///
+/// # Errors
+/// The errno of the request.
+pub fn arm(importer: &Importer, place: Place) -> Result<(), Errno> {
+    let mut stall = match place {
+        Place::Visible(fd) => Stall { fd, skip: 0 },
+        Place::Lock(skip) => Stall { fd: -1, skip },
+    };
+    ioctl_struct(importer.as_fd(), ARM, &mut stall).map(drop)
+}
+
+/// Waits until the armed thread has stopped: true; or has ended without: false.
+///
+/// # Errors
+/// The errno of the request.
+pub fn wait(importer: &Importer) -> Result<bool, Errno> {
+    stopped(ioctl_address(importer.as_fd(), WAIT, 0))
+}
+
+/// Lets the stopped thread go on.
+///
+/// # Errors
+/// The errno of the request.
+pub fn go(importer: &Importer) -> Result<(), Errno> {
+    ioctl_address(importer.as_fd(), GO, 0).map(drop)
+}
+
+/// Ends what [`arm`] began, in the same thread. Whether the thread was stopped.
+///
+/// # Errors
+/// The errno of the request.
+pub fn end(importer: &Importer) -> Result<bool, Errno> {
+    stopped(ioctl_address(importer.as_fd(), END, 0))
+}
+
+fn stopped(answer: Result<i32, Errno>) -> Result<bool, Errno> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(Errno::ENODATA) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Holds the lock of the global list until another thread waits for it, or takes the buffer off the list.
+///
+/// # Errors
+/// The errno of the request.
+pub fn hold_list(importer: &Importer, token: Token) -> Result<Met, Errno> {
+    let mut hold = ListHold { token: token.0, outcome: 0 };
+    ioctl_struct(importer.as_fd(), LIST_HOLD, &mut hold)?;
+    Ok(if hold.outcome == 0 { Met::Waited } else { Met::TookOff })
+}
+
+/// Waits until another thread is in [`hold_list`] and has the lock.
+///
+/// # Errors
+/// The errno of the request.
+pub fn list_held(importer: &Importer) -> Result<(), Errno> {
+    ioctl_address(importer.as_fd(), LIST_HELD, 0).map(drop)
+}
