@@ -5,6 +5,7 @@ use nix::libc;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
+use crate::fixture::books::Books;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps, outcome_name};
@@ -12,7 +13,7 @@ use crate::steps::{Step, Steps, outcome_name};
 crate::case! {
     /// The access mode of the calling descriptor bounds what can be derived from it. From O_RDWR: both modes. From
     /// O_RDONLY: O_RDONLY. From O_WRONLY and from access mode 3, which the heap hands out: nothing. The same holds when
-    /// the caller is an alias.
+    /// the caller is an alias. A refusal leaves neither a descriptor number nor a reference behind.
     "R-1", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
@@ -21,15 +22,16 @@ const GRANTED: &str = "ok";
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    row(s, &primary, [GRANTED, GRANTED]);
+    let buffer = (&watch, &primary);
+    row(s, buffer, &primary, [GRANTED, GRANTED])?;
     let read_only = s.must_derive("read-only alias", &primary, RDONLY)?;
     // What follows derives from aliases, and the kernel has to survive that.
     s.must_balance(&watch, &primary, &read_only)?;
-    row(s, &read_only, [GRANTED, "EACCES"]);
+    row(s, buffer, &read_only, [GRANTED, "EACCES"])?;
     let read_write = s.must_derive("read-write alias", &primary, RDWR)?;
-    row(s, &read_write, [GRANTED, GRANTED]);
+    row(s, buffer, &read_write, [GRANTED, GRANTED])?;
     let second = s.must_derive("alias of the read-write alias", &read_write, RDONLY)?;
-    row(s, &second, [GRANTED, "EACCES"]);
+    row(s, buffer, &second, [GRANTED, "EACCES"])?;
 
     if exporter == Exporter::SystemHeap {
         let cloexec = libc::O_CLOEXEC as u32;
@@ -40,16 +42,23 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             ("mode 3 heap buffer", libc::O_ACCMODE, ["EACCES", "EACCES"]),
         ] {
             let source = s.heap_export(name, 1, mode as u32 | cloexec)?;
-            row(s, &source, want);
+            let watch = Watch::start(&source)?;
+            row(s, (&watch, &source), &source, want)?;
         }
     }
     Ok(())
 }
 
-/// Asks `source` for O_RDONLY and O_RDWR.
-fn row(s: &mut Steps, source: &Fd, want: [&str; 2]) {
+/// Asks `source`, a descriptor of the buffer that is watched, for O_RDONLY and O_RDWR.
+fn row(s: &mut Steps, (watch, primary): (&Watch, &Fd), source: &Fd, want: [&str; 2]) -> Step {
     for (flags, want) in [RDONLY, RDWR].into_iter().zip(want) {
+        let books = Books::open(watch, primary)?;
         let got: Result<Fd, Errno> = s.derive("alias", source, flags);
-        s.equal(format!("{} from {}", flags_text(flags), source.name), outcome_name(&got).as_str(), want);
+        let asked = format!("{} from {}", flags_text(flags), source.name);
+        s.equal(asked.clone(), outcome_name(&got).as_str(), want);
+        if got.is_err() {
+            s.check_balanced(&books, &asked)?;
+        }
     }
+    Ok(())
 }
