@@ -58,3 +58,5 @@ pub mod run_report;
 pub mod task_dump;
 pub mod transcript;
 pub mod verdict;
+
+pub mod mutant;
