@@ -4,6 +4,9 @@
 //! Everything here is pure. [`crate::kbuild`] builds what [`schemata`] weaves, and `cargo xtask mutants` runs it.
 
 pub mod c_file;
+pub mod catalogue;
 pub mod change;
+pub mod generate;
 pub mod masked;
+pub mod operators;
 pub mod schemata;
