@@ -12,7 +12,7 @@ use crate::error::{Blame, Context, Result, io};
 use crate::guest;
 use crate::initramfs::Initramfs;
 use crate::recording::{Ending, Recording};
-use crate::session::{Session, Yardstick, judge_all, of_case};
+use crate::session::{Options, Session, Stop, Yardstick, judge_all, of_case};
 use crate::transcript::Transcript;
 use crate::verdict::{Evidence, judge};
 
@@ -37,6 +37,8 @@ pub enum Halt {
     FailFast,
     /// Guest after guest got nowhere.
     Futile,
+    /// There were as many guests as it was to have.
+    Enough,
 }
 
 impl Halt {
@@ -44,6 +46,7 @@ impl Halt {
     pub fn reason(self) -> String {
         match self {
             Halt::Interrupted => "interrupted".into(),
+            Halt::Enough => "the guests that it was to have were used up".into(),
             Halt::FailFast => "stopped at the first verdict that was not as expected".into(),
             Halt::Futile => {
                 format!("given up: {FUTILE_GUESTS} guests in a row got through no more than two cases each")
@@ -112,13 +115,17 @@ impl Session<'_> {
             left = run.planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
             futile = if begun.len() <= 2 { futile + 1 } else { 0 };
             silent = if begun.is_empty() { silent + 1 } else { 0 };
-            let fail_fast = self.options.fail_fast;
+            let Options { fail_fast, stop, .. } = self.options;
+            let enough = self.options.guests.is_some_and(|most| guests.len() + 1 >= most);
             run.halt = match &run.recording.ending {
                 Ending::Interrupted => Some(Halt::Interrupted),
                 Ending::Enough => Some(Halt::FailFast),
                 _ if left.is_empty() => None,
-                _ if fail_fast.is_some_and(|yardstick| yardstick.finds_fault(&run, &begun)) => Some(Halt::FailFast),
+                _ if fail_fast.is_some_and(|yardstick| yardstick.finds_fault(&run, &begun, stop)) => {
+                    Some(Halt::FailFast)
+                }
                 _ if silent < SILENT_GUESTS && futile == FUTILE_GUESTS => Some(Halt::Futile),
+                _ if enough => Some(Halt::Enough),
                 _ => None,
             };
             run.save(&dir)?;
@@ -146,7 +153,7 @@ impl Session<'_> {
             heard.take(record.clone());
             // A case that runs is let run to its end: it gets a whole verdict.
             match record {
-                Record::End { .. } if !yardstick.is_as_expected(&heard, dir) => ControlFlow::Break(()),
+                Record::End { .. } if yardstick.ends_with(&heard, dir, self.options.stop) => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             }
         })
@@ -155,9 +162,9 @@ impl Session<'_> {
 
 impl Yardstick<'_> {
     /// Judges the case that has just ended in a guest that still runs.
-    fn is_as_expected(self, heard: &Transcript, dir: &Path) -> bool {
-        let Some(run) = heard.cases.last() else { return true };
-        let Some((case, _)) = suite::find(&run.key) else { return false };
+    fn ends_with(self, heard: &Transcript, dir: &Path, stop: Stop) -> bool {
+        let Some(run) = heard.cases.last() else { return false };
+        let Some((case, _)) = suite::find(&run.key) else { return true };
         // What cannot be read now is judged when the guest is gone.
         let console = std::fs::read(Recording::console_path(dir)).unwrap_or_default();
         let evidence = Evidence {
@@ -170,12 +177,12 @@ impl Yardstick<'_> {
             processors: &[],
             tasks: Vec::new(),
         };
-        judge(evidence, self.met, self.expectations).verdict.is_as_expected()
+        stop.at(&judge(evidence, self.met, self.expectations))
     }
 
-    /// Whether a guest that is gone ran a case that is not as expected.
-    fn finds_fault(self, guest: &GuestRun, begun: &[CaseKey]) -> bool {
+    /// Whether a guest that is gone ran a case with a verdict that is to be the last.
+    fn finds_fault(self, guest: &GuestRun, begun: &[CaseKey], stop: Stop) -> bool {
         let judged = judge_all(begun, std::slice::from_ref(guest), self);
-        judged.map_or(true, |judged| judged.verdicts.iter().any(|verdict| !verdict.verdict.is_as_expected()))
+        judged.map_or(true, |judged| judged.verdicts.iter().any(|verdict| stop.at(verdict)))
     }
 }

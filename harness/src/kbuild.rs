@@ -162,7 +162,7 @@ fn make(
 ) -> Result<()> {
     let start = std::time::Instant::now();
     workshop.sync(patched)?;
-    let attempt = || compile(workshop, patched, flavour, progress);
+    let attempt = || compile(workshop, patched, flavour, progress, &["vmlinux"]);
     workshop.begin(progress)?;
     let output = match attempt()? {
         // Objects of an earlier build are no fault of the kernel's.
@@ -180,12 +180,43 @@ fn make(
     collect(start.elapsed().as_secs())
 }
 
+/// Makes single objects of a patched tree, such as `drivers/dma-buf/dma-buf.o`, as far as they can be made, and shows what
+/// make said and the object directory to `look` while nobody else uses the workshop. Whether they compile is for `look`.
+///
+/// # Errors
+/// As [`build`], without those of the compiler, and those of `look`.
+pub fn objects<T>(
+    kernel: &str,
+    patched: &PatchedTree,
+    flavour: &Flavour,
+    store: &Store,
+    progress: &Progress,
+    names: &[&str],
+    look: impl FnOnce(&Output, &Path) -> Result<T>,
+) -> Result<T> {
+    let workshop = Workshop::open(store, kernel, &flavour.name)?;
+    workshop.sync(patched)?;
+    workshop.begin(progress)?;
+    let targets: Vec<&str> = ["--keep-going"].iter().chain(names).copied().collect();
+    let output = compile(&workshop, patched, flavour, progress, &targets)?;
+    if let Some(error) = full_disk(&output.text, "building the kernel in", &workshop.objects()) {
+        return Err(error);
+    }
+    look(&output, &workshop.objects())
+}
+
 /// Configures and makes. What is interrupted, and had no time to clean up, is left open in the workshop.
-fn compile(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progress: &Progress) -> Result<Output> {
+fn compile(
+    workshop: &Workshop,
+    patched: &PatchedTree,
+    flavour: &Flavour,
+    progress: &Progress,
+    targets: &[&str],
+) -> Result<Output> {
     configure(workshop, patched, flavour, progress)?;
     let log_path = workshop.note("build.log");
     let mut log = process::create(&log_path)?;
-    let total = expected_objects(workshop);
+    let total = expected_objects(workshop).filter(|_| targets.contains(&"vmlinux"));
     let task = progress.task(&format!("building Linux {} ({})", patched.source.version, flavour.name), total);
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut objects = 0;
@@ -194,7 +225,7 @@ fn compile(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progre
         .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display())])
         .args(uninstrumented(&workshop.tree()))
         .args(watched(flavour, &workshop.tree()))
-        .arg("vmlinux")
+        .args(targets)
         // Without these every build would differ in its banner, and a kernel that was built twice would look changed.
         .env("KBUILD_BUILD_USER", "conformance")
         .env("KBUILD_BUILD_HOST", "conformance")

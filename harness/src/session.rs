@@ -18,6 +18,7 @@ use crate::expectation::Expectations;
 use crate::guest::Patience;
 pub use crate::guests::{GuestRun, Halt};
 use crate::initramfs::GuestBinary;
+use crate::mutant::outcome::is_violation;
 use crate::recording::{Ending, Phase, Recording};
 use crate::task_dump;
 use crate::transcript::Transcript;
@@ -45,10 +46,34 @@ pub struct Session<'a> {
 /// What a session may do beyond running its plan to the end. [`crate::guests`] runs it.
 #[derive(Clone, Debug, Default)]
 pub struct Options<'a> {
-    /// Stop at the first verdict that is not as expected.
+    /// Stop at the first verdict that is not as expected, or as `stop` says.
     pub fail_fast: Option<Yardstick<'a>>,
+    /// Which verdict is the last.
+    pub stop: Stop,
+    /// Give up after so many guests.
+    pub guests: Option<usize>,
     /// Another emulator; tests put a fake here.
     pub qemu: Option<String>,
+}
+
+/// Which verdict ends a session that is to end early.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// The first that is not as expected.
+    #[default]
+    Unexpected,
+    /// The first that says that the contract is violated.
+    Violation,
+}
+
+impl Stop {
+    /// Whether this is the one.
+    pub(crate) fn at(self, verdict: &CaseVerdict) -> bool {
+        match self {
+            Stop::Unexpected => !verdict.verdict.is_as_expected(),
+            Stop::Violation => is_violation(verdict),
+        }
+    }
 }
 
 /// What a case is judged by, apart from what the guest said.

@@ -50,6 +50,18 @@ pub struct Made {
     pub seconds: f64,
 }
 
+/// A patched tree and how it is to be built.
+pub struct Tree {
+    /// The kernel.
+    pub spec: KernelSpec,
+    /// The configuration.
+    pub flavour: Flavour,
+    /// The series.
+    pub series: Series,
+    /// The tree.
+    pub patched: PatchedTree,
+}
+
 impl Pipeline {
     /// Opens the cache.
     ///
@@ -76,8 +88,20 @@ impl Pipeline {
     /// # Errors
     /// Whatever stands between a source and an image.
     pub fn kernel(&self, args: &KernelArgs) -> Result<Made> {
-        self.tools(Purpose::ALL, args.no_install)?;
         let start = Instant::now();
+        let Tree { spec, flavour, series, patched } = self.tree(args)?;
+        let before = self.store.keys(kbuild::KIND);
+        let image = kbuild::build(&spec.id, &patched, &flavour, &self.store, &self.progress)?;
+        let built = !before.contains(&image.facts.key);
+        Ok(Made { built, image, kernel: spec.id, series: series.name, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// The tree that the arguments ask for, patched and not yet built.
+    ///
+    /// # Errors
+    /// Whatever stands between a source and its patches.
+    pub fn tree(&self, args: &KernelArgs) -> Result<Tree> {
+        self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
         let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
         let own_tree = matches!(spec.source, SourceSpec::Directory(_));
@@ -92,10 +116,7 @@ impl Pipeline {
             series = series.with(extra)?;
         }
         let patched = PatchedTree::make(source, &series, &workspace::overlay())?;
-        let before = self.store.keys(kbuild::KIND);
-        let image = kbuild::build(&spec.id, &patched, &flavour, &self.store, &self.progress)?;
-        let built = !before.contains(&image.facts.key);
-        Ok(Made { built, image, kernel: spec.id, series: series.name, seconds: start.elapsed().as_secs_f64() })
+        Ok(Tree { spec, flavour, series, patched })
     }
 
     /// Decides how guests are run. Where that is to be found out and not known yet, it takes up to three seconds.

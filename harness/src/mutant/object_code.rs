@@ -1,0 +1,159 @@
+//! Proofs by the compiler: two versions of a function that became the same instructions are the same to every program.
+
+use std::collections::BTreeMap;
+
+use regex::{Captures, Regex};
+
+use super::schemata::of_version;
+
+/// The functions of an object file, each as its instructions without addresses and without the number of its version.
+#[derive(Debug, Default)]
+pub struct ObjectCode(BTreeMap<String, Vec<String>>);
+
+impl ObjectCode {
+    /// Reads what `objdump -dr --no-show-raw-insn` prints. Parts that the compiler has moved elsewhere, as cold, belong to
+    /// their function.
+    pub fn parse(disassembly: &str) -> Self {
+        let head = Regex::new(r"^([0-9a-f]+) <([^>]+)>:$").expect("a valid pattern");
+        let mut section = String::new();
+        let mut starts: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+        for line in disassembly.lines() {
+            if let Some(name) = line.strip_prefix("Disassembly of section ") {
+                section = name.trim_end_matches(':').to_string();
+            } else if let Some(found) = head.captures(line) {
+                let start = u64::from_str_radix(&found[1], 16).unwrap_or_default();
+                starts.entry(section.clone()).or_default().push((start, found[2].to_string()));
+            }
+        }
+        let plain = Plain::new(&starts);
+        let mut functions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut current = String::new();
+        for line in disassembly.lines() {
+            if let Some(found) = head.captures(line) {
+                current = found[2].to_string();
+            } else if let Some((_, instruction)) = line.split_once(':').filter(|_| line.starts_with([' ', '\t'])) {
+                let owner = current.split('.').next().unwrap_or_default();
+                let line = plain.line(instruction.trim(), owner);
+                functions.entry(owner.to_string()).or_default().push(line);
+            }
+        }
+        // Between functions there is nothing but padding.
+        for lines in functions.values_mut() {
+            while lines
+                .last()
+                .is_some_and(|line| line.starts_with("nop") || line.starts_with("int3") || line.contains("nopw"))
+            {
+                lines.pop();
+            }
+        }
+        ObjectCode(functions)
+    }
+
+    /// The instructions of a function; nothing when it has none here.
+    pub fn of(&self, name: &str) -> Option<&[String]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+
+    /// Whether two functions are there and are the same.
+    pub fn same(&self, one: &str, other: &str) -> bool {
+        self.of(one).is_some() && self.of(one) == self.of(other)
+    }
+}
+
+/// Takes addresses and version numbers out of instructions.
+struct Plain<'a> {
+    starts: &'a BTreeMap<String, Vec<(u64, String)>>,
+    place: Regex,
+    relocation: Regex,
+    comment: Regex,
+}
+
+impl<'a> Plain<'a> {
+    fn new(starts: &'a BTreeMap<String, Vec<(u64, String)>>) -> Self {
+        let pattern = |text| Regex::new(text).expect("a valid pattern");
+        Plain {
+            starts,
+            place: pattern(r"[0-9a-f]+ <([^>]+)>"),
+            relocation: pattern(r"(\.text[\w.]*)([+-])0x([0-9a-f]+)"),
+            comment: pattern(r"\s*#.*$"),
+        }
+    }
+
+    fn line(&self, instruction: &str, owner: &str) -> String {
+        let relative = instruction.contains("_PC32") || instruction.contains("_PLT32");
+        let text = self.comment.replace(instruction, "");
+        let text = self.place.replace_all(&text, "<$1>");
+        let text = self.relocation.replace_all(&text, |found: &Captures<'_>| {
+            let offset = i64::from_str_radix(&found[3], 16).unwrap_or_default();
+            let offset = if &found[2] == "-" { -offset } else { offset } + if relative { 4 } else { 0 };
+            self.whose(&found[1], offset).unwrap_or_else(|| found[0].to_string())
+        });
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match of_version(owner) {
+            Some((name, _)) => text.replace(owner, name),
+            None => text,
+        }
+    }
+
+    /// `function+0x10` for a place in a section.
+    fn whose(&self, section: &str, offset: i64) -> Option<String> {
+        let offset = u64::try_from(offset).ok()?;
+        let (start, name) = self.starts.get(section)?.iter().rfind(|(start, _)| *start <= offset)?;
+        Some(format!("{name}+{:#x}", offset - start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DISASSEMBLY: &str = "
+dma-buf.o:     file format elf64-x86-64
+
+
+Disassembly of section .text:
+
+0000000000000010 <f__m0>:
+  10:\tpush   %rbp
+  11:\tjmp    1a <f__m0+0xa>
+  13:\tmovq   $0x0,-0x20(%rbp)
+\t\t\t17: R_X86_64_32S\t.text+0x10
+  1a:\tcall   40 <helper>
+  1f:\tret
+  20:\tnopw   0x0(%rax,%rax,1)
+
+0000000000000030 <f__m12>:
+  30:\tpush   %rbp
+  31:\tjmp    3a <f__m12+0xa>
+  33:\tmovq   $0x0,-0x20(%rbp)
+\t\t\t37: R_X86_64_32S\t.text+0x30
+  3a:\tcall   40 <helper>
+  3f:\tret
+
+0000000000000040 <helper>:
+  40:\tret
+
+0000000000000050 <f__m2>:
+  50:\tpush   %rbp
+  51:\tjmp    5a <f__m2+0xa>
+  53:\tmovq   $0x0,-0x20(%rbp)
+\t\t\t57: R_X86_64_32S\t.text+0x50
+  5a:\tcall   40 <helper>
+  5f:\tret
+
+Disassembly of section .text.unlikely:
+
+0000000000000000 <f__m2.cold>:
+   0:\tjmp    5 <f__m2.cold+0x5>
+\t\t\t1: R_X86_64_PC32\t.text+0x56
+";
+
+    #[test]
+    fn versions_with_the_same_code_are_the_same() {
+        let code = ObjectCode::parse(DISASSEMBLY);
+        assert!(code.same("f__m0", "f__m12"), "{code:#?}");
+        assert!(!code.same("f__m0", "f__m2"), "its cold part is its own");
+        assert!(!code.same("f__m0", "helper") && !code.same("gone", "gone"));
+        assert_eq!(code.of("f__m2").unwrap().last().unwrap(), "R_X86_64_PC32 f+0xa");
+    }
+}
