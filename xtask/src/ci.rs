@@ -51,6 +51,10 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     if !args.no_kernel {
         checks.push(("conformance with the reference series", cmd!(shell, "cargo xtask test --timings")));
         checks.push(("conformance without any series", cmd!(shell, "cargo xtask test --series none")));
+        checks.push((
+            "the steps of the workflow files",
+            cmd!(shell, "cargo test --quiet --package xtask --test workflows -- --ignored --test-threads 1"),
+        ));
         checks.push(("endings of a guest are noticed", cmd!(shell, "cargo xtask selftest {ENDINGS...}")));
         checks.push((
             "wrong implementations are caught",
