@@ -94,6 +94,7 @@ impl Bench {
             options: Options {
                 fail_fast: fail_fast.then(|| self.yardstick()),
                 qemu: Some(self.path("qemu").display().to_string()),
+                ..Options::default()
             },
         };
         session.record(plan, |_| {}).unwrap()
