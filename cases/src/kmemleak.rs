@@ -1,7 +1,7 @@
 //! Memory that nothing points to any more, as kmemleak finds it (Documentation/dev-tools/kmemleak.rst).
 //!
 //! kmemleak reports what is older than five seconds (`MSECS_MIN_AGE` in mm/kmemleak.c) and was not written to between two
-//! scans, and a scan of an emulated machine is not for nothing: after each case this would take twenty minutes. So one search
+//! scans, and a scan of an emulated machine is not for nothing: after each case this would take a quarter of an hour. So one search
 //! comes when all cases of a guest are over. Whose an object is tells the tick at which it was allocated: no two cases share
 //! one, and whoever allocates for a case, a process of it or a worker of the kernel, does so at its time.
 

@@ -58,8 +58,8 @@ impl Watcher {
             Record::Check { sentence, holds: false, detail } => {
                 self.say(format!("violated in {}: {sentence}: {detail}", self.running));
             }
-            Record::Leak(Leak { case: Some(case), objects, size, .. }) => {
-                self.say(format!("violated in {case}: nothing points any more to {objects} of {size} bytes"));
+            Record::Leak(Leak { case: Some(case), .. }) => {
+                self.say(format!("violated in {case}: memory is lost (kmemleak)"));
             }
             Record::Leak(Leak { case: None, objects, size, comm, frames }) => {
                 let by = frames.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" < ");

@@ -54,6 +54,23 @@ fn list_removal_at_every_close_violates_l_2() {
     speaks(&report, "L-2");
 }
 
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn memory_that_is_forgotten_fails_the_case_that_lost_it() {
+    let (ran, report) = with_defect("argument-leaks-on-eacces.patch", &["R-1", "I-6", "--flavour", "leak"]);
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    for verdict in &report.verdicts {
+        let Verdict::Failed { reasons } = &verdict.verdict else {
+            assert_eq!(verdict.clause, "I-6", "{}: {:?}", verdict.key, verdict.verdict);
+            continue;
+        };
+        assert_eq!(verdict.clause, "R-1", "{}: {reasons:?}", verdict.key);
+        let told = |reason: &String| reason.starts_with("the kernel complained (kmemleak) in dma_buf_ioctl(): ");
+        assert!(reasons.iter().all(told), "{reasons:?}");
+    }
+    assert_eq!(report.violated_clauses(), ["R-1"]);
+}
+
 /// Runs on the reference series with a QEMU whose channel is cut in the middle of its boots of these numbers.
 fn with_cut_channel(boots: &[usize], args: &[&str]) -> (Ran, RunReport) {
     let dir = tempfile::tempdir().unwrap();
