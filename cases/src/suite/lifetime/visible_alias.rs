@@ -22,8 +22,9 @@ use crate::uapi::{borrow_number, close_number, dup, fcntl};
 
 crate::case! {
     /// A thread that finds the descriptor in the very moment in which it appears, while DERIVE has not returned, meets an
-    /// alias that is complete: it has the access mode that was asked for and no more, leads to the buffer, and has a
-    /// reference of its own. Closed at once, with everything else, it ends the buffer once, and not before DERIVE has.
+    /// alias that is complete: it has the access mode that was asked for and no more, is close-on-exec, leads to the buffer,
+    /// and has a reference of its own. Closed at once, with everything else, it ends the buffer once, and not before DERIVE
+    /// has returned.
     "L-10", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
@@ -57,8 +58,13 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         let new = Fd::new("new alias", new);
         let facts = watch.file(&new)?;
         let led = facts.same_private_data == usual.same_private_data;
-        // A file that leads nowhere would take this thread down.
-        let wrong = if led { incomplete(&new, flags, len) } else { Some("it does not lead to the buffer yet".into()) };
+        let wrong = match fcntl(number, libc::F_GETFD, 0) {
+            // A file that leads nowhere would take this thread down.
+            _ if !led => Some("it does not lead to the buffer yet".into()),
+            // Both requests have O_CLOEXEC; an exec between install and mark would keep the descriptor.
+            Ok(libc::FD_CLOEXEC) => incomplete(&new, flags, len),
+            _ => Some("it is not close-on-exec yet".into()),
+        };
         let closed = close_number(number);
         drop(new);
         closed.map_err(errno_name).or_broken("closing the new descriptor")?;
