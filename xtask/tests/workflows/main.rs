@@ -9,6 +9,7 @@ mod common;
 mod expression;
 mod github;
 mod job;
+mod lints;
 mod model;
 mod played;
 mod programs;
