@@ -5,8 +5,11 @@ use crate::error::Blame;
 use crate::run_report::RunReport;
 use crate::verdict::Verdict;
 
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use serde::{Deserialize, Serialize};
+
+/// How a command ended. In JSON it is its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
 #[repr(u8)]
 pub enum ExitCode {
     /// Every planned case ended as expected.
@@ -69,6 +72,21 @@ impl ExitCode {
     /// The number that the process exits with.
     pub fn number(self) -> u8 {
         self as u8
+    }
+}
+
+impl From<ExitCode> for u8 {
+    fn from(code: ExitCode) -> u8 {
+        code.number()
+    }
+}
+
+impl TryFrom<u8> for ExitCode {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, String> {
+        let code = ExitCode::ALL.iter().copied().find(|code| code.number() == number);
+        code.ok_or_else(|| format!("there is no exit code {number}"))
     }
 }
 

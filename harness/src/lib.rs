@@ -52,6 +52,7 @@ pub mod watch;
 
 pub mod complaint;
 pub mod expectation;
+pub mod matrix;
 pub mod report;
 pub mod rounds;
 pub mod run_report;

@@ -29,6 +29,21 @@ pub struct Setting {
     pub image: String,
     /// Whether the image was built for this run.
     pub built: bool,
+    /// The options of `cargo xtask test` that run on the same kernel again; empty in a report of an earlier version.
+    #[serde(default)]
+    pub options: String,
+}
+
+impl Setting {
+    /// The command that runs one case again in the same way.
+    pub fn again(&self, verdict: &CaseVerdict) -> String {
+        let mut words = vec!["cargo xtask test --exact".to_string(), verdict.key.to_string()];
+        if matches!(verdict.verdict, Verdict::Flaky { .. }) {
+            words.push("--until-fail --repeat 100".into());
+        }
+        words.extend((!self.options.is_empty()).then(|| self.options.clone()));
+        words.join(" ")
+    }
 }
 
 /// Seconds of wall time of each part of a run.
@@ -201,6 +216,7 @@ pub(crate) mod tests {
                 accel: "tcg".into(),
                 image: "0123456789abcdef".into(),
                 built: false,
+                options: "--kernel 7.2".into(),
             },
             verdicts: verdicts.collect(),
             oddities: Vec::new(),

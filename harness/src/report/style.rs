@@ -51,6 +51,11 @@ impl Style {
     }
 }
 
+/// Console text comes from a kernel that may be out of its mind: no escape sequence of it reaches the terminal.
+pub fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
 /// Columns that a report keeps to where it can.
 const WIDTH: usize = 110;
 

@@ -9,7 +9,7 @@ use cases::suite;
 
 use crate::complaint::{Complaint, is_noise};
 use crate::exit_code::ExitCode;
-use crate::report::style::{Style, wrap};
+use crate::report::style::{Style, printable, wrap};
 use crate::run_report::{RoundsHeld, RunReport, is_unrun, tally};
 use crate::transcript::{CaseRun, Step, step_text};
 use crate::verdict::{CaseVerdict, Verdict};
@@ -309,11 +309,6 @@ fn splat(out: &mut String, complaint: &Complaint, style: Style) {
     if telling.len() > SPLAT {
         let _ = writeln!(out, "    {}", style.faint("... the rest is in the recording"));
     }
-}
-
-/// Console text comes from a kernel that may be out of its mind: no escape sequence of it reaches the terminal.
-fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 fn indented(out: &mut String, text: &str, style: Style) {
