@@ -1,11 +1,12 @@
 //! From a patched tree and a flavour to a kernel image in the cache.
 
+mod keep;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -54,12 +55,10 @@ pub struct ImageFacts {
 }
 
 /// Changes with every change of this module that makes old images unusable.
-const RECIPE: &str = "1";
+pub const RECIPE: &str = "1";
 /// The kind of the cache entries that hold images.
 pub const KIND: &str = "images";
 const FACTS: &str = "facts.json";
-/// Images that are kept, at about 30 MB each.
-const KEPT: usize = 40;
 
 /// Builds the image, or finds it in the cache.
 ///
@@ -109,15 +108,8 @@ pub fn build(
     let path = dir.join(FACTS);
     let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
     let facts = serde_json::from_str(&text).context(Blame::Internal, || format!("{} is damaged", path.display()))?;
-    prune(store, &path)?;
+    keep::prune(store, &path)?;
     Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: held })
-}
-
-/// Marks an image as used just now, and removes those that were not used for longest.
-fn prune(store: &Store, used: &Path) -> Result<()> {
-    let mark = fs::File::options().append(true).open(used).and_then(|file| file.set_modified(SystemTime::now()));
-    mark.map_err(|error| io(&error, "dating", used))?;
-    keys_by_use(store).iter().skip(KEPT).try_for_each(|key| store.remove_unused(KIND, key).map(drop))
 }
 
 /// The keys of all images, the one used last first.
@@ -410,30 +402,6 @@ fn source_path(printed: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_images_that_were_used_last_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(dir.path())).unwrap();
-        for number in 0..KEPT + 3 {
-            let made = store.publish(KIND, &format!("k{number:03}"), |dir| {
-                fs::write(dir.join(FACTS), "{}").map_err(|error| io(&error, "writing", dir))
-            });
-            let age = std::time::Duration::from_secs(1000 - number as u64);
-            let file = fs::File::options().append(true).open(made.unwrap().join(FACTS)).unwrap();
-            file.set_modified(SystemTime::now() - age).unwrap();
-        }
-        // The oldest of all, but in use.
-        let booting = store.hold(KIND, "k002").unwrap();
-        prune(&store, &dir.path().join(KIND).join("k000").join(FACTS)).unwrap();
-        let has = |key: &str| store.keys(KIND).iter().any(|kept| kept == key);
-        // Another run boots from the third and reads its files until it has ended.
-        assert!(has("k000") && !has("k001") && has("k002"), "{:?}", store.keys(KIND));
-        drop(booting);
-        prune(&store, &dir.path().join(KIND).join("k000").join(FACTS)).unwrap();
-        assert!(!has("k002"));
-        assert_eq!(store.keys(KIND).len(), KEPT);
-    }
 
     #[test]
     fn a_tree_that_keeps_its_entry_free_of_kasan_gets_no_help() {
