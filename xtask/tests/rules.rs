@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::root;
+use harness::expectation::overrides;
+use harness::kernel_range::Release;
 
 /// Every file that git tracks or would track.
 fn files() -> Vec<PathBuf> {
@@ -108,8 +110,38 @@ fn every_case_file_is_in_the_suite_and_every_case_has_its_file() {
 fn snapshots_belong_to_cases_and_overrides_are_needed() {
     let expectations = harness::expectation::Expectations::new(&root().join("cases/snapshots"));
     let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
-    let releases: Vec<_> = kernels.iter().filter_map(|kernel| harness::kernel_range::Release::of(&kernel.id)).collect();
-    none("these snapshots have no use", &harness::expectation::overrides::faults(&expectations, &releases));
+    let reference = Release::of(kernels.default_id()).expect("the default kernel is a release");
+    none("these snapshots have no use", &overrides::faults(&expectations, &releases(), reference));
+}
+
+/// The kernels of kernels.toml that are called by their version.
+fn releases() -> Vec<Release> {
+    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    kernels.iter().filter_map(|kernel| Release::of(&kernel.id)).collect()
+}
+
+#[test]
+fn minimum_versions_tell_kernels_apart() {
+    let mut offences = Vec::new();
+    for need in cases::need::Need::ALL {
+        let Some(text) = need.since() else { continue };
+        let since = Release::of(text).expect("a minimum version is one");
+        if !releases().contains(&since) {
+            offences.push(format!("{}: nobody saw {since} meet it; name a kernel of kernels.toml", need.name()));
+        }
+        if !releases().iter().any(|release| *release < since) {
+            offences.push(format!("{}: no kernel of kernels.toml is older than {since}", need.name()));
+        }
+    }
+    none("these minimum versions are not known to be true", &offences);
+}
+
+#[test]
+fn known_defects_are_about_kernels_that_are_tested() {
+    let known = harness::expectation::known_defects::KnownDefects::built_in().expect("the list makes sense");
+    let elsewhere = known.iter().filter(|defect| !releases().iter().any(|release| defect.range.holds(*release)));
+    let elsewhere: Vec<String> = elsewhere.map(|defect| format!("{:?} {}", defect.keys, defect.range)).collect();
+    none("no kernel of kernels.toml is in the range of these", &elsewhere);
 }
 
 #[test]

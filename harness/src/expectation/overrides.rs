@@ -32,8 +32,9 @@ pub fn directories(dir: &Path) -> (Vec<Override>, Vec<String>) {
 }
 
 /// What is wrong with the snapshots, whatever kernel runs: files of no case, overrides without a reason, overrides that
-/// say what the shared snapshot says, that are for none of `kernels`, or that compete with another one.
-pub fn faults(expectations: &Expectations, kernels: &[Release]) -> Vec<String> {
+/// say what the shared snapshot says, that override nothing, that are for none of `kernels` or for the `reference` among them,
+/// which decides what is shared, or that compete with another one.
+pub fn faults(expectations: &Expectations, kernels: &[Release], reference: Release) -> Vec<String> {
     let known: Vec<String> = cases::suite::keys().map(|key| super::file_name(&key)).collect();
     let (directories, mut faults) = directories(&expectations.dir);
     faults.extend(orphans(&expectations.dir, &known));
@@ -41,6 +42,12 @@ pub fn faults(expectations: &Expectations, kernels: &[Release]) -> Vec<String> {
         faults.extend(orphans(&one.path, &known));
         if !kernels.iter().any(|kernel| one.range.holds(*kernel)) {
             faults.push(format!("{}: no kernel of kernels.toml is in this range", one.path.display()));
+        }
+        if one.range.holds(reference) {
+            faults.push(format!(
+                "{}: Linux {reference} decides what is shared, and is in this range",
+                one.path.display()
+            ));
         }
         for name in known.iter().filter(|name| one.path.join(name).is_file()) {
             let path = one.path.join(name);
@@ -52,6 +59,9 @@ pub fn faults(expectations: &Expectations, kernels: &[Release]) -> Vec<String> {
                 }
                 Ok(reviewed) if Reviewed::load(&shared).is_ok_and(|shared| shared.text == reviewed.text) => {
                     faults.push(format!("{}: the shared snapshot says the same; remove this one", path.display()));
+                }
+                Ok(_) if !shared.is_file() => {
+                    faults.push(format!("{}: there is no shared snapshot to override", path.display()));
                 }
                 Ok(_) => {}
             }
@@ -91,7 +101,7 @@ mod tests {
     fn faults_of(dir: &Path) -> Vec<String> {
         let kernels = ["6.1", "7.2"].map(|version| Release::of(version).unwrap());
         let prefix = format!("{}/", dir.display());
-        faults(&Expectations::new(dir), &kernels).iter().map(|fault| fault.replace(&prefix, "")).collect()
+        faults(&Expectations::new(dir), &kernels, kernels[1]).iter().map(|fault| fault.replace(&prefix, "")).collect()
     }
 
     #[test]
@@ -111,12 +121,17 @@ mod tests {
             ("until-6.1", "\"\"", "then", "gives no reason"),
             ("until-5.15", "a reason", "then", "no kernel of kernels.toml"),
             ("before-6.1", "a reason", "then", "is no range of kernels"),
+            ("since-6.12", "a reason", "then", "decides what is shared"),
         ] {
             put(dir.path(), directory, reason, text);
             let found = faults_of(dir.path());
             assert!(found.len() == 1 && found[0].contains(fault), "{directory}: {found:?}");
             fs::remove_dir_all(dir.path().join(directory)).unwrap();
         }
+        let alone = tempfile::tempdir().unwrap();
+        put(alone.path(), "until-6.1", "a reason", "then");
+        let found = faults_of(alone.path());
+        assert!(found.len() == 1 && found[0].contains("no shared snapshot"), "{found:?}");
         fs::create_dir(dir.path().join("until-6.1")).unwrap();
         fs::write(dir.path().join("until-6.1/gone__case@udmabuf.snap"), "").unwrap();
         assert_eq!(faults_of(dir.path()), ["until-6.1/gone__case@udmabuf.snap: there is no such case"]);
