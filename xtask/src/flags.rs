@@ -30,6 +30,12 @@ pub enum Command {
     /// Build a kernel with a patch series, run the cases in it, judge them
     #[command(after_help = TEST_EXAMPLES)]
     Test(TestArgs),
+    /// Run several kernels, series and flavours; one table, and what the series change
+    #[command(after_help = MATRIX_EXAMPLES)]
+    Matrix(MatrixArgs),
+    /// Show runs that are kept, several as a matrix; the exit code says only whether they could be shown
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Build the kernel and nothing else
     Build(BuildArgs),
     /// List the cases
@@ -74,6 +80,20 @@ const TEST_EXAMPLES: &str = "Examples:
   cargo xtask test --series ~/my-series   a directory of patches of your own
   cargo xtask test --kernel-tree ~/linux  your own tree, as it is
   git bisect run SUITE/target/debug/xtask test --bisect --kernel-tree . R-1      which commit broke it?";
+
+const MATRIX_EXAMPLES: &str = "Examples:
+  cargo xtask matrix --keep-going                         every kernel of kernels.toml, without and with the reference series
+  cargo xtask matrix --kernels 7.2,7.3 --series none,~/my-series --keep-going
+                                                          what does my series change on two kernels?
+  cargo xtask matrix --flavours sanitized,fast R-3        one clause in two configurations
+  cargo xtask matrix --shard 2/4                          the second of four machines
+  cargo xtask matrix --json                               the cells, for the matrix of a GitHub workflow; runs nothing";
+
+const REPORT_EXAMPLES: &str = "Examples:
+  cargo xtask report                                  the last run
+  cargo xtask report 12 15                            run-12 and run-15 side by side
+  cargo xtask report --format markdown artifacts/     all reports below a directory, for a job summary
+  cargo xtask report --format github                  annotations for GitHub Actions";
 
 const SELFTEST_EXAMPLES: &str = "Examples:
   cargo xtask selftest               every ending, in a kernel that is built for it once
@@ -140,7 +160,78 @@ pub struct TestArgs {
     pub bisect: bool,
 }
 
+#[derive(Debug, Default, Args)]
+pub struct MatrixArgs {
+    /// Parts of case names or clauses; a case runs if any of them fits
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Filters are whole case names
+    #[arg(long)]
+    pub exact: bool,
+    /// Leave out cases whose name contains this; may be given again
+    #[arg(long, value_name = "FILTER")]
+    pub skip: Vec<String>,
+    /// Kernels, ids of kernels.toml [default: all of them]
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    pub kernels: Vec<String>,
+    /// Series, as for `test`; what each changes is told against `none`
+    #[arg(long, value_name = "SERIES,...", value_delimiter = ',', default_values = ["none", "derive"])]
+    pub series: Vec<String>,
+    /// Kernel configurations [default: the flavour of each kernel]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub flavours: Vec<String>,
+    /// Run only this part of the cells, such as 2/4
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Go on after a cell that is not as expected
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Print the cells as JSON and run nothing
+    #[arg(long)]
+    pub json: bool,
+    /// How the guests' processors are run
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
+    pub accel: AccelChoice,
+    /// Look for newer versions of Debian source packages
+    #[arg(long)]
+    pub refresh: bool,
+    /// Do not install missing tools; print the command that would
+    #[arg(long)]
+    pub no_install: bool,
+}
+
+/// One of several equal parts, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which one.
+    pub number: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match parts {
+            Some((number, of)) if 1 <= number && number <= of => Ok(Shard { number, of }),
+            _ => Err("a part such as 2/4, from 1/4 to 4/4".into()),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// `last`, a number of a run, a report.json, or a directory with such below it [default: last]
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    pub format: Format,
+}
+
+#[derive(Debug, Default, Args)]
 pub struct RepeatArgs {
     /// Run everything so often; what is not the same in every round is FLAKY
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -234,8 +325,9 @@ pub enum Bench {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum AccelChoice {
+    #[default]
     /// KVM where a guest was seen to run under it, else emulation; tried once per boot of this machine
     Auto,
     /// KVM, whatever is known about it
@@ -257,9 +349,16 @@ impl AccelChoice {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// For people
     Terminal,
+    /// For tools that read kernel test output
     Ktap,
+    /// For programs
     Json,
+    /// Workflow commands of GitHub Actions: an annotation for each problem
+    Github,
+    /// For the summary of a job
+    Markdown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,16 +3,20 @@
 mod bench;
 mod bisect;
 mod build;
+mod cells;
 mod ci;
 mod doctor;
 mod explain;
 mod flags;
+mod kept;
 mod last_result;
 mod lint_workflows;
 mod list;
+mod matrix;
 mod pipeline;
 mod plan;
 mod probe_kvm;
+mod report;
 mod rounds;
 mod run;
 mod run_directory;
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
     let quiet = flags.global.quiet;
     let result = match flags.command {
         Command::Test(args) => test::run(&args, quiet),
+        Command::Matrix(args) => matrix::run(&args, quiet),
+        Command::Report(args) => report::run(&args),
         Command::Build(args) => build::run(&args, quiet),
         Command::List(args) => list::run(&args),
         Command::Explain { what } => explain::run(&what),
@@ -52,14 +58,14 @@ fn main() -> ExitCode {
         Command::ProbeKvm { device } => probe_kvm::run(&device),
         Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(&kernel, runs, quiet),
     };
-    let code = result.unwrap_or_else(|error| report(&error));
+    let code = result.unwrap_or_else(|error| tell(&error));
     // Whatever was decided meanwhile: who stopped it must not take it for finished.
     let code = if check_interrupt().is_err() { Code::Interrupted } else { code };
     kill_all();
     ExitCode::from(code.number())
 }
 
-fn report(error: &Error) -> Code {
+fn tell(error: &Error) -> Code {
     eprintln!("{error}");
     error.exit_code()
 }

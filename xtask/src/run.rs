@@ -72,8 +72,8 @@ impl Job {
         plan::not_nothing(&self.plan, &self.elsewhere)
     }
 
-    /// Runs and judges it. Recordings and both forms of the report are in `dir` then; `again` is the command that runs one
-    /// case again in the same way.
+    /// Runs and judges it. Recordings and both forms of the report are in `dir` then; `options` run on the same kernel
+    /// again.
     ///
     /// # Errors
     /// Whatever keeps the run from being judged. What the judgement is, is no error.
@@ -84,7 +84,7 @@ impl Job {
         repeat: &RepeatArgs,
         accel: AccelChoice,
         dir: &Path,
-        again: impl Fn(&CaseVerdict) -> String,
+        options: &str,
     ) -> Result<RunReport> {
         let Job { made, met, plan, elsewhere } = self;
         let mut acceleration = pipeline.acceleration(accel, &made.image)?;
@@ -115,7 +115,7 @@ impl Job {
         propose(&merged.verdicts, &expectations)?;
         let report = RunReport {
             schema: SCHEMA,
-            setting: setting(&made, acceleration.text()),
+            setting: Setting { options: options.into(), ..setting(&made, acceleration.text()) },
             verdicts: merged.verdicts,
             oddities: merged.oddities,
             guests,
@@ -125,7 +125,10 @@ impl Job {
             rounds: merged.rounds,
         };
         write(&dir.join("report.json"), &json(&report)?)?;
-        write(&dir.join("report.txt"), &terminal::render(&report, Style::Plain, again))?;
+        write(
+            &dir.join("report.txt"),
+            &terminal::render(&report, Style::Plain, |verdict| report.setting.again(verdict)),
+        )?;
         Ok(report)
     }
 }
@@ -168,6 +171,7 @@ pub fn setting(made: &Made, accel: &str) -> Setting {
         accel: accel.to_string(),
         image: made.image.facts.key.clone(),
         built: made.built,
+        options: String::new(),
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use harness::error::Result;
 use harness::exit_code::ExitCode;
-use harness::report::{ktap, style::Style, terminal};
+use harness::matrix::{Cell, Matrix};
+use harness::report::{github, ktap, markdown, style::Style, terminal};
 use harness::run_report::RunReport;
-use harness::verdict::{CaseVerdict, Verdict};
 
 use crate::flags::{Format, TestArgs};
 use crate::pipeline::Pipeline;
@@ -37,20 +37,14 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, PathBuf)> {
     }
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh()?;
-    let report = job.run(&pipeline, &program, &args.repeat, args.accel, &dir, |verdict| again(verdict, args))?;
+    let report = job.run(&pipeline, &program, &args.repeat, args.accel, &dir, &options(args))?;
     Ok((report, dir))
 }
 
 fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
-    match args.format {
-        Format::Terminal => {
-            print!("{}", terminal::render(report, Style::detect(), |verdict| again(verdict, args)));
-            if args.timings {
-                timings(report);
-            }
-        }
-        Format::Ktap => print!("{}", ktap::render(report)),
-        Format::Json => print!("{}", json(report)?),
+    print!("{}", rendered(report, args.format)?);
+    if args.timings && args.format == Format::Terminal {
+        timings(report);
     }
     if !matches!(report.exit_code(), ExitCode::AsExpected) {
         eprintln!("recordings: {}", dir.display());
@@ -58,12 +52,24 @@ fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The command that runs one case again in the same way.
-fn again(verdict: &CaseVerdict, args: &TestArgs) -> String {
-    let mut words = vec!["cargo xtask test --exact".to_string(), verdict.key.to_string()];
-    if matches!(verdict.verdict, Verdict::Flaky { .. }) {
-        words.push("--until-fail --repeat 100".into());
-    }
+/// A report in a form.
+///
+/// # Errors
+/// [`harness::error::Blame::Internal`] when it cannot be encoded.
+pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
+    let matrix = || Matrix::new(vec![Cell::ran(report.clone())]);
+    Ok(match format {
+        Format::Terminal => terminal::render(report, Style::detect(), |verdict| report.setting.again(verdict)),
+        Format::Ktap => ktap::render(report),
+        Format::Json => json(report)?,
+        Format::Github => github::render(&matrix()),
+        Format::Markdown => markdown::render(&matrix()),
+    })
+}
+
+/// The options that run on the same kernel again, as they were given.
+fn options(args: &TestArgs) -> String {
+    let mut words = Vec::new();
     let kernel = &args.kernel;
     let mut option = |name: &str, value: Option<String>| words.extend(value.map(|value| format!("--{name} {value}")));
     option("kernel", kernel.kernel.clone());

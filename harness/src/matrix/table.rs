@@ -49,7 +49,9 @@ impl Word {
             Word::Unknown => "the run did not come to a verdict",
             Word::NeedsDerive => "every case of the clause needs the ioctl",
             Word::Skipped => "every case was skipped, as was to be expected",
-            Word::Judged { partly: true, bad: false, .. } => "the same, as far as it can be judged without the ioctl",
+            Word::Judged { partly: true, bad: false, .. } => {
+                "the same, as far as it could be judged; other cases of the clause were skipped"
+            }
             Word::Judged { word, .. } => match word {
                 "ok" => "holds",
                 "xfail" => "a documented limit, there as expected",

@@ -1,0 +1,113 @@
+//! Runs that are kept: on this machine, or downloaded from another one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::error::{Blame, Context, Error, Result, io};
+use harness::kernel_range::Release;
+use harness::matrix::{Cell, Matrix, UNPATCHED, file};
+use harness::run_report::{RunReport, SCHEMA};
+
+use crate::workspace;
+
+const REPORT: &str = "report.json";
+
+/// The runs of these names, as one matrix: `last`, a number, a file, or a directory with reports below it.
+///
+/// # Errors
+/// [`Blame::Usage`] for a name that leads to no report, and for a report of another version.
+pub fn load(names: &[String]) -> Result<Matrix> {
+    let last = ["last".to_string()];
+    let names = if names.is_empty() { &last } else { names };
+    let mut cells = Vec::new();
+    for name in names {
+        let place = find(name)?;
+        let found = below(&place)?;
+        if found.is_empty() {
+            return Err(Error::new(Blame::Usage, format!("there is no report below {}", place.display()))
+                .next("A run leaves report.json in its directory, a matrix one for each of its cells."));
+        }
+        cells.extend(found);
+    }
+    // What comes from several places has no order of its own.
+    if names.len() > 1 || !cells.is_empty() {
+        cells.sort_by_key(|cell| {
+            let place = &cell.place;
+            let kernel = (Release::of(&place.kernel), place.kernel.clone(), place.flavour.clone());
+            (kernel, place.series != UNPATCHED)
+        });
+    }
+    Ok(Matrix::new(cells))
+}
+
+fn find(name: &str) -> Result<PathBuf> {
+    let runs = workspace::runs();
+    let number = name.strip_prefix("run-").unwrap_or(name);
+    let places = match number.parse::<u64>() {
+        Ok(number) => [runs.join(format!("run-{number}")), PathBuf::from(name)],
+        Err(_) if name == "last" => [runs.join(name), PathBuf::from(name)],
+        Err(_) => [PathBuf::from(name), PathBuf::from(name)],
+    };
+    places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
+        Error::new(Blame::Usage, format!("there is no run {name}"))
+            .cause(format!("neither {} is there", either(&places)))
+    })
+}
+
+fn either(places: &[PathBuf; 2]) -> String {
+    let [one, other] = places.each_ref().map(|place| place.display().to_string());
+    if one == other { one } else { format!("{one} nor {other}") }
+}
+
+/// The cells of a report, of a matrix, or of all reports in a directory.
+fn below(place: &Path) -> Result<Vec<Cell>> {
+    if place.is_file() {
+        return match place.file_name().is_some_and(|name| name == file::NAME) {
+            true => matrix(place),
+            false => Ok(vec![Cell::ran(report(place)?)]),
+        };
+    }
+    for name in [file::NAME, REPORT] {
+        let inside = place.join(name);
+        if inside.is_file() {
+            return below(&inside);
+        }
+    }
+    let entries = fs::read_dir(place).map_err(|error| io(&error, "reading", place))?;
+    let mut inside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // A link, such as `last`, would show a run twice.
+    inside.retain(|path| path.is_dir() && !path.is_symlink());
+    inside.sort();
+    let cells: Vec<Vec<Cell>> = inside.iter().map(|path| below(path)).collect::<Result<_>>()?;
+    Ok(cells.concat())
+}
+
+fn matrix(path: &Path) -> Result<Vec<Cell>> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let read = file::read(&text(path)?, |id| {
+        // It becomes part of a path, and the file may come from elsewhere.
+        let plain = !id.is_empty() && !id.starts_with('.') && !id.contains('/');
+        if !plain {
+            return Err(Error::new(Blame::Usage, format!("{id:?} is no name of a cell")));
+        }
+        report(&dir.join(id).join(REPORT))
+    });
+    Ok(read.map_err(|error| Error { headline: format!("{}: {}", path.display(), error.headline), ..error })?.cells)
+}
+
+fn report(path: &Path) -> Result<RunReport> {
+    let text = text(path)?;
+    let no_report = || format!("{} is no report of this version", path.display());
+    let value: serde_json::Value = serde_json::from_str(&text).context(Blame::Usage, no_report)?;
+    match value["schema"].as_u64() {
+        Some(schema) if schema == u64::from(SCHEMA) => serde_json::from_value(value).context(Blame::Usage, no_report),
+        Some(schema) => Err(Error::new(Blame::Usage, no_report())
+            .cause(format!("it has schema {schema}, this program reads {SCHEMA}"))
+            .next("Run it again, or use the version of this program that wrote it.")),
+        None => Err(Error::new(Blame::Usage, no_report()).cause("it has no schema")),
+    }
+}
+
+fn text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| Error { blame: Blame::Usage, ..io(&error, "reading", path) })
+}
