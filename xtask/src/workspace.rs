@@ -38,6 +38,11 @@ pub fn runs() -> PathBuf {
     target().join("conformance")
 }
 
+/// Wrong kernels: the catalogue, and reasons why some mutants are none.
+pub fn mutants() -> PathBuf {
+    root().join("mutants")
+}
+
 /// Cargo's target directory.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)

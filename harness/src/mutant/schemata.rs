@@ -23,6 +23,7 @@ pub const CHOOSER_RULE: &str = "obj-y += mutant.o\n";
 pub const CHOOSER_TEXT: &str = "\
 // SPDX-License-Identifier: GPL-2.0
 /* Chooses which of the mutants in this kernel runs; 0 is the code as its series has it. */
+#include <linux/cache.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>

@@ -1,0 +1,219 @@
+//! What came of all mutants, for people and for programs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use harness::mutant::outcome::Outcome;
+use harness::run_report::Setting;
+use serde::Serialize;
+
+use super::results::{Found, SCHEMA};
+
+/// Exit codes as cargo-mutants has them.
+pub mod code {
+    /// Every mutant was caught.
+    pub const CAUGHT: u8 = 0;
+    /// The command line makes no sense.
+    pub const USAGE: u8 = 1;
+    /// Some were missed.
+    pub const MISSED: u8 = 2;
+    /// None was missed, but of some there is nothing but a lost guest.
+    pub const LOST: u8 = 3;
+    /// The kernel without a mutant is not as expected.
+    pub const BASELINE: u8 = 4;
+    /// A fault of this program.
+    pub const INTERNAL: u8 = 70;
+}
+
+/// What came of a run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// What was run.
+    pub setting: Setting,
+    /// Whether every case was run against every mutant.
+    pub all_cases: bool,
+    /// How many there are of each kind.
+    pub counts: BTreeMap<&'static str, usize>,
+    /// Wall time of it all, in seconds.
+    pub seconds: f64,
+    /// Of that, the time for kernels.
+    pub kernel_seconds: f64,
+    /// Every mutant.
+    pub mutants: Vec<Found>,
+}
+
+impl Report {
+    /// Counts and puts together.
+    pub fn new(setting: Setting, all_cases: bool, times: (f64, f64), mutants: Vec<Found>) -> Self {
+        let mut counts = BTreeMap::new();
+        for found in &mutants {
+            *counts.entry(found.outcome.word()).or_default() += 1;
+        }
+        Report { schema: SCHEMA, setting, all_cases, counts, seconds: times.0, kernel_seconds: times.1, mutants }
+    }
+
+    /// How the command ends.
+    pub fn exit_code(&self) -> u8 {
+        let any = |wanted: fn(&Outcome) -> bool| self.mutants.iter().any(|found| wanted(&found.outcome));
+        if any(is_missed) {
+            code::MISSED
+        } else if any(|outcome| matches!(outcome, Outcome::Lost { .. })) {
+            code::LOST
+        } else {
+            code::CAUGHT
+        }
+    }
+
+    /// For a person.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let Setting { version, series, flavour, accel, .. } = &self.setting;
+        let _ = writeln!(out, "mutants of Linux {version} with series {series}, {flavour} kernel, {accel}\n");
+        let shown = |found: &&Found| {
+            let by_hand = found.about.by_hand() && matches!(found.outcome, Outcome::Unviable { .. });
+            is_missed(&found.outcome) || matches!(found.outcome, Outcome::Lost { .. }) || by_hand
+        };
+        for found in self.mutants.iter().filter(shown) {
+            let _ = writeln!(out, "{:<9} {}  {}", found.outcome.word(), found.about.id, found.about.place());
+            let _ = writeln!(out, "          {}: {}", found.about.made_by, found.about.wrong);
+            if let Some(how) = how(found) {
+                let _ = writeln!(out, "          {how}");
+            }
+        }
+        if self.all_cases {
+            out.push_str(&matrix(&self.mutants));
+        }
+        let tested = self.mutants.iter().filter(|found| found.outcome.is_tested());
+        let (tested, seconds) = tested.fold((0, 0.0), |(count, sum), found| (count + 1, sum + found.seconds));
+        let each = seconds / f64::from(tested.max(1));
+        let _ = writeln!(
+            out,
+            "\n{tested} mutants were run, {each:.1} s each; kernels {:.0} s, all {:.0} s",
+            self.kernel_seconds, self.seconds
+        );
+        let counts: Vec<String> = self.counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        let _ = writeln!(out, "result: {}", counts.join(", "));
+        out
+    }
+}
+
+/// Missed, or caught by a clause that is not the one that should speak: then that one is blind.
+fn is_missed(outcome: &Outcome) -> bool {
+    outcome.is_missed() || matches!(outcome, Outcome::Caught { expected: Some(false), .. })
+}
+
+fn how(found: &Found) -> Option<String> {
+    match &found.outcome {
+        Outcome::Caught { clause, case, how, .. } => {
+            Some(format!("should be {}; was {clause} by {case}: {how}", found.about.clauses.join(" or ")))
+        }
+        Outcome::Lost { how } | Outcome::Noticed { how } => Some(how.clone()),
+        Outcome::Unviable { why } => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// Which cases caught how many, and which clauses have one case alone to guard them.
+fn matrix(mutants: &[Found]) -> String {
+    let mut out = String::from("\nmutants that a case caught, and of these those that no other case did\n");
+    let mut caught: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut guards: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for found in mutants {
+        let failed = |word: &str| word == "FAIL";
+        let mut killers = BTreeSet::new();
+        for case in found.cases.iter().filter(|case| case.judgement == "contract") {
+            let id = case.case.id();
+            caught.entry(id).or_default();
+            guards.entry(&case.clause).or_default();
+            if failed(&case.verdict) {
+                killers.insert(id);
+                guards.entry(&case.clause).or_default().insert(id);
+            }
+        }
+        for killer in &killers {
+            let count = caught.entry(killer).or_default();
+            count.0 += 1;
+            count.1 += usize::from(killers.len() == 1);
+        }
+    }
+    for (case, (all, alone)) in &caught {
+        let _ = writeln!(out, "  {all:>4} {alone:>4}  {case}");
+    }
+    for (clause, cases) in guards.iter().filter(|(_, cases)| cases.len() < 2) {
+        let who =
+            cases.first().map_or("no case caught anything".to_string(), |case| format!("only {case} caught anything"));
+        let _ = writeln!(out, "  {clause}: {who}");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use cases::protocol::CaseKey;
+
+    use super::super::mutant::About;
+    use super::super::results::CaseWord;
+    use super::*;
+
+    fn found(id: &str, outcome: Outcome) -> Found {
+        let about = About {
+            id: id.into(),
+            made_by: "catalogue".into(),
+            file: PathBuf::from("a.c"),
+            functions: vec!["f".into()],
+            line: Some(7),
+            wrong: "it is wrong".into(),
+            clauses: vec!["R-1".into()],
+        };
+        let word = |verdict: &str| CaseWord {
+            case: CaseKey("rights/walk@udmabuf".into()),
+            clause: "R-2".into(),
+            judgement: "contract".into(),
+            verdict: verdict.into(),
+        };
+        Found { about, outcome, own_kernel: None, seconds: 2.0, guests: 1, cases: vec![word("FAIL")] }
+    }
+
+    fn caught(expected: bool) -> Outcome {
+        let case = CaseKey("rights/walk@udmabuf".into());
+        Outcome::Caught { clause: "R-2".into(), expected: Some(expected), case, how: "no".into() }
+    }
+
+    fn report(outcomes: Vec<Outcome>) -> Report {
+        let setting = Setting {
+            kernel: "7.2".into(),
+            version: "7.2.13".into(),
+            origin: String::new(),
+            series: "derive".into(),
+            flavour: "sanitized".into(),
+            accel: "tcg".into(),
+            image: String::new(),
+            built: false,
+            options: String::new(),
+        };
+        let mutants = outcomes.into_iter().map(|outcome| found("m", outcome)).collect();
+        Report::new(setting, true, (9.0, 3.0), mutants)
+    }
+
+    #[test]
+    fn the_worst_decides() {
+        let lost = || Outcome::Lost { how: "hung".into() };
+        let code = |outcomes| report(outcomes).exit_code();
+        assert_eq!(code(vec![caught(true), Outcome::Equivalent { reason: "r".into() }]), code::CAUGHT);
+        assert_eq!(code(vec![caught(true), lost()]), code::LOST);
+        assert_eq!(code(vec![lost(), Outcome::Survived]), code::MISSED);
+        assert_eq!(code(vec![caught(false)]), code::MISSED, "the clause that should have spoken was silent");
+    }
+
+    #[test]
+    fn what_was_missed_is_shown() {
+        let text = report(vec![caught(true), caught(false), Outcome::Survived]).text();
+        assert!(text.contains("SURVIVED  m  a.c:7 f") && text.contains("should be R-1; was R-2"), "{text}");
+        assert!(text.contains("3    3  rights/walk") && text.contains("R-2: only rights/walk"), "{text}");
+        assert!(text.contains("1 SURVIVED, 1 caught, 1 caught, by another clause"), "{text}");
+    }
+}
