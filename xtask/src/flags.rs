@@ -96,6 +96,7 @@ const REPORT_EXAMPLES: &str = "Examples:
   cargo xtask report                                  the last run
   cargo xtask report 12 15                            run-12 and run-15 side by side
   cargo xtask report --format markdown artifacts/     all reports below a directory, for a job summary
+  cargo xtask report --format html > report.html      a page with tables, transcripts and kernel logs
   cargo xtask report --format github                  annotations for GitHub Actions";
 
 const SELFTEST_EXAMPLES: &str = "Examples:
@@ -422,6 +423,8 @@ pub enum Format {
     Github,
     /// For the summary of a job
     Markdown,
+    /// One page for a browser, with everything in it
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

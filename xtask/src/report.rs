@@ -5,7 +5,7 @@ use std::fmt::Write;
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix, file};
-use harness::report::{github, ktap, markdown, matrix, style::Style};
+use harness::report::{github, html, ktap, markdown, matrix, style::Style};
 
 use crate::flags::{Format, ReportArgs};
 use crate::{kept, test};
@@ -25,6 +25,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
         (_, Format::Json) => file::write(&matrix)?,
         (_, Format::Github) => github::render(&matrix),
         (_, Format::Markdown) => markdown::render(&matrix),
+        (_, Format::Html) => html::render(&matrix)?,
     };
     print!("{text}");
     Ok(ExitCode::AsExpected)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix};
-use harness::report::{github, ktap, markdown, style::Style, terminal};
+use harness::report::{github, html, ktap, markdown, style::Style, terminal};
 use harness::run_report::RunReport;
 
 use crate::flags::{Format, TestArgs};
@@ -64,6 +64,7 @@ pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
         Format::Json => json(report)?,
         Format::Github => github::render(&matrix()),
         Format::Markdown => markdown::render(&matrix()),
+        Format::Html => html::render(&matrix())?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Renderings of a [`crate::run_report::RunReport`], and of a [`crate::matrix::Matrix`] of them.
 
 pub mod github;
+pub mod html;
 pub mod ktap;
 pub mod markdown;
 pub mod matrix;
