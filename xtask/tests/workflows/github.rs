@@ -226,7 +226,8 @@ impl GitHub {
     }
 
     fn scope<'a>(&self, workflow: &'a Workflow, event: &Event) -> Scope<'a> {
-        let github = json!({ "event_name": event.name, "ref": "refs/heads/main", "sha": "0".repeat(40) });
+        let github =
+            json!({ "event_name": event.name, "ref": "refs/heads/main", "run_id": "1", "sha": "0".repeat(40) });
         let runner = json!({ "os": "Linux", "arch": "X64" });
         let values = [("github", github), ("inputs", json!(event.inputs)), ("runner", runner)];
         let workspace = self.workspace.clone();
