@@ -107,7 +107,10 @@ pub fn build(
     };
     let path = dir.join(FACTS);
     let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
-    let facts = serde_json::from_str(&text).context(Blame::Internal, || format!("{} is damaged", path.display()))?;
+    let facts: ImageFacts =
+        serde_json::from_str(&text).context(Blame::Internal, || format!("{} is damaged", path.display()))?;
+    // The same contents may have been built before from another place.
+    let facts = ImageFacts { origin: patched.source.origin.clone(), ..facts };
     keep::prune(store, &path)?;
     Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: held })
 }
@@ -266,13 +269,7 @@ fn damaged_objects(output: &str) -> bool {
 
 /// Configures unless the object directory already is, by the same fragments and for the same Kconfig files.
 fn configure(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progress: &Progress) -> Result<()> {
-    let kconfigs = patched
-        .edits
-        .0
-        .iter()
-        .filter(|(path, _)| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kconfig")));
-    let kconfigs = crate::patch::Edits(kconfigs.map(|(path, text)| (path.clone(), text.clone())).collect());
-    let wanted = [patched.source.key.clone(), flavour.digest(&patched.source.version), kconfigs.digest()].join("\n");
+    let wanted = [workshop.kconfigs()?, flavour.digest(&patched.source.version)].join("\n");
     let note = workshop.note("configured");
     let config = workshop.objects().join(".config");
     if config.exists() && fs::read_to_string(&note).is_ok_and(|done| done == wanted) {

@@ -20,6 +20,7 @@ pub mod error;
 pub mod exit_code;
 
 pub mod doctor;
+pub mod git;
 pub mod machine;
 pub mod process;
 pub mod progress;
@@ -30,6 +31,7 @@ pub mod kbuild;
 pub mod kconfig;
 pub mod kernel_range;
 pub mod patch;
+pub mod repository;
 pub mod series;
 pub mod source;
 pub mod spec;

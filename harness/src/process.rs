@@ -113,6 +113,13 @@ impl Cmd {
         self
     }
 
+    /// Keeps a variable of this program's own environment from the child.
+    #[must_use]
+    pub fn without_env(mut self, key: &str) -> Self {
+        self.env.insert(key.into(), None);
+        self
+    }
+
     /// Hands a lock to the child and to all below it, as their standard input. Should this program be killed, the lock is
     /// free when the last of them is gone, and not before.
     #[must_use]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Blame, Context, Error, Result, io};
+use crate::repository::{GitSpec, Location};
 
 /// A kernel that can be asked for by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum SourceSpec {
     },
     /// A tree that somebody works in. It is never changed.
     Directory(PathBuf),
+    /// A commit of a repository, which is never changed.
+    Git(GitSpec),
     /// A packed tree.
     Tarball {
         /// The file.
@@ -66,12 +69,26 @@ struct Entry {
     #[serde(default)]
     suites: Vec<String>,
     directory: Option<PathBuf>,
+    git: Option<String>,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
     tarball: Option<PathBuf>,
     sha256: Option<String>,
 }
 
 fn sanitized() -> String {
     "sanitized".to_string()
+}
+
+impl KernelSpec {
+    /// Which workshop it is built in. Commits of one repository share theirs, so that the way from one to another is an
+    /// incremental build.
+    pub fn workshop(&self) -> String {
+        match &self.source {
+            SourceSpec::Git(spec) => format!("git-{}", spec.location.key()),
+            _ => self.id.clone(),
+        }
+    }
 }
 
 impl Kernels {
@@ -130,21 +147,32 @@ impl Kernels {
 
 impl Entry {
     fn spec(self, base: &Path) -> std::result::Result<KernelSpec, String> {
-        let source = match (self.debian, self.directory, self.tarball) {
-            (Some(_), None, None) if self.suites.is_empty() => {
+        if self.git.is_none() && self.reference.is_some() {
+            return Err("names a ref without a git repository".to_string());
+        }
+        let source = match (self.debian, self.directory, self.tarball, self.git) {
+            (Some(_), None, None, None) if self.suites.is_empty() => {
                 return Err("names no suites to look through".to_string());
             }
-            (Some(package), None, None) if is_package(&package) => SourceSpec::Debian { package, suites: self.suites },
-            (Some(package), None, None) => return Err(format!("names {package:?}, which is no Debian package name")),
-            (None, Some(directory), None) => SourceSpec::Directory(base.join(directory)),
-            (None, None, Some(tarball)) => {
+            (Some(package), None, None, None) if is_package(&package) => {
+                SourceSpec::Debian { package, suites: self.suites }
+            }
+            (Some(package), None, None, None) => {
+                return Err(format!("names {package:?}, which is no Debian package name"));
+            }
+            (None, Some(directory), None, None) => SourceSpec::Directory(base.join(directory)),
+            (None, None, Some(tarball), None) => {
                 let sha256 = self.sha256.ok_or("names a tarball without its sha256")?.to_lowercase();
                 if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                     return Err(format!("has the sha256 {sha256:?}, which is not 64 hexadecimal digits"));
                 }
                 SourceSpec::Tarball { path: base.join(tarball), sha256 }
             }
-            _ => return Err("needs exactly one of debian, directory and tarball".to_string()),
+            (None, None, None, Some(git)) => {
+                let reference = self.reference.ok_or("names a git repository without a ref")?;
+                SourceSpec::Git(GitSpec { location: Location::parse(&git, base), reference })
+            }
+            _ => return Err("needs exactly one of debian, directory, git and tarball".to_string()),
         };
         if let SourceSpec::Debian { suites, .. } = &source
             && let Some(suite) = suites.iter().find(|suite| !is_suite(suite))
@@ -225,6 +253,25 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_is_found_from_the_file_and_shares_a_workshop() {
+        let entry = |id: &str, rest: &str| format!("[[kernel]]\nid = \"{id}\"\nabout = \"\"\n{rest}\n");
+        let kernels = parse(&format!(
+            "{SEVEN}{}{}{}",
+            entry("a", "git = \"../linux\"\nref = \"v7.2\""),
+            entry("b", "git = \"../linux\"\nref = \"main\""),
+            entry("far", "git = \"https://example.org/linux.git\"\nref = \"main\""),
+        ));
+        let kernels = kernels.unwrap();
+        let git = |id: &str| kernels.get(id).unwrap().clone();
+        let place = Location::Local(PathBuf::from("/project/../linux"));
+        assert_eq!(git("a").source, SourceSpec::Git(GitSpec { location: place, reference: "v7.2".into() }));
+        assert_eq!(git("a").workshop(), git("b").workshop());
+        assert_ne!(git("a").workshop(), git("far").workshop());
+        let SourceSpec::Git(far) = git("far").source else { panic!() };
+        assert_eq!(far.to_string(), "https://example.org/linux.git#main");
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let entry = |rest: &str| format!("{SEVEN}[[kernel]]\nid = \"x\"\nabout = \"\"\n{rest}\n");
         for (text, part) in [
@@ -235,6 +282,8 @@ mod tests {
             (entry("debian = \"linux-source-7.2\"\nsuites = [\"sid main\\ndeb x\"]"), "no Debian suite name"),
             (entry("tarball = \"x.tar\""), "without its sha256"),
             (entry("tarball = \"x.tar\"\nsha256 = \"12\""), "not 64 hexadecimal digits"),
+            (entry("git = \"x\""), "without a ref"),
+            (entry("debian = \"linux-source-7.2\"\nsuites = [\"sid\"]\nref = \"x\""), "without a git"),
             (entry("directroy = \"x\""), "unknown field"),
             (SEVEN.replace("7.2\"\nabout", "7.3\"\nabout"), "no kernel \"7.2\""),
         ] {

@@ -2,22 +2,29 @@
 //! so that another series costs one incremental make.
 //!
 //! Only files whose contents differ are rewritten, always as new files: the links of the others, and with them the
-//! pristine source, stay as they are. A workshop is locked while it is in use.
+//! pristine source, stay as they are. That holds for edits and for the source itself: when the tree becomes that of another
+//! commit, make sees just what is different. A workshop is locked while it is in use.
+
+mod follow;
+mod mirror;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Blame, Context, Result, io};
 use crate::patch::PatchedTree;
-use crate::process::{Cmd, check_interrupt};
+use crate::process::Cmd;
 use crate::progress::Progress;
 use crate::store::Store;
 use crate::store::lock::StoreLock;
 use crate::store::manifest::sha256_of;
+pub use mirror::fingerprint;
 
 /// A tree and an object directory, for as long as the lock is held.
 #[derive(Debug)]
@@ -87,13 +94,20 @@ impl Workshop {
         if patched.source.pristine {
             let dir = &patched.source.dir;
             let inode = fs::metadata(dir).map_err(|error| io(&error, "reading", dir))?.ino();
-            if state.source != patched.source.key || state.inode.is_some_and(|old| old != inode) || !tree.is_dir() {
+            if !tree.is_dir() {
                 self.start_over(patched)?;
+                state = State { source: patched.source.key.clone(), ..State::default() };
+            } else if state.source != patched.source.key || state.inode.is_some_and(|old| old != inode) {
+                // Should this die half-way, the next one finds a tree of no source that it knows, and compares it all again.
+                state.source.clear();
+                self.remember(&mut state)?;
+                follow::follow(dir, &tree, &patched.edits.0.keys().cloned().collect())?;
                 state = State { source: patched.source.key.clone(), ..State::default() };
             }
             state.inode = Some(inode);
         } else {
-            mirror(&patched.source.dir, &tree, &patched.edits.0.keys().cloned().collect())?;
+            let ours = patched.edits.0.keys().cloned().collect();
+            mirror::mirror(&patched.source.dir, &tree, &self.note("stamps"), &ours)?;
             state.source.clone_from(&patched.source.key);
         }
         let edits = &patched.edits.0;
@@ -151,6 +165,25 @@ impl Workshop {
     /// Whether a kernel was linked here before.
     pub fn has_built(&self) -> bool {
         self.objects().join("vmlinux").exists()
+    }
+
+    /// Hash over what a configuration is made from: all Kconfig files of the tree, and the configurations that it brings.
+    ///
+    /// # Errors
+    /// [`Blame::Host`].
+    pub fn kconfigs(&self) -> Result<String> {
+        let tree = self.tree();
+        let mut hash = Sha256::new();
+        let source = |name: &str| name.starts_with("Kconfig") || name.ends_with(".config");
+        for entry in walkdir::WalkDir::new(&tree).sort_by_file_name().into_iter().filter_map(Result::ok) {
+            if entry.file_type().is_file() && entry.file_name().to_str().is_some_and(source) {
+                let text = fs::read(entry.path()).map_err(|error| io(&error, "reading", entry.path()))?;
+                hash.update(entry.path().strip_prefix(&tree).unwrap_or(entry.path()).as_os_str().as_bytes());
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text);
+            }
+        }
+        Ok(format!("{:x}", hash.finalize()))
     }
 
     /// Makes room for a build from scratch.
@@ -213,169 +246,14 @@ fn put(path: &Path, contents: Option<&[u8]>) -> Result<()> {
     let Some(contents) = contents else { return Ok(()) };
     let parent = path.parent().unwrap_or(path);
     fs::create_dir_all(parent).map_err(|error| io(&error, "creating", parent))?;
-    fs::write(path, contents).map_err(|error| io(&error, "writing", path))
-}
-
-/// Copies what changed in somebody's own tree, by size and time stamp, and removes what is gone from it. Files in `ours`
-/// are edited here and compared elsewhere.
-fn mirror(from: &Path, to: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
-    let skip = |entry: &walkdir::DirEntry| !matches!(entry.file_name().to_str(), Some(".git"));
-    let mut seen = BTreeSet::new();
-    for entry in walkdir::WalkDir::new(from).into_iter().filter_entry(skip) {
-        check_interrupt()?;
-        let entry = entry.context(Blame::Source, || format!("reading {}", from.display()))?;
-        let relative = entry.path().strip_prefix(from).expect("below the root of the walk").to_path_buf();
-        let target = to.join(&relative);
-        if entry.file_type().is_dir() {
-            fs::create_dir_all(&target).map_err(|error| io(&error, "creating", &target))?;
-            continue;
-        }
-        if !ours.contains(&relative) && !same(&entry, &target) {
-            copy(entry.path(), &target)?;
-        }
-        seen.insert(relative);
-    }
-    for entry in walkdir::WalkDir::new(to).into_iter().filter_map(Result::ok) {
-        let relative = entry.path().strip_prefix(to).expect("below the root of the walk");
-        if !entry.file_type().is_dir() && !seen.contains(relative) && !ours.contains(relative) {
-            fs::remove_file(entry.path()).map_err(|error| io(&error, "removing", entry.path()))?;
-        }
+    fs::write(path, contents).map_err(|error| io(&error, "writing", path))?;
+    if contents.starts_with(b"#!") {
+        // Kconfig and make start some scripts by their name.
+        let runs = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(path, runs).map_err(|error| io(&error, "writing", path))?;
     }
     Ok(())
 }
 
-/// Identifies the state of somebody's own tree by the names, sizes and time stamps of its files: what make itself goes by.
-///
-/// # Errors
-/// [`Blame::Source`] when the tree cannot be read.
-pub fn fingerprint(dir: &Path) -> Result<String> {
-    use sha2::{Digest, Sha256};
-    let mut hash = Sha256::new();
-    let skip = |entry: &walkdir::DirEntry| entry.file_name() != ".git";
-    for entry in walkdir::WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(skip) {
-        let entry = entry.context(Blame::Source, || format!("reading {}", dir.display()))?;
-        check_interrupt()?;
-        if entry.file_type().is_dir() {
-            continue;
-        }
-        let meta = entry.metadata().context(Blame::Source, || format!("reading {}", dir.display()))?;
-        let stamp = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-        hash.update(entry.path().to_string_lossy().as_bytes());
-        hash.update(meta.len().to_le_bytes());
-        hash.update(stamp.unwrap_or_default().as_nanos().to_le_bytes());
-    }
-    Ok(format!("{:x}", hash.finalize()))
-}
-
-fn same(entry: &walkdir::DirEntry, target: &Path) -> bool {
-    let (Ok(a), Ok(b)) = (entry.path().symlink_metadata(), target.symlink_metadata()) else { return false };
-    if a.is_symlink() {
-        return fs::read_link(entry.path()).ok() == fs::read_link(target).ok();
-    }
-    a.len() == b.len() && a.modified().ok() == b.modified().ok()
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let _ = fs::remove_file(to);
-    if from.is_symlink() {
-        let target = fs::read_link(from).map_err(|error| io(&error, "reading", from))?;
-        return std::os::unix::fs::symlink(target, to).map_err(|error| io(&error, "linking", to));
-    }
-    fs::copy(from, to).map_err(|error| io(&error, "copying", from))?;
-    // The owner's time stamp decides about the next copy; make sees the file as changed because it is newer than the
-    // object that was built from the one before it, or it was not there at all.
-    let modified = from.metadata().and_then(|meta| meta.modified()).map_err(|error| io(&error, "reading", from))?;
-    let file = fs::File::options().write(true).open(to).map_err(|error| io(&error, "opening", to))?;
-    file.set_modified(modified).map_err(|error| io(&error, "dating", to))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::patch::Edits;
-    use crate::source::SourceTree;
-
-    struct Bench {
-        dir: tempfile::TempDir,
-        store: Store,
-    }
-
-    impl Bench {
-        fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let source = dir.path().join("source");
-            fs::create_dir_all(source.join("drivers")).unwrap();
-            fs::write(source.join("drivers/a.c"), "a\n").unwrap();
-            fs::write(source.join("Makefile"), "m\n").unwrap();
-            let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
-            Bench { dir, store }
-        }
-
-        fn patched(&self, edits: &[(&str, Option<&str>)]) -> PatchedTree {
-            let edits = edits.iter().map(|(path, text)| (path.into(), text.map(|text| text.as_bytes().to_vec())));
-            let source = SourceTree {
-                dir: self.dir.path().join("source"),
-                key: "k".into(),
-                version: "7.2".into(),
-                origin: "a test".into(),
-                pristine: true,
-            };
-            PatchedTree { source, edits: Edits(edits.collect()), defines_derive: true }
-        }
-
-        fn workshop(&self) -> Workshop {
-            Workshop::open(&self.store, "7.2", "test").unwrap()
-        }
-    }
-
-    fn read(path: PathBuf) -> String {
-        fs::read_to_string(path).unwrap()
-    }
-
-    #[test]
-    fn edits_come_and_go_and_the_source_stays() {
-        let bench = Bench::new();
-        let workshop = bench.workshop();
-        workshop
-            .sync(&bench.patched(&[("drivers/a.c", Some("A\n")), ("new.c", Some("n\n")), ("Makefile", None)]))
-            .unwrap();
-        assert_eq!(read(workshop.tree().join("drivers/a.c")), "A\n");
-        assert!(!workshop.tree().join("Makefile").exists());
-        workshop.sync(&bench.patched(&[])).unwrap();
-        assert_eq!(read(workshop.tree().join("drivers/a.c")), "a\n");
-        assert_eq!(read(workshop.tree().join("Makefile")), "m\n");
-        assert!(!workshop.tree().join("new.c").exists());
-        assert_eq!(read(bench.dir.path().join("source/drivers/a.c")), "a\n");
-    }
-
-    #[test]
-    fn what_does_not_change_is_not_rewritten() {
-        let bench = Bench::new();
-        let workshop = bench.workshop();
-        let patched = bench.patched(&[("drivers/a.c", Some("A\n"))]);
-        workshop.sync(&patched).unwrap();
-        let inode = |path: &str| workshop.tree().join(path).metadata().unwrap().ino();
-        let (edited, untouched) = (inode("drivers/a.c"), inode("Makefile"));
-        workshop.sync(&patched).unwrap();
-        assert_eq!((inode("drivers/a.c"), inode("Makefile")), (edited, untouched));
-        assert_eq!(untouched, bench.dir.path().join("source/Makefile").metadata().unwrap().ino());
-    }
-
-    #[test]
-    fn an_own_tree_is_mirrored_and_never_written() {
-        let bench = Bench::new();
-        let workshop = bench.workshop();
-        let mut patched = bench.patched(&[("drivers/a.c", Some("A\n"))]);
-        patched.source.pristine = false;
-        workshop.sync(&patched).unwrap();
-        fs::write(bench.dir.path().join("source/Makefile"), "changed\n").unwrap();
-        fs::write(bench.dir.path().join("source/added"), "x").unwrap();
-        workshop.sync(&patched).unwrap();
-        assert_eq!(read(workshop.tree().join("Makefile")), "changed\n");
-        fs::remove_file(bench.dir.path().join("source/added")).unwrap();
-        workshop.sync(&patched).unwrap();
-        assert!(!workshop.tree().join("added").exists());
-        assert_eq!(read(workshop.tree().join("drivers/a.c")), "A\n");
-        assert_eq!(read(bench.dir.path().join("source/drivers/a.c")), "a\n");
-    }
-}
+mod tests;

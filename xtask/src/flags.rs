@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use harness::repository::{GitSpec, Look};
 
 /// Conformance suite for DMA_BUF_IOCTL_DERIVE: read-only aliases of dma-bufs, judged on real kernels in QEMU.
 #[derive(Debug, Parser)]
@@ -119,8 +120,8 @@ expected, 70 internal; 20 to 23 and 130 as elsewhere.";
 
 #[derive(Debug, Default, Args)]
 pub struct KernelArgs {
-    /// Kernel to test, an id of kernels.toml
-    #[arg(long, value_name = "ID")]
+    /// Kernel to test: an id of kernels.toml, or a commit: git:URL#REF, or PATH#REF for a repository on this machine
+    #[arg(long, value_name = "KERNEL")]
     pub kernel: Option<String>,
     /// Kernel tree of your own; it is copied, never changed
     #[arg(long, value_name = "DIR", conflicts_with_all = ["kernel", "tarball"])]
@@ -143,9 +144,28 @@ pub struct KernelArgs {
     /// Look for a newer version of a Debian source package
     #[arg(long)]
     pub refresh: bool,
+    /// Take a branch or tag of a repository elsewhere as it was when it was last asked for
+    #[arg(long, conflicts_with = "refresh")]
+    pub offline: bool,
     /// Do not install missing tools; print the command that would
     #[arg(long)]
     pub no_install: bool,
+}
+
+impl KernelArgs {
+    /// The commit that --kernel names, if it is not the id of a kernel.
+    pub fn commit(&self) -> Option<GitSpec> {
+        GitSpec::parse(self.kernel.as_deref()?, &std::env::current_dir().unwrap_or_default())
+    }
+
+    /// Where sources may be looked for.
+    pub fn look(&self) -> Look {
+        match (self.refresh, self.offline) {
+            (true, _) => Look::Anew,
+            (false, true) => Look::Offline,
+            (false, false) => Look::Usual,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

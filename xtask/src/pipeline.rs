@@ -91,7 +91,7 @@ impl Pipeline {
         let start = Instant::now();
         let Tree { spec, flavour, series, patched } = self.tree(args)?;
         let before = self.store.keys(kbuild::KIND);
-        let image = kbuild::build(&spec.id, &patched, &flavour, &self.store, &self.progress)?;
+        let image = kbuild::build(&spec.workshop(), &patched, &flavour, &self.store, &self.progress)?;
         let built = !before.contains(&image.facts.key);
         Ok(Made { built, image, kernel: spec.id, series: series.name, seconds: start.elapsed().as_secs_f64() })
     }
@@ -104,13 +104,14 @@ impl Pipeline {
         self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
         let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
-        let own_tree = matches!(spec.source, SourceSpec::Directory(_));
+        // Somebody's own tree is tested as it is unless asked otherwise.
+        let own_tree = args.kernel_tree.is_some() || args.commit().is_some();
         let wanted = args.series.as_deref().unwrap_or(if own_tree { "none" } else { "derive" });
         if wanted != "none" && !wanted.contains('/') {
             // A name that is wrong should not cost a download first.
             Series::known(wanted, &workspace::patches())?;
         }
-        let source = source::provide(&spec.source, &self.store, &self.progress, args.refresh)?;
+        let source = source::provide(&spec.source, &self.store, &self.progress, args.look())?;
         let mut series = Series::find(wanted, &workspace::patches(), &source.version)?;
         for extra in &args.extra {
             series = series.with(extra)?;
@@ -190,6 +191,9 @@ fn spec(args: &KernelArgs) -> Result<KernelSpec> {
         let sha256 = sha256.to_ascii_lowercase();
         let id = format!("tarball-{}", sha256.chars().take(12).collect::<String>());
         return Ok(own(&id, SourceSpec::Tarball { path: path.clone(), sha256 }));
+    }
+    if let Some(commit) = args.commit() {
+        return Ok(own(&commit.to_string(), SourceSpec::Git(commit)));
     }
     let kernels = Kernels::load(&workspace::kernels())?;
     kernels.get(args.kernel.as_deref().unwrap_or(kernels.default_id())).cloned()

@@ -178,7 +178,9 @@ fn source_tree() -> std::path::PathBuf {
     let store = harness::store::Store::open(None).unwrap();
     let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).unwrap();
     let progress = harness::progress::Progress::new(harness::progress::Mode::Quiet);
-    harness::source::provide(&kernels.get("7.2").unwrap().source, &store, &progress, false).unwrap().dir
+    harness::source::provide(&kernels.get("7.2").unwrap().source, &store, &progress, harness::repository::Look::Usual)
+        .unwrap()
+        .dir
 }
 
 fn first_line(path: &str) -> String {

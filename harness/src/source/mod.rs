@@ -7,6 +7,7 @@
 mod apt;
 mod debian;
 mod directory;
+mod git;
 mod tarball;
 mod unpack;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Blame, Context, Error, Result, io};
 use crate::progress::Progress;
+use crate::repository::Look;
 use crate::spec::SourceSpec;
 use crate::store::Store;
 
@@ -48,16 +50,17 @@ struct Record {
     origin: String,
 }
 
-/// Gives the tree of a source. What is unpacked already is used as it is, unless `refresh` asks for a newer version:
-/// then Debian's suites are searched again.
+/// Gives the tree of a source. What is unpacked already is used as it is. A branch of a repository elsewhere is asked for
+/// each time, Debian's suites only if a newer version is looked for.
 ///
 /// # Errors
 /// [`Blame::Source`] when the source cannot be had or is not a kernel tree; [`Blame::Host`] for disk, network and
 /// tools; [`Blame::Interrupt`].
-pub fn provide(spec: &SourceSpec, store: &Store, progress: &Progress, refresh: bool) -> Result<SourceTree> {
+pub fn provide(spec: &SourceSpec, store: &Store, progress: &Progress, look: Look) -> Result<SourceTree> {
     match spec {
-        SourceSpec::Debian { package, suites } => debian::provide(package, suites, store, progress, refresh),
+        SourceSpec::Debian { package, suites } => debian::provide(package, suites, store, progress, look == Look::Anew),
         SourceSpec::Directory(dir) => directory::provide(dir),
+        SourceSpec::Git(spec) => git::provide(spec, store, progress, look),
         SourceSpec::Tarball { path, sha256 } => tarball::provide(path, sha256, store, progress),
     }
 }

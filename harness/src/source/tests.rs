@@ -42,7 +42,7 @@ impl Bench {
     fn tarball(&self, name: &str) -> Result<SourceTree> {
         let path = self.dir.path().join(name);
         let sha256 = sha256(&path, |_| Ok(())).unwrap();
-        provide(&SourceSpec::Tarball { path, sha256 }, &self.store, &self.progress, false)
+        provide(&SourceSpec::Tarball { path, sha256 }, &self.store, &self.progress, Look::Usual)
     }
 
     fn kept(&self) -> usize {
@@ -55,13 +55,14 @@ fn a_directory_is_named_and_not_touched() {
     let bench = bench();
     let dir = bench.dir.path().join("linux");
     small_tree(&dir);
-    let tree = provide(&SourceSpec::Directory(dir.clone()), &bench.store, &bench.progress, false).unwrap();
+    let tree = provide(&SourceSpec::Directory(dir.clone()), &bench.store, &bench.progress, Look::Usual).unwrap();
     assert_eq!((tree.dir, tree.version.as_str(), tree.pristine), (dir.canonicalize().unwrap(), "7.2.13-rc1", false));
     fs::remove_file(dir.join("drivers/dma-buf/dma-buf.c")).unwrap();
-    let error = provide(&SourceSpec::Directory(dir), &bench.store, &bench.progress, false).unwrap_err();
+    let error = provide(&SourceSpec::Directory(dir), &bench.store, &bench.progress, Look::Usual).unwrap_err();
     assert_eq!(error.exit_code().number(), 23);
     assert_eq!(error.cause, "it lacks drivers/dma-buf/dma-buf.c");
-    let gone = provide(&SourceSpec::Directory(PathBuf::from("/nonexistent")), &bench.store, &bench.progress, false);
+    let gone =
+        provide(&SourceSpec::Directory(PathBuf::from("/nonexistent")), &bench.store, &bench.progress, Look::Usual);
     assert!(gone.unwrap_err().headline.contains("/nonexistent"));
 }
 
@@ -80,7 +81,7 @@ fn tarballs_of_every_packing_are_unpacked_and_remembered() {
     let sum = sha256(&path, |_| Ok(())).unwrap();
     fs::remove_file(&path).unwrap();
     let gone = SourceSpec::Tarball { path, sha256: sum.to_uppercase() };
-    provide(&gone, &bench.store, &bench.progress, false).unwrap();
+    provide(&gone, &bench.store, &bench.progress, Look::Usual).unwrap();
     assert!(known(&bench.store)[0].starts_with("7.2.13-rc1 from the tarball "));
 }
 
@@ -90,7 +91,7 @@ fn another_tarball_than_asked_for_is_refused_before_it_is_unpacked() {
     let path = bench.dir.path().join("a.tar");
     write(&path, "whatever");
     let spec = SourceSpec::Tarball { path: path.clone(), sha256: "ab".repeat(32) };
-    let error = provide(&spec, &bench.store, &bench.progress, false).unwrap_err();
+    let error = provide(&spec, &bench.store, &bench.progress, Look::Usual).unwrap_err();
     assert_eq!((error.blame, error.exit_code().number()), (Blame::Source, 23));
     let sums = format!("sha256 wanted {}\nsha256 found  {}", "ab".repeat(32), sha256(&path, |_| Ok(())).unwrap());
     assert_eq!(error.cause, sums);
@@ -178,7 +179,7 @@ fn a_full_disk_is_the_hosts_fault_and_leaves_nothing() {
     let full = Store::open(Some(&small)).unwrap().announcing(&bench.progress);
     let path = bench.dir.path().join("a.tar.xz");
     let sum = sha256(&path, |_| Ok(())).unwrap();
-    let result = provide(&SourceSpec::Tarball { path, sha256: sum }, &full, &bench.progress, false);
+    let result = provide(&SourceSpec::Tarball { path, sha256: sum }, &full, &bench.progress, Look::Usual);
     let kept = fs::read_dir(small.join(KIND)).map_or(0, |dir| dir.flatten().count());
     Cmd::new("umount").path(&small).succeed(Blame::Internal, "unmounting").unwrap();
     let error = result.unwrap_err();
@@ -195,4 +196,68 @@ fn an_emptied_tree_is_unpacked_again() {
     fs::remove_dir_all(&tree.dir).unwrap();
     assert_eq!(bench.tarball("a.tar").unwrap(), tree);
     assert!(tree.dir.join("Makefile").is_file());
+}
+
+/// A repository of small kernels: `one`, `two` with a file more, less and changed, `same` with the files of `one`.
+fn small_repository(dir: &Path) {
+    small_tree(dir);
+    write(&dir.join("gone/only.c"), "g\n");
+    write(&dir.join("kept.c"), "k\n");
+    let commit = "git add -A && git -c user.name=t -c user.email=t@example.org commit -qm x && git tag";
+    sh(dir, &format!("git init -q -b main . && printf '#!/bin/sh\\n' >run.sh && chmod +x run.sh && {commit} one"));
+    write(&dir.join("drivers/dma-buf/dma-buf.c"), "int y;\n");
+    write(&dir.join("sub/new.c"), "n\n");
+    sh(dir, &format!("rm -r gone && ln -s kept.c link && {commit} two"));
+    sh(dir, &format!("git read-tree -u --reset one && {commit} same"));
+}
+
+fn files(tree: &SourceTree) -> Vec<String> {
+    let walk = walkdir::WalkDir::new(&tree.dir).sort_by_file_name().into_iter().map(std::result::Result::unwrap);
+    let files = walk.filter(|entry| !entry.file_type().is_dir());
+    files.map(|entry| entry.path().strip_prefix(&tree.dir).unwrap().display().to_string()).collect()
+}
+
+#[test]
+fn commits_are_unpacked_once_for_each_tree_and_from_one_another() {
+    use std::os::unix::fs::MetadataExt;
+    let bench = bench();
+    let dir = bench.dir.path().join("repository");
+    small_repository(&dir);
+    let get = |place: &str, store: &Store| {
+        let spec = crate::repository::GitSpec::parse(place, Path::new("/")).unwrap();
+        provide(&SourceSpec::Git(spec), store, &bench.progress, Look::Usual).unwrap()
+    };
+    let local = |reference: &str| get(&format!("git:{}#{reference}", dir.display()), &bench.store);
+    let (one, two) = (local("one"), local("two"));
+    assert!(one.pristine && one.key.starts_with("git-") && one.origin.contains("(one) of "), "{one:?}");
+    assert_eq!(files(&one), ["Kconfig", "Makefile", "drivers/dma-buf/dma-buf.c", "gone/only.c", "kept.c", "run.sh"]);
+    let want = ["Kconfig", "Makefile", "drivers/dma-buf/dma-buf.c", "kept.c", "link", "run.sh", "sub/new.c"];
+    assert_eq!(files(&two), want);
+    assert!(!two.dir.join("gone").exists() && two.dir.join("link").is_symlink());
+    let inode = |tree: &SourceTree, path: &str| tree.dir.join(path).metadata().unwrap().ino();
+    assert_eq!(inode(&one, "kept.c"), inode(&two, "kept.c"), "what is the same takes no room");
+    assert_eq!(fs::read_to_string(one.dir.join("drivers/dma-buf/dma-buf.c")).unwrap(), "int x;\n");
+    assert_eq!(fs::read_to_string(two.dir.join("drivers/dma-buf/dma-buf.c")).unwrap(), "int y;\n");
+    assert!(two.dir.join("run.sh").metadata().unwrap().mode() & 0o100 != 0);
+    let same = local("same");
+    assert_eq!((same.dir, bench.kept()), (one.dir.clone(), 2));
+    assert!(same.origin.contains("(same)"), "it says which commit was asked for: {}", same.origin);
+
+    // A step from one to another is the same as the whole of it.
+    let other = Store::open(Some(&bench.dir.path().join("other"))).unwrap().announcing(&bench.progress);
+    let whole = get(&format!("git:file://{}#two", dir.display()), &other);
+    assert_eq!((files(&whole), whole.key), (files(&two), two.key));
+    assert!(!dir.join(".git/worktrees").exists() && !dir.join(".git/index.lock").exists());
+}
+
+#[test]
+fn a_commit_that_is_no_kernel_leaves_nothing() {
+    let bench = bench();
+    let dir = bench.dir.path().join("repository");
+    small_repository(&dir);
+    sh(&dir, "git rm -q Kconfig && git -c user.name=t -c user.email=t@example.org commit -qm x");
+    let spec = crate::repository::GitSpec::parse(&format!("{}#main", dir.display()), Path::new("/")).unwrap();
+    let error = provide(&SourceSpec::Git(spec), &bench.store, &bench.progress, Look::Usual).unwrap_err();
+    assert!(error.headline.ends_with("is not a kernel tree"), "{error}");
+    assert_eq!(bench.kept(), 0);
 }

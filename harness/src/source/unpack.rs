@@ -118,6 +118,23 @@ pub fn inside_deb<T>(deb: &Path, then: impl FnOnce(PipeReader) -> Result<T>) -> 
     Err(Error::new(Blame::Source, format!("{} cannot be unpacked", deb.display())).cause(cause.trim_start()))
 }
 
+/// Starts a program and reads what it prints while it does.
+///
+/// # Errors
+/// Those of `then`; [`Blame::Source`] when the program fails.
+pub fn printed_by<T>(cmd: &Cmd, what: &str, then: impl FnOnce(PipeReader) -> Result<T>) -> Result<T> {
+    let mut pipeline = Pipeline::new()?;
+    let (printed, stdout) = pipe()?;
+    pipeline.add(cmd, Stdio::null(), stdout.into())?;
+    let value = then(printed);
+    let (complaints, failed) = pipeline.end()?;
+    if failed.is_empty() || value.as_ref().is_err_and(|error| error.blame != Blame::Source) {
+        return value;
+    }
+    // What it printed was cut short, which its reader has noticed too: this is the reason.
+    Err(Error::new(Blame::Source, format!("{what} cannot be unpacked")).cause(tail(&complaints, 10)))
+}
+
 /// The one directory that an archive consists of.
 ///
 /// # Errors
