@@ -1,20 +1,28 @@
 //! From a source tree and a series to a patched tree, without touching the source.
 //!
 //! Patches are applied by `git apply` in a scratch directory that holds only the files they touch. What comes out is a
-//! set of edits: small, and all that the workshop needs to know.
+//! set of edits: small, and all that the workshop needs to know. Nobody vouches for a patch, so what could lead out of the
+//! tree is refused before git sees it (`checked.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod checked;
+mod rejected;
+mod scratch;
+mod three_way;
+
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use regex::Regex;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Blame, Error, Result, io};
-use crate::process::{Cmd, scratch_directory};
-use crate::series::{Patch, Series};
+use crate::series::Series;
 use crate::source::SourceTree;
+use crate::store::Store;
 use crate::store::space::full_disk;
+use rejected::Rejected;
+use scratch::Scratch;
+pub use three_way::Kin;
 
 /// What is different from the source: contents by path, or nothing for a file that was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,12 +69,15 @@ const OVERLAY_HOOKS: [(&str, &str); 2] = [
 ];
 
 impl PatchedTree {
-    /// Applies `series` and adds the test importer from `overlay`.
+    /// Applies `series` and adds the test importer from `overlay`. A patch that had to be merged is announced.
     ///
     /// # Errors
     /// [`Blame::Patch`] with file and hunk when a patch does not apply.
-    pub fn make(source: SourceTree, series: &Series, overlay: &Path) -> Result<Self> {
-        let mut edits = apply(&source.dir, series)?;
+    pub fn make(source: SourceTree, series: &Series, overlay: &Path, store: &Store) -> Result<Self> {
+        let Applied { mut edits, merged } = apply(&source.dir, series, &Kin::of(&source, store))?;
+        for line in merged {
+            store.progress().warn(line);
+        }
         let header = contents(&source.dir, &edits, Path::new(UAPI_HEADER))?;
         let defines_derive = String::from_utf8_lossy(&header).contains("DMA_BUF_IOCTL_DERIVE");
         add_overlay(&source.dir, &mut edits, overlay)?;
@@ -102,123 +113,44 @@ fn add_overlay(dir: &Path, edits: &mut Edits, overlay: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Applies a series to the files it touches and gives back what changed.
+/// What came of a series.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What is different.
+    pub edits: Edits,
+    /// One line for each patch that git had to merge.
+    pub merged: Vec<String>,
+}
+
+/// Applies a series to the files it touches and gives back what changed. What does not apply as it is, is merged where `kin`
+/// has the files that the patches were written for.
 ///
 /// # Errors
 /// As [`PatchedTree::make`].
-pub fn apply(source: &Path, series: &Series) -> Result<Edits> {
-    let mut edits = Edits::default();
+pub fn apply(source: &Path, series: &Series, kin: &Kin) -> Result<Applied> {
     if series.patches.is_empty() {
-        return Ok(edits);
+        return Ok(Applied::default());
     }
-    let scratch = scratch_directory()?;
-    let dir = scratch.path();
-    // A repository of its own keeps git from finding one above the temporary directory and applying paths to that.
-    git(dir).args(["init", "--quiet"]).succeed(Blame::Host, "git init failed")?;
-    let mut touched: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut scratch = Scratch::new(source)?;
     for patch in &series.patches {
-        for path in paths_of(dir, patch)? {
-            if touched.insert(path.clone()) {
-                bring(source, dir, &path)?;
-            }
-        }
-        let output = git(dir).args(["apply", "--whitespace=nowarn"]).path(&patch.path).run()?;
-        if let Some(error) = full_disk(&output.text, "applying patches in", dir) {
+        scratch.bring(patch)?;
+        let output = scratch.git().args(["apply", "--whitespace=nowarn"]).path(&scratch.patch()).run()?;
+        if let Some(error) = full_disk(&output.text, "applying patches in", &scratch.tree()) {
             return Err(error);
         }
-        if !output.status.success() {
-            return Err(does_not_apply(dir, patch, &output.text));
+        if output.status.success() {
+            continue;
         }
+        let error = match rejected::report(&scratch, patch)? {
+            Rejected::There(error) => return Err(error),
+            Rejected::Elsewhere(error) => error,
+        };
+        return three_way::apply(source, series, kin)?.map_err(|why| {
+            let cause = format!("{}\n{why}", error.cause);
+            Error { cause: cause.trim().to_string(), ..error }
+        });
     }
-    for path in touched {
-        let before = fs::read(source.join(&path)).ok();
-        let after = fs::read(dir.join(&path)).ok();
-        if before != after {
-            edits.0.insert(path, after);
-        }
-    }
-    Ok(edits)
-}
-
-fn git(dir: &Path) -> Cmd {
-    // No configuration of the user's: apply.whitespace and the like would make results depend on it.
-    Cmd::new("git").dir(dir).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null")
-}
-
-/// Copies one file of the source, if it has it.
-fn bring(source: &Path, dir: &Path, path: &Path) -> Result<()> {
-    let from = source.join(path);
-    if !from.is_file() {
-        return Ok(());
-    }
-    let to = dir.join(path);
-    let parent = to.parent().unwrap_or(dir);
-    fs::create_dir_all(parent).map_err(|error| io(&error, "creating", parent))?;
-    fs::copy(&from, &to).map(drop).map_err(|error| io(&error, "copying", &from))
-}
-
-/// Every path that a patch reads or writes, from git's own reading of it.
-fn paths_of(dir: &Path, patch: &Patch) -> Result<Vec<PathBuf>> {
-    let output = git(dir).args(["apply", "--numstat", "-z"]).path(&patch.path).run()?;
-    if !output.status.success() {
-        return Err(Error::new(Blame::Patch, format!("{} is not a patch that git can read", patch.name))
-            .cause(output.text.trim())
-            .next("Was it cut short, or changed by a mail program?"));
-    }
-    let mut paths = Vec::new();
-    let fields: Vec<&str> = output.text.split('\0').collect();
-    let mut fields = fields.iter().map(|field| field.trim_start_matches('\n'));
-    while let Some(field) = fields.next() {
-        // "added\tremoved\tpath", or an empty path followed by old and new name for a rename.
-        match field.split('\t').nth(2) {
-            Some("") => paths.extend(fields.by_ref().take(2).map(PathBuf::from)),
-            Some(path) => paths.push(PathBuf::from(path)),
-            None => {}
-        }
-    }
-    if let Some(outside) = paths.iter().find(|path| !path.components().all(|part| matches!(part, Component::Normal(_))))
-    {
-        return Err(
-            Error::new(Blame::Patch, format!("{} reaches outside of the tree", patch.name)).cause(outside.display())
-        );
-    }
-    if paths.is_empty() {
-        return Err(Error::new(Blame::Patch, format!("{} changes nothing", patch.name)));
-    }
-    Ok(paths)
-}
-
-fn does_not_apply(dir: &Path, patch: &Patch, said: &str) -> Error {
-    let failed = Regex::new(r"error: patch failed: (.+):(\d+)").expect("a valid pattern");
-    let text = fs::read_to_string(&patch.path).unwrap_or_default();
-    let hunks: Vec<String> = failed
-        .captures_iter(said)
-        .map(|found| hunk(&text, &found[1], &found[2]).unwrap_or_else(|| format!("{}:{}", &found[1], &found[2])))
-        .collect();
-    let missing = Regex::new(r"error: (.+): No such file or directory").expect("a valid pattern");
-    let files = missing.captures_iter(said).map(|found| format!("{} is not in this tree", &found[1]));
-    let mut cause: Vec<String> = hunks.into_iter().chain(files).collect();
-    if cause.is_empty() {
-        cause = said.lines().map(str::to_string).collect();
-    }
-    let cause = cause.join("\n").replace(&*dir.to_string_lossy(), "");
-    Error::new(Blame::Patch, format!("{} does not apply", patch.name))
-        .cause(cause)
-        .next("Rebase the series on this kernel, or pick the kernel it was written for with --kernel.")
-}
-
-/// The hunk of `file` that starts at `line` of the old file, as far as it says something.
-fn hunk(patch: &str, file: &str, line: &str) -> Option<String> {
-    let mut lines = patch.lines().skip_while(|text| *text != format!("--- a/{file}"));
-    let header = lines.by_ref().find(|text| {
-        let old = text.strip_prefix("@@ -").and_then(|rest| rest.split([',', ' ']).next());
-        old == Some(line)
-    })?;
-    let body: Vec<&str> = lines
-        .take_while(|text| !text.starts_with("@@") && !text.starts_with("diff ") && *text != "-- ")
-        .take(14)
-        .collect();
-    Some(format!("{file}:{line}\n{header}\n{}", body.join("\n")))
+    Ok(Applied { edits: scratch.edits()?, merged: Vec::new() })
 }
 
 #[cfg(test)]

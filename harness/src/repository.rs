@@ -126,8 +126,6 @@ impl fmt::Display for GitSpec {
 pub struct Repository {
     location: Location,
     dir: PathBuf,
-    /// Objects that are borrowed.
-    objects: Option<PathBuf>,
     _lock: StoreLock,
 }
 
@@ -154,29 +152,22 @@ impl Repository {
                 .path(&dir)
                 .succeed(Blame::Host, "git init failed")?;
         }
-        let mut objects = None;
         if let Some((borrowed, shallow)) = lent {
-            objects = Some(borrowed);
+            let alternates = dir.join("objects/info/alternates");
+            fs::create_dir_all(dir.join("objects/info"))
+                .and_then(|()| fs::write(&alternates, format!("{}\n", borrowed.display())))
+                .map_err(|error| io(&error, "writing", &alternates))?;
             // Where history ends, or git would look for parents that nobody has.
             let ours = dir.join("shallow");
             let copied = if shallow.is_file() { fs::copy(&shallow, &ours).map(drop) } else { remove(&ours) };
             copied.map_err(|error| io(&error, "writing", &ours))?;
         }
-        Ok(Repository { location: location.clone(), dir, objects, _lock: lock })
+        Ok(Repository { location: location.clone(), dir, _lock: lock })
     }
 
-    /// git in our repository, with the objects of theirs.
+    /// git in our repository, which borrows the objects of theirs.
     pub fn git(&self) -> Cmd {
-        let git = git().env("GIT_DIR", self.dir.display().to_string());
-        match &self.objects {
-            Some(objects) => git.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(objects)),
-            None => git,
-        }
-    }
-
-    /// The directories that hold objects: ours and the borrowed one.
-    pub fn objects(&self) -> Vec<PathBuf> {
-        std::iter::once(self.dir.join("objects")).chain(self.objects.clone()).collect()
+        git().env("GIT_DIR", self.dir.display().to_string())
     }
 
     /// Where it is.
@@ -315,6 +306,37 @@ impl Repository {
         };
         task.done(format!("commit {}", &id[..12]));
         Ok(id)
+    }
+
+    /// Makes sure that the commits between two are there, for a repository elsewhere by fetching more and more of them.
+    ///
+    /// # Errors
+    /// [`Blame::Source`] when one does not lead to the other.
+    pub fn history(&self, base: &str, tip: &str, depths: &[&str], progress: &Progress) -> Result<()> {
+        let leads = || -> Result<bool> {
+            let output = self.git().args(["merge-base", "--is-ancestor", base, tip]).run()?;
+            Ok(output.status.success())
+        };
+        if let Location::Remote(url) = &self.location {
+            for depth in depths {
+                if leads()? {
+                    return Ok(());
+                }
+                let task = progress.task(&format!("fetching the history of {} ({depth})", &tip[..12]), None);
+                let kept = format!("+{tip}:refs/commits/{tip}");
+                let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", depth, "--", url, &kept];
+                let output = self.git().args(fetch).run()?;
+                if !output.status.success() {
+                    return Err(self.unreachable(&output));
+                }
+                task.done("fetched");
+            }
+        }
+        if leads()? {
+            return Ok(());
+        }
+        Err(Error::new(Blame::Source, format!("{}: {} does not lead to {}", self.location, &base[..12], &tip[..12]))
+            .next("BASE..TIP is a line of commits: the one before the first, and the last. Is the branch rebased?"))
     }
 
     /// A commit whose tree and files are there.

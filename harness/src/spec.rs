@@ -81,6 +81,15 @@ fn sanitized() -> String {
 }
 
 impl KernelSpec {
+    /// The repository that its source is in, if a range of that may be a series.
+    pub fn repository(&self) -> Option<Location> {
+        match &self.source {
+            SourceSpec::Git(spec) => Some(spec.location.clone()),
+            SourceSpec::Directory(dir) => Some(Location::Local(dir.clone())),
+            _ => None,
+        }
+    }
+
     /// Which workshop it is built in. Commits of one repository share theirs, so that the way from one to another is an
     /// incremental build.
     pub fn workshop(&self) -> String {

@@ -14,7 +14,7 @@ use harness::machine::Machine;
 use harness::patch::PatchedTree;
 use harness::process::Cmd;
 use harness::progress::{Mode, Progress};
-use harness::series::Series;
+use harness::series::{Places, Series};
 use harness::setup::{self, Install, Purpose};
 use harness::source;
 use harness::spec::{KernelSpec, Kernels, SourceSpec};
@@ -107,16 +107,26 @@ impl Pipeline {
         // Somebody's own tree is tested as it is unless asked otherwise.
         let own_tree = args.kernel_tree.is_some() || args.commit().is_some();
         let wanted = args.series.as_deref().unwrap_or(if own_tree { "none" } else { "derive" });
-        if wanted != "none" && !wanted.contains('/') {
+        if wanted != "none" && !wanted.contains(['/', '#', ':']) {
             // A name that is wrong should not cost a download first.
             Series::known(wanted, &workspace::patches())?;
         }
         let source = source::provide(&spec.source, &self.store, &self.progress, args.look())?;
-        let mut series = Series::find(wanted, &workspace::patches(), &source.version)?;
+        let repository = spec.repository();
+        let places = Places {
+            patches: &workspace::patches(),
+            version: &source.version,
+            repository: repository.as_ref(),
+            store: &self.store,
+            look: args.look(),
+            progress: &self.progress,
+        };
+        let mut series = Series::open(wanted, &places)?;
+        series.notes.iter().for_each(|note| self.progress.line(note));
         for extra in &args.extra {
             series = series.with(extra)?;
         }
-        let patched = PatchedTree::make(source, &series, &workspace::overlay())?;
+        let patched = PatchedTree::make(source, &series, &workspace::overlay(), &self.store)?;
         Ok(Tree { spec, flavour, series, patched })
     }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::process::Cmd;
+use crate::series::Patch;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -21,12 +23,15 @@ impl Bench {
     }
 
     fn apply(&self, patches: &[&str]) -> Result<Edits> {
-        let patches = patches.iter().enumerate().map(|(index, text)| {
-            let name = format!("{:04}-x.patch", index + 1);
-            self.write(&name, text);
-            Patch { path: self.path(&name), name }
-        });
-        apply(&self.path("tree"), &Series { name: "test".into(), patches: patches.collect() })
+        Ok(self.applied(patches, &Kin::default())?.edits)
+    }
+
+    fn applied(&self, patches: &[&str], kin: &Kin) -> Result<Applied> {
+        let patches = patches
+            .iter()
+            .enumerate()
+            .map(|(index, text)| Patch { name: format!("{:04}-x.patch", index + 1), text: text.as_bytes().to_vec() });
+        apply(&self.path("tree"), &Series { patches: patches.collect(), ..Series::none() }, kin)
     }
 }
 
@@ -72,7 +77,7 @@ fn a_series_that_undoes_itself_is_no_edit() {
 
 #[test]
 fn a_rejected_hunk_is_shown_with_file_and_line() {
-    let error = Bench::new().apply(&[BACK]).unwrap_err();
+    let error = Bench::new().apply(&[&BACK.replace("+two", "+zwei")]).unwrap_err();
     assert_eq!(error.exit_code().number(), 22);
     insta::assert_snapshot!(error, @r"
     patch series: 0001-x.patch does not apply
@@ -80,8 +85,9 @@ fn a_rejected_hunk_is_shown_with_file_and_line() {
         @@ -1,3 +1,3 @@
          one
         -2
-        +two
+        +zwei
          three
+        No three-way merge: the file that the patch was written for is in no kernel and no repository here.
       > Rebase the series on this kernel, or pick the kernel it was written for with --kernel.
     ");
 }
@@ -114,4 +120,90 @@ fn the_digest_tells_edits_apart() {
     assert_ne!(edits("a", Some("x")), edits("a", Some("y")));
     assert_ne!(edits("a", Some("")), edits("a", None));
     assert_eq!(edits("a", Some("x")), edits("a", Some("x")));
+}
+
+#[test]
+fn every_rejected_hunk_is_shown_with_where_git_looked() {
+    let bench = Bench::new();
+    let lines = |range: std::ops::RangeInclusive<u32>| range.map(|line| format!("{line}\n")).collect::<String>();
+    bench.write("tree/drivers/b.c", &format!("new\nnew\n{}", lines(1..=60)));
+    let hunk = |at: u32, old: &str| format!("@@ -{at},3 +{at},3 @@\n {at}\n-{old}\n+changed\n {}\n", at + 2);
+    let patch = format!(
+        "--- a/drivers/b.c\n+++ b/drivers/b.c\n{}{}{}--- a/gone.c\n+++ b/gone.c\n{}",
+        hunk(10, "11"),
+        hunk(20, "other"),
+        hunk(40, "another"),
+        hunk(1, "2"),
+    );
+    let error = bench.apply(&[&patch]).unwrap_err();
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn what_is_in_the_tree_already_is_said_to_be() {
+    let bench = Bench::new();
+    bench.write("tree/drivers/a.c", "one\n2\nthree\n");
+    let error = bench.apply(&[CHANGE]).unwrap_err();
+    assert!(error.cause.contains("in this tree already"), "{error}");
+}
+
+/// Twenty lines in which the given ones are different.
+fn text(changes: &[(usize, &str)]) -> String {
+    let line = |number: usize| {
+        changes.iter().find(|(at, _)| *at == number).map_or(number.to_string(), |(_, text)| (*text).into())
+    };
+    (1..=20).map(|number| line(number) + "\n").collect()
+}
+
+/// The patch from one text to another as git writes it, with the sums of both.
+fn written(bench: &Bench, from: &str, to: &str) -> String {
+    bench.write("a/a.c", from);
+    bench.write("b/a.c", to);
+    let diff = crate::git::git().args(["diff", "--no-index", "--full-index", "a/a.c", "b/a.c"]).dir(bench.dir.path());
+    let patch = diff.run().unwrap().text;
+    patch
+        .replace("a/a/a.c", "a/drivers/a.c")
+        .replace("b/b/a.c", "b/drivers/a.c")
+        .replace("a/b/a.c", "a/drivers/a.c")
+        .replace("b/a/a.c", "b/drivers/a.c")
+}
+
+#[test]
+fn a_series_for_another_kernel_is_merged_where_that_kernel_is_known() {
+    let bench = Bench::new();
+    // Written for a tree with the lines 1 to 20. This tree has other lines beside those that the series changes.
+    let (base, first, second) = (text(&[]), text(&[(10, "ten")]), text(&[(10, "ten"), (12, "twelve")]));
+    let patches = [written(&bench, &base, &first), written(&bench, &first, &second)];
+    let patches: Vec<&str> = patches.iter().map(String::as_str).collect();
+    bench.write("tree/drivers/a.c", &text(&[(8, "eight"), (14, "fourteen")]));
+    let error = bench.applied(&patches, &Kin::default()).unwrap_err();
+    assert!(error.cause.contains("No three-way merge: the file"), "{error}");
+
+    bench.write("other/drivers/a.c", &base);
+    let kin = Kin { trees: vec![bench.path("other")], objects: Vec::new() };
+    let applied = bench.applied(&patches, &kin).unwrap();
+    let merged = text(&[(8, "eight"), (10, "ten"), (12, "twelve"), (14, "fourteen")]);
+    assert_eq!(applied.edits.0[Path::new("drivers/a.c")], Some(merged.into_bytes()));
+    assert!(applied.merged[0].starts_with("0001-x.patch applied with a three-way merge to drivers/a.c"), "{applied:?}");
+    assert_eq!(applied.merged.len(), 2);
+
+    // Where both changed the same line nobody builds what git leaves behind.
+    bench.write("tree/drivers/a.c", &text(&[(10, "zehn")]));
+    let error = bench.applied(&patches, &kin).unwrap_err();
+    assert!(error.cause.contains("ends in conflicts in drivers/a.c"), "{error}");
+    assert_eq!(error.exit_code().number(), 22);
+}
+
+#[test]
+fn a_merge_is_tried_only_where_it_is_needed_and_knows_repositories() {
+    let bench = Bench::new();
+    let (base, first) = (text(&[]), text(&[(10, "ten")]));
+    let patch = written(&bench, &base, &first);
+    let init = "git init -q repository && cp a/a.c repository/ && cd repository && git add a.c";
+    Cmd::new("sh").args(["-ec", init]).dir(bench.dir.path()).succeed(Blame::Internal, "git").unwrap();
+    let kin = Kin { trees: Vec::new(), objects: vec![bench.path("repository/.git/objects")] };
+    bench.write("tree/drivers/a.c", &base);
+    assert!(bench.applied(&[&patch], &kin).unwrap().merged.is_empty());
+    bench.write("tree/drivers/a.c", &text(&[(8, "eight")]));
+    assert_eq!(bench.applied(&[&patch], &kin).unwrap().merged.len(), 1);
 }

@@ -119,11 +119,6 @@ fn built_in(dir: &Path) -> Option<PathBuf> {
 /// a repository of ours, so that it makes no difference whether the tree has one; what the tree's has tracked is a source
 /// whatever its name.
 fn sources(dir: &Path, sign: &Path) -> Result<Vec<PathBuf>> {
-    if !dir.join(".gitignore").is_file() {
-        return Err(Error::new(Blame::Source, format!("{} was built in place", dir.display()))
-            .cause(format!("it has {}, and no .gitignore that tells sources from what was built", sign.display()))
-            .next("Clean a copy of it with `make mrproper`, or build yours with `make O=DIR`."));
-    }
     let scratch = scratch_directory()?;
     let empty = scratch.path().join("git");
     git().args(["init", "--quiet", "--bare", "--template="]).path(&empty).succeed(Blame::Host, "git init failed")?;
@@ -137,6 +132,12 @@ fn sources(dir: &Path, sign: &Path) -> Result<Vec<PathBuf>> {
         if tracked.status.success() {
             files.extend(paths(&tracked.text).into_iter().filter(|path| dir.join(path).symlink_metadata().is_ok()));
         }
+    }
+    // Without a .gitignore everything is listed; that of a distribution may leave out everything.
+    if !files.contains(Path::new("Makefile")) || files.contains(sign) || !dir.join(".gitignore").is_file() {
+        return Err(Error::new(Blame::Source, format!("{} was built in place", dir.display()))
+            .cause(format!("it has {}, and no .gitignore that tells sources from what was built", sign.display()))
+            .next("Clean a copy of it with `make mrproper`, or build yours with `make O=DIR`."));
     }
     Ok(files.into_iter().filter(|path| !dir.join(path).is_dir() || dir.join(path).is_symlink()).collect())
 }

@@ -1,0 +1,87 @@
+//! The directory in which a series is applied: a repository of its own, and the files that the patches touch.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Edits, checked};
+use crate::error::{Blame, Result, io};
+use crate::git::git;
+use crate::process::{Cmd, scratch_directory};
+use crate::series::Patch;
+
+/// Goes away with the value.
+pub struct Scratch {
+    dir: tempfile::TempDir,
+    source: PathBuf,
+    touched: BTreeSet<PathBuf>,
+}
+
+impl Scratch {
+    /// An empty one, for a source.
+    pub fn new(source: &Path) -> Result<Self> {
+        let scratch = Scratch { dir: scratch_directory()?, source: source.to_path_buf(), touched: BTreeSet::new() };
+        // A repository of its own keeps git from finding one above the temporary directory and applying paths to that.
+        git().args(["init", "--quiet", "--template="]).path(&scratch.tree()).succeed(Blame::Host, "git init failed")?;
+        Ok(scratch)
+    }
+
+    /// Where the files are.
+    pub fn tree(&self) -> PathBuf {
+        self.dir.path().join("tree")
+    }
+
+    /// The patch that was brought last, as a file.
+    pub fn patch(&self) -> PathBuf {
+        self.dir.path().join("patch")
+    }
+
+    /// git in it.
+    pub fn git(&self) -> Cmd {
+        git().dir(&self.tree())
+    }
+
+    /// Writes a patch down, and brings the files that it touches and that no patch before it did. Gives their paths.
+    pub fn bring(&mut self, patch: &Patch) -> Result<Vec<PathBuf>> {
+        checked::text(patch)?;
+        fs::write(self.patch(), &patch.text).map_err(|error| io(&error, "writing", &self.patch()))?;
+        let paths = checked::paths(&self.git(), &self.patch(), patch)?;
+        checked::places(&self.source, &paths, patch)?;
+        for path in &paths {
+            if self.touched.insert(path.clone()) {
+                self.copy(path)?;
+            }
+        }
+        Ok(paths)
+    }
+
+    /// Copies one file of the source, if it has it.
+    fn copy(&self, path: &Path) -> Result<()> {
+        let (from, to) = (self.source.join(path), self.tree().join(path));
+        if !from.is_file() {
+            return Ok(());
+        }
+        let parent = to.parent().unwrap_or(&to);
+        fs::create_dir_all(parent).map_err(|error| io(&error, "creating", parent))?;
+        fs::copy(&from, &to).map(drop).map_err(|error| io(&error, "copying", &from))
+    }
+
+    /// What is different from the source.
+    pub fn edits(&self) -> Result<Edits> {
+        let mut edits = Edits::default();
+        let contents = |path: PathBuf| match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(error) => Err(io(&error, "reading", &path)),
+        };
+        for path in &self.touched {
+            let (before, after) = (contents(self.source.join(path))?, contents(self.tree().join(path))?);
+            if before != after {
+                edits.0.insert(path.clone(), after);
+            }
+        }
+        Ok(edits)
+    }
+}

@@ -1,0 +1,54 @@
+use super::*;
+
+mod hostile;
+pub(crate) mod mails;
+mod ranges;
+
+fn series() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let all = ["0002-b.patch", "0001-a.patch", "0000-cover-letter.patch", "notes.txt"];
+    for (from, names) in [("6.1", &all[..]), ("6.12", &all[..1]), ("7.2", &["0001-new-name.patch"])] {
+        let range = dir.path().join("derive").join(from);
+        fs::create_dir_all(&range).unwrap();
+        for name in names {
+            let text = format!("--- a/{from}/{name}\n+++ b/x\n@@ -0,0 +1 @@\n+x\n");
+            fs::write(range.join(name), text).unwrap();
+        }
+    }
+    dir
+}
+
+#[test]
+fn every_patch_is_the_last_one_up_to_the_kernel() {
+    let dir = series();
+    for (version, patches) in [
+        ("6.1", ["6.1/0001-a.patch", "6.1/0002-b.patch"]),
+        ("6.6.9", ["6.1/0001-a.patch", "6.1/0002-b.patch"]),
+        ("6.12.4", ["6.1/0001-a.patch", "6.12/0002-b.patch"]),
+        ("7.2.13", ["7.2/0001-new-name.patch", "6.12/0002-b.patch"]),
+        ("7.3", ["7.2/0001-new-name.patch", "6.12/0002-b.patch"]),
+    ] {
+        let found = Series::find("derive", dir.path(), version).unwrap();
+        let first =
+            |patch: &Patch| String::from_utf8_lossy(&patch.text).lines().next().unwrap_or_default()[6..].to_string();
+        let found: Vec<String> = found.patches.iter().map(first).collect();
+        assert_eq!(found, patches, "{version}");
+    }
+    let error = Series::find("derive", dir.path(), "5.15.1").unwrap_err();
+    assert_eq!(error.exit_code().number(), 22, "{error}");
+}
+
+#[test]
+fn patches_come_in_the_order_of_their_names_without_the_cover_letter() {
+    let dir = series();
+    let found = Series::find(&dir.path().join("derive/6.1").to_string_lossy(), dir.path(), "7.2").unwrap();
+    let names: Vec<&str> = found.patches.iter().map(|patch| patch.name.as_str()).collect();
+    assert_eq!(names, ["0001-a.patch", "0002-b.patch"]);
+}
+
+#[test]
+fn an_unknown_name_offers_near_ones() {
+    let error = Series::find("drive", series().path(), "7.2").unwrap_err();
+    assert!(error.to_string().contains("Did you mean derive?"), "{error}");
+    assert_eq!(error.exit_code().number(), 2);
+}
