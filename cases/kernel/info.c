@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the tree that was built says about DERIVE in its own uAPI header. */
+/*
+ * What the tree that was built says about DERIVE in its own uAPI header.
+ *
+ * The series under test may be one nobody here has read. derive.h is made for
+ * each tree and names the structure if it has members that are called flags
+ * and fd; otherwise offsets are reported as unknown.
+ */
 
 #include <linux/stddef.h>
 #include <uapi/linux/dma-buf.h>
 
+#include "derive.h"
 #include "internal.h"
 
 int dbc_info(struct dbc_context *context, void *arg)
@@ -29,13 +36,13 @@ int dbc_info(struct dbc_context *context, void *arg)
 	info->derive_cmd = DMA_BUF_IOCTL_DERIVE;
 	info->derive_size = _IOC_SIZE(DMA_BUF_IOCTL_DERIVE);
 #endif
-#ifdef DBC_HAVE_STRUCT_DMA_BUF_DERIVE
+#ifdef DBC_DERIVE_STRUCT
 	info->features |= DBC_FEATURE_STRUCT;
-	info->derive_size = sizeof(struct dma_buf_derive);
-	info->flags_offset = offsetof(struct dma_buf_derive, flags);
-	info->flags_size = sizeof_field(struct dma_buf_derive, flags);
-	info->fd_offset = offsetof(struct dma_buf_derive, fd);
-	info->fd_size = sizeof_field(struct dma_buf_derive, fd);
+	info->derive_size = sizeof(DBC_DERIVE_STRUCT);
+	info->flags_offset = offsetof(DBC_DERIVE_STRUCT, flags);
+	info->flags_size = sizeof_field(DBC_DERIVE_STRUCT, flags);
+	info->fd_offset = offsetof(DBC_DERIVE_STRUCT, fd);
+	info->fd_size = sizeof_field(DBC_DERIVE_STRUCT, fd);
 #endif
 	return 0;
 }

@@ -13,7 +13,7 @@ use crate::fixture::{fault, fence, vgem, vivid};
 use crate::need::Need;
 use crate::steps::errno_name;
 use crate::uapi::importer::Importer;
-use crate::uapi::{compat, dma_buf, ioctl_address};
+use crate::uapi::{compat, derive, ioctl_address};
 
 /// The needs that are not met, each with what was tried and how it answered.
 #[derive(Debug, Default)]
@@ -31,8 +31,8 @@ impl World {
         match Importer::open() {
             Ok(importer) => {
                 let info = importer.info();
-                if let Ok(Some(request)) = info.map(|info| info.derive_cmd) {
-                    dma_buf::set_derive_request(request);
+                if let Ok(info) = &info {
+                    derive::set_shape(info);
                 }
                 if !info.is_ok_and(|info| info.stalls) {
                     missing.insert(Need::Stall, "the test importer is not told about locks".into());
@@ -80,5 +80,5 @@ impl World {
 /// no alias and cannot trip over what a wrong implementation does with one. Any answer but ENOTTY means that the kernel
 /// knows the ioctl; whether it is right is for the cases to say.
 fn derive_known(buffer: &Buffer) -> bool {
-    ioctl_address(buffer.primary.as_fd(), dma_buf::derive_request(), 0) != Err(Errno::ENOTTY)
+    ioctl_address(buffer.primary.as_fd(), derive::derive_request(), 0) != Err(Errno::ENOTTY)
 }

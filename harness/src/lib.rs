@@ -35,6 +35,7 @@ pub mod repository;
 pub mod series;
 pub mod source;
 pub mod spec;
+pub mod uapi_header;
 pub mod workshop;
 
 pub mod accel;

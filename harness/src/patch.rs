@@ -20,6 +20,7 @@ use crate::series::Series;
 use crate::source::SourceTree;
 use crate::store::Store;
 use crate::store::space::full_disk;
+use crate::uapi_header::{self, Derive};
 use rejected::Rejected;
 use scratch::Scratch;
 pub use three_way::Kin;
@@ -59,10 +60,10 @@ pub struct PatchedTree {
     pub defines_derive: bool,
 }
 
-/// The header that decides whether a tree has the ioctl.
-const UAPI_HEADER: &str = "include/uapi/linux/dma-buf.h";
 /// Where the test importer goes in the tree, and how the tree learns of it.
 const OVERLAY: &str = "drivers/dma-buf/conformance";
+/// What the importer is told about the tree's own header.
+const FOUND: &str = "derive.h";
 const OVERLAY_HOOKS: [(&str, &str); 2] = [
     ("drivers/dma-buf/Makefile", "obj-$(CONFIG_DMABUF_CONFORMANCE) += conformance/\n"),
     ("drivers/dma-buf/Kconfig", "source \"drivers/dma-buf/conformance/Kconfig\"\n"),
@@ -72,16 +73,29 @@ impl PatchedTree {
     /// Applies `series` and adds the test importer from `overlay`. A patch that had to be merged is announced.
     ///
     /// # Errors
-    /// [`Blame::Patch`] with file and hunk when a patch does not apply.
+    /// [`Blame::Patch`] with file and hunk when a patch does not apply, and when the ioctl cannot be called as the patched
+    /// header has it.
     pub fn make(source: SourceTree, series: &Series, overlay: &Path, store: &Store) -> Result<Self> {
         let Applied { mut edits, merged } = apply(&source.dir, series, &Kin::of(&source, store))?;
         for line in merged {
             store.progress().warn(line);
         }
-        let header = contents(&source.dir, &edits, Path::new(UAPI_HEADER))?;
-        let defines_derive = String::from_utf8_lossy(&header).contains("DMA_BUF_IOCTL_DERIVE");
+        let header = contents(&source.dir, &edits, Path::new(uapi_header::PATH))?;
+        let derive = Derive::read(&String::from_utf8_lossy(&header));
+        derive.check()?;
+        match &derive {
+            Derive::Unread(why) => store.progress().warn(format!(
+                "{}: {why}; calls are made as the proposal has it, and UAPI-1 judges that",
+                uapi_header::PATH
+            )),
+            Derive::Absent if !series.patches.is_empty() => store
+                .progress()
+                .warn("the patched header has no DMA_BUF_IOCTL_DERIVE: this is judged as a kernel without it"),
+            Derive::Absent | Derive::Struct { .. } => {}
+        }
         add_overlay(&source.dir, &mut edits, overlay)?;
-        Ok(PatchedTree { source, edits, defines_derive })
+        edits.0.insert(Path::new(OVERLAY).join(FOUND), Some(derive.for_the_importer().into_bytes()));
+        Ok(PatchedTree { source, edits, defines_derive: derive.is_there() })
     }
 }
 

@@ -187,3 +187,34 @@ fn first_line(path: &str) -> String {
     let text = fs::read_to_string(source_tree().join(Path::new(path))).unwrap();
     text.lines().next().unwrap_or_default().to_string()
 }
+
+/// A series that calls the ioctl otherwise than the proposal violates UAPI-1, and is judged in full by its own header.
+fn only_uapi_1_speaks(patch: &str) {
+    let (ran, report) = with_defect(patch, &[]);
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    assert_eq!(report.violated_clauses(), ["UAPI-1"], "{}", ran.stderr);
+    let not_right = report
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.clause != "UAPI-1" && verdict.verdict.exit_code().number() != 0);
+    let not_right: Vec<String> = not_right.map(|verdict| format!("{:?}", verdict.verdict)).collect();
+    assert_eq!(not_right, [""; 0]);
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn another_number_violates_uapi_1_and_nothing_else() {
+    only_uapi_1_speaks("number-7.patch");
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn another_order_of_fields_violates_uapi_1_and_nothing_else() {
+    only_uapi_1_speaks("swapped-fields.patch");
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn wider_fields_and_reserved_ones_violate_uapi_1_and_nothing_else() {
+    only_uapi_1_speaks("wide-fields.patch");
+}

@@ -1,68 +1,16 @@
 //! include/uapi/linux/dma-buf.h.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
+pub use super::derive::{DERIVE, Derive, POISON, derive, derive_request, derive_with, take_derived};
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, ioctl_struct, own};
 
-/// `DMA_BUF_IOCTL_DERIVE` as the proposal gives it: `_IOWR('b', 4, struct dma_buf_derive)`.
-pub const DERIVE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 4, size_of::<Derive>());
 const SYNC: u32 = ioc(IOC_WRITE, b'b', 0, 8);
 const SET_NAME_B: u32 = ioc(IOC_WRITE, b'b', 1, 8);
 const EXPORT_SYNC_FILE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 2, 8);
 const IMPORT_SYNC_FILE: u32 = ioc(IOC_WRITE, b'b', 3, 8);
-
-/// The number that derive calls use. A series may give the ioctl another number than the proposal; then its own header,
-/// as the test importer reports it, decides how it is called, and UAPI-1 alone judges the number.
-static DERIVE_REQUEST: AtomicU32 = AtomicU32::new(DERIVE);
-
-/// Uses the number of the patched tree's header from now on.
-pub fn set_derive_request(request: u32) {
-    DERIVE_REQUEST.store(request, Ordering::Relaxed);
-}
-
-/// The number in use.
-pub fn derive_request() -> u32 {
-    DERIVE_REQUEST.load(Ordering::Relaxed)
-}
-
-/// `struct dma_buf_derive`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Derive {
-    /// Access mode, optionally with `O_CLOEXEC`.
-    pub flags: u32,
-    /// The new descriptor.
-    pub fd: i32,
-}
-
-/// What `fd` holds before the call, so that an untouched field can be told from a written one.
-pub const POISON: i32 = -0x5eed;
-
-/// Derives and returns the new descriptor.
-///
-/// # Errors
-/// The errno of the call.
-pub fn derive(fd: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
-    let mut argument = Derive { flags, fd: POISON };
-    derive_with(fd.as_raw_fd(), &mut argument)?;
-    Ok(own(argument.fd))
-}
-
-/// Derives with the caller's own structure and leaves the result in it.
-///
-/// # Errors
-/// The errno of the call.
-pub fn derive_with(fd: RawFd, argument: &mut Derive) -> Result<i32, Errno> {
-    ioctl_raw(fd, derive_request(), std::ptr::from_mut(argument) as usize)
-}
-
-/// Takes over the number that a derive has left in its structure.
-pub fn take_derived(argument: &Derive) -> OwnedFd {
-    own(argument.fd)
-}
 
 /// Direction of a CPU access or of a fence: `DMA_BUF_SYNC_READ` and `DMA_BUF_SYNC_WRITE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,5 +81,3 @@ pub fn import_sync_file(fd: BorrowedFd<'_>, way: Way, sync_file: BorrowedFd<'_>)
     let mut argument = SyncFileArgument { flags: way.bits(), fd: sync_file.as_raw_fd() };
     ioctl_struct(fd, IMPORT_SYNC_FILE, &mut argument).map(drop)
 }
-
-const _: () = assert!(DERIVE == 0xc008_6204);

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 pub mod compat;
+pub mod derive;
 pub mod dma_buf;
 pub mod dma_heap;
 pub mod drm;

@@ -32,6 +32,9 @@ pub struct Mark {
     pub resent: bool,
 }
 
+/// Parts of one mail.
+const MOST_PARTS: usize = 10_000;
+
 /// A diff begins with one of these at the start of a line. A quoted one does not.
 static DIFF: LazyLock<bytes::Regex> = LazyLock::new(|| {
     let pattern = r"(?m)^(?:diff --git \S|--- \S[^\n]*\n\+\+\+ \S)";
@@ -45,12 +48,22 @@ fn regex(pattern: &str) -> Regex {
 impl Mail {
     /// Reads a mail without the `From ` line that an mbox puts before it.
     pub fn read(raw: &[u8]) -> Mail {
+        let unreadable = |why: String| Mail {
+            subject: String::new(),
+            mark: None,
+            reply: false,
+            diff: None,
+            trouble: Some(format!("it is no mail: {why}")),
+        };
+        // Each part takes many times the memory of the line that begins it.
+        static BOUNDARY: LazyLock<bytes::Regex> =
+            LazyLock::new(|| bytes::Regex::new(r"(?m)^--[^-\s]").expect("a valid pattern"));
+        if BOUNDARY.find_iter(raw).take(MOST_PARTS + 1).count() > MOST_PARTS {
+            return unreadable("it has too many parts".into());
+        }
         let parsed = match mailparse::parse_mail(raw) {
             Ok(parsed) => parsed,
-            Err(error) => {
-                let trouble = Some(format!("it is no mail: {error}"));
-                return Mail { subject: String::new(), mark: None, reply: false, diff: None, trouble };
-            }
+            Err(error) => return unreadable(error.to_string()),
         };
         let subject = parsed.headers.get_first_value("Subject").unwrap_or_default();
         let subject = printable(&subject.split_whitespace().collect::<Vec<_>>().join(" "));

@@ -8,6 +8,7 @@ use harness::mutant::catalogue;
 use harness::mutant::generate;
 use harness::mutant::in_diff::InDiff;
 use harness::patch::{Edits, PatchedTree};
+use harness::store::Store;
 
 use super::mutant::{About, CATALOGUE, Mutant, Place};
 use crate::flags::MutantsArgs;
@@ -19,12 +20,12 @@ use crate::workspace;
 ///
 /// # Errors
 /// What a catalogue or a source can have wrong.
-pub fn all(tree: &Tree, args: &MutantsArgs) -> Result<Vec<Mutant>> {
+pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>> {
     let mut mutants = Vec::new();
     if !args.generated {
         let dir = args.from.clone().unwrap_or_else(|| workspace::mutants().join(CATALOGUE));
         for entry in catalogue::load(&dir, &tree.patched.source.version)? {
-            mutants.push(by_hand(tree, entry)?);
+            mutants.push(by_hand(tree, store, entry)?);
         }
     }
     if !args.catalogue {
@@ -40,7 +41,7 @@ pub fn all(tree: &Tree, args: &MutantsArgs) -> Result<Vec<Mutant>> {
     Ok(mutants)
 }
 
-fn by_hand(tree: &Tree, entry: catalogue::Entry) -> Result<Mutant> {
+fn by_hand(tree: &Tree, store: &Store, entry: catalogue::Entry) -> Result<Mutant> {
     let about = About {
         id: entry.slug,
         made_by: CATALOGUE.into(),
@@ -52,7 +53,7 @@ fn by_hand(tree: &Tree, entry: catalogue::Entry) -> Result<Mutant> {
     };
     let source = tree.patched.source.clone();
     let series = tree.series.clone().with(&entry.path)?;
-    let edits = match PatchedTree::make(source, &series, &workspace::overlay()) {
+    let edits = match PatchedTree::make(source, &series, &workspace::overlay(), store) {
         Ok(patched) => patched.edits,
         Err(error) if error.blame == Blame::Patch => {
             let why = format!("{}: {}", error.headline, error.cause.lines().next().unwrap_or_default());

@@ -14,8 +14,9 @@ use crate::fixture::mapping::RW;
 use crate::fixture::racers::race;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::uapi::derive::{self, Derive, POISON, shape};
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::uapi::{dma_buf, fcntl, ioctl_raw};
+use crate::uapi::{fcntl, ioctl_raw};
 
 crate::case! {
     /// An argument that cannot be read, as a whole or in its second half, is EFAULT, and so is one that can be read but
@@ -24,8 +25,6 @@ crate::case! {
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-/// Where the first of the two pages ends for an argument whose two words are on different pages.
-const SPLIT: usize = PAGE - 4;
 /// How often one thread is refused while another looks.
 const ROUNDS: usize = 100;
 
@@ -34,7 +33,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let books = Books::open(&watch, &primary)?;
-    drop(dma_buf::derive(primary.as_fd(), RDONLY));
+    drop(derive::derive(primary.as_fd(), RDONLY));
     // Else every refusal below would be blamed for what a success leaves behind.
     if !s.check_balanced(&books, "an alias is derived and closed again")? {
         return Ok(());
@@ -51,26 +50,29 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             return Ok(());
         }
     }
+    // Where an argument begins whose two words are on different pages, and which of these the descriptor is written to.
+    let split = PAGE - shape().middle();
+    let target = if shape().fd_is_second() { PAGE } else { 0 };
     // Read-only memory must hold flags that are valid, else EINVAL would come first. The alias as caller: its references
     // are not those of the primary.
-    for (what, offset, second) in [
-        ("an argument whose second word is unreadable", SPLIT, libc::PROT_NONE),
-        ("an argument that is read-only memory", PAGE, libc::PROT_READ),
-        ("an argument whose second word is read-only memory", SPLIT, libc::PROT_READ),
+    for (what, offset, protected) in [
+        ("an argument whose second word is unreadable", split, (PAGE, libc::PROT_NONE)),
+        ("an argument that is read-only memory", PAGE, (PAGE, libc::PROT_READ)),
+        ("an argument whose second word is read-only memory", split, (target, libc::PROT_READ)),
     ] {
         for (source, flags) in [(&primary, RDONLY), (&primary, libc::O_RDWR as u32), (&alias, RDONLY)] {
-            prepare(&area, offset, flags, second)?;
+            prepare(&area, offset, flags, protected)?;
             if !refused(s, &watch, [&primary, source], what, area.address() + offset, flags)? {
                 return Ok(());
             }
-            let kept = (0..4).map(|byte| area.read(offset + byte)).collect::<Vec<_>>();
-            let kept = u32::from_ne_bytes([kept[0], kept[1], kept[2], kept[3]]);
-            if kept != flags {
+            area.protect_part(0, 2 * PAGE, RW).map_err(errno_name).or_broken("mprotect")?;
+            let kept: Vec<u8> = (0..shape().size).map(|byte| area.read(offset + byte)).collect();
+            if shape().decode(&kept).flags != flags {
                 s.check("a refusal leaves the flags alone", false, format_args!("{what}: they changed"));
             }
         }
     }
-    prepare(&area, PAGE, RDONLY, libc::PROT_READ)?;
+    prepare(&area, PAGE, RDONLY, (PAGE, libc::PROT_READ))?;
     never_visible(s, &primary, area.address() + PAGE)
 }
 
@@ -80,7 +82,7 @@ fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
     let number = next_number(primary)?;
     let (seen, done) = (AtomicBool::new(false), AtomicBool::new(false));
     let refused = || {
-        let wrong = (0..ROUNDS).find_map(|_| match ioctl_raw(primary.number(), dma_buf::derive_request(), address) {
+        let wrong = (0..ROUNDS).find_map(|_| match ioctl_raw(primary.number(), shape().request, address) {
             Err(Errno::EFAULT) => None,
             other => Some(other.err().unwrap_or(Errno::EEXIST)),
         });
@@ -103,14 +105,14 @@ fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
     Ok(())
 }
 
-/// Puts flags at `offset` and takes rights from the second page.
-fn prepare(area: &Mapping, offset: usize, flags: u32, second: i32) -> Step {
-    let protect = |prot| area.protect_part(PAGE, PAGE, prot).map_err(errno_name).or_broken("mprotect");
-    protect(RW)?;
-    for (index, byte) in flags.to_ne_bytes().into_iter().enumerate() {
+/// Puts an argument at `offset` and takes rights from one of the two pages.
+fn prepare(area: &Mapping, offset: usize, flags: u32, (page, prot): (usize, i32)) -> Step {
+    let protect = |at, len, prot| area.protect_part(at, len, prot).map_err(errno_name).or_broken("mprotect");
+    protect(0, 2 * PAGE, RW)?;
+    for (index, byte) in shape().encode(Derive { flags, fd: POISON }).into_iter().enumerate() {
         area.write(offset + index, byte);
     }
-    protect(second)
+    protect(page, PAGE, prot)
 }
 
 /// Derives with an argument at `address`; false when something stayed behind, so that going on makes no sense.
@@ -124,8 +126,7 @@ fn refused(
 ) -> Step<bool> {
     let books = Books::open(watch, primary)?;
     let text = format!("derive({}, {what}, {})", source.name, flags_text(flags));
-    let result =
-        s.call(text.clone(), |_| "ok".into(), || ioctl_raw(source.number(), dma_buf::derive_request(), address));
+    let result = s.call(text.clone(), |_| "ok".into(), || ioctl_raw(source.number(), shape().request, address));
     let errno_right = s.fails_with(format!("{text} is EFAULT"), &result, Errno::EFAULT);
     Ok(s.check_balanced(&books, &text)? && errno_right)
 }

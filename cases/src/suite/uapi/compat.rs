@@ -10,7 +10,7 @@ use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::{Derive, POISON, derive_request, take_derived};
+use crate::uapi::derive::{Derive, POISON, shape, take_derived};
 use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
 use crate::uapi::{compat, fcntl};
 
@@ -29,7 +29,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         store(&low, Derive { flags, fd: POISON });
         compat::ioctl(source.number(), request, address)
     };
-    let request = derive_request();
+    let request = shape().request;
 
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {
@@ -55,14 +55,14 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let books = Books::open(&watch, &primary)?;
-    let wider = (request & !0x3fff_0000) | 16 << 16;
+    let wider = (request & !0x3fff_0000) | (2 * shape().size as u32) << 16;
     for (what, source, request, flags, want) in [
         ("O_WRONLY", &primary, request, libc::O_WRONLY as u32, Errno::EINVAL),
         ("mode 3", &primary, request, libc::O_ACCMODE as u32, Errno::EINVAL),
         ("O_LARGEFILE of 32-bit programs", &primary, request, RDONLY | 0o100_000, Errno::EINVAL),
         ("bit 31", &primary, request, RDONLY | 1 << 31, Errno::EINVAL),
         ("O_RDWR from a read-only alias", &alias, request, RDWR, Errno::EACCES),
-        ("a structure of 16 bytes", &primary, wider, RDONLY, Errno::ENOTTY),
+        ("a structure of twice the size", &primary, wider, RDONLY, Errno::ENOTTY),
     ] {
         let result = call(source, request, flags);
         s.fails_with(format!("compat derive: {what}"), &result, want);
@@ -83,13 +83,12 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 fn store(low: &Mapping, argument: Derive) {
-    let bytes = argument.flags.to_ne_bytes().into_iter().chain(argument.fd.to_ne_bytes());
-    for (index, byte) in bytes.enumerate() {
+    for (index, byte) in shape().encode(argument).into_iter().enumerate() {
         low.write(index, byte);
     }
 }
 
 fn load(low: &Mapping) -> Derive {
-    let word = |at: usize| [low.read(at), low.read(at + 1), low.read(at + 2), low.read(at + 3)];
-    Derive { flags: u32::from_ne_bytes(word(0)), fd: i32::from_ne_bytes(word(4)) }
+    let bytes: Vec<u8> = (0..shape().size).map(|index| low.read(index)).collect();
+    shape().decode(&bytes)
 }

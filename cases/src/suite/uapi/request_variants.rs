@@ -5,8 +5,8 @@ use crate::exporter::Exporter;
 use crate::fixture::books::next_number;
 use crate::fixture::fd::RDONLY;
 use crate::steps::{Step, Steps, outcome_name};
-use crate::uapi::dma_buf::{POISON, derive_request};
-use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw};
+use crate::uapi::derive::{Derive, POISON, shape};
+use crate::uapi::{IOC_READ, IOC_WRITE, ioctl_raw};
 
 crate::case! {
     /// The number of DERIVE with any other size or direction is ENOTTY, writes nothing and allocates nothing. The same
@@ -14,34 +14,34 @@ crate::case! {
     "UAPI-9", Contract, Exporter::MAIN, []
 }
 
-const BOTH: u32 = IOC_READ | IOC_WRITE;
 /// Long enough for every size that is tried.
-const AREA: [u32; 64] = {
-    let mut area = [0; 64];
-    area[0] = RDONLY;
-    area[1] = POISON as u32;
-    area
-};
+const AREA: usize = 512;
 
 fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let primary = s.export(exporter, 1)?.primary;
     let next = next_number(&primary)?;
-    let request = derive_request();
-    let number = request as u8;
-    for size in [0, 4, 12, 16, 256] {
-        variant(s, &format!("size {size}"), primary.number(), ioc(BOTH, b'b', number, size));
+    let shape = shape();
+    let size = shape.size as u32;
+    let mut sizes = vec![("no size".to_string(), 0), ("half the size".into(), size / 2)];
+    sizes.extend([4, 8, 248].map(|more| (format!("{more} bytes more"), size + more)));
+    for (what, size) in sizes {
+        variant(s, &what, primary.number(), (shape.request & !(0x3fff << 16)) | size << 16);
     }
-    for (direction, name) in [(0, "_IO"), (IOC_WRITE, "_IOW"), (IOC_READ, "_IOR")] {
-        variant(s, &format!("direction {name}"), primary.number(), ioc(direction, b'b', number, 8));
+    // Each but the one that the request has: in the proposal both ways.
+    let directions = [(0, "_IO"), (IOC_WRITE, "_IOW"), (IOC_READ, "_IOR"), (IOC_WRITE | IOC_READ, "_IOWR")];
+    for (direction, name) in directions.into_iter().filter(|(direction, _)| *direction != shape.request >> 30) {
+        variant(s, &format!("direction {name}"), primary.number(), (shape.request & !(3 << 30)) | direction << 30);
     }
     s.equal("no descriptor number is taken", next_number(&primary)? - next, 0);
     Ok(())
 }
 
 fn variant(s: &mut Steps, what: &str, fd: i32, request: u32) {
-    let mut area = AREA;
-    let result = ioctl_raw(fd, request, std::ptr::from_mut(&mut area) as usize);
+    let mut before = shape().encode(Derive { flags: RDONLY, fd: POISON });
+    before.resize(before.len().max(AREA), 0);
+    let mut area = before.clone();
+    let result = ioctl_raw(fd, request, area.as_mut_ptr() as usize);
     let got = outcome_name(&result);
-    let holds = got == "ENOTTY" && area == AREA;
+    let holds = got == "ENOTTY" && area == before;
     s.check(format!("{what} is ENOTTY and writes nothing"), holds, format_args!("it gave {got}"));
 }
