@@ -164,9 +164,9 @@ impl Expectations {
     fn beyond(&self) -> Option<KernelRange> {
         let (kernel, reference) = (self.kernel?, self.reference?);
         match kernel.cmp(&reference) {
-            std::cmp::Ordering::Less => Some(KernelRange { since: None, until: Some(kernel) }),
+            std::cmp::Ordering::Less => Some(KernelRange { since: None, until: Some(kernel.into()) }),
             std::cmp::Ordering::Equal => None,
-            std::cmp::Ordering::Greater => Some(KernelRange { since: Some(kernel), until: None }),
+            std::cmp::Ordering::Greater => Some(KernelRange { since: Some(kernel.into()), until: None }),
         }
     }
 }

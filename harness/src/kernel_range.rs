@@ -1,8 +1,9 @@
-//! A range of kernel versions, in the words that fragments and snapshots use: `since 6.15`, `until 6.6`,
-//! `since 6.2 until 6.6`.
+//! A range of kernel versions, in the one way that fragments, snapshots and allowed complaints write it: `since 6.15`,
+//! `until 6.6`, `since 6.2 until 6.6`.
 //!
 //! Both ends belong to the range, with all their stable releases: 6.6.99 is within `until 6.6`. In the name of a
-//! directory a hyphen stands for each blank.
+//! directory a hyphen stands for each blank. Only what a stable release may have repaired, such as a complaint, names
+//! stable releases too: `since 6.12.5 until 6.12.40`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,24 +26,66 @@ impl fmt::Display for Release {
     }
 }
 
+/// One end of a range: a release with all its stable releases, or one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bound {
+    release: Release,
+    stable: Option<u32>,
+}
+
+impl Bound {
+    fn of(text: &str) -> Option<Self> {
+        let release = Release::of(text)?;
+        Some(Bound { release, stable: text.split('.').nth(2).and_then(|number| number.parse().ok()) })
+    }
+}
+
+impl From<Release> for Bound {
+    fn from(release: Release) -> Self {
+        Bound { release, stable: None }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.stable {
+            Some(stable) => write!(f, "{}.{stable}", self.release),
+            None => write!(f, "{}", self.release),
+        }
+    }
+}
+
 /// Which kernels something is true for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KernelRange {
     /// First release.
-    pub since: Option<Release>,
+    pub since: Option<Bound>,
     /// Last release.
-    pub until: Option<Release>,
+    pub until: Option<Bound>,
 }
 
 impl KernelRange {
-    /// Whether a kernel is in the range.
+    /// Whether a release is in the range, with some of its stable releases at least.
     pub fn holds(&self, release: Release) -> bool {
-        self.since.is_none_or(|since| since <= release) && self.until.is_none_or(|until| release <= until)
+        self.since.is_none_or(|since| since.release <= release)
+            && self.until.is_none_or(|until| release <= until.release)
+    }
+
+    /// Whether a kernel is in the range: `uname -r`, of which three numbers count. What is no version is in none.
+    pub fn includes(&self, version: &str) -> bool {
+        let Some(release) = Release::of(version) else { return false };
+        let numbers = version.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
+        let kernel = (release, numbers.into_iter().nth(2).unwrap_or(0));
+        self.since.is_none_or(|since| (since.release, since.stable.unwrap_or(0)) <= kernel)
+            && self.until.is_none_or(|until| kernel <= (until.release, until.stable.unwrap_or(u32::MAX)))
     }
 
     /// Whether some kernel is in both ranges.
     pub fn meets(&self, other: &KernelRange) -> bool {
-        let before = |end: Option<Release>, start: Option<Release>| matches!((end, start), (Some(e), Some(s)) if e < s);
+        let last = |bound: Bound| (bound.release, bound.stable.unwrap_or(u32::MAX));
+        let first = |bound: Bound| (bound.release, bound.stable.unwrap_or(0));
+        let before =
+            |end: Option<Bound>, start: Option<Bound>| matches!((end, start), (Some(e), Some(s)) if last(e) < first(s));
         !before(self.until, other.since) && !before(other.until, self.since)
     }
 
@@ -55,27 +98,41 @@ impl KernelRange {
     }
 }
 
+impl KernelRange {
+    /// A range whose ends may be stable releases.
+    ///
+    /// # Errors
+    /// As [`FromStr`].
+    pub fn with_stable(text: &str) -> Result<Self, String> {
+        let bound = |text: &str| {
+            let exact = Bound::of(text).filter(|bound| bound.to_string() == text);
+            exact.ok_or_else(|| explained(text))
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (since, until) = match words[..] {
+            ["since", since] => (Some(bound(since)?), None),
+            ["until", until] => (None, Some(bound(until)?)),
+            ["since", since, "until", until] => (Some(bound(since)?), Some(bound(until)?)),
+            _ => return Err(explained(text)),
+        };
+        let end = |bound: Bound| (bound.release, bound.stable.unwrap_or(u32::MAX));
+        if matches!((since, until), (Some(since), Some(until)) if (since.release, since.stable.unwrap_or(0)) > end(until))
+        {
+            return Err(format!("no kernel is {text:?}"));
+        }
+        Ok(KernelRange { since, until })
+    }
+}
+
 impl FromStr for KernelRange {
     type Err = String;
 
     /// # Errors
     /// A sentence that shows how a range is written.
     fn from_str(text: &str) -> Result<Self, String> {
-        let release = |text: &str| {
-            let exact = Release::of(text).filter(|release| release.to_string() == text);
-            exact.ok_or_else(|| explained(text))
-        };
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let (since, until) = match words[..] {
-            ["since", since] => (Some(release(since)?), None),
-            ["until", until] => (None, Some(release(until)?)),
-            ["since", since, "until", until] => (Some(release(since)?), Some(release(until)?)),
-            _ => return Err(explained(text)),
-        };
-        if matches!((since, until), (Some(since), Some(until)) if since > until) {
-            return Err(format!("no kernel is {text:?}"));
-        }
-        Ok(KernelRange { since, until })
+        let range = KernelRange::with_stable(text)?;
+        let stable = [range.since, range.until].into_iter().flatten().find(|bound| bound.stable.is_some());
+        stable.map_or(Ok(range), |bound| Err(explained(&bound.to_string())))
     }
 }
 
@@ -132,6 +189,29 @@ mod tests {
         }
         assert!("since 6.6 until 6.2".parse::<KernelRange>().unwrap_err().contains("no kernel is"));
         assert!(KernelRange::of_directory("since 6.15").is_err());
+    }
+
+    #[test]
+    fn stable_releases_can_be_told_apart_where_that_is_asked_for() {
+        let range = |text| KernelRange::with_stable(text).unwrap();
+        for (text, inside, outside) in [
+            (
+                "since 6.12.5",
+                &["6.12.5", "6.12.117-amd64", "6.13.0", "7.2"][..],
+                &["6.12.4", "6.12", "6.12-rc3", "6.1.190"][..],
+            ),
+            ("until 6.12.40", &["6.12.40", "6.12.0-rc1", "6.1.190"], &["6.12.41", "6.13", "", "unknown"]),
+            ("since 6.1 until 6.12", &["6.1", "6.1.192", "6.12.5-amd64"], &["6.0.19", "6.13.0", "7.2.13"]),
+        ] {
+            assert!(inside.iter().all(|version| range(text).includes(version)), "{text}");
+            assert!(!outside.iter().any(|version| range(text).includes(version)), "{text}");
+            assert_eq!(range(text).to_string(), text);
+        }
+        assert!(KernelRange::with_stable("since 6.12.5 until 6.12.4").unwrap_err().contains("no kernel is"));
+        assert!(KernelRange::with_stable("since 6.12.5.1").is_err());
+        assert!(
+            range("until 6.12.4").meets(&range("since 6.12")) && !range("until 6.12.4").meets(&range("since 6.12.5"))
+        );
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! The list of complaints that are known and excused: `harness/allowed-complaints.toml`.
 
-use std::cmp::Ordering;
-
 use cases::complaint::Kind;
 use regex::Regex;
 use serde::Deserialize;
 
 use super::Complaint;
 use crate::error::{Blame, Context, Error, Result};
-use crate::series::numbers;
+use crate::kernel_range::KernelRange;
 
 /// The format that is understood.
 const VERSION: u32 = 1;
@@ -26,15 +24,8 @@ struct Entry {
     pattern: Regex,
     kind: Option<Kind>,
     function: Option<String>,
-    kernels: Vec<Bound>,
+    kernels: KernelRange,
     reason: String,
-}
-
-/// A bound on the kernel's version, compared number by number: 6.12 includes 6.12.5 for `=` and `<=`, not for `<`.
-#[derive(Clone, Debug)]
-struct Bound {
-    holds: fn(Ordering) -> bool,
-    version: Vec<u32>,
 }
 
 #[derive(Deserialize)]
@@ -67,7 +58,7 @@ impl AllowList {
     ///
     /// # Errors
     /// [`Blame::Internal`] for what is no such list: another version, an unknown field or kind, an invalid pattern or
-    /// bound, an entry without a reason.
+    /// range, an entry without a reason.
     pub fn parse(text: &str) -> Result<Self> {
         let file: File = toml::from_str(text).context(Blame::Internal, || format!("{FILE} makes no sense"))?;
         if file.version != VERSION {
@@ -89,39 +80,10 @@ impl AllowList {
 
 impl Entry {
     fn covers(&self, complaint: &Complaint, kernel: &str) -> bool {
-        let kernel = numbers(kernel);
-        !kernel.is_empty()
-            && self.pattern.is_match(&complaint.headline)
+        self.pattern.is_match(&complaint.headline)
             && self.kind.is_none_or(|kind| kind == complaint.kind)
             && self.function.as_ref().is_none_or(|function| complaint.function.as_ref() == Some(function))
-            && self.kernels.iter().all(|bound| bound.includes(&kernel))
-    }
-}
-
-impl Bound {
-    fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        // The longer operators first: `>` begins `>=` as well.
-        let (holds, version): (fn(Ordering) -> bool, &str) = if let Some(version) = text.strip_prefix(">=") {
-            (Ordering::is_ge, version)
-        } else if let Some(version) = text.strip_prefix("<=") {
-            (Ordering::is_le, version)
-        } else if let Some(version) = text.strip_prefix('>') {
-            (Ordering::is_gt, version)
-        } else if let Some(version) = text.strip_prefix('<') {
-            (Ordering::is_lt, version)
-        } else {
-            (Ordering::is_eq, text.strip_prefix('=')?)
-        };
-        let parts: Option<Vec<u32>> = version.trim().split('.').map(|part| part.parse().ok()).collect();
-        Some(Bound { holds, version: parts? })
-    }
-
-    /// Compares as many numbers as the bound has.
-    fn includes(&self, kernel: &[u32]) -> bool {
-        let mut kernel = kernel.to_vec();
-        kernel.resize(self.version.len(), 0);
-        (self.holds)(kernel.cmp(&self.version))
+            && self.kernels.includes(kernel)
     }
 }
 
@@ -134,11 +96,7 @@ fn entry(row: Row) -> Result<Entry> {
     if pattern.is_match("") {
         return Err(wrong("fits every headline".into()));
     }
-    let bounds = row.kernels.split(',').map(|text| {
-        Bound::parse(text)
-            .ok_or_else(|| wrong(format!("has no bound on kernels in \"{text}\"; write for instance >=6.1")))
-    });
-    let kernels = bounds.collect::<Result<_>>()?;
+    let kernels = KernelRange::with_stable(&row.kernels).map_err(|why| wrong(format!("is for no kernels: {why}")))?;
     Ok(Entry { pattern, kind: row.kind, function: row.function, kernels, reason: row.reason })
 }
 
@@ -152,7 +110,7 @@ mod tests {
         pattern = "^refcount_t: underflow"
         kind = "refcount"
         function = "known_put"
-        kernels = ">=6.1, <6.13"
+        kernels = "since 6.1 until 6.12"
         reason = "fixed in 6.13"
     "#;
 
@@ -184,7 +142,9 @@ mod tests {
         assert_eq!(allowed(LIST, &complaint("refcount_t: saturated; leaking memory."), "6.12.0"), None);
         assert_eq!(allowed(&LIST.replace("known_put", "other_put"), &underflow, "6.12.0"), None);
         assert_eq!(allowed(&LIST.replace("\"refcount\"", "\"kasan\""), &underflow, "6.12.0"), None);
-        assert!(allowed(&LIST.replace(">=6.1, <6.13", "=6.12"), &underflow, "6.12.5").is_some());
+        assert!(
+            allowed(&LIST.replace("since 6.1 until 6.12", "since 6.12.5 until 6.12"), &underflow, "6.12.5").is_some()
+        );
     }
 
     #[test]
@@ -195,9 +155,9 @@ mod tests {
             ("\"refcount\"", "\"refcounts\"", "refcounts"),
             ("^refcount_t: underflow", "(unclosed", "regular expression"),
             ("^refcount_t: underflow", ".*", "fits every headline"),
-            (">=6.1, <6.13", "6.1", "no bound"),
-            (">=6.1, <6.13", "", "no bound"),
-            (">=6.1, <6.13", ">=six", "no bound"),
+            ("since 6.1 until 6.12", ">=6.1", "write since"),
+            ("since 6.1 until 6.12", "", "write since"),
+            ("since 6.1 until 6.12", "since six", "write since"),
             ("fixed in 6.13", " ", "no reason"),
             ("reason = \"fixed in 6.13\"", "", "reason"),
         ] {
