@@ -101,7 +101,7 @@ impl Lab<'_> {
             },
             seconds: seconds(start.elapsed()),
             guests: guests.len(),
-            cases: judged.verdicts.iter().filter(|verdict| was_run(verdict)).map(word).collect(),
+            cases: judged.verdicts.iter().filter(was_run).map(word).collect(),
         })
     }
 }

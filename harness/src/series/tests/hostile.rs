@@ -105,7 +105,7 @@ fn what_no_patch_can_be_is_refused() {
     let html = mail("[PATCH] x", "Content-Type: text/html\n", &format!("<pre>{}</pre>", diff(1)));
     let damaged =
         mail("[PATCH] x", "Content-Transfer-Encoding: base64\n", "ZGlmZiAtLWdpdCBhL2RyaXZlcnMvYS5jIGIvZHJpdmVycy9hLm");
-    let nul = mail("[PATCH] x", "", &diff(1).replace("new 1", "new\01"));
+    let nul = mail("[PATCH] x", "", &diff(1).replace("new 1", "new\x001"));
     let cut = patch("[PATCH] x", 1);
     let cut = &cut[..cut.find("+new").unwrap()];
     let files = mail(
