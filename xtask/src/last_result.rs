@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cases::case::Case;
 use cases::protocol::CaseKey;
@@ -34,7 +34,7 @@ impl LastResults {
             .collect();
         runs.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
         let mut newest = BTreeMap::new();
-        for (_, dir) in runs {
+        for dir in runs.into_iter().flat_map(|(_, dir)| cells(dir)) {
             let text = fs::read_to_string(dir.join("report.json")).unwrap_or_default();
             let Ok(report) = serde_json::from_str::<RunReport>(&text) else { continue };
             if report.schema != SCHEMA {
@@ -70,6 +70,16 @@ impl LastResults {
         };
         places.into_iter().map(line).collect()
     }
+}
+
+/// A run, and the cells of a matrix, the last one first.
+fn cells(run: PathBuf) -> Vec<PathBuf> {
+    let entries = fs::read_dir(&run).into_iter().flatten().flatten();
+    let mut cells: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    cells.sort();
+    cells.push(run);
+    cells.reverse();
+    cells
 }
 
 fn in_words(verdict: &Verdict) -> String {
@@ -121,6 +131,8 @@ mod tests {
         report(dir.path(), 9, "derive", &[(heap, r#"{"verdict":"pass"}"#), (udmabuf, r#"{"verdict":"pass"}"#)]);
         report(dir.path(), 10, "mine", &[(heap, failed)]);
         fs::create_dir(dir.path().join("run-11")).unwrap();
+        fs::create_dir(dir.path().join("run-12")).unwrap();
+        fs::rename(dir.path().join("run-10"), dir.path().join("run-12/7.2-mine-fast")).unwrap();
         let case = cases::suite::by_id("rights/derive_table").unwrap();
         let lines = LastResults::below(dir.path()).of(case);
         assert_eq!(

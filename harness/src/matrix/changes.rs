@@ -131,6 +131,8 @@ fn changes(before: &RunReport, after: &RunReport) -> Vec<(CaseKey, Change)> {
     let order: Vec<CaseKey> = cases::suite::keys().collect();
     let mut all: Vec<CaseKey> = all.into_iter().collect();
     all.sort_by_key(|key| order.iter().position(|known| known == key).unwrap_or(order.len()));
+    // What is about other kernels altogether is no matter of the series.
+    all.retain(|key| !(before.elsewhere.contains(key) && after.elsewhere.contains(key)));
     all.into_iter().map(|key| (key.clone(), change(Side::of(before, &key), Side::of(after, &key)))).collect()
 }
 

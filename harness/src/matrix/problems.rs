@@ -88,7 +88,18 @@ pub fn of(matrix: &Matrix) -> Vec<Problem> {
         }
     }
     problems.sort_by_key(|problem| problem.level);
-    problems
+    // Cases of one defect of a kernel are one problem; nobody has to run each of them again.
+    let mut folded: Vec<Problem> = Vec::new();
+    for problem in problems {
+        let same = |known: &&mut Problem| {
+            known.level == Level::Notice && known.why == problem.why && known.cells == problem.cells
+        };
+        match (folded.iter_mut().find(same), &problem.key) {
+            (Some(known), Some(key)) => known.title += &format!(", {key}"),
+            _ => folded.push(problem),
+        }
+    }
+    folded
 }
 
 fn level(verdict: &Verdict) -> Level {
@@ -136,7 +147,7 @@ mod tests {
         let unrun = || Verdict::NotRun { why: "interrupted".into() };
         let known = Verdict::KnownDefect { reason: "x".into(), reasons: vec!["y".into()] };
         let matrix = Matrix::new(vec![
-            ran("6.1", "derive", vec![Verdict::Pass, known, violated()]),
+            ran("6.1", "derive", vec![Verdict::Pass, known.clone(), violated(), known]),
             ran("7.2", "derive", vec![Verdict::Unreviewed, Verdict::Pass, violated(), unrun(), unrun()]),
             failed("7.3", "derive", ExitCode::Patch),
         ]);
@@ -149,7 +160,7 @@ mod tests {
                 (Level::Error, "cases that were not run in 7.2-derive-sanitized", 1),
                 (Level::Error, "no report of 7.3-derive-sanitized", 1),
                 (Level::Warning, "NEW R-1  rights/case_0@udmabuf", 1),
-                (Level::Notice, "KNOWN R-2  rights/case_1@udmabuf", 1),
+                (Level::Notice, "KNOWN R-2  rights/case_1@udmabuf, rights/case_3@udmabuf", 1),
             ]
         );
         assert_eq!(problems[0].why, "a right is gained; and another");

@@ -93,6 +93,27 @@ impl Table {
         Table { rows, tallies }
     }
 
+    /// The rows as they are shown: neighbours in the contract with the same words are one, `I-1 .. I-7`, unless somebody has to
+    /// look at them.
+    pub fn folded(&self) -> Vec<(String, &[Word])> {
+        let area = |clause: &str| clause.split('-').next().unwrap_or_default().to_string();
+        let place = |clause: &str| CLAUSES.iter().position(|known| known.id == clause);
+        let next =
+            |last: &str, clause: &str| area(last) == area(clause) && place(last).map(|at| at + 1) == place(clause);
+        let plain = |words: &[Word]| !words.iter().any(|word| matches!(word, Word::Judged { bad: true, .. }));
+        let mut folded: Vec<(String, &[Word], &str, &str)> = Vec::new();
+        for (clause, words) in &self.rows {
+            match folded.last_mut() {
+                Some((name, same, first, last)) if next(last, clause) && same == words && plain(words) => {
+                    *name = format!("{first} .. {clause}");
+                    *last = clause;
+                }
+                _ => folded.push((clause.to_string(), words, clause, clause)),
+            }
+        }
+        folded.into_iter().map(|(name, words, ..)| (name, words)).collect()
+    }
+
     /// What the words mean that the table has, each once, harmless ones first.
     pub fn legend(&self) -> Vec<(String, &'static str)> {
         let mut words: Vec<Word> = self.rows.iter().flat_map(|(_, words)| words.iter().copied()).collect();
@@ -198,6 +219,25 @@ mod tests {
         assert_eq!(word_of(vec![skipped("derive"), skipped("derive")]), "-");
         assert_eq!(word_of(vec![skipped("derive"), skipped("vgem")]), "skip");
         assert_eq!(word_of(vec![]), "");
+    }
+
+    #[test]
+    fn neighbours_that_are_alike_are_one_row_unless_somebody_has_to_look() {
+        let judged = |word, bad| vec![Word::Judged { word, partly: false, bad }];
+        let rows = [
+            ("R-1", judged("ok", false)),
+            ("R-2", judged("ok", false)),
+            ("R-3", judged("ok", false)),
+            ("R-4", judged("FAIL", true)),
+            ("R-5", judged("FAIL", true)),
+            ("R-6", judged("ok", false)),
+            ("R-8", judged("ok", false)),
+            ("R-10", judged("ok", false)),
+            ("I-1", judged("ok", false)),
+        ];
+        let table = Table { rows: rows.to_vec(), tallies: vec![None] };
+        let names: Vec<String> = table.folded().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["R-1 .. R-3", "R-4", "R-5", "R-6", "R-8", "R-10", "I-1"]);
     }
 
     #[test]

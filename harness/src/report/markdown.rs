@@ -46,12 +46,12 @@ fn table(out: &mut String, matrix: &Matrix) {
         (None, _) => "**unrun**".into(),
     };
     line(std::iter::once("exit code".to_string()).chain(matrix.cells.iter().map(exit)).collect());
-    for (clause, words) in &table.rows {
+    for (clauses, words) in table.folded() {
         let word = |word: &Word| match word {
             Word::Judged { bad: true, .. } | Word::Unknown => format!("**{}**", word.text()),
             word => word.text(),
         };
-        line(std::iter::once(clause.to_string()).chain(words.iter().map(word)).collect());
+        line(std::iter::once(clauses).chain(words.iter().map(word)).collect());
     }
     let _ = writeln!(out);
     let legend: Vec<String> =

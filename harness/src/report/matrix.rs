@@ -56,7 +56,7 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
             // Padded before it is coloured: escape sequences have no width.
             paint(style, &format!("{text:<width$}"))
         });
-        let _ = writeln!(out, "{}", format!("{head:<10}  {}", cells.collect::<Vec<_>>().join("  ")).trim_end());
+        let _ = writeln!(out, "{}", format!("{head:<16}  {}", cells.collect::<Vec<_>>().join("  ")).trim_end());
     };
     let plain =
         |texts: Vec<String>| texts.into_iter().map(|text| (text, (|_, text| text.to_string()) as Paint)).collect();
@@ -65,8 +65,8 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
     }
     line("exit", matrix.cells.iter().map(exit).collect());
     line("", vec![]);
-    for (clause, words) in &table.rows {
-        line(clause, words.iter().map(|word| (word.text(), paint(*word))).collect());
+    for (clauses, words) in table.folded() {
+        line(&clauses, words.iter().map(|word| (word.text(), paint(*word))).collect());
     }
     line("", vec![]);
     for (what, count) in [
