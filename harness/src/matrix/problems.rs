@@ -6,6 +6,9 @@ use super::{Matrix, Outcome};
 use crate::exit_code::ExitCode;
 use crate::verdict::Verdict;
 
+/// Reasons of one verdict that are told; its report has all of them.
+const REASONS: usize = 4;
+
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -119,6 +122,9 @@ fn why(verdict: &Verdict) -> Option<String> {
         Verdict::HazardGone => "the documented limit is gone; is it closed on purpose?".into(),
         Verdict::UnexpectedSkip { need, why } => {
             format!("skipped for want of {need}, which this kernel should have: {why}")
+        }
+        Verdict::Failed { reasons } if reasons.len() > REASONS => {
+            format!("{}; and {} more", reasons[..REASONS].join("; "), reasons.len() - REASONS)
         }
         Verdict::Failed { reasons } => reasons.join("; "),
         Verdict::Differs { diff } => {
