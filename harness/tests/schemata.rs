@@ -24,10 +24,22 @@ static int calls;
 /*
  * A comment with a brace {
  */
+#ifdef NEVER
+static int twice(void)
+{
+	return 1;
+}
+#else
+static int twice(void)
+{
+	return 2;
+}
+#endif
+
 static inline int add(int a, int b)
 {
 	/* Not 'f}' */
-	return a + b;
+	return a + b + 2 - twice();
 }
 
 static int fact(int n)
@@ -105,7 +117,7 @@ const MUTANTS: [&[(&str, &str)]; 10] = [
         ("static int calls;", "static int calls;\nstatic int get(int a);"),
         ("calls += ++own;", "calls += ++own + get(1);"),
     ],
-    &[("return a + b;", "return a - b;")],
+    &[("return a + b", "return a - b")],
     &[("n < 2", "n < 3"), ("return a * 2", "return a * 3")],
     &[("calls += ++own;", "calls -= ++own;")],
     &[("\t.put = put,\n", "")],
@@ -182,6 +194,7 @@ fn what_cannot_stand_beside_the_original_is_refused() {
     assert!(refused("\tint (*get)(int);\n", "\tint (*get)(int);\n\tint more;\n").contains("struct ops"));
     assert!(refused("static int calls;", "static long calls;").contains("static int calls"));
     assert!(refused("return printf(", "return 1 + printf(").contains("sum"));
+    assert!(refused("return 2;", "return 3;").contains("static int twice"));
     let constant = "static const struct ops the_ops = {\n\t.get = get,\n\t.put = put,\n};\n";
     let table = format!("{ORIGINAL}\nstatic const struct ops *table[] = {{ &the_ops }};\n");
     assert!(table.contains(constant));

@@ -1,6 +1,6 @@
 //! What a mutant changes in a file, in pieces that can stand beside the original.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::c_file::{Item, Kind, items};
 use super::masked::{identifiers, masked, uncommented};
@@ -35,14 +35,17 @@ impl Change {
     pub fn between(original: &str, mutant: &str) -> Result<Change, String> {
         let (old, new) = (items(original), items(mutant));
         let mut change = Change::default();
-        let known = named(&old);
-        let twin = |item: &Item| known.get(item.name()?).copied();
-        let mut plain: Vec<String> =
-            old.iter().filter(|item| item.name().is_none()).map(|i| code(i, original)).collect();
+        let twice = twice(&old);
+        // What has its name twice, as behind `#ifdef` and `#else`, is compared as a whole and never changed.
+        let name = |item: &Item| item.name().filter(|name| !twice.contains(name)).map(str::to_string);
+        let known: BTreeMap<String, &Item> = old.iter().filter_map(|item| Some((name(item)?, item))).collect();
+        let plain = old.iter().filter(|item| name(item).is_none());
+        let mut plain: Vec<String> = plain.map(|item| code(item, original)).collect();
         let mut waiting: Vec<Piece> = Vec::new();
         for item in &new {
             let piece = |name: &str| Piece { name: name.into(), text: item.text(mutant).into(), line: item.line };
-            match (item.name(), twin(item)) {
+            let (name, twin) = (name(item), name(item).and_then(|name| known.get(&name).copied()));
+            match (name.as_deref(), twin) {
                 (Some(name), Some(before)) if fits(before, item) => {
                     change.added.extend(waiting.drain(..).map(|piece| (Some(name.to_string()), piece)));
                     if before.text(original) != item.text(mutant) {
@@ -75,7 +78,7 @@ impl Change {
             return Err(format!("it changes `{}`", first_line(gone)));
         }
         for name in change.changed.keys() {
-            if let Kind::Object(_) = known[name.as_str()].kind {
+            if let Kind::Object(_) = known[name].kind {
                 may_be_chosen(name, &old, original)?;
             }
         }
@@ -94,17 +97,10 @@ impl Change {
     }
 }
 
-/// The named pieces of a file. A name that is there twice, as behind `#ifdef` and `#else`, names nothing.
-fn named(items: &[Item]) -> BTreeMap<&str, &Item> {
-    let mut known = BTreeMap::new();
-    let mut twice = Vec::new();
-    for (name, item) in items.iter().filter_map(|item| Some((item.name()?, item))) {
-        if known.insert(name, item).is_some() {
-            twice.push(name);
-        }
-    }
-    known.retain(|name, _| !twice.contains(name));
-    known
+/// The names that a file has more than once.
+fn twice(items: &[Item]) -> BTreeSet<&str> {
+    let mut seen = BTreeSet::new();
+    items.iter().filter_map(Item::name).filter(|name| !seen.insert(*name)).collect()
 }
 
 fn fits(before: &Item, after: &Item) -> bool {

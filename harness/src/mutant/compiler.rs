@@ -9,7 +9,7 @@ use super::schemata::of_version;
 /// What a compiler that met errors said about mutants, by their numbers: the first error of each. Errors that belong to no
 /// mutant come with the number 0.
 pub fn errors(output: &str) -> BTreeMap<usize, String> {
-    let place = Regex::new(r"In function '([^']+)':").expect("a valid pattern");
+    let place = Regex::new("In function ['\u{2018}]([^'\u{2019}]+)['\u{2019}]:").expect("a valid pattern");
     let named = Regex::new(r"\b(\w+__m\d+)\b").expect("a valid pattern");
     let number = |name: &str| of_version(name).map(|(_, number)| number);
     let mut inside: Option<usize> = None;
@@ -36,7 +36,7 @@ mod tests {
         let output = "\
   CC      drivers/dma-buf/dma-buf.o
 In file included from a.h:1:
-drivers/dma-buf/dma-buf.c: In function 'dma_buf_derive__m12':
+drivers/dma-buf/dma-buf.c: In function ‘dma_buf_derive__m12’:
 drivers/dma-buf/dma-buf.c:600:2: error: duplicate case value
   600 |  case O_RDWR:
 drivers/dma-buf/dma-buf.c:601:2: error: another

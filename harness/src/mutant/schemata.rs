@@ -60,17 +60,12 @@ pub fn of_version(version: &str) -> Option<(&str, usize)> {
 
 /// Weaves mutants, each with its number, into a file.
 pub fn weave(original: &str, mutants: &[(usize, Change)]) -> String {
-    let mut out = String::new();
-    let mut declared = false;
+    // At the top, where no condition can hide it.
+    let mut out = format!("extern int {CHOSEN};\n#line 1\n");
+    let mut included = false;
     let items = items(original);
     for item in &items {
         let text = item.text(original);
-        let named = matches!(item.kind, Kind::Function(_) | Kind::Object(_) | Kind::Opaque);
-        if named && !declared {
-            declared = true;
-            includes(&mut out, mutants);
-            let _ = writeln!(out, "extern int {CHOSEN};\n#line {}", item.line);
-        }
         let mut moved = false;
         for (number, change) in mutants {
             let own = change.added.iter().filter(|(before, _)| before.as_deref() == item.name() && before.is_some());
@@ -88,6 +83,11 @@ pub fn weave(original: &str, mutants: &[(usize, Change)]) -> String {
                 let _ = writeln!(out, "#line {}", item.line);
             }
             out.push_str(text);
+            if !included && item.kind == Kind::Directive && text.starts_with("#include") {
+                included = true;
+                includes(&mut out, mutants);
+                let _ = writeln!(out, "#line {}", item.line + 1);
+            }
             continue;
         }
         let numbers: Vec<usize> = versions.iter().map(|(number, ..)| *number).collect();

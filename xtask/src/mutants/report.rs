@@ -57,7 +57,8 @@ impl Report {
     /// How the command ends.
     pub fn exit_code(&self) -> u8 {
         let any = |wanted: fn(&Outcome) -> bool| self.mutants.iter().any(|found| wanted(&found.outcome));
-        if any(is_missed) {
+        // One of the catalogue that cannot be built tests nothing, and somebody has to mend it.
+        if self.mutants.iter().any(|found| is_missed(&found.outcome) || is_broken(found)) {
             code::MISSED
         } else if any(|outcome| matches!(outcome, Outcome::Lost { .. })) {
             code::LOST
@@ -72,8 +73,7 @@ impl Report {
         let Setting { version, series, flavour, accel, .. } = &self.setting;
         let _ = writeln!(out, "mutants of Linux {version} with series {series}, {flavour} kernel, {accel}\n");
         let shown = |found: &&Found| {
-            let by_hand = found.about.by_hand() && matches!(found.outcome, Outcome::Unviable { .. });
-            is_missed(&found.outcome) || matches!(found.outcome, Outcome::Lost { .. }) || by_hand
+            is_missed(&found.outcome) || matches!(found.outcome, Outcome::Lost { .. }) || is_broken(found)
         };
         for found in self.mutants.iter().filter(shown) {
             let _ = writeln!(out, "{:<9} {}  {}", found.outcome.word(), found.about.id, found.about.place());
@@ -97,6 +97,10 @@ impl Report {
         let _ = writeln!(out, "result: {}", counts.join(", "));
         out
     }
+}
+
+fn is_broken(found: &Found) -> bool {
+    found.about.by_hand() && matches!(found.outcome, Outcome::Unviable { .. })
 }
 
 /// Missed, or caught by a clause that is not the one that should speak: then that one is blind.
@@ -206,6 +210,7 @@ mod tests {
         assert_eq!(code(vec![caught(true), Outcome::Equivalent { reason: "r".into() }]), code::CAUGHT);
         assert_eq!(code(vec![caught(true), lost()]), code::LOST);
         assert_eq!(code(vec![lost(), Outcome::Survived]), code::MISSED);
+        assert_eq!(code(vec![caught(true), Outcome::Unviable { why: "w".into() }]), code::MISSED);
         assert_eq!(code(vec![caught(false)]), code::MISSED, "the clause that should have spoken was silent");
     }
 
