@@ -142,29 +142,42 @@ pub struct Applied {
 /// # Errors
 /// As [`PatchedTree::make`].
 pub fn apply(source: &Path, series: &Series, kin: &Kin) -> Result<Applied> {
-    if series.patches.is_empty() {
-        return Ok(Applied::default());
+    match on(source, &Edits::default(), series)? {
+        Ok(edits) => Ok(Applied { edits, merged: Vec::new() }),
+        Err(Rejected::There(error)) => Err(error),
+        Err(Rejected::Elsewhere(error)) => three_way::apply(source, series, kin)?.map_err(|why| {
+            let cause = format!("{}\n{why}", error.cause);
+            Error { cause: cause.trim().to_string(), ..error }
+        }),
     }
-    let mut scratch = Scratch::new(source)?;
+}
+
+/// Applies a series, as it is, to a source that is edited already, and gives back what changed beyond that.
+///
+/// # Errors
+/// As [`PatchedTree::make`].
+pub fn apply_on(source: &Path, base: &Edits, series: &Series) -> Result<Edits> {
+    on(source, base, series)?.map_err(|rejected| match rejected {
+        Rejected::There(error) | Rejected::Elsewhere(error) => error,
+    })
+}
+
+fn on(source: &Path, base: &Edits, series: &Series) -> Result<std::result::Result<Edits, Rejected>> {
+    if series.patches.is_empty() {
+        return Ok(Ok(Edits::default()));
+    }
+    let mut scratch = Scratch::new(source, base)?;
     for patch in &series.patches {
         scratch.bring(patch)?;
         let output = scratch.git().args(["apply", "--whitespace=nowarn"]).path(&scratch.patch()).run()?;
         if let Some(error) = full_disk(&output.text, "applying patches in", &scratch.tree()) {
             return Err(error);
         }
-        if output.status.success() {
-            continue;
+        if !output.status.success() {
+            return Ok(Err(rejected::report(&scratch, patch)?));
         }
-        let error = match rejected::report(&scratch, patch)? {
-            Rejected::There(error) => return Err(error),
-            Rejected::Elsewhere(error) => error,
-        };
-        return three_way::apply(source, series, kin)?.map_err(|why| {
-            let cause = format!("{}\n{why}", error.cause);
-            Error { cause: cause.trim().to_string(), ..error }
-        });
     }
-    Ok(Applied { edits: scratch.edits()?, merged: Vec::new() })
+    Ok(Ok(scratch.edits()?))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let pipeline = Pipeline::open(quiet)?;
     let tree = pipeline.tree(&args.kernel)?;
     let task = pipeline.progress.task("making mutants", None);
-    let mutants = set::all(&tree, &pipeline.store, args)?;
+    let mutants = set::all(&tree, args)?;
     task.done(format!("{} mutants", mutants.len()));
     let chosen = set::chosen(&mutants, &tree.patched, args)?;
     if args.list {
