@@ -1,26 +1,23 @@
 //! What the page shows, as data: every decision about it is made here, the template only lays it out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use cases::clause;
 use cases::protocol::CaseKey;
 use cases::suite;
 use serde::Serialize;
 
-use crate::complaint::{Complaint, Moment, is_noise};
+use super::details::{Details, Entry, Group, group};
+use super::series::{Changes, series_changes};
 use crate::exit_code::ExitCode;
-use crate::matrix::changes::{self, Change, Comparison, Counts};
 use crate::matrix::problems::{self, Level};
 use crate::matrix::table::{Table, Word};
 use crate::matrix::{Cell, Matrix, Outcome, short};
 use crate::run_report::{RunReport, Tally};
-use crate::transcript::{Step, step_text};
 use crate::verdict::{CaseVerdict, Verdict};
 
 /// Rows in the table of times.
 const SLOWEST: usize = 12;
-/// Lines of a complaint.
-const SPLAT: usize = 60;
 
 /// The part that is markup.
 #[derive(Serialize)]
@@ -44,7 +41,7 @@ pub struct Page {
 /// How something is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Tone {
+pub(super) enum Tone {
     Faint,
     Good,
     Note,
@@ -60,32 +57,6 @@ struct Problem {
     why: String,
     cells: String,
     again: String,
-}
-
-/// What one series changes.
-#[derive(Serialize)]
-struct Changes {
-    series: String,
-    counts: Vec<ChangeCounts>,
-    altered: Vec<Altered>,
-    not_judged: Vec<Altered>,
-    /// Kernels with nothing to compare, and why.
-    missing: Vec<(String, String)>,
-}
-
-#[derive(Serialize)]
-struct ChangeCounts {
-    kernel: String,
-    counts: Counts,
-}
-
-#[derive(Serialize)]
-struct Altered {
-    key: String,
-    #[serde(rename = "where")]
-    place: String,
-    how: String,
-    lines: Vec<(Tone, String)>,
 }
 
 #[derive(Serialize)]
@@ -139,60 +110,6 @@ struct Time {
     #[serde(rename = "where")]
     place: String,
     ms: u64,
-}
-
-/// The part that the script shows when it is asked for.
-#[derive(Default, Serialize)]
-pub struct Details {
-    /// Transcripts, each once.
-    texts: Vec<String>,
-    cases: Vec<Entry>,
-    #[serde(skip)]
-    known: BTreeMap<String, usize>,
-}
-
-impl Details {
-    /// The index of a text.
-    fn text(&mut self, text: String) -> usize {
-        let next = self.texts.len();
-        *self.known.entry(text).or_insert_with_key(|text| {
-            self.texts.push(text.clone());
-            next
-        })
-    }
-}
-
-#[derive(Serialize)]
-struct Entry {
-    claim: String,
-    judgement: String,
-    groups: Vec<Group>,
-}
-
-/// Runs in which a case came out in the same way.
-#[derive(Clone, PartialEq, Serialize)]
-struct Group {
-    #[serde(rename = "where")]
-    place: String,
-    word: &'static str,
-    tone: Tone,
-    reasons: Vec<String>,
-    diff: String,
-    /// Index into the texts; nothing where the case wrote none.
-    text: Option<usize>,
-    /// Lines of the transcript during which the kernel complained.
-    steps: Vec<String>,
-    splats: Vec<Splat>,
-    tasks: Vec<String>,
-    again: String,
-}
-
-#[derive(Clone, PartialEq, Serialize)]
-struct Splat {
-    headline: String,
-    moment: String,
-    log: String,
-    starts: Vec<String>,
 }
 
 impl Page {
@@ -329,7 +246,7 @@ fn code_tone(code: ExitCode) -> Tone {
     }
 }
 
-fn tone(verdict: &Verdict) -> Tone {
+pub(super) fn tone(verdict: &Verdict) -> Tone {
     match verdict {
         Verdict::Pass | Verdict::ExpectedHazard { .. } => Tone::Good,
         Verdict::Skipped { .. } => Tone::Faint,
@@ -423,48 +340,6 @@ fn clauses(table: &Table) -> Vec<ClauseRow> {
     table.rows.iter().map(row).collect()
 }
 
-fn series_changes(matrix: &Matrix) -> Vec<Changes> {
-    let all = changes::of(matrix);
-    let mut series: Vec<&str> = Vec::new();
-    for comparison in &all {
-        if !series.contains(&comparison.series.as_str()) {
-            series.push(&comparison.series);
-        }
-    }
-    let of = |name: &&str| {
-        let of: Vec<Comparison> = all.iter().filter(|one| one.series == *name).cloned().collect();
-        let compared = of.iter().filter(|one| one.changes.is_ok());
-        Changes {
-            series: short(name).to_string(),
-            counts: compared.map(|one| ChangeCounts { kernel: one.kernel.clone(), counts: one.counts() }).collect(),
-            altered: changes::altered(&of).into_iter().map(altered).collect(),
-            not_judged: changes::not_judged(&of).into_iter().map(altered).collect(),
-            missing: of
-                .iter()
-                .filter_map(|one| Some((one.kernel.clone(), one.changes.as_ref().err()?.clone())))
-                .collect(),
-        }
-    };
-    series.iter().map(of).collect()
-}
-
-fn altered((key, change, places): (&CaseKey, &Change, Vec<&Comparison>)) -> Altered {
-    let kernels: Vec<&str> = places.iter().map(|place| place.kernel.as_str()).collect();
-    let (how, diff) = match change {
-        Change::Altered { before, after, diff } if before == after => (format!("{before} on both"), diff.as_str()),
-        Change::Altered { before, after, diff } => (format!("{before}, now {after}"), diff.as_str()),
-        Change::NotJudged { why } => (why.clone(), ""),
-        Change::New { .. } | Change::Same | Change::Gone => (String::new(), ""),
-    };
-    let tone = |line: &str| match line.as_bytes().first() {
-        Some(b'-') => Tone::Bad,
-        Some(b'+') => Tone::Good,
-        _ => Tone::Faint,
-    };
-    let lines = diff.lines().map(|line| (tone(line), line.to_string())).collect();
-    Altered { key: key.0.clone(), place: kernels.join(", "), how, lines }
-}
-
 fn hazards(matrix: &Matrix, runs: &[Run]) -> Vec<Hazard> {
     let columns = |id: &str, which: fn(&Verdict) -> bool| -> Vec<usize> {
         let has = |cell: &Cell| {
@@ -495,71 +370,6 @@ fn places(columns: &[usize], runs: &[Run]) -> String {
         return "all runs".into();
     }
     columns.iter().map(|index| runs[*index].id.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
-    let mut reasons: Vec<String> = verdict.verdict.sightings().into_iter().collect();
-    let mut diff = String::new();
-    match verdict.verdict.detailed() {
-        Verdict::Failed { reasons: violated } => reasons.extend(violated.iter().cloned()),
-        Verdict::Differs { diff: text } => diff = text.clone(),
-        Verdict::ExpectedHazard { reason } => reasons.push(reason.clone()),
-        Verdict::Skipped { need, why } => reasons.push(format!("skipped for want of {need}: {why}")),
-        Verdict::UnexpectedSkip { need, why } => {
-            reasons.push(format!("skipped for want of {need}, which this kernel should have: {why}"));
-        }
-        Verdict::Broken { why } => reasons.push(format!("the case could not be set up: {why}")),
-        Verdict::Lost { begun, how } => {
-            let when = if *begun { "while it ran" } else { "before it could start" };
-            reasons.push(format!("the guest was lost {when}: {how}"));
-        }
-        Verdict::NotRun { why } => reasons.push(format!("not run: {why}")),
-        Verdict::HazardGone => reasons.push("the documented limit is gone; is it closed on purpose?".into()),
-        Verdict::Unreviewed => reasons.push("nobody has reviewed this transcript yet".into()),
-        Verdict::KnownDefect { reason, reasons: violated } => {
-            reasons.push(format!("a defect of this kernel, whatever the series: {reason}"));
-            reasons.extend(violated.iter().cloned());
-        }
-        Verdict::DefectGone { reason } => {
-            reasons.push(format!("this kernel is known to fail here, and did not: {reason}"));
-        }
-        Verdict::Pass | Verdict::Flaky { .. } => {}
-    }
-    if let Verdict::Flaky { diff: seen, .. } = &verdict.verdict
-        && diff.is_empty()
-    {
-        diff.clone_from(seen);
-    }
-    let steps = verdict.run.iter().flat_map(|run| &run.steps);
-    let during = |step: &&Step| verdict.complaints.iter().any(|complaint| is_during(complaint, step));
-    Group {
-        place: String::new(),
-        word: verdict.verdict.word(),
-        tone: tone(&verdict.verdict),
-        reasons,
-        diff,
-        text,
-        steps: steps.filter(during).map(step_text).collect(),
-        splats: verdict.complaints.iter().map(splat).collect(),
-        tasks: verdict.tasks.clone(),
-        again: String::new(),
-    }
-}
-
-fn is_during(complaint: &Complaint, step: &Step) -> bool {
-    matches!((&complaint.moment, step), (Moment::During(call), Step::Call { text, .. }) if call == text)
-}
-
-fn splat(complaint: &Complaint) -> Splat {
-    let lines: Vec<&str> =
-        complaint.lines.iter().map(String::as_str).filter(|line| !is_noise(line)).take(SPLAT).collect();
-    let allowed = complaint.allowed.as_ref().map(|reason| format!(" (allowed: {reason})")).unwrap_or_default();
-    Splat {
-        headline: complaint.headline.clone() + &allowed,
-        moment: complaint.moment.words().trim().to_string(),
-        log: lines.join("\n"),
-        starts: complaint.starts.iter().map(|start| start.line.clone()).collect(),
-    }
 }
 
 fn times(matrix: &Matrix, runs: &[Run]) -> Vec<Time> {
