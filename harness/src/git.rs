@@ -28,13 +28,24 @@ const FOREIGN: [&str; 21] = [
     "SSH_ASKPASS",
 ];
 
+/// What overrules the configuration of a repository. Not on the command line, which is shown to people.
+const CONFIG: [(&str, &str); 6] = [
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("http.lowSpeedLimit", "1000"),
+    ("http.lowSpeedTime", "60"),
+];
+
 /// `git` with what makes its answers depend on the user, the caller or a person taken away.
 ///
 /// The configuration of the repository it works in still counts, so let it be one of ours wherever git does more than
 /// look up a name.
 pub fn git() -> Cmd {
     let git = FOREIGN.iter().fold(Cmd::new("git"), |git, name| git.without_env(name));
-    git.env("GIT_CONFIG_GLOBAL", "/dev/null")
+    let git = git
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -45,6 +56,8 @@ pub fn git() -> Cmd {
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_NO_LAZY_FETCH", "1")
         .env("GIT_NO_REPLACE_OBJECTS", "1")
-        .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"])
-        .args(["-c", "maintenance.auto=false", "-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60"])
+        .env("GIT_CONFIG_COUNT", CONFIG.len().to_string());
+    CONFIG.iter().enumerate().fold(git, |git, (index, (key, value))| {
+        git.env(&format!("GIT_CONFIG_KEY_{index}"), *key).env(&format!("GIT_CONFIG_VALUE_{index}"), *value)
+    })
 }
