@@ -58,6 +58,8 @@ pub struct PatchedTree {
     pub edits: Edits,
     /// Whether the tree's own header defines the ioctl: what the kernel is expected to have.
     pub defines_derive: bool,
+    /// What a reader of the report has to know: patches that were merged, a header that lacks the ioctl.
+    pub notes: Vec<String>,
 }
 
 /// Where the test importer goes in the tree, and how the tree learns of it.
@@ -76,26 +78,21 @@ impl PatchedTree {
     /// [`Blame::Patch`] with file and hunk when a patch does not apply, and when the ioctl cannot be called as the patched
     /// header has it.
     pub fn make(source: SourceTree, series: &Series, overlay: &Path, store: &Store) -> Result<Self> {
-        let Applied { mut edits, merged } = apply(&source.dir, series, &Kin::of(&source, store))?;
-        for line in merged {
-            store.progress().warn(line);
-        }
+        let Applied { mut edits, merged: mut notes } = apply(&source.dir, series, &Kin::of(&source, store))?;
         let header = contents(&source.dir, &edits, Path::new(uapi_header::PATH))?;
         let derive = Derive::read(&String::from_utf8_lossy(&header));
         derive.check()?;
         match &derive {
-            Derive::Unread(why) => store.progress().warn(format!(
-                "{}: {why}; calls are made as the proposal has it, and UAPI-1 judges that",
-                uapi_header::PATH
-            )),
-            Derive::Absent if !series.patches.is_empty() => store
-                .progress()
-                .warn("the patched header has no DMA_BUF_IOCTL_DERIVE: this is judged as a kernel without it"),
+            Derive::Unread(why) => notes.push(format!("{why}: called as the proposal has it, which UAPI-1 judges")),
+            Derive::Absent if !series.patches.is_empty() => {
+                notes.push("the patched header has no DMA_BUF_IOCTL_DERIVE: judged as a kernel without it".into());
+            }
             Derive::Absent | Derive::Struct { .. } => {}
         }
+        notes.iter().for_each(|note| store.progress().warn(note));
         add_overlay(&source.dir, &mut edits, overlay)?;
         edits.0.insert(Path::new(OVERLAY).join(FOUND), Some(derive.for_the_importer().into_bytes()));
-        Ok(PatchedTree { source, edits, defines_derive: derive.is_there() })
+        Ok(PatchedTree { source, edits, defines_derive: derive.is_there(), notes })
     }
 }
 
@@ -142,42 +139,29 @@ pub struct Applied {
 /// # Errors
 /// As [`PatchedTree::make`].
 pub fn apply(source: &Path, series: &Series, kin: &Kin) -> Result<Applied> {
-    match on(source, &Edits::default(), series)? {
-        Ok(edits) => Ok(Applied { edits, merged: Vec::new() }),
-        Err(Rejected::There(error)) => Err(error),
-        Err(Rejected::Elsewhere(error)) => three_way::apply(source, series, kin)?.map_err(|why| {
-            let cause = format!("{}\n{why}", error.cause);
-            Error { cause: cause.trim().to_string(), ..error }
-        }),
-    }
-}
-
-/// Applies a series, as it is, to a source that is edited already, and gives back what changed beyond that.
-///
-/// # Errors
-/// As [`PatchedTree::make`].
-pub fn apply_on(source: &Path, base: &Edits, series: &Series) -> Result<Edits> {
-    on(source, base, series)?.map_err(|rejected| match rejected {
-        Rejected::There(error) | Rejected::Elsewhere(error) => error,
-    })
-}
-
-fn on(source: &Path, base: &Edits, series: &Series) -> Result<std::result::Result<Edits, Rejected>> {
     if series.patches.is_empty() {
-        return Ok(Ok(Edits::default()));
+        return Ok(Applied::default());
     }
-    let mut scratch = Scratch::new(source, base)?;
+    let mut scratch = Scratch::new(source)?;
     for patch in &series.patches {
         scratch.bring(patch)?;
         let output = scratch.git().args(["apply", "--whitespace=nowarn"]).path(&scratch.patch()).run()?;
         if let Some(error) = full_disk(&output.text, "applying patches in", &scratch.tree()) {
             return Err(error);
         }
-        if !output.status.success() {
-            return Ok(Err(rejected::report(&scratch, patch)?));
+        if output.status.success() {
+            continue;
         }
+        let error = match rejected::report(&scratch, patch)? {
+            Rejected::There(error) => return Err(error),
+            Rejected::Elsewhere(error) => error,
+        };
+        return three_way::apply(source, series, kin)?.map_err(|why| {
+            let cause = format!("{}\n{why}", error.cause);
+            Error { cause: cause.trim().to_string(), ..error }
+        });
     }
-    Ok(Ok(scratch.edits()?))
+    Ok(Applied { edits: scratch.edits()?, merged: Vec::new() })
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ pub struct Setting {
     /// The options of `cargo xtask test` that run on the same kernel again; empty in a report of an earlier version.
     #[serde(default)]
     pub options: String,
+    /// What was chosen or merged in the series, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Setting {
@@ -217,6 +220,7 @@ pub(crate) mod tests {
                 image: "0123456789abcdef".into(),
                 built: false,
                 options: "--kernel 7.2".into(),
+                notes: Vec::new(),
             },
             verdicts: verdicts.collect(),
             oddities: Vec::new(),

@@ -38,8 +38,8 @@ pub enum SourceSpec {
     Tarball {
         /// The file.
         path: PathBuf,
-        /// Its SHA-256 sum, in lower-case hexadecimal.
-        sha256: String,
+        /// The SHA-256 sum that it has to have, in lower-case hexadecimal; nothing: whatever it has.
+        sha256: Option<String>,
     },
 }
 
@@ -175,7 +175,7 @@ impl Entry {
                 if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                     return Err(format!("has the sha256 {sha256:?}, which is not 64 hexadecimal digits"));
                 }
-                SourceSpec::Tarball { path: base.join(tarball), sha256 }
+                SourceSpec::Tarball { path: base.join(tarball), sha256: Some(sha256) }
             }
             (None, None, None, Some(git)) => {
                 let reference = self.reference.ok_or("names a git repository without a ref")?;
@@ -257,7 +257,7 @@ mod tests {
         let mine = kernels.get("mine").unwrap();
         assert_eq!(mine.source, SourceSpec::Directory(PathBuf::from("/project/../linux")));
         assert_eq!(mine.flavour, "fast");
-        let packed = SourceSpec::Tarball { path: PathBuf::from("/srv/linux.tar.xz"), sha256: sum.to_lowercase() };
+        let packed = SourceSpec::Tarball { path: PathBuf::from("/srv/linux.tar.xz"), sha256: Some(sum.to_lowercase()) };
         assert_eq!(kernels.get("packed").unwrap().source, packed);
     }
 

@@ -82,7 +82,15 @@ const TEST_EXAMPLES: &str = "Examples:
   cargo xtask test --retries 2            try failed cases again: does it fail always, or now and then?
   cargo xtask test --series none          the kernel without the patch
   cargo xtask test --series ~/my-series   a directory of patches of your own
+  cargo xtask test --series thread.mbox   a series from a mail archive or b4: the newest version in the thread
+  cargo xtask test --series t.mbox#v2     version 2 of it
   cargo xtask test --kernel-tree ~/linux  your own tree, as it is
+  cargo xtask test --kernel ~/linux#HEAD~1
+                                          a commit of it, with nothing that is not committed
+  cargo xtask test --kernel git:https://example.org/linux.git#my-branch
+                                          a branch of somebody else's, without its history
+  cargo xtask test --series git:v7.2..topic --kernel ~/linux#v7.2
+                                          the commits of a branch as a series on the tag they start from
   git bisect run SUITE/target/debug/xtask test --bisect --kernel-tree . R-1      which commit broke it?";
 
 const MATRIX_EXAMPLES: &str = "Examples:
@@ -126,13 +134,14 @@ pub struct KernelArgs {
     /// Kernel tree of your own; it is copied, never changed
     #[arg(long, value_name = "DIR", conflicts_with_all = ["kernel", "tarball"])]
     pub kernel_tree: Option<PathBuf>,
-    /// Packed kernel tree; needs --sha256
-    #[arg(long, value_name = "FILE", conflicts_with = "kernel", requires = "sha256")]
+    /// Packed kernel tree (tar, alone or with xz, gzip, bzip2 or zstd), with one directory at its top
+    #[arg(long, value_name = "FILE", conflicts_with = "kernel")]
     pub tarball: Option<PathBuf>,
-    /// SHA-256 sum of the tarball
+    /// SHA-256 sum that the tarball has to have; without it the sum is said
     #[arg(long, value_name = "HEX", requires = "tarball")]
     pub sha256: Option<String>,
-    /// Patch series: `none`, `derive`, a directory of patches, or a patch file [default: derive; none with --kernel-tree]
+    /// Patch series: `none`, `derive`, a directory of patches or mails, a patch, an mbox (#v2 behind it: that version), or
+    /// commits: git:BASE..TIP, PATH#BASE..TIP [default: derive; none with --kernel-tree and git kernels]
     #[arg(long, value_name = "SERIES")]
     pub series: Option<String>,
     /// One more patch on top of the series; may be given again

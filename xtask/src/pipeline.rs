@@ -19,6 +19,7 @@ use harness::setup::{self, Install, Purpose};
 use harness::source;
 use harness::spec::{KernelSpec, Kernels, SourceSpec};
 use harness::store::Store;
+use harness::store::manifest::sha256_of;
 use harness::store::space::full_disk;
 use xshell::{Shell, cmd};
 
@@ -46,6 +47,8 @@ pub struct Made {
     pub series: String,
     /// Whether it was built just now.
     pub built: bool,
+    /// What was chosen or merged in the series.
+    pub notes: Vec<String>,
     /// Seconds it took to build or to find.
     pub seconds: f64,
 }
@@ -93,7 +96,8 @@ impl Pipeline {
         let before = self.store.keys(kbuild::KIND);
         let image = kbuild::build(&spec.workshop(), &patched, &flavour, &self.store, &self.progress)?;
         let built = !before.contains(&image.facts.key);
-        Ok(Made { built, image, kernel: spec.id, series: series.name, seconds: start.elapsed().as_secs_f64() })
+        let notes = [series.notes, patched.notes].concat();
+        Ok(Made { built, image, kernel: spec.id, series: series.name, notes, seconds: start.elapsed().as_secs_f64() })
     }
 
     /// The tree that the arguments ask for, patched and not yet built.
@@ -194,12 +198,14 @@ fn spec(args: &KernelArgs) -> Result<KernelSpec> {
     if let Some(dir) = &args.kernel_tree {
         // Two trees of one name must not share a workshop.
         let path = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
-        let id = format!("tree-{}", &harness::store::manifest::sha256_of(path.to_string_lossy().as_bytes())[..12]);
+        let id = format!("tree-{}", &sha256_of(path.to_string_lossy().as_bytes())[..12]);
         return Ok(own(&id, SourceSpec::Directory(path)));
     }
-    if let (Some(path), Some(sha256)) = (&args.tarball, &args.sha256) {
-        let sha256 = sha256.to_ascii_lowercase();
-        let id = format!("tarball-{}", sha256.chars().take(12).collect::<String>());
+    if let Some(path) = &args.tarball {
+        let sha256 = args.sha256.as_ref().map(|sum| sum.to_ascii_lowercase());
+        // Without a sum its name has to do: the workshop follows whatever is in it.
+        let name = sha256.clone().unwrap_or_else(|| sha256_of(path.to_string_lossy().as_bytes()));
+        let id = format!("tarball-{}", name.chars().take(12).collect::<String>());
         return Ok(own(&id, SourceSpec::Tarball { path: path.clone(), sha256 }));
     }
     if let Some(commit) = args.commit() {

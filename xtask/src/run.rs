@@ -172,6 +172,7 @@ pub fn setting(made: &Made, accel: &str) -> Setting {
         image: made.image.facts.key.clone(),
         built: made.built,
         options: String::new(),
+        notes: made.notes.clone(),
     }
 }
 

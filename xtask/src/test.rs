@@ -72,7 +72,9 @@ pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
 fn options(args: &TestArgs) -> String {
     let mut words = Vec::new();
     let kernel = &args.kernel;
-    let mut option = |name: &str, value: Option<String>| words.extend(value.map(|value| format!("--{name} {value}")));
+    let mut option = |name: &str, value: Option<String>| {
+        words.extend(value.map(|value| format!("--{name} {value}").trim_end().to_string()))
+    };
     option("kernel", kernel.kernel.clone());
     option("kernel-tree", kernel.kernel_tree.as_ref().map(|path| path.display().to_string()));
     option("tarball", kernel.tarball.as_ref().map(|path| path.display().to_string()));
@@ -82,6 +84,7 @@ fn options(args: &TestArgs) -> String {
         option("with", Some(extra.display().to_string()));
     }
     option("flavour", kernel.flavour.clone());
+    option("offline", kernel.offline.then(String::new));
     option("accel", args.accel.given().map(str::to_string));
     words.join(" ")
 }

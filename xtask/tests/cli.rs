@@ -51,7 +51,9 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
         &["test", "--flavour", "sanitised"],
         &["test", "--with", "no-such.patch", "--kernel-tree", "."],
         &["tset"],
-        &["test", "--tarball", "x.tar"],
+        &["test", "--sha256", "00"],
+        &["test", "--refresh", "--offline"],
+        &["build", "--no-install", "--kernel", "git:nowhere#main"],
         &["test", "--repeat", "0"],
         &["test", "--retries", "2", "--until-fail"],
     ] {
@@ -134,6 +136,51 @@ fn a_patch_that_does_not_apply_exits_with_22_and_shows_the_hunk() {
     assert_eq!(ran.code, 22, "{}", ran.stderr);
     assert!(ran.stderr.contains("drivers/dma-buf/dma-buf.c:1") && ran.stderr.contains("-zwei"), "{}", ran.stderr);
     assert_eq!(fs::read_to_string(tree.join("drivers/dma-buf/dma-buf.c")).unwrap(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_branch_that_is_not_there_exits_with_23_and_offers_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tiny_tree(dir.path());
+    let commit = "git init -q -b main . && git add -A && git -c user.name=t -c user.email=t@example.org commit -qm x";
+    assert!(std::process::Command::new("sh").args(["-c", commit]).current_dir(&tree).status().unwrap().success());
+    for place in [path(&tree), format!("git:file://{}", path(&tree))] {
+        let ran = xtask(dir.path(), &["build", "--no-install", "--kernel", &format!("{place}#mian")]);
+        assert_eq!(ran.code, 23, "{}", ran.stderr);
+        assert!(ran.stderr.contains("Did you mean main?"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_hostile_mbox_exits_with_22_and_touches_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = tiny_tree(dir.path());
+    let cache = dir.path().join("cache");
+    fs::create_dir(&cache).unwrap();
+    let mbox = dir.path().join("thread.mbox");
+    let head = "From x Mon Nov 23 01:02:03 2026\nFrom: x\nSubject: [PATCH] x\n\n";
+    let new = |path: &str| format!("diff --git a/{path} b/{path}\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n");
+    let binary =
+        "diff --git a/x b/x\nnew file mode 100644\nindex 0000000..1111111\nGIT binary patch\nliteral 1\nIcmZPo\n\n";
+    let seen = || {
+        let walk = walkdir::WalkDir::new(dir.path()).sort_by_file_name().into_iter().map(Result::unwrap);
+        let all = walk.filter(|entry| !entry.path().starts_with(&cache));
+        all.map(|entry| (entry.path().to_path_buf(), fs::read(entry.path()).unwrap_or_default())).collect::<Vec<_>>()
+    };
+    for (what, body, says) in [
+        ("a path out of the tree", new("../../escaped"), "reaches outside of the tree"),
+        ("a binary patch", binary.to_string(), "changes a binary file"),
+        ("a patch cut short", "--- a/Kconfig\n+++ b/Kconfig\n@@ -1,3 +1,3 @@\n one\n".into(), "cut short"),
+        ("no patch", "hello\n".into(), "holds no patch"),
+    ] {
+        fs::write(&mbox, format!("{head}{body}")).unwrap();
+        let before = seen();
+        let args = ["build", "--no-install", "--kernel-tree", &path(&tree), "--series", &path(&mbox)];
+        let ran = xtask(&cache, &args);
+        assert_eq!(ran.code, 22, "{what}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("patch series:") && ran.stderr.contains(says), "{what}: {}", ran.stderr);
+        assert!(seen() == before, "{what}: something outside of the cache was touched");
+    }
 }
 
 #[test]

@@ -14,15 +14,13 @@ use crate::series::Patch;
 pub struct Scratch {
     dir: tempfile::TempDir,
     source: PathBuf,
-    base: Edits,
     touched: BTreeSet<PathBuf>,
 }
 
 impl Scratch {
-    /// An empty one, for a source that is edited already.
-    pub fn new(source: &Path, base: &Edits) -> Result<Self> {
-        let (source, base) = (source.to_path_buf(), base.clone());
-        let scratch = Scratch { dir: scratch_directory()?, source, base, touched: BTreeSet::new() };
+    /// An empty one, for a source.
+    pub fn new(source: &Path) -> Result<Self> {
+        let scratch = Scratch { dir: scratch_directory()?, source: source.to_path_buf(), touched: BTreeSet::new() };
         // A repository of its own keeps git from finding one above the temporary directory and applying paths to that.
         git().args(["init", "--quiet", "--template="]).path(&scratch.tree()).succeed(Blame::Host, "git init failed")?;
         Ok(scratch)
@@ -57,43 +55,33 @@ impl Scratch {
         Ok(paths)
     }
 
-    /// Writes down one file as it was before the patches, if it was there.
+    /// Copies one file of the source, if it has it.
     fn copy(&self, path: &Path) -> Result<()> {
-        let Some(text) = self.before(path)? else { return Ok(()) };
-        let to = self.tree().join(path);
+        let (from, to) = (self.source.join(path), self.tree().join(path));
+        if !from.is_file() {
+            return Ok(());
+        }
         let parent = to.parent().unwrap_or(&to);
         fs::create_dir_all(parent).map_err(|error| io(&error, "creating", parent))?;
-        fs::write(&to, text).map_err(|error| io(&error, "writing", &to))
+        fs::copy(&from, &to).map(drop).map_err(|error| io(&error, "copying", &from))
     }
 
-    /// The file as the patches found it.
-    fn before(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        self.base.0.get(path).map_or_else(|| contents(&self.source.join(path)), |edited| Ok(edited.clone()))
-    }
-
-    /// What the patches changed.
+    /// What is different from the source.
     pub fn edits(&self) -> Result<Edits> {
         let mut edits = Edits::default();
+        let contents = |path: PathBuf| match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(error) => Err(io(&error, "reading", &path)),
+        };
         for path in &self.touched {
-            let after = contents(&self.tree().join(path))?;
-            if self.before(path)? != after {
+            let (before, after) = (contents(self.source.join(path))?, contents(self.tree().join(path))?);
+            if before != after {
                 edits.0.insert(path.clone(), after);
             }
         }
         Ok(edits)
-    }
-}
-
-/// A file, if it is there.
-fn contents(path: &Path) -> Result<Option<Vec<u8>>> {
-    if path.is_dir() {
-        return Ok(None);
-    }
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(io(&error, "reading", path)),
     }
 }

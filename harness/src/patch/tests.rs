@@ -207,18 +207,3 @@ fn a_merge_is_tried_only_where_it_is_needed_and_knows_repositories() {
     bench.write("tree/drivers/a.c", &text(&[(8, "eight")]));
     assert_eq!(bench.applied(&[&patch], &kin).unwrap().merged.len(), 1);
 }
-
-#[test]
-fn a_patch_on_edits_gives_what_it_changes_beyond_them() {
-    let bench = Bench::new();
-    let edited = bench.apply(&[CHANGE]).unwrap();
-    let beyond = |patch: &str| {
-        let patches = vec![Patch { name: "more.patch".into(), text: patch.as_bytes().to_vec() }];
-        apply_on(&bench.path("tree"), &edited, &Series { patches, ..Series::none() }).unwrap()
-    };
-    let own = beyond(&CHANGE.replace("-two\n+2", "-2\n+second"));
-    assert_eq!(own.0[Path::new("drivers/a.c")].as_deref(), Some(&b"one\nsecond\nthree\n"[..]));
-    // Taken back again, it is the source's own text, which is a change here.
-    let own = beyond(BACK);
-    assert_eq!(own.0[Path::new("drivers/a.c")].as_deref(), Some(&b"one\ntwo\nthree\n"[..]));
-}

@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Applied;
 use super::scratch::Scratch;
-use super::{Applied, Edits};
 use crate::error::{Blame, Result};
 use crate::git::git;
 use crate::process::Cmd;
@@ -54,7 +54,7 @@ impl Kin {
 
 /// Applies a series with merges where it does not apply as it is, or says why that does not help.
 pub fn apply(source: &Path, series: &Series, kin: &Kin) -> Result<std::result::Result<Applied, String>> {
-    let mut scratch = Scratch::new(source, &Edits::default())?;
+    let mut scratch = Scratch::new(source)?;
     let mut merged = Vec::new();
     for patch in &series.patches {
         let paths = scratch.bring(patch)?;

@@ -73,6 +73,9 @@ fn heading(out: &mut String, report: &RunReport, style: Style) {
     let image: String = setting.image.chars().take(12).collect();
     let how = if setting.built { "built now" } else { "from the cache" };
     let _ = writeln!(out, "{}", style.faint(&format!("source: {}; image {image} {how}", setting.origin)));
+    for note in &setting.notes {
+        let _ = writeln!(out, "{}", style.faint(&format!("series: {}", wrap(note, "        "))));
+    }
     let _ = writeln!(out);
 }
 

@@ -61,7 +61,7 @@ pub fn provide(spec: &SourceSpec, store: &Store, progress: &Progress, look: Look
         SourceSpec::Debian { package, suites } => debian::provide(package, suites, store, progress, look == Look::Anew),
         SourceSpec::Directory(dir) => directory::provide(dir),
         SourceSpec::Git(spec) => git::provide(spec, store, progress, look),
-        SourceSpec::Tarball { path, sha256 } => tarball::provide(path, sha256, store, progress),
+        SourceSpec::Tarball { path, sha256 } => tarball::provide(path, sha256.as_deref(), store, progress),
     }
 }
 

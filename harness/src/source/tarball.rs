@@ -9,11 +9,12 @@ use crate::progress::Progress;
 use crate::store::Store;
 use crate::store::manifest::sha256;
 
-/// The sum names the contents, so a tree that is in the cache needs no look at the file, which may be gone.
-pub fn provide(path: &Path, wanted: &str, store: &Store, progress: &Progress) -> Result<SourceTree> {
-    let wanted = wanted.to_lowercase();
-    let key = format!("tarball-{}", &wanted[..wanted.len().min(24)]);
-    if let Some(tree) = cached(store, &key) {
+/// The sum names the contents, so a tree that is in the cache needs no look at the file, which may be gone. Where no sum is
+/// asked for, that of the file is taken, and said.
+pub fn provide(path: &Path, wanted: Option<&str>, store: &Store, progress: &Progress) -> Result<SourceTree> {
+    let key = |sum: &str| format!("tarball-{}", &sum[..sum.len().min(24)]);
+    let wanted = wanted.map(str::to_lowercase);
+    if let Some(tree) = wanted.as_ref().and_then(|sum| cached(store, &key(sum))) {
         return Ok(tree);
     }
     let name = path.display().to_string();
@@ -23,13 +24,20 @@ pub fn provide(path: &Path, wanted: &str, store: &Store, progress: &Progress) ->
         task.inc(more);
         check_interrupt()
     })?;
-    if found != wanted {
-        return Err(Error::new(Blame::Source, format!("{name} is not the tarball that was asked for"))
-            .cause(format!("sha256 wanted {wanted}\nsha256 found  {found}"))
-            .next("Fetch it again if it is damaged; correct the sha256 if it is another release."));
+    match &wanted {
+        Some(wanted) if found != *wanted => {
+            return Err(Error::new(Blame::Source, format!("{name} is not the tarball that was asked for"))
+                .cause(format!("sha256 wanted {wanted}\nsha256 found  {found}"))
+                .next("Fetch it again if it is damaged; correct the sha256 if it is another release."));
+        }
+        Some(_) => task.done("sha256 as asked for"),
+        None => task.done(format!("sha256 {found}")),
     }
-    task.done("sha256 as asked for");
-    let origin = format!("the tarball {name}, sha256 {}", &wanted[..wanted.len().min(12)]);
+    let key = key(&found);
+    if let Some(tree) = cached(store, &key) {
+        return Ok(tree);
+    }
+    let origin = format!("the tarball {name}, sha256 {}", &found[..12]);
     keep(store, &key, &origin, &name, |dir| {
         let task = progress.bytes(&format!("unpacking {name}"), Some(len));
         unpack::extract(file, &name, dir, &task)?;

@@ -42,7 +42,7 @@ impl Bench {
     fn tarball(&self, name: &str) -> Result<SourceTree> {
         let path = self.dir.path().join(name);
         let sha256 = sha256(&path, |_| Ok(())).unwrap();
-        provide(&SourceSpec::Tarball { path, sha256 }, &self.store, &self.progress, Look::Usual)
+        provide(&SourceSpec::Tarball { path, sha256: Some(sha256) }, &self.store, &self.progress, Look::Usual)
     }
 
     fn kept(&self) -> usize {
@@ -70,8 +70,8 @@ fn a_directory_is_named_and_not_touched() {
 fn tarballs_of_every_packing_are_unpacked_and_remembered() {
     let bench = bench();
     small_tree(&bench.dir.path().join("linux"));
-    sh(bench.dir.path(), "tar -cf a.tar linux; gzip -k a.tar; xz -k a.tar");
-    for name in ["a.tar", "a.tar.gz", "a.tar.xz"] {
+    sh(bench.dir.path(), "tar -cf a.tar linux; gzip -k a.tar; xz -k a.tar; bzip2 -k a.tar; zstd -q a.tar");
+    for name in ["a.tar", "a.tar.gz", "a.tar.xz", "a.tar.bz2", "a.tar.zst"] {
         let tree = bench.tarball(name).unwrap();
         assert_eq!(tree.version, "7.2.13-rc1");
         assert!(tree.pristine && tree.dir.join("drivers/dma-buf/dma-buf.c").is_file());
@@ -80,9 +80,27 @@ fn tarballs_of_every_packing_are_unpacked_and_remembered() {
     let path = bench.dir.path().join("a.tar.xz");
     let sum = sha256(&path, |_| Ok(())).unwrap();
     fs::remove_file(&path).unwrap();
-    let gone = SourceSpec::Tarball { path, sha256: sum.to_uppercase() };
+    let gone = SourceSpec::Tarball { path, sha256: Some(sum.to_uppercase()) };
     provide(&gone, &bench.store, &bench.progress, Look::Usual).unwrap();
     assert!(known(&bench.store)[0].starts_with("7.2.13-rc1 from the tarball "));
+}
+
+#[test]
+fn a_tarball_without_a_sum_is_known_by_its_own() {
+    let bench = bench();
+    small_tree(&bench.dir.path().join("linux"));
+    sh(bench.dir.path(), "tar -cf a.tar linux");
+    let path = bench.dir.path().join("a.tar");
+    let unsaid = SourceSpec::Tarball { path: path.clone(), sha256: None };
+    let get = || provide(&unsaid, &bench.store, &bench.progress, Look::Usual);
+    let first = get().unwrap();
+    assert_eq!(first, bench.tarball("a.tar").unwrap());
+    write(&bench.dir.path().join("linux/added.c"), "a\n");
+    sh(bench.dir.path(), "tar -cf a.tar linux");
+    assert_ne!(get().unwrap().key, first.key, "another file of the same name is another tree");
+    sh(bench.dir.path(), "zstd -q a.tar; head -c 90 a.tar.zst >a.tar");
+    assert_eq!(get().unwrap_err().blame, Blame::Source);
+    assert_eq!(bench.kept(), 2);
 }
 
 #[test]
@@ -90,7 +108,7 @@ fn another_tarball_than_asked_for_is_refused_before_it_is_unpacked() {
     let bench = bench();
     let path = bench.dir.path().join("a.tar");
     write(&path, "whatever");
-    let spec = SourceSpec::Tarball { path: path.clone(), sha256: "ab".repeat(32) };
+    let spec = SourceSpec::Tarball { path: path.clone(), sha256: Some("ab".repeat(32)) };
     let error = provide(&spec, &bench.store, &bench.progress, Look::Usual).unwrap_err();
     assert_eq!((error.blame, error.exit_code().number()), (Blame::Source, 23));
     let sums = format!("sha256 wanted {}\nsha256 found  {}", "ab".repeat(32), sha256(&path, |_| Ok(())).unwrap());
@@ -179,7 +197,7 @@ fn a_full_disk_is_the_hosts_fault_and_leaves_nothing() {
     let full = Store::open(Some(&small)).unwrap().announcing(&bench.progress);
     let path = bench.dir.path().join("a.tar.xz");
     let sum = sha256(&path, |_| Ok(())).unwrap();
-    let result = provide(&SourceSpec::Tarball { path, sha256: sum }, &full, &bench.progress, Look::Usual);
+    let result = provide(&SourceSpec::Tarball { path, sha256: Some(sum) }, &full, &bench.progress, Look::Usual);
     let kept = fs::read_dir(small.join(KIND)).map_or(0, |dir| dir.flatten().count());
     Cmd::new("umount").path(&small).succeed(Blame::Internal, "unmounting").unwrap();
     let error = result.unwrap_err();

@@ -27,7 +27,7 @@ impl Bench {
             origin: "a test".into(),
             pristine: true,
         };
-        PatchedTree { source, edits: Edits(edits.collect()), defines_derive: true }
+        PatchedTree { source, edits: Edits(edits.collect()), defines_derive: true, notes: Vec::new() }
     }
 
     fn workshop(&self) -> Workshop {

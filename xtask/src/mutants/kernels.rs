@@ -81,7 +81,12 @@ fn workshop(tree: &Tree) -> String {
 fn with(patched: &PatchedTree, edits: &Edits) -> PatchedTree {
     let mut all = patched.edits.clone();
     all.0.extend(edits.0.clone());
-    PatchedTree { source: patched.source.clone(), edits: all, defines_derive: patched.defines_derive }
+    PatchedTree {
+        source: patched.source.clone(),
+        edits: all,
+        defines_derive: patched.defines_derive,
+        notes: Vec::new(),
+    }
 }
 
 /// The changes that go into the kernel for all, by file and number.

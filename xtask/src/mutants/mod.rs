@@ -60,7 +60,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let pipeline = Pipeline::open(quiet)?;
     let tree = pipeline.tree(&args.kernel)?;
     let task = pipeline.progress.task("making mutants", None);
-    let mutants = set::all(&tree, args)?;
+    let mutants = set::all(&tree, &pipeline.store, args)?;
     task.done(format!("{} mutants", mutants.len()));
     let chosen = set::chosen(&mutants, &tree.patched, args)?;
     if args.list {
@@ -137,6 +137,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         kernel: tree.spec.id.clone(),
         series: tree.series.name.clone(),
         built: false,
+        notes: Vec::new(),
         seconds: kernel_seconds,
     };
     let setting = setting(&made, acceleration.text());

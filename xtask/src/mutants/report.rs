@@ -198,6 +198,7 @@ mod tests {
             image: String::new(),
             built: false,
             options: String::new(),
+            notes: Vec::new(),
         };
         let mutants = outcomes.into_iter().map(|outcome| found("m", outcome)).collect();
         Report::new(setting, true, (9.0, 3.0), mutants)

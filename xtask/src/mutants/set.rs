@@ -7,8 +7,8 @@ use harness::error::{Blame, Error, Result, io};
 use harness::mutant::catalogue;
 use harness::mutant::generate;
 use harness::mutant::in_diff::InDiff;
-use harness::patch::{self, Edits, PatchedTree};
-use harness::series::Series;
+use harness::patch::{Edits, PatchedTree};
+use harness::store::Store;
 
 use super::mutant::{About, CATALOGUE, Mutant, Place};
 use crate::flags::MutantsArgs;
@@ -20,12 +20,12 @@ use crate::workspace;
 ///
 /// # Errors
 /// What a catalogue or a source can have wrong.
-pub fn all(tree: &Tree, args: &MutantsArgs) -> Result<Vec<Mutant>> {
+pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>> {
     let mut mutants = Vec::new();
     if !args.generated {
         let dir = args.from.clone().unwrap_or_else(|| workspace::mutants().join(CATALOGUE));
         for entry in catalogue::load(&dir, &tree.patched.source.version)? {
-            mutants.push(by_hand(tree, entry)?);
+            mutants.push(by_hand(tree, store, entry)?);
         }
     }
     if !args.catalogue {
@@ -41,7 +41,7 @@ pub fn all(tree: &Tree, args: &MutantsArgs) -> Result<Vec<Mutant>> {
     Ok(mutants)
 }
 
-fn by_hand(tree: &Tree, entry: catalogue::Entry) -> Result<Mutant> {
+fn by_hand(tree: &Tree, store: &Store, entry: catalogue::Entry) -> Result<Mutant> {
     let about = About {
         id: entry.slug,
         made_by: CATALOGUE.into(),
@@ -51,15 +51,22 @@ fn by_hand(tree: &Tree, entry: catalogue::Entry) -> Result<Mutant> {
         wrong: entry.wrong,
         clauses: entry.clauses,
     };
-    let alone = Series::none().with(&entry.path)?;
-    let own = match patch::apply_on(&tree.patched.source.dir, &tree.patched.edits, &alone) {
-        Ok(own) => own,
+    let source = tree.patched.source.clone();
+    let series = tree.series.clone().with(&entry.path)?;
+    let edits = match PatchedTree::make(source, &series, &workspace::overlay(), store) {
+        Ok(patched) => patched.edits,
         Err(error) if error.blame == Blame::Patch => {
             let why = format!("{}: {}", error.headline, error.cause.lines().next().unwrap_or_default());
             return Ok(Mutant { about, edits: Edits::default(), place: Place::None(why) });
         }
         Err(error) => return Err(error),
     };
+    let base = &tree.patched.edits.0;
+    let mut own = Edits(edits.0.clone().into_iter().filter(|(path, text)| base.get(path) != Some(text)).collect());
+    for path in base.keys().filter(|path| !edits.0.contains_key(*path)) {
+        // The patch makes it again what it was before the series.
+        own.0.insert(path.clone(), fs::read(tree.patched.source.dir.join(path)).ok());
+    }
     if own.0.is_empty() {
         return Ok(Mutant { about, edits: own, place: Place::None("it changes nothing".into()) });
     }
