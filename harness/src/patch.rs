@@ -79,6 +79,8 @@ impl PatchedTree {
     /// header has it.
     pub fn make(source: SourceTree, series: &Series, overlay: &Path, store: &Store) -> Result<Self> {
         let Applied { mut edits, merged: mut notes } = apply(&source.dir, series, &Kin::of(&source, store))?;
+        notes.iter().for_each(|note| store.progress().warn(note));
+        let merged = notes.len();
         let header = contents(&source.dir, &edits, Path::new(uapi_header::PATH))?;
         let derive = Derive::read(&String::from_utf8_lossy(&header));
         derive.check()?;
@@ -89,7 +91,8 @@ impl PatchedTree {
             }
             Derive::Absent | Derive::Struct { .. } => {}
         }
-        notes.iter().for_each(|note| store.progress().warn(note));
+        // The report says it too, and judges it.
+        notes[merged..].iter().for_each(|note| store.progress().line(note));
         add_overlay(&source.dir, &mut edits, overlay)?;
         edits.0.insert(Path::new(OVERLAY).join(FOUND), Some(derive.for_the_importer().into_bytes()));
         Ok(PatchedTree { source, edits, defines_derive: derive.is_there(), notes })
