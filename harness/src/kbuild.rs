@@ -1,6 +1,7 @@
 //! From a patched tree and a flavour to a kernel image in the cache.
 
 mod keep;
+pub mod profile;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -77,7 +78,7 @@ pub fn build(
         false => workshop::fingerprint(&patched.source.dir)?,
     };
     let (edits, requests) = (patched.edits.digest(), flavour.digest(&patched.source.version));
-    let watched = watched(flavour, &patched.source.dir).join(" ");
+    let watched = [watched(flavour, &patched.source.dir), profile::variables(flavour, patched)].concat().join(" ");
     let mut parts = vec![RECIPE, &source, &edits, &requests, &compiler];
     parts.extend((!watched.is_empty()).then_some(watched.as_str()));
     let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
@@ -94,7 +95,8 @@ pub fn build(
                     defines_derive: patched.defines_derive,
                     build_seconds: seconds,
                 };
-                collect(&workshop, dir, &facts)
+                collect(&workshop, dir, &facts)?;
+                profile::keep(flavour, patched, &workshop, dir)
             })
         })
     };
@@ -220,6 +222,7 @@ fn compile(
         .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display())])
         .args(uninstrumented(&workshop.tree()))
         .args(watched(flavour, &workshop.tree()))
+        .args(profile::variables(flavour, patched))
         .args(targets)
         // Without these every build would differ in its banner, and a kernel that was built twice would look changed.
         .env("KBUILD_BUILD_USER", "conformance")

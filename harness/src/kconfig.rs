@@ -21,6 +21,7 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("faults", &["base", "exporters", "importers", "sanitizers", "faults"]),
     ("race", &["base", "exporters", "importers", "race"]),
     ("leak", &["base", "exporters", "importers", "leak"]),
+    ("coverage", &["base", "exporters", "importers", "coverage"]),
 ];
 
 /// A named set of fragments.

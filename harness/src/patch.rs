@@ -63,7 +63,7 @@ pub struct PatchedTree {
 }
 
 /// Where the test importer goes in the tree, and how the tree learns of it.
-const OVERLAY: &str = "drivers/dma-buf/conformance";
+pub const OVERLAY: &str = "drivers/dma-buf/conformance";
 /// What the importer is told about the tree's own header.
 const FOUND: &str = "derive.h";
 const OVERLAY_HOOKS: [(&str, &str); 2] = [
