@@ -11,6 +11,7 @@ use crate::exporter::Exporter;
 use crate::protocol::{CaseKey, Record, VERSION};
 use crate::runner::Runner;
 use crate::suite;
+use crate::upstream;
 
 /// The keys to run, one a line, put into the initramfs by the host.
 const PLAN: &str = "/plan";
@@ -41,6 +42,12 @@ fn run(channel: Channel, mounted: Result<(), String>) {
     let kernel = nix::sys::utsname::uname()
         .map_or_else(|errno| format!("unknown ({errno})"), |uname| uname.release().to_string_lossy().into_owned());
     channel.send(Record::Hello { protocol: VERSION, kernel, uptime_ms: uptime().as_millis() as u64 });
+    if upstream::is_planned() {
+        let ended = upstream::run(&channel, uptime());
+        channel.send(Record::Count { ended });
+        channel.drain();
+        return;
+    }
     let planned = match mounted.and_then(|()| plan()) {
         Ok(planned) => planned,
         Err(why) => {

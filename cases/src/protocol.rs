@@ -1,7 +1,7 @@
 //! What the guest tells the host: one JSON object a line, on a channel that nothing else writes to.
 //!
 //! A run is `hello`, `plan`, then for every case `begin`, its steps, `end`, and at last `count`. A kernel with kmemleak is
-//! searched for lost memory when its cases are over. The host never infers
+//! searched for lost memory when its cases are over, and one that counts how often its lines run tells what it has counted. The host never infers
 //! success from silence: a case without an `end` was lost, and a run without a `count` was cut.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol. Host and guest are built from one checkout; a difference means a stale guest binary.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Ends a line that the guest knows to be a piece of a record, or nothing: the process that wrote it was killed. The
 /// record's number is gone with it. A control character, which JSON never holds as such.
@@ -125,6 +125,24 @@ pub enum Record {
     /// The search is over.
     Searched {
         /// Why it did not find everything, or nothing at all.
+        doubt: Option<String>,
+    },
+    /// A piece of a file in which the kernel shows what it has counted.
+    Counts {
+        /// The file: the object that was counted, with `.gcda` for its `.o`, where it was built.
+        file: String,
+        /// Which piece, from 0.
+        part: usize,
+        /// Of how many.
+        of: usize,
+        /// The bytes in base64.
+        data: String,
+    },
+    /// That was every file with counters.
+    Counted {
+        /// How many.
+        files: usize,
+        /// Why these are not all.
         doubt: Option<String>,
     },
     /// A case is over.

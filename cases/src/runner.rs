@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::aftermath::{Mounts, clear_scratch};
 use crate::channel::Channel;
+use crate::counts;
 use crate::fixture::facts::exporters_listed;
 use crate::init::Planned;
 use crate::kernel_log::KernelLog;
@@ -99,12 +100,14 @@ impl<'a> Runner<'a> {
                 if !stuck {
                     self.search();
                 }
+                counts::send(self.channel);
                 self.channel.send(Record::Stop { reason, stuck });
                 self.stuck = stuck;
                 return index + 1;
             }
         }
         self.search();
+        counts::send(self.channel);
         planned.len()
     }
 

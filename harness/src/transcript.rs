@@ -217,6 +217,8 @@ impl Transcript {
                 self.search_due = false;
                 self.oddities.extend(doubt.map(|why| format!("not all lost memory was found: {why}")));
             }
+            // They say nothing about a case; `coverage` reads them.
+            Record::Counts { .. } | Record::Counted { .. } => {}
             Record::End { case, outcome, ms } => match self.open_case() {
                 Some(open) if open.key == case => {
                     open.outcome = Some(outcome);

@@ -112,7 +112,11 @@ impl Watch {
             Record::Begin { case, limit_ms } => {
                 self.enter(Phase::Case { case: case.clone(), limit_ms: *limit_ms }, now);
             }
-            Record::End { .. } | Record::Leak(_) | Record::Searched { .. } => self.enter(Phase::Between, now),
+            Record::End { .. }
+            | Record::Leak(_)
+            | Record::Searched { .. }
+            | Record::Counts { .. }
+            | Record::Counted { .. } => self.enter(Phase::Between, now),
             Record::Count { .. } | Record::Stop { .. } => self.enter(Phase::Leaving, now),
             _ => {}
         }
