@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use cases::protocol::CaseKey;
+use cases::upstream;
 use cpio::newc::{Builder, ModeFileType, trailer};
 
 use crate::error::{Result, io};
@@ -39,14 +40,22 @@ impl Initramfs {
     /// # Errors
     /// [`crate::error::Blame::Host`] when the file cannot be written.
     pub fn pack(path: &Path, guest: &GuestBinary, plan: &[CaseKey]) -> Result<Self> {
+        Initramfs::pack_with(path, guest, plan, &[])
+    }
+
+    /// The same with programs that are not ours, by name: if there are any, the guest runs them and no case.
+    ///
+    /// # Errors
+    /// As [`Initramfs::pack`].
+    pub fn pack_with(path: &Path, guest: &GuestBinary, plan: &[CaseKey], others: &[(&str, &[u8])]) -> Result<Self> {
         let plan: String = plan.iter().map(|key| format!("{key}\n")).collect();
-        let archive = archive(&guest.bytes, plan.as_bytes()).map_err(|error| io(&error, "packing", path))?;
+        let archive = archive(&guest.bytes, plan.as_bytes(), others).map_err(|error| io(&error, "packing", path))?;
         std::fs::write(path, archive).map_err(|error| io(&error, "writing", path))?;
         Ok(Initramfs { path: path.to_path_buf() })
     }
 }
 
-fn archive(init: &[u8], plan: &[u8]) -> std::io::Result<Vec<u8>> {
+fn archive(init: &[u8], plan: &[u8], others: &[(&str, &[u8])]) -> std::io::Result<Vec<u8>> {
     let mut archive = Vec::with_capacity(init.len() + 4096);
     let directory = |name: &str| Builder::new(name).mode(0o755).set_mode_file_type(ModeFileType::Directory);
     directory("dev").write(&mut archive, 0).finish()?;
@@ -58,8 +67,13 @@ fn archive(init: &[u8], plan: &[u8]) -> std::io::Result<Vec<u8>> {
         .rdev_minor(1)
         .write(&mut archive, 0)
         .finish()?;
-    for (name, mode, bytes) in [("init", 0o755, init), ("plan", 0o644, plan)] {
-        let entry = Builder::new(name).mode(mode).set_mode_file_type(ModeFileType::Regular);
+    let below = upstream::DIR.trim_start_matches('/');
+    if !others.is_empty() {
+        directory(below).write(&mut archive, 0).finish()?;
+    }
+    let others = others.iter().map(|(name, bytes)| (format!("{below}/{name}"), 0o755, *bytes));
+    for (name, mode, bytes) in [("init".into(), 0o755, init), ("plan".into(), 0o644, plan)].into_iter().chain(others) {
+        let entry = Builder::new(&name).mode(mode).set_mode_file_type(ModeFileType::Regular);
         let mut writer = entry.write(&mut archive, bytes.len() as u32);
         std::io::Write::write_all(&mut writer, bytes)?;
         writer.finish()?;
@@ -74,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_archive_holds_what_the_kernel_looks_for() {
-        let bytes = archive(b"\x7fELF", b"a/b@udmabuf\n").unwrap();
+        let bytes = archive(b"\x7fELF", b"a/b@udmabuf\n", &[("sync_test", b"x")]).unwrap();
         let mut rest = std::io::Cursor::new(bytes);
         let mut names = Vec::new();
         loop {
@@ -90,8 +104,10 @@ mod tests {
             [
                 ("dev".to_string(), 0o040_755, 0),
                 ("dev/console".to_string(), 0o020_600, 0),
+                ("upstream".to_string(), 0o040_755, 0),
                 ("init".to_string(), 0o100_755, 4),
                 ("plan".to_string(), 0o100_644, 12),
+                ("upstream/sync_test".to_string(), 0o100_755, 1),
             ]
         );
     }

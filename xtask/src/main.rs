@@ -5,10 +5,12 @@ mod bisect;
 mod build;
 mod cells;
 mod ci;
+mod coverage;
 mod doctor;
 mod explain;
 mod flags;
 mod kept;
+mod kselftest;
 mod last_result;
 mod lint_workflows;
 mod list;
@@ -69,6 +71,8 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Doctor(args) => doctor::run(args),
         Command::Selftest(args) => selftest::run(args, quiet),
         Command::Mutants(_) => unreachable!("it has exit codes of its own"),
+        Command::Coverage(args) => coverage::run(args, quiet),
+        Command::Kselftest(args) => kselftest::run(args, quiet),
         Command::Ci(args) => ci::run(args),
         Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
         Command::ProbeKvm { device } => probe_kvm::run(device),

@@ -92,12 +92,23 @@ impl Pipeline {
     /// Whatever stands between a source and an image.
     pub fn kernel(&self, args: &KernelArgs) -> Result<Made> {
         let start = Instant::now();
-        let Tree { spec, flavour, series, patched } = self.tree(args)?;
+        let made = self.made(&self.tree(args)?)?;
+        Ok(Made { seconds: start.elapsed().as_secs_f64(), ..made })
+    }
+
+    /// Builds the kernel of a tree, or finds it in the cache.
+    ///
+    /// # Errors
+    /// As [`kbuild::build`].
+    pub fn made(&self, tree: &Tree) -> Result<Made> {
+        let start = Instant::now();
+        let Tree { spec, flavour, series, patched } = tree;
         let before = self.store.keys(kbuild::KIND);
-        let image = kbuild::build(&spec.workshop(), &patched, &flavour, &self.store, &self.progress)?;
+        let image = kbuild::build(&spec.workshop(), patched, flavour, &self.store, &self.progress)?;
         let built = !before.contains(&image.facts.key);
-        let notes = [series.notes, patched.notes].concat();
-        Ok(Made { built, image, kernel: spec.id, series: series.name, notes, seconds: start.elapsed().as_secs_f64() })
+        let notes = [series.notes.clone(), patched.notes.clone()].concat();
+        let (kernel, series) = (spec.id.clone(), series.name.clone());
+        Ok(Made { built, image, kernel, series, notes, seconds: start.elapsed().as_secs_f64() })
     }
 
     /// The tree that the arguments ask for, patched and not yet built.

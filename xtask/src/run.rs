@@ -37,7 +37,8 @@ pub struct Job {
 
 /// The program that guests run, and how long it took to build, in seconds.
 pub struct Program {
-    binary: GuestBinary,
+    /// The program.
+    pub binary: GuestBinary,
     seconds: f64,
 }
 
