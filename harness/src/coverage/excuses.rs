@@ -1,6 +1,7 @@
 //! What is not reached, and why: `harness/uncovered.toml`.
 //!
-//! An entry speaks of a function or of lines with a certain text in it. It is stale when all of that is reached.
+//! An entry speaks of functions that are not reached at all, or of lines with a certain text in them. It is stale when any of
+//! that is reached. So a line that a series adds to a function which is reached is never excused unseen.
 
 use serde::Deserialize;
 
@@ -27,9 +28,9 @@ struct File {
 pub struct Excuse {
     /// Path in the kernel tree.
     pub file: String,
-    /// Name of the function.
-    pub function: String,
-    /// Lines of it, as they stand there without what is around; without any it is the whole function.
+    /// Names of functions.
+    pub functions: Vec<String>,
+    /// Lines of them, as they stand there without what is around; without any it is all of each function.
     #[serde(default)]
     pub lines: Vec<String>,
     /// Why no case gets there.
@@ -72,25 +73,36 @@ impl<'a> Source<'a> {
 impl Excuse {
     fn is_about(&self, file: &str, source: &Source<'_>, line: usize) -> bool {
         self.file == file
-            && source.function(line) == Some(self.function.as_str())
+            && source.function(line).is_some_and(|function| self.functions.iter().any(|name| name == function))
             && (self.lines.is_empty() || self.lines.iter().any(|text| text == source.line(line)))
     }
 
-    /// What of it is not true any more, in a sentence. A function that the kernel does not have, or not in the files that were
-    /// counted, says nothing about the entry.
-    fn stale(&self, counts: &FileCounts, source: &Source<'_>) -> Option<String> {
-        if !source.functions().any(|(name, _)| name == self.function) {
-            return None;
+    /// What of it is not true any more, in a sentence. A function or a line that the kernel does not have says nothing, unless
+    /// it is the kernel that the list was written for.
+    fn stale(&self, counts: &FileCounts, source: &Source<'_>, reference: bool) -> Option<String> {
+        let reached = |line: usize| counts.count(line) > Some(0);
+        for name in &self.functions {
+            let Some((_, lines)) = source.functions().find(|(function, _)| function == name) else {
+                if reference {
+                    return Some(format!("{name}() is not there"));
+                }
+                continue;
+            };
+            if self.lines.is_empty() && lines.clone().any(reached) {
+                return Some(format!("{name}() is reached, or some of it: name the lines that are not"));
+            }
         }
-        let unreached = |line: &usize| self.is_about(&self.file, source, *line);
-        if self.lines.is_empty() {
-            let reached = !counts.unreached().any(|line| unreached(&line));
-            return reached.then(|| format!("{}(): all of it is reached", self.function));
+        for text in &self.lines {
+            let among = || counts.lines.keys().copied().filter(|line| source.line(*line) == text);
+            let mut here = among().filter(|line| self.is_about(&self.file, source, *line)).peekable();
+            if here.peek().is_some() && here.all(reached) {
+                return Some(format!("`{text}` in {} is reached", self.functions.join(", ")));
+            }
+            if reference && !among().any(|line| self.is_about(&self.file, source, line)) {
+                return Some(format!("`{text}` is not in {}", self.functions.join(", ")));
+            }
         }
-        let still =
-            |text: &&String| counts.unreached().filter(unreached).any(|line| source.line(line) == text.as_str());
-        let wrong = self.lines.iter().find(|text| !still(text))?;
-        Some(format!("{}(): `{wrong}` is reached, or not there", self.function))
+        None
     }
 }
 
@@ -115,13 +127,17 @@ impl Excuses {
         }
         for (index, entry) in file.unreached.iter().enumerate() {
             if entry.reason.trim().is_empty() {
-                return wrong(format!("{}() has no reason", entry.function));
+                return wrong(format!("{} has no reason", entry.functions.join(", ")));
             }
             let same = |other: &Excuse| {
-                other.file == entry.file && other.function == entry.function && other.lines == entry.lines
+                let shared = other.functions.iter().any(|name| entry.functions.contains(name));
+                let lines = other.lines.is_empty()
+                    || entry.lines.is_empty()
+                    || other.lines.iter().any(|text| entry.lines.contains(text));
+                other.file == entry.file && shared && lines
             };
             if file.unreached[..index].iter().any(same) {
-                return wrong(format!("{}() is there twice", entry.function));
+                return wrong(format!("two entries excuse the same of {}", entry.functions.join(", ")));
             }
         }
         Ok(Excuses(file.unreached))
@@ -132,10 +148,15 @@ impl Excuses {
         self.0.iter().find(|excuse| excuse.is_about(file, source, line)).map(|excuse| excuse.reason.as_str())
     }
 
-    /// Entries that are not true any more, a sentence each.
-    pub fn stale<'a>(&'a self, coverage: &Coverage, source: impl Fn(&str) -> Option<&'a Source<'a>>) -> Vec<String> {
+    /// Entries that are not true any more, a sentence each. `reference`: of the kernel and the series that they were written for.
+    pub fn stale<'a>(
+        &self,
+        coverage: &Coverage,
+        source: impl Fn(&str) -> Option<&'a Source<'a>>,
+        reference: bool,
+    ) -> Vec<String> {
         let each = self.0.iter().filter_map(|excuse| {
-            let said = excuse.stale(coverage.files.get(&excuse.file)?, source(&excuse.file)?)?;
+            let said = excuse.stale(coverage.files.get(&excuse.file)?, source(&excuse.file)?, reference)?;
             Some(format!("{FILE}, {}, {said}", excuse.file))
         });
         each.collect()

@@ -105,7 +105,7 @@ fn an_added_line_that_did_not_run_is_named_with_its_reason() {
 version = 1
 [[unreached]]
 file = "drivers/s.c"
-function = "main"
+functions = ["main"]
 lines = ["sum += never(twice(argc));"]
 reason = "nobody passes five arguments"
 "#;
@@ -121,24 +121,28 @@ reason = "nobody passes five arguments"
 
 #[test]
 fn a_reason_is_stale_when_what_it_excuses_is_reached() {
-    let entry = |function: &str, lines: &str| {
+    let entry = |function: &str, lines: &str, reference: bool| {
         let text = format!(
-            "version = 1\n[[unreached]]\nfile = \"{FILE}\"\nfunction = \"{function}\"\nlines = [{lines}]\nreason = \"x\"\n"
+            "version = 1\n[[unreached]]\nfile = \"{FILE}\"\nfunctions = [\"{function}\"]\nlines = [{lines}]\nreason = \"x\"\n"
         );
         let (excuses, source) = (Excuses::parse(&text).unwrap(), Source::new(SOURCE));
-        excuses.stale(&recorded(), |_| Some(&source)).len()
+        excuses.stale(&recorded(), |_| Some(&source), reference).len()
     };
-    assert_eq!(entry("never", ""), 0);
-    assert_eq!(entry("twice", ""), 1, "all of it ran");
-    assert_eq!(entry("main", "'sum += never(twice(argc));'"), 0);
-    assert_eq!(entry("main", "'sum += twice(i);'"), 1, "the line ran");
-    assert_eq!(entry("main", "'no such line'"), 1, "the line is not there");
-    assert_eq!(entry("of_another_kernel", ""), 0, "this kernel says nothing about it");
+    for reference in [false, true] {
+        assert_eq!(entry("never", "", reference), 0);
+        assert_eq!(entry("main", "", reference), 1, "some of it ran");
+        assert_eq!(entry("main", "'sum += never(twice(argc));'", reference), 0);
+        assert_eq!(entry("main", "'sum += twice(i);'", reference), 1, "the line ran");
+        // Another kernel says nothing about them.
+        let there = usize::from(reference);
+        assert_eq!(entry("main", "'no such line'", reference), there);
+        assert_eq!(entry("of_another_kernel", "", reference), there);
+    }
 }
 
 #[test]
 fn a_list_without_reasons_is_none() {
-    let entry = |reason: &str| format!("[[unreached]]\nfile = \"a\"\nfunction = \"f\"\nreason = \"{reason}\"\n");
+    let entry = |reason: &str| format!("[[unreached]]\nfile = \"a\"\nfunctions = [\"f\"]\nreason = \"{reason}\"\n");
     assert!(Excuses::parse(&format!("version = 1\n{}", entry("x"))).is_ok());
     assert!(Excuses::parse(&format!("version = 1\n{}", entry(" "))).is_err());
     assert!(Excuses::parse(&format!("version = 1\n{0}{0}", entry("x"))).is_err());
