@@ -80,3 +80,29 @@ fn make(dir: &Path, name: &str, headers: &Path) -> Result<Result<Vec<u8>, String
     let _ = Cmd::new("strip").path(&program).run()?;
     fs::read(&program).map(Ok).map_err(|error| io(&error, "reading", &program))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Makefile that is called as those of the kernel are.
+    fn made(rule: &str) -> Result<Vec<u8>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("Makefile"), format!("all:\n\t{rule}\n")).unwrap();
+        make(dir.path(), "test", Path::new("headers")).unwrap()
+    }
+
+    #[test]
+    fn a_test_is_built_outside_of_the_tree_with_the_headers_of_the_tree() {
+        let said = made("echo '$(KHDR_INCLUDES) $(LDFLAGS)' $$C_INCLUDE_PATH > $(OUTPUT)/test").unwrap();
+        assert_eq!(String::from_utf8_lossy(&said).trim(), "-isystem headers -static headers");
+    }
+
+    #[test]
+    fn a_test_that_does_not_compile_says_why() {
+        assert!(made("echo what is wrong; false").unwrap_err().contains("what is wrong"));
+        assert!(made("true").is_err(), "there is no program");
+        let nowhere = make(Path::new("/nowhere"), "test", Path::new("headers")).unwrap();
+        assert!(nowhere.unwrap_err().contains("does not have it"));
+    }
+}

@@ -99,7 +99,7 @@ mod tests {
         let edits = edits.iter().map(|(path, text)| (path.into(), text.map(|text| text.as_bytes().to_vec())));
         let (version, origin, key) = ("7.2.13".into(), String::new(), String::new());
         let source = SourceTree { dir: dir.path().into(), version, origin, key, pristine: true };
-        let patched = PatchedTree { source, edits: Edits(edits.collect()), defines_derive: true };
+        let patched = PatchedTree { source, edits: Edits(edits.collect()), defines_derive: true, notes: Vec::new() };
         let flavour = Flavour::load(flavour, &Path::new(env!("CARGO_MANIFEST_DIR")).join("../kconfigs")).unwrap();
         variables(&flavour, &patched)
     }
