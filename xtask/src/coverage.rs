@@ -20,7 +20,7 @@ use crate::kselftest::Upstream;
 use crate::pipeline::{Pipeline, Tree};
 use crate::run::{Job, Program};
 use crate::run_directory::write;
-use crate::{plan, run_directory, workspace};
+use crate::{plan, run_directory, test, workspace};
 
 /// The flavour that counts.
 pub const FLAVOUR: &str = "coverage";
@@ -126,7 +126,8 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let excuses = Excuses::built_in()?;
     let pipeline = Pipeline::open(quiet)?;
     let flavour = args.kernel.flavour.clone().or_else(|| Some(FLAVOUR.into()));
-    let tree = pipeline.tree(&KernelArgs { flavour, ..args.kernel.clone() })?;
+    let kernel = KernelArgs { flavour, ..args.kernel.clone() };
+    let tree = pipeline.tree(&kernel)?;
     if profile::files(&tree.flavour, &tree.patched).is_empty() {
         return Err(Error::new(Blame::Usage, format!("a kernel of flavour {} counts nothing", tree.flavour.name))
             .next("Leave --flavour out."));
@@ -138,7 +139,8 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     job.not_nothing()?;
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh()?;
-    let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, &dir, "--flavour coverage")?;
+    let again = test::options(&kernel, args.accel);
+    let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, &dir, &again)?;
     let task = pipeline.progress.task("reading what was counted", None);
     let ours = counted.gather(&dir)?;
     task.done(format!("{} guests, {} lost", report.guests, ours.lost.len()));
@@ -200,12 +202,12 @@ fn remarks(counted: &Counted, suite: &Suite) -> Vec<String> {
 
 /// Prints what is not reached. Every added line of it has to have a reason, and every reason has to be of use.
 fn judge(counted: &Counted, suite: &Suite, excuses: &Excuses, reference: bool, style: Style) -> ExitCode {
-    let added = unreached(&suite.coverage, &counted.sources, excuses, Some(&counted.added));
+    let all = unreached(&suite.coverage, &counted.sources, excuses, &counted.added);
+    let added: Vec<&Unreached> = all.iter().filter(|line| line.added).collect();
     if !added.is_empty() {
         println!("\n{}", style.strong("added lines that did not run"));
         added.iter().for_each(|line| println!("{}", shown(line, style)));
     }
-    let all = unreached(&suite.coverage, &counted.sources, excuses, None);
     let unexplained: Vec<&Unreached> = all.iter().filter(|line| line.reason.is_none()).collect();
     println!(
         "\n{} lines did not run; harness/uncovered.toml has a reason for {}.",

@@ -8,7 +8,7 @@ use harness::matrix::{Cell, Matrix};
 use harness::report::{github, html, ktap, markdown, style::Style, terminal};
 use harness::run_report::RunReport;
 
-use crate::flags::{Format, TestArgs};
+use crate::flags::{AccelChoice, Format, KernelArgs, TestArgs};
 use crate::pipeline::Pipeline;
 use crate::run::{Job, Program, json};
 use crate::{plan, run_directory};
@@ -37,7 +37,7 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, PathBuf)> {
     }
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh()?;
-    let report = job.run(&pipeline, &program, &args.repeat, args.accel, &dir, &options(args))?;
+    let report = job.run(&pipeline, &program, &args.repeat, args.accel, &dir, &options(&args.kernel, args.accel))?;
     Ok((report, dir))
 }
 
@@ -69,9 +69,8 @@ pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
 }
 
 /// The options that run on the same kernel again, as they were given.
-fn options(args: &TestArgs) -> String {
+pub fn options(kernel: &KernelArgs, accel: AccelChoice) -> String {
     let mut words = Vec::new();
-    let kernel = &args.kernel;
     let mut option = |name: &str, value: Option<String>| {
         words.extend(value.map(|value| format!("--{name} {value}").trim_end().to_string()))
     };
@@ -85,7 +84,7 @@ fn options(args: &TestArgs) -> String {
     }
     option("flavour", kernel.flavour.clone());
     option("offline", kernel.offline.then(String::new));
-    option("accel", args.accel.given().map(str::to_string));
+    option("accel", accel.given().map(str::to_string));
     words.join(" ")
 }
 

@@ -1,7 +1,7 @@
 //! What is not reached, and why: `harness/uncovered.toml`.
 //!
 //! An entry speaks of functions that are not reached at all, or of lines with a certain text in them. It is stale when any of
-//! that is reached. So a line that a series adds to a function which is reached is never excused unseen.
+//! that is reached. A line that a series adds is excused only by an entry that says so: it may look like one that was there.
 
 use serde::Deserialize;
 
@@ -33,6 +33,9 @@ pub struct Excuse {
     /// Lines of them, as they stand there without what is around; without any it is all of each function.
     #[serde(default)]
     pub lines: Vec<String>,
+    /// Whether it speaks of lines that a series adds.
+    #[serde(default)]
+    pub added: bool,
     /// Why no case gets there.
     pub reason: String,
 }
@@ -134,7 +137,7 @@ impl Excuses {
                 let lines = other.lines.is_empty()
                     || entry.lines.is_empty()
                     || other.lines.iter().any(|text| entry.lines.contains(text));
-                other.file == entry.file && shared && lines
+                other.file == entry.file && other.added == entry.added && shared && lines
             };
             if file.unreached[..index].iter().any(same) {
                 return wrong(format!("two entries excuse the same of {}", entry.functions.join(", ")));
@@ -143,9 +146,10 @@ impl Excuses {
         Ok(Excuses(file.unreached))
     }
 
-    /// Why a line is not reached.
-    pub fn reason(&self, file: &str, source: &Source<'_>, line: usize) -> Option<&str> {
-        self.0.iter().find(|excuse| excuse.is_about(file, source, line)).map(|excuse| excuse.reason.as_str())
+    /// Why a line, which a series adds or not, is not reached.
+    pub fn reason(&self, file: &str, source: &Source<'_>, line: usize, added: bool) -> Option<&str> {
+        let fits = |excuse: &&Excuse| excuse.added == added && excuse.is_about(file, source, line);
+        self.0.iter().find(fits).map(|excuse| excuse.reason.as_str())
     }
 
     /// Entries that are not true any more, a sentence each. `reference`: of the kernel and the series that they were written for.

@@ -68,7 +68,11 @@ pub fn render(
                 },
                 added: is_added(number),
                 branches: if ways.hit < ways.of { format!("{}/{}", ways.hit, ways.of) } else { String::new() },
-                reason: if missed { excuses.reason(path, &source, number).unwrap_or_default() } else { "" },
+                reason: if missed {
+                    excuses.reason(path, &source, number, is_added(number)).unwrap_or_default()
+                } else {
+                    ""
+                },
             }
         });
         let lines = lines.collect();

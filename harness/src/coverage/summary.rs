@@ -35,6 +35,8 @@ pub struct Unreached {
     pub line: usize,
     /// What is in it.
     pub text: String,
+    /// Whether the series adds it.
+    pub added: bool,
     /// Why, if somebody knows.
     pub reason: Option<String>,
 }
@@ -78,19 +80,20 @@ pub fn rows(coverage: &Coverage, sources: &Sources, added: &Added) -> BTreeMap<S
     each.collect()
 }
 
-/// The lines that did not run, all or only those that the series adds.
-pub fn unreached(coverage: &Coverage, sources: &Sources, excuses: &Excuses, only: Option<&Added>) -> Vec<Unreached> {
+/// The lines that did not run.
+pub fn unreached(coverage: &Coverage, sources: &Sources, excuses: &Excuses, added: &Added) -> Vec<Unreached> {
     let mut found = Vec::new();
     for (path, counts) in &coverage.files {
         let text = sources.0.get(path).map_or("", String::as_str);
         let source = Source::new(text);
-        let wanted = |line: &usize| only.is_none_or(|added| added.get(path).is_some_and(|lines| lines.contains(line)));
+        let is_added = |line: usize| added.get(path).is_some_and(|lines| lines.contains(&line));
         let lines: Vec<&str> = text.lines().collect();
-        found.extend(counts.unreached().filter(wanted).map(|line| Unreached {
+        found.extend(counts.unreached().map(|line| Unreached {
             file: path.clone(),
             line,
             text: lines.get(line - 1).map_or("", |text| text.trim()).into(),
-            reason: excuses.reason(path, &source, line).map(str::to_string),
+            added: is_added(line),
+            reason: excuses.reason(path, &source, line, is_added(line)).map(str::to_string),
         }));
     }
     found
