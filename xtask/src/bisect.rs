@@ -73,7 +73,10 @@ fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bise
     let report = again.unwrap_or(first);
     let tally = report.tally();
     let why = match report.verdicts.iter().filter(|verdict| !verdict.verdict.is_as_expected()).min_by_key(|v| rank(v)) {
-        _ if code == Bisect::Good => return (code, format!("{} cases as expected", tally.passed)),
+        _ if code == Bisect::Good => {
+            let cases = if tally.passed == 1 { "1 case".into() } else { format!("{} cases", tally.passed) };
+            return (code, format!("{cases} as expected"));
+        }
         Some(worst) => {
             let more = if tally.failed > 1 { format!(", and {} more", tally.failed - 1) } else { String::new() };
             format!("{} {} {}{}{more}", worst.verdict.word(), worst.clause, worst.key, reason(&worst.verdict))

@@ -88,6 +88,10 @@ fn dealt<T>(mut all: Vec<T>, shard: Shard) -> Vec<T> {
 fn key(kernel: &KernelSpec, flavour: &Flavour, series: &str) -> Result<String> {
     let mut parts = vec![RECIPE.to_string(), kernel.id.clone(), format!("{:?}", kernel.source)];
     parts.extend(flavour.fragments.iter().map(|fragment| fragment.text.clone()));
+    // Of commits only the name is known here; that a branch has moved costs a build, not a wrong verdict.
+    parts.push(series.to_string());
+    let series =
+        series.rsplit_once("#v").filter(|(path, _)| Path::new(path).is_file()).map_or(series, |(path, _)| path);
     let named = workspace::patches().join(series);
     let series = if !series.contains('/') && named.is_dir() { named } else { PathBuf::from(series) };
     for place in [workspace::overlay(), series] {
@@ -166,6 +170,13 @@ mod tests {
         fs::rename(dir.path().join("0001-x.patch"), dir.path().join("0002-x.patch")).unwrap();
         seen.insert(keys(&[&series], &["fast"]));
         assert_eq!(seen.len(), 3);
+        // Of a thread in a file, the version and the contents count.
+        let mails = dir.path().join("thread.mbox");
+        for (text, version) in [("one", "#v1"), ("one", "#v2"), ("two", "#v2")] {
+            fs::write(&mails, text).unwrap();
+            seen.insert(keys(&[&format!("{}{version}", mails.display())], &["fast"]));
+        }
+        assert_eq!(seen.len(), 6);
     }
 
     proptest! {

@@ -89,7 +89,7 @@ fn step(bench: &Bench, word: &str, more: &[&str]) -> Ran {
 fn every_ending_of_a_step_has_its_code_and_one_line() {
     let bench = bench();
     for (word, code, says) in [
-        ("good", 0, "bisect: good (0): 1 cases as expected"),
+        ("good", 0, "bisect: good (0): 1 case as expected"),
         ("bad", 1, "bisect: bad (1): FAIL R-7 rights/reopen@udmabuf: it is gone: it is there; recordings: /"),
         ("lost", 1, "bisect: bad (1): LOST R-7 rights/reopen@udmabuf: "),
         (
