@@ -1,16 +1,19 @@
 //! What DERIVE writes into its structure, and which number it picks.
 
 use nix::libc;
+use nix::unistd::dup2_stdin;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::books::next_number;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::steps::{Step, Steps, outcome_name};
+use crate::steps::{Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::uapi::memory::{self, PAGE};
+use crate::uapi::{borrow_number, close_number, dup};
 
 crate::case! {
-    /// On success `flags` is as it was and `fd` is the lowest number that was free, a gap included, whatever `fd` held
+    /// On success `flags` is as it was and `fd` is the lowest number that was free, a gap and 0 included, whatever `fd` held
     /// before; the return value is 0. On failure neither field is written.
     "UAPI-4", Contract, Exporter::MAIN, [Derive]
 }
@@ -38,7 +41,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     ] {
         refused(s, source, flags)?;
     }
-    Ok(())
+    number_zero(s, &primary)
 }
 
 /// One check for everything about a success: the table of them is long.
@@ -58,6 +61,27 @@ fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> Step
     drop(alias);
     let sentence = format!("{} with {what} in fd: flags kept, fd the lowest free number", flags_text(flags));
     s.must(sentence, wrong.is_none(), wrong.unwrap_or_default())
+}
+
+/// 0 is a number like any other: a program that has closed its standard input gets it.
+fn number_zero(s: &mut Steps, primary: &Fd) -> Step {
+    let input = dup(borrow_number(0)).ok();
+    let _ = close_number(0);
+    let mut argument = Derive { flags: RDONLY, fd: POISON };
+    let result = dma_buf::derive_with(primary.number(), &mut argument);
+    let mapped = memory::map(borrow_number(0), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
+    let wrong = match result {
+        Err(_) => Some(format!("it gave {}", outcome_name(&result))),
+        Ok(value) if value != 0 => Some("the return value is not 0".into()),
+        Ok(_) if argument.fd == POISON => Some("fd was not written".into()),
+        Ok(_) if argument.fd != 0 => Some("fd is another number".into()),
+        Ok(_) if argument.flags != RDONLY => Some(format!("flags became {}", flags_text(argument.flags))),
+        Ok(_) => mapped.err().map(|errno| format!("mapping it gave {}", errno_name(errno))),
+    };
+    let _ = close_number(0);
+    // It fails where a wrong kernel keeps the number, which the check says better.
+    let _ = input.map(dup2_stdin);
+    s.must("with 0 as the lowest free number: fd is 0, and an alias", wrong.is_none(), wrong.unwrap_or_default())
 }
 
 fn refused(s: &mut Steps, source: &Fd, flags: u32) -> Step {
