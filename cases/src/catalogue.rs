@@ -39,7 +39,7 @@ pub fn table(suite: &str) -> String {
 fn before_the_patch(case: &Case) -> &'static str {
     match case.needs {
         needs if needs.contains(&Need::NoDerive) => "only there",
-        needs if needs.contains(&Need::Derive) => "",
+        needs if needs.contains(&Need::Derive) || needs.contains(&Need::DeriveDefined) => "",
         _ => "●",
     }
 }

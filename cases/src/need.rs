@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Need {
     /// `DMA_BUF_IOCTL_DERIVE` works on a dma-buf.
     Derive,
+    /// The header of the tree defines `DMA_BUF_IOCTL_DERIVE`, whether the kernel knows it or not.
+    DeriveDefined,
     /// The kernel does not know `DMA_BUF_IOCTL_DERIVE`: cases about the time before the patch.
     NoDerive,
     /// The in-kernel test importer, `/dev/dmabuf-conformance`.
@@ -36,6 +38,7 @@ impl Need {
     /// All of them.
     pub const ALL: &'static [Need] = &[
         Need::Derive,
+        Need::DeriveDefined,
         Need::NoDerive,
         Need::TestImporter,
         Need::Vgem,
@@ -53,6 +56,7 @@ impl Need {
     pub fn name(self) -> &'static str {
         match self {
             Need::Derive => "derive",
+            Need::DeriveDefined => "derive-defined",
             Need::NoDerive => "no-derive",
             Need::TestImporter => "test-importer",
             Need::Vgem => "vgem",
@@ -71,7 +75,7 @@ impl Need {
     /// not to blame. Nothing for needs that do not depend on an option.
     pub fn option(self) -> Option<&'static str> {
         match self {
-            Need::Derive | Need::NoDerive | Need::KernelMapping => None,
+            Need::Derive | Need::DeriveDefined | Need::NoDerive | Need::KernelMapping => None,
             Need::TestImporter => Some("CONFIG_DMABUF_CONFORMANCE"),
             Need::Vgem => Some("CONFIG_DRM_VGEM"),
             Need::Vivid => Some("CONFIG_VIDEO_VIVID"),

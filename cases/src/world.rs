@@ -34,6 +34,10 @@ impl World {
                 if let Ok(info) = &info {
                     derive::set_shape(info);
                 }
+                // Where the importer does not say, the case that wants to know is the one to be broken.
+                if info.as_ref().is_ok_and(|info| info.derive_cmd.is_none()) {
+                    missing.insert(Need::DeriveDefined, "no header of this tree defines DMA_BUF_IOCTL_DERIVE".into());
+                }
                 if !info.is_ok_and(|info| info.stalls) {
                     missing.insert(Need::Stall, "the test importer is not told about locks".into());
                 }

@@ -154,7 +154,7 @@ pub fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
     let release = Release::of(&image.facts.version);
     let new_enough = |since: &str| release >= Release::of(since);
     let met = Need::ALL.iter().copied().filter(|need| match need {
-        Need::Derive => image.facts.defines_derive,
+        Need::Derive | Need::DeriveDefined => image.facts.defines_derive,
         Need::NoDerive => !image.facts.defines_derive,
         need => need.option().is_none_or(on) && need.since().is_none_or(new_enough),
     });

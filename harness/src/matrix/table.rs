@@ -160,7 +160,7 @@ fn word(outcome: &Outcome, clause: &str) -> Word {
 
 /// Whether a case was skipped because the kernel has no ioctl and is not meant to have it.
 pub(super) fn needs_derive(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Skipped { need, .. } if Need::by_name(need) == Some(Need::Derive))
+    matches!(verdict, Verdict::Skipped { need, .. } if matches!(Need::by_name(need), Some(Need::Derive | Need::DeriveDefined)))
 }
 
 fn in_table(verdict: &Verdict) -> &'static str {
