@@ -1,4 +1,5 @@
-//! Mutants that no program can tell from the original, each with the reason, as a person has written it down.
+//! Mutants that no case of the contract can catch, each with the reason, as a person has written it down: no program can tell
+//! them from the original, or one can but no clause says what it ought to see.
 
 use std::path::Path;
 
@@ -14,8 +15,11 @@ pub struct Equivalent {
     pub id: String,
     /// What it changes, for who reads the file.
     pub mutant: String,
-    /// Why no program can tell.
+    /// Why no program can tell; of one that is outside of the contract, who can tell and why no clause is about that.
     pub reason: String,
+    /// Whether some program can tell, on some kernel. Such a mutant is not caught, and counts as that in shares.
+    #[serde(default)]
+    pub outside: bool,
 }
 
 #[derive(Deserialize)]

@@ -43,6 +43,11 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// A program can tell it from the original, but the contract does not say which of the two is right.
+    Outside {
+        /// Who can tell, and why there is no clause.
+        reason: String,
+    },
     /// It is the same as another one.
     Duplicate {
         /// The other one's id.
@@ -61,12 +66,18 @@ impl Outcome {
             Outcome::Survived => "SURVIVED",
             Outcome::Unviable { .. } => "unviable",
             Outcome::Equivalent { .. } => "equivalent",
+            Outcome::Outside { .. } => "outside the contract",
             Outcome::Duplicate { .. } => "duplicate",
         }
     }
 
     /// Whether guests ran it.
     pub fn is_tested(&self) -> bool {
+        self.is_another() && !matches!(self, Outcome::Outside { .. })
+    }
+
+    /// Whether it compiles and is neither proved equivalent nor the same as another one: those that a share is one of.
+    pub fn is_another(&self) -> bool {
         !matches!(self, Outcome::Unviable { .. } | Outcome::Equivalent { .. } | Outcome::Duplicate { .. })
     }
 

@@ -233,7 +233,9 @@ fn settled(
     let ids: BTreeSet<&str> = mutants.iter().map(|mutant| mutant.about.id.as_str()).collect();
     for line in equivalent::load(&workspace::mutants().join("equivalent.toml"))? {
         if ids.contains(line.id.as_str()) {
-            settled.entry(line.id).or_insert(Outcome::Equivalent { reason: line.reason });
+            let reason = line.reason;
+            let why = if line.outside { Outcome::Outside { reason } } else { Outcome::Equivalent { reason } };
+            settled.entry(line.id).or_insert(why);
         }
     }
     // What stands for others has to be run with them.

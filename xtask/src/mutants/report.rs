@@ -93,6 +93,10 @@ impl Report {
             "\n{tested} mutants were run, {each:.1} s each; kernels {:.0} s, all {:.0} s",
             self.kernel_seconds, self.seconds
         );
+        let caught = self.mutants.iter().filter(|found| matches!(found.outcome, Outcome::Caught { .. })).count();
+        let another = self.mutants.iter().filter(|found| found.outcome.is_another()).count();
+        let share = 100.0 * caught as f64 / another.max(1) as f64;
+        let _ = writeln!(out, "caught: {caught} of {another}, {share:.1} %");
         let counts: Vec<String> = self.counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
         let _ = writeln!(out, "result: {}", counts.join(", "));
         out
@@ -179,7 +183,8 @@ mod tests {
             judgement: "contract".into(),
             verdict: verdict.into(),
         };
-        Found { about, outcome, own_kernel: None, seconds: 2.0, guests: 1, cases: vec![word("FAIL")] }
+        let cases = if outcome.is_tested() { vec![word("FAIL")] } else { Vec::new() };
+        Found { about, outcome, own_kernel: None, seconds: 2.0, guests: 1, cases }
     }
 
     fn caught(expected: bool) -> Outcome {
@@ -217,9 +222,12 @@ mod tests {
 
     #[test]
     fn what_was_missed_is_shown() {
-        let text = report(vec![caught(true), caught(false), Outcome::Survived]).text();
+        let settled = [Outcome::Equivalent { reason: "r".into() }, Outcome::Outside { reason: "r".into() }];
+        let text = report([caught(true), caught(false), Outcome::Survived].into_iter().chain(settled).collect()).text();
         assert!(text.contains("SURVIVED  m  a.c:7 f") && text.contains("should be R-1; was R-2"), "{text}");
         assert!(text.contains("3    3  rights/walk") && text.contains("R-2: only rights/walk"), "{text}");
         assert!(text.contains("1 SURVIVED, 1 caught, 1 caught, by another clause"), "{text}");
+        assert!(text.contains("3 mutants were run"), "{text}");
+        assert!(text.contains("caught: 2 of 4, 50.0 %"), "what is outside counts as not caught: {text}");
     }
 }
