@@ -115,6 +115,7 @@ const REPORT_EXAMPLES: &str = "Examples:
   cargo xtask report 12 15                            run-12 and run-15 side by side
   cargo xtask report --format markdown artifacts/     all reports below a directory, for a job summary
   cargo xtask report --format html > report.html      a page with tables, transcripts and kernel logs
+  cargo xtask report --format junit > report.xml      a suite for each kernel, for Jenkins or GitLab
   cargo xtask report --format github                  annotations for GitHub Actions";
 
 const SELFTEST_EXAMPLES: &str = "Examples:

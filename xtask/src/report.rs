@@ -5,7 +5,7 @@ use std::fmt::Write;
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix, file};
-use harness::report::{github, html, ktap, markdown, matrix, style::Style};
+use harness::report::{github, html, junit, ktap, markdown, matrix, style::Style};
 
 use crate::flags::{Format, ReportArgs};
 use crate::{kept, test};
@@ -22,6 +22,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
         }
         (_, Format::Terminal) => matrix::render(&matrix, Style::detect()),
         (_, Format::Ktap) => nested(&matrix),
+        (_, Format::Junit) => junit::render(&matrix)?,
         (_, Format::Json) => file::write(&matrix)?,
         (_, Format::Github) => github::render(&matrix),
         (_, Format::Markdown) => markdown::render(&matrix),

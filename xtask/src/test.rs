@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix};
-use harness::report::{github, html, ktap, markdown, style::Style, terminal};
+use harness::report::{github, html, junit, ktap, markdown, style::Style, terminal};
 use harness::run_report::RunReport;
 
 use crate::flags::{AccelChoice, Format, KernelArgs, TestArgs};
@@ -61,6 +61,7 @@ pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
     Ok(match format {
         Format::Terminal => terminal::render(report, Style::detect(), |verdict| report.setting.again(verdict)),
         Format::Ktap => ktap::render(report),
+        Format::Junit => junit::render(&matrix())?,
         Format::Json => json(report)?,
         Format::Github => github::render(&matrix()),
         Format::Markdown => markdown::render(&matrix()),

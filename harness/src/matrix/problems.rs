@@ -114,7 +114,7 @@ fn level(verdict: &Verdict) -> Level {
 }
 
 /// What happened, in sentences; nothing for what nobody has to hear of.
-fn why(verdict: &Verdict) -> Option<String> {
+pub(crate) fn why(verdict: &Verdict) -> Option<String> {
     Some(match verdict {
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => return None,
         Verdict::KnownDefect { reason, .. } => format!("a defect of this kernel, whatever the series: {reason}"),

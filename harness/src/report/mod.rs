@@ -2,6 +2,7 @@
 
 pub mod github;
 pub mod html;
+pub mod junit;
 pub mod ktap;
 pub mod markdown;
 pub mod matrix;

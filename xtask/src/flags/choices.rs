@@ -30,6 +30,8 @@ pub enum Format {
     Terminal,
     /// For tools that read kernel test output
     Ktap,
+    /// JUnit XML, for what shows test results in CI
+    Junit,
     /// For programs
     Json,
     /// Workflow commands of GitHub Actions: an annotation for each problem
