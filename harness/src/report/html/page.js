@@ -47,7 +47,9 @@
     }
     for (const task of cell.tasks) made.append(lines(task, () => ""));
     if (cell.again) {
-      made.append(element("p", "where", "Run it again:"), lines(cell.again, () => ""));
+      const again = lines(cell.again, () => "");
+      again.className = "command";
+      made.append(element("p", "where", "Run it again:"), again);
     }
     return made;
   };
@@ -57,9 +59,10 @@
     const made = element("tr", "details");
     const cell = made.appendChild(element("td"));
     cell.colSpan = row.cells.length;
-    cell.append(element("p", "", entry.claim));
-    if (entry.judgement !== "contract") cell.append(element("p", "where", "Judgement: " + entry.judgement));
-    for (const group of entry.groups) cell.append(outcome(group, group.where));
+    const about = cell.appendChild(element("div", "about"));
+    about.append(element("p", "", entry.claim));
+    if (entry.judgement !== "contract") about.append(element("p", "where", "Judgement: " + entry.judgement));
+    for (const group of entry.groups) about.append(outcome(group, group.where));
     return made;
   };
 
