@@ -9,7 +9,7 @@ use harness::error::{Blame, Context, Result, io};
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix, Outcome, Place, file};
 use harness::process::check_interrupt;
-use harness::report::{matrix, style::Style};
+use harness::report::{html, matrix, style::Style};
 use harness::setup::Purpose;
 use serde::Serialize;
 
@@ -69,8 +69,10 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     let matrix = Matrix { cells: done };
     write(&dir.join(file::NAME), &file::write(&matrix)?)?;
     write(&dir.join("matrix.txt"), &matrix::render(&matrix, Style::Plain))?;
+    let page = dir.join(html::NAME);
+    write(&page, &html::render(&matrix)?)?;
     print!("{}", matrix::render(&matrix, Style::detect()));
-    println!("reports: {}", dir.display());
+    println!("report: {}", page.display());
     Ok(matrix.exit_code())
 }
 

@@ -15,7 +15,8 @@ use harness::guest::Patience;
 use harness::initramfs::GuestBinary;
 use harness::kbuild::KernelImage;
 use harness::kernel_range::Release;
-use harness::report::{style::Style, terminal};
+use harness::matrix::{Cell, Matrix};
+use harness::report::{html, style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
 use harness::session::{Options, Session, Yardstick};
 use harness::spec::Kernels;
@@ -73,7 +74,7 @@ impl Job {
         plan::not_nothing(&self.plan, &self.elsewhere)
     }
 
-    /// Runs and judges it. Recordings and both forms of the report are in `dir` then; `options` run on the same kernel
+    /// Runs and judges it. Recordings and three forms of the report are in `dir` then; `options` run on the same kernel
     /// again.
     ///
     /// # Errors
@@ -130,6 +131,7 @@ impl Job {
             &dir.join("report.txt"),
             &terminal::render(&report, Style::Plain, |verdict| report.setting.again(verdict)),
         )?;
+        write(&dir.join(html::NAME), &html::render(&Matrix::new(vec![Cell::ran(report.clone())]))?)?;
         Ok(report)
     }
 }

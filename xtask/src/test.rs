@@ -47,7 +47,7 @@ fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
         timings(report);
     }
     if !matches!(report.exit_code(), ExitCode::AsExpected) {
-        eprintln!("recordings: {}", dir.display());
+        eprintln!("report: {}", dir.join(html::NAME).display());
     }
     Ok(())
 }

@@ -17,6 +17,9 @@ use crate::matrix::Matrix;
 
 use page::Page;
 
+/// The name of the file in the directory of a run.
+pub const NAME: &str = "report.html";
+
 const TEMPLATE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
