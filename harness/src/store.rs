@@ -198,6 +198,24 @@ impl Store {
         StoreLock::take(&self.lock_file(name), name, |text| self.progress.line(text), &crate::process::check_interrupt)
     }
 
+    /// The lock of that name, if nobody holds it.
+    pub fn try_lock(&self, name: &str) -> Option<StoreLock> {
+        StoreLock::try_take(&self.lock_file(name))
+    }
+
+    /// The lock of an entry, if nobody builds or uses it.
+    pub fn try_lock_entry(&self, kind: &str, key: &str) -> Option<StoreLock> {
+        self.try_lock(&lock_name(kind, key))
+    }
+
+    /// Removes an entry of which the caller holds the lock, whatever its name.
+    ///
+    /// # Errors
+    /// [`Blame::Host`] when it cannot be removed.
+    pub fn remove_locked(&self, kind: &str, key: &str, _lock: &StoreLock) -> Result<()> {
+        self.evict(kind, key)
+    }
+
     /// Where messages about the cache go.
     pub fn progress(&self) -> &Progress {
         &self.progress

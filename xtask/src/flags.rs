@@ -1,6 +1,7 @@
 //! The command line, and nothing else.
 
 mod choices;
+mod upkeep;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use choices::{AccelChoice, Format, TableFormat};
 use harness::repository::{GitSpec, Look};
+use upkeep::CLEAN_EXAMPLES;
+pub use upkeep::{Clean, CleanArgs};
 
 /// Conformance suite for DMA_BUF_IOCTL_DERIVE: read-only aliases of dma-bufs, judged on real kernels in QEMU.
 #[derive(Debug, Parser)]
@@ -70,6 +73,9 @@ pub enum Command {
         /// Directory of workflow files [default: .github/workflows]
         dir: Option<PathBuf>,
     },
+    /// Remove images, workshops, sources and runs, but nothing that is in use
+    #[command(after_help = CLEAN_EXAMPLES)]
+    Clean(CleanArgs),
     /// Measure
     #[command(subcommand)]
     Bench(Bench),

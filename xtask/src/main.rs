@@ -5,6 +5,7 @@ mod bisect;
 mod build;
 mod cells;
 mod ci;
+mod clean;
 mod coverage;
 mod doctor;
 mod explain;
@@ -76,6 +77,7 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Ci(args) => ci::run(args),
         Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
         Command::ProbeKvm { device } => probe_kvm::run(device),
+        Command::Clean(args) => clean::run(args, quiet),
         Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
     }
 }

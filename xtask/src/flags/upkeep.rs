@@ -1,0 +1,46 @@
+//! Options of the commands that look after this machine.
+
+use clap::{Args, ValueEnum};
+
+pub const CLEAN_EXAMPLES: &str = "Examples:
+  cargo xtask clean --dry-run         how much room would that make?
+  cargo xtask clean workshops         object files; images stay, and a new kernel takes minutes again
+  cargo xtask clean                   everything but what is in use";
+
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// What to remove [default: all of it]
+    #[arg(value_enum, value_name = "WHAT")]
+    pub what: Vec<Clean>,
+    /// Say what would go, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What takes room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Clean {
+    /// Kernels that are built
+    Images,
+    /// Object files; without them the next build of a kernel is one from the start
+    Workshops,
+    /// Kernel sources; they are downloaded and unpacked again
+    Sources,
+    /// Recordings and reports of this checkout
+    Runs,
+}
+
+impl Clean {
+    /// All of them, in the order in which they go.
+    pub const ALL: &[Clean] = &[Clean::Images, Clean::Workshops, Clean::Sources, Clean::Runs];
+
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Clean::Images => "images",
+            Clean::Workshops => "workshops",
+            Clean::Sources => "sources",
+            Clean::Runs => "runs",
+        }
+    }
+}
