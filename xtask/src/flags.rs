@@ -6,10 +6,11 @@ mod upkeep;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 pub use choices::{AccelChoice, Format, TableFormat};
 use harness::repository::{GitSpec, Look};
-use upkeep::CLEAN_EXAMPLES;
+use upkeep::{CLEAN_EXAMPLES, COMPLETIONS_EXAMPLES};
 pub use upkeep::{Clean, CleanArgs};
 
 /// Conformance suite for DMA_BUF_IOCTL_DERIVE: read-only aliases of dma-bufs, judged on real kernels in QEMU.
@@ -76,6 +77,17 @@ pub enum Command {
     /// Remove images, workshops, sources and runs, but nothing that is in use
     #[command(after_help = CLEAN_EXAMPLES)]
     Clean(CleanArgs),
+    /// Print completions for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write manual pages, one for each command
+    Man {
+        /// Directory for them
+        dir: PathBuf,
+    },
     /// Measure
     #[command(subcommand)]
     Bench(Bench),

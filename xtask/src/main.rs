@@ -15,6 +15,7 @@ mod kselftest;
 mod last_result;
 mod lint_workflows;
 mod list;
+mod manual;
 mod matrix;
 mod mutants;
 mod pipeline;
@@ -78,6 +79,8 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
         Command::ProbeKvm { device } => probe_kvm::run(device),
         Command::Clean(args) => clean::run(args, quiet),
+        Command::Completions { shell } => Ok(manual::completions(*shell)),
+        Command::Man { dir } => manual::pages(dir),
         Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
     }
 }

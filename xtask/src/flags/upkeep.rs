@@ -7,6 +7,10 @@ pub const CLEAN_EXAMPLES: &str = "Examples:
   cargo xtask clean workshops         object files; images stay, and a new kernel takes minutes again
   cargo xtask clean                   everything but what is in use";
 
+pub const COMPLETIONS_EXAMPLES: &str = "Completions are for the name `xtask`. For bash, in ~/.bashrc:
+  alias xtask='cargo xtask'
+  source <(cargo xtask completions bash)";
+
 #[derive(Debug, Args)]
 pub struct CleanArgs {
     /// What to remove [default: all of it]
