@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::facts::{FdInfo, fdinfo};
+use crate::fixture::facts::{FdInfo, fdinfo, fdinfo_keys};
 use crate::fixture::fd::Fd;
 use crate::fixture::siblings::Kin;
 use crate::steps::{Step, Steps};
@@ -13,7 +13,8 @@ use crate::uapi::memory::PAGE;
 
 crate::case! {
     /// fdinfo gives the same size, exporter, name and reference count through every descriptor of a buffer, with and
-    /// without a name. The count grows with every alias and shrinks when one is closed.
+    /// without a name, on the lines that the kernel's documentation shows. The count grows with every alias and shrinks
+    /// when one is closed.
     "I-3", Contract, Exporter::MAIN, [Derive]
 }
 
@@ -35,6 +36,14 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     agree(s, &family, &with, &format!("with three {more}"))?;
     let named = set_name(family[0].as_fd(), c"frame");
     s.succeeds("the primary takes a name", named)?;
+    for fd in &family {
+        let keys = s.succeeds(format!("the lines of fdinfo of {} can be read", fd.name), fdinfo_keys(fd))?;
+        s.equal(
+            format!("the lines about the buffer through {}, in their order", fd.name),
+            keys.join(" ").as_str(),
+            "size count exp_name name",
+        );
+    }
     let with = FdInfo { name: Some("frame".into()), ..with };
     agree(s, &family, &with, "with a name")?;
     s.close(family.remove(2));
