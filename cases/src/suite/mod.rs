@@ -26,6 +26,7 @@ pub const CASES: &[Case] = &[
     lifetime::importer_steps::CASE,
     lifetime::importer_steps_dup::CASE,
     rights::derive_table::CASE,
+    rights::derive_orphans::CASE,
     uapi::layout::CASE,
     uapi::flags::CASE,
     uapi::bad_argument::CASE,
