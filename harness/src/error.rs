@@ -66,6 +66,9 @@ pub struct Error {
     pub next: String,
 }
 
+/// What to do about a fault of this program.
+const BUG: &str = "That is a fault of the suite itself: please report it, with these lines and what you ran.";
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -101,7 +104,11 @@ impl fmt::Display for Error {
         for line in self.cause.lines() {
             write!(f, "\n    {line}")?;
         }
-        for line in self.next.lines() {
+        let next = match (self.blame, self.next.as_str()) {
+            (Blame::Internal, "") => BUG,
+            (_, next) => next,
+        };
+        for line in next.lines() {
             write!(f, "\n  > {line}")?;
         }
         Ok(())
@@ -149,6 +156,12 @@ mod tests {
             "patch series: 0002-x.patch does not apply\n    hunk 1\n    hunk 2\n  > Rebase it."
         );
         assert_eq!(error.exit_code().number(), 22);
+    }
+
+    #[test]
+    fn a_fault_of_this_program_is_to_be_reported() {
+        assert!(Error::new(Blame::Internal, "x").to_string().ends_with(BUG));
+        assert!(!Error::new(Blame::Internal, "x").next("y").to_string().contains(BUG));
     }
 
     #[test]

@@ -39,9 +39,11 @@ pub fn build(
 ) -> Result<Vec<Program>> {
     kbuild::objects(kernel, patched, flavour, store, progress, &["headers"], |output, objects| {
         if !output.status.success() {
-            return Err(
-                Error::new(Blame::Build, "the kernel's headers cannot be installed").cause(tail(&output.text, 10))
-            );
+            return Err(Error::new(Blame::Build, "the kernel's headers cannot be installed")
+                .cause(tail(&output.text, 10))
+                .next(
+                    "The lines above are of make headers_install; `cargo xtask doctor` says which tools are missing.",
+                ));
         }
         let (tree, headers) = (objects.with_file_name("tree"), objects.join("usr/include"));
         let task = progress.task("building the kernel's selftests", Some(TESTS.len() as u64));

@@ -253,11 +253,9 @@ impl Cmd {
                 }
             }
             if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                return Err(Error::new(Blame::Host, format!("{} did not end in time", self.program)).cause(format!(
-                    "{}\n{}",
-                    self.quoted(),
-                    tail(&text, 5)
-                )));
+                return Err(Error::new(Blame::Host, format!("{} did not end in time", self.program))
+                    .next("Try again when the machine has less to do.")
+                    .cause(format!("{}\n{}", self.quoted(), tail(&text, 5))));
             }
         }
         let _ = pump.join();

@@ -186,7 +186,8 @@ impl Repository {
     /// [`Blame::Source`] when there is no such commit or the server cannot be asked.
     pub fn commit(&self, reference: &str, look: Look, progress: &Progress) -> Result<Commit> {
         if reference.is_empty() || reference.starts_with('-') || reference.contains(['\0', '\n', ' ']) {
-            return Err(Error::new(Blame::Usage, format!("{reference:?} is no branch, tag or commit")));
+            return Err(Error::new(Blame::Usage, format!("{reference:?} is no branch, tag or commit"))
+                .next("Name one behind the #, as in git:URL#my-branch."));
         }
         let id = match &self.location {
             Location::Local(path) => {
@@ -302,6 +303,7 @@ impl Repository {
             // The branch has moved on since the server was asked.
             None => rev_parse(&self.git(), &kept)?.ok_or_else(|| {
                 Error::new(Blame::Source, format!("{} has no commit {id} on a branch or a tag", self.location))
+                    .next("The branch may have moved on meanwhile: try again, or name a branch or a tag.")
             })?,
         };
         task.done(format!("commit {}", &id[..12]));

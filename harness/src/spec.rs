@@ -117,7 +117,10 @@ impl Kernels {
         let mut kernels: Vec<KernelSpec> = Vec::new();
         for entry in file.kernel {
             let id = entry.id.clone();
-            let wrong = |what: String| Error::new(Blame::Usage, format!("{}: kernel {id:?} {what}", path.display()));
+            let wrong = |what: String| {
+                Error::new(Blame::Usage, format!("{}: kernel {id:?} {what}", path.display()))
+                    .next("Correct that entry; the comment at the top of the file says what one is made of.")
+            };
             if kernels.iter().any(|known| known.id == id) {
                 return Err(wrong("is there twice".to_string()));
             }

@@ -23,7 +23,7 @@ use crate::workspace;
 /// When a guest does not come up, or a test run ends in an error of its own.
 pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     if runs == 0 {
-        return Err(Error::new(Blame::Usage, "--runs 0 measures nothing"));
+        return Err(Error::new(Blame::Usage, "--runs 0 measures nothing").next("Ask for at least one."));
     }
     let pipeline = Pipeline::open(quiet)?;
     let made = pipeline.kernel(args)?;
@@ -42,7 +42,8 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
         let boot = start.elapsed().as_secs_f64();
         if recording.ending != Ending::Left || Transcript::parse(&recording.results).count != Some(0) {
             return Err(Error::new(Blame::Host, "the guest did not come up and leave again")
-                .cause(format!("{:?}", recording.ending)));
+                .cause(format!("{:?}", recording.ending))
+                .next("Run `cargo xtask test` on the same kernel: it says more."));
         }
         let test = whole_test(args)?;
         if run > 0 {

@@ -60,7 +60,8 @@ fn possible(args: &TestArgs) -> Result<()> {
     if let Some(dir) = args.kernel.kernel_tree.as_ref().filter(|dir| !dir.is_dir()) {
         let here = std::env::current_dir().unwrap_or_default();
         return Err(Error::new(Blame::Usage, format!("there is no directory {}", dir.display()))
-            .cause(format!("seen from {}", here.display())));
+            .cause(format!("seen from {}", here.display()))
+            .next("git bisect runs this at the top of the repository: --kernel-tree . is the tree there."));
     }
     let pipeline = Pipeline::open(true)?;
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;

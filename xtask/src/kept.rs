@@ -51,6 +51,7 @@ fn find(name: &str) -> Result<PathBuf> {
     places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
         Error::new(Blame::Usage, format!("there is no run {name}"))
             .cause(format!("neither {} is there", either(&places)))
+            .next("`last`, the number of a run, a report.json, or a directory with such below it.")
     })
 }
 
@@ -88,7 +89,8 @@ fn matrix(path: &Path) -> Result<Vec<Cell>> {
         // It becomes part of a path, and the file may come from elsewhere.
         let plain = !id.is_empty() && !id.starts_with('.') && !id.contains('/');
         if !plain {
-            return Err(Error::new(Blame::Usage, format!("{id:?} is no name of a cell")));
+            return Err(Error::new(Blame::Usage, format!("{id:?} is no name of a cell"))
+                .next("The file is damaged or was not written by this program."));
         }
         report(&dir.join(id).join(REPORT))
     });
@@ -104,7 +106,9 @@ fn report(path: &Path) -> Result<RunReport> {
         Some(schema) => Err(Error::new(Blame::Usage, no_report())
             .cause(format!("it has schema {schema}, this program reads {SCHEMA}"))
             .next("Run it again, or use the version of this program that wrote it.")),
-        None => Err(Error::new(Blame::Usage, no_report()).cause("it has no schema")),
+        None => Err(Error::new(Blame::Usage, no_report())
+            .cause("it has no schema")
+            .next("Give a report.json that `cargo xtask test` or `matrix` has written.")),
     }
 }
 

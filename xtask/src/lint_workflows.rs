@@ -105,7 +105,8 @@ fn files(dir: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = names.filter(|name| name.ends_with(".yml") || name.ends_with(".yaml")).collect();
     names.sort();
     if names.is_empty() {
-        return Err(Error::new(Blame::Usage, format!("no workflow files in {}", dir.display())));
+        return Err(Error::new(Blame::Usage, format!("no workflow files in {}", dir.display()))
+            .next("Name the directory that holds them, such as .github/workflows."));
     }
     Ok(names)
 }

@@ -65,7 +65,8 @@ fn fits(key: &CaseKey, filter: &str, exact: bool) -> bool {
 
 fn nothing_fits(filter: &str) -> Error {
     if let Some(clause) = clause::find(filter) {
-        return Error::new(Blame::Usage, format!("no case judges {} yet", clause.id));
+        return Error::new(Blame::Usage, format!("no case judges {} yet", clause.id))
+            .next("`cargo xtask list` shows the clauses that are judged.");
     }
     let ids: Vec<String> = suite::CASES.iter().map(cases::case::Case::id).collect();
     let behaviours = ids.iter().filter_map(|id| id.split('/').nth(1));

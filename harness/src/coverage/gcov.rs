@@ -80,7 +80,7 @@ pub fn parse(said: &str, wanted: &BTreeSet<PathBuf>) -> Result<Coverage> {
     let report: Report = serde_json::from_str(json).context(Blame::Host, || "gcov prints what is not known".into())?;
     if !matches!(report.format_version.as_str(), "1" | "2") {
         let what = format!("gcov prints format {}; 1 and 2 are known", report.format_version);
-        return Err(Error::new(Blame::Host, what));
+        return Err(Error::new(Blame::Host, what).next("Use the gcov that belongs to the compiler of the kernel."));
     }
     let mut coverage = Coverage::default();
     for file in report.files {

@@ -97,7 +97,9 @@ pub fn read(text: &str, mut report: impl FnMut(&str) -> Result<RunReport>) -> Re
     let read: Read = serde_json::from_str(text).context(Blame::Usage, || format!("that is no {NAME}"))?;
     if read.schema != SCHEMA {
         let what = format!("a {NAME} of version {}; this program reads {SCHEMA}", read.schema);
-        return Err(Error::new(Blame::Usage, what));
+        return Err(
+            Error::new(Blame::Usage, what).next("Run it again, or use the version of this program that wrote it.")
+        );
     }
     let cell = |row: Row| {
         let outcome = match row.result {

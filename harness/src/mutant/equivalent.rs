@@ -40,7 +40,10 @@ pub fn load(path: &Path) -> Result<Vec<Equivalent>> {
     };
     let file: File = toml::from_str(&text).context(Blame::Usage, || format!("{} makes no sense", path.display()))?;
     for (index, line) in file.equivalent.iter().enumerate() {
-        let wrong = |what: &str| Error::new(Blame::Usage, format!("{}: {} {what}", path.display(), line.id));
+        let wrong = |what: &str| {
+            Error::new(Blame::Usage, format!("{}: {} {what}", path.display(), line.id))
+                .next("Correct or remove that entry.")
+        };
         if line.reason.trim().is_empty() {
             return Err(wrong("has no reason"));
         }

@@ -35,7 +35,8 @@ impl InDiff {
             }
         }
         match hunks {
-            0 => Err(Error::new(Blame::Usage, "--in-diff: that is no unified diff")),
+            0 => Err(Error::new(Blame::Usage, "--in-diff: that is no unified diff")
+                .next("Write one with `git diff` or `diff -u`.")),
             _ => Ok(InDiff(files)),
         }
     }

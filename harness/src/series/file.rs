@@ -40,7 +40,11 @@ pub fn read(path: &Path, room: &mut usize) -> Result<Contents> {
 }
 
 fn contents(bytes: Vec<u8>, what: &str) -> Result<Contents> {
-    let no_patch = |why: &str| Error::new(Blame::Patch, format!("{what} holds no patch")).cause(why);
+    let no_patch = |why: &str| {
+        Error::new(Blame::Patch, format!("{what} holds no patch"))
+            .cause(why)
+            .next("`git format-patch` and b4 write what a series is made of: patches, mails, or an mbox.")
+    };
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
     let text = &bytes[start..];
     if text.is_empty() {
@@ -68,7 +72,8 @@ pub fn series(path: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<Stri
     let what = path.display().to_string();
     match read(path, &mut LIMIT.clone())? {
         Contents::Mails(mails) if version.is_some() || !named_patch(path) => thread::choose(&mails, &what, version),
-        _ if version.is_some() => Err(Error::new(Blame::Usage, format!("{what} is a patch, and has no versions"))),
+        _ if version.is_some() => Err(Error::new(Blame::Usage, format!("{what} is a patch, and has no versions"))
+            .next("Leave out the # and what is behind it.")),
         contents => Ok((alone(contents, path)?, Vec::new())),
     }
 }

@@ -128,7 +128,8 @@ impl Series {
     /// [`Blame::Usage`] when there is no such file.
     pub fn with(mut self, extra: &Path) -> Result<Self> {
         if !extra.is_file() {
-            return Err(Error::new(Blame::Usage, format!("there is no patch {}", extra.display())));
+            return Err(Error::new(Blame::Usage, format!("there is no patch {}", extra.display()))
+                .next("--with takes the path of one patch."));
         }
         let path = std::path::absolute(extra).map_err(|error| io(&error, "finding", extra))?;
         self.name = format!("{}+{}", self.name, path.file_name().unwrap_or_default().to_string_lossy());

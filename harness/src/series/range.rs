@@ -91,7 +91,8 @@ impl Range {
         let mut patches = Vec::new();
         for path in super::directory::named(scratch.path())? {
             let size = path.metadata().map_err(|error| io(&error, "reading", &path))?.len() as usize;
-            room = room.checked_sub(size).ok_or_else(|| wrong("is too large for a series"))?;
+            room =
+                room.checked_sub(size).ok_or_else(|| wrong("is too large for a series").next("Name fewer commits."))?;
             let text = std::fs::read(&path).map_err(|error| io(&error, "reading", &path))?;
             patches.push(Patch { name: path.file_name().unwrap_or_default().to_string_lossy().into(), text });
         }

@@ -31,7 +31,9 @@ pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Pa
     let names = versions.iter().map(|version| format!("v{version}")).collect::<Vec<_>>().join(", ");
     let chosen = wanted.unwrap_or(versions[versions.len() - 1]);
     if !versions.contains(&chosen) {
-        return Err(Error::new(Blame::Usage, format!("{what} holds no v{chosen}")).cause(format!("it holds {names}")));
+        return Err(Error::new(Blame::Usage, format!("{what} holds no v{chosen}"))
+            .cause(format!("it holds {names}"))
+            .next("Name one of these behind the #, or none for the newest."));
     }
     let posts: Vec<&Mail> = posts.into_iter().filter(|mail| version(mail) == chosen).collect();
     let mut notes = Vec::new();
@@ -120,7 +122,9 @@ fn numbered(
             .next(next));
     }
     if let Some((number, mail)) = slots.iter().find(|(number, _)| **number > total) {
-        return Err(wrong(what, &format!("counts to {number} of {total}")).cause(&mail.subject));
+        return Err(wrong(what, &format!("counts to {number} of {total}"))
+            .cause(&mail.subject)
+            .next("Save the patches of the series as files, and name their directory."));
     }
     slots.into_iter().map(|(number, mail)| patch(mail, number as usize, what)).collect()
 }
@@ -140,7 +144,9 @@ fn plain(posts: &[&Mail], what: &str) -> Result<Vec<Patch>> {
 
 fn unmarked(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted != 1) {
-        return Err(Error::new(Blame::Usage, format!("{what} holds no v{wanted}")).cause("no subject names a version"));
+        return Err(Error::new(Blame::Usage, format!("{what} holds no v{wanted}"))
+            .cause("no subject names a version")
+            .next("Leave out the # and what is behind it."));
     }
     let patches = plain(&mails.iter().filter(|mail| !mail.reply).collect::<Vec<_>>(), what)?;
     if patches.is_empty() { Err(nothing(mails, what)) } else { Ok((patches, Vec::new())) }
@@ -153,7 +159,11 @@ pub fn all(mails: &[Mail], what: &str) -> Result<Vec<Patch>> {
 }
 
 fn patch(mail: &Mail, number: usize, what: &str) -> Result<Patch> {
-    let broken = |why: &str| wrong(what, "holds a patch that cannot be used").cause(format!("{}\n{why}", mail.subject));
+    let broken = |why: &str| {
+        wrong(what, "holds a patch that cannot be used")
+            .cause(format!("{}\n{why}", mail.subject))
+            .next("Save the patches of the series as files, and name their directory.")
+    };
     if let Some(trouble) = &mail.trouble {
         return Err(broken(trouble).next("Save it again, raw; archives offer it as mbox.gz, b4 as mbox."));
     }

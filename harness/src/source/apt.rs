@@ -87,7 +87,9 @@ impl<'a> Apt<'a> {
             return Err(io(&std::io::ErrorKind::StorageFull.into(), "fetching package lists into", &dir));
         }
         let cause = if complaints.is_empty() { tail(&output.text, 3) } else { complaints.join("\n") };
-        Err(Error::new(Blame::Source, format!("the suite {suite} cannot be read")).cause(cause))
+        Err(Error::new(Blame::Source, format!("the suite {suite} cannot be read"))
+            .cause(cause)
+            .next("Check the network, or take a kernel that is here already: --kernel-tree, --tarball."))
     }
 
     /// The newest version of a package in a suite that was updated.

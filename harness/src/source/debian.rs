@@ -143,7 +143,8 @@ fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Re
             }
         }
         let Some(deb) = find_deb(dir) else {
-            return Err(Error::new(Blame::Source, format!("apt downloaded {} to nowhere", offer.package)));
+            return Err(Error::new(Blame::Source, format!("apt downloaded {} to nowhere", offer.package))
+                .next("Try again; --tarball takes a kernel that was downloaded in another way."));
         };
         let task = progress.bytes("checking it", Some(offer.size));
         let found = sha256(&deb, |more| {

@@ -9,7 +9,9 @@ use crate::store::manifest::sha256_of;
 /// The key names the path only: what is in the tree may change between two runs, so whoever builds from it has to look.
 pub fn provide(dir: &Path) -> Result<SourceTree> {
     let missing = |error: std::io::Error| {
-        Error::new(Blame::Source, format!("there is no directory {}", dir.display())).cause(error)
+        Error::new(Blame::Source, format!("there is no directory {}", dir.display()))
+            .cause(error)
+            .next("--kernel-tree takes the directory of a kernel source.")
     };
     let dir = dir.canonicalize().map_err(missing)?;
     looks_like_a_kernel(&dir, &dir.display().to_string())?;

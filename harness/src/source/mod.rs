@@ -136,7 +136,8 @@ fn kernel_version(dir: &Path) -> Result<String> {
         (Some(major), Some(minor), Some(sub), extra) => {
             Ok(format!("{major}.{minor}.{sub}{}", extra.unwrap_or_default()))
         }
-        _ => Err(Error::new(Blame::Source, format!("{} names no kernel version", path.display()))),
+        _ => Err(Error::new(Blame::Source, format!("{} names no kernel version", path.display()))
+            .next("It has to be the Makefile at the top of a kernel source, with VERSION, PATCHLEVEL and SUBLEVEL.")),
     }
 }
 

@@ -115,7 +115,9 @@ pub fn inside_deb<T>(deb: &Path, then: impl FnOnce(PipeReader) -> Result<T>) -> 
         return Ok(value);
     }
     let cause = format!("{}\n{}", tail(&complaints, 10), failed.join("\n"));
-    Err(Error::new(Blame::Source, format!("{} cannot be unpacked", deb.display())).cause(cause.trim_start()))
+    Err(Error::new(Blame::Source, format!("{} cannot be unpacked", deb.display()))
+        .cause(cause.trim_start())
+        .next("It may be damaged: try again with --refresh."))
 }
 
 /// Starts a program and reads what it prints while it does.
@@ -132,7 +134,9 @@ pub fn printed_by<T>(cmd: &Cmd, what: &str, then: impl FnOnce(PipeReader) -> Res
         return value;
     }
     // What it printed was cut short, which its reader has noticed too: this is the reason.
-    Err(Error::new(Blame::Source, format!("{what} cannot be unpacked")).cause(tail(&complaints, 10)))
+    Err(Error::new(Blame::Source, format!("{what} cannot be unpacked"))
+        .cause(tail(&complaints, 10))
+        .next("It may be damaged or cut short: fetch it again, and compare its sum."))
 }
 
 /// The one directory that an archive consists of.
@@ -221,11 +225,15 @@ fn pipe() -> Result<(PipeReader, PipeWriter)> {
 }
 
 fn broken_pipe(error: &std::io::Error) -> Error {
-    Error::new(Blame::Host, "a pipe between two programs failed").cause(error)
+    Error::new(Blame::Host, "a pipe between two programs failed")
+        .cause(error)
+        .next("One of them was ended from outside; try again.")
 }
 
 fn unreadable(error: &std::io::Error, what: &str) -> Error {
-    Error::new(Blame::Host, format!("{what} cannot be read")).cause(error)
+    Error::new(Blame::Host, format!("{what} cannot be read"))
+        .cause(error)
+        .next("It may be damaged or cut short: fetch it again.")
 }
 
 /// Opens a packed file.
@@ -234,7 +242,8 @@ fn unreadable(error: &std::io::Error, what: &str) -> Error {
 /// [`Blame::Source`] when it is not there, [`Blame::Host`] when it cannot be read.
 pub fn open(path: &Path) -> Result<(File, u64)> {
     let file = File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::new(Blame::Source, format!("there is no file {}", path.display())),
+        ErrorKind::NotFound => Error::new(Blame::Source, format!("there is no file {}", path.display()))
+            .next("Check the path; a relative one starts at the directory that you are in."),
         _ => io(&error, "opening", path),
     })?;
     let len = file.metadata().map_err(|error| io(&error, "reading", path))?.len();

@@ -41,18 +41,20 @@ pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joi
         let objects: Vec<String> = files.iter().map(|path| path.with_extension("o").display().to_string()).collect();
         let names: Vec<&str> = objects.iter().map(String::as_str).collect();
         let (store, progress) = (&pipeline.store, &pipeline.progress);
-        let errors = kbuild::objects(&workshop, &patched, &tree.flavour, store, progress, &names, |output, dir| {
-            let errors = compiler::errors(&output.text);
-            if errors.is_empty() && output.status.success() {
-                for object in &objects {
-                    settled.extend(proved(&dir.join(object), mutants, &settled)?);
+        let errors =
+            kbuild::objects(&workshop, &patched, &tree.flavour, store, progress, &names, |output, dir| {
+                let errors = compiler::errors(&output.text);
+                if errors.is_empty() && output.status.success() {
+                    for object in &objects {
+                        settled.extend(proved(&dir.join(object), mutants, &settled)?);
+                    }
+                } else if errors.keys().all(|number| *number == 0) {
+                    return Err(Error::new(Blame::Build, "the kernel with all mutants does not compile")
+                    .cause(harness::process::tail(&output.text, 20))
+.next("No mutant is in the lines above, so the tree itself does not build: try `cargo xtask build`."));
                 }
-            } else if errors.keys().all(|number| *number == 0) {
-                return Err(Error::new(Blame::Build, "the kernel with all mutants does not compile")
-                    .cause(harness::process::tail(&output.text, 20)));
-            }
-            Ok(errors)
-        })?;
+                Ok(errors)
+            })?;
         if errors.is_empty() {
             let image = kbuild::build(&workshop, &patched, &tree.flavour, store, progress)?;
             return Ok(Joint { image, settled });

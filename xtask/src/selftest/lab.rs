@@ -54,7 +54,11 @@ impl Lab {
         let made = pipeline.kernel(&kernel)?;
         let guest = pipeline.guest_program()?;
         let dir = tempfile::Builder::new().prefix("selftest-").tempdir();
-        let dir = dir.map_err(|error| Error::new(Blame::Host, "no temporary directory").cause(error))?;
+        let dir = dir.map_err(|error| {
+            Error::new(Blame::Host, "no temporary directory")
+                .cause(error)
+                .next("Set TMPDIR to a directory that you may write to.")
+        })?;
         let (image, met) = (made.image.clone(), met(&made.image)?);
         let mut lab = Lab { image, plain: Duration::ZERO, guest, met, made, dir, rooms: AtomicUsize::new(0) };
         let first = endings::all().next().ok_or_else(|| Error::new(Blame::Internal, "there are no endings"))?;

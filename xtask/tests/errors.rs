@@ -1,0 +1,198 @@
+//! docs/errors.md is made from the sources, and every error in it says what to do. `UPDATE=1 cargo test -p xtask --test errors`
+//! writes the page.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use common::root;
+use harness::error::Blame;
+use syn::visit::{self, Visit};
+
+/// Errors of which the remedy is not beside the headline: where it is, or why there is none. File, start of the headline.
+const ELSEWHERE: &[(&str, &str, &str)] = &[
+    (
+        "harness/src/accel/virtual_machine.rs",
+        "{what}: {why}",
+        "what was asked of KVM; `doctor` shows it, and emulation is used",
+    ),
+    ("harness/src/error.rs", "", "the error of a library, with a headline of the caller's"),
+    ("harness/src/patch/checked.rs", "{} {how}", "the headline names what the patch may not do"),
+    ("harness/src/patch/rejected.rs", "{} does not apply", "each way in which it does not apply has its own advice"),
+    ("harness/src/process.rs", "", "the error of a program, with a headline of the caller's"),
+    ("harness/src/series/range.rs", "the range {name} of {location} {how}", "each fault has its own advice"),
+    ("harness/src/series/thread.rs", "{what} {how}", "each fault has its own advice"),
+    ("harness/src/store.rs", "no place for the cache", "the closure's caller adds it"),
+];
+
+/// An error as it is made somewhere.
+struct Made {
+    file: String,
+    blame: String,
+    headline: String,
+    remedy: Option<String>,
+}
+
+/// Finds `Error::new(..)` with the methods that are called on it, outside of tests.
+#[derive(Default)]
+struct Finder {
+    found: Vec<(String, String, Option<String>)>,
+    remedies: Vec<Option<String>>,
+}
+
+impl<'ast> Visit<'ast> for Finder {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        let test = item.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"));
+        if !test {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        let remedy =
+            (call.method == "next" && !call.args.is_empty()).then(|| call.args.first().map(text).unwrap_or_default());
+        let known = self.remedies.last().cloned().flatten();
+        self.remedies.push(remedy.or(known));
+        self.visit_expr(&call.receiver);
+        self.remedies.pop();
+        // What an argument makes is another error.
+        self.remedies.push(None);
+        call.args.iter().for_each(|argument| self.visit_expr(argument));
+        self.remedies.pop();
+    }
+
+    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
+        let syn::Expr::Path(path) = &*call.func else { return visit::visit_expr_call(self, call) };
+        let names: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        if names.ends_with(&["Error".into(), "new".into()]) && call.args.len() == 2 {
+            let blame = text(&call.args[0]);
+            self.found.push((blame, text(&call.args[1]), self.remedies.last().cloned().flatten()));
+        }
+        self.remedies.push(None);
+        visit::visit_expr_call(self, call);
+        self.remedies.pop();
+    }
+}
+
+/// The first text in an expression, or the name of a constant.
+fn text(expression: &syn::Expr) -> String {
+    match expression {
+        syn::Expr::Lit(literal) => match &literal.lit {
+            syn::Lit::Str(text) => text.value(),
+            _ => String::new(),
+        },
+        syn::Expr::Macro(call) => call
+            .mac
+            .parse_body_with(syn::punctuated::Punctuated::<syn::Expr, syn::Token![,]>::parse_terminated)
+            .ok()
+            .and_then(|arguments| arguments.first().map(text))
+            .unwrap_or_default(),
+        syn::Expr::Path(path) => {
+            let name = path.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+            if path.path.segments.len() > 1 { name } else { String::new() }
+        }
+        _ => String::new(),
+    }
+}
+
+fn made() -> Vec<Made> {
+    let mut all = Vec::new();
+    for directory in ["harness/src", "xtask/src"] {
+        for entry in walkdir::WalkDir::new(root().join(directory)).sort_by_file_name().into_iter().flatten() {
+            let path = entry.path();
+            let name = path.strip_prefix(root()).expect("it is below").display().to_string();
+            if path.extension().is_none_or(|extension| extension != "rs") || name.contains("tests") {
+                continue;
+            }
+            let source = fs::read_to_string(path).expect("it is text");
+            let mut finder = Finder::default();
+            finder.visit_file(&syn::parse_file(&source).expect("it compiles"));
+            all.extend(finder.found.into_iter().map(|(blame, headline, remedy)| Made {
+                file: name.clone(),
+                blame,
+                headline,
+                remedy,
+            }));
+        }
+    }
+    all
+}
+
+fn elsewhere(error: &Made) -> Option<&'static str> {
+    let known = |(file, headline, _): &&(&str, &str, &str)| {
+        error.file == *file && error.headline.starts_with(headline) && headline.is_empty() == error.headline.is_empty()
+    };
+    ELSEWHERE.iter().find(known).map(|(_, _, why)| *why)
+}
+
+#[test]
+fn every_error_says_what_to_do() {
+    let all = made();
+    assert!(all.len() > 100, "only {} errors were found", all.len());
+    // The suite's own faults all have one remedy, which error.rs adds.
+    let without = all.iter().filter(|error| error.remedy.is_none() && error.blame != "Internal");
+    let offences: Vec<String> = without
+        .filter(|error| elsewhere(error).is_none())
+        .map(|error| format!("{}: {} {:?}", error.file, error.blame, error.headline))
+        .collect();
+    assert!(offences.is_empty(), "say what to do with .next(..), or why not in this test:\n{}", offences.join("\n"));
+    let unused = ELSEWHERE.iter().filter(|(file, headline, _)| {
+        !all.iter().any(|error| error.remedy.is_none() && error.file == *file && error.headline.starts_with(headline))
+    });
+    assert_eq!(unused.count(), 0, "an excuse that nothing needs");
+}
+
+#[test]
+fn the_page_of_errors_is_that_of_the_sources() {
+    let path = root().join("docs/errors.md");
+    let wanted = page();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &wanted).expect("the page can be written");
+    }
+    let page = fs::read_to_string(Path::new(&path)).unwrap_or_default();
+    assert!(page == wanted, "docs/errors.md: `UPDATE=1 cargo test -p xtask --test errors` writes it");
+}
+
+fn page() -> String {
+    let blames = [
+        ("Usage", Blame::Usage, "The fault of the command line, or of a file that it names."),
+        ("Host", Blame::Host, "The fault of this machine: tools, disk, cache."),
+        ("Source", Blame::Source, "The kernel source could not be had, or is none."),
+        ("Kconfig", Blame::Kconfig, "An option of the kernel did not survive configuration."),
+        ("Patch", Blame::Patch, "The fault of the series."),
+        ("Build", Blame::Build, "The kernel or the guest program does not compile."),
+        ("Interrupt", Blame::Interrupt, "Somebody ended the program."),
+        ("Internal", Blame::Internal, "The fault of the suite itself: please report it."),
+    ];
+    let mut out = String::from(
+        "# Errors\n\nGenerated from the sources; `UPDATE=1 cargo test -p xtask --test errors` writes it. An error has a headline that starts \
+         with whose\nfault it is, then what was seen, then what to do. Verdicts on a kernel are no errors: [triage.md](triage.md).\n\n\
+         What stands in braces is filled in. Errors of files and programs (no right to write, a full disk, what a tool printed)\ncome \
+         from all places and are not listed.\n",
+    );
+    let mut by_blame: BTreeMap<String, Vec<Made>> = BTreeMap::new();
+    for error in made().into_iter().filter(|error| !error.headline.is_empty()) {
+        by_blame.entry(error.blame.clone()).or_default().push(error);
+    }
+    for (name, blame, meaning) in blames {
+        out += &format!("\n## {}: exit code {}\n\n{meaning}\n\n", blame.word(), blame.exit_code().number());
+        let Some(errors) = by_blame.get(name) else { continue };
+        out += "| headline | what to do | in |\n|---|---|---|\n";
+        for error in errors {
+            let remedy = match (&error.remedy, elsewhere(error)) {
+                (Some(remedy), _) if !remedy.is_empty() => remedy.clone(),
+                (Some(_), _) => "depends on what was seen".into(),
+                (None, Some(why)) => why.into(),
+                (None, None) => "report it".into(),
+            };
+            out += &format!("| {} | {} | `{}` |\n", cell(&error.headline), cell(&remedy), error.file);
+        }
+    }
+    out
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ").replace('<', "&lt;")
+}
