@@ -82,6 +82,8 @@ impl Cleaner<'_> {
         let locks: Vec<Option<StoreLock>> =
             workshops.iter().map(|key| self.store.try_lock(&format!("workshop-{key}"))).collect();
         let idle = locks.iter().all(Option::is_some);
+        // Who only counts keeps nobody waiting meanwhile.
+        let _held = (!self.dry).then_some(locks);
         self.entries(source::KIND, |key| self.store.try_lock_entry(source::KIND, key).filter(|_| idle))
     }
 

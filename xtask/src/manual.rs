@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::CommandFactory;
 use clap_complete::Shell;
 use harness::error::{Result, io};
 use harness::exit_code::ExitCode;
@@ -27,24 +27,22 @@ pub fn completions(shell: Shell) -> ExitCode {
 /// [`harness::error::Blame::Host`] when it cannot be written.
 pub fn pages(dir: &Path) -> Result<ExitCode> {
     fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
-    clap_mangen::generate_to(named(PAGE), dir).map_err(|error| io(&error, "writing the pages into", dir))?;
+    clap_mangen::generate_to(Flags::command().name(PAGE), dir)
+        .map_err(|error| io(&error, "writing the pages into", dir))?;
     println!("man -l {}", dir.join(PAGE).with_extension("1").display());
     Ok(ExitCode::AsExpected)
 }
 
 fn completed(shell: Shell) -> String {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut named(PROGRAM), PROGRAM, &mut text);
+    let mut command = Flags::command().name(PROGRAM).bin_name(PROGRAM);
+    clap_complete::generate(shell, &mut command, PROGRAM, &mut text);
     String::from_utf8_lossy(&text).into_owned()
-}
-
-fn named(name: &'static str) -> Command {
-    Flags::command().name(name).bin_name(name)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum;
+    use clap::{Command, ValueEnum};
 
     use super::*;
 
@@ -78,7 +76,12 @@ mod tests {
         assert!(wanted.len() > 15, "{wanted:?}");
         assert_eq!(made, wanted);
         let page = fs::read_to_string(dir.path().join("man1/cargo-xtask-test.1")).unwrap();
-        assert!(page.contains("cargo xtask test rights") && page.contains("\\-\\-fail\\-fast"), "{page}");
+        assert!(
+            page.contains("fBcargo xtask test\\fR")
+                && page.contains("cargo xtask test rights")
+                && page.contains("\\-\\-fail\\-fast"),
+            "{page}"
+        );
     }
 
     #[test]
