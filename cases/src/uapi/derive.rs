@@ -97,6 +97,11 @@ impl Shape {
         }
     }
 
+    /// Where the low word of `flags` is.
+    pub fn flags_offset(&self) -> usize {
+        self.layout.flags_offset as usize
+    }
+
     /// Where the later of the two members starts, which is where a structure can be torn so that each half has one.
     pub fn middle(&self) -> usize {
         self.layout.flags_offset.max(self.layout.fd_offset) as usize

@@ -12,6 +12,7 @@ use crate::fixture::mapping::RW;
 use crate::fixture::stalled::while_stopped;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::uapi::derive::shape;
 use crate::uapi::memory::{self, Mapping, PAGE, anonymous};
 use crate::uapi::stall::Place;
 use crate::uapi::{dma_buf, fcntl, ioctl_raw};
@@ -33,16 +34,16 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     s.must_balance(&watch, &primary, &alias)?;
     let argument = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page for an argument")?;
 
+    let shape = shape();
     let mut wrong = None;
     let mut moments = 0;
     while wrong.is_none() {
-        put(&argument, 0, RDONLY);
-        put(&argument, 4, dma_buf::POISON as u32);
+        put(&argument, 0, &shape.encode(dma_buf::Derive { flags: RDONLY, fd: dma_buf::POISON }));
         let call = || ioctl_raw(alias.number(), dma_buf::derive_request(), argument.address());
-        let (result, changed) =
-            while_stopped(watch.importer(), Place::Lock(moments), call, || put(&argument, 0, RDWR))?;
+        let change = || put(&argument, shape.flags_offset(), &RDWR.to_le_bytes());
+        let (result, changed) = while_stopped(watch.importer(), Place::Lock(moments), call, change)?;
         wrong = match result {
-            Ok(_) => gained(get(&argument, 4) as i32),
+            Ok(_) => gained(shape.decode(&get(&argument, shape.size)).fd),
             Err(Errno::EACCES) => None,
             Err(errno) => Some(format!("DERIVE gives {}", errno_name(errno))),
         };
@@ -61,12 +62,12 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-fn put(argument: &Mapping, offset: usize, word: u32) {
-    word.to_ne_bytes().into_iter().enumerate().for_each(|(index, byte)| argument.write(offset + index, byte));
+fn put(argument: &Mapping, offset: usize, bytes: &[u8]) {
+    bytes.iter().enumerate().for_each(|(index, byte)| argument.write(offset + index, *byte));
 }
 
-fn get(argument: &Mapping, offset: usize) -> u32 {
-    u32::from_ne_bytes([0, 1, 2, 3].map(|index| argument.read(offset + index)))
+fn get(argument: &Mapping, size: usize) -> Vec<u8> {
+    (0..size).map(|index| argument.read(index)).collect()
 }
 
 /// What the descriptor that DERIVE wrote down has beyond reading. Closes it.
