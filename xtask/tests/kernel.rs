@@ -189,8 +189,9 @@ fn first_line(path: &str) -> String {
 }
 
 /// A series that calls the ioctl otherwise than the proposal violates UAPI-1, and is judged in full by its own header.
-fn only_uapi_1_speaks(patch: &str) {
-    let (ran, report) = with_defect(patch, &[]);
+/// The last of the three is judged by the whole suite, the others by the parts that look at numbers and words.
+fn only_uapi_1_speaks(patch: &str, filters: &[&str]) {
+    let (ran, report) = with_defect(patch, filters);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
     assert_eq!(report.violated_clauses(), ["UAPI-1"], "{}", ran.stderr);
     let not_right = report
@@ -204,17 +205,17 @@ fn only_uapi_1_speaks(patch: &str) {
 #[test]
 #[ignore = "builds and boots a kernel"]
 fn another_number_violates_uapi_1_and_nothing_else() {
-    only_uapi_1_speaks("number-7.patch");
+    only_uapi_1_speaks("number-7.patch", &["uapi"]);
 }
 
 #[test]
 #[ignore = "builds and boots a kernel"]
 fn another_order_of_fields_violates_uapi_1_and_nothing_else() {
-    only_uapi_1_speaks("swapped-fields.patch");
+    only_uapi_1_speaks("swapped-fields.patch", &["uapi", "rights"]);
 }
 
 #[test]
 #[ignore = "builds and boots a kernel"]
 fn wider_fields_and_reserved_ones_violate_uapi_1_and_nothing_else() {
-    only_uapi_1_speaks("wide-fields.patch");
+    only_uapi_1_speaks("wide-fields.patch", &[]);
 }
