@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::page::{Tone, tone};
 use crate::complaint::{Complaint, Moment, is_noise};
+use crate::matrix::problems::why;
 use crate::transcript::{Step, step_text};
 use crate::verdict::{CaseVerdict, Verdict};
 
@@ -75,24 +76,20 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
         Verdict::Differs { diff: text } => diff = text.clone(),
         Verdict::ExpectedHazard { reason } => reasons.push(reason.clone()),
         Verdict::Skipped { need, why } => reasons.push(format!("skipped for want of {need}: {why}")),
-        Verdict::UnexpectedSkip { need, why } => {
-            reasons.push(format!("skipped for want of {need}, which this kernel should have: {why}"));
-        }
-        Verdict::Broken { why } => reasons.push(format!("the case could not be set up: {why}")),
         Verdict::Lost { begun, how } => {
             let when = if *begun { "while it ran" } else { "before it could start" };
             reasons.push(format!("the guest was lost {when}: {how}"));
         }
         Verdict::NotRun { why } => reasons.push(format!("not run: {why}")),
-        Verdict::HazardGone => reasons.push("the documented limit is gone; is it closed on purpose?".into()),
-        Verdict::Unreviewed => reasons.push("nobody has reviewed this transcript yet".into()),
-        Verdict::KnownDefect { reason, reasons: violated } => {
-            reasons.push(format!("a defect of this kernel, whatever the series: {reason}"));
+        known @ Verdict::KnownDefect { reasons: violated, .. } => {
+            reasons.extend(why(known));
             reasons.extend(violated.iter().cloned());
         }
-        Verdict::DefectGone { reason } => {
-            reasons.push(format!("this kernel is known to fail here, and did not: {reason}"));
-        }
+        said @ (Verdict::UnexpectedSkip { .. }
+        | Verdict::Broken { .. }
+        | Verdict::HazardGone
+        | Verdict::Unreviewed
+        | Verdict::DefectGone { .. }) => reasons.extend(why(said)),
         Verdict::Pass | Verdict::Flaky { .. } => {}
     }
     if let Verdict::Flaky { diff: seen, .. } = &verdict.verdict
