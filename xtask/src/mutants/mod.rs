@@ -143,7 +143,9 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let setting = setting(&made, acceleration.text());
     let report = Report::new(setting, args.all_cases, (start.elapsed().as_secs_f64(), kernel_seconds), found);
     let json = serde_json::to_string_pretty(&report).context(Blame::Internal, || "encoding the report".into())?;
-    let path = results.dir().join("report.json");
+    // A part does not replace what was said of all.
+    let name = if chosen.len() == mutants.len() { "report.json" } else { "report-part.json" };
+    let path = results.dir().join(name);
     std::fs::write(&path, json.clone() + "\n").map_err(|error| harness::error::io(&error, "writing", &path))?;
     match args.format {
         TableFormat::Terminal => print!("{}", report.text()),
