@@ -1,5 +1,6 @@
 //! `cargo xtask mutants`: wrong kernels, and which of them the suite catches.
 
+mod guardians;
 mod kernels;
 mod lab;
 mod mutant;

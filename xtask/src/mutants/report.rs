@@ -1,12 +1,13 @@
 //! What came of all mutants, for people and for programs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use harness::mutant::outcome::Outcome;
 use harness::run_report::Setting;
 use serde::Serialize;
 
+use super::guardians;
 use super::results::{Found, SCHEMA};
 
 /// Exit codes as cargo-mutants has them.
@@ -83,7 +84,7 @@ impl Report {
             }
         }
         if self.all_cases {
-            out.push_str(&matrix(&self.mutants));
+            out.push_str(&guardians::text(&self.mutants));
         }
         let tested = self.mutants.iter().filter(|found| found.outcome.is_tested());
         let (tested, seconds) = tested.fold((0, 0.0), |(count, sum), found| (count + 1, sum + found.seconds));
@@ -121,40 +122,6 @@ fn how(found: &Found) -> Option<String> {
         Outcome::Unviable { why } => Some(why.clone()),
         _ => None,
     }
-}
-
-/// Which cases caught how many, and which clauses have one case alone to guard them.
-fn matrix(mutants: &[Found]) -> String {
-    let mut out = String::from("\nmutants that a case caught, and of these those that no other case did\n");
-    let mut caught: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    let mut guards: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for found in mutants {
-        let failed = |word: &str| word == "FAIL";
-        let mut killers = BTreeSet::new();
-        for case in found.cases.iter().filter(|case| case.judgement == "contract") {
-            let id = case.case.id();
-            caught.entry(id).or_default();
-            guards.entry(&case.clause).or_default();
-            if failed(&case.verdict) {
-                killers.insert(id);
-                guards.entry(&case.clause).or_default().insert(id);
-            }
-        }
-        for killer in &killers {
-            let count = caught.entry(killer).or_default();
-            count.0 += 1;
-            count.1 += usize::from(killers.len() == 1);
-        }
-    }
-    for (case, (all, alone)) in &caught {
-        let _ = writeln!(out, "  {all:>4} {alone:>4}  {case}");
-    }
-    for (clause, cases) in guards.iter().filter(|(_, cases)| cases.len() < 2) {
-        let who =
-            cases.first().map_or("no case caught anything".to_string(), |case| format!("only {case} caught anything"));
-        let _ = writeln!(out, "  {clause}: {who}");
-    }
-    out
 }
 
 #[cfg(test)]
@@ -225,7 +192,7 @@ mod tests {
         let settled = [Outcome::Equivalent { reason: "r".into() }, Outcome::Outside { reason: "r".into() }];
         let text = report([caught(true), caught(false), Outcome::Survived].into_iter().chain(settled).collect()).text();
         assert!(text.contains("SURVIVED  m  a.c:7 f") && text.contains("should be R-1; was R-2"), "{text}");
-        assert!(text.contains("3    3  rights/walk") && text.contains("R-2: only rights/walk"), "{text}");
+        assert!(text.contains("rights/walk  ") && text.contains("R-2: only rights/walk"), "{text}");
         assert!(text.contains("1 SURVIVED, 1 caught, 1 caught, by another clause"), "{text}");
         assert!(text.contains("3 mutants were run"), "{text}");
         assert!(text.contains("caught: 2 of 4, 50.0 %"), "what is outside counts as not caught: {text}");
