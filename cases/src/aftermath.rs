@@ -1,7 +1,9 @@
 //! What a case may leave in the guest for those after it, looked for after each. What it may leave in the kernel is in
 //! [`crate::ledger`].
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 /// Where cases put files.
 const SCRATCH: &str = "/tmp";
@@ -23,16 +25,37 @@ impl Mounts {
     }
 }
 
-/// Removes what lies in /tmp and gives back its names.
-pub fn clear_scratch() -> Option<String> {
-    let names: Vec<String> = fs::read_dir(SCRATCH)
-        .ok()?
-        .flatten()
-        .map(|entry| {
-            let path = entry.path();
-            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
-            path.display().to_string()
-        })
-        .collect();
-    (!names.is_empty()).then(|| names.join(", "))
+/// The files in /tmp.
+#[derive(Debug)]
+pub enum Scratch {
+    /// Nobody else's: what lies there after a case is the case's, and goes.
+    Own,
+    /// Those that were there before are somebody else's. New ones are told and left alone.
+    Shared(BTreeSet<PathBuf>),
+}
+
+impl Scratch {
+    /// A case is about to begin.
+    pub fn begins(&mut self) {
+        if let Scratch::Shared(known) = self {
+            *known = lying();
+        }
+    }
+
+    /// What the case has left.
+    pub fn left(&self) -> Option<String> {
+        let mut found = lying();
+        match self {
+            Scratch::Own => found.iter().for_each(|path| {
+                let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
+            }),
+            Scratch::Shared(known) => found.retain(|path| !known.contains(path)),
+        }
+        let names: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+}
+
+fn lying() -> BTreeSet<PathBuf> {
+    fs::read_dir(SCRATCH).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

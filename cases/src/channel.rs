@@ -1,23 +1,33 @@
-//! The guest's end of the result channel.
+//! The guest's end of the result channel; or, for a person who runs cases by hand, the terminal in its place.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
 use crate::kernel_log::Noticed;
 use crate::protocol::{Line, Record, TORN};
+use crate::terminal::{self, Style};
 use crate::uapi::memory;
 use crate::uapi::port::SerialPort;
 
 /// The second serial port of a PC. The first is the console and belongs to the kernel.
-const PORT: u16 = 0x2f8;
+pub const PORT: u16 = 0x2f8;
 
 /// Writes records. The runner and the process of the running case share one channel and one sequence; they never write
 /// at the same time, because the runner waits while a case runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Channel {
-    port: SerialPort,
-    seq: &'static AtomicU64,
+    outlet: Outlet,
+    /// What the processes share: the number of the next record; on a terminal, whether its last line is open.
+    shared: &'static AtomicU64,
+}
+
+/// Where records go.
+#[derive(Clone, Copy, Debug)]
+enum Outlet {
+    Port(SerialPort),
+    Terminal(Style),
 }
 
 impl Channel {
@@ -26,15 +36,34 @@ impl Channel {
     /// # Errors
     /// The errno of claiming the port or of mapping the shared counter.
     pub fn open() -> Result<Self, Errno> {
-        Ok(Channel { port: SerialPort::open(PORT)?, seq: memory::shared_counter()? })
+        Ok(Channel { outlet: Outlet::Port(SerialPort::open(PORT)?), shared: memory::shared_counter()? })
+    }
+
+    /// Standard output in its place.
+    ///
+    /// # Errors
+    /// The errno of mapping what the processes share.
+    pub fn terminal(style: Style) -> Result<Self, Errno> {
+        Ok(Channel { outlet: Outlet::Terminal(style), shared: memory::shared_counter()? })
     }
 
     /// Sends one record.
     pub fn send(&self, record: Record) {
-        let line = Line { seq: self.seq.fetch_add(1, Ordering::Relaxed), record };
-        let mut text = serde_json::to_string(&line).unwrap_or_else(|error| format!("{{\"unencodable\":\"{error}\"}}"));
-        text.push('\n');
-        self.port.write(text.as_bytes());
+        match self.outlet {
+            Outlet::Port(port) => {
+                let line = Line { seq: self.shared.fetch_add(1, Ordering::Relaxed), record };
+                let text = serde_json::to_string(&line);
+                let mut text = text.unwrap_or_else(|error| format!("{{\"unencodable\":\"{error}\"}}"));
+                text.push('\n');
+                port.write(text.as_bytes());
+            }
+            Outlet::Terminal(style) => {
+                let open = self.shared.load(Ordering::Relaxed) == 1;
+                let Some((text, open)) = terminal::text(&record, open, style) else { return };
+                self.shared.store(u64::from(open), Ordering::Relaxed);
+                self.raw(text.as_bytes());
+            }
+        }
     }
 
     /// Sends what was noticed in the kernel log.
@@ -46,16 +75,27 @@ impl Channel {
 
     /// Ends what a process may have left of a record when it was killed, and says so.
     pub fn mend(&self) {
-        self.port.write(&[TORN, b'\n']);
+        if let Outlet::Port(port) = self.outlet {
+            port.write(&[TORN, b'\n']);
+        }
     }
 
     /// Writes bytes that are no record: for proving that the host notices.
     pub(crate) fn raw(&self, bytes: &[u8]) {
-        self.port.write(bytes);
+        match self.outlet {
+            Outlet::Port(port) => port.write(bytes),
+            // Who reads no further has seen enough; the exit code still tells.
+            Outlet::Terminal(_) => {
+                let mut out = std::io::stdout().lock();
+                let _ = out.write_all(bytes).and_then(|()| out.flush());
+            }
+        }
     }
 
     /// Waits until the host has taken every byte.
     pub fn drain(&self) {
-        self.port.drain();
+        if let Outlet::Port(port) = self.outlet {
+            port.drain();
+        }
     }
 }

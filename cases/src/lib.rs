@@ -5,9 +5,10 @@
 //!
 //! Where to look: [`clause`] is the contract, [`mod@case`] what a case is, [`suite`] the cases themselves, [`steps`] the pen
 //! they write transcripts with, [`fixture`] what they are made of, [`uapi`] the system calls; [`init`] and [`runner`] are
-//! the guest.
+//! the guest; [`session`] is a guest with a shell, and [`by_hand`] what a person calls there.
 
 pub mod aftermath;
+pub mod by_hand;
 pub mod case;
 pub mod catalogue;
 pub mod channel;
@@ -16,18 +17,22 @@ pub mod complaint;
 pub mod counts;
 pub mod endings;
 pub mod exporter;
+pub mod filter;
 pub mod fixture;
 pub mod helper;
 pub mod init;
 pub mod kernel_log;
 pub mod kmemleak;
 pub mod ledger;
+pub mod lines;
 pub mod need;
 pub mod protocol;
 pub mod runner;
+pub mod session;
 pub mod settings;
 pub mod steps;
 pub mod suite;
+pub mod terminal;
 pub mod uapi;
 pub mod upstream;
 pub mod world;

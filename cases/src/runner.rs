@@ -1,9 +1,12 @@
 //! Runs planned cases one after the other, each in a process of its own.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::aftermath::{Mounts, clear_scratch};
+use nix::errno::Errno;
+
+use crate::aftermath::{Mounts, Scratch};
 use crate::channel::Channel;
 use crate::counts;
 use crate::fixture::facts::exporters_listed;
@@ -15,7 +18,7 @@ use crate::protocol::{Outcome, Record, begin_mark};
 use crate::settings::Settings;
 use crate::steps::{Steps, Stop};
 use crate::uapi::importer::Importer;
-use crate::uapi::process::{self, Ending, Farewell};
+use crate::uapi::process::{self, Charge, Ending, Farewell};
 use crate::uapi::rcu;
 use crate::world::World;
 
@@ -24,6 +27,8 @@ const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
 /// The boot time, from the kernel's start to init, that limits are scaled by. A guest that needs ten times as long gets
 /// ten times the limits; one measured factor, as sanitizers and emulation slow both down alike.
 const NOMINAL_BOOT: Duration = Duration::from_secs(1);
+/// What a case may take where nobody has measured the boot, and a person waits who can end it.
+const PATIENT_LIMIT: Duration = Duration::from_secs(50);
 /// A variable that sets the limit of every case, in milliseconds. The kernel makes one of each word `name=value` of its
 /// command line that it does not know itself.
 pub const LIMIT: &str = "case_limit_ms";
@@ -44,6 +49,12 @@ pub struct Runner<'a> {
     limit: Duration,
     stuck: bool,
     mounts: Mounts,
+    scratch: Scratch,
+    charge: Charge,
+    /// How the cases ended that did.
+    outcomes: Vec<Outcome>,
+    /// Kinds of memory that the cases have lost.
+    leaks: usize,
     /// Nothing where the kernel does not look for lost memory.
     kmemleak: Option<Kmemleak>,
     /// Why memory cannot be looked for.
@@ -56,8 +67,22 @@ impl<'a> Runner<'a> {
     /// A runner whose limits fit a guest that took `boot` to come up.
     pub fn new(channel: &'a Channel, boot: Duration) -> Self {
         let factor = boot.as_secs_f64() / NOMINAL_BOOT.as_secs_f64();
+        Runner::with(channel, NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)), Charge::Everything, Scratch::Own)
+    }
+
+    /// A runner on a machine that it shares with others: it ends and removes only what is its own.
+    ///
+    /// # Errors
+    /// The errno of [`process::adopt`].
+    pub fn visiting(channel: &'a Channel) -> Result<Self, Errno> {
+        process::adopt()?;
+        process::mind_interrupts();
+        Ok(Runner::with(channel, PATIENT_LIMIT, Charge::Descendants, Scratch::Shared(BTreeSet::new())))
+    }
+
+    fn with(channel: &'a Channel, limit: Duration, charge: Charge, scratch: Scratch) -> Self {
         let set = std::env::var(LIMIT).ok().and_then(|text| text.parse().ok()).map(Duration::from_millis);
-        let limit = set.unwrap_or_else(|| NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)));
+        let limit = set.unwrap_or(limit);
         process::come_first();
         Runner {
             channel,
@@ -66,6 +91,10 @@ impl<'a> Runner<'a> {
             listed: Vec::new(),
             settings: Settings::remember(),
             mounts: Mounts::take(),
+            scratch,
+            charge,
+            outcomes: Vec::new(),
+            leaks: 0,
             kmemleak: Kmemleak::open(),
             unsearchable: None,
             limit,
@@ -90,6 +119,7 @@ impl<'a> Runner<'a> {
             let stuck = !self.one(planned, &world);
             let reason = match stuck {
                 true => Some("a process is stuck inside the kernel and does not die".into()),
+                false if process::interrupted() => Some("it was interrupted".into()),
                 false => self.complained("while the case ran").or_else(|| {
                     let changed = "the case changed what is mounted where";
                     (!self.mounts.kept()).then(|| changed.into())
@@ -116,6 +146,21 @@ impl<'a> Runner<'a> {
         self.stuck
     }
 
+    /// How the cases ended, in order.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// What the kernel has complained about first.
+    pub fn complaint(&self) -> Option<&str> {
+        self.complaint.as_deref()
+    }
+
+    /// How many kinds of memory the cases have lost, where the kernel looks for it.
+    pub fn leaks(&self) -> usize {
+        self.leaks
+    }
+
     /// One case. False when its process could not be killed.
     fn one(&mut self, (key, case, exporter): &Planned, world: &World) -> bool {
         if let Some(Err(why)) = self.kmemleak.as_mut().map(|kmemleak| kmemleak.begins(key)) {
@@ -123,6 +168,7 @@ impl<'a> Runner<'a> {
         }
         self.mark(&begin_mark(key));
         self.channel.send(Record::Begin { case: key.clone(), limit_ms: self.limit.as_millis() as u64 });
+        self.scratch.begins();
         let start = Instant::now();
         let mut stuck = false;
         let outcome = match world.lacks(case.needs) {
@@ -142,6 +188,7 @@ impl<'a> Runner<'a> {
         };
         self.listen();
         let ms = start.elapsed().as_millis() as u64;
+        self.outcomes.push(outcome.clone());
         self.channel.send(Record::End { case: key.clone(), outcome, ms });
         !stuck
     }
@@ -158,7 +205,7 @@ impl<'a> Runner<'a> {
         }
         let survivors = farewell.is_some_and(|farewell| farewell.survivors);
         let mounts = (!self.mounts.kept()).then(|| "another mount table".to_string());
-        let files = clear_scratch().map(|names| format!("files in /tmp: {names}"));
+        let files = self.scratch.left().map(|names| format!("files in /tmp: {names}"));
         survivors
             .then(|| "a process that went on running".to_string())
             .or(mounts)
@@ -180,7 +227,7 @@ impl<'a> Runner<'a> {
             let text = serde_json::to_vec(&outcome).unwrap_or_default();
             if writer.write_all(&text).is_ok() { DELIVERED } else { 1 }
         });
-        let farewell = match child.and_then(|pid| process::see_off(pid, self.limit)) {
+        let farewell = match child.and_then(|pid| process::see_off(pid, self.limit, self.charge)) {
             Ok(farewell) => farewell,
             Err(errno) => return (broken(format!("running the case's process: {errno}")), None),
         };
@@ -196,6 +243,7 @@ impl<'a> Runner<'a> {
             }
             Ending::Exited(status) => broken(format!("the case's process exited with status {status}")),
             Ending::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
+            Ending::TimedOut if process::interrupted() => broken("it was interrupted".into()),
             Ending::TimedOut | Ending::Stuck => Outcome::TimedOut,
         };
         (outcome, Some(farewell))
@@ -217,10 +265,11 @@ impl<'a> Runner<'a> {
     }
 
     /// Looks for memory that the cases of this guest have lost.
-    fn search(&self) {
+    fn search(&mut self) {
         let Some(kmemleak) = &self.kmemleak else { return };
         let found = self.unsearchable.clone().map_or_else(|| kmemleak.search(), Err);
         let Found { leaks, doubt } = found.unwrap_or_else(|why| Found { leaks: Vec::new(), doubt: Some(why) });
+        self.leaks += leaks.iter().filter(|leak| leak.case.is_some()).count();
         leaks.into_iter().for_each(|leak| self.channel.send(Record::Leak(leak)));
         self.channel.send(Record::Searched { doubt });
     }

@@ -14,7 +14,7 @@ use crate::channel::Channel;
 use crate::counts;
 use crate::kernel_log::KernelLog;
 use crate::protocol::{CaseKey, Outcome, Record, begin_mark};
-use crate::uapi::process::{self, Ending};
+use crate::uapi::process::{self, Charge, Ending};
 
 /// Where the host puts them in the initramfs.
 pub const DIR: &str = "/upstream";
@@ -64,7 +64,7 @@ fn one(channel: &Channel, name: &str, limit: Duration) -> Outcome {
     // A file and not a pipe: nobody has to read while the program runs.
     let said = format!("/tmp/{name}.said");
     let ending = start(name, &said).and_then(|pid| {
-        let farewell = process::see_off(pid, limit).map_err(|errno| errno.to_string())?;
+        let farewell = process::see_off(pid, limit, Charge::Everything).map_err(|errno| errno.to_string())?;
         Ok(farewell.ending)
     });
     let text = fs::read(&said).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();

@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use cases::lines;
 use cases::protocol::{CaseKey, Leak, Line, Outcome, Record, TORN, VERSION};
 use serde::{Deserialize, Serialize};
 
@@ -60,11 +61,11 @@ pub struct CaseRun {
 impl CaseRun {
     /// The transcript of the case, as snapshots keep it and reports show it.
     pub fn text(&self) -> String {
-        let mut text = format!("case   {}   exporter {}\n", self.key.id(), self.key.exporter());
+        let mut text = lines::case(self.key.id(), self.key.exporter()) + "\n";
         for step in &self.steps {
             let _ = writeln!(text, "{}", step_text(step));
         }
-        let _ = writeln!(text, "end    {}", self.outcome.as_ref().map_or("never", outcome_word));
+        let _ = writeln!(text, "{}", lines::end(self.outcome.as_ref().map_or("never", outcome_word)));
         text
     }
 
@@ -89,14 +90,11 @@ impl CaseRun {
 pub fn step_text(step: &Step) -> String {
     match step {
         Step::Call { text, result } => {
-            format!("call   {text:<52} = {}", result.as_deref().unwrap_or("(never returned)"))
+            lines::call(text) + &lines::result(result.as_deref().unwrap_or("(never returned)"))
         }
-        Step::Check { sentence, holds: true, .. } => format!("check  {sentence:<52}   ok"),
-        Step::Check { sentence, detail, .. } => format!("check  {sentence:<52}   FAILED: {detail}"),
-        Step::Hazard { sentence, present } => {
-            format!("hazard {sentence:<52}   {}", if *present { "present" } else { "GONE" })
-        }
-        Step::Note(text) => format!("note   {text}"),
+        Step::Check { sentence, holds, detail } => lines::check(sentence, *holds, detail),
+        Step::Hazard { sentence, present } => lines::hazard(sentence, *present),
+        Step::Note(text) => lines::note(text),
     }
 }
 

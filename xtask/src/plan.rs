@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cases::clause;
+use cases::filter::fits;
 use cases::need::Need;
 use cases::protocol::CaseKey;
 use cases::suite;
@@ -54,13 +55,6 @@ pub fn not_nothing(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
             .next("Cases about the time before the patch need --series none; others an older kernel (--kernel)."));
     }
     Ok(())
-}
-
-fn fits(key: &CaseKey, filter: &str, exact: bool) -> bool {
-    if clause::find(filter).is_some() {
-        return suite::by_id(key.id()).is_some_and(|case| case.clause.eq_ignore_ascii_case(filter));
-    }
-    if exact { key.0 == filter || key.id() == filter } else { key.0.contains(filter) }
 }
 
 fn nothing_fits(filter: &str) -> Error {

@@ -12,6 +12,8 @@ use nix::libc;
 const DATA: u16 = 0;
 const FIFO_CONTROL: u16 = 2;
 const LINE_STATUS: u16 = 5;
+/// Line status: a byte has come in.
+const DATA_READY: u8 = 1;
 /// Line status: the transmit FIFO is empty.
 const TRANSMIT_EMPTY: u8 = 1 << 5;
 /// Bytes that fit into the FIFO once it is empty.
@@ -48,9 +50,14 @@ impl SerialPort {
 
     /// Waits until every byte has left.
     pub fn drain(&self) {
-        while self.status() & TRANSMIT_EMPTY == 0 {
+        while self.input(LINE_STATUS) & TRANSMIT_EMPTY == 0 {
             std::thread::yield_now();
         }
+    }
+
+    /// A byte that has come in, if there is one.
+    pub fn read(&self) -> Option<u8> {
+        (self.input(LINE_STATUS) & DATA_READY != 0).then(|| self.input(DATA))
     }
 
     fn out(&self, register: u16, value: u8) {
@@ -60,11 +67,11 @@ impl SerialPort {
         };
     }
 
-    fn status(&self) -> u8 {
+    fn input(&self, register: u16) -> u8 {
         let value;
         // SAFETY: as in `out`.
         unsafe {
-            asm!("in al, dx", in("dx") self.base + LINE_STATUS, out("al") value, options(nomem, nostack, preserves_flags))
+            asm!("in al, dx", in("dx") self.base + register, out("al") value, options(nomem, nostack, preserves_flags))
         };
         value
     }

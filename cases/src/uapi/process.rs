@@ -1,12 +1,13 @@
 //! Processes: fork, wait with a deadline, and the rights that a case gives up.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, killpg, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -28,6 +29,9 @@ pub fn spawn(work: impl FnOnce() -> i32) -> Result<Pid, Errno> {
         ForkResult::Child => {
             let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
             let _ = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL);
+            if MINDING.load(Ordering::Relaxed) {
+                handle(SigHandler::SigDfl);
+            }
             let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(101);
             // SAFETY: ends the process without running the parent's exit handlers.
             unsafe { libc::_exit(status) }
@@ -124,27 +128,47 @@ const DYING: Duration = Duration::from_secs(1);
 /// What has not ended so long after a SIGKILL is not in user space any more: no signal reaches it.
 const UNKILLABLE: Duration = Duration::from_secs(3);
 
-/// Waits for a child until `limit`, and then ends every process of the machine but this one, in whatever group or session
-/// it hides. Only for the first process, whose children all orphans become.
+/// The processes that end with a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// Every process of the machine but this one. Only for the first process.
+    Everything,
+    /// Those that descend from this one. Their orphans become its children: see [`adopt`].
+    Descendants,
+}
+
+/// Makes this process the parent of all orphans below it (PR_SET_CHILD_SUBREAPER of prctl(2)), so that nothing below it
+/// can hide from it. Children do not inherit that.
+///
+/// # Errors
+/// The errno of the call.
+pub fn adopt() -> Result<(), Errno> {
+    nix::sys::prctl::set_child_subreaper(true)
+}
+
+/// Waits for a child until `limit`, and then ends every process in our charge, in whatever group or session it hides. Their
+/// orphans have to become children of this process.
 ///
 /// # Errors
 /// The errno of pidfd_open(2), poll(2) or waitpid(2).
-pub fn see_off(pid: Pid, limit: Duration) -> Result<Farewell, Errno> {
+pub fn see_off(pid: Pid, limit: Duration, charge: Charge) -> Result<Farewell, Errno> {
     let pidfd = pidfd(pid)?;
     let ending = if ready(&pidfd, limit)? { Some(ending(waitpid(pid, None)?)) } else { None };
-    let survivors = ending.is_some() && !all_gone(DYING, false)?;
-    let stuck = !all_gone(UNKILLABLE, true)?;
+    let survivors = ending.is_some() && !all_gone(DYING, None)?;
+    let stuck = !all_gone(UNKILLABLE, Some(charge))?;
     let ending = ending.unwrap_or(if stuck { Ending::Stuck } else { Ending::TimedOut });
     Ok(Farewell { ending, survivors, stuck })
 }
 
 /// Takes the status of every child until there is none. False when `patience` passes without one ending.
-fn all_gone(patience: Duration, kill_them: bool) -> Result<bool, Errno> {
+fn all_gone(patience: Duration, kill_them: Option<Charge>) -> Result<bool, Errno> {
     let mut progress = Instant::now();
     loop {
-        if kill_them {
-            // Everything but us, and again each time: what is born meanwhile was not there to be killed.
-            let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        // Again each time: what is born meanwhile was not there to be killed.
+        match kill_them {
+            Some(Charge::Everything) => _ = kill(Pid::from_raw(-1), Signal::SIGKILL),
+            Some(Charge::Descendants) => descendants().into_iter().for_each(|pid| _ = kill(pid, Signal::SIGKILL)),
+            None => {}
         }
         loop {
             match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
@@ -158,6 +182,62 @@ fn all_gone(patience: Duration, kill_them: bool) -> Result<bool, Errno> {
             return Ok(false);
         }
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The processes below this one, as /proc tells them.
+fn descendants() -> Vec<Pid> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let parents: Vec<(i32, i32)> = entries
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            Some((pid, parent(&stat)?))
+        })
+        .collect();
+    below(nix::unistd::getpid().as_raw(), &parents).into_iter().map(Pid::from_raw).collect()
+}
+
+/// The parent in /proc/PID/stat (proc_pid_stat(5)); the name before it is in parentheses and may hold any byte.
+fn parent(stat: &str) -> Option<i32> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn below(root: i32, parents: &[(i32, i32)]) -> Vec<i32> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, other)| *other == parent).map(|(pid, _)| pid));
+        next += 1;
+    }
+    found.split_off(1)
+}
+
+/// Whether signals are minded.
+static MINDING: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// A signal may come just before this process goes to sleep, and is noticed after this long.
+const NOTICE: Duration = Duration::from_millis(200);
+
+/// From now on Ctrl-C, and what means the same, ends waits of this process and not the process. Its children are as before.
+pub fn mind_interrupts() {
+    extern "C" fn note(_: libc::c_int) {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    }
+    handle(SigHandler::Handler(note));
+    MINDING.store(true, Ordering::Relaxed);
+}
+
+/// Whether this process was interrupted since.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+fn handle(handler: SigHandler) {
+    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // SAFETY: the handler only stores into an atomic.
+        let _ = unsafe { sigaction(signal, &action) };
     }
 }
 
@@ -185,9 +265,13 @@ pub fn real_time(priority: i32) -> Result<(), Errno> {
 
 fn ready(pidfd: &OwnedFd, limit: Duration) -> Result<bool, Errno> {
     let deadline = Instant::now() + limit;
+    let slice = if MINDING.load(Ordering::Relaxed) { NOTICE } else { Duration::MAX };
     loop {
+        if interrupted() {
+            return Ok(false);
+        }
         let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let timeout = PollTimeout::try_from(left.min(slice)).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], timeout) {
             Ok(0) if left.is_zero() => return Ok(false),
             Ok(0) | Err(Errno::EINTR) => {}
@@ -204,4 +288,24 @@ fn ready(pidfd: &OwnedFd, limit: Duration) -> Result<bool, Errno> {
 pub fn kill_and_reap(pid: Pid) -> Result<(), Errno> {
     kill(pid, Signal::SIGKILL)?;
     waitpid(pid, None).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_below_are_found_at_every_depth_and_nobody_else() {
+        let parents = [(1, 0), (10, 1), (20, 10), (30, 20), (31, 20), (40, 1), (41, 40)];
+        let mut found = below(10, &parents);
+        found.sort_unstable();
+        assert_eq!(found, [20, 30, 31]);
+        assert!(below(41, &parents).is_empty());
+    }
+
+    #[test]
+    fn a_name_cannot_pretend_to_be_a_parent() {
+        assert_eq!(parent("30 (a) S 7 (b) S 20 30 30 0"), Some(20));
+        assert_eq!(parent("nonsense"), None);
+    }
 }

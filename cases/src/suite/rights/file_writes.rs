@@ -35,7 +35,7 @@ type Call<'a> = &'a dyn Fn() -> Result<usize, Errno>;
 pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
     let (out, into) = pipe().map_err(errno_name).or_broken("pipe")?;
     write(&into, &[0xee; 16]).map_err(errno_name).or_broken("filling a pipe")?;
-    let source = std::fs::File::open("/init").or_broken("/init")?;
+    let source = std::fs::File::open("/proc/self/exe").or_broken("/proc/self/exe")?;
     let calls: [(&str, Call<'_>); 9] = [
         ("write", &|| write(fd, &[0xee; 16])),
         ("write of nothing", &|| write(fd, &[])),

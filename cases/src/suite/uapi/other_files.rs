@@ -81,7 +81,7 @@ fn others() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     let pair = Pair::new()?;
     let (pipe, _) = nix::unistd::pipe()?;
     let mut files = vec![
-        ("a regular file", file("/init")?),
+        ("a regular file", file("/proc/self/exe")?),
         ("a directory", file("/")?),
         ("a procfs file", file("/proc/self/status")?),
         ("a character device", file("/dev/null")?),

@@ -1,0 +1,240 @@
+//! `cases` in a shell: a person, or a script, runs cases on the kernel that is there and reads what they say.
+//!
+//! Cases are run as they are in a whole run, each in a process of its own that is ended at its limit, with a look at the
+//! kernel's books and log after it. What is not here is the host: nobody compares with snapshots, and a kernel that falls
+//! over takes the shell along.
+
+use std::collections::BTreeSet;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
+use crate::case::{Case, Judgement};
+use crate::channel::Channel;
+use crate::clause;
+use crate::exporter::Exporter;
+use crate::filter::fits;
+use crate::init::Planned;
+use crate::protocol::{CaseKey, Outcome};
+use crate::runner::Runner;
+use crate::suite;
+use crate::terminal::Style;
+use crate::uapi::process;
+
+/// Exit statuses, the same as those of `cargo xtask test` for the same thing.
+const AS_EXPECTED: i32 = 0;
+const INTERNAL: i32 = 1;
+const USAGE: i32 = 2;
+const VIOLATED: i32 = 10;
+const BROKEN: i32 = 12;
+const STUCK: i32 = 20;
+const INTERRUPTED: i32 = 130;
+
+const HELP: &str = "\
+cases list [FILTER...]    which cases there are
+cases run FILTER...       run some: clauses such as R-2, or parts of names; `cases run all` runs all of them
+cases explain NAME        what a clause promises, or a case claims
+
+Exit status of run: 0 every check held, 10 one did not or the kernel complained, 12 a case is broken or nothing was judged,
+20 a process is stuck in the kernel, 130 interrupted. Snapshots, known limits and known defects are not looked at here: that is
+`cargo xtask test`, outside.";
+
+/// Does what the arguments ask for and gives back the exit status.
+pub fn main(arguments: Vec<String>) -> i32 {
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let done = match command {
+        "run" => run(rest),
+        "list" => list(rest),
+        "explain" => explain(rest),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(AS_EXPECTED)
+        }
+        _ => Err(Stop(USAGE, format!("there is no command {command}\n\n{HELP}"))),
+    };
+    done.unwrap_or_else(|Stop(status, why)| {
+        eprintln!("cases: {why}");
+        status
+    })
+}
+
+/// Why nothing is done, with the exit status.
+struct Stop(i32, String);
+
+/// The keys that fit any filter. A filter that means nothing is an error.
+fn select(filters: &[String]) -> Result<Vec<CaseKey>, Stop> {
+    if let Some(filter) = filters.iter().find(|filter| !suite::keys().any(|key| fits(&key, filter, false))) {
+        return Err(Stop(USAGE, format!("no case fits {filter}; `cases list` shows all of them")));
+    }
+    let chosen = |key: &CaseKey| filters.is_empty() || filters.iter().any(|filter| fits(key, filter, false));
+    Ok(suite::keys().filter(chosen).collect())
+}
+
+fn run(filters: &[String]) -> Result<i32, Stop> {
+    let chosen = match filters {
+        [] => return Err(Stop(USAGE, "which? For instance `cases run R-2`; `cases run all` runs all of them".into())),
+        [all] if all == "all" => suite::keys().collect(),
+        filters => select(filters)?,
+    };
+    let planned: Vec<Planned> =
+        chosen.into_iter().filter_map(|key| suite::find(&key).map(|(case, exporter)| (key, case, exporter))).collect();
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Stop(USAGE, "cases are run by root".into()));
+    }
+    // Two at a time would find each other's buffers and files in the kernel's books. The name goes with the process.
+    let _alone = SocketAddr::from_abstract_name("dmabuf-conformance-cases")
+        .and_then(|name| UnixListener::bind_addr(&name))
+        .map_err(|error| Stop(USAGE, format!("cases are running already: {error}")))?;
+    let style = Style::detect();
+    let internal = |errno: nix::errno::Errno| Stop(INTERNAL, errno.to_string());
+    let channel = Channel::terminal(style).map_err(internal)?;
+    let mut runner = Runner::visiting(&channel).map_err(internal)?;
+    let ended = runner.run(&planned);
+    let result = Tally::of(&runner, planned.len() - ended);
+    println!("\n{}", result.text(style));
+    Ok(result.status())
+}
+
+/// What a run came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: usize,
+    /// Failed, died, hung, or left something behind.
+    violated: usize,
+    broken: usize,
+    skipped: usize,
+    not_run: usize,
+    leaks: usize,
+    complained: bool,
+    stuck: bool,
+    interrupted: bool,
+}
+
+impl Tally {
+    fn of(runner: &Runner<'_>, not_run: usize) -> Self {
+        let count = |fits: fn(&Outcome) -> bool| runner.outcomes().iter().filter(|outcome| fits(outcome)).count();
+        Tally {
+            passed: count(|outcome| *outcome == Outcome::Pass),
+            violated: count(|outcome| {
+                matches!(outcome, Outcome::Fail | Outcome::Killed { .. } | Outcome::TimedOut | Outcome::Leaked { .. })
+            }),
+            broken: count(|outcome| matches!(outcome, Outcome::Broken { .. })),
+            skipped: count(|outcome| matches!(outcome, Outcome::Skip { .. })),
+            not_run,
+            leaks: runner.leaks(),
+            complained: runner.complaint().is_some(),
+            stuck: runner.is_stuck(),
+            interrupted: process::interrupted(),
+        }
+    }
+
+    fn status(&self) -> i32 {
+        match self {
+            Tally { interrupted: true, .. } => INTERRUPTED,
+            Tally { stuck: true, .. } => STUCK,
+            Tally { complained: true, .. } => VIOLATED,
+            Tally { violated, leaks, .. } if violated + leaks > 0 => VIOLATED,
+            Tally { broken, not_run, passed, .. } if *broken + *not_run > 0 || *passed == 0 => BROKEN,
+            _ => AS_EXPECTED,
+        }
+    }
+
+    fn text(&self, style: Style) -> String {
+        let counts = [
+            (self.passed, "passed"),
+            (self.violated, "failed"),
+            (self.broken, "broken"),
+            (self.skipped, "skipped"),
+            (self.not_run, "not run"),
+        ];
+        let told = counts.iter().filter(|(count, word)| *count > 0 || matches!(*word, "passed" | "failed"));
+        let told: Vec<String> = told.map(|(count, word)| format!("{count} {word}")).collect();
+        let line = format!("cases: {} (exit status {})", told.join(", "), self.status());
+        let line = if self.status() == AS_EXPECTED { style.good(&line) } else { style.bad(&line) };
+        let mut lines = vec![line];
+        if self.complained || self.stuck {
+            lines.push(
+                "The kernel complained, or holds on to a process: `dmesg` shows it. Trust no more cases to it.".into(),
+            );
+        }
+        if self.leaks > 0 {
+            lines.push("Memory is lost: see above.".into());
+        }
+        if self.passed + self.violated + self.broken == 0 {
+            lines.push("Nothing was judged.".into());
+        }
+        lines.push("Not compared here: snapshots, known limits and known defects.".into());
+        lines.join("\n")
+    }
+}
+
+fn list(filters: &[String]) -> Result<i32, Stop> {
+    let keys = select(filters)?;
+    for case in suite::CASES {
+        let id = case.id();
+        let on: Vec<&str> = keys.iter().filter(|key| key.id() == id).map(CaseKey::exporter).collect();
+        if !on.is_empty() {
+            println!("{:<7} {id:<38} {:<9} {}", case.clause, case.judgement.name(), on.join(" "));
+        }
+    }
+    let clauses: BTreeSet<&str> =
+        keys.iter().filter_map(|key| suite::by_id(key.id())).map(|case| case.clause).collect();
+    println!("{} case/exporter pairs, {} clauses", keys.len(), clauses.len());
+    Ok(AS_EXPECTED)
+}
+
+fn explain(names: &[String]) -> Result<i32, Stop> {
+    let [name] = names else { return Err(Stop(USAGE, "explain takes one clause or one case".into())) };
+    let clause = clause::find(name);
+    if let Some(clause) = clause {
+        println!("{}  {}\n      Why: {}\n", clause.id, clause.claim, clause.why);
+    }
+    let id = name.split('@').next().unwrap_or(name);
+    let told = |case: &&Case| clause.map_or_else(|| case.id().contains(id), |clause| case.clause == clause.id);
+    let cases: Vec<&Case> = suite::CASES.iter().filter(told).collect();
+    if clause.is_none() && cases.is_empty() {
+        return Err(Stop(USAGE, format!("{name} is neither a case nor a clause; `cases list` shows both")));
+    }
+    for case in cases {
+        let exporters: Vec<&str> = case.exporters.iter().copied().map(Exporter::name).collect();
+        println!("{}  {} ({}, on {})", case.clause, case.id(), case.judgement.name(), exporters.join(", "));
+        println!("      {}", case.claim_text());
+        if let Judgement::Hazard(reason) = case.judgement {
+            println!("      Expected to be there: {reason}");
+        }
+    }
+    Ok(AS_EXPECTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_is_that_of_the_worst() {
+        let tally = || Tally { passed: 1, ..Tally::default() };
+        for (tally, status) in [
+            (tally(), 0),
+            (Tally { skipped: 2, ..tally() }, 0),
+            (Tally { violated: 1, broken: 1, ..tally() }, 10),
+            (Tally { leaks: 1, ..tally() }, 10),
+            (Tally { complained: true, not_run: 3, ..tally() }, 10),
+            (Tally { broken: 1, ..tally() }, 12),
+            (Tally { not_run: 1, ..tally() }, 12),
+            (Tally { skipped: 1, ..Tally::default() }, 12),
+            (Tally { stuck: true, complained: true, ..tally() }, 20),
+            (Tally { interrupted: true, violated: 1, ..tally() }, 130),
+        ] {
+            assert_eq!(tally.status(), status, "{tally:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_means_no_case_is_an_error_with_a_hint() {
+        let Err(Stop(status, why)) = select(&["R-1".into(), "R-99".into()]) else { panic!("R-99 is no clause") };
+        assert!(status == USAGE && why.contains("R-99") && why.contains("cases list"), "{why}");
+        assert!(select(&["r-2".into()]).is_ok_and(|keys| keys.iter().all(|key| key.id().starts_with("rights/"))));
+    }
+}

@@ -1,0 +1,235 @@
+//! A guest with a shell: the first process starts it, on the console for a person or on a script, and ends the machine when
+//! it is over. The host puts busybox and its order into the initramfs, and listens on the second serial port.
+
+use std::fs;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::symlink;
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+
+use crate::channel::PORT;
+use crate::uapi::port::SerialPort;
+
+/// Where the host puts what it wants.
+pub const ORDER: &str = "/session/order.json";
+/// Where a script is, if there is one.
+pub const SCRIPT: &str = "/session/script";
+/// The shell and all that belongs to it.
+pub const BUSYBOX: &str = "/bin/busybox";
+/// Names under which this program is called in a shell.
+const OWN: &str = "/session/bin";
+const PATH: &str = "/session/bin:/bin:/sbin:/usr/bin:/usr/sbin";
+const CONSOLE: &str = "/dev/ttyS0";
+/// Between two looks at what the host says, in milliseconds.
+const LOOK: u16 = 200;
+
+/// What the host wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Whether [`SCRIPT`] is to be run; else there is a shell on the console.
+    pub script: bool,
+    /// What `uname -n` says.
+    pub name: String,
+    /// Rows and columns of the terminal.
+    pub size: Option<(u16, u16)>,
+    /// The kind of terminal, as TERM has it.
+    pub terminal: String,
+}
+
+/// What the guest says, a JSON object a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// The shell is about to start.
+    Ready,
+    /// The script wrote to its standard output; base64.
+    Out(String),
+    /// The same to its standard error.
+    Err(String),
+    /// There can be no shell.
+    Failed(String),
+    /// The shell or the script is over, with this exit status; 128 and more for a signal, as shells have it.
+    Exit(i32),
+}
+
+/// Whether this guest is to have a shell.
+pub fn is_planned() -> bool {
+    fs::exists(ORDER).unwrap_or(false)
+}
+
+/// Runs the shell to its end and tells how it ended.
+pub fn run(mounted: Result<(), String>) {
+    let Ok(port) = SerialPort::open(PORT) else { return };
+    let ended = mounted.and_then(|()| shell(&port));
+    say(&port, &ended.map_or_else(Word::Failed, Word::Exit));
+    port.drain();
+}
+
+fn say(port: &SerialPort, word: &Word) {
+    let text = serde_json::to_string(word).unwrap_or_default();
+    port.write(format!("{text}\n").as_bytes());
+}
+
+fn shell(port: &SerialPort) -> Result<i32, String> {
+    let text = fs::read_to_string(ORDER).map_err(|error| format!("{ORDER}: {error}"))?;
+    let order: Order = serde_json::from_str(&text).map_err(|error| format!("{ORDER}: {error}"))?;
+    furnish(&order)?;
+    let mut mask = SigSet::empty();
+    // The last three are what halt, poweroff and reboot send to the first process.
+    [Signal::SIGCHLD, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTERM]
+        .into_iter()
+        .for_each(|signal| mask.add(signal));
+    mask.thread_block().map_err(|errno| format!("blocking signals: {errno}"))?;
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
+    let signals = signals.map_err(|errno| format!("signalfd: {errno}"))?;
+    say(port, &Word::Ready);
+    let mut child = start(&order).map_err(|error| format!("{BUSYBOX}: {error}"))?;
+    let pid = Pid::from_raw(child.id() as i32);
+    for end in ends(&child) {
+        fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(|errno| format!("a pipe: {errno}"))?;
+    }
+    let mut heard = Vec::new();
+    loop {
+        wait(&signals, &child);
+        let status = reap(pid);
+        forward(port, &mut child);
+        if let Some(status) = status {
+            return Ok(status);
+        }
+        while let Ok(Some(signal)) = signals.read_signal() {
+            if signal.ssi_signo != Signal::SIGCHLD as u32 {
+                return Ok(0);
+            }
+        }
+        while let Some(byte) = port.read() {
+            heard.push(byte);
+        }
+        while let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = heard.drain(..=end).collect();
+            if let Some(size) = size(&String::from_utf8_lossy(&line)) {
+                resize(size);
+            }
+        }
+    }
+}
+
+/// What a shell takes for granted, beyond what cases do.
+fn furnish(order: &Order) -> Result<(), String> {
+    let install = Command::new(BUSYBOX).args(["--install", "-s", "/bin"]).status();
+    if !install.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        return Err(format!("{BUSYBOX} --install: {install:?}"));
+    }
+    fs::create_dir_all(OWN)
+        .and_then(|()| symlink("/init", format!("{OWN}/cases")))
+        .map_err(|error| format!("{OWN}: {error}"))?;
+    let _ = fs::create_dir_all("/root");
+    let _ = nix::unistd::sethostname(&order.name);
+    if !order.script {
+        // On a console that somebody types on: warnings and worse. `dmesg` has the rest.
+        let _ = fs::write("/proc/sys/kernel/printk", "5");
+        order.size.into_iter().for_each(resize);
+    }
+    Ok(())
+}
+
+fn start(order: &Order) -> std::io::Result<Child> {
+    let mut command = Command::new(BUSYBOX);
+    command.env_clear().env("PATH", PATH).env("HOME", "/root").env("USER", "root").env("TERM", &order.terminal);
+    command.current_dir("/root");
+    if order.script {
+        command.args(["sh", SCRIPT]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    } else {
+        let console = || fs::File::options().read(true).write(true).open(CONSOLE).map(Stdio::from);
+        // A session with the console as its terminal: Ctrl-C and job control need one.
+        command.args(["setsid", "-c", BUSYBOX, "sh", "-l"]).stdin(console()?).stdout(console()?).stderr(console()?);
+    }
+    command.spawn()
+}
+
+fn ends(child: &Child) -> Vec<BorrowedFd<'_>> {
+    child.stdout.iter().map(AsFd::as_fd).chain(child.stderr.iter().map(AsFd::as_fd)).collect()
+}
+
+/// Waits until something happens, or until it is time to look at what the host says.
+fn wait(signals: &SignalFd, child: &Child) {
+    let ends = ends(child).into_iter().chain([signals.as_fd()]);
+    let mut all: Vec<PollFd<'_>> = ends.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
+    let _ = poll(&mut all, PollTimeout::from(LOOK));
+}
+
+/// Takes the status of everything that has ended, and gives that of the shell.
+fn reap(shell: Pid) -> Option<i32> {
+    let mut ended = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, status)) if pid == shell => ended = Some(status),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == shell => ended = Some(128 + signal as i32),
+            Ok(WaitStatus::StillAlive) | Err(_) => return ended,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Hands on what the script has written up to now. A pipe that is at its end is closed.
+fn forward(port: &SerialPort, child: &mut Child) {
+    if drained(child.stdout.as_mut(), |data| say(port, &Word::Out(data))) {
+        child.stdout = None;
+    }
+    if drained(child.stderr.as_mut(), |data| say(port, &Word::Err(data))) {
+        child.stderr = None;
+    }
+}
+
+fn drained(end: Option<&mut impl Read>, mut each: impl FnMut(String)) -> bool {
+    let Some(end) = end else { return false };
+    let mut bytes = [0u8; 4096];
+    loop {
+        match end.read(&mut bytes) {
+            Ok(0) => return true,
+            Ok(len) => each(STANDARD.encode(&bytes[..len])),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// `50 190`: rows and columns.
+fn size(line: &str) -> Option<(u16, u16)> {
+    let (rows, columns) = line.trim().split_once(' ')?;
+    Some((rows.parse().ok()?, columns.parse().ok()?))
+}
+
+fn resize((rows, columns): (u16, u16)) {
+    let (rows, columns) = (rows.to_string(), columns.to_string());
+    let _ = Command::new(BUSYBOX).args(["stty", "-F", CONSOLE, "rows", &rows, "cols", &columns]).status();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_two_numbers() {
+        assert_eq!(size("50 190\n"), Some((50, 190)));
+        assert_eq!([size("50"), size("x 1"), size("")], [None; 3]);
+    }
+
+    #[test]
+    fn output_is_handed_on_whole_and_its_end_is_noticed() {
+        let mut all = Vec::new();
+        let long = vec![7u8; 10_000];
+        assert!(drained(Some(&mut long.as_slice()), |data| all.extend(STANDARD.decode(data).unwrap())));
+        assert_eq!(all, long);
+        assert!(!drained(None::<&mut &[u8]>, |_| {}));
+    }
+}

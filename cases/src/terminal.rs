@@ -1,0 +1,157 @@
+//! Records as a person reads them who runs cases by hand. Nothing else of this crate prints.
+
+use std::io::IsTerminal;
+
+use crate::lines;
+use crate::protocol::{Leak, Outcome, Record};
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Text only.
+    Plain,
+    /// ANSI colours.
+    Colour,
+}
+
+impl Style {
+    /// Colours on a terminal, unless NO_COLOR is set to anything (no-color.org).
+    pub fn detect() -> Self {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if std::io::stdout().is_terminal() && !unwanted { Style::Colour } else { Style::Plain }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Style::Plain => text.to_string(),
+            Style::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        }
+    }
+
+    /// What is as it should be.
+    pub fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// What is not.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    /// What somebody should look at.
+    pub fn notable(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+}
+
+/// A record as text, and whether the line stays open for the result of a call. `open` says whether the line before is.
+pub fn text(record: &Record, open: bool, style: Style) -> Option<(String, bool)> {
+    let line = match record {
+        Record::Begin { case, .. } => format!("\n{}", lines::case(case.id(), case.exporter())),
+        // On the screen before the call is made: one that never returns has a name.
+        Record::Call { text } => return Some((started(&lines::call(text), open), true)),
+        Record::Return { text } if open => lines::result(text),
+        Record::Return { text } => format!("{:<59}{}", "       ...", lines::result(text)),
+        Record::Check { sentence, holds, detail } => {
+            let line = lines::check(sentence, *holds, detail);
+            if *holds { line } else { style.bad(&line) }
+        }
+        Record::Hazard { sentence, present } => {
+            let line = lines::hazard(sentence, *present);
+            if *present { line } else { style.notable(&line) }
+        }
+        Record::Note { text } => lines::note(text),
+        Record::Complaint { line, .. } => style.bad(&format!("kernel complains: {}", printable(line))),
+        Record::End { outcome, ms, .. } => ended(outcome, *ms, style),
+        Record::Leak(leak) => style.bad(&lost(leak)),
+        Record::Searched { doubt: Some(why) } => style.notable(&format!("lost memory was not looked for: {why}")),
+        Record::Stop { reason, .. } => style.bad(&format!("\nstopped: {reason}")),
+        _ => return None,
+    };
+    let joined = matches!(record, Record::Return { .. }) && open;
+    Some((if joined { line } else { started(&line, open) } + "\n", false))
+}
+
+/// A line, behind the end of one that is open.
+fn started(line: &str, open: bool) -> String {
+    if open { format!("\n{line}") } else { line.to_string() }
+}
+
+fn ended(outcome: &Outcome, ms: u64, style: Style) -> String {
+    let end = |word: &str| lines::end(word);
+    let line = match outcome {
+        Outcome::Pass => style.good(&end("pass")),
+        Outcome::Fail => style.bad(&end("fail")),
+        Outcome::Skip { need, why } => style.notable(&end(&format!("skip: it needs {need}, and {why}"))),
+        Outcome::Broken { why } => style.bad(&end(&format!("broken: {why}"))),
+        Outcome::Killed { signal } => style.bad(&end(&format!("killed by {signal}"))),
+        Outcome::TimedOut => style.bad(&end("timed out")),
+        Outcome::Leaked { what } => style.bad(&end(&format!("leaked: {}", printable(what)))),
+    };
+    format!("{line} ({ms} ms)")
+}
+
+fn lost(leak: &Leak) -> String {
+    let Leak { case, objects, size, comm, frames } = leak;
+    let whose = case.as_ref().map_or("what ran before the first case".to_string(), ToString::to_string);
+    let by: Vec<&str> = frames.iter().take(4).map(String::as_str).collect();
+    format!("memory is lost: {objects} of {size} bytes that {comm} allocated in {whose}: {}", by.join(" < "))
+}
+
+/// The kernel may be out of its mind: no escape sequence of it reaches the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::CaseKey;
+
+    fn shown(records: &[Record]) -> String {
+        let (mut all, mut open) = (String::new(), false);
+        for record in records {
+            if let Some((text, still)) = text(record, open, Style::Plain) {
+                all += &text;
+                open = still;
+            }
+        }
+        all
+    }
+
+    fn complaint() -> Record {
+        Record::Complaint { number: 1, us: 2, line: "BUG: KASAN: \u{1b}[2Jx".into() }
+    }
+
+    #[test]
+    fn a_case_reads_as_in_a_report() {
+        let case = CaseKey::new("rights/table", "udmabuf");
+        let text = shown(&[
+            Record::Begin { case: case.clone(), limit_ms: 9 },
+            Record::Call { text: "derive(primary, O_RDONLY)".into() },
+            Record::Return { text: "alias".into() },
+            Record::Check { sentence: "it is granted".into(), holds: true, detail: String::new() },
+            Record::End { case, outcome: Outcome::Pass, ms: 3 },
+        ]);
+        let lines: Vec<&str> = text.lines().collect();
+        let call = format!("call   {:<52} = alias", "derive(primary, O_RDONLY)");
+        let check = format!("check  {:<52}   ok", "it is granted");
+        assert_eq!(lines, ["", "case   rights/table   exporter udmabuf", &call, &check, "end    pass (3 ms)"]);
+    }
+
+    #[test]
+    fn what_comes_between_a_call_and_its_result_has_a_line_of_its_own() {
+        let call = || Record::Call { text: "close(alias)".into() };
+        let text = shown(&[call(), complaint(), Record::Return { text: "ok".into() }, call()]);
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        assert_eq!(lines[0], "call   close(alias)");
+        assert_eq!(lines[1], "kernel complains: BUG: KASAN: \u{fffd}[2Jx");
+        assert!(lines[2].ends_with("= ok"), "{lines:?}");
+        assert_eq!(lines[3], "call   close(alias)");
+        let cut = shown(&[call(), Record::Stop { reason: "it hangs".into(), stuck: true }]);
+        assert_eq!(
+            cut.lines().map(str::trim_end).collect::<Vec<_>>(),
+            ["call   close(alias)", "", "stopped: it hangs"]
+        );
+    }
+}
