@@ -29,6 +29,9 @@ pub struct BootPlan {
     pub append: Vec<String>,
     /// Where QEMU takes questions about the guest's processors; nothing: it takes none.
     pub qmp: Option<PathBuf>,
+    /// A socket for the results, where the console is on standard input and output. Nothing: results are on standard
+    /// output, and the console is a file.
+    pub attended: Option<PathBuf>,
 }
 
 impl BootPlan {
@@ -43,6 +46,7 @@ impl BootPlan {
             memory: 256,
             append: Vec::new(),
             qmp: None,
+            attended: None,
         }
     }
 
@@ -82,7 +86,26 @@ impl BootPlan {
             Accel::Tcg => "tcg,thread=multi",
             Accel::Kvm => "kvm",
         };
-        let console = format!("file:{}", Recording::console_path(&self.dir).display());
+        let console = Recording::console_path(&self.dir);
+        let serial = match &self.attended {
+            None => [
+                "-serial".to_string(),
+                format!("file:{}", console.display()),
+                "-chardev".to_string(),
+                "stdio,id=results,signal=off".to_string(),
+            ]
+            .to_vec(),
+            // QEMU waits until somebody listens: no word is lost.
+            Some(socket) => [
+                "-chardev".to_string(),
+                format!("stdio,id=console,signal=off,logfile={}", console.display()),
+                "-serial".to_string(),
+                "chardev:console".to_string(),
+                "-chardev".to_string(),
+                format!("socket,id=results,path={},server=on,wait=on", socket.display()),
+            ]
+            .to_vec(),
+        };
         let qmp = self
             .qmp
             .iter()
@@ -96,8 +119,8 @@ impl BootPlan {
             .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
             .args(qmp)
-            .args(["-serial", &console])
-            .args(["-chardev", "stdio,id=results,signal=off", "-serial", "chardev:results"])
+            .args(serial)
+            .args(["-serial", "chardev:results"])
             .arg("-kernel")
             .path(&self.kernel)
             .arg("-initrd")

@@ -1,6 +1,7 @@
 //! The guest's root file system: /init, the plan, and a console node. Uncompressed, because an emulated processor is
 //! slower at decompressing than QEMU is at copying.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cases::protocol::CaseKey;
@@ -49,13 +50,27 @@ impl Initramfs {
     /// As [`Initramfs::pack`].
     pub fn pack_with(path: &Path, guest: &GuestBinary, plan: &[CaseKey], others: &[(&str, &[u8])]) -> Result<Self> {
         let plan: String = plan.iter().map(|key| format!("{key}\n")).collect();
-        let archive = archive(&guest.bytes, plan.as_bytes(), others).map_err(|error| io(&error, "packing", path))?;
+        let below = upstream::DIR.trim_start_matches('/');
+        let others = others.iter().map(|(name, bytes)| (format!("{below}/{name}"), 0o755, *bytes));
+        let files: Vec<Entry<'_>> = std::iter::once(("plan".into(), 0o644, plan.as_bytes())).chain(others).collect();
+        Initramfs::pack_files(path, guest, &files)
+    }
+
+    /// Packs the program as /init, and files with their paths from the root and their modes. Directories come along.
+    ///
+    /// # Errors
+    /// As [`Initramfs::pack`].
+    pub fn pack_files(path: &Path, guest: &GuestBinary, files: &[Entry<'_>]) -> Result<Self> {
+        let archive = archive(&guest.bytes, files).map_err(|error| io(&error, "packing", path))?;
         std::fs::write(path, archive).map_err(|error| io(&error, "writing", path))?;
         Ok(Initramfs { path: path.to_path_buf() })
     }
 }
 
-fn archive(init: &[u8], plan: &[u8], others: &[(&str, &[u8])]) -> std::io::Result<Vec<u8>> {
+/// A file: path, mode, contents.
+pub type Entry<'a> = (String, u32, &'a [u8]);
+
+fn archive(init: &[u8], files: &[Entry<'_>]) -> std::io::Result<Vec<u8>> {
     let mut archive = Vec::with_capacity(init.len() + 4096);
     let directory = |name: &str| Builder::new(name).mode(0o755).set_mode_file_type(ModeFileType::Directory);
     directory("dev").write(&mut archive, 0).finish()?;
@@ -67,13 +82,16 @@ fn archive(init: &[u8], plan: &[u8], others: &[(&str, &[u8])]) -> std::io::Resul
         .rdev_minor(1)
         .write(&mut archive, 0)
         .finish()?;
-    let below = upstream::DIR.trim_start_matches('/');
-    if !others.is_empty() {
-        directory(below).write(&mut archive, 0).finish()?;
-    }
-    let others = others.iter().map(|(name, bytes)| (format!("{below}/{name}"), 0o755, *bytes));
-    for (name, mode, bytes) in [("init".into(), 0o755, init), ("plan".into(), 0o644, plan)].into_iter().chain(others) {
-        let entry = Builder::new(&name).mode(mode).set_mode_file_type(ModeFileType::Regular);
+    let mut made = BTreeSet::from(["dev".to_string()]);
+    let init = ("init".to_string(), 0o755, init);
+    for (name, mode, bytes) in std::iter::once(&init).chain(files) {
+        let name = name.trim_start_matches('/');
+        for (end, _) in name.match_indices('/') {
+            if made.insert(name[..end].to_string()) {
+                directory(&name[..end]).write(&mut archive, 0).finish()?;
+            }
+        }
+        let entry = Builder::new(name).mode(*mode).set_mode_file_type(ModeFileType::Regular);
         let mut writer = entry.write(&mut archive, bytes.len() as u32);
         std::io::Write::write_all(&mut writer, bytes)?;
         writer.finish()?;
@@ -88,7 +106,11 @@ mod tests {
 
     #[test]
     fn the_archive_holds_what_the_kernel_looks_for() {
-        let bytes = archive(b"\x7fELF", b"a/b@udmabuf\n", &[("sync_test", b"x")]).unwrap();
+        let bytes = archive(
+            b"\x7fELF",
+            &[("plan".into(), 0o644, b"a/b@udmabuf\n"), ("/upstream/sync_test".into(), 0o755, b"x")],
+        )
+        .unwrap();
         let mut rest = std::io::Cursor::new(bytes);
         let mut names = Vec::new();
         loop {
@@ -104,9 +126,9 @@ mod tests {
             [
                 ("dev".to_string(), 0o040_755, 0),
                 ("dev/console".to_string(), 0o020_600, 0),
-                ("upstream".to_string(), 0o040_755, 0),
                 ("init".to_string(), 0o100_755, 4),
                 ("plan".to_string(), 0o100_644, 12),
+                ("upstream".to_string(), 0o040_755, 0),
                 ("upstream/sync_test".to_string(), 0o100_755, 1),
             ]
         );

@@ -49,6 +49,7 @@ pub mod processors;
 pub mod qmp;
 pub mod recording;
 pub mod session;
+pub mod shell;
 pub mod stack;
 pub mod symbols;
 pub mod sysrq;

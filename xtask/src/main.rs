@@ -26,6 +26,7 @@ mod rounds;
 mod run;
 mod run_directory;
 mod selftest;
+mod shell;
 mod signals;
 mod test;
 mod watcher;
@@ -46,10 +47,14 @@ fn main() -> ExitCode {
     let quiet = flags.global.quiet;
     let interrupted = || check_interrupt().is_err();
     let number = match &flags.command {
-        // Two commands are read by programs that have exit codes of their own.
+        // Two commands are read by programs that have exit codes of their own, and one ends as what it has run.
         Command::Test(args) if args.bisect => bisect::run(args).number(),
         Command::Mutants(args) => {
             let number = mutants::run(args, quiet).unwrap_or_else(|error| mutants::of_error(&error, tell(&error)));
+            if interrupted() { Code::Interrupted.number() } else { number }
+        }
+        Command::Shell(args) => {
+            let number = shell::run(args, quiet).unwrap_or_else(|error| tell(&error).number());
             if interrupted() { Code::Interrupted.number() } else { number }
         }
         command => {
@@ -72,7 +77,7 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Explain { what } => explain::run(what),
         Command::Doctor(args) => doctor::run(args),
         Command::Selftest(args) => selftest::run(args, quiet),
-        Command::Mutants(_) => unreachable!("it has exit codes of its own"),
+        Command::Mutants(_) | Command::Shell(_) => unreachable!("it has exit codes of its own"),
         Command::Coverage(args) => coverage::run(args, quiet),
         Command::Kselftest(args) => kselftest::run(args, quiet),
         Command::Ci(args) => ci::run(args),

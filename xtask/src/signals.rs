@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use harness::exit_code::ExitCode;
 use harness::process::{interrupt, kill_all};
+use harness::shell::terminal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
@@ -21,6 +22,7 @@ pub fn watch() {
                 say("stopping; once more to stop at once");
             } else if kill_all() {
                 std::thread::sleep(UNWINDING);
+                terminal::restore();
                 std::process::exit(i32::from(ExitCode::Interrupted.number()));
             } else {
                 say("apt is installing packages and must finish: killed, it would leave a system to repair");

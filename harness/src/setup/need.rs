@@ -17,6 +17,8 @@ pub enum Purpose {
     Guest,
     /// Boot a guest.
     Boot,
+    /// Have a shell in a guest.
+    Shell,
 }
 
 impl Purpose {
@@ -49,6 +51,8 @@ enum Probe {
     File(&'static [&'static str]),
     /// Any of these files, on machines that have apt.
     AptFile(&'static [&'static str]),
+    /// Any of these programs, if it needs no libraries.
+    Static(&'static [&'static str]),
 }
 
 impl Need {
@@ -57,6 +61,10 @@ impl Need {
         match self.probe {
             Probe::Program(name) => machine.program(name),
             Probe::File(paths) | Probe::AptFile(paths) => machine.first_of(paths),
+            Probe::Static(paths) => {
+                let mut programs = paths.iter().map(|path| machine.file(path));
+                programs.find(|path| std::fs::read(path).is_ok_and(|bytes| is_static(&bytes)))
+            }
         }
     }
 
@@ -69,6 +77,30 @@ impl Need {
         let here = !matches!(self.probe, Probe::AptFile(_)) || machine.program("apt-get").is_some();
         here && self.purposes.iter().any(|purpose| purposes.contains(purpose))
     }
+}
+
+/// Whether a program is one of 64 bits (elf(5)) that asks for no interpreter, as ld.so is one, and so for no library.
+fn is_static(program: &[u8]) -> bool {
+    const HEADERS_AT: usize = 32;
+    const HEADER_SIZE: usize = 54;
+    const HEADER_COUNT: usize = 56;
+    const INTERPRETER: u32 = 3;
+    let short = |at: usize| Some(u16::from_le_bytes(program.get(at..at + 2)?.try_into().ok()?));
+    let kinds = || -> Option<Vec<u32>> {
+        let start = u64::from_le_bytes(program.get(HEADERS_AT..HEADERS_AT + 8)?.try_into().ok()?) as usize;
+        let (size, count) = (usize::from(short(HEADER_SIZE)?), usize::from(short(HEADER_COUNT)?));
+        let kind = |index| {
+            let at = start.checked_add(size * index)?;
+            Some(u32::from_le_bytes(program.get(at..at.checked_add(4)?)?.try_into().ok()?))
+        };
+        (0..count).map(kind).collect()
+    };
+    program.starts_with(b"\x7fELF\x02") && kinds().is_some_and(|kinds| !kinds.contains(&INTERPRETER))
+}
+
+/// The shell of a guest, with all that belongs to it.
+pub fn busybox(machine: &Machine) -> Option<PathBuf> {
+    needs(&[Purpose::Shell], machine).into_iter().find_map(|need| need.find(machine))
 }
 
 /// Everything that some purposes need on this machine.
@@ -90,7 +122,7 @@ const fn program(
     Need { name, why, debian, fedora, arch, purposes, probe: Probe::Program(name) }
 }
 
-use Purpose::{Boot, Guest, Kernel, Series, Source};
+use Purpose::{Boot, Guest, Kernel, Series, Shell, Source};
 
 /// Not in this table because the kernels here do not need them: cpio (the initramfs is written by this program),
 /// openssl (no module is signed), kmod, rsync, perl and python. objtool is always built on x86-64 (static calls and
@@ -150,6 +182,15 @@ const NEEDS: &[Need] = &[
         &[Boot],
         ["qemu-system-x86", "qemu-system-x86-core", "qemu-system-x86"],
     ),
+    Need {
+        name: "busybox, static",
+        why: "is the shell in the guest, which has no libraries",
+        debian: "busybox-static",
+        fedora: "busybox",
+        arch: "busybox",
+        purposes: &[Shell],
+        probe: Probe::Static(&["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/sbin/busybox"]),
+    },
 ];
 
 #[cfg(test)]
@@ -167,6 +208,29 @@ mod tests {
         assert_eq!(names(&[Guest]), ["gcc", "ld", "static C library"]);
         put(&machine, "/usr/lib64/libc.a", "");
         assert_eq!(names(&[Guest]), ["gcc", "ld"]);
+    }
+
+    #[test]
+    fn a_busybox_that_needs_libraries_is_none() {
+        // What counts of an ELF file: magic, where its one program header is, and the kind of that.
+        let program = |kind: u8| {
+            let mut bytes = vec![0u8; 120];
+            bytes[..5].copy_from_slice(b"\x7fELF\x02");
+            (bytes[32], bytes[54], bytes[56], bytes[64]) = (64, 56, 1, kind);
+            bytes
+        };
+        assert!(is_static(&program(1)) && !is_static(&program(3)));
+        for len in 0..68 {
+            assert!(!is_static(&program(1)[..len]), "cut after {len} bytes");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let machine = pretend(dir.path(), &[]);
+        put(&machine, "/bin/busybox", "");
+        std::fs::write(machine.file("/bin/busybox"), program(3)).unwrap();
+        assert_eq!(missing(&[Shell], &machine)[0].debian, "busybox-static");
+        put(&machine, "/usr/bin/busybox", "");
+        std::fs::write(machine.file("/usr/bin/busybox"), program(1)).unwrap();
+        assert_eq!(busybox(&machine), Some(machine.file("/usr/bin/busybox")));
     }
 
     #[test]
