@@ -44,6 +44,8 @@ pub struct Order {
     pub size: Option<(u16, u16)>,
     /// The kind of terminal, as TERM has it.
     pub terminal: String,
+    /// Whether colours are unwanted (no-color.org).
+    pub plain: bool,
 }
 
 /// What the guest says, a JSON object a line.
@@ -145,6 +147,9 @@ fn furnish(order: &Order) -> Result<(), String> {
 fn start(order: &Order) -> std::io::Result<Child> {
     let mut command = Command::new(BUSYBOX);
     command.env_clear().env("PATH", PATH).env("HOME", "/root").env("USER", "root").env("TERM", &order.terminal);
+    if order.plain {
+        command.env("NO_COLOR", "1");
+    }
     command.current_dir("/root");
     if order.script {
         command.args(["sh", SCRIPT]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -40,6 +40,7 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
             name: "guest".into(),
             size: terminal::size(),
             terminal: std::env::var("TERM").unwrap_or_else(|_| "linux".into()),
+            plain: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         },
     };
     let dir = scratch_directory()?;

@@ -1,7 +1,9 @@
 //! What only a real kernel can show. Ignored by default: each test builds on the cached 7.2 workshop and boots.
 //! `cargo xtask ci` runs them; by hand: `cargo test -p xtask --test kernel -- --include-ignored --test-threads 1`.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod shell;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

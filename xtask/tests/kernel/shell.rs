@@ -1,0 +1,122 @@
+//! `cargo xtask shell`, as a person and as a script meet it. No time is measured: what is waited for either comes, or the
+//! test gives up long after any machine would have shown it.
+
+use std::io::{Seek, Write};
+use std::process::Stdio;
+
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use rexpect::process::WaitStatus;
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::common::{Ran, command, root, run};
+
+/// In milliseconds, for one thing to appear: the first may have to wait for a kernel that is built.
+const PATIENCE: u64 = 600_000;
+const PROMPT: &str = "guest:/root # ";
+
+fn shell(args: &[&str]) -> PtySession {
+    let args = [&["shell"], args].concat();
+    spawn_command(command(&args), Some(PATIENCE)).expect("a terminal")
+}
+
+/// Types a line and waits for words that are not in it.
+fn types(session: &mut PtySession, line: &str, answer: &str) -> String {
+    session.send_line(line).expect("the terminal takes it");
+    sees(session, answer)
+}
+
+/// Waits for words, and gives what came before them.
+fn sees(session: &mut PtySession, words: &str) -> String {
+    session.exp_string(words).unwrap_or_else(|error| panic!("{words}: {error}"))
+}
+
+/// Whether the terminal works line by line and Ctrl-C is a signal, as before: rexpect switches nothing but the echo off.
+fn is_sane(session: &PtySession) -> bool {
+    let flags = tcgetattr(session.process().get_file_handle().expect("a terminal")).expect("its settings").local_flags;
+    flags.contains(LocalFlags::ICANON | LocalFlags::ISIG)
+}
+
+/// Waits for the end, and gives the exit code.
+fn code(session: &mut PtySession) -> i32 {
+    let rest = session.exp_eof().expect("the program ends");
+    match session.process().wait() {
+        Ok(WaitStatus::Exited(_, code)) => code,
+        other => panic!("{other:?} after {rest}"),
+    }
+}
+
+#[test]
+#[ignore = "boots a kernel"]
+fn a_person_works_in_the_guest_and_gets_the_terminal_back() {
+    let mut session = shell(&[]);
+    sees(&mut session, PROMPT);
+    assert!(!is_sane(&session), "keys are for the guest");
+    types(&mut session, "uname -r", "7.2.");
+    types(&mut session, "cases run R-2; echo status=$?", "case   rights/walk   exporter system-heap");
+    let said = sees(&mut session, "status=0");
+    assert!(said.contains("end    pass") && said.contains("(exit status 0)"), "{said}");
+    types(&mut session, "cases run no-such-case; echo status=$?", "status=2");
+    // The shell lives on when cases end whatever they have started, and so does what it runs behind the scenes.
+    types(&mut session, "sleep 100000 & cases run killed_holders; echo status=$?", "status=0");
+    types(&mut session, "kill $! && echo killed-$((40 + 2))", "killed-42");
+    // Ctrl-C is for what runs in the guest, and not for the program that runs the guest.
+    session.send_line("echo sleeping-$((40 + 2)); sleep 100000").unwrap();
+    sees(&mut session, "sleeping-42");
+    session.send_control('c').unwrap();
+    sees(&mut session, PROMPT);
+    types(&mut session, "echo alive-$((40 + 2))", "alive-42");
+    session.send_line("exit 3").unwrap();
+    assert_eq!(code(&mut session), 0);
+    assert!(is_sane(&session));
+}
+
+#[test]
+#[ignore = "boots a kernel"]
+fn ctrl_a_x_ends_a_guest_that_listens_to_nobody() {
+    let mut session = shell(&[]);
+    sees(&mut session, PROMPT);
+    session.send_line("trap '' INT; echo stubborn-$((40 + 2)); while :; do :; done").unwrap();
+    sees(&mut session, "stubborn-42");
+    session.send_control('c').unwrap();
+    session.send_control('a').unwrap();
+    session.send("h").unwrap();
+    session.flush().unwrap();
+    sees(&mut session, "Ctrl-A x ends the guest");
+    session.send_control('a').unwrap();
+    session.send("x").unwrap();
+    session.flush().unwrap();
+    assert_eq!(code(&mut session), 0);
+    assert!(is_sane(&session));
+}
+
+/// Runs with commands on standard input.
+fn piped(commands: &str, args: &[&str]) -> Ran {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(commands.as_bytes()).and_then(|()| file.rewind()).expect("it takes them");
+    run(command(&[&["shell"], args].concat()).stdin(Stdio::from(file)))
+}
+
+#[test]
+#[ignore = "boots a kernel"]
+fn commands_from_standard_input_print_what_they_print_and_nothing_else() {
+    let ran = piped("cd /sys/kernel/debug/dma_buf\necho one; echo two >&2\nls bufinfo\nexit 7\n", &["--quiet"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (7, "one\nbufinfo\n", "two\n"));
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn a_violated_clause_is_the_exit_code_of_the_shell() {
+    let patch = root().join("harness/tests/defects/no-access-check.patch");
+    let args = ["--with", patch.to_str().unwrap(), "--command", "cases run derive_table@udmabuf"];
+    let ran = piped("", &args);
+    assert_eq!(ran.code, 10, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("FAILED: ") && ran.stdout.contains("end    fail"), "{}", ran.stdout);
+}
+
+#[test]
+#[ignore = "boots a kernel"]
+fn a_kernel_that_dies_is_lost_and_not_a_command_that_ended() {
+    let ran = piped("echo before\necho c > /proc/sysrq-trigger\necho after\n", &[]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (20, "before\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the guest was lost") && ran.stderr.contains("sysrq_handle_crash"), "{}", ran.stderr);
+}
