@@ -28,6 +28,7 @@ pub const CASES: &[Case] = &[
     rights::derive_table::CASE,
     rights::derive_orphans::CASE,
     uapi::layout::CASE,
+    uapi::raw_bytes::CASE,
     uapi::flags::CASE,
     uapi::bad_argument::CASE,
     uapi::result::CASE,

@@ -5,6 +5,7 @@
 mod common;
 mod shell;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -196,6 +197,10 @@ fn only_uapi_1_speaks(patch: &str, filters: &[&str]) {
     let (ran, report) = with_defect(patch, filters);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
     assert_eq!(report.violated_clauses(), ["UAPI-1"], "{}", ran.stderr);
+    // Both of its cases: the one that reads the header and the one that knows nothing but bytes.
+    let failed = report.verdicts.iter().filter(|verdict| matches!(verdict.verdict.detailed(), Verdict::Failed { .. }));
+    let failed: BTreeSet<&str> = failed.map(|verdict| verdict.key.id()).collect();
+    assert_eq!(failed, BTreeSet::from(["uapi/layout", "uapi/raw_bytes"]));
     let not_right = report
         .verdicts
         .iter()

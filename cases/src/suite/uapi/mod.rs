@@ -8,6 +8,7 @@ pub mod flags;
 pub mod full_table;
 pub mod layout;
 pub mod other_files;
+pub mod raw_bytes;
 pub mod request_variants;
 pub mod result;
 pub mod status_flags;
