@@ -30,6 +30,7 @@ pub const CASES: &[Case] = &[
     uapi::layout::CASE,
     uapi::raw_bytes::CASE,
     uapi::flags::CASE,
+    uapi::flags_in_full_table::CASE,
     uapi::bad_argument::CASE,
     uapi::result::CASE,
     uapi::status_flags::CASE,

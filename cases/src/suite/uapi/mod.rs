@@ -5,6 +5,7 @@ pub mod close_on_exec;
 pub mod compat;
 pub mod file_limit;
 pub mod flags;
+pub mod flags_in_full_table;
 pub mod full_table;
 pub mod layout;
 pub mod other_files;
