@@ -32,6 +32,7 @@ pub const CASES: &[Case] = &[
     uapi::flags::CASE,
     uapi::flags_in_full_table::CASE,
     uapi::bad_argument::CASE,
+    uapi::foreign_memory::CASE,
     uapi::result::CASE,
     uapi::status_flags::CASE,
     uapi::status_flags_export::CASE,

@@ -6,6 +6,7 @@ pub mod compat;
 pub mod file_limit;
 pub mod flags;
 pub mod flags_in_full_table;
+pub mod foreign_memory;
 pub mod full_table;
 pub mod layout;
 pub mod other_files;

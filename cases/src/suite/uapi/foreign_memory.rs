@@ -1,0 +1,140 @@
+//! DERIVE on arguments in memory that is not just any.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::ftruncate;
+
+use crate::case::Judgement::Contract;
+use crate::exporter::Exporter;
+use crate::fixture::books::{Books, next_number};
+use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
+use crate::fixture::mapping::RW;
+use crate::fixture::watch::Watch;
+use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::uapi::derive::{Derive, POISON, shape, take_derived};
+use crate::uapi::ioctl_raw;
+use crate::uapi::memory::{self, Mapping, PAGE};
+
+crate::case! {
+    /// An argument in the buffer itself, mapped read-only through an alias, is EFAULT, and the buffer holds what it held. So
+    /// is one in a read-only mapping of a file, in a file that ends before or within it, and at an address that no program
+    /// can have. None of them leaves a descriptor number or a reference behind. An argument in a writable mapping of the
+    /// buffer is one like any other.
+    "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter]
+}
+
+/// Where in a page an argument is that is not to be torn.
+const OFFSET: usize = 0x40;
+
+fn run(s: &mut Steps, exporter: Exporter) -> Step {
+    let primary = s.export(exporter, 1)?.primary;
+    let watch = Watch::start(&primary)?;
+    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+    let writable = map(primary.as_fd(), 1, RW)?;
+    let shown = map(alias.as_fd(), 1, libc::PROT_READ)?;
+    let books = Books::open(&watch, &primary)?;
+    let sentence = "an argument in a writable mapping of the buffer is answered there";
+    s.nothing_wrong(sentence, Ok(answered(&primary, &writable, &shown)?));
+    // Else every refusal below would be blamed for what a success leaves behind.
+    if !s.check_balanced(&books, "with that alias closed again")? {
+        return Ok(());
+    }
+
+    let narrowed = map(primary.as_fd(), 1, RW)?;
+    narrowed.protect(libc::PROT_READ).map_err(errno_name).or_broken("mprotect")?;
+    let hidden = map(primary.as_fd(), 1, RW)?;
+    hidden.protect(libc::PROT_NONE).map_err(errno_name).or_broken("mprotect")?;
+    let (file, short) = (memfd(1)?, memfd(2)?);
+    let (file, reading) = (map(file.as_fd(), 1, RW)?, map(file.as_fd(), 1, libc::PROT_READ)?);
+    let ending = map(short.as_fd(), 2, RW)?;
+    put(&ending, PAGE + OFFSET, RDONLY);
+    // Takes away a page that was there a moment ago.
+    ftruncate(&short, PAGE as i64).or_broken("ftruncate")?;
+    let torn = PAGE - shape().middle();
+    // The last page of the lower half belongs to nobody (TASK_SIZE_MAX of arch/x86/include/asm/page_64_types.h).
+    let end = (1_usize << 47) - PAGE;
+
+    for (what, address) in [
+        ("in the buffer, mapped R through the RO alias", shown.address() + OFFSET),
+        ("in the buffer, mapped RW through the primary and made R", narrowed.address() + OFFSET),
+        ("in the buffer, mapped RW through the primary and made inaccessible", hidden.address() + OFFSET),
+        ("in a file that is mapped R", reading.address() + OFFSET),
+        ("in a file that ends before it", ending.address() + PAGE + OFFSET),
+        ("in a file that ends within it", ending.address() + torn),
+        ("in the page behind all user space", end),
+        ("across the end of user space", end - shape().middle()),
+        ("at an address that no processor has", 1 << 62),
+        ("across the last address and NULL", shape().middle().wrapping_neg()),
+    ] {
+        let mut wrong = None;
+        for (source, flags) in [(&primary, RDONLY), (&primary, RDWR), (&alias, RDONLY)] {
+            put(&writable, OFFSET, flags);
+            put(&file, OFFSET, flags);
+            put_until(&ending, torn, flags, PAGE);
+            let books = Books::open(&watch, &primary)?;
+            let result = ioctl_raw(source.number(), shape().request, address);
+            let left = books.difference()?;
+            let refused = result == Err(Errno::EFAULT);
+            let untouched = [&writable, &file].iter().all(|memory| get(memory) == Derive { flags, fd: POISON });
+            wrong = if refused { None } else { Some(format!("it gave {}", outcome_name(&result))) };
+            wrong = wrong.or(left).or((!untouched).then(|| "the argument was written".into()));
+            if let Some(wrong) = &mut wrong {
+                wrong.insert_str(0, &format!("{} from {}: ", flags_text(flags), source.name));
+                break;
+            }
+        }
+        // What stayed behind once would be there in all that follows.
+        if !s.nothing_wrong(format!("an argument {what}: EFAULT, and nothing stays behind"), Ok(wrong)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Derives with an argument in the buffer, and looks for the answer through both mappings.
+fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> Step<Option<String>> {
+    put(writable, OFFSET, RDONLY);
+    let lowest = next_number(primary)?;
+    let result = ioctl_raw(primary.number(), shape().request, writable.address() + OFFSET);
+    if result.is_err() {
+        return Ok(Some(format!("it gave {}", outcome_name(&result))));
+    }
+    let (written, seen) = (get(writable), get(shown));
+    let right = written == Derive { flags: RDONLY, fd: lowest };
+    if right {
+        drop(take_derived(&written));
+    }
+    let other = (seen != written).then(|| "the alias shows something else".to_string());
+    Ok(other.or((!right).then(|| "it does not hold flags and the lowest free number".into())))
+}
+
+/// A shared mapping of the first pages.
+fn map(fd: std::os::fd::BorrowedFd<'_>, pages: usize, prot: i32) -> Step<Mapping> {
+    memory::map(fd, pages * PAGE, prot, libc::MAP_SHARED, 0)
+        .map_err(errno_name)
+        .or_broken("mapping memory for arguments")
+}
+
+fn memfd(pages: usize) -> Step<OwnedFd> {
+    let fd = memfd_create("arguments", MFdFlags::MFD_CLOEXEC).or_broken("memfd_create")?;
+    ftruncate(&fd, (pages * PAGE) as i64).or_broken("ftruncate")?;
+    Ok(fd)
+}
+
+fn put(memory: &Mapping, offset: usize, flags: u32) {
+    put_until(memory, offset, flags, memory.len());
+}
+
+/// Puts those bytes of an argument into memory that are before `end`.
+fn put_until(memory: &Mapping, offset: usize, flags: u32, end: usize) {
+    let bytes = shape().encode(Derive { flags, fd: POISON });
+    bytes.into_iter().zip(offset..end).for_each(|(byte, at)| memory.write(at, byte));
+}
+
+fn get(memory: &Mapping) -> Derive {
+    let bytes: Vec<u8> = (0..shape().size).map(|index| memory.read(OFFSET + index)).collect();
+    shape().decode(&bytes)
+}
