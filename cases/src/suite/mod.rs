@@ -34,6 +34,7 @@ pub const CASES: &[Case] = &[
     uapi::bad_argument::CASE,
     uapi::foreign_memory::CASE,
     uapi::result::CASE,
+    uapi::reused_structure::CASE,
     uapi::status_flags::CASE,
     uapi::status_flags_export::CASE,
     uapi::close_on_exec::CASE,

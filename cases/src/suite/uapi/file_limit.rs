@@ -3,13 +3,12 @@
 use std::fs;
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, setresgid, setresuid};
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::process::in_child;
+use crate::fixture::process::{become_nobody, in_child};
 use crate::fixture::watch::Watch;
 use crate::settings::FILE_MAX;
 use crate::steps::{OrBroken, Step, Steps, Stop};
@@ -56,9 +55,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 fn unprivileged(sources: [&Fd; 3]) -> i32 {
-    let nobody = 65534;
-    let (gid, uid) = (Gid::from_raw(nobody), Uid::from_raw(nobody));
-    if setresgid(gid, gid, gid).is_err() || setresuid(uid, uid, uid).is_err() {
+    if become_nobody().is_err() {
         return NO_CHILD;
     }
     let Ok(next) = next_number(sources[0]) else { return NO_CHILD };
@@ -76,12 +73,12 @@ fn unprivileged(sources: [&Fd; 3]) -> i32 {
 }
 
 /// The limit, put back on drop; if this process is killed before that, the runner does it.
-struct Limit {
+pub(super) struct Limit {
     old: String,
 }
 
 impl Limit {
-    fn set(value: &str) -> Step<Self> {
+    pub(super) fn set(value: &str) -> Step<Self> {
         let old = fs::read_to_string(FILE_MAX).or_broken(FILE_MAX)?;
         let limit = Limit { old };
         fs::write(FILE_MAX, value).or_broken(FILE_MAX)?;

@@ -13,5 +13,6 @@ pub mod other_files;
 pub mod raw_bytes;
 pub mod request_variants;
 pub mod result;
+pub mod reused_structure;
 pub mod status_flags;
 pub mod status_flags_export;
