@@ -43,6 +43,7 @@ pub const CASES: &[Case] = &[
     uapi::other_files::CASE,
     uapi::request_variants::CASE,
     uapi::compat::CASE,
+    uapi::compat_compared::CASE,
     rights::mmap_table::CASE,
     rights::writable_alias::CASE,
     rights::mmap_export::CASE,

@@ -3,6 +3,7 @@
 pub mod bad_argument;
 pub mod close_on_exec;
 pub mod compat;
+pub mod compat_compared;
 pub mod file_limit;
 pub mod flags;
 pub mod flags_in_full_table;
