@@ -41,6 +41,7 @@ pub const CASES: &[Case] = &[
     uapi::full_table::CASE,
     uapi::file_limit::CASE,
     uapi::other_files::CASE,
+    uapi::neighbours::CASE,
     uapi::request_variants::CASE,
     uapi::compat::CASE,
     uapi::compat_compared::CASE,

@@ -10,6 +10,7 @@ pub mod flags_in_full_table;
 pub mod foreign_memory;
 pub mod full_table;
 pub mod layout;
+pub mod neighbours;
 pub mod other_files;
 pub mod raw_bytes;
 pub mod request_variants;
