@@ -43,6 +43,7 @@ pub const CASES: &[Case] = &[
     uapi::other_files::CASE,
     uapi::neighbours::CASE,
     uapi::request_variants::CASE,
+    uapi::request_variants_alias::CASE,
     uapi::compat::CASE,
     uapi::compat_compared::CASE,
     rights::mmap_table::CASE,

@@ -14,6 +14,7 @@ pub mod neighbours;
 pub mod other_files;
 pub mod raw_bytes;
 pub mod request_variants;
+pub mod request_variants_alias;
 pub mod result;
 pub mod reused_structure;
 pub mod status_flags;
