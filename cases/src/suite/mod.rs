@@ -67,6 +67,7 @@ pub const CASES: &[Case] = &[
     rights::unprivileged::CASE,
     rights::unprivileged_export::CASE,
     rights::primary_keeps::CASE,
+    rights::primary_and_consumers::CASE,
     identity::open_files::CASE,
     identity::open_files_dup::CASE,
     identity::address_space::CASE,

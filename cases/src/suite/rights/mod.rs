@@ -8,6 +8,7 @@ pub mod flags_meanwhile;
 pub mod mmap_by_size;
 pub mod mmap_export;
 pub mod mmap_table;
+pub mod primary_and_consumers;
 pub mod primary_keeps;
 pub mod private_contents;
 pub mod private_export;
