@@ -106,6 +106,7 @@ pub const CASES: &[Case] = &[
     fences::write_through_rdonly_export::CASE,
     fences::by_access_mode::CASE,
     lifetime::alias_alone::CASE,
+    lifetime::producer_exits::CASE,
     lifetime::mapping_outlives::CASE,
     lifetime::mapping_outlives_export::CASE,
     lifetime::killed_holders::CASE,

@@ -64,7 +64,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// What does not depend on the access mode.
-fn works(s: &mut Steps, watch: &Watch, fd: &Fd) -> Step {
+pub(super) fn works(s: &mut Steps, watch: &Watch, fd: &Fd) -> Step {
     let before = watch.counts(&[fd])?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;

@@ -19,6 +19,7 @@ pub mod list_lock;
 pub mod many_aliases;
 pub mod mapping_outlives;
 pub mod mapping_outlives_export;
+pub mod producer_exits;
 pub mod races;
 pub mod races_dup;
 pub mod vgem_import;
