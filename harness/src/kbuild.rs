@@ -213,7 +213,8 @@ fn compile(
     configure(workshop, patched, flavour, progress)?;
     let log_path = workshop.note("build.log");
     let mut log = process::create(&log_path)?;
-    let total = expected_objects(workshop).filter(|_| targets.contains(&"vmlinux"));
+    let from_the_start = !workshop.has_built();
+    let total = expected_objects(workshop, targets.contains(&"vmlinux"));
     let task = progress.task(&format!("building Linux {} ({})", patched.source.version, flavour.name), total);
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut objects = 0;
@@ -234,6 +235,8 @@ fn compile(
             let _ = writeln!(log, "{line}");
             if let Some(object) = object(line) {
                 objects += 1;
+                // Once there are more than last time, nobody knows how many.
+                task.total_at_least(objects);
                 task.set(objects);
                 task.message(object);
             }
@@ -255,9 +258,9 @@ fn compile(
         return Ok(output);
     }
     task.done(format!("{objects} objects"));
-    // An incremental build says nothing about how many objects there are.
-    if total.is_some() {
-        let path = workshop.note("objects.count");
+    if targets.contains(&"vmlinux") {
+        // The note of a build from the start is for the next one such, that of another step for the next step.
+        let path = workshop.note(if from_the_start { FROM_THE_START } else { A_STEP });
         fs::write(&path, objects.to_string()).map_err(|error| io(&error, "writing", &path))?;
     }
     Ok(output)
@@ -326,15 +329,17 @@ fn listed(requests: &[Request]) -> String {
     requests.iter().map(each).collect::<Vec<_>>().join(", ")
 }
 
-/// How many objects a build from scratch has, as the last one counted. Nothing for an incremental build: make does not
-/// say beforehand what it is going to do.
-fn expected_objects(workshop: &Workshop) -> Option<u64> {
-    if workshop.has_built() {
-        return None;
-    }
-    fs::read_to_string(workshop.note("objects.count")).ok().and_then(|text| text.trim().parse().ok()).or(Some(TYPICAL))
+/// How many objects there are to make, as the last build of the same kind counted: make does not say beforehand what it is
+/// going to do. From one series to another it is about as many each time. Of single objects nobody has counted any.
+fn expected_objects(workshop: &Workshop, whole: bool) -> Option<u64> {
+    let from_the_start = !workshop.has_built();
+    let note = workshop.note(if from_the_start { FROM_THE_START } else { A_STEP });
+    let counted = fs::read_to_string(note).ok().and_then(|text| text.trim().parse().ok()).filter(|count| *count > 0);
+    counted.or(from_the_start.then_some(TYPICAL)).filter(|_| whole)
 }
 
+const FROM_THE_START: &str = "objects.count";
+const A_STEP: &str = "objects.step";
 /// Lines that a build of the default flavour prints for objects; corrected by the first build.
 const TYPICAL: u64 = 1340;
 

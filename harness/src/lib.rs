@@ -19,6 +19,7 @@
 pub mod error;
 pub mod exit_code;
 
+pub mod colour;
 pub mod doctor;
 pub mod git;
 pub mod machine;

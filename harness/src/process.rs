@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::error::{Blame, Error, Result, io};
+use crate::progress;
 use crate::store::lock::StoreLock;
 use crate::store::space::full_disk;
 pub use groups::{alive as group_alive, kill_all};
@@ -48,6 +49,9 @@ pub fn interruption() -> Error {
     Error::new(Blame::Interrupt, format!("stopped by {by}"))
         .next("Nothing half-made is left; the next run goes on from what was finished.")
 }
+
+/// More changed variables than this are only counted where a command is told.
+const MANY: usize = 6;
 
 /// A command to run, described before anything starts.
 #[derive(Clone, Debug)]
@@ -147,6 +151,21 @@ impl Cmd {
         std::iter::once(&self.program).chain(&self.args).map(|word| quote(word)).collect::<Vec<_>>().join(" ")
     }
 
+    /// The same with its directory, and with what is different in its environment as far as that is little.
+    fn whole(&self) -> String {
+        let dir = self.dir.as_ref().map(|dir| format!("cd {} && ", quote(&dir.to_string_lossy()))).unwrap_or_default();
+        let own = || self.env.iter().filter(|(key, _)| *key != "LC_ALL");
+        if own().count() > MANY {
+            return format!("{dir}{} # and {} variables of its environment are changed", self.quoted(), own().count());
+        }
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        let set = own().filter_map(|(key, value)| Some(format!("{}={} ", text(key), quote(&text(value.as_ref()?)))));
+        let unset: String =
+            own().filter(|(_, value)| value.is_none()).map(|(key, _)| format!("-u {} ", text(key))).collect();
+        let env = if unset.is_empty() { "" } else { "env " };
+        format!("{dir}{}{env}{unset}{}", set.collect::<String>(), self.quoted())
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(Stdio::null());
@@ -188,8 +207,9 @@ impl Cmd {
     pub fn start(&self, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Running> {
         let mut command = self.command();
         command.stdin(stdin).stdout(stdout).stderr(stderr);
+        progress::detail(|| format!("+ {}", self.whole()));
         let child = groups::start(&mut command, self.killable).map_err(|error| self.start_error(&error))?;
-        Ok(Running { child, killable: self.killable })
+        Ok(Running { child, killable: self.killable, program: self.program.clone(), started: Instant::now() })
     }
 
     /// Runs the child to its end with the standard output and error of this program.
@@ -321,6 +341,8 @@ impl From<Command> for Cmd {
 pub struct Running {
     child: Child,
     killable: bool,
+    program: String,
+    started: Instant,
 }
 
 impl Running {
@@ -397,7 +419,11 @@ impl Drop for Running {
         if self.killable {
             self.kill_group();
         }
-        let _ = self.child.wait();
+        let status = self.child.wait();
+        progress::detail(|| {
+            let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+            format!("= {}: {}, {how}", self.program, progress::duration(self.started.elapsed()))
+        });
         groups::ended(self.group());
     }
 }
@@ -424,7 +450,8 @@ pub fn create(path: &Path) -> Result<File> {
     File::create(path).map_err(|error| io(&error, "creating", path))
 }
 
-fn quote(word: &str) -> String {
+/// A word as a shell takes it.
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_string()

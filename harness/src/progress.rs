@@ -2,12 +2,18 @@
 //!
 //! Everything goes to standard error, so that standard output carries nothing but the report.
 
-use std::fmt::Write as _;
+mod line;
+
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget};
+
+use crate::colour;
+use line::{Standing, Unit};
 
 /// A log without a terminal gets at most one line of a running task in this time.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -31,31 +37,51 @@ pub struct Progress {
 }
 
 enum Inner {
-    Bars { bars: MultiProgress, colour: bool },
+    Bars { bars: MultiProgress, colour: bool, columns: Columns },
     Plain { sink: Mutex<Box<dyn Write + Send>>, every: Duration },
     Quiet,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Count,
-    Bytes,
+/// How wide the terminal is now.
+type Columns = Box<dyn Fn() -> usize + Send + Sync>;
+
+/// Whether details are told, everywhere in this process.
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+/// Who tells them where nobody has a [`Progress`] at hand: the last one that was made for standard error.
+static TELLER: Mutex<Option<Progress>> = Mutex::new(None);
+
+/// From now on details are told: commands, what is found in the cache, what is kept.
+pub fn be_verbose() {
+    VERBOSE.store(true, Ordering::Relaxed);
+}
+
+/// A detail, above the bars if there are any. Costs nothing where details are not told.
+pub fn detail(text: impl FnOnce() -> String) {
+    if VERBOSE.load(Ordering::Relaxed) {
+        let teller = lock(&TELLER).clone();
+        teller.unwrap_or_else(|| Progress::new(Mode::Plain)).line(text());
+    }
 }
 
 impl Progress {
-    /// Progress on standard error. Colours respect `NO_COLOR`; a dumb terminal gets plain lines.
+    /// Progress on standard error, in colours where they are wanted; a dumb terminal gets plain lines.
     pub fn new(mode: Mode) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let bars = mode == Mode::Auto && !dumb && std::io::stderr().is_terminal();
+        let terminal = std::io::stderr().is_terminal();
         let inner = match mode {
             Mode::Quiet => Inner::Quiet,
-            _ if bars => Inner::Bars {
+            Mode::Auto if terminal && !dumb => Inner::Bars {
                 bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
-                colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+                colour: colour::wanted(terminal),
+                columns: Box::new(|| usize::from(Term::stderr().size().1)),
             },
             _ => Inner::Plain { sink: Mutex::new(Box::new(std::io::stderr())), every: PLAIN_INTERVAL },
         };
-        Progress { inner: Arc::new(inner) }
+        let progress = Progress { inner: Arc::new(inner) };
+        if mode != Mode::Quiet {
+            *lock(&TELLER) = Some(progress.clone());
+        }
+        progress
     }
 
     /// Plain lines into any writer, at most one per `every` while a task runs.
@@ -101,10 +127,11 @@ impl Progress {
 
     fn begin(&self, label: &str, total: Option<u64>, unit: Unit) -> Task {
         let bar = match &*self.inner {
-            Inner::Bars { bars, colour } => {
-                let bar = bars.add(total.map_or_else(ProgressBar::new_spinner, ProgressBar::new));
-                bar.set_style(style(unit, total.is_some(), *colour));
-                bar.set_prefix(label.to_string());
+            Inner::Bars { bars, colour, columns } => {
+                let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+                bar.set_style(line::style(unit, total.is_some(), *colour, columns()));
+                bar.set_message(label.to_string());
+                let bar = bars.add(bar);
                 bar.enable_steady_tick(Duration::from_millis(200));
                 Some(bar)
             }
@@ -151,18 +178,26 @@ impl Task {
 
     /// So much there is to do, when that turns out later.
     pub fn total(&self, total: u64) {
-        if let (Some(bar), Inner::Bars { colour, .. }) = (&self.bar, &*self.progress.inner) {
-            bar.set_style(style(self.unit, true, *colour));
+        if let (Some(bar), Inner::Bars { colour, columns, .. }) = (&self.bar, &*self.progress.inner) {
+            bar.set_style(line::style(self.unit, true, *colour, columns()));
             bar.set_length(total);
         }
         self.change(|state| state.total = Some(total));
+    }
+
+    /// There is no less to do than this: more than was thought before, perhaps.
+    pub fn total_at_least(&self, total: u64) {
+        let known = lock(&self.state).total;
+        if known.is_some_and(|known| known < total) {
+            self.total(total);
+        }
     }
 
     /// What is being worked on.
     pub fn message(&self, text: impl Into<String>) {
         let text = text.into();
         if let Some(bar) = &self.bar {
-            bar.set_message(text.clone());
+            bar.set_message(format!("{}: {text}", self.label));
         }
         self.change(|state| state.message = text);
     }
@@ -192,25 +227,11 @@ impl Task {
     }
 
     fn describe(&self, state: &State) -> String {
-        let number = |n: u64| if self.unit == Unit::Bytes { DecimalBytes(n).to_string() } else { n.to_string() };
-        let mut text = format!("{}: {}", self.label, number(state.at));
-        let seconds = self.started.elapsed().as_secs_f64();
-        let rate = state.at as f64 / seconds.max(0.001);
-        // Writing to a string does not fail.
-        if let Some(total) = state.total {
-            let _ = write!(text, " of {}", number(total));
-            if state.at > 0 && total > state.at {
-                let left = Duration::from_secs_f64((total - state.at) as f64 / rate);
-                let _ = write!(text, ", about {} left", duration(left));
-            }
-        }
-        if self.unit == Unit::Bytes {
-            let _ = write!(text, ", {}/s", number(rate as u64));
-        }
-        if !state.message.is_empty() {
-            let _ = write!(text, ", {}", state.message);
-        }
-        text
+        let elapsed = self.started.elapsed();
+        let numbers = Standing::by_average(state.at, state.total, elapsed).numbers(self.unit);
+        let numbers = if state.total.is_none() { [numbers, duration(elapsed)] } else { [numbers, String::new()] };
+        let parts = numbers.iter().chain([&state.message]).filter(|part| !part.is_empty());
+        format!("{}: {}", self.label, parts.map(String::as_str).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -222,20 +243,6 @@ impl Drop for Task {
             bar.finish_and_clear();
         }
     }
-}
-
-fn style(unit: Unit, total: bool, colour: bool) -> ProgressStyle {
-    let bar = if colour { "{bar:28.cyan/blue}" } else { "{bar:28}" };
-    let template = match (unit, total) {
-        (Unit::Count, true) => format!("{{prefix}} {bar} {{pos}}/{{len}}, {{eta}} left {{wide_msg}}"),
-        (Unit::Bytes, true) => {
-            let numbers = "{decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
-            format!("{{prefix}} {bar} {numbers} {{wide_msg}}")
-        }
-        (Unit::Count, false) => "{prefix} {spinner} {pos}, {elapsed} {wide_msg}".to_string(),
-        (Unit::Bytes, false) => "{prefix} {spinner} {decimal_bytes}, {elapsed} {wide_msg}".to_string(),
-    };
-    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
 /// Bytes as people read them: powers of ten, as disks are sold.

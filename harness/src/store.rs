@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Blame, Error, Result, io};
-use crate::progress::Progress;
+use crate::progress::{self, Progress};
 use lock::StoreLock;
 use manifest::{Depth, Manifest};
 
@@ -98,8 +98,10 @@ impl Store {
     /// another process that builds the same. Nothing of a failed build is kept.
     pub fn publish(&self, kind: &str, key: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(done) = self.entry(kind, key) {
+            progress::detail(|| format!("cache: {kind}/{key} is there"));
             return Ok(done);
         }
+        progress::detail(|| format!("cache: {kind}/{key} is not there"));
         let _lock = self.lock(&lock_name(kind, key))?;
         match self.entry(kind, key) {
             Some(done) => Ok(done),
@@ -119,8 +121,10 @@ impl Store {
         build: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         if let Condition::Sound(done) = self.verify(kind, key, Depth::Hashes)? {
+            progress::detail(|| format!("cache: {kind}/{key} is there, and as its manifest says"));
             return Ok(done);
         }
+        progress::detail(|| format!("cache: {kind}/{key} is not there, or damaged"));
         let _lock = self.lock(&lock_name(kind, key))?;
         if let Some(done) = self.sound_or_evicted(kind, key, Depth::Hashes)? {
             return Ok(done);

@@ -49,6 +49,15 @@ fn a_group_that_is_asked_to_end_may_clean_up() {
 }
 
 #[test]
+fn a_command_is_told_as_it_can_be_pasted() {
+    let cmd = Cmd::new("make").args(["-j2", "O=/a b"]).dir(Path::new("/")).env("X", "1 2").without_env("MAKEFLAGS");
+    assert_eq!(cmd.whole(), "cd / && X='1 2' env -u MAKEFLAGS make -j2 'O=/a b'");
+    let shell = |text: &str| Cmd::new("sh").args(["-c", text]).run().unwrap().text;
+    let print = Cmd::new("sh").args(["-c", "pwd; echo $X"]).dir(Path::new("/")).env("X", "it's").without_env("Y");
+    assert_eq!(shell(&print.whole()), "/\nit's\n");
+}
+
+#[test]
 fn a_command_of_another_library_is_taken_over_as_it_is() {
     let mut command = Command::new("env");
     command.args(["-u", "LC_ALL"]).current_dir("/").env("A", "b").env_remove("PATH");

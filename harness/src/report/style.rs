@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use crate::colour;
+
 /// Whether to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -12,10 +14,9 @@ pub enum Style {
 }
 
 impl Style {
-    /// Colours on a terminal, unless NO_COLOR is set to anything (no-color.org).
+    /// For standard output.
     pub fn detect() -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if std::io::stdout().is_terminal() && !unwanted { Style::Colour } else { Style::Plain }
+        if colour::wanted(std::io::stdout().is_terminal()) { Style::Colour } else { Style::Plain }
     }
 
     fn paint(self, code: &str, text: &str) -> String {
