@@ -59,6 +59,7 @@ pub mod watch;
 pub mod complaint;
 pub mod expectation;
 pub mod matrix;
+pub mod provenance;
 pub mod report;
 pub mod rounds;
 pub mod run_report;
@@ -68,3 +69,6 @@ pub mod verdict;
 
 pub mod coverage;
 pub mod mutant;
+
+#[cfg(test)]
+mod schema;

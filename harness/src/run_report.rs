@@ -5,13 +5,17 @@ use serde::{Deserialize, Serialize};
 use cases::protocol::CaseKey;
 
 use crate::exit_code::ExitCode;
+use crate::provenance::Provenance;
 use crate::verdict::{CaseVerdict, Verdict};
 
-/// Version of the JSON form. Goes up when a field changes its meaning or goes away.
-pub const SCHEMA: u32 = 3;
+/// Version of the JSON form. Goes up with every change of it; docs/report.md says what that means for those who read it.
+pub const SCHEMA: u32 = 4;
+/// The oldest version that this program reads: since then fields were only added.
+pub const OLDEST: u32 = 3;
 
 /// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Setting {
     /// Id of the kernel, as in kernels.toml.
     pub kernel: String,
@@ -51,6 +55,7 @@ impl Setting {
 
 /// Seconds of wall time of each part of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Timing {
     /// Source, patches, build, or finding all that in the cache.
     pub kernel: f64,
@@ -62,6 +67,7 @@ pub struct Timing {
 
 /// What rounds of one plan had in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RoundsHeld {
     /// How many rounds began.
     pub run: usize,
@@ -82,8 +88,9 @@ impl RoundsHeld {
 
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunReport {
-    /// [`SCHEMA`].
+    /// Version of this form.
     pub schema: u32,
     /// What was run.
     pub setting: Setting,
@@ -99,10 +106,14 @@ pub struct RunReport {
     pub interrupted: bool,
     /// Cases that fit the filters and are about other kernels: with the patch or without it, older or newer.
     #[serde(default)]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub elsewhere: Vec<CaseKey>,
     /// What the rounds of `--repeat` and `--until-fail` had in common; absent when there was one.
     #[serde(default)]
     pub rounds: Option<RoundsHeld>,
+    /// The command and the versions that made it; absent in a report of an earlier version.
+    #[serde(default)]
+    pub provenance: Option<Provenance>,
 }
 
 /// How many cases came out in which way.
@@ -229,6 +240,7 @@ pub(crate) mod tests {
             interrupted: false,
             elsewhere: Vec::new(),
             rounds: None,
+            provenance: None,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::complaint::moment::Heard;
 
 /// One line of a transcript.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// A call; `result` is absent when it never returned.
@@ -44,12 +45,15 @@ pub enum Step {
 
 /// One case as the guest ran it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CaseRun {
     /// Its key.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub key: CaseKey,
     /// What it wrote down.
     pub steps: Vec<Step>,
     /// How it ended; absent when the guest never said.
+    #[cfg_attr(test, schemars(with = "Option<crate::schema::Outcome>"))]
     pub outcome: Option<Outcome>,
     /// Milliseconds of guest time.
     pub ms: u64,

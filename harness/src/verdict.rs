@@ -14,6 +14,7 @@ use crate::transcript::{CaseRun, Step};
 
 /// How a case came out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every check held, the kernel was silent, and the transcript is the reviewed one.
@@ -95,6 +96,7 @@ pub enum Verdict {
 
 /// How often a case that was run several times came out in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sighting {
     /// The word of the verdict.
     pub word: String,
@@ -167,8 +169,10 @@ impl Verdict {
 
 /// A verdict with everything that led to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CaseVerdict {
     /// Case and exporter.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub key: CaseKey,
     /// The clause that was judged.
     pub clause: String,

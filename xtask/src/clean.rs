@@ -1,24 +1,18 @@
 //! `cargo xtask clean`: makes room. Whatever another process builds or uses stays.
 
 use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::Path;
 
-use harness::error::{Result, io};
+use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::kbuild;
-use harness::matrix::file;
 use harness::progress::{Mode, Progress, bytes};
 use harness::source;
 use harness::store::space::used;
 use harness::store::{Store, lock::StoreLock};
 
 use crate::flags::{Clean, CleanArgs};
-use crate::workspace;
-
-/// A run without a report that was touched within this time may still be going on.
-const GOING_ON: Duration = Duration::from_secs(24 * 3600);
+use crate::{run_directory, settings, workspace};
 
 /// What became of one kind.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -36,7 +30,11 @@ struct Removed {
 /// # Errors
 /// [`harness::error::Blame::Host`] when something cannot be removed.
 pub fn run(args: &CleanArgs, quiet: bool) -> Result<ExitCode> {
-    let store = Store::open(None)?.announcing(&Progress::new(if quiet { Mode::Quiet } else { Mode::Auto }));
+    let store = Store::open(settings::cache().as_deref())?.announcing(&Progress::new(if quiet {
+        Mode::Quiet
+    } else {
+        Mode::Auto
+    }));
     let cleaner = Cleaner { store: &store, dry: args.dry_run };
     let mut total = 0;
     for what in if args.what.is_empty() { Clean::ALL } else { &args.what } {
@@ -107,54 +105,17 @@ impl Cleaner<'_> {
     }
 
     fn runs(&self, runs: &Path) -> Result<Removed> {
-        let mut removed = Removed::default();
-        let mut seen = HashSet::new();
-        for dir in directories(runs) {
-            if going_on(&dir) {
-                removed.in_use += 1;
-                continue;
-            }
-            removed.count += 1;
-            removed.bytes += used(&dir, &mut seen);
-            if !self.dry {
-                fs::remove_dir_all(&dir).map_err(|error| io(&error, "removing", &dir))?;
-            }
-        }
-        let last = runs.join("last");
-        if !self.dry && last.is_symlink() && !last.exists() {
-            fs::remove_file(&last).map_err(|error| io(&error, "removing", &last))?;
-        }
-        Ok(removed)
+        let cleared = run_directory::clear(runs, self.dry, self.store.progress())?;
+        Ok(Removed { count: cleared.gone, bytes: cleared.bytes, in_use: cleared.in_use })
     }
-}
-
-fn directories(runs: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(runs).into_iter().flatten().flatten();
-    let number = |name: &str| name.strip_prefix("run-").is_some_and(|number| number.parse::<u64>().is_ok());
-    let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(number));
-    named.map(|entry| entry.path()).collect()
-}
-
-/// A run ends with its report, a matrix with its table. What has neither may have been given up, or is not over.
-fn going_on(dir: &Path) -> bool {
-    if dir.join("report.json").exists() || dir.join(file::NAME).exists() {
-        return false;
-    }
-    let files = walk(dir).into_iter().filter_map(|path| path.metadata().ok()?.modified().ok());
-    let touched = files.max().unwrap_or(SystemTime::UNIX_EPOCH);
-    SystemTime::now().duration_since(touched).is_ok_and(|idle| idle < GOING_ON)
-}
-
-/// The directory, and all that is in it and in the directories in it: cells and guests are no deeper.
-fn walk(dir: &Path) -> Vec<PathBuf> {
-    let below = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let first: Vec<PathBuf> = below(dir).collect();
-    let second = first.iter().flat_map(|path| below(path));
-    [dir.to_path_buf()].into_iter().chain(second).chain(first.iter().cloned()).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use harness::error::io;
+
     use super::*;
 
     fn entry(store: &Store, kind: &str, key: &str) {
@@ -202,19 +163,18 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_may_be_going_on_stays_and_nothing_else_is_touched() {
+    fn runs_go_and_nothing_else_beside_them() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
         let runs = dir.path().join("conformance");
-        for (name, file) in [("run-1", "report.json"), ("run-2", file::NAME), ("run-3", "console"), ("mutants", "x")] {
+        for name in ["run-1", "run-2", "mutants"] {
             fs::create_dir_all(runs.join(name)).unwrap();
-            fs::write(runs.join(name).join(file), "x").unwrap();
+            fs::write(runs.join(name).join("report.json"), "x").unwrap();
         }
-        std::os::unix::fs::symlink("run-2", runs.join("last")).unwrap();
-        let removed = Cleaner { store: &store, dry: false }.runs(&runs).unwrap();
-        assert_eq!((removed.count, removed.in_use), (2, 1));
-        assert!(!runs.join("run-1").exists() && !runs.join("run-2").exists());
-        assert!(runs.join("run-3").exists() && runs.join("mutants").exists());
-        assert!(!runs.join("last").is_symlink(), "it led to a run that is gone");
+        let cleaner = Cleaner { store: &store, dry: false };
+        let removed = cleaner.runs(&runs).unwrap();
+        assert_eq!((removed.count, removed.in_use), (2, 0));
+        assert!(!runs.join("run-1").exists() && runs.join("mutants/report.json").exists());
+        assert_eq!(cleaner.runs(&dir.path().join("nothing")).unwrap(), Removed::default());
     }
 }

@@ -18,9 +18,9 @@ use harness::spec::Kernels;
 use crate::flags::{CoverageArgs, KernelArgs, RepeatArgs};
 use crate::kselftest::Upstream;
 use crate::pipeline::{Pipeline, Tree};
-use crate::run::{Job, Program};
+use crate::run::{Job, Ledger, Program};
 use crate::run_directory::write;
-use crate::{plan, run_directory, test, workspace};
+use crate::{plan, run_directory, run_files, settings, test, workspace};
 
 /// The flavour that counts.
 pub const FLAVOUR: &str = "coverage";
@@ -138,9 +138,10 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let job = Job::new(made, chosen)?;
     job.not_nothing()?;
     let program = Program::build(&pipeline)?;
-    let dir = run_directory::fresh()?;
-    let again = test::options(&kernel, args.accel);
-    let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, &dir, &again)?;
+    let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
+    let (options, provenance) = (test::options(&kernel, args.accel), run_files::provenance().answered());
+    let ledger = Ledger { dir: &dir, options: &options, provenance: &provenance };
+    let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, ledger)?;
     let task = pipeline.progress.task("reading what was counted", None);
     let ours = counted.gather(&dir)?;
     task.done(format!("{} guests, {} lost", report.guests, ours.lost.len()));

@@ -1,6 +1,7 @@
 //! The command line, and nothing else.
 
 mod choices;
+mod global;
 mod shell;
 mod upkeep;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use choices::{AccelChoice, Format, TableFormat};
+pub use global::{Color, Global};
 use harness::repository::{GitSpec, Look};
 use shell::SHELL_EXAMPLES;
 pub use shell::ShellArgs;
@@ -29,13 +31,6 @@ pub struct Flags {
 const EXIT_CODES: &str = "Exit codes: 0 as expected, 1 internal, 2 usage, 10 contract violated or behaviour differs from its \
 snapshot, 11 unreviewed snapshot, 12 broken case or unexpected skip, 20 guest lost, 21 build, 22 patch, 23 source, tools, \
 cache or configuration, 130 interrupted.";
-
-#[derive(Debug, Args)]
-pub struct Global {
-    /// Print results only, no progress
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
-}
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use harness::error::{Blame, Context, Error, Result, io};
 use harness::kernel_range::Release;
 use harness::matrix::{Cell, Matrix, UNPATCHED, file};
-use harness::run_report::{RunReport, SCHEMA};
+use harness::run_report::{OLDEST, RunReport, SCHEMA};
 
 use crate::workspace;
 
@@ -102,9 +102,11 @@ fn report(path: &Path) -> Result<RunReport> {
     let no_report = || format!("{} is no report of this version", path.display());
     let value: serde_json::Value = serde_json::from_str(&text).context(Blame::Usage, no_report)?;
     match value["schema"].as_u64() {
-        Some(schema) if schema == u64::from(SCHEMA) => serde_json::from_value(value).context(Blame::Usage, no_report),
+        Some(schema) if (u64::from(OLDEST)..=u64::from(SCHEMA)).contains(&schema) => {
+            serde_json::from_value(value).context(Blame::Usage, no_report)
+        }
         Some(schema) => Err(Error::new(Blame::Usage, no_report())
-            .cause(format!("it has schema {schema}, this program reads {SCHEMA}"))
+            .cause(format!("it has schema {schema}, this program reads {OLDEST} to {SCHEMA}"))
             .next("Run it again, or use the version of this program that wrote it.")),
         None => Err(Error::new(Blame::Usage, no_report())
             .cause("it has no schema")

@@ -19,7 +19,7 @@ use harness::transcript::{CaseRun, Step, Transcript};
 use crate::coverage::{Counted, FLAVOUR, Suite};
 use crate::flags::{AccelChoice, KernelArgs, KselftestArgs};
 use crate::pipeline::{Pipeline, Tree};
-use crate::run_directory;
+use crate::{run_directory, settings};
 
 /// What the test of udmabuf takes for granted: two gigabytes of huge pages, and a machine that has them.
 const MEMORY: u32 = 2560;
@@ -46,7 +46,7 @@ pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
     let tree = pipeline.tree(&KernelArgs { flavour, ..args.kernel.clone() })?;
     let image = pipeline.made(&tree)?.image;
     let guest = pipeline.guest_program()?;
-    let dir = run_directory::fresh()?;
+    let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let upstream = Upstream::run(&pipeline, &tree, &image, &guest, args.accel, &dir)?;
     print!("{}", upstream.text(Style::detect(), true));
     if let Some(counted) = Counted::of(&tree, &image)? {

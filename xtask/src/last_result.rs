@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use cases::case::Case;
 use cases::protocol::CaseKey;
-use harness::run_report::{RunReport, SCHEMA};
+use harness::run_report::{OLDEST, RunReport, SCHEMA};
 use harness::verdict::Verdict;
 
-use crate::workspace;
+use crate::{run_directory, workspace};
 
 /// The newest verdict on every case and exporter, with where it was given.
 #[derive(Debug, Default)]
@@ -25,19 +25,13 @@ impl LastResults {
     }
 
     fn below(runs: &Path) -> Self {
-        let entries = fs::read_dir(runs).into_iter().flatten().flatten();
-        let mut runs: Vec<_> = entries
-            .filter_map(|entry| {
-                let number: u64 = entry.file_name().to_str()?.strip_prefix("run-")?.parse().ok()?;
-                Some((number, entry.path()))
-            })
-            .collect();
-        runs.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        let newest_first =
+            run_directory::numbers(runs).into_iter().rev().map(|number| run_directory::place(runs, number));
         let mut newest = BTreeMap::new();
-        for dir in runs.into_iter().flat_map(|(_, dir)| cells(dir)) {
+        for dir in newest_first.flat_map(cells) {
             let text = fs::read_to_string(dir.join("report.json")).unwrap_or_default();
             let Ok(report) = serde_json::from_str::<RunReport>(&text) else { continue };
-            if report.schema != SCHEMA {
+            if !(OLDEST..=SCHEMA).contains(&report.schema) {
                 continue;
             }
             let setting = &report.setting;

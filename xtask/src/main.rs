@@ -6,6 +6,7 @@ mod build;
 mod cells;
 mod ci;
 mod clean;
+mod command_line;
 mod coverage;
 mod doctor;
 mod explain;
@@ -25,7 +26,9 @@ mod report;
 mod rounds;
 mod run;
 mod run_directory;
+mod run_files;
 mod selftest;
+mod settings;
 mod shell;
 mod signals;
 mod test;
@@ -34,15 +37,15 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use harness::error::{Error, Result};
+use command_line::Fault;
+use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode as Code;
 use harness::process::{check_interrupt, kill_all};
 
-use flags::{Bench, Command, Flags};
+use flags::{Bench, Command};
 
 fn main() -> ExitCode {
-    let flags = Flags::try_parse().unwrap_or_else(|error| end_for(&error));
+    let flags = command_line::read().unwrap_or_else(|fault| end_for(&fault));
     signals::watch();
     let quiet = flags.global.quiet;
     let interrupted = || check_interrupt().is_err();
@@ -90,15 +93,25 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
     }
 }
 
-/// Ends the program for a command line that makes no sense, or that asks for help.
-fn end_for(error: &clap::Error) -> ! {
-    let own = if error.use_stderr() { bisect::of_usage().or_else(mutants::of_usage) } else { None };
-    let Some(own) = own else { error.exit() };
-    let _ = error.print();
-    std::process::exit(own.into())
+/// Ends the program for a command line or settings that make no sense, or for a call for help.
+fn end_for(fault: &Fault) -> ! {
+    let own = || bisect::of_usage().or_else(mutants::of_usage);
+    let code = match fault {
+        Fault::Words(help) if !help.use_stderr() => help.exit(),
+        Fault::Words(error) => {
+            let _ = error.print();
+            own().unwrap_or(Code::Usage.number())
+        }
+        Fault::Settings(error) => own().unwrap_or(tell(error).number()),
+    };
+    std::process::exit(code.into())
 }
 
 fn tell(error: &Error) -> Code {
     eprintln!("{error}");
+    // Who typed nothing of it looks for the mistake in the wrong place.
+    if matches!(error.blame, Blame::Usage | Blame::Host | Blame::Source | Blame::Kconfig | Blame::Patch) {
+        settings::elsewhere().iter().for_each(|line| eprintln!("  note: {line}"));
+    }
     error.exit_code()
 }

@@ -9,6 +9,7 @@ use harness::error::{Blame, Context, Result, io};
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix, Outcome, Place, file};
 use harness::process::check_interrupt;
+use harness::provenance::Provenance;
 use harness::report::{html, matrix, style::Style};
 use harness::setup::Purpose;
 use serde::Serialize;
@@ -16,9 +17,9 @@ use serde::Serialize;
 use crate::cells::{self, Wanted};
 use crate::flags::{KernelArgs, MatrixArgs, RepeatArgs};
 use crate::pipeline::Pipeline;
-use crate::plan;
-use crate::run::{Job, Program};
+use crate::run::{Job, Ledger, Program};
 use crate::run_directory::{self, write};
+use crate::{plan, run_files, settings};
 
 /// What a GitHub Actions matrix is made of.
 #[derive(Serialize)]
@@ -38,10 +39,12 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
         println!("{}", text.context(Blame::Internal, || "encoding the cells".into())?);
         return Ok(ExitCode::AsExpected);
     }
+    let asked = run_files::provenance();
     let pipeline = Pipeline::open(quiet)?;
     pipeline.tools(Purpose::ALL, args.no_install)?;
     let program = Program::build(&pipeline)?;
-    let dir = run_directory::fresh()?;
+    let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
+    let provenance = asked.answered();
     let mut done: Vec<Cell> = Vec::new();
     let mut stopped: Option<String> = None;
     let count = cells.len();
@@ -52,7 +55,7 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
         }
         pipeline.progress.line(format!("== {} ({} of {count})", place.id, index + 1));
         let start = Instant::now();
-        let outcome = match cell(&pipeline, &program, &place, args, chosen.clone(), &dir) {
+        let outcome = match cell(&pipeline, &program, &place, args, chosen.clone(), &dir, &provenance) {
             Ok(outcome) => outcome,
             Err(error) => Outcome::failed(&error),
         };
@@ -83,6 +86,7 @@ fn cell(
     args: &MatrixArgs,
     chosen: Vec<CaseKey>,
     dir: &Path,
+    provenance: &Provenance,
 ) -> Result<Outcome> {
     let kernel = KernelArgs {
         kernel: Some(place.kernel.clone()),
@@ -100,7 +104,8 @@ fn cell(
     let dir = dir.join(&place.id);
     fs::create_dir(&dir).map_err(|error| io(&error, "creating", &dir))?;
     let options = options(place, args);
-    Ok(Outcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), args.accel, &dir, &options)?)))
+    let ledger = Ledger { dir: &dir, options: &options, provenance };
+    Ok(Outcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), args.accel, ledger)?)))
 }
 
 /// The options of `test` that run on the same kernel.

@@ -14,7 +14,7 @@ use harness::machine::Machine;
 use harness::patch::PatchedTree;
 use harness::process::Cmd;
 use harness::progress::{Mode, Progress};
-use harness::series::{Places, Series};
+use harness::series::{Patch, Places, Series};
 use harness::setup::{self, Install, Purpose};
 use harness::source;
 use harness::spec::{KernelSpec, Kernels, SourceSpec};
@@ -24,7 +24,7 @@ use harness::store::space::full_disk;
 use xshell::{Shell, cmd};
 
 use crate::flags::{AccelChoice, KernelArgs};
-use crate::{probe_kvm, workspace};
+use crate::{probe_kvm, settings, workspace};
 
 /// The target of the guest program: the one that this machine has anyway, linked statically.
 const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -49,6 +49,8 @@ pub struct Made {
     pub built: bool,
     /// What was chosen or merged in the series.
     pub notes: Vec<String>,
+    /// The series as it was applied.
+    pub patches: Vec<Patch>,
     /// Seconds it took to build or to find.
     pub seconds: f64,
 }
@@ -72,7 +74,7 @@ impl Pipeline {
     /// When it cannot be written.
     pub fn open(quiet: bool) -> Result<Self> {
         let progress = Progress::new(if quiet { Mode::Quiet } else { Mode::Auto });
-        let store = Store::open(None)?.announcing(&progress);
+        let store = Store::open(settings::cache().as_deref())?.announcing(&progress);
         Ok(Pipeline { store, progress })
     }
 
@@ -107,8 +109,9 @@ impl Pipeline {
         let image = kbuild::build(&spec.workshop(), patched, flavour, &self.store, &self.progress)?;
         let built = !before.contains(&image.facts.key);
         let notes = [series.notes.clone(), patched.notes.clone()].concat();
+        let patches = series.patches.clone();
         let (kernel, series) = (spec.id.clone(), series.name.clone());
-        Ok(Made { built, image, kernel, series, notes, seconds: start.elapsed().as_secs_f64() })
+        Ok(Made { built, image, kernel, series, notes, patches, seconds: start.elapsed().as_secs_f64() })
     }
 
     /// The tree that the arguments ask for, patched and not yet built.

@@ -16,6 +16,7 @@ use harness::initramfs::GuestBinary;
 use harness::kbuild::KernelImage;
 use harness::kernel_range::Release;
 use harness::matrix::{Cell, Matrix};
+use harness::provenance::Provenance;
 use harness::report::{html, style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
 use harness::session::{Options, Session, Yardstick};
@@ -26,7 +27,7 @@ use crate::flags::{AccelChoice, RepeatArgs};
 use crate::pipeline::{Made, Pipeline};
 use crate::rounds::{Done, Sessions};
 use crate::run_directory::write;
-use crate::{plan, workspace};
+use crate::{plan, run_files, workspace};
 
 /// A kernel with the part of a selection that is about it.
 pub struct Job {
@@ -34,6 +35,17 @@ pub struct Job {
     met: BTreeSet<Need>,
     plan: Vec<CaseKey>,
     elsewhere: Vec<CaseKey>,
+}
+
+/// Where a run is written down, and how it was asked for.
+#[derive(Clone, Copy)]
+pub struct Ledger<'a> {
+    /// The directory.
+    pub dir: &'a Path,
+    /// Options of `cargo xtask test` that run on the same kernel again.
+    pub options: &'a str,
+    /// The command, and the versions of what has a hand in it.
+    pub provenance: &'a Provenance,
 }
 
 /// The program that guests run, and how long it took to build, in seconds.
@@ -74,8 +86,7 @@ impl Job {
         plan::not_nothing(&self.plan, &self.elsewhere)
     }
 
-    /// Runs and judges it. Recordings and three forms of the report are in `dir` then; `options` run on the same kernel
-    /// again.
+    /// Runs and judges it. Recordings, three forms of the report, and what went in are in the ledger's directory then.
     ///
     /// # Errors
     /// Whatever keeps the run from being judged. What the judgement is, is no error.
@@ -85,10 +96,11 @@ impl Job {
         program: &Program,
         repeat: &RepeatArgs,
         accel: AccelChoice,
-        dir: &Path,
-        options: &str,
+        Ledger { dir, options, provenance }: Ledger<'_>,
     ) -> Result<RunReport> {
         let Job { made, met, plan, elsewhere } = self;
+        let provenance = Provenance { compiler: made.image.facts.compiler.clone(), ..provenance.clone() };
+        run_files::before(dir, &made, &provenance)?;
         let mut acceleration = pipeline.acceleration(accel, &made.image)?;
         let kernels = Kernels::load(&workspace::kernels())?;
         let allowed = AllowList::built_in()?;
@@ -125,7 +137,9 @@ impl Job {
             interrupted: merged.interrupted,
             elsewhere,
             rounds: merged.rounds,
+            provenance: Some(provenance),
         };
+        run_files::after(dir, &report)?;
         write(&dir.join("report.json"), &json(&report)?)?;
         write(
             &dir.join("report.txt"),

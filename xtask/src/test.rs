@@ -1,6 +1,6 @@
 //! `cargo xtask test`: from the command line to a report.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use harness::error::Result;
 use harness::exit_code::ExitCode;
@@ -10,8 +10,9 @@ use harness::run_report::RunReport;
 
 use crate::flags::{AccelChoice, Format, KernelArgs, TestArgs};
 use crate::pipeline::Pipeline;
-use crate::run::{Job, Program, json};
-use crate::{plan, run_directory};
+use crate::run::{Job, Ledger, Program, json};
+use crate::run_directory::RunDirectory;
+use crate::{plan, run_directory, run_files, settings};
 
 /// Runs the cases that the arguments ask for and prints the report.
 ///
@@ -27,7 +28,8 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, PathBuf)> {
+pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)> {
+    let asked = run_files::provenance();
     let chosen = plan::select(&args.filters, args.exact, &args.skip)?;
     let pipeline = Pipeline::open(quiet)?;
     let job = Job::new(pipeline.kernel(&args.kernel)?, chosen)?;
@@ -36,8 +38,10 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, PathBuf)> {
         job.not_nothing()?;
     }
     let program = Program::build(&pipeline)?;
-    let dir = run_directory::fresh()?;
-    let report = job.run(&pipeline, &program, &args.repeat, args.accel, &dir, &options(&args.kernel, args.accel))?;
+    let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
+    let (options, provenance) = (options(&args.kernel, args.accel), asked.answered());
+    let ledger = Ledger { dir: &dir, options: &options, provenance: &provenance };
+    let report = job.run(&pipeline, &program, &args.repeat, args.accel, ledger)?;
     Ok((report, dir))
 }
 

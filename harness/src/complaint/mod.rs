@@ -20,8 +20,10 @@ pub use scan::scan;
 
 /// One complaint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Complaint {
     /// What it is about.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub kind: Kind,
     /// What it says, in a form that is the same in every run: without addresses, offsets, processors, process ids, times.
     pub headline: String,
@@ -31,6 +33,7 @@ pub struct Complaint {
     pub trace: Vec<String>,
     /// The case that was running: the one whose begin mark came last before it. Complaints between two cases belong to
     /// the earlier one, which has left the kernel in this state.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub case: Option<CaseKey>,
     /// Where in that case it came.
     pub moment: Moment,
@@ -44,6 +47,7 @@ pub struct Complaint {
 
 /// A line that starts a complaint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Start {
     /// Its time stamp in microseconds.
     pub us: Option<u64>,

@@ -13,6 +13,7 @@ use crate::transcript::Transcript;
 
 /// When in its case a complaint came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
     /// While this call was made.

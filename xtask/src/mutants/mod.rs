@@ -139,6 +139,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         series: tree.series.name.clone(),
         built: false,
         notes: Vec::new(),
+        patches: Vec::new(),
         seconds: kernel_seconds,
     };
     let setting = setting(&made, acceleration.text());

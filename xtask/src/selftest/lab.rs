@@ -148,6 +148,7 @@ impl Lab {
             interrupted: false,
             elsewhere: Vec::new(),
             rounds: None,
+            provenance: None,
         }
     }
 }

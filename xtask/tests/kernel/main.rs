@@ -3,6 +3,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../../harness/tests/common/keeps_to.rs"]
+mod keeps_to;
 mod shell;
 
 use std::collections::BTreeSet;
@@ -20,8 +22,11 @@ fn with_defect(name: &str, filters: &[&str]) -> (Ran, RunReport) {
     let mut args = vec!["test", "--format", "json", "--with", patch.to_str().expect("a path in text")];
     args.extend(filters);
     let ran = xtask_with_kernels(&args);
-    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
-    (ran, report)
+    let value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    let schema = fs::read_to_string(root().join("docs/report.schema.json")).expect("the schema is there");
+    let schema = serde_json::from_str(&schema).expect("the schema is JSON");
+    assert_eq!(keeps_to::keeps_to(&value, &schema), Ok(()));
+    (ran, serde_json::from_value(value).expect("it keeps to the schema"))
 }
 
 /// The clause is violated, by a check of its own and not only by a kernel that fell over.

@@ -67,5 +67,6 @@ fn run(kernel: &str, patched: bool) -> RunReport {
         interrupted: false,
         elsewhere: Vec::new(),
         rounds: None,
+        provenance: None,
     }
 }

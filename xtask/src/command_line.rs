@@ -1,0 +1,110 @@
+//! From the words of the command line to [`Flags`], with what is set elsewhere as their defaults.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, ValueEnum};
+use harness::error::Error;
+use harness::repository::GitSpec;
+use harness::{colour, progress};
+
+use crate::flags::{Color, Flags};
+use crate::settings::file::{self, IN_CHECKOUT};
+use crate::settings::{self, Settings};
+use crate::workspace;
+
+/// Commands that are the same for everybody, or that a bad file must not keep from saying so.
+const WITHOUT_SETTINGS: [&str; 6] = ["ci", "completions", "doctor", "lint-workflows", "man", "probe-kvm"];
+
+/// Why there are no flags.
+pub enum Fault {
+    /// The command line makes no sense, or asks for help.
+    Words(clap::Error),
+    /// What is set makes no sense.
+    Settings(Error),
+}
+
+/// Reads the command line, and puts what every command needs of it in force.
+///
+/// # Errors
+/// As [`Fault`] has it.
+pub fn read() -> Result<Flags, Fault> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let flags = flags(&words)?;
+    colour::choose(flags.global.color.into());
+    if flags.global.verbose {
+        progress::be_verbose();
+        settings::elsewhere().into_iter().for_each(|line| progress::detail(|| line));
+    }
+    Ok(flags)
+}
+
+fn flags(words: &[OsString]) -> Result<Flags, Fault> {
+    let command = || Flags::command().color(color(words).into());
+    let plain = command().try_get_matches_from(words);
+    let name = plain.as_ref().ok().and_then(ArgMatches::subcommand_name).unwrap_or_default();
+    if WITHOUT_SETTINGS.contains(&name) {
+        return made(&plain.map_err(Fault::Words)?, Settings::default());
+    }
+    let settings = match load() {
+        Ok(settings) => settings,
+        // Help is there for everybody.
+        Err(error) => return Err(plain.map_or_else(Fault::Words, |_| Fault::Settings(error))),
+    };
+    let parsed = |settings: &Settings| settings.applied(command()).try_get_matches_from(words).map_err(Fault::Words);
+    let matches = parsed(&settings)?;
+    if own_commit(leaf(&matches)) {
+        let settings = settings.without("series");
+        return made(&parsed(&settings)?, settings);
+    }
+    made(&matches, settings)
+}
+
+fn made(matches: &ArgMatches, settings: Settings) -> Result<Flags, Fault> {
+    let flags = Flags::from_arg_matches(matches).map_err(Fault::Words)?;
+    settings::put_in_force(&flags.global, settings);
+    Ok(flags)
+}
+
+/// What is set, in the environment of this process.
+///
+/// # Errors
+/// As [`Settings::load`].
+pub fn load() -> harness::error::Result<Settings> {
+    Settings::load(&|name| std::env::var(name).ok(), &workspace::root())
+}
+
+/// What would have an influence on commands that do without: files, and variables.
+pub fn ignored() -> Vec<String> {
+    let env = |name: &str| std::env::var(name).ok();
+    let files = file::places(&env, &workspace::root()).into_iter().filter(|path| path.exists());
+    let files = files.map(|path| match path.ends_with(IN_CHECKOUT) {
+        true => IN_CHECKOUT.to_string(),
+        false => path.display().to_string(),
+    });
+    let variables = settings::key::KEYS.iter().map(settings::key::Key::variable).filter(|name| env(name).is_some());
+    files.chain(variables).collect()
+}
+
+/// What belongs to the command itself, as `boot` of `bench boot`.
+fn leaf(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, below)| leaf(below))
+}
+
+/// Whether the command line names a commit: it is tested as it is, like a tree, unless the command line says otherwise.
+fn own_commit(matches: &ArgMatches) -> bool {
+    let from =
+        |id: &str| matches.try_contains_id(id).is_ok_and(|there| there).then(|| matches.value_source(id)).flatten();
+    let here = Path::new(".");
+    let commit = || matches.get_one::<String>("kernel").is_some_and(|kernel| GitSpec::parse(kernel, here).is_some());
+    from("kernel") == Some(ValueSource::CommandLine) && from("series") == Some(ValueSource::DefaultValue) && commit()
+}
+
+/// Help and errors of the command line itself are coloured before it is understood.
+fn color(words: &[OsString]) -> Color {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let apart = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
+    apart.or(joined).and_then(|word| Color::from_str(word, false).ok()).unwrap_or_default()
+}

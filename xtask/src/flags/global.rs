@@ -1,0 +1,120 @@
+//! Options that every command has.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use harness::colour::When;
+use harness::progress::bytes;
+
+use super::at_least_one;
+use crate::run_directory::Keep;
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Print results only, no progress
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say each command that is run, with its directory and time, what the cache has, and what is kept
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// When to colour; `auto` looks at the terminal, NO_COLOR, CLICOLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
+    pub color: Color,
+    /// Directory for sources, objects and kernels [default: below XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
+    pub cache: Option<PathBuf>,
+    /// Runs that are kept whatever the next two say: so many of the newest
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one, default_value_t = Keep::default().runs,
+        hide_short_help = true)]
+    pub keep_runs: usize,
+    /// Runs that are older than so many days are removed
+    #[arg(long, global = true, value_name = "DAYS", default_value_t = Keep::default().days, hide_short_help = true)]
+    pub keep_days: u32,
+    /// The oldest runs are removed as long as all take more than this, such as 500MB or 2GB
+    #[arg(long, global = true, value_name = "SIZE", default_value_t = Size(Keep::default().bytes), hide_short_help = true)]
+    pub keep_size: Size,
+}
+
+impl Global {
+    /// Which runs stay when another one begins.
+    pub fn keep(&self) -> Keep {
+        Keep { runs: self.keep_runs, days: self.keep_days, bytes: self.keep_size.0 }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise
+    #[default]
+    Auto,
+    /// Also into files and pipes
+    Always,
+    /// Text only
+    Never,
+}
+
+impl From<Color> for When {
+    fn from(color: Color) -> When {
+        match color {
+            Color::Auto => When::Auto,
+            Color::Always => When::Always,
+            Color::Never => When::Never,
+        }
+    }
+}
+
+impl From<Color> for clap::ColorChoice {
+    fn from(color: Color) -> clap::ColorChoice {
+        match color {
+            Color::Auto => clap::ColorChoice::Auto,
+            Color::Always => clap::ColorChoice::Always,
+            Color::Never => clap::ColorChoice::Never,
+        }
+    }
+}
+
+/// A number of bytes, as people write it: in powers of ten, as disks are sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&bytes(self.0).replace(".00 ", "").replace(' ', ""))
+    }
+}
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let factor = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1e0,
+            "k" | "kb" => 1e3,
+            "m" | "mb" => 1e6,
+            "g" | "gb" => 1e9,
+            _ => return Err("a size such as 500MB or 2GB".into()),
+        };
+        let number: Option<f64> = digits.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+        number.map(|number| Size((number * factor) as u64)).ok_or_else(|| "a size such as 500MB or 2GB".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_they_are_written() {
+        for (text, bytes) in [("2GB", 2_000_000_000), ("1.5 gb", 1_500_000_000), ("500M", 500_000_000), ("12", 12)] {
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+        }
+        for text in ["", "GB", "2 apples", "-1GB", "2GiB", "inf", "1e999"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+        for bytes in [2_000_000_000, 500_000_000, 1_500_000_000] {
+            assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)));
+        }
+    }
+}
