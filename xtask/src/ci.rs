@@ -1,10 +1,12 @@
 //! `cargo xtask ci`: what has to hold before a change lands, in one command.
 
 use std::process::Command;
+use std::time::Instant;
 
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode;
 use harness::process::Cmd;
+use harness::progress::duration;
 use harness::setup::Purpose;
 use xshell::{Shell, cmd};
 
@@ -51,7 +53,11 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
         ("formatting", cmd!(shell, "cargo fmt --all --check")),
         ("lints", cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- --deny warnings")),
         ("lints of the workflow files", cmd!(shell, "cargo xtask lint-workflows")),
-        ("unit tests, integration tests, repository rules", cmd!(shell, "cargo test --quiet --workspace")),
+        (
+            "unit tests, integration tests, repository rules",
+            // The longest of them wait: for deadlines, for processes that are to be gone, for a browser.
+            cmd!(shell, "cargo test --quiet --workspace").env("RUST_TEST_THREADS", "6"),
+        ),
     ];
     if !args.no_kernel {
         checks.push((
@@ -79,11 +85,14 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
         // A pending snapshot is a failure here and not a file.
         let check = check.env("INSTA_UPDATE", "no").env(file::VARIABLE, "none");
         let check = KEYS.iter().fold(check, |check, key| check.env_remove(key.variable()));
+        let start = Instant::now();
         let status = Cmd::from(Command::from(check)).shown()?;
+        let took = duration(start.elapsed());
         if !status.success() {
-            eprintln!("== {what}: {status}");
+            eprintln!("== {what}: {status} ({took})");
             return Ok(ExitCode::Violated);
         }
+        pipeline.progress.line(format!("== {what}: ok ({took})"));
     }
     Ok(ExitCode::AsExpected)
 }
