@@ -33,7 +33,7 @@ pub struct Setting {
     pub image: String,
     /// Whether the image was built for this run.
     pub built: bool,
-    /// The options of `cargo xtask test` that run on the same kernel again; empty in a report of an earlier version.
+    /// The options that run on the same kernel again, quoted for a shell; empty in a report of an earlier version.
     #[serde(default)]
     pub options: String,
     /// What was chosen or merged in the series, one line each.

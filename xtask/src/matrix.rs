@@ -19,7 +19,7 @@ use crate::flags::{KernelArgs, MatrixArgs, RepeatArgs};
 use crate::pipeline::Pipeline;
 use crate::run::{Job, Ledger, Program};
 use crate::run_directory::{self, write};
-use crate::{plan, run_files, settings};
+use crate::{plan, run_files, settings, test};
 
 /// What a GitHub Actions matrix is made of.
 #[derive(Serialize)]
@@ -103,15 +103,9 @@ fn cell(
     }
     let dir = dir.join(&place.id);
     fs::create_dir(&dir).map_err(|error| io(&error, "creating", &dir))?;
-    let options = options(place, args);
+    let options = test::options(&kernel, args.accel);
     let ledger = Ledger { dir: &dir, options: &options, provenance };
     Ok(Outcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), args.accel, ledger)?)))
-}
-
-/// The options of `test` that run on the same kernel.
-fn options(place: &Place, args: &MatrixArgs) -> String {
-    let options = format!("--kernel {} --series {} --flavour {}", place.kernel, place.series, place.flavour);
-    options + &args.accel.given().map(|accel| format!(" --accel {accel}")).unwrap_or_default()
 }
 
 /// A cell in one line.

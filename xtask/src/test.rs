@@ -5,6 +5,7 @@ use std::path::Path;
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix};
+use harness::process::quote;
 use harness::report::{github, html, junit, ktap, markdown, style::Style, terminal};
 use harness::run_report::RunReport;
 
@@ -73,24 +74,28 @@ pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
     })
 }
 
-/// The options that run on the same kernel again, as they were given.
+/// The options that run on the same kernel again, as they were given, quoted for a shell.
 pub fn options(kernel: &KernelArgs, accel: AccelChoice) -> String {
-    let mut words = Vec::new();
-    let mut option = |name: &str, value: Option<String>| {
-        words.extend(value.map(|value| format!("--{name} {value}").trim_end().to_string()))
-    };
-    option("kernel", kernel.kernel.clone());
-    option("kernel-tree", kernel.kernel_tree.as_ref().map(|path| path.display().to_string()));
-    option("tarball", kernel.tarball.as_ref().map(|path| path.display().to_string()));
-    option("sha256", kernel.sha256.clone());
-    option("series", kernel.series.clone());
-    for extra in &kernel.extra {
-        option("with", Some(extra.display().to_string()));
-    }
-    option("flavour", kernel.flavour.clone());
-    option("offline", kernel.offline.then(String::new));
-    option("accel", accel.given().map(str::to_string));
-    words.join(" ")
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let extra = kernel.extra.iter().map(|patch| ("with", Some(patch.display().to_string())));
+    let options = [
+        ("kernel", kernel.kernel.clone()),
+        ("kernel-tree", path(&kernel.kernel_tree)),
+        ("tarball", path(&kernel.tarball)),
+        ("sha256", kernel.sha256.clone()),
+        ("series", kernel.series.clone()),
+    ];
+    let options = options.into_iter().chain(extra).chain([("flavour", kernel.flavour.clone())]);
+    let words = options.filter_map(|(name, value)| Some(option(name, &value?)));
+    let offline = kernel.offline.then(|| "--offline".to_string());
+    let accel = accel.given().map(|accel| option("accel", accel));
+    words.chain(offline).chain(accel).collect::<Vec<_>>().join(" ")
+}
+
+fn option(name: &str, value: &str) -> String {
+    // What starts with a dash would be an option of its own.
+    let between = if value.starts_with('-') { '=' } else { ' ' };
+    format!("--{name}{between}{}", quote(value))
 }
 
 fn timings(report: &RunReport) {
@@ -101,4 +106,46 @@ fn timings(report: &RunReport) {
         println!("  {:>6}  {}", run.ms, run.key);
     }
     println!("  {:>6}  all {} cases", runs.iter().map(|run| run.ms).sum::<u64>(), runs.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::flags::{Command, Flags};
+
+    fn parsed(words: &[&str]) -> TestArgs {
+        let words = ["cargo xtask", "test"].iter().chain(words);
+        let Command::Test(args) = Flags::try_parse_from(words).unwrap().command else { panic!("another command") };
+        args
+    }
+
+    /// What a shell makes of a line.
+    fn split(line: &str) -> Vec<String> {
+        let script = format!("printf '%s\\n' {line}");
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_string).collect()
+    }
+
+    #[test]
+    fn whatever_was_given_is_given_again_and_survives_a_shell() {
+        for given in [
+            &["--kernel", "7.3", "--series", "none", "--flavour", "fast", "--accel", "tcg"][..],
+            &["--kernel", "~/my linux#HEAD~1", "--offline", "--with", "a's.patch", "--with", "../$(b).patch"],
+            &["--kernel-tree", "/src/linux; rm", "--series=-odd", "--accel", "kvm"],
+            &["--tarball", "l.tar.xz", "--sha256", "00ff", "--series", "t.mbox#v2"],
+        ] {
+            let args = parsed(given);
+            let line = options(&args.kernel, args.accel);
+            let again: Vec<String> = split(&line);
+            let again = parsed(&again.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(options(&again.kernel, again.accel), line, "{given:?}");
+            for word in given.iter().filter(|word| !word.starts_with('-')) {
+                assert!(split(&line).contains(&word.to_string()), "{word} is not in {line}");
+            }
+        }
+        let none = parsed(&["R-1"]);
+        assert_eq!(options(&none.kernel, none.accel), "");
+    }
 }
