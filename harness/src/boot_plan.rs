@@ -27,6 +27,10 @@ pub struct BootPlan {
     pub memory: u32,
     /// Added to the kernel command line.
     pub append: Vec<String>,
+    /// The kernel command line without what is added, if it is not to be that of this program: that of a pack.
+    pub recorded: Option<String>,
+    /// Where QEMU waits for gdb before the first instruction; nothing: it does not wait.
+    pub gdb: Option<PathBuf>,
     /// Where QEMU takes questions about the guest's processors; nothing: it takes none.
     pub qmp: Option<PathBuf>,
     /// A socket for the results, where the console is on standard input and output. Nothing: results are on standard
@@ -45,6 +49,8 @@ impl BootPlan {
             accel,
             memory: 256,
             append: Vec::new(),
+            recorded: None,
+            gdb: None,
             qmp: None,
             attended: None,
         }
@@ -76,6 +82,9 @@ impl BootPlan {
             "vivid.num_inputs=1",
             "vivid.input_types=0",
         ];
+        if let Some(recorded) = &self.recorded {
+            words = vec![recorded.as_str()];
+        }
         words.extend(self.append.iter().map(String::as_str));
         words.join(" ")
     }
@@ -110,6 +119,10 @@ impl BootPlan {
             .qmp
             .iter()
             .flat_map(|path| ["-qmp".to_string(), format!("unix:{},server=on,wait=off", path.display())]);
+        let gdb = self
+            .gdb
+            .iter()
+            .flat_map(|path| ["-S".to_string(), "-gdb".into(), format!("unix:{},server=on,wait=off", path.display())]);
         Cmd::new(&self.qemu)
             // Under KVM, `max` is what `host` is: all that the host's processor and KVM have.
             .args(["-accel", accel, "-cpu", "max"])
@@ -119,6 +132,7 @@ impl BootPlan {
             .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
             .args(qmp)
+            .args(gdb)
             .args(serial)
             .args(["-serial", "chardev:results"])
             .arg("-kernel")
@@ -129,9 +143,28 @@ impl BootPlan {
     }
 }
 
+/// The kernel command line in a recorded command of [`BootPlan::command`], which ends with it.
+pub fn recorded_line(command: &str) -> Option<String> {
+    let (_, quoted) = command.trim_end().rsplit_once(" -append ")?;
+    let line = quoted.strip_prefix('\'').and_then(|line| line.strip_suffix('\'')).unwrap_or(quoted);
+    // What is quoted within is not to be guessed.
+    (!line.contains(['\'', '\\'])).then(|| line.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recorded_command_line_boots_again() {
+        let initramfs = Initramfs { path: "initramfs.cpio".into() };
+        let mut plan = BootPlan::new(Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
+        let (command, line) = (plan.command().quoted(), plan.command_line());
+        assert_eq!(recorded_line(&command), Some(line));
+        plan.recorded = Some("console=ttyS0 other".into());
+        plan.append = vec!["x=1".into()];
+        assert_eq!(recorded_line(&(plan.command().quoted() + "\n")).unwrap(), "console=ttyS0 other x=1");
+    }
 
     #[test]
     fn the_command_line_can_be_pasted() {

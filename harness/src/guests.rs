@@ -143,6 +143,8 @@ impl Session<'_> {
         let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.guest, plan)?;
         let mut boot = BootPlan::new(self.kernel, &initramfs, dir, self.accel);
         boot.append.clone_from(&self.append);
+        boot.recorded.clone_from(&self.options.command_line);
+        boot.gdb.clone_from(&self.options.gdb);
         if let Some(qemu) = &self.options.qemu {
             boot.qemu.clone_from(qemu);
         }

@@ -67,6 +67,26 @@ impl Initramfs {
     }
 }
 
+/// The program in an initramfs that [`Initramfs::pack`] made; nothing if there is none.
+///
+/// # Errors
+/// [`crate::error::Blame::Host`] when the file cannot be read.
+pub fn program_of(path: &Path) -> Result<Option<GuestBinary>> {
+    let mut file = std::io::BufReader::new(std::fs::File::open(path).map_err(|error| io(&error, "reading", path))?);
+    loop {
+        let mut entry = cpio::newc::Reader::new(file).map_err(|error| io(&error, "reading", path))?;
+        if entry.entry().is_trailer() {
+            return Ok(None);
+        }
+        if entry.entry().name() == "init" {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut entry, &mut bytes).map_err(|error| io(&error, "reading", path))?;
+            return Ok(Some(GuestBinary { bytes }));
+        }
+        file = entry.skip().map_err(|error| io(&error, "reading", path))?;
+    }
+}
+
 /// A file: path, mode, contents.
 pub type Entry<'a> = (String, u32, &'a [u8]);
 
@@ -103,6 +123,14 @@ fn archive(init: &[u8], files: &[Entry<'_>]) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_program_comes_out_as_it_went_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let guest = GuestBinary { bytes: vec![7; 5001] };
+        let packed = Initramfs::pack(&dir.path().join("x.cpio"), &guest, &[CaseKey("a/b@c".into())]).unwrap();
+        assert_eq!(program_of(&packed.path).unwrap().unwrap().bytes, guest.bytes);
+    }
 
     #[test]
     fn the_archive_holds_what_the_kernel_looks_for() {

@@ -1,5 +1,6 @@
 //! From a patched tree and a flavour to a kernel image in the cache.
 
+pub mod debug;
 mod keep;
 pub mod profile;
 
@@ -17,10 +18,10 @@ use crate::kconfig::{Flavour, Request};
 use crate::patch::PatchedTree;
 use crate::process::{self, Cmd, Followed, Output, tail};
 use crate::progress::Progress;
-use crate::store::Store;
 use crate::store::lock::StoreLock;
-use crate::store::manifest::sha256_of;
+use crate::store::manifest::{Depth, sha256_of};
 use crate::store::space::full_disk;
+use crate::store::{Condition, Store};
 use crate::workshop::{self, Workshop};
 
 /// A kernel that can be booted.
@@ -96,6 +97,7 @@ pub fn build(
                     build_seconds: seconds,
                 };
                 collect(&workshop, dir, &facts)?;
+                debug::keep(flavour, &workshop, dir)?;
                 profile::keep(flavour, patched, &workshop, dir)
             })
         })
@@ -107,14 +109,29 @@ pub fn build(
             break (dir, Arc::new(held));
         }
     };
-    let path = dir.join(FACTS);
-    let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
-    let facts: ImageFacts =
-        serde_json::from_str(&text).context(Blame::Internal, || format!("{} is damaged", path.display()))?;
     // The same contents may have been built before from another place.
-    let facts = ImageFacts { origin: patched.source.origin.clone(), ..facts };
-    keep::prune(store, &path)?;
+    let facts = ImageFacts { origin: patched.source.origin.clone(), ..ImageFacts::load(&dir)? };
+    keep::prune(store, &dir.join(FACTS))?;
     Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: held })
+}
+
+/// The image of this key, if it is in the cache and undamaged.
+///
+/// # Errors
+/// [`Blame::Host`] when the cache cannot be read.
+pub fn find(store: &Store, key: &str) -> Result<Option<KernelImage>> {
+    let Some(held) = store.hold(KIND, key)? else { return Ok(None) };
+    let Condition::Sound(dir) = store.verify(KIND, key, Depth::Hashes)? else { return Ok(None) };
+    let facts = ImageFacts::load(&dir)?;
+    Ok(Some(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: Arc::new(held) }))
+}
+
+impl ImageFacts {
+    fn load(dir: &Path) -> Result<Self> {
+        let path = dir.join(FACTS);
+        let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
+        serde_json::from_str(&text).context(Blame::Internal, || format!("{} is damaged", path.display()))
+    }
 }
 
 /// The keys of all images, the one used last first.
@@ -159,7 +176,7 @@ fn make(
 ) -> Result<()> {
     let start = std::time::Instant::now();
     workshop.sync(patched)?;
-    let attempt = || compile(workshop, patched, flavour, progress, &["vmlinux"]);
+    let attempt = || compile(workshop, patched, flavour, progress, debug::targets(flavour));
     workshop.begin(progress)?;
     let output = match attempt()? {
         // Objects of an earlier build are no fault of the kernel's.

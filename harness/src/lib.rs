@@ -42,6 +42,7 @@ pub mod workshop;
 
 pub mod accel;
 pub mod boot_plan;
+pub mod debugger;
 pub mod guest;
 pub mod guests;
 pub mod initramfs;
@@ -59,6 +60,7 @@ pub mod watch;
 pub mod complaint;
 pub mod expectation;
 pub mod matrix;
+pub mod pack;
 pub mod provenance;
 pub mod report;
 pub mod rounds;

@@ -5,6 +5,7 @@
 //! the command, however the command ends; `groups.rs` says how.
 
 mod groups;
+pub mod terminal;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use cases::protocol::CaseKey;
 
 use crate::exit_code::ExitCode;
+use crate::process::quote;
 use crate::provenance::Provenance;
 use crate::verdict::{CaseVerdict, Verdict};
 
@@ -39,12 +40,19 @@ pub struct Setting {
     /// What was chosen or merged in the series, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The pack that the kernel came from, where it came from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<String>,
 }
 
 impl Setting {
     /// The command that runs one case again in the same way.
     pub fn again(&self, verdict: &CaseVerdict) -> String {
-        let mut words = vec!["cargo xtask test --exact".to_string(), verdict.key.to_string()];
+        let key = verdict.key.to_string();
+        let mut words = match &self.pack {
+            None => vec!["cargo xtask test --exact".to_string(), key],
+            Some(file) => vec!["cargo xtask repro run".to_string(), quote(file), "--case".into(), key],
+        };
         if matches!(verdict.verdict, Verdict::Flaky { .. }) {
             words.push("--until-fail --repeat 100".into());
         }
@@ -232,6 +240,7 @@ pub(crate) mod tests {
                 built: false,
                 options: "--kernel 7.2".into(),
                 notes: Vec::new(),
+                pack: None,
             },
             verdicts: verdicts.collect(),
             oddities: Vec::new(),

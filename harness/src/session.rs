@@ -2,7 +2,7 @@
 //! one, and every planned case ends with exactly one verdict.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cases::need::Need;
@@ -54,6 +54,10 @@ pub struct Options<'a> {
     pub guests: Option<usize>,
     /// Another emulator; tests put a fake here.
     pub qemu: Option<String>,
+    /// The kernel command line that a pack recorded, instead of that of this program.
+    pub command_line: Option<String>,
+    /// Where each guest waits for gdb.
+    pub gdb: Option<PathBuf>,
 }
 
 /// Which verdict ends a session that is to end early.

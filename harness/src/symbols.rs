@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Nothing in a kernel is this far from its symbol; what is, is not code.
-const LARGEST: u64 = 1 << 16;
+pub const LARGEST: u64 = 1 << 16;
 
 /// The symbols of one kernel.
 #[derive(Debug, Default)]
@@ -23,6 +23,11 @@ impl Symbols {
             in_kernel(address).then_some((address, (fields.next()?.to_string(), code)))
         });
         Symbols { by_address: by_address.collect() }
+    }
+
+    /// Every name with its address and whether it is code, by address.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &str, bool)> {
+        self.by_address.iter().map(|(address, (name, code))| (*address, name.as_str(), *code))
     }
 
     /// The function that an address is in, without the compiler's suffixes, and the offset from its start; nothing when

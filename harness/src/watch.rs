@@ -45,6 +45,11 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// For a guest that somebody stops and looks at.
+    pub fn endless() -> Self {
+        Patience::brief(Duration::from_secs(10 * 365 * 24 * 3600))
+    }
+
     /// The same short time for everything: for tests.
     pub fn brief(time: Duration) -> Self {
         let boot = time * 4;
@@ -224,6 +229,16 @@ mod tests {
         watch.record(&Record::Note { text: "x".into() }, seconds(17));
         assert_eq!(stalled(&watch, seconds(17)), None);
         assert!(matches!(stalled(&watch, seconds(18)), Some((Phase::Case { .. }, 16_000))));
+    }
+
+    #[test]
+    fn a_guest_in_a_debugger_may_stand_for_days() {
+        let mut watch = Watch::new(Patience::endless());
+        let days = |days: u64| seconds(days * 24 * 3600);
+        assert_eq!(stalled(&watch, days(1)), None);
+        watch.record(&hello(), days(2));
+        watch.record(&begin(), days(2));
+        assert_eq!(stalled(&watch, days(30)), None);
     }
 
     #[test]

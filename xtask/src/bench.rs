@@ -30,7 +30,7 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     let program = pipeline.guest_program()?;
     let dir = scratch_directory()?;
     let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &program, &[])?;
-    let accel = pipeline.acceleration(AccelChoice::Auto, &made.image)?;
+    let accel = pipeline.acceleration(AccelChoice::Auto, &made.image.vmlinux)?;
     let plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), accel.accel());
 
     let mut pairs = Vec::new();

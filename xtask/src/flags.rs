@@ -2,6 +2,7 @@
 
 mod choices;
 mod global;
+mod repro;
 mod shell;
 mod upkeep;
 
@@ -13,6 +14,8 @@ use clap_complete::Shell;
 pub use choices::{AccelChoice, Format, TableFormat};
 pub use global::{Color, Global};
 use harness::repository::{GitSpec, Look};
+use repro::REPRO_EXAMPLES;
+pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};
 use shell::SHELL_EXAMPLES;
 pub use shell::ShellArgs;
 use upkeep::{CLEAN_EXAMPLES, COMPLETIONS_EXAMPLES};
@@ -43,6 +46,9 @@ pub enum Command {
     /// Show runs that are kept, several as a matrix; the exit code says only whether they could be shown
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
+    /// Write a run into one file, and repeat it from there on another machine without building anything
+    #[command(subcommand, after_help = REPRO_EXAMPLES)]
+    Repro(Repro),
     /// Build the kernel and nothing else
     Build(BuildArgs),
     /// List the cases
@@ -186,7 +192,7 @@ pub struct KernelArgs {
     /// One more patch on top of the series; may be given again
     #[arg(long = "with", value_name = "PATCH")]
     pub extra: Vec<PathBuf>,
-    /// Kernel configuration: fast, sanitized, leak, race or coverage
+    /// Kernel configuration: fast, sanitized, leak, race or coverage; debug for gdb
     #[arg(long, value_name = "NAME")]
     pub flavour: Option<String>,
     /// Look for a newer version of a Debian source package
@@ -240,8 +246,10 @@ pub struct TestArgs {
     /// Show how long each case took, slowest first
     #[arg(long)]
     pub timings: bool,
+    #[command(flatten)]
+    pub debug: DebugArgs,
     /// For `git bisect run`: one line, and 0 good, 1 bad, 125 cannot be judged, 130 and 200 end the bisection
-    #[arg(long, conflicts_with_all = ["format", "timings"])]
+    #[arg(long, conflicts_with_all = ["format", "timings", "gdb"])]
     pub bisect: bool,
 }
 

@@ -40,6 +40,29 @@ pub fn load(names: &[String]) -> Result<Matrix> {
     Ok(Matrix::new(cells))
 }
 
+/// The directory and the report of one run: `last`, a number, a directory with a report.json, or that file.
+///
+/// # Errors
+/// As [`load`], and [`Blame::Usage`] for the runs of a matrix.
+pub fn one(name: &str) -> Result<(PathBuf, RunReport)> {
+    let place = find(name)?;
+    let dir = if place.is_dir() { place.clone() } else { place.parent().unwrap_or(Path::new(".")).to_path_buf() };
+    if dir.join(REPORT).is_file() {
+        return Ok((dir.clone(), report(&dir.join(REPORT))?));
+    }
+    let cells = fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut cells: Vec<String> =
+        cells.filter(|cell| cell.join(REPORT).is_file()).map(|cell| cell.display().to_string()).collect();
+    cells.sort();
+    Err(match cells.is_empty() {
+        true => Error::new(Blame::Usage, format!("there is no run in {}", dir.display()))
+            .next("`last`, the number of a run, or a directory with a report.json in it."),
+        false => Error::new(Blame::Usage, format!("{} holds several runs", dir.display()))
+            .cause(cells.join("\n"))
+            .next("Name one of these directories."),
+    })
+}
+
 fn find(name: &str) -> Result<PathBuf> {
     let runs = workspace::runs();
     let number = name.strip_prefix("run-").unwrap_or(name);

@@ -8,6 +8,7 @@ mod ci;
 mod clean;
 mod command_line;
 mod coverage;
+mod debug;
 mod doctor;
 mod explain;
 mod flags;
@@ -23,6 +24,7 @@ mod pipeline;
 mod plan;
 mod probe_kvm;
 mod report;
+mod repro;
 mod rounds;
 mod run;
 mod run_directory;
@@ -75,6 +77,7 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Test(args) => test::run(args, quiet),
         Command::Matrix(args) => matrix::run(args, quiet),
         Command::Report(args) => report::run(args),
+        Command::Repro(command) => repro::run(command, quiet),
         Command::Build(args) => build::run(args, quiet),
         Command::List(args) => list::run(args),
         Command::Explain { what } => explain::run(what),

@@ -152,14 +152,14 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the machine does not let anything be tried.
-    pub fn acceleration(&self, choice: AccelChoice, image: &KernelImage) -> Result<Acceleration> {
+    pub fn acceleration(&self, choice: AccelChoice, kernel: &Path) -> Result<Acceleration> {
         let wish = match choice {
             AccelChoice::Auto => Wish::Auto,
             AccelChoice::Kvm => Wish::Only(Accel::Kvm),
             AccelChoice::Tcg => Wish::Only(Accel::Tcg),
         };
         let machine = Machine::this();
-        Acceleration::decide(wish, &asking(&machine, Some(&image.vmlinux)), &self.store)
+        Acceleration::decide(wish, &asking(&machine, Some(kernel)), &self.store)
     }
 
     /// What is known about KVM. Where nothing is, or `anew`, it is tried with the kernel that was used last.

@@ -11,6 +11,7 @@ use harness::rounds::{Merged, Rounds, retried};
 use harness::session::{Judged, Options, Session, Yardstick, judge_all};
 use harness::verdict::Verdict;
 
+use crate::debug::Gdb;
 use crate::flags::RepeatArgs;
 use crate::watcher::Watcher;
 
@@ -24,6 +25,8 @@ pub struct Sessions<'a> {
     pub yardstick: Yardstick<'a>,
     /// Where the running case is shown.
     pub progress: &'a Progress,
+    /// Who looks into the guest while it runs.
+    pub gdb: Option<&'a Gdb>,
 }
 
 /// What came of all sessions.
@@ -117,7 +120,10 @@ impl Sessions<'_> {
         let options = Options { fail_fast, ..self.session.options.clone() };
         let session = Session { dir, options, ..self.session.clone() };
         // The recordings are on the disk; a hundred rounds of them would not fit into memory.
-        let guests = self.acceleration.record(&session, plan, |record| watcher.see(record))?;
+        let guests = match self.gdb {
+            Some(gdb) => gdb.record(&session, plan)?,
+            None => self.acceleration.record(&session, plan, |record| watcher.see(record))?,
+        };
         judge_all(plan, &guests, self.yardstick)
     }
 }

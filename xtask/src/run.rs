@@ -13,9 +13,10 @@ use harness::expectation::Expectations;
 use harness::expectation::known_defects::KnownDefects;
 use harness::guest::Patience;
 use harness::initramfs::GuestBinary;
-use harness::kbuild::KernelImage;
+use harness::kbuild::{ImageFacts, KernelImage};
 use harness::kernel_range::Release;
 use harness::matrix::{Cell, Matrix};
+use harness::progress::{Mode, Progress};
 use harness::provenance::Provenance;
 use harness::report::{html, style::Style, terminal};
 use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
@@ -23,11 +24,12 @@ use harness::session::{Options, Session, Yardstick};
 use harness::spec::Kernels;
 use harness::verdict::{CaseVerdict, Verdict};
 
+use crate::debug::Gdb;
 use crate::flags::{AccelChoice, RepeatArgs};
 use crate::pipeline::{Made, Pipeline};
 use crate::rounds::{Done, Sessions};
 use crate::run_directory::write;
-use crate::{plan, run_files, workspace};
+use crate::{debug, plan, run_files, workspace};
 
 /// A kernel with the part of a selection that is about it.
 pub struct Job {
@@ -35,6 +37,7 @@ pub struct Job {
     met: BTreeSet<Need>,
     plan: Vec<CaseKey>,
     elsewhere: Vec<CaseKey>,
+    debugged: bool,
 }
 
 /// Where a run is written down, and how it was asked for.
@@ -75,7 +78,16 @@ impl Job {
     pub fn new(made: Made, chosen: Vec<CaseKey>) -> Result<Self> {
         let met = met(&made.image)?;
         let (plan, elsewhere) = plan::about(chosen, &met);
-        Ok(Job { made, met, plan, elsewhere })
+        Ok(Job { made, met, plan, elsewhere, debugged: false })
+    }
+
+    /// The same for somebody who looks into the guest with gdb.
+    ///
+    /// # Errors
+    /// As [`debug::only`].
+    pub fn debugged(self) -> Result<Self> {
+        debug::only(&self.plan)?;
+        Ok(Job { debugged: true, ..self })
     }
 
     /// Fails where nothing is about this kernel.
@@ -98,10 +110,13 @@ impl Job {
         accel: AccelChoice,
         Ledger { dir, options, provenance }: Ledger<'_>,
     ) -> Result<RunReport> {
-        let Job { made, met, plan, elsewhere } = self;
+        let Job { made, met, plan, elsewhere, debugged } = self;
         let provenance = Provenance { compiler: made.image.facts.compiler.clone(), ..provenance.clone() };
         run_files::before(dir, &made, &provenance)?;
-        let mut acceleration = pipeline.acceleration(accel, &made.image)?;
+        let mut acceleration = pipeline.acceleration(accel, &made.image.vmlinux)?;
+        let gdb = debugged.then(|| Gdb::prepare(&plan, &made.image.dir, dir)).transpose()?;
+        // Whoever types into gdb should not have a line of progress written over it.
+        let quiet = Progress::new(Mode::Quiet);
         let kernels = Kernels::load(&workspace::kernels())?;
         let allowed = AllowList::built_in()?;
         let expectations =
@@ -119,7 +134,8 @@ impl Job {
             },
             acceleration: &mut acceleration,
             yardstick: Yardstick { met: &met, expectations: &expectations, allowed: &allowed },
-            progress: &pipeline.progress,
+            progress: if gdb.is_some() { &quiet } else { &pipeline.progress },
+            gdb: gdb.as_ref(),
         };
         let start = Instant::now();
         let Done { merged, guests } = sessions.run(&plan, repeat)?;
@@ -139,15 +155,21 @@ impl Job {
             rounds: merged.rounds,
             provenance: Some(provenance),
         };
-        run_files::after(dir, &report)?;
-        write(&dir.join("report.json"), &json(&report)?)?;
-        write(
-            &dir.join("report.txt"),
-            &terminal::render(&report, Style::Plain, |verdict| report.setting.again(verdict)),
-        )?;
-        write(&dir.join(html::NAME), &html::render(&Matrix::new(vec![Cell::ran(report.clone())]))?)?;
+        keep(dir, &report)?;
         Ok(report)
     }
+}
+
+/// Leaves transcripts and three forms of a report in the directory of its run.
+///
+/// # Errors
+/// [`Blame::Host`] when the disk does not take them.
+pub fn keep(dir: &Path, report: &RunReport) -> Result<()> {
+    run_files::after(dir, report)?;
+    write(&dir.join("report.json"), &json(report)?)?;
+    let text = terminal::render(report, Style::Plain, |verdict| report.setting.again(verdict));
+    write(&dir.join("report.txt"), &text)?;
+    write(&dir.join(html::NAME), &html::render(&Matrix::new(vec![Cell::ran(report.clone())]))?)
 }
 
 /// The JSON form of a report.
@@ -166,15 +188,20 @@ pub fn json(report: &RunReport) -> Result<String> {
 pub fn met(image: &KernelImage) -> Result<BTreeSet<Need>> {
     let path = image.dir.join("config");
     let config = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
+    Ok(needs_met(&config, &image.facts))
+}
+
+/// The same of a configuration and what is known about the image.
+pub fn needs_met(config: &str, facts: &ImageFacts) -> BTreeSet<Need> {
     let on = |option: &str| config.lines().any(|line| line.strip_prefix(option) == Some("=y"));
-    let release = Release::of(&image.facts.version);
+    let release = Release::of(&facts.version);
     let new_enough = |since: &str| release >= Release::of(since);
     let met = Need::ALL.iter().copied().filter(|need| match need {
-        Need::Derive | Need::DeriveDefined => image.facts.defines_derive,
-        Need::NoDerive => !image.facts.defines_derive,
+        Need::Derive | Need::DeriveDefined => facts.defines_derive,
+        Need::NoDerive => !facts.defines_derive,
         need => need.option().is_none_or(on) && need.since().is_none_or(new_enough),
     });
-    Ok(met.collect())
+    met.collect()
 }
 
 /// What was run, for a report.
@@ -190,6 +217,7 @@ pub fn setting(made: &Made, accel: &str) -> Setting {
         built: made.built,
         options: String::new(),
         notes: made.notes.clone(),
+        pack: None,
     }
 }
 

@@ -26,11 +26,7 @@ pub fn provenance() -> Asked {
 /// # Errors
 /// [`Blame::Host`] when the disk does not take it.
 pub fn before(dir: &Path, made: &Made, provenance: &Provenance) -> Result<()> {
-    write(&dir.join("command"), &command(provenance)?)?;
-    let text = serde_json::to_string_pretty(provenance).context(Blame::Internal, || "encoding versions".into())?;
-    write(&dir.join("provenance.json"), &(text + "\n"))?;
-    let config = made.image.dir.join("config");
-    fs::copy(&config, dir.join("kernel.config")).map_err(|error| io(&error, "copying", &config))?;
+    without_series(dir, &made.image.dir.join("config"), provenance)?;
     let series = dir.join("series");
     fs::create_dir_all(&series).map_err(|error| io(&error, "creating", &series))?;
     for (index, patch) in made.patches.iter().enumerate() {
@@ -38,6 +34,17 @@ pub fn before(dir: &Path, made: &Made, provenance: &Provenance) -> Result<()> {
         fs::write(&path, &patch.text).map_err(|error| io(&error, "writing", &path))?;
     }
     Ok(())
+}
+
+/// The same of a kernel of which only the configuration is at hand.
+///
+/// # Errors
+/// As [`before`].
+pub fn without_series(dir: &Path, config: &Path, provenance: &Provenance) -> Result<()> {
+    write(&dir.join("command"), &command(provenance)?)?;
+    let text = serde_json::to_string_pretty(provenance).context(Blame::Internal, || "encoding versions".into())?;
+    write(&dir.join("provenance.json"), &(text + "\n"))?;
+    fs::copy(config, dir.join("kernel.config")).map(drop).map_err(|error| io(&error, "copying", config))
 }
 
 /// Keeps the transcripts, one file for each case that began, as snapshots have them.

@@ -27,7 +27,7 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     pipeline.tools(&[Purpose::Shell], args.kernel.no_install)?;
     let made = pipeline.kernel(&args.kernel)?;
     let guest = pipeline.guest_program()?;
-    let acceleration = pipeline.acceleration(args.accel, &made.image)?;
+    let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
     let shell = busybox(&Machine::this()).ok_or_else(|| Error::new(Blame::Internal, "busybox is gone"))?;
     let shell = std::fs::read(&shell).map_err(|error| io(&error, "reading", &shell))?;
     let furniture = Furniture {

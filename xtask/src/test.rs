@@ -1,6 +1,6 @@
 //! `cargo xtask test`: from the command line to a report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use harness::error::Result;
 use harness::exit_code::ExitCode;
@@ -8,12 +8,13 @@ use harness::matrix::{Cell, Matrix};
 use harness::process::quote;
 use harness::report::{github, html, junit, ktap, markdown, style::Style, terminal};
 use harness::run_report::RunReport;
+use harness::setup::Purpose;
 
 use crate::flags::{AccelChoice, Format, KernelArgs, TestArgs};
 use crate::pipeline::Pipeline;
 use crate::run::{Job, Ledger, Program, json};
 use crate::run_directory::RunDirectory;
-use crate::{plan, run_directory, run_files, settings};
+use crate::{debug, plan, run_directory, run_files, settings};
 
 /// Runs the cases that the arguments ask for and prints the report.
 ///
@@ -33,17 +34,29 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)
     let asked = run_files::provenance();
     let chosen = plan::select(&args.filters, args.exact, &args.skip)?;
     let pipeline = Pipeline::open(quiet)?;
-    let job = Job::new(pipeline.kernel(&args.kernel)?, chosen)?;
+    if args.debug.gdb {
+        debug::only(&chosen)?;
+        pipeline.tools(&[Purpose::Debugger], args.kernel.no_install)?;
+    }
+    let kernel = kernel(args);
+    let job = Job::new(pipeline.kernel(&kernel)?, chosen)?;
+    let job = if args.debug.gdb { job.debugged()? } else { job };
     // To a bisection that is a commit that says nothing.
     if !args.bisect {
         job.not_nothing()?;
     }
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
-    let (options, provenance) = (options(&args.kernel, args.accel), asked.answered());
+    let (options, provenance) = (options(&kernel, args.accel), asked.answered());
     let ledger = Ledger { dir: &dir, options: &options, provenance: &provenance };
     let report = job.run(&pipeline, &program, &args.repeat, args.accel, ledger)?;
     Ok((report, dir))
+}
+
+/// The kernel that the arguments ask for; for gdb, unless a flavour is named, one with debug information.
+fn kernel(args: &TestArgs) -> KernelArgs {
+    let flavour = args.kernel.flavour.clone().or_else(|| args.debug.gdb.then(|| debug::FLAVOUR.to_string()));
+    KernelArgs { flavour, ..args.kernel.clone() }
 }
 
 fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {

@@ -10,7 +10,8 @@ use crate::kernel_range::KernelRange;
 
 /// The format that is understood.
 const VERSION: u32 = 1;
-const BUILT_IN: &str = include_str!("../../allowed-complaints.toml");
+/// The list of this program, as text.
+pub const BUILT_IN: &str = include_str!("../../allowed-complaints.toml");
 const FILE: &str = "harness/allowed-complaints.toml";
 
 /// Complaints that fail no case.

@@ -13,7 +13,8 @@ use crate::kernel_range::{KernelRange, Release};
 
 /// The format that is understood.
 const VERSION: u32 = 1;
-const BUILT_IN: &str = include_str!("../../known-defects.toml");
+/// The list of this program, as text.
+pub const BUILT_IN: &str = include_str!("../../known-defects.toml");
 const FILE: &str = "harness/known-defects.toml";
 
 /// The defects that are known.

@@ -71,7 +71,10 @@ fn heading(out: &mut String, report: &RunReport, style: Style) {
         let _ = writeln!(out, "{}", style.faint(&format!("{accel}: {}", wrap(reason, "     "))));
     }
     let image: String = setting.image.chars().take(12).collect();
-    let how = if setting.built { "built now" } else { "from the cache" };
+    let how = match &setting.pack {
+        Some(file) => format!("from {file}"),
+        None => if setting.built { "built now" } else { "from the cache" }.into(),
+    };
     let _ = writeln!(out, "{}", style.faint(&format!("source: {}; image {image} {how}", setting.origin)));
     for note in &setting.notes {
         let _ = writeln!(out, "{}", style.faint(&format!("series: {}", wrap(note, "        "))));

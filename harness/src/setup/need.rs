@@ -19,6 +19,8 @@ pub enum Purpose {
     Boot,
     /// Have a shell in a guest.
     Shell,
+    /// Look into a guest with gdb.
+    Debugger,
 }
 
 impl Purpose {
@@ -122,7 +124,7 @@ const fn program(
     Need { name, why, debian, fedora, arch, purposes, probe: Probe::Program(name) }
 }
 
-use Purpose::{Boot, Guest, Kernel, Series, Shell, Source};
+use Purpose::{Boot, Debugger, Guest, Kernel, Series, Shell, Source};
 
 /// Not in this table because the kernels here do not need them: cpio (the initramfs is written by this program),
 /// openssl (no module is signed), kmod, rsync, perl and python. objtool is always built on x86-64 (static calls and
@@ -191,6 +193,7 @@ const NEEDS: &[Need] = &[
         purposes: &[Shell],
         probe: Probe::Static(&["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/sbin/busybox"]),
     },
+    program("gdb", "looks into a guest (--gdb)", &[Debugger], ["gdb", "gdb", "gdb"]),
 ];
 
 #[cfg(test)]

@@ -75,6 +75,8 @@ impl Lab<'_> {
             dir: &dir,
             append: number.map(|number| format!("{CHOSEN}={number}")).into_iter().collect(),
             options: Options {
+                command_line: None,
+                gdb: None,
                 fail_fast: (!self.all_cases).then_some(yardstick),
                 stop: Stop::Violation,
                 guests: (!self.all_cases).then_some(GUESTS),

@@ -73,7 +73,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let guest = pipeline.guest_program()?;
     let met = met(&joint.image)?;
     let (plan, _) = plan::about(plan::select(&[], false, &[])?, &met);
-    let mut acceleration = pipeline.acceleration(args.accel, &joint.image)?;
+    let mut acceleration = pipeline.acceleration(args.accel, &joint.image.vmlinux)?;
     let allowed = AllowList::built_in()?;
     let expectations = Expectations::new(&workspace::snapshots()).on(&joint.image.facts.version, kernels.default_id());
     let expectations = expectations.knowing(KnownDefects::built_in()?);

@@ -171,6 +171,7 @@ mod tests {
             built: false,
             options: String::new(),
             notes: Vec::new(),
+            pack: None,
         };
         let mutants = outcomes.into_iter().map(|outcome| found("m", outcome)).collect();
         Report::new(setting, true, (9.0, 3.0), mutants)

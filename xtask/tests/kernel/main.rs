@@ -5,6 +5,7 @@
 mod common;
 #[path = "../../../harness/tests/common/keeps_to.rs"]
 mod keeps_to;
+mod repro;
 mod shell;
 
 use std::collections::BTreeSet;

@@ -59,6 +59,7 @@ fn run(kernel: &str, patched: bool) -> RunReport {
             built: false,
             options: format!("--kernel {kernel} --series {series}"),
             notes: Vec::new(),
+            pack: None,
         },
         verdicts: cases::suite::keys().enumerate().map(verdict).collect(),
         oddities: Vec::new(),

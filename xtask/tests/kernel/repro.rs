@@ -1,0 +1,171 @@
+//! Packs of real runs, on a machine that has nothing but QEMU; and gdb, which somebody types into.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness::run_report::RunReport;
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::common::{Ran, command, root, xtask, xtask_with_kernels};
+
+/// Runs a case on the reference series, with what is wrong on top, and packs that run into `dir`.
+fn packed(dir: &Path, args: &[&str]) -> (Ran, PathBuf) {
+    let ran = xtask_with_kernels(&[&["test", "--format", "json", "--accel", "tcg"], args].concat());
+    let file = dir.join("a.pack.tar.gz");
+    let packed = xtask_with_kernels(&["repro", "pack", "--output", file.to_str().expect("a path in text")]);
+    assert_eq!(packed.code, 0, "{}{}", ran.stderr, packed.stderr);
+    assert_eq!(packed.stdout.trim(), file.display().to_string());
+    (ran, file)
+}
+
+/// Runs a pack with a cache that has nothing in it.
+fn elsewhere(pack: &Path, args: &[&str]) -> (Ran, Option<RunReport>) {
+    let cache = tempfile::tempdir().expect("a directory");
+    let pack = pack.to_str().expect("a path in text");
+    let ran = xtask(cache.path(), &[&["repro", "run", pack, "--format", "json", "--accel", "tcg"], args].concat());
+    let report = serde_json::from_str(&ran.stdout).ok();
+    let built = ["sources", "workshops", "images"].iter().any(|name| {
+        fs::read_dir(cache.path().join("dmabuf-alias-conformance").join(name))
+            .is_ok_and(|mut entries| entries.next().is_some())
+    });
+    assert!(!built, "something was fetched or built: {}", ran.stderr);
+    (ran, report)
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn a_failure_is_repeated_from_its_pack_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let defect = root().join("harness/tests/defects/no-access-check.patch");
+    let defect = defect.to_str().expect("a path in text");
+    let (ran, pack) = packed(dir.path(), &["rights/derive_table", "I-6", "--with", defect]);
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    let recorded: RunReport = serde_json::from_str(&ran.stdout).expect("a report");
+    let failed: Vec<_> = recorded.verdicts.iter().filter(|verdict| verdict.verdict.word() == "FAIL").collect();
+    assert!(!failed.is_empty() && failed.len() < recorded.verdicts.len());
+
+    let (ran, report) = elsewhere(&pack, &[]);
+    let report = report.unwrap_or_else(|| panic!("{}", ran.stderr));
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    // Those that failed, in the same way and by the same sentences; nothing else was run.
+    let both = failed.iter().zip(&report.verdicts);
+    assert!(both.clone().all(|(then, now)| then.key == now.key && then.verdict == now.verdict), "{}", ran.stderr);
+    assert_eq!(report.verdicts.len(), failed.len());
+    let again = report.setting.again(&report.verdicts[0]);
+    assert_eq!(again, format!("cargo xtask repro run {} --case {} --accel tcg", pack.display(), failed[0].key));
+    let all = format!("{0} of {0} as in the pack", failed.len());
+    assert!(ran.stderr.contains("as in the pack: FAIL\n") && ran.stderr.contains(&all), "{}", ran.stderr);
+
+    let (ran, report) = elsewhere(&pack, &["--case", "I-6"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(report.expect("a report").verdicts.iter().all(|verdict| verdict.clause == "I-6"));
+    let (ran, _) = elsewhere(&pack, &["--case", "L-9"]);
+    assert!(ran.code == 2 && ran.stderr.contains("no case of the run fits L-9"), "{}", ran.stderr);
+    let cut = dir.path().join("cut.pack.tar.gz");
+    let bytes = fs::read(&pack).expect("the pack");
+    fs::write(&cut, &bytes[..bytes.len() / 2]).expect("a file");
+    let (ran, _) = elsewhere(&cut, &[]);
+    assert!(ran.code == 2 && ran.stderr.contains("it is cut short"), "{}", ran.stderr);
+}
+
+/// The binary on a terminal, without the settings of whoever runs this.
+fn on_terminal(args: &[&str], home: &Path) -> PtySession {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
+        || Path::new(&std::env::var_os("HOME").expect("somebody runs this")).join(".cache"),
+        PathBuf::from,
+    );
+    let mut command = command(args);
+    command.env("XDG_CACHE_HOME", cache).env("HOME", home).env("TERM", "dumb").env_remove("DEBUGINFOD_URLS");
+    let patience = Duration::from_secs(180).as_millis() as u64;
+    spawn_command(command, Some(patience)).expect("a terminal")
+}
+
+/// What gdb answers, up to its next prompt.
+fn asked(gdb: &mut PtySession, question: &str) -> String {
+    gdb.send_line(question).expect("gdb reads");
+    gdb.exp_string("(gdb) ").unwrap_or_else(|error| panic!("{question}: {error}"))
+}
+
+/// Waits for the case's first ioctl, looks at it, lets the case end, and gives back what the program printed then.
+fn looked_into(mut gdb: PtySession, questions: &[(&str, &str)]) -> String {
+    gdb.exp_string("devkmsg_write").expect("the case begins");
+    gdb.exp_regex("Breakpoint 2, .*dma_buf_ioctl").expect("it calls the code under test");
+    gdb.exp_string("(gdb) ").expect("a prompt");
+    let stack = asked(&mut gdb, "bt");
+    assert!(stack.contains("dma_buf_ioctl") && stack.contains("sys_ioctl"), "{stack}");
+    for (question, answer) in questions {
+        let said = asked(&mut gdb, question);
+        assert!(said.contains(answer), "{question}: {said}");
+    }
+    asked(&mut gdb, "set confirm off");
+    asked(&mut gdb, "delete");
+    let end = asked(&mut gdb, "continue");
+    // QEMU says goodbye, and does not always wait until gdb has heard it.
+    assert!(end.contains("exited normally") || end.contains("Target disconnected"), "{end}");
+    gdb.send_line("quit").expect("gdb reads");
+    let rest = gdb.exp_eof().expect("the program ends");
+    let status = format!("{:?}", gdb.process().wait().expect("it is ours"));
+    assert!(status.starts_with("Exited") && status.ends_with(", 0)"), "{status}: {rest}");
+    rest
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn gdb_shows_types_lines_and_variables_at_the_first_ioctl_of_a_case() {
+    let home = tempfile::tempdir().expect("a directory");
+    let built = xtask_with_kernels(&["build", "--flavour", "debug"]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let args = ["test", "--exact", "rights/derive_table@system-heap", "--gdb", "--accel", "tcg"];
+    let rest = looked_into(
+        on_terminal(&args, home.path()),
+        &[
+            // A heap buffer of one page; the first call is a DERIVE.
+            ("p ((struct dma_buf *)file->private_data)->size", "= 4096"),
+            ("p/x cmd", "0xc0086204"),
+            ("frame", "drivers/dma-buf/dma-buf.c"),
+            ("p $lx_current().pid > 1", "= 1"),
+        ],
+    );
+    assert!(rest.contains("conformance: 1 passed, 0 failed"), "{rest}");
+}
+
+#[test]
+#[ignore = "builds and boots a kernel"]
+fn gdb_names_the_functions_of_a_pack_without_debug_information() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (_, pack) = packed(dir.path(), &["--exact", "rights/derive_table@system-heap"]);
+    let pack = pack.to_str().expect("a path in text");
+    let args = ["repro", "run", pack, "--gdb", "--accel", "tcg"];
+    // Where the cache has the image, it is the same as that of the pack: without debug information.
+    let rest = looked_into(
+        on_terminal(&args, dir.path()),
+        &[("p/x $rsi", "0xc0086204"), ("info symbol $pc", "dma_buf_ioctl")],
+    );
+    assert!(rest.contains("1 of 1 as in the pack"), "{rest}");
+}
+
+#[test]
+fn what_is_no_pack_and_no_run_is_an_error_of_usage() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    fs::write(path("notes.tar.gz"), "not even compressed").expect("a file");
+    fs::create_dir(path("empty")).expect("a directory");
+    for (args, says) in [
+        (["run", &path("notes.tar.gz")], "is no pack of this suite"),
+        (["run", &path("gone.tar.gz")], "No such file"),
+        (["pack", "99999"], "there is no run 99999"),
+        (["pack", &path("empty")], "there is no run in"),
+    ] {
+        let ran = xtask(dir.path(), &[&["repro"], &args[..]].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(says), "{args:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains("\n  > "), "what to do: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn one_case_at_a_time_is_debugged() {
+    let cache = tempfile::tempdir().expect("a directory");
+    let ran = xtask(cache.path(), &["test", "--gdb", "--repeat", "2"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--gdb"), "{}", ran.stderr);
+}
