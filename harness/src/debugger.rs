@@ -57,7 +57,7 @@ fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
     format!(
         "set pagination off\n\
          set architecture i386:x86-64\n\
-         symbol-file {}\n\
+         symbol-file {symbols}\n\
          {scripts}\
          target remote {}\n\
          # the runner marks the begin of the case in the kernel log\n\
@@ -66,8 +66,8 @@ fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
          # from here on only the case calls this\n\
          hbreak {ENTRY}\n\
          continue\n",
-        symbols.display(),
         socket.display(),
+        symbols = quote(&symbols.display().to_string()),
     )
 }
 

@@ -314,6 +314,31 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn one_case_is_run_again_from_where_its_kernel_came_from() {
+        let mut report = report(vec![failed()]);
+        let again = |report: &RunReport| report.setting.again(&report.verdicts[0]);
+        assert_eq!(again(&report), "cargo xtask test --exact rights/case_0@udmabuf --kernel 7.2");
+        report.setting.pack = Some("my packs/a.pack.tar.gz".into());
+        report.setting.options = "--accel tcg".into();
+        let wanted = "cargo xtask repro run 'my packs/a.pack.tar.gz' --case rights/case_0@udmabuf --accel tcg";
+        assert_eq!(again(&report), wanted);
+        // Whatever the form.
+        use crate::matrix::{Cell, Matrix};
+        use crate::report::{github, html, junit, markdown, style::Style, terminal};
+        let matrix = Matrix::new(vec![Cell::ran(report.clone())]);
+        let unescaped = |text: String| text.replace("&apos;", "'").replace("&#x27;", "'").replace("\\u0027", "'");
+        for text in [
+            terminal::render(&report, Style::Plain, |verdict| report.setting.again(verdict)),
+            github::render(&matrix),
+            markdown::render(&matrix),
+            junit::render(&matrix).unwrap(),
+            html::render(&matrix).unwrap(),
+        ] {
+            assert!(unescaped(text.clone()).contains(wanted), "{text}");
+        }
+    }
+
+    #[test]
     fn a_report_survives_json() {
         let report = report(vec![Verdict::Pass, failed()]);
         let text = serde_json::to_string(&report).unwrap();

@@ -70,3 +70,30 @@ fn listed(what: &str, keys: &[String]) -> String {
     let more = if keys.len() > 5 { format!(" and {} more", keys.len() - 5) } else { String::new() };
     format!("{what}: {shown}{more}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_catalogue_is_told_case_by_case() {
+        let own = Suite::own(None);
+        assert!(own.catalogue.len() > 100);
+        assert_eq!(own.differences(&Suite::own(Some("elsewhere".into()))), [""; 0]);
+        let mut theirs = own.clone();
+        let gone = theirs.catalogue.remove(0).key;
+        theirs.catalogue[0].judgement = "record".into();
+        theirs.catalogue.push(Rule { key: CaseKey("rights/fresh@udmabuf".into()), ..theirs.catalogue[1].clone() });
+        let changed = &theirs.catalogue[0].key;
+        assert_eq!(
+            theirs.differences(&own),
+            [
+                "only in the pack: rights/fresh@udmabuf".to_string(),
+                format!("only in this checkout: {gone}"),
+                format!("judged by other rules: {changed}"),
+            ]
+        );
+        theirs.catalogue.clear();
+        assert!(theirs.differences(&own)[0].ends_with(&format!(" and {} more", own.catalogue.len() - 5)));
+    }
+}

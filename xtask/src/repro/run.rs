@@ -1,8 +1,9 @@
 //! `cargo xtask repro run`: boots the kernel of a pack, and judges by what is in it.
 
 use std::collections::BTreeSet;
+use std::fs::{self, DirEntry};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cases::need::Need;
 use cases::protocol::CaseKey;
@@ -31,6 +32,11 @@ use crate::rounds::{Done, Sessions};
 use crate::run::{keep, needs_met};
 use crate::{debug, run_directory, run_files, settings, test, workspace};
 
+/// How the names of directories start in which a pack is unpacked, beside those of the runs.
+const UNPACKED: &str = ".pack-";
+/// Nobody runs a pack for so long.
+const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Runs cases of a pack, prints the report, and how it compares with the recorded one.
 ///
 /// # Errors
@@ -40,8 +46,9 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let (start, asked) = (Instant::now(), run_files::provenance());
     let pipeline = Pipeline::open(quiet)?;
     let runs = workspace::runs();
-    std::fs::create_dir_all(&runs).map_err(|error| io(&error, "creating", &runs))?;
-    let scratch = tempfile::Builder::new().prefix(".pack-").tempdir_in(&runs);
+    fs::create_dir_all(&runs).map_err(|error| io(&error, "creating", &runs))?;
+    sweep(&runs);
+    let scratch = tempfile::Builder::new().prefix(UNPACKED).tempdir_in(&runs);
     let scratch = scratch.map_err(|error| io(&error, "making a directory in", &runs))?;
     let pack = Pack::unpack(&args.file, scratch.path())?;
     let recorded = pack.report()?;
@@ -118,6 +125,18 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
         eprintln!("report: {}", dir.join(html::NAME).display());
     }
     Ok(report.exit_code())
+}
+
+/// Removes what programs that were killed have left.
+fn sweep(runs: &Path) {
+    let old = |entry: &DirEntry| {
+        let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
+        age.is_some_and(|age| age > ABANDONED)
+    };
+    let unpacked = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(UNPACKED);
+    for entry in fs::read_dir(runs).into_iter().flatten().flatten().filter(|entry| unpacked(entry) && old(entry)) {
+        let _ = fs::remove_dir_all(entry.path());
+    }
 }
 
 /// Where the same kernel is in the cache of this machine, its scripts for gdb are at hand; a pack has none.

@@ -1,10 +1,16 @@
 //! Packs of real runs, on a machine that has nothing but QEMU; and gdb, which somebody types into.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::run_report::RunReport;
+use cases::protocol::CaseKey;
+use harness::pack::manifest::{Boot, Identity, Manifest};
+use harness::pack::suite::Suite;
+use harness::pack::write::{Members, write};
+use harness::pack::{FORMAT, VERSION, member};
+use harness::run_report::{RunReport, SCHEMA};
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::common::{Ran, command, root, xtask, xtask_with_kernels};
@@ -98,6 +104,10 @@ fn looked_into(mut gdb: PtySession, questions: &[(&str, &str)]) -> String {
         let said = asked(&mut gdb, question);
         assert!(said.contains(answer), "{question}: {said}");
     }
+    // It is for gdb, and does not stop the program around it.
+    gdb.send_control('c').expect("a terminal");
+    gdb.exp_string("Quit").expect("gdb hears it");
+    gdb.exp_string("(gdb) ").expect("a prompt");
     asked(&mut gdb, "set confirm off");
     asked(&mut gdb, "delete");
     let end = asked(&mut gdb, "continue");
@@ -161,6 +171,61 @@ fn what_is_no_pack_and_no_run_is_an_error_of_usage() {
         assert!(ran.code == 2 && ran.stderr.contains(says), "{args:?}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stderr.contains("\n  > "), "what to do: {}", ran.stderr);
     }
+}
+
+/// A pack with a report of no verdicts and a kernel that does not boot, after a change of both.
+fn odd_pack(path: &Path, change: impl Fn(&mut Manifest, &mut serde_json::Value)) {
+    let text = || "x".to_string();
+    let mut report = serde_json::json!({
+        "schema": SCHEMA, "verdicts": [], "oddities": [], "guests": 1, "interrupted": false,
+        "setting": { "kernel": "7.2", "version": "7.2.1", "origin": "a test", "series": "derive", "flavour": "fast",
+                     "accel": "tcg", "image": "0", "built": false },
+        "timing": { "kernel": 0.0, "guest_program": 0.0, "guests": 0.0 },
+    });
+    let mut manifest = Manifest {
+        format: FORMAT.into(),
+        version: VERSION,
+        identity: Identity {
+            kernel: text(),
+            version: text(),
+            origin: text(),
+            series: text(),
+            flavour: text(),
+            image: text(),
+            compiler: text(),
+            reference: text(),
+            command: text(),
+        },
+        suite: Suite::own(Some("0123abcd".into())),
+        boot: Boot { command_line: text(), qemu: text(), accel: text() },
+        cases: Vec::new(),
+        members: BTreeMap::new(),
+    };
+    change(&mut manifest, &mut report);
+    let mut members = Members::default();
+    member::NEEDED.iter().for_each(|name| members.bytes(*name, "x"));
+    members.bytes(member::REPORT, report.to_string());
+    manifest.members = members.facts().expect("sums");
+    write(path, &manifest, &members).expect("a pack");
+}
+
+#[test]
+fn a_pack_of_another_version_of_the_suite_names_the_commit_that_reads_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.pack.tar.gz");
+    let refused = |says: &str, change: &dyn Fn(&mut Manifest, &mut serde_json::Value)| {
+        odd_pack(&path, change);
+        let ran = xtask(dir.path(), &["repro", "run", path.to_str().expect("a path in text")]);
+        assert!(ran.code == 2 && ran.stderr.contains(says), "{says}: {}", ran.stderr);
+        assert!(ran.stderr.contains("commit 0123abcd"), "{}", ran.stderr);
+    };
+    refused("the guest program of the pack is of another version", &|manifest, _| manifest.suite.protocol += 1);
+    refused("does not have all cases of the pack", &|manifest, _| {
+        manifest.cases = vec![CaseKey("rights/gone@x".into())]
+    });
+    refused("has a report of another version", &|_, report| report["schema"] = 999.into());
+    refused("report.json of ", &|_, report| report["verdicts"] = 1.into());
+    refused("expectations/known-defects.toml of ", &|_, _| {});
 }
 
 #[test]
