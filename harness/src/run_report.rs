@@ -10,7 +10,7 @@ use crate::provenance::Provenance;
 use crate::verdict::{CaseVerdict, Verdict};
 
 /// Version of the JSON form. Goes up with every change of it; docs/report.md says what that means for those who read it.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 /// The oldest version that this program reads: since then fields were only added.
 pub const OLDEST: u32 = 3;
 

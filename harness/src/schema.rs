@@ -202,7 +202,7 @@ fn reports_keep_to_the_schema() {
         ((|value| value["verdicts"][0]["verdict"] = "fine".into()) as fn(&mut Value), "/verdicts/0: fits 0 of oneOf"),
         (|value| value["verdicts"][5]["reasons"][1] = 7.into(), "/verdicts/5/reasons/1"),
         (|value| value["verdicts"][0]["reasons"] = 7.into(), "/verdicts/0/reasons is not in the schema"),
-        (|value| value["schema"] = 3.into(), "/schema: is not 4"),
+        (|value| value["schema"] = 3.into(), "/schema: is not 5"),
         (|value| value["setting"]["built"] = "no".into(), "/setting/built: is no \"boolean\""),
         (|value| drop(value.as_object_mut().unwrap().remove("guests")), "/: lacks \"guests\""),
         (|value| value["guests"] = (-1).into(), "/guests: is less than 0"),

@@ -9,6 +9,7 @@
 //! | `kernel/vmlinux.debug` | what gdb reads, of a flavour with debug information |
 //! | `guest/init` | the program that ran in the guests of the run |
 //! | `report.json` | the report of the run, verdicts and transcripts included |
+//! | `series/...` | the patches, as they were applied |
 //! | `expectations/snapshots/...` | the reviewed transcripts |
 //! | `expectations/known-defects.toml`, `expectations/allowed-complaints.toml` | what is known and excused |
 //!
@@ -44,6 +45,8 @@ pub mod member {
     pub const FACTS: &str = "kernel/facts.json";
     /// The guest program.
     pub const GUEST: &str = "guest/init";
+    /// The directory of the patches, as they were applied.
+    pub const SERIES: &str = "series";
     /// The report of the run.
     pub const REPORT: &str = "report.json";
     /// The directory of the reviewed transcripts.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Suite {
     /// Version of the workspace.
     pub version: String,
-    /// The commit of the checkout; nothing where git did not say. `-dirty` behind it: there were changes.
+    /// The commit of the checkout; nothing where git did not say. `+` behind it: files were changed since.
     pub commit: Option<String>,
     /// Version of the protocol that the guest program speaks.
     pub protocol: u32,

@@ -7,10 +7,8 @@ use cases::filter::fits;
 use cases::protocol::CaseKey;
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode;
-use harness::git::git;
 
 use crate::flags::Repro;
-use crate::workspace;
 
 /// Packs, or runs a pack.
 ///
@@ -40,17 +38,6 @@ fn chosen(filters: &[String], keys: &[CaseKey]) -> Result<Vec<CaseKey>> {
         if exact { key.0 == *filter } else { fits(key, filter, false) }
     };
     Ok(keys.iter().filter(|key| filters.iter().any(|filter| means(key, filter))).cloned().collect())
-}
-
-/// The commit of this checkout, if git says.
-fn commit() -> Option<String> {
-    let ask = |words: &[&str]| {
-        let output = git().dir(&workspace::root()).args(words).run().ok()?;
-        output.status.success().then(|| output.text.trim().to_string())
-    };
-    let commit = ask(&["rev-parse", "HEAD"]).filter(|commit| commit.chars().all(|c| c.is_ascii_hexdigit()))?;
-    let clean = ask(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
-    Some(if clean { commit } else { format!("{commit}-dirty") })
 }
 
 #[cfg(test)]

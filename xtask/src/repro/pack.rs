@@ -17,7 +17,7 @@ use harness::pack::{FORMAT, SUFFIX, VERSION, member};
 use harness::run_report::{RunReport, is_unrun};
 use harness::spec::Kernels;
 
-use super::{chosen, commit};
+use super::chosen;
 use crate::flags::PackArgs;
 use crate::pipeline::Pipeline;
 use crate::run::json;
@@ -43,7 +43,13 @@ pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
             .next(format!("Run it again, which makes it anew, and pack that run: {again}")));
     };
     let guest = Guest::of(&dir)?;
-    let members = members(&image, &guest.program, &report)?;
+    let mut members = members(&image, &guest.program, &report)?;
+    for patch in files(&dir.join("series")) {
+        let name = patch.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        members.file(format!("{}/{name}", member::SERIES), &patch);
+    }
+    // That of the run: its guest program is packed.
+    let commit = report.provenance.as_ref().map(|made_by| made_by.commit.clone()).filter(|commit| !commit.is_empty());
     let manifest = Manifest {
         format: FORMAT.into(),
         version: VERSION,
@@ -58,7 +64,7 @@ pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
             reference: Kernels::load(&workspace::kernels())?.default_id().to_string(),
             command: format!("cargo xtask test {}", setting.options).trim_end().to_string(),
         },
-        suite: Suite::own(commit()),
+        suite: Suite::own(commit),
         boot: Boot { command_line: guest.command_line, qemu: guest.qemu, accel: setting.accel.clone() },
         cases,
         members: members.facts()?,

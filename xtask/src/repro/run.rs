@@ -24,7 +24,7 @@ use harness::run_report::{OLDEST, RunReport, SCHEMA, Setting, Timing};
 use harness::session::{Options, Session, Yardstick};
 use harness::setup::Purpose;
 
-use super::{chosen, commit};
+use super::chosen;
 use crate::debug::Gdb;
 use crate::flags::{Format, PackRunArgs};
 use crate::pipeline::Pipeline;
@@ -66,14 +66,15 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
         debug::only(&plan)?;
     }
     pipeline.tools(needs, args.no_install)?;
-    for line in strangeness(&pack) {
-        pipeline.progress.warn(&line);
-    }
     let unpacked = start.elapsed();
 
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let provenance = Provenance { compiler: pack.manifest.identity.compiler.clone(), ..asked.answered() };
     run_files::without_series(&dir, &pack.path(member::CONFIG), &provenance)?;
+    keep_series(&pack, &dir)?;
+    for line in strangeness(&pack, &provenance.commit) {
+        pipeline.progress.warn(&line);
+    }
     let kernel = pack.path(member::KERNEL);
     let mut acceleration = pipeline.acceleration(args.accel, &kernel)?;
     let gdb = args.debug.gdb.then(|| debugger(&pack, &pipeline, &plan, &dir)).transpose()?;
@@ -165,19 +166,30 @@ fn plan(pack: &Pack, recorded: &RunReport, filters: &[String]) -> Result<Vec<Cas
     Ok(plan)
 }
 
+/// The patches, where those of other runs are.
+fn keep_series(pack: &Pack, dir: &Path) -> Result<()> {
+    let to = dir.join(member::SERIES);
+    fs::create_dir_all(&to).map_err(|error| io(&error, "creating", &to))?;
+    let patches = pack.manifest.members.keys().filter_map(|name| Some((name, name.strip_prefix("series/")?)));
+    for (name, patch) in patches.filter(|(_, patch)| !patch.contains('/')) {
+        let from = pack.path(name);
+        fs::copy(&from, to.join(patch)).map_err(|error| io(&error, "copying", &from))?;
+    }
+    Ok(())
+}
+
 /// What makes verdicts of this checkout differ from those of the one that made the pack.
-fn strangeness(pack: &Pack) -> Vec<String> {
+fn strangeness(pack: &Pack, own: &str) -> Vec<String> {
     let theirs = &pack.manifest.suite;
     let differences = theirs.differences(&Suite::own(None));
     if differences.is_empty() {
         return Vec::new();
     }
-    let by =
-        |commit: &Option<String>| commit.as_deref().map_or("an unknown commit".into(), |commit| commit.to_string());
+    let by = |commit: &str| if commit.is_empty() { "an unknown commit".into() } else { commit.to_string() };
     let head = format!(
         "the suite of the pack ({}) is not that of this checkout ({}), whose rules judge here:",
-        by(&theirs.commit),
-        by(&commit())
+        by(theirs.commit.as_deref().unwrap_or_default()),
+        by(own)
     );
     [vec![head], differences].concat()
 }
