@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+
 /// Where cases put files.
 const SCRATCH: &str = "/tmp";
 const MOUNTS: &str = "/proc/self/mounts";
@@ -30,7 +32,8 @@ impl Mounts {
 pub enum Scratch {
     /// Nobody else's: what lies there after a case is the case's, and goes.
     Own,
-    /// Those that were there before are somebody else's. New ones are told and left alone.
+    /// Those that were there before are somebody else's. New ones are told and left alone; not even that where the
+    /// directory is not the guest's alone, as under virtme-ng, and the host's programs put files there.
     Shared(BTreeSet<PathBuf>),
 }
 
@@ -38,7 +41,7 @@ impl Scratch {
     /// A case is about to begin.
     pub fn begins(&mut self) {
         if let Scratch::Shared(known) = self {
-            *known = lying();
+            *known = if is_our_own() { lying() } else { BTreeSet::new() };
         }
     }
 
@@ -49,11 +52,17 @@ impl Scratch {
             Scratch::Own => found.iter().for_each(|path| {
                 let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
             }),
+            Scratch::Shared(_) if !is_our_own() => return None,
             Scratch::Shared(known) => found.retain(|path| !known.contains(path)),
         }
         let names: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
+}
+
+/// Whether the files are in this kernel's memory and nowhere else.
+fn is_our_own() -> bool {
+    statfs(SCRATCH).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC)
 }
 
 fn lying() -> BTreeSet<PathBuf> {

@@ -250,7 +250,8 @@ impl<'a> Runner<'a> {
     }
 
     fn ledger(&self) -> Option<Ledger> {
-        self.importer.as_ref().and_then(Ledger::take)
+        let ledger = self.importer.as_ref().and_then(Ledger::take)?;
+        Some(if self.charge == Charge::Everything { ledger } else { ledger.without_files() })
     }
 
     /// What the books say that the case left behind, once nothing that is on its way out can still be taken for it.

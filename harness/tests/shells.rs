@@ -1,0 +1,65 @@
+//! A guest with a script, by a fake QEMU: what the guest says is what comes out, and one that says nothing was lost.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use harness::boot_plan::{Accel, BootPlan};
+use harness::initramfs::Initramfs;
+use harness::shell::Ended;
+use harness::shell::unattended::{self, Stream};
+
+/// Runs a script in QEMU's place, with the file for the console as `$console`. What was printed, and how it ended.
+fn run(script: &str) -> (String, String, Ended, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (qemu, console) = (dir.path().join("qemu"), dir.path().join("console.log"));
+    fs::write(&qemu, format!("#!/bin/sh\nconsole={}\n{script}\n", console.display())).unwrap();
+    fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
+    let initramfs = Initramfs { path: dir.path().join("initramfs") };
+    let mut plan = BootPlan::new(&dir.path().join("vmlinux"), &initramfs, dir.path(), Accel::Tcg);
+    plan.qemu = qemu.display().to_string();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (ended, complaints) = unattended::run(&plan, |stream, bytes| match stream {
+        Stream::Out => out.extend(bytes),
+        Stream::Err => err.extend(bytes),
+    })
+    .unwrap();
+    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), ended, complaints)
+}
+
+fn why(ended: Ended) -> String {
+    let Ended::Lost(why) = ended else { panic!("{ended:?}") };
+    why
+}
+
+#[test]
+fn what_a_script_prints_comes_out_and_its_status_too() {
+    // "one\n", "two\n" and "three\n" in base64.
+    let said = r#"echo '"ready"'; echo '{"out":"b25lCg=="}'; echo '{"err":"dHdvCg=="}'; echo '{"out":"dGhyZWUK"}'; echo '{"exit":7}'"#;
+    assert_eq!(run(said), ("one\nthree\n".into(), "two\n".into(), Ended::Exit(7), Vec::new()));
+}
+
+#[test]
+fn silence_is_no_success() {
+    let (out, _, ended, _) =
+        run(r#"echo '"ready"'; echo '{"out":"b25lCg=="}'; echo '<3>[ 1.0] last words' > $console"#);
+    let why = why(ended);
+    assert!(out == "one\n" && why.contains("before the script was over") && why.contains("last words"), "{why}");
+    assert!(matches!(run("exit 1").2, Ended::Lost(_)));
+    assert!(self::why(run("echo no such option >&2; exit 1").2).contains("no such option"));
+}
+
+#[test]
+fn a_status_behind_something_damaged_is_not_believed() {
+    for damage in ["rubbish", r#"{"out":"no base64"}"#, r#"{"failed":"no console"}"#] {
+        let ended = run(&format!(r#"echo '"ready"'; echo '{damage}'; echo '{{"exit":0}}'"#)).2;
+        assert!(matches!(ended, Ended::Lost(_)), "{damage}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_complaint_of_the_kernel_is_told() {
+    let line = "<2>[    1.000000][   T64] BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0";
+    let (_, _, ended, complaints) = run(&format!(r#"echo '{line}' > $console; echo '"ready"'; echo '{{"exit":0}}'"#));
+    assert_eq!(ended, Ended::Exit(0));
+    assert!(complaints.len() == 1 && complaints[0].contains("dma_buf_poll"), "{complaints:?}");
+}
