@@ -10,6 +10,24 @@ use crate::recording::Recording;
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
 
+/// Words of the kernel command line that cases take for granted, whoever boots the kernel.
+pub const FOR_CASES: &[&str] = &[
+    // Marks of the runner are not to be dropped.
+    "printk.devkmsg=on",
+    // The check waits for timer interrupts, which an emulated machine on a busy host delivers when it can.
+    "no_timer_check",
+    // After every case the runner waits for RCU. Asking idle processors at once instead of three ticks later
+    // takes that from 35 to 14 ms.
+    "rcutree.jiffies_till_first_fqs=0",
+    "rcutree.jiffies_till_next_fqs=0",
+    // Writing through /proc/self/mem is what a case tries; by default 7.x refuses it for another reason.
+    "proc_mem.force_override=always",
+    // Of vivid's many devices the cases need a camera with one picture source; each costs time at every boot.
+    "vivid.node_types=1",
+    "vivid.num_inputs=1",
+    "vivid.input_types=0",
+];
+
 /// Everything that is needed to start a guest.
 #[derive(Clone, Debug)]
 pub struct BootPlan {
@@ -62,26 +80,13 @@ impl BootPlan {
             "console=ttyS0",
             // Notices and worse: the marks of the runner and every complaint, but little of the chatter of a boot.
             "loglevel=6",
-            // Marks of the runner are not to be dropped.
-            "printk.devkmsg=on",
             // Priorities on the console: they tell what the kernel says from what a program writes into its log.
             "console_msg_format=syslog",
             // Triple fault instead of ACPI or keyboard controller; with -no-reboot QEMU ends. A panic does the same.
             "reboot=t",
             "panic=-1",
-            // The check waits for timer interrupts, which an emulated machine on a busy host delivers when it can.
-            "no_timer_check",
-            // After every case the runner waits for RCU. Asking idle processors at once instead of three ticks later
-            // takes that from 35 to 14 ms.
-            "rcutree.jiffies_till_first_fqs=0",
-            "rcutree.jiffies_till_next_fqs=0",
-            // Writing through /proc/self/mem is what a case tries; by default 7.x refuses it for another reason.
-            "proc_mem.force_override=always",
-            // Of vivid's many devices the cases need a camera with one picture source; each costs time at every boot.
-            "vivid.node_types=1",
-            "vivid.num_inputs=1",
-            "vivid.input_types=0",
         ];
+        words.extend(FOR_CASES);
         if let Some(recorded) = &self.recorded {
             words = vec![recorded.as_str()];
         }
@@ -186,7 +191,7 @@ mod tests {
         -serial chardev:results
         -kernel vmlinux
         -initrd initramfs.cpio
-        -append 'console=ttyS0 loglevel=6 printk.devkmsg=on console_msg_format=syslog reboot=t panic=-1 no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always vivid.node_types=1 vivid.num_inputs=1 vivid.input_types=0'
+        -append 'console=ttyS0 loglevel=6 console_msg_format=syslog reboot=t panic=-1 printk.devkmsg=on no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always vivid.node_types=1 vivid.num_inputs=1 vivid.input_types=0'
         ");
     }
 }

@@ -25,6 +25,10 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("debug", &["base", "exporters", "importers", "sanitizers", "debug"]),
 ];
 
+/// A flavour of which the name ends so has one more fragment, and is not for judging: `sanitized-vng` is `sanitized` as it
+/// boots under virtme-ng.
+pub const VNG: &str = "-vng";
+
 /// A named set of fragments.
 #[derive(Clone, Debug)]
 pub struct Flavour {
@@ -64,13 +68,16 @@ impl Flavour {
     /// # Errors
     /// [`Blame::Usage`] for an unknown flavour, [`Blame::Kconfig`] for a fragment line that makes no sense.
     pub fn load(name: &str, dir: &Path) -> Result<Self> {
-        let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == name) else {
+        let plain = name.strip_suffix(VNG);
+        let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == plain.unwrap_or(name)) else {
             let names: Vec<&str> = FLAVOURS.iter().map(|(name, _)| *name).collect();
             let meant = near(name, &names);
             return Err(Error::new(Blame::Usage, format!("there is no flavour {name}"))
                 .next(format!("Did you mean {}?", if meant.is_empty() { names } else { meant }.join(" or "))));
         };
-        let fragments = fragments.iter().map(|name| Fragment::load(&dir.join(format!("{name}.config"))));
+        let more = plain.map(|_| VNG.trim_start_matches('-'));
+        let fragments =
+            fragments.iter().copied().chain(more).map(|name| Fragment::load(&dir.join(format!("{name}.config"))));
         Ok(Flavour { name: name.into(), fragments: fragments.collect::<Result<_>>()? })
     }
 
@@ -354,6 +361,17 @@ mod tests {
               depends on SLUB && !SLUB_TINY   (not set: SLUB)
           > Ask for what it depends on in the same fragment, or drop the request.
         ");
+    }
+
+    #[test]
+    fn a_flavour_for_virtme_ng_has_one_fragment_more() {
+        let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../kconfigs"));
+        let names = |name| {
+            let flavour = Flavour::load(name, dir).unwrap();
+            flavour.fragments.into_iter().map(|fragment| fragment.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("fast-vng"), [names("fast"), vec!["vng.config".into()]].concat());
+        assert!(Flavour::load("-vng", dir).is_err());
     }
 
     #[test]

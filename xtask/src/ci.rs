@@ -47,7 +47,11 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     shell.change_dir(workspace::root());
     let pipeline = Pipeline::open(false)?;
     // First, so that a machine that lacks something says so at once and not after the tests.
-    pipeline.tools(if args.no_kernel { &[Purpose::Guest] } else { Purpose::ALL }, args.no_install)?;
+    let purposes = match args.no_kernel {
+        true => vec![Purpose::Guest],
+        false => [Purpose::ALL, &[Purpose::Shell]].concat(),
+    };
+    pipeline.tools(&purposes, args.no_install)?;
 
     let mut checks = vec![
         ("formatting", cmd!(shell, "cargo fmt --all --check")),
@@ -70,7 +74,7 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
         ));
         checks.push(("endings of a guest are noticed", cmd!(shell, "cargo xtask selftest {ENDINGS...}")));
         checks.push((
-            "wrong implementations are caught",
+            "wrong implementations are caught; the shell",
             cmd!(shell, "cargo test --quiet --package xtask --test kernel -- --include-ignored --test-threads 1"),
         ));
     }

@@ -1,6 +1,6 @@
 //! What every command with a kernel does: from the command line to an image, and from the cases crate to a program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -198,7 +198,12 @@ impl Pipeline {
                 .cause(output.text)
                 .next("It needs a static libc: on Debian and Ubuntu that is libc6-dev."));
         }
-        GuestBinary::load(&target.join(GUEST_TARGET).join("guest/cases"))
+        GuestBinary::load(&self.guest_program_path())
+    }
+
+    /// Where the guest program is, once it is built.
+    pub fn guest_program_path(&self) -> PathBuf {
+        workspace::target().join("guest").join(GUEST_TARGET).join("guest/cases")
     }
 }
 
@@ -206,7 +211,11 @@ fn asking<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
     Probe { machine, helper: probe_kvm::command(), kernel, patience: probe::Patience::default() }
 }
 
-fn spec(args: &KernelArgs) -> Result<KernelSpec> {
+/// The kernel that the arguments name.
+///
+/// # Errors
+/// When kernels.toml does not have it, or makes no sense.
+pub fn spec(args: &KernelArgs) -> Result<KernelSpec> {
     let own =
         |id: &str, source| KernelSpec { id: id.into(), source, flavour: "sanitized".into(), about: String::new() };
     if let Some(dir) = &args.kernel_tree {

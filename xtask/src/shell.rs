@@ -1,5 +1,8 @@
 //! `cargo xtask shell`: the kernel of a run, and a person or a script in it.
 
+mod virtme;
+mod vng;
+
 use std::io::{IsTerminal, Read, Write};
 
 use cases::session::Order;
@@ -23,6 +26,9 @@ use crate::pipeline::{Made, Pipeline};
 /// Whatever keeps it from being started.
 pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     let script = script(args)?;
+    if args.vng {
+        return vng::run(args, script.as_deref(), quiet);
+    }
     let pipeline = Pipeline::open(quiet)?;
     pipeline.tools(&[Purpose::Shell], args.kernel.no_install)?;
     let made = pipeline.kernel(&args.kernel)?;
@@ -67,7 +73,7 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
 }
 
 /// The commands to run; nothing where a person is to type them.
-pub fn script(args: &ShellArgs) -> Result<Option<String>> {
+fn script(args: &ShellArgs) -> Result<Option<String>> {
     if args.command.is_some() {
         return Ok(args.command.clone());
     }
@@ -93,7 +99,7 @@ fn print(stream: Stream, bytes: &[u8]) {
 }
 
 /// The exit code for a script.
-pub fn code(ended: &Ended, complained: bool) -> u8 {
+fn code(ended: &Ended, complained: bool) -> u8 {
     match ended {
         Ended::Exit(0) if complained => ExitCode::Violated.number(),
         Ended::Exit(status) => u8::try_from(*status).unwrap_or(ExitCode::Internal.number()),

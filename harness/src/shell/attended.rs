@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use cases::session::Word;
 
 use super::keys::{HELP, Keys, Typed};
-use super::terminal::{self, Raw};
+use super::terminal::{self, Lent};
 use super::unattended::ends;
 use super::{Ended, last_words};
 use crate::boot_plan::BootPlan;
@@ -40,7 +40,7 @@ pub fn run(plan: &BootPlan) -> Result<Ended> {
     let plan = &BootPlan { attended: Some(socket.clone()), ..plan.clone() };
     let stderr = plan.dir.join("qemu.stderr");
     let (keyboard, mut typing) = std::io::pipe().map_err(|error| io(&error, "making a pipe in", &plan.dir))?;
-    let raw = Raw::enter()?;
+    let raw = Lent::raw()?;
     let mut qemu = plan.command().start(keyboard.into(), Stdio::piped(), create(&stderr)?.into())?;
     let screen = qemu.take_stdout().ok_or_else(|| Error::new(Blame::Internal, "QEMU has no standard output"))?;
     let said = || tail(&std::fs::read_to_string(&stderr).unwrap_or_default(), 5);

@@ -2,10 +2,12 @@
 
 use std::io::{PipeWriter, Write};
 use std::os::fd::AsFd;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::unistd::{Pid, getpgrp, tcsetpgrp};
 
 use crate::error::{Blame, Context, Result};
 use crate::process::{Cmd, Running};
@@ -16,30 +18,34 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 /// Waits for a word. When this program is gone without it, killed for instance, it makes the terminal usable again.
 const KEEPER: &str = "trap '' HUP INT QUIT TERM TTOU; read -r word; [ \"$word\" = done ] || stty sane </dev/tty";
 
-/// The terminal hands over every key as it is typed, until this is dropped.
+/// The terminal is somebody else's, until this is dropped.
 #[derive(Debug)]
-pub struct Raw {
+pub struct Lent {
     keeper: Option<(Running, PipeWriter)>,
 }
 
-impl Raw {
-    /// Takes the terminal on standard input.
+impl Lent {
+    /// Remembers how the terminal on standard input is.
+    fn remember() -> Result<(Self, Termios)> {
+        let before = tcgetattr(std::io::stdin()).context(Blame::Host, || "standard input is no terminal".into())?;
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
+        Ok((Lent { keeper: keeper() }, before))
+    }
+
+    /// Makes the terminal hand over every key as it is typed.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it is none.
-    pub fn enter() -> Result<Self> {
-        let stdin = std::io::stdin();
-        let before = tcgetattr(&stdin).context(Blame::Host, || "standard input is no terminal".into())?;
-        let mut raw = before.clone();
-        cfmakeraw(&mut raw);
-        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
-        let raw_mode = Raw { keeper: keeper() };
-        tcsetattr(&stdin, SetArg::TCSADRAIN, &raw).context(Blame::Host, || "the terminal cannot be set".into())?;
-        Ok(raw_mode)
+    /// [`Blame::Host`] when standard input is none.
+    pub fn raw() -> Result<Self> {
+        let (lent, mut settings) = Lent::remember()?;
+        cfmakeraw(&mut settings);
+        tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &settings)
+            .context(Blame::Host, || "the terminal cannot be set".into())?;
+        Ok(lent)
     }
 }
 
-impl Drop for Raw {
+impl Drop for Lent {
     fn drop(&mut self) {
         restore();
         if let Some((mut running, mut pipe)) = self.keeper.take()
@@ -48,6 +54,30 @@ impl Drop for Raw {
             let _ = running.finish();
         }
     }
+}
+
+/// Runs a program that looks after the terminal itself, and wants to be in its foreground for that.
+///
+/// # Errors
+/// [`Blame::Host`] when there is no terminal or the program cannot be started, [`Blame::Interrupt`].
+pub fn lend(cmd: &Cmd) -> Result<ExitStatus> {
+    let stdin = std::io::stdin();
+    let lent = Lent::remember()?;
+    // Who is in the background may not touch the terminal, unless it does not mind the signal.
+    let mut mind = SigSet::empty();
+    mind.add(Signal::SIGTTOU);
+    mind.thread_block().context(Blame::Host, || "a signal cannot be blocked".into())?;
+    let mut running = cmd.start(Stdio::inherit(), Stdio::inherit(), Stdio::inherit())?;
+    let group = Pid::from_raw(running.id() as i32);
+    let _ = tcsetpgrp(&stdin, group);
+    // It may have been faster, and been stopped.
+    let _ = killpg(group, Signal::SIGCONT);
+    let status = running.finish();
+    drop(running);
+    let _ = tcsetpgrp(&stdin, getpgrp());
+    drop(lent);
+    let _ = mind.thread_unblock();
+    status
 }
 
 /// Gives the terminal back as it was, if a guest has it.

@@ -1,6 +1,7 @@
 //! `cargo xtask shell`, as a person and as a script meet it. No time is measured: what is waited for either comes, or the
 //! test gives up long after any machine would have shown it.
 
+use std::fs;
 use std::io::{Seek, Write};
 use std::process::Stdio;
 
@@ -119,4 +120,34 @@ fn a_kernel_that_dies_is_lost_and_not_a_command_that_ended() {
     let ran = piped("echo before\necho c > /proc/sysrq-trigger\necho after\n", &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (20, "before\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("the guest was lost") && ran.stderr.contains("sysrq_handle_crash"), "{}", ran.stderr);
+}
+
+/// The small kernel: what is tried here is virtme-ng, and this one is built sooner. Where virtme-ng cannot be had this fails,
+/// and what it shows says how to install it.
+const VNG: &[&str] = &["--vng", "--flavour", "fast"];
+
+#[test]
+#[ignore = "installs virtme-ng, builds and boots a kernel"]
+fn under_virtme_ng_a_person_has_the_files_of_the_host_and_the_cases() {
+    let mut session = shell(VNG);
+    sees(&mut session, "cases explain R-2");
+    let line = fs::read_to_string(root().join("kernels.toml")).unwrap().lines().next().unwrap().to_string();
+    types(&mut session, &format!("head -n 1 {}/kernels.toml", root().display()), &line);
+    types(&mut session, "cases run R-2; echo status=$?", "case   rights/walk   exporter system-heap");
+    let said = sees(&mut session, "status=0");
+    assert!(said.contains("end    pass") && said.contains("(exit status 0)"), "{said}");
+    session.send_line("sleep 100000; echo woken-$((40 + 2))").unwrap();
+    session.send_control('c').unwrap();
+    types(&mut session, "echo alive-$((40 + 2))", "alive-42");
+    session.send_line("exit").unwrap();
+    assert_eq!(code(&mut session), 0);
+    assert!(is_sane(&session));
+}
+
+#[test]
+#[ignore = "installs virtme-ng, builds and boots a kernel"]
+fn under_virtme_ng_a_script_prints_what_it_prints_and_ends_with_its_code() {
+    let ran = piped("uname -n; cases run derive_table@udmabuf >&2 && exit 7\n", &[VNG, &["--quiet"]].concat());
+    assert_eq!((ran.code, ran.stdout.trim()), (7, "virtme-ng"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("end    pass"), "{}", ran.stderr);
 }
