@@ -13,7 +13,7 @@ use harness::kconfig::Flavour;
 use harness::machine::Machine;
 use harness::patch::PatchedTree;
 use harness::process::Cmd;
-use harness::progress::{Mode, Progress};
+use harness::progress::{Mode, Progress, Task};
 use harness::series::{Patch, Places, Series};
 use harness::setup::{self, Install, Purpose};
 use harness::source;
@@ -185,11 +185,24 @@ impl Pipeline {
         let target = workspace::target().join("guest");
         let build = cmd!(
             shell,
-            "cargo build --quiet --package cases --bin cases --profile guest --target {GUEST_TARGET} --target-dir {target}"
+            "cargo build --package cases --bin cases --profile guest --target {GUEST_TARGET} --target-dir {target}"
         )
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-        let output = Cmd::from(Command::from(build)).run()?;
+        // Most of the time there is nothing to compile, and nothing to say.
+        let mut compiling: Option<(Task, u64)> = None;
+        let output = Cmd::from(Command::from(build)).each_line(|line| {
+            let Some(package) = line.trim_start().strip_prefix("Compiling ") else { return };
+            let begin = || (self.progress.task("compiling the guest program", None), 0);
+            let (task, packages) = compiling.get_or_insert_with(begin);
+            // The one that begins is not done.
+            task.set(*packages);
+            *packages += 1;
+            task.message(package.split(" (").next().unwrap_or(package));
+        })?;
+        if let Some((task, packages)) = compiling.filter(|_| output.status.success()) {
+            task.done(format!("{packages} packages"));
+        }
         if !output.status.success() {
             if let Some(error) = full_disk(&output.text, "building the guest program in", &target) {
                 return Err(error);

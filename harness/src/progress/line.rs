@@ -14,6 +14,9 @@ pub enum Unit {
     Bytes,
 }
 
+/// A bar shows no rate before this.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// How far a task is.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
@@ -94,8 +97,11 @@ pub fn style(unit: Unit, total: bool, colour: bool, columns: usize) -> ProgressS
     };
     let numbers = move |state: &ProgressState, out: &mut dyn Write| {
         let total = state.len().filter(|_| total);
-        let left = total.filter(|total| *total > state.pos()).map(|_| state.eta());
-        let text = Standing { at: state.pos(), total, rate: state.per_sec(), left }.numbers(unit);
+        // Of the first moments a rate says nothing.
+        let settled = state.elapsed() >= SETTLED;
+        let left = total.filter(|total| settled && *total > state.pos()).map(|_| state.eta());
+        let rate = if settled { state.per_sec() } else { 0.0 };
+        let text = Standing { at: state.pos(), total, rate, left }.numbers(unit);
         let comma = if total.is_none() && !text.is_empty() { ", " } else { "" };
         let _ = write!(out, "{text}{comma}");
     };
