@@ -49,14 +49,19 @@ impl Asked {
         let known =
             Provenance { began, command, suite: suite.into(), host: host.unwrap_or_default(), ..Provenance::default() };
         // git may have started us, and then it says which repository is meant.
-        let git = || {
-            let git = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"]
-                .iter()
-                .fold(Cmd::new("git"), |git, name| git.without_env(name));
-            git.dir(root).args(["--no-optional-locks", "describe", "--always", "--abbrev=40", "--match="])
+        let git = |args: &[&str]| {
+            let foreign = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"];
+            let git = foreign.iter().fold(Cmd::new("git"), |git, name| git.without_env(name));
+            // It may be killed with this program, and must not hold a lock of the checkout then. `git describe --dirty`
+            // takes one whatever it is told.
+            git.dir(root).arg("--no-optional-locks").args(args)
         };
-        let commands =
-            [git().arg("--dirty=+"), Cmd::new("rustc").arg("--version").dir(root), Cmd::new(QEMU).arg("--version")];
+        let commands = [
+            git(&["rev-parse", "HEAD"]),
+            git(&["status", "--porcelain", "--untracked-files=no"]),
+            Cmd::new("rustc").arg("--version").dir(root),
+            Cmd::new(QEMU).arg("--version"),
+        ];
         let ask = |cmd: Cmd| std::thread::spawn(move || first_line(&cmd.limit(PATIENCE)));
         Asked { known, others: commands.into_iter().map(ask).collect() }
     }
@@ -65,7 +70,8 @@ impl Asked {
     pub fn answered(self) -> Provenance {
         let mut lines = self.others.into_iter().map(|other| other.join().unwrap_or_default());
         let mut next = || lines.next().unwrap_or_default();
-        let (commit, rustc, qemu) = (next(), next(), next());
+        let (id, changed, rustc, qemu) = (next(), next(), next(), next());
+        let commit = if changed.is_empty() { id } else { format!("{id}+") };
         Provenance { commit, rustc, qemu, ..self.known }
     }
 }
@@ -93,7 +99,11 @@ mod tests {
         let provenance = asked(dir.path());
         assert_eq!((provenance.commit.as_str(), provenance.suite.as_str()), (id.as_str(), "0.1.0"));
         assert!(provenance.rustc.starts_with("rustc ") && provenance.host.contains(' '), "{provenance:?}");
+        std::fs::write(dir.path().join("new"), "not a part of it").unwrap();
+        assert_eq!(asked(dir.path()).commit, id);
         std::fs::write(dir.path().join("a"), "other").unwrap();
+        // Its locks belong to who works in it.
+        std::fs::write(dir.path().join(".git/index.lock"), "").unwrap();
         assert_eq!(asked(dir.path()).commit, format!("{id}+"));
     }
 
