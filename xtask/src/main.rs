@@ -47,6 +47,7 @@ use harness::process::{check_interrupt, kill_all};
 use flags::{Bench, Command};
 
 fn main() -> ExitCode {
+    signals::end_quietly_without_a_reader();
     let flags = command_line::read().unwrap_or_else(|fault| end_for(&fault));
     signals::watch();
     let quiet = flags.global.quiet;

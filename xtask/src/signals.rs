@@ -6,7 +6,7 @@ use std::time::Duration;
 use harness::exit_code::ExitCode;
 use harness::process::{interrupt, kill_all};
 use harness::shell::terminal;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
@@ -29,6 +29,20 @@ pub fn watch() {
             }
         }
     });
+}
+
+/// Ends the program when nobody reads on, as in `cargo xtask list | head`: the standard library panics there. The exit code is
+/// that of a program that SIGPIPE has killed.
+pub fn end_quietly_without_a_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if message.starts_with("failed printing to stdout") && message.contains("Broken pipe") {
+            kill_all();
+            std::process::exit(128 + SIGPIPE);
+        }
+        usual(panic);
+    }));
 }
 
 /// The terminal may be what went away, so nobody has to hear it.

@@ -20,6 +20,15 @@ fn list_needs_no_kernel() {
 }
 
 #[test]
+fn nobody_has_to_read_to_the_end() {
+    let mut command = command(&["list", "--keys"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(141), ""));
+}
+
+#[test]
 fn keys_are_one_a_line() {
     let cache = tempfile::tempdir().unwrap();
     let ran = xtask(cache.path(), &["list", "--keys"]);

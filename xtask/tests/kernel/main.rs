@@ -3,8 +3,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/examples.rs"]
+mod examples;
 #[path = "../../../harness/tests/common/keeps_to.rs"]
 mod keeps_to;
+mod pages;
 mod repro;
 mod shell;
 
