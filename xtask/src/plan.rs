@@ -10,6 +10,16 @@ use cases::suite;
 use harness::error::{Blame, Error, Result};
 use harness::spec::near;
 
+use crate::flags::Which;
+
+/// The keys that the arguments choose.
+///
+/// # Errors
+/// As [`select`].
+pub fn chosen(which: &Which) -> Result<Vec<CaseKey>> {
+    select(&which.filters, which.exact, &which.skip)
+}
+
 /// The keys that fit, in the order of the suite.
 ///
 /// A filter is a clause (`R-1`), or a part of a key (`rights`, `table@udmabuf`), or with `exact` a whole key or case id.
@@ -77,27 +87,27 @@ fn nothing_fits(filter: &str) -> Error {
 mod tests {
     use super::*;
 
-    fn chosen(filters: &[&str], exact: bool) -> Vec<String> {
+    fn fitting(filters: &[&str], exact: bool) -> Vec<String> {
         let filters: Vec<String> = filters.iter().map(ToString::to_string).collect();
         select(&filters, exact, &[]).unwrap().into_iter().map(|key| key.0).collect()
     }
 
     #[test]
     fn filters_are_parts_of_names() {
-        let keys = chosen(&["closing_orders@udm"], false);
+        let keys = fitting(&["closing_orders@udm"], false);
         assert_eq!(keys, ["lifetime/closing_orders@udmabuf"]);
-        assert!(chosen(&["rights", "uapi"], false).len() > keys.len());
+        assert!(fitting(&["rights", "uapi"], false).len() > keys.len());
     }
 
     #[test]
     fn a_clause_is_a_filter() {
-        assert!(chosen(&["r-1"], false).contains(&"rights/derive_table@udmabuf".to_string()));
-        assert!(!chosen(&["r-1"], false).iter().any(|key| key.starts_with("lifetime")));
+        assert!(fitting(&["r-1"], false).contains(&"rights/derive_table@udmabuf".to_string()));
+        assert!(!fitting(&["r-1"], false).iter().any(|key| key.starts_with("lifetime")));
     }
 
     #[test]
     fn exact_takes_whole_names_only() {
-        assert_eq!(chosen(&["rights/derive_table@udmabuf"], true).len(), 1);
+        assert_eq!(fitting(&["rights/derive_table@udmabuf"], true).len(), 1);
         assert!(select(&["rights/derive".to_string()], true, &[]).is_err());
     }
 

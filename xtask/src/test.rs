@@ -32,7 +32,7 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
 /// As [`run`].
 pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)> {
     let asked = run_files::provenance();
-    let chosen = plan::select(&args.filters, args.exact, &args.skip)?;
+    let chosen = plan::chosen(&args.which)?;
     let pipeline = Pipeline::open(quiet)?;
     if args.debug.gdb {
         debug::only(&chosen)?;

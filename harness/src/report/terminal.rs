@@ -9,6 +9,7 @@ use cases::suite;
 
 use crate::complaint::{Complaint, is_noise};
 use crate::exit_code::ExitCode;
+use crate::matrix::problems;
 use crate::report::style::{Style, printable, wrap};
 use crate::run_report::{RoundsHeld, RunReport, is_unrun, tally};
 use crate::transcript::{CaseRun, Step, step_text};
@@ -182,16 +183,11 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
                 indented(out, &run.text(), style);
             }
         }
-        Verdict::HazardGone => {
-            let _ = writeln!(out, "  the documented limit is gone; is it closed on purpose?");
-            transcript(out, verdict.run.as_ref(), style);
-        }
-        Verdict::Broken { why } => {
-            let _ = writeln!(out, "  the case could not be set up: {why}");
-            transcript(out, verdict.run.as_ref(), style);
-        }
-        Verdict::UnexpectedSkip { need, why } => {
-            let _ = writeln!(out, "  skipped for want of {need}, which this kernel should have: {why}");
+        told @ (Verdict::HazardGone | Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. }) => {
+            let _ = writeln!(out, "  {}", problems::why(told).unwrap_or_default());
+            if !matches!(told, Verdict::UnexpectedSkip { .. }) {
+                transcript(out, verdict.run.as_ref(), style);
+            }
         }
         Verdict::Lost { begun, how } => {
             let when = if *begun { "while it ran" } else { "before it could start" };
