@@ -72,8 +72,10 @@ impl Flavour {
         let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == plain.unwrap_or(name)) else {
             let names: Vec<&str> = FLAVOURS.iter().map(|(name, _)| *name).collect();
             let meant = near(name, &names);
-            return Err(Error::new(Blame::Usage, format!("there is no flavour {name}"))
-                .next(format!("Did you mean {}?", if meant.is_empty() { names } else { meant }.join(" or "))));
+            return Err(Error::new(Blame::Usage, format!("there is no flavour {name}")).next(match meant.is_empty() {
+                true => format!("There are {}; kconfigs/README.md says what each is for.", names.join(", ")),
+                false => format!("Did you mean {}?", meant.join(" or ")),
+            }));
         };
         let more = plain.map(|_| VNG.trim_start_matches('-'));
         let fragments =

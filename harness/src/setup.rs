@@ -80,7 +80,10 @@ fn ensure_asking(
     }
     Err(Error::new(Blame::Host, "apt has installed everything, and still something is missing")
         .cause(describe(&still))
-        .next(format!("{} has what apt said.", log.display())))
+        .next(format!(
+            "{} has what apt said. `cargo xtask doctor` looks again once it is mended by hand.",
+            log.display()
+        )))
 }
 
 /// The commands that install some needs, for each kind of distribution; this machine's own first.

@@ -488,7 +488,7 @@ pub enum Bench {
         #[command(flatten)]
         kernel: KernelArgs,
         /// Pairs of runs
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
         runs: usize,
     },
 }

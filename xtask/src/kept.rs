@@ -74,7 +74,8 @@ fn find(name: &str) -> Result<PathBuf> {
     places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
         Error::new(Blame::Usage, format!("there is no run {name}"))
             .cause(format!("neither {} is there", either(&places)))
-            .next("`last`, the number of a run, a report.json, or a directory with such below it.")
+            .next("Name `last`, the number of a run, a report.json, or a directory with such below it. Old runs make room for new ones: \
+                 docs/report.md.")
     })
 }
 
@@ -113,7 +114,7 @@ fn matrix(path: &Path) -> Result<Vec<Cell>> {
         let plain = !id.is_empty() && !id.starts_with('.') && !id.contains('/');
         if !plain {
             return Err(Error::new(Blame::Usage, format!("{id:?} is no name of a cell"))
-                .next("The file is damaged or was not written by this program."));
+                .next("The file is damaged or was not written by this program. Copy or download it again, with all that lies beside it."));
         }
         report(&dir.join(id).join(REPORT))
     });

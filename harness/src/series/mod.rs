@@ -129,7 +129,7 @@ impl Series {
     pub fn with(mut self, extra: &Path) -> Result<Self> {
         if !extra.is_file() {
             return Err(Error::new(Blame::Usage, format!("there is no patch {}", extra.display()))
-                .next("--with takes the path of one patch."));
+                .next("--with takes the path of one patch; a relative one starts at the directory that you are in."));
         }
         let path = std::path::absolute(extra).map_err(|error| io(&error, "finding", extra))?;
         self.name = format!("{}+{}", self.name, path.file_name().unwrap_or_default().to_string_lossy());

@@ -131,7 +131,9 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     if !found.iter().any(|found| found.outcome.is_tested()) {
         return Err(Error::new(Blame::Usage, "not one of these mutants was run")
             .cause("none of them compiles, or each is known to be the same as the original or as another one")
-            .next("A run that tests nothing says nothing."));
+            .next(
+                "A run that tests nothing says nothing. `cargo xtask mutants --list` shows which others there are.",
+            ));
     }
     let made = Made {
         image: joint.image.clone(),
