@@ -34,7 +34,7 @@ pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
     let made = pipeline.kernel(&KernelArgs { flavour: Some(flavour(args)?), ..args.kernel.clone() })?;
     pipeline.guest_program()?;
-    let acceleration = pipeline.acceleration(args.accel, &made.image)?;
+    let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
     // A directory of the host that the guest sees: with the programs of both, and shorter than a kernel command line.
     let programs = pipeline.guest_program_path().parent().map(|dir| dir.display().to_string()).unwrap_or_default();
     let dir = tempfile::tempdir_in(workspace::target()).context(Blame::Host, || "no room for a script".into())?;
