@@ -214,3 +214,18 @@ fn the_child_that_tries_kvm_names_what_does_not_work_last() {
     assert!(last.starts_with("KVM_GET_API_VERSION: "), "{}", ran.stdout);
     assert!(!xtask(dir.path(), &["--help"]).stdout.contains("probe-kvm"), "no person calls it");
 }
+
+#[test]
+fn a_shell_says_what_it_lacks_before_anything_is_built() {
+    let dir = tempfile::tempdir().unwrap();
+    let shell = |args: &[&str]| {
+        let args = [&["shell"], args].concat();
+        run(command(&args).env("XDG_CACHE_HOME", dir.path()).env("PATH", dir.path()))
+    };
+    let ran = shell(&[]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("there is no terminal") && ran.stderr.contains("--command"), "{}", ran.stderr);
+    let ran = shell(&["--vng", "--command", "true"]);
+    assert_eq!(ran.code, 23, "{}", ran.stderr);
+    assert!(ran.stderr.contains("there is no python3") && ran.stderr.contains("pipx install"), "{}", ran.stderr);
+}
