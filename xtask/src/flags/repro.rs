@@ -17,8 +17,10 @@ Exit codes: as for `test`; 2 for a file that is no pack, is damaged, or was made
 #[derive(Debug, Subcommand)]
 pub enum Repro {
     /// Write a run into one file with all that another machine needs to repeat it
+    #[command(after_help = REPRO_EXAMPLES)]
     Pack(PackArgs),
     /// Run cases of a pack and compare the verdicts with those in it; builds nothing
+    #[command(after_help = REPRO_EXAMPLES)]
     Run(PackRunArgs),
 }
 
