@@ -64,6 +64,7 @@ pub struct Cmd {
     env: BTreeMap<OsString, Option<OsString>>,
     limit: Option<Duration>,
     killable: bool,
+    redraws: bool,
     held: Option<Arc<File>>,
 }
 
@@ -81,7 +82,8 @@ impl Cmd {
     pub fn new(program: impl Into<String>) -> Self {
         // Messages are parsed here and quoted in reports: they must not depend on the locale of whoever runs this.
         let env = BTreeMap::from([("LC_ALL".into(), Some("C".into()))]);
-        Cmd { program: program.into(), args: Vec::new(), dir: None, env, limit: None, killable: true, held: None }
+        let (program, args) = (program.into(), Vec::new());
+        Cmd { program, args, dir: None, env, limit: None, killable: true, redraws: false, held: None }
     }
 
     /// Adds one argument.
@@ -137,6 +139,13 @@ impl Cmd {
     #[must_use]
     pub fn to_the_end(mut self) -> Self {
         self.killable = false;
+        self
+    }
+
+    /// Takes a line to end also where the child goes back to its start, as it does to show how far it is.
+    #[must_use]
+    pub fn redrawing(mut self) -> Self {
+        self.redraws = true;
         self
     }
 
@@ -242,12 +251,10 @@ impl Cmd {
         let held = self.held.as_ref().and_then(|file| file.try_clone().ok());
         let mut running = self.start(held.map_or_else(Stdio::null, Stdio::from), writer.into(), second.into())?;
         let (sender, lines) = std::sync::mpsc::channel();
+        let ends: &'static [u8] = if self.redraws { b"\n\r" } else { b"\n" };
         let pump = std::thread::spawn(move || {
             let mut reader = BufReader::new(reader);
-            let mut bytes = Vec::new();
-            while matches!(reader.read_until(b'\n', &mut bytes), Ok(len) if len > 0) {
-                let line = String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_string();
-                bytes.clear();
+            while let Some(line) = next_line(&mut reader, ends) {
                 if sender.send(line).is_err() {
                     break;
                 }
@@ -426,6 +433,24 @@ impl Drop for Running {
             format!("= {}: {}, {how}", self.program, progress::duration(self.started.elapsed()))
         });
         groups::ended(self.group());
+    }
+}
+
+/// The next line, without what ends it.
+fn next_line(reader: &mut impl BufRead, ends: &[u8]) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let some = reader.fill_buf().ok()?;
+        let end = some.iter().position(|byte| ends.contains(byte));
+        let len = end.map_or(some.len(), |end| end + 1);
+        bytes.extend_from_slice(&some[..end.unwrap_or(len)]);
+        reader.consume(len);
+        if end.is_some() || len == 0 && !bytes.is_empty() {
+            return Some(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        if len == 0 {
+            return None;
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::error::{Blame, Error, Result, io};
 use crate::git::git;
 use crate::process::{Cmd, Output, tail};
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 use crate::spec::near;
 use crate::store::Store;
 use crate::store::lock::StoreLock;
@@ -279,8 +279,9 @@ impl Repository {
     fn fetch(&self, url: &str, id: &str, name: Option<&str>, progress: &Progress) -> Result<String> {
         let task = progress.task(&format!("fetching {} from {}", &id[..12], self.location), None);
         let fetch = |depth: &[&str], refspecs: &[&str]| {
-            let fixed = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
-            self.git().args(fixed).args(depth).args(["--", url]).args(refspecs).run()
+            let fixed = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
+            let git = self.git().args(fixed).args(depth).args(["--", url]).args(refspecs);
+            git.redrawing().each_line(|line| show(line, &task))
         };
         let kept = format!("refs/commits/{id}");
         let mut output = fetch(&["--depth=1"], &[&format!("+{id}:{kept}")])?;
@@ -364,6 +365,19 @@ impl Repository {
         Error::new(Blame::Source, format!("nothing can be fetched from {}", self.location))
             .cause(tail(&output.text, 8))
             .next("Check the address and the network. Nobody is asked for a password: use a key agent, or a clone of your own.")
+    }
+}
+
+/// What git says of how far a fetch is: `Receiving objects:  45% (1234/2743), 12.30 MiB | 4.20 MiB/s`.
+fn show(line: &str, task: &Task) {
+    let parts = line.split_once(':').and_then(|(what, rest)| Some((what, rest.split_once('(')?.1.split_once(')')?)));
+    let Some((what @ ("Receiving objects" | "Resolving deltas"), (counts, rest))) = parts else { return };
+    if let Some((at, total)) =
+        counts.split_once('/').and_then(|(at, total)| Some((at.parse().ok()?, total.parse().ok()?)))
+    {
+        task.total(total);
+        task.message(format!("{}{}", what.to_lowercase(), rest.trim_end_matches(", done.")));
+        task.set(at);
     }
 }
 

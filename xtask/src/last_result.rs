@@ -11,6 +11,9 @@ use harness::verdict::Verdict;
 
 use crate::{run_directory, workspace};
 
+/// Runs that are looked at: hundreds may be kept, and each is a megabyte to read.
+const RUNS: usize = 20;
+
 /// The newest verdict on every case and exporter, with where it was given.
 #[derive(Debug, Default)]
 pub struct LastResults {
@@ -18,15 +21,15 @@ pub struct LastResults {
 }
 
 impl LastResults {
-    /// Reads the reports of all runs that are kept. A report that cannot be read, or that another version of this program
+    /// Reads the reports of the newest runs. A report that cannot be read, or that another version of this program
     /// wrote, tells nothing.
     pub fn load() -> Self {
         Self::below(&workspace::runs())
     }
 
     fn below(runs: &Path) -> Self {
-        let newest_first =
-            run_directory::numbers(runs).into_iter().rev().map(|number| run_directory::place(runs, number));
+        let newest_first = run_directory::numbers(runs).into_iter().rev().take(RUNS);
+        let newest_first = newest_first.map(|number| run_directory::place(runs, number));
         let mut newest = BTreeMap::new();
         for dir in newest_first.flat_map(cells) {
             let text = fs::read_to_string(dir.join("report.json")).unwrap_or_default();

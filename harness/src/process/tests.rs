@@ -9,6 +9,17 @@ fn output_comes_line_by_line() {
 }
 
 #[test]
+fn a_line_that_is_drawn_again_is_another_one_where_that_is_asked_for() {
+    let printed = |cmd: Cmd| {
+        let mut seen = Vec::new();
+        cmd.args(["-c", r"printf 'a\r\nb 1%%\rb 2%%\n\nend'"]).each_line(|line| seen.push(line.to_string())).unwrap();
+        seen
+    };
+    assert_eq!(printed(Cmd::new("sh")), ["a\r", "b 1%\rb 2%", "", "end"]);
+    assert_eq!(printed(Cmd::new("sh").redrawing()), ["a", "", "b 1%", "b 2%", "", "end"]);
+}
+
+#[test]
 fn a_limit_kills_the_whole_group() {
     let cmd = Cmd::new("sh").args(["-c", "sleep 600 & sleep 600"]).limit(Duration::from_millis(300));
     let error = cmd.run().unwrap_err();
