@@ -376,6 +376,9 @@ pub struct CiArgs {
     /// Leave out what needs a kernel
     #[arg(long)]
     pub no_kernel: bool,
+    /// Leave out nothing: every kernel, every ending of a guest, tests that build a kernel of their own
+    #[arg(long, conflicts_with = "no_kernel")]
+    pub full: bool,
     /// Do not install missing tools
     #[arg(long)]
     pub no_install: bool,

@@ -26,7 +26,8 @@ pub const KSELFTEST: &str = "Examples:
 
 pub const CI: &str = "Examples:
   cargo xtask ci --no-kernel   without kernels: format, lints, tests, rules; before every commit
-  cargo xtask ci               everything; a quarter of an hour the first time, some minutes later on
+  cargo xtask ci               with kernels; half an hour the first time, some minutes later on
+  cargo xtask ci --full        every kernel, every ending of a guest, every test; before a release
 
 It reads no configuration, so that it says the same to everybody.";
 
