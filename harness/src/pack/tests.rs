@@ -265,17 +265,19 @@ fn no_escape_sequence_gets_to_a_terminal() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-    /// The header of gzip holds a time and a system that mean nothing; every other bit is noticed.
+    /// The header of gzip holds a time and a system that mean nothing, and a run of equal bytes can be said in more than one
+    /// way: what unpacks to the same, to the last byte, is not damaged.
     #[test]
     fn a_flipped_bit_is_noticed_or_means_nothing(at in any::<prop::sample::Index>(), bit in 0u8..8) {
         let (_dir, file) = packed();
+        let whole = unzipped(&file);
         let mut bytes = fs::read(&file).unwrap();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         fs::write(&file, &bytes).unwrap();
         match unpack(&file) {
             Ok(pack) => {
-                prop_assert!(at < 10, "bit {} of byte {} of {}", bit, at, bytes.len());
+                prop_assert!(unzipped(&file) == whole, "bit {} of byte {} of {}", bit, at, bytes.len());
                 prop_assert_eq!(pack.manifest, manifest(&members()));
             }
             Err(error) => prop_assert_eq!(error.blame, Blame::Usage),
