@@ -12,7 +12,8 @@ use xshell::{Shell, cmd};
 
 use crate::flags::CiArgs;
 use crate::pipeline::Pipeline;
-use crate::settings::{file, key::KEYS};
+use crate::settings::key::{CACHE, KEYS, Key};
+use crate::settings::{self, file};
 use crate::{command_line, workspace};
 
 /// The kernel that the reference series was written for, and the oldest of kernels.toml. With `--full` all are run.
@@ -94,11 +95,14 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
             .progress
             .line(format!("not regarded, so that the answer is the same everywhere: {}", ignored.join(", ")));
     }
+    let cache_variable = &Key::find(CACHE).map(Key::variable).unwrap_or_default();
     for (what, check) in checks {
         pipeline.progress.line(format!("== {what}"));
         // A pending snapshot is a failure here and not a file.
         let check = check.env("INSTA_UPDATE", "no").env(file::VARIABLE, "none");
-        let check = KEYS.iter().fold(check, |check, key| check.env_remove(key.variable()));
+        let check =
+            KEYS.iter().filter(|key| key.name != CACHE).fold(check, |check, key| check.env_remove(key.variable()));
+        let check = settings::cache().into_iter().fold(check, |check, dir| check.env(cache_variable, dir));
         let start = Instant::now();
         let status = Cmd::from(Command::from(check)).shown()?;
         let took = duration(start.elapsed());

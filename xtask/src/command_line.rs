@@ -11,6 +11,7 @@ use harness::{colour, progress};
 
 use crate::flags::{Color, Flags};
 use crate::settings::file::{self, IN_CHECKOUT};
+use crate::settings::key::{CACHE, KEYS, Key};
 use crate::settings::{self, Settings};
 use crate::workspace;
 
@@ -75,7 +76,7 @@ pub fn load() -> harness::error::Result<Settings> {
     Settings::load(&|name| std::env::var(name).ok(), &workspace::root())
 }
 
-/// What would have an influence on commands that do without: files, and variables.
+/// What would have an influence on commands that do without: files, and variables. Where the cache is has none.
 pub fn ignored() -> Vec<String> {
     let env = |name: &str| std::env::var(name).ok();
     let files = file::places(&env, &workspace::root()).into_iter().filter(|path| path.exists());
@@ -83,7 +84,7 @@ pub fn ignored() -> Vec<String> {
         true => IN_CHECKOUT.to_string(),
         false => path.display().to_string(),
     });
-    let variables = settings::key::KEYS.iter().map(settings::key::Key::variable).filter(|name| env(name).is_some());
+    let variables = KEYS.iter().filter(|key| key.name != CACHE).map(Key::variable).filter(|name| env(name).is_some());
     files.chain(variables).collect()
 }
 

@@ -15,6 +15,9 @@ pub struct Key {
     pub about: &'static str,
 }
 
+/// The key that says where things are kept, and has no influence on what is found out.
+pub const CACHE: &str = "cache";
+
 const KERNEL: Key = Key { name: "", not_for: &[], of_kernels: true, example: "", about: "" };
 const ANY: Key = Key { of_kernels: false, ..KERNEL };
 
@@ -43,7 +46,7 @@ pub const KEYS: &[Key] = &[
     Key { name: "no-install", example: "true", about: "install nothing; print the command that would", ..ANY },
     Key { name: "color", example: "\"never\"", about: "when to colour", ..ANY },
     Key {
-        name: "cache",
+        name: CACHE,
         example: "\"/big/disk/conformance\"",
         about: "directory for sources, objects and kernels; 6 GB for one kernel",
         ..ANY
