@@ -33,6 +33,7 @@ pub const CASES: &[Case] = &[
     uapi::flags_in_full_table::CASE,
     uapi::bad_argument::CASE,
     uapi::foreign_memory::CASE,
+    uapi::never_installed::CASE,
     uapi::result::CASE,
     uapi::reused_structure::CASE,
     uapi::status_flags::CASE,

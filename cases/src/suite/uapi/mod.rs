@@ -11,6 +11,7 @@ pub mod foreign_memory;
 pub mod full_table;
 pub mod layout;
 pub mod neighbours;
+pub mod never_installed;
 pub mod other_files;
 pub mod raw_bytes;
 pub mod request_variants;
