@@ -18,7 +18,13 @@ pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
     let pipeline = Pipeline::open(true)?;
     let doctor = Doctor::examine(&pipeline.store, pipeline.kvm(args.probe)?);
     print!("{doctor}\n{}", configuration());
-    Ok(doctor.exit_code())
+    let code = doctor.exit_code();
+    if code != ExitCode::AsExpected {
+        println!(
+            "\nsomething is missing: `cargo xtask test` installs the tools that it needs, or shows how; the lines above say more"
+        );
+    }
+    Ok(code)
 }
 
 /// What is set elsewhere than on the command line, and where that was looked for.

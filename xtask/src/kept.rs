@@ -8,7 +8,7 @@ use harness::kernel_range::Release;
 use harness::matrix::{Cell, Matrix, UNPATCHED, file};
 use harness::run_report::{OLDEST, RunReport, SCHEMA};
 
-use crate::workspace;
+use crate::{run_directory, workspace};
 
 const REPORT: &str = "report.json";
 
@@ -72,6 +72,9 @@ fn find(name: &str) -> Result<PathBuf> {
         Err(_) => [PathBuf::from(name), PathBuf::from(name)],
     };
     places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
+        if name == "last" && run_directory::numbers(&runs).is_empty() {
+            return Error::new(Blame::Usage, "no run is kept here yet").next("`cargo xtask test` makes one.");
+        }
         Error::new(Blame::Usage, format!("there is no run {name}"))
             .cause(format!("neither {} is there", either(&places)))
             .next("Name `last`, the number of a run, a report.json, or a directory with such below it. Old runs make room for new ones: \

@@ -64,9 +64,7 @@ fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
     if args.timings && args.format == Format::Terminal {
         timings(report);
     }
-    if !matches!(report.exit_code(), ExitCode::AsExpected) {
-        eprintln!("report: {}", dir.join(html::NAME).display());
-    }
+    eprintln!("report: {}", dir.join(html::NAME).display());
     Ok(())
 }
 

@@ -229,3 +229,19 @@ fn a_shell_says_what_it_lacks_before_anything_is_built() {
     assert_eq!(ran.code, 23, "{}", ran.stderr);
     assert!(ran.stderr.contains("there is no python3") && ran.stderr.contains("pipx install"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_tilde_is_the_home_directory_behind_a_comma_too() {
+    let home = tempfile::tempdir().unwrap();
+    let matrix = |series: &str| {
+        let mut command = command(&["matrix", "--json", "--kernels", "7.2", "--series", series]);
+        run(command.env("HOME", home.path()).env("XDG_CACHE_HOME", home.path()))
+    };
+    let ran = matrix("none,~/mine");
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    assert!(ran.stderr.contains("there is no series ~/mine\n    there is no such file or directory"), "{}", ran.stderr);
+    fs::create_dir(home.path().join("mine")).unwrap();
+    let ran = matrix("none,~/mine");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("\"series\":\"~/mine\""), "{}", ran.stdout);
+}

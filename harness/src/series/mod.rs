@@ -7,6 +7,7 @@ mod message;
 mod range;
 mod thread;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +69,7 @@ impl Series {
     /// As [`Series::find`] and [`Range::patches`].
     pub fn open(wanted: &str, places: &Places<'_>) -> Result<Self> {
         let here = std::env::current_dir().map_err(|error| io(&error, "finding", Path::new(".")))?;
-        match Range::parse(wanted, &here) {
+        match Range::parse(&at_home(wanted), &here) {
             Some(range) => {
                 let patches = range.patches(places.repository, places.store, places.look, places.progress)?;
                 Ok(Series { name: wanted.to_string(), patches, notes: Vec::new() })
@@ -91,7 +92,8 @@ impl Series {
             return Ok(Series::none());
         }
         let named = patches.join(wanted);
-        let (place, asked) = versioned(wanted);
+        let there = at_home(wanted);
+        let (place, asked) = versioned(&there);
         let path = std::path::absolute(place).map_err(|error| io(&error, "finding", Path::new(place)))?;
         let (patches, notes) = if !wanted.contains('/') && named.is_dir() {
             (directory::patches(&ranged(&named, version)?)?, Vec::new())
@@ -114,8 +116,9 @@ impl Series {
     /// # Errors
     /// [`Blame::Usage`] with near names.
     pub fn known(wanted: &str, patches: &Path) -> Result<()> {
-        let path = Path::new(versioned(wanted).0);
-        if wanted == "none" || patches.join(wanted).is_dir() || path.exists() || Range::parse(wanted, path).is_some() {
+        let there = at_home(wanted);
+        let path = Path::new(versioned(&there).0);
+        if wanted == "none" || patches.join(wanted).is_dir() || path.exists() || Range::parse(&there, path).is_some() {
             Ok(())
         } else {
             Err(unknown(wanted, patches))
@@ -135,6 +138,14 @@ impl Series {
         self.name = format!("{}+{}", self.name, path.file_name().unwrap_or_default().to_string_lossy());
         self.patches.extend(file::patches(&path, &mut file::LIMIT.clone())?);
         Ok(self)
+    }
+}
+
+/// `~/` as a shell has it, which expands it at the start of a word only and not behind the comma of a list.
+fn at_home(wanted: &str) -> Cow<'_, str> {
+    match (wanted.strip_prefix("~/"), std::env::var("HOME")) {
+        (Some(rest), Ok(home)) => Cow::Owned(format!("{}/{rest}", home.trim_end_matches('/'))),
+        _ => Cow::Borrowed(wanted),
     }
 }
 
@@ -187,6 +198,13 @@ fn unknown(wanted: &str, patches: &Path) -> Error {
     names.sort();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let meant = near(wanted, &names);
+    if wanted.contains('/') {
+        return Error::new(Blame::Usage, format!("there is no series {wanted}"))
+            .cause("there is no such file or directory")
+            .next(
+                "A series is a directory of patches, a patch, a mail, an mbox, or a range of commits; `none` is none.",
+            );
+    }
     let next = if meant.is_empty() {
         format!(
             "Known series: {}; a directory of patches, a patch, a mail or an mbox will do as well.",

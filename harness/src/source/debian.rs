@@ -91,6 +91,15 @@ fn search(apt: &Apt<'_>, package: &str, suites: &[String], progress: &Progress) 
             return Ok(offer);
         }
         readable |= updated.is_ok();
+        // Another suite may have another version, and who compares results has to know why it is that one.
+        match &updated {
+            Err(error) => {
+                let why = error.cause.lines().last().unwrap_or_default();
+                progress.warn(format!("Debian {suite} is passed over, apt cannot read it: {why}"));
+                drop(task);
+            }
+            Ok(()) => task.done("not there"),
+        }
         findings.push(match updated {
             Err(error) => format!("{suite}: cannot be read\n    {}", error.cause.replace('\n', "\n    ")),
             Ok(()) => match apt.kernels(suite).as_slice() {
@@ -98,7 +107,6 @@ fn search(apt: &Apt<'_>, package: &str, suites: &[String], progress: &Progress) 
                 kernels => format!("{suite}: {}", kernels.join(", ")),
             },
         });
-        drop(task);
     }
     let findings = findings.join("\n");
     if !readable {

@@ -1,6 +1,6 @@
 //! Commands of a page, run as they are shown. In a block of `console`, lines after `$ ` are commands, `> ` goes on with one,
-//! and the rest is what they print on standard output. What is in a comment `<!-- setup ... -->` is run and not shown.
-//!
+//! and the rest is what they print on standard output. A block of `sh setup`, or a comment `<!-- setup ... -->`, is run, and what
+//! it prints is not on the page.
 //! All commands of a page are run by one shell, in the checkout, with a home of their own. What differs from run to run is
 //! made the same before it is compared: times, versions, directories. `UPDATE=1` writes what was printed into the page.
 
@@ -14,7 +14,8 @@ use crate::common::root;
 
 /// Separates what commands print; no text has it.
 const MARK: char = '\u{1e}';
-const SETUP: &str = "<!-- setup\n";
+/// How commands begin and end whose output is not shown: those that a reader needs, too, and those that only the test does.
+const SETUPS: [(&str, &str); 2] = [("```sh setup\n", "```\n"), ("<!-- setup\n", "-->\n")];
 const CONSOLE: &str = "```console\n";
 
 /// A piece of a page.
@@ -22,8 +23,8 @@ const CONSOLE: &str = "```console\n";
 enum Piece {
     /// Text, kept as it is.
     Text(String),
-    /// Commands that are not shown.
-    Setup(String),
+    /// Commands whose output is not shown, between the two lines of one of [`SETUPS`].
+    Setup(usize, String),
     /// A command, as it is shown, and what it prints.
     Step(String, String),
 }
@@ -41,7 +42,7 @@ pub fn check(page: &str) {
     for piece in pieces {
         fresh += &match piece {
             Piece::Text(text) => text,
-            Piece::Setup(script) => format!("{SETUP}{script}-->\n"),
+            Piece::Setup(kind, script) => [SETUPS[kind].0, &script, SETUPS[kind].1].concat(),
             Piece::Step(command, shown) => {
                 let real = printed.next().expect("every command was run");
                 let same = normal(&real) == normal(&shown);
@@ -63,12 +64,14 @@ fn parse(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = text;
     loop {
-        let next = [SETUP, CONSOLE].into_iter().filter_map(|start| Some((rest.find(start)?, start))).min();
-        let Some((at, start)) = next else { break };
-        if start == SETUP {
+        let starts = [SETUPS[0].0, SETUPS[1].0, CONSOLE];
+        let next =
+            starts.into_iter().enumerate().filter_map(|(kind, start)| Some((rest.find(start)?, kind, start))).min();
+        let Some((at, kind, start)) = next else { break };
+        if let Some((_, end)) = SETUPS.get(kind) {
             pieces.push(Piece::Text(rest[..at].into()));
-            let (script, after) = rest[at + start.len()..].split_once("-->\n").expect("a comment ends");
-            pieces.push(Piece::Setup(script.into()));
+            let (script, after) = rest[at + start.len()..].split_once(end).expect("a block ends");
+            pieces.push(Piece::Setup(kind, script.into()));
             rest = after;
             continue;
         }
@@ -101,7 +104,7 @@ fn run(pieces: &[Piece], home: &Path) -> Vec<String> {
     for piece in pieces {
         script += &match piece {
             Piece::Text(_) => continue,
-            Piece::Setup(commands) => format!("{{ {commands}\n}} > /dev/null || exit 99\n"),
+            Piece::Setup(_, commands) => format!("{{ {commands}\n}} > /dev/null || exit 99\n"),
             // The next command is to see how this one ended, and so is this test.
             Piece::Step(command, _) => {
                 format!("{}end=$?; printf '{MARK}%s{MARK}' $end; (exit $end)\n", of_shell(command))
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_page_is_cut_and_put_together_again() {
-        let page = "a\n<!-- setup\nx=1\n-->\nb\n```console\n$ echo \\\n> $x\n1\n$ true\n```\nc\n";
+        let page = "a\n```sh setup\nx=1\n```\nb\n```console\n$ echo \\\n> $x\n1\n$ true\n```\nc\n";
         let pieces = parse(page);
         let step = |command: &str, shown: &str| Piece::Step(command.into(), shown.into());
         assert_eq!(pieces[3..6], [step("echo \\\n> $x\n", "1\n"), step("true\n", ""), Piece::Text("```\nc\n".into())]);
