@@ -1,6 +1,7 @@
 //! Commands of a page, run as they are shown. In a block of `console`, lines after `$ ` are commands, `> ` goes on with one,
 //! and the rest is what they print on standard output. A block of `sh setup`, or a comment `<!-- setup ... -->`, is run, and what
 //! it prints is not on the page.
+//!
 //! All commands of a page are run by one shell, in the checkout, with a home of their own. What differs from run to run is
 //! made the same before it is compared: times, versions, directories. `UPDATE=1` writes what was printed into the page.
 
