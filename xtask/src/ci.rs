@@ -1,12 +1,13 @@
 //! `cargo xtask ci`: what has to hold before a change lands, in one command.
 
-use std::process::Command;
-use std::time::Instant;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
-use harness::error::{Blame, Error, Result};
+use harness::error::{Blame, Error, Result, io};
 use harness::exit_code::ExitCode;
 use harness::process::Cmd;
-use harness::progress::duration;
+use harness::progress::{Progress, duration};
 use harness::setup::Purpose;
 use xshell::{Shell, cmd};
 
@@ -58,36 +59,42 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     };
     pipeline.tools(&purposes, args.no_install)?;
 
-    let mut checks = vec![
-        ("formatting", cmd!(shell, "cargo fmt --all --check")),
-        ("lints", cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- --deny warnings")),
-        ("lints of the workflow files", cmd!(shell, "cargo xtask lint-workflows")),
-        (
+    // Where this program is called, it is not asked again whether it is built.
+    let own = std::env::current_exe().map_err(|error| io(&error, "finding", Path::new("this program")))?;
+    let mut stages = vec![
+        vec![("formatting", cmd!(shell, "cargo fmt --all --check"))],
+        vec![("lints", cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- --deny warnings"))],
+        vec![("lints of the workflow files", cmd!(shell, "{own} lint-workflows"))],
+        vec![("the tests compile", cmd!(shell, "cargo test --quiet --workspace --no-run"))],
+        vec![(
             "unit tests, integration tests, repository rules",
             // The longest of them wait: for deadlines, for processes that are to be gone, for a browser.
             cmd!(shell, "cargo test --quiet --workspace").env("RUST_TEST_THREADS", "6"),
-        ),
+        )],
     ];
     if !args.no_kernel {
         let kernels: &[&str] = if args.full { &[] } else { &["--kernels", KERNELS] };
         let endings = if args.full { &[] } else { ENDINGS };
         let skipped = FULL_ONLY.iter().filter(|_| !args.full).flat_map(|test| ["--skip", test]);
-        checks.push((
+        // A guest keeps one of two processors busy, and tests that wait keep none.
+        stages[4].push((
             "conformance, without a series and with the reference series",
-            cmd!(shell, "cargo xtask matrix --keep-going {kernels...}"),
+            cmd!(shell, "{own} matrix --keep-going {kernels...}"),
         ));
-        checks.push((
+        stages.push(vec![
+            (
+                "wrong implementations are caught, packs repeat, shells answer, examples are true",
+                cmd!(
+                    shell,
+                    "cargo test --quiet --package xtask --test kernel -- --include-ignored --test-threads 1 {skipped...}"
+                ),
+            ),
+            ("endings of a guest are noticed", cmd!(shell, "{own} selftest {endings...}")),
+        ]);
+        stages.push(vec![(
             "the steps of the workflow files",
             cmd!(shell, "cargo test --quiet --package xtask --test workflows -- --ignored --test-threads 1"),
-        ));
-        checks.push(("endings of a guest are noticed", cmd!(shell, "cargo xtask selftest {endings...}")));
-        checks.push((
-            "wrong implementations are caught, packs repeat, shells answer, examples are true",
-            cmd!(
-                shell,
-                "cargo test --quiet --package xtask --test kernel -- --include-ignored --test-threads 1 {skipped...}"
-            ),
-        ));
+        )]);
     }
     let ignored = command_line::ignored();
     if !ignored.is_empty() {
@@ -96,21 +103,51 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
             .line(format!("not regarded, so that the answer is the same everywhere: {}", ignored.join(", ")));
     }
     let cache_variable = &Key::find(CACHE).map(Key::variable).unwrap_or_default();
-    for (what, check) in checks {
-        pipeline.progress.line(format!("== {what}"));
-        // A pending snapshot is a failure here and not a file.
-        let check = check.env("INSTA_UPDATE", "no").env(file::VARIABLE, "none");
-        let check =
-            KEYS.iter().filter(|key| key.name != CACHE).fold(check, |check, key| check.env_remove(key.variable()));
-        let check = settings::cache().into_iter().fold(check, |check, dir| check.env(cache_variable, dir));
-        let start = Instant::now();
-        let status = Cmd::from(Command::from(check)).shown()?;
-        let took = duration(start.elapsed());
-        if !status.success() {
-            eprintln!("== {what}: {status} ({took})");
+    for stage in stages {
+        let prepared = |check: xshell::Cmd<'_>| {
+            // A pending snapshot is a failure here and not a file.
+            let check = check.env("INSTA_UPDATE", "no").env(file::VARIABLE, "none");
+            let keys = KEYS.iter().filter(|key| key.name != CACHE);
+            let check = keys.fold(check, |check, key| check.env_remove(key.variable()));
+            let check = settings::cache().into_iter().fold(check, |check, dir| check.env(cache_variable, dir));
+            Cmd::from(Command::from(check))
+        };
+        let stage = stage.into_iter().map(|(what, check)| (what, prepared(check))).collect();
+        if !run_stage(stage, &pipeline.progress)? {
             return Ok(ExitCode::Violated);
         }
-        pipeline.progress.line(format!("== {what}: ok ({took})"));
     }
     Ok(ExitCode::AsExpected)
+}
+
+/// Runs the checks of a stage side by side: the first is shown as it goes, the others when they are over. Whether all hold.
+fn run_stage(stage: Vec<(&str, Cmd)>, progress: &Progress) -> Result<bool> {
+    let told = |what: &str, status: ExitStatus, took: Duration| {
+        let took = duration(took);
+        match status.success() {
+            true => progress.line(format!("== {what}: ok ({took})")),
+            false => eprintln!("== {what}: {status} ({took})"),
+        }
+        status.success()
+    };
+    let start = Instant::now();
+    let mut stage = stage.into_iter();
+    let Some((what, first)) = stage.next() else { return Ok(true) };
+    progress.line(format!("== {what}"));
+    std::thread::scope(|scope| {
+        let beside: Vec<_> = stage
+            .map(|(what, check)| {
+                progress.line(format!("== beside it: {what}"));
+                (what, scope.spawn(move || check.run().map(|output| (output, start.elapsed()))))
+            })
+            .collect();
+        let mut holds = told(what, first.shown()?, start.elapsed());
+        for (what, running) in beside {
+            let panicked = |_| Err(Error::new(Blame::Internal, "a check panicked"));
+            let (output, took) = running.join().unwrap_or_else(panicked)?;
+            progress.line(format!("== {what}\n{}", output.text.trim_end()));
+            holds &= told(what, output.status, took);
+        }
+        Ok(holds)
+    })
 }
