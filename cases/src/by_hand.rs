@@ -16,8 +16,9 @@ use crate::filter::fits;
 use crate::init::Planned;
 use crate::protocol::{CaseKey, Outcome};
 use crate::runner::Runner;
+use crate::style::Style;
 use crate::suite;
-use crate::terminal::Style;
+use crate::terminal::detect;
 use crate::uapi::process;
 
 /// Exit statuses, the same as those of `cargo xtask test` for the same thing.
@@ -87,7 +88,7 @@ fn run(filters: &[String]) -> Result<i32, Stop> {
     let _alone = SocketAddr::from_abstract_name("dmabuf-conformance-cases")
         .and_then(|name| UnixListener::bind_addr(&name))
         .map_err(|error| Stop(USAGE, format!("cases are running already: {error}")))?;
-    let style = Style::detect();
+    let style = detect();
     let internal = |errno: nix::errno::Errno| Stop(INTERNAL, errno.to_string());
     let channel = Channel::terminal(style).map_err(internal)?;
     let mut runner = Runner::visiting(&channel).map_err(internal)?;

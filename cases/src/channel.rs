@@ -7,7 +7,8 @@ use nix::errno::Errno;
 
 use crate::kernel_log::Noticed;
 use crate::protocol::{Line, Record, TORN};
-use crate::terminal::{self, Style};
+use crate::style::Style;
+use crate::terminal;
 use crate::uapi::memory;
 use crate::uapi::port::SerialPort;
 

@@ -31,6 +31,7 @@ pub mod runner;
 pub mod session;
 pub mod settings;
 pub mod steps;
+pub mod style;
 pub mod suite;
 pub mod terminal;
 pub mod uapi;

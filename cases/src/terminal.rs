@@ -4,44 +4,12 @@ use std::io::IsTerminal;
 
 use crate::lines;
 use crate::protocol::{Leak, Outcome, Record};
+use crate::style::{Style, printable};
 
-/// Whether to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Text only.
-    Plain,
-    /// ANSI colours.
-    Colour,
-}
-
-impl Style {
-    /// Colours on a terminal, unless NO_COLOR is set to anything (no-color.org).
-    pub fn detect() -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if std::io::stdout().is_terminal() && !unwanted { Style::Colour } else { Style::Plain }
-    }
-
-    fn paint(self, code: &str, text: &str) -> String {
-        match self {
-            Style::Plain => text.to_string(),
-            Style::Colour => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
-        }
-    }
-
-    /// What is as it should be.
-    pub fn good(self, text: &str) -> String {
-        self.paint("32", text)
-    }
-
-    /// What is not.
-    pub fn bad(self, text: &str) -> String {
-        self.paint("1;31", text)
-    }
-
-    /// What somebody should look at.
-    pub fn notable(self, text: &str) -> String {
-        self.paint("33", text)
-    }
+/// Colours on a terminal, unless NO_COLOR is set to anything (no-color.org).
+pub fn detect() -> Style {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !unwanted { Style::Colour } else { Style::Plain }
 }
 
 /// A record as text, and whether the line stays open for the result of a call. `open` says whether the line before is.
@@ -96,11 +64,6 @@ fn lost(leak: &Leak) -> String {
     let whose = case.as_ref().map_or("what ran before the first case".to_string(), ToString::to_string);
     let by: Vec<&str> = frames.iter().take(4).map(String::as_str).collect();
     format!("memory is lost: {objects} of {size} bytes that {comm} allocated in {whose}: {}", by.join(" < "))
-}
-
-/// The kernel may be out of its mind: no escape sequence of it reaches the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

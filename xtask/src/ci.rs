@@ -66,21 +66,24 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
         vec![("lints", cmd!(shell, "cargo clippy --quiet --workspace --all-targets -- --deny warnings"))],
         vec![("lints of the workflow files", cmd!(shell, "{own} lint-workflows"))],
         vec![("the tests compile", cmd!(shell, "cargo test --quiet --workspace --no-run"))],
-        vec![(
-            "unit tests, integration tests, repository rules",
-            // The longest of them wait: for deadlines, for processes that are to be gone, for a browser.
-            cmd!(shell, "cargo test --quiet --workspace").env("RUST_TEST_THREADS", "6"),
-        )],
     ];
-    if !args.no_kernel {
+    let tests = (
+        "unit tests, integration tests, repository rules",
+        // The longest of them wait: for deadlines, for processes that are to be gone, for a browser.
+        cmd!(shell, "cargo test --quiet --workspace").env("RUST_TEST_THREADS", "6"),
+    );
+    if args.no_kernel {
+        stages.push(vec![tests]);
+    } else {
         let kernels: &[&str] = if args.full { &[] } else { &["--kernels", KERNELS] };
         let endings = if args.full { &[] } else { ENDINGS };
         let skipped = FULL_ONLY.iter().filter(|_| !args.full).flat_map(|test| ["--skip", test]);
         // A guest keeps one of two processors busy, and tests that wait keep none.
-        stages[4].push((
+        let conformance = (
             "conformance, without a series and with the reference series",
             cmd!(shell, "{own} matrix --keep-going {kernels...}"),
-        ));
+        );
+        stages.push(vec![tests, conformance]);
         stages.push(vec![
             (
                 "wrong implementations are caught, packs repeat, shells answer, examples are true",

@@ -11,7 +11,7 @@ use harness::coverage::{Coverage, gcov, lcov, page};
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode;
 use harness::kbuild::{KernelImage, profile};
-use harness::report::style::Style;
+use harness::report::style::{Style, detect};
 use harness::session::GuestRun;
 use harness::spec::Kernels;
 
@@ -150,7 +150,7 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
         false => None,
     };
 
-    let style = Style::detect();
+    let style = detect();
     let title = format!("Linux {}, series {}", image.facts.version, tree.series.name);
     println!("{}\n", style.strong(&title));
     let mut suites = vec![("cases", &ours)];

@@ -13,7 +13,7 @@ use harness::initramfs::{GuestBinary, Initramfs};
 use harness::kbuild::KernelImage;
 use harness::kselftest::{self, Program};
 use harness::recording::{Ending, Recording};
-use harness::report::style::{Style, printable};
+use harness::report::style::{Style, detect, printable};
 use harness::transcript::{CaseRun, Step, Transcript};
 
 use crate::coverage::{Counted, FLAVOUR, Suite};
@@ -48,7 +48,7 @@ pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
     let guest = pipeline.guest_program()?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let upstream = Upstream::run(&pipeline, &tree, &image, &guest, args.accel, &dir)?;
-    print!("{}", upstream.text(Style::detect(), true));
+    print!("{}", upstream.text(detect(), true));
     if let Some(counted) = Counted::of(&tree, &image)? {
         print!("\n{}", counted.table(&[("kselftest", &upstream.counted)]));
     }

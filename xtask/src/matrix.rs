@@ -10,7 +10,10 @@ use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix, Outcome, Place, file};
 use harness::process::check_interrupt;
 use harness::provenance::Provenance;
-use harness::report::{html, matrix, style::Style};
+use harness::report::{
+    html, matrix,
+    style::{Style, detect},
+};
 use harness::setup::Purpose;
 use serde::Serialize;
 
@@ -74,7 +77,7 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     write(&dir.join("matrix.txt"), &matrix::render(&matrix, Style::Plain))?;
     let page = dir.join(html::NAME);
     write(&page, &html::render(&matrix)?)?;
-    print!("{}", matrix::render(&matrix, Style::detect()));
+    print!("{}", matrix::render(&matrix, detect()));
     println!("report: {}", page.display());
     Ok(matrix.exit_code())
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix, file};
-use harness::report::{github, html, junit, ktap, markdown, matrix, style::Style};
+use harness::report::{github, html, junit, ktap, markdown, matrix, style::detect};
 
 use crate::flags::{Format, ReportArgs};
 use crate::{kept, test};
@@ -20,7 +20,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
         ([cell], format) if cell.report().is_some() => {
             cell.report().map_or_else(|| Ok(String::new()), |report| test::rendered(report, format))?
         }
-        (_, Format::Terminal) => matrix::render(&matrix, Style::detect()),
+        (_, Format::Terminal) => matrix::render(&matrix, detect()),
         (_, Format::Ktap) => nested(&matrix),
         (_, Format::Junit) => junit::render(&matrix)?,
         (_, Format::Json) => file::write(&matrix)?,

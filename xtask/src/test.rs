@@ -6,7 +6,7 @@ use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::matrix::{Cell, Matrix};
 use harness::process::quote;
-use harness::report::{github, html, junit, ktap, markdown, style::Style, terminal};
+use harness::report::{github, html, junit, ktap, markdown, style::detect, terminal};
 use harness::run_report::RunReport;
 use harness::setup::Purpose;
 
@@ -75,7 +75,7 @@ fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
 pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
     let matrix = || Matrix::new(vec![Cell::ran(report.clone())]);
     Ok(match format {
-        Format::Terminal => terminal::render(report, Style::detect(), |verdict| report.setting.again(verdict)),
+        Format::Terminal => terminal::render(report, detect(), |verdict| report.setting.again(verdict)),
         Format::Ktap => ktap::render(report),
         Format::Junit => junit::render(&matrix())?,
         Format::Json => json(report)?,

@@ -19,7 +19,7 @@ use harness::pack::suite::Suite;
 use harness::progress::{Mode, Progress};
 use harness::provenance::Provenance;
 use harness::report::html;
-use harness::report::style::Style;
+use harness::report::style::{Style, detect};
 use harness::run_report::{OLDEST, RunReport, SCHEMA, Setting, Timing};
 use harness::session::{Options, Session, Yardstick};
 use harness::setup::Purpose;
@@ -118,7 +118,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     keep(&dir, &report)?;
     print!("{}", test::rendered(&report, args.format)?);
     match args.format {
-        Format::Terminal => print!("{}", compare::render(&report, &recorded, Style::detect())),
+        Format::Terminal => print!("{}", compare::render(&report, &recorded, detect())),
         // What a program reads stays what it expects.
         _ => eprint!("{}", compare::render(&report, &recorded, Style::Plain)),
     }

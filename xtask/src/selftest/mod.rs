@@ -12,7 +12,7 @@ use cases::endings::{self, Ending, Setting};
 use harness::error::{Blame, Context, Error, Result};
 use harness::exit_code::ExitCode;
 use harness::process::check_interrupt;
-use harness::report::style::Style;
+use harness::report::style::detect;
 use harness::spec::near;
 
 use crate::flags::{SelftestArgs, TableFormat};
@@ -139,7 +139,7 @@ impl Job {
 
 fn publish(rows: &[Row], args: &SelftestArgs, seconds: f64) -> Result<()> {
     match args.format {
-        TableFormat::Terminal => print!("{}", row::table(rows, seconds, Style::detect())),
+        TableFormat::Terminal => print!("{}", row::table(rows, seconds, detect())),
         TableFormat::Json => {
             let json = row::json(rows, seconds).context(Blame::Internal, || "encoding the table".into())?;
             println!("{json}");
