@@ -1,40 +1,11 @@
 //! `cargo xtask`: the command line of the conformance suite. This file is its table of contents.
 
-mod bench;
-mod bisect;
-mod build;
-mod cells;
-mod ci;
-mod clean;
 mod command_line;
-mod coverage;
-mod debug;
-mod doctor;
-mod explain;
+mod commands;
 mod flags;
-mod kept;
-mod kselftest;
-mod last_result;
-mod lint_workflows;
-mod list;
-mod manual;
-mod matrix;
-mod mutants;
-mod pipeline;
-mod plan;
-mod probe_kvm;
-mod report;
-mod repro;
-mod rounds;
 mod run;
-mod run_directory;
-mod run_files;
-mod selftest;
 mod settings;
-mod shell;
 mod signals;
-mod test;
-mod watcher;
 mod workspace;
 
 use std::process::ExitCode;
@@ -42,8 +13,10 @@ use std::process::ExitCode;
 use command_line::Fault;
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode as Code;
-use harness::process::{check_interrupt, kill_all};
+use harness::host::process::{check_interrupt, kill_all};
 
+use commands::dev::{bench, build, ci, coverage, kselftest, lint_workflows, manual, mutants, probe_kvm, selftest};
+use commands::{bisect, clean, doctor, explain, list, matrix, report, repro, shell, test};
 use flags::{Bench, Command};
 
 fn main() -> ExitCode {

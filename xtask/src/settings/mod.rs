@@ -13,7 +13,7 @@ use clap::{Arg, Command, CommandFactory};
 use harness::error::{Blame, Error, Result};
 
 use crate::flags::{Flags, Global};
-use crate::run_directory::Keep;
+use crate::run::run_directory::Keep;
 use key::{KEYS, Key};
 
 /// How variables of the environment are asked for.
