@@ -1,8 +1,10 @@
 //! Errors that say whose fault it is, what happened, and what to do next.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::exit_code::ExitCode;
+use crate::host::disk;
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,15 +135,34 @@ impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
 }
 
 /// An I/O error on a path: full disks and missing rights get their own advice.
-pub fn io(error: &std::io::Error, doing: &str, path: &std::path::Path) -> Error {
+pub fn io(error: &std::io::Error, doing: &str, path: &Path) -> Error {
     let next = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => crate::host::store::space::advice(path),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => disk::advice(path),
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             "Check who owns that directory, or set XDG_CACHE_HOME to one you may write to.".into()
         }
         _ => String::new(),
     };
     Error::new(Blame::Host, format!("{doing} {}", path.display())).cause(error).next(next)
+}
+
+/// With less than this many bytes a disk counts as full.
+const FULL: u64 = 500_000;
+
+/// The error of a program that failed because a disk is full: it says so, or what it says is vague (a shell that cannot
+/// write calls it an I/O error) and the disk is. `place` is where it was writing.
+pub fn full_disk(output: &str, doing: &str, place: &Path) -> Option<Error> {
+    let said = |line: &&str| line.contains("No space left on device") || line.contains("Disk quota exceeded");
+    let line = match output.lines().find(said) {
+        Some(line) => line,
+        None if disk::free(place).is_ok_and(|free| free < FULL) => output.lines().last().unwrap_or_default(),
+        None => return None,
+    };
+    let temporary = std::env::temp_dir();
+    // A compiler's temporary files are elsewhere, and then it says so.
+    let elsewhere = !place.starts_with(&temporary) && line.contains(&*temporary.to_string_lossy());
+    let place = if elsewhere { &temporary } else { place };
+    Some(io(&std::io::ErrorKind::StorageFull.into(), doing, place).cause(line.trim()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cases::need::Need;
 
 use crate::judge::complaint::allow::AllowList;
-use crate::judge::complaint::{self, Complaint, leak, moment};
+use crate::judge::complaint::{self, Complaint, leak, tie};
 use crate::judge::expectation::Expectations;
 use crate::judge::transcript::Transcript;
 
@@ -24,7 +24,7 @@ impl JudgeContext<'_> {
     /// What the kernel complained about, by its console and by what the guest noticed, with what is excused marked so.
     pub(crate) fn complaints(self, console: &[u8], transcript: &Transcript) -> Vec<Complaint> {
         let mut complaints = complaint::scan(console);
-        moment::tie(&mut complaints, transcript);
+        tie::tie(&mut complaints, transcript);
         leak::add(&mut complaints, transcript);
         self.allowed.apply(&mut complaints, transcript.kernel.as_deref().unwrap_or_default());
         complaints

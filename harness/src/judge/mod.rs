@@ -5,6 +5,7 @@ pub mod context;
 pub mod expectation;
 pub mod guest_run;
 pub mod judged;
+pub mod moment;
 pub mod task_dump;
 pub mod transcript;
 pub mod verdict;

@@ -8,8 +8,8 @@ use cases::lines;
 use cases::protocol::{CaseKey, Leak, Line, Outcome, Record, TORN, VERSION};
 use serde::{Deserialize, Serialize};
 
-use crate::judge::complaint::Moment;
-use crate::judge::complaint::moment::Heard;
+use crate::judge::moment::Heard;
+use crate::judge::moment::Moment;
 
 /// One line of a transcript.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::error::full_disk;
 use crate::error::{Blame, Error, Result, io};
 use crate::host::store::Store;
-use crate::host::store::space::full_disk;
 use crate::patch::series::Series;
 use crate::patch::uapi_header::Derive;
 use crate::source::SourceTree;

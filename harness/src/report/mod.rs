@@ -1,5 +1,6 @@
 //! What people and programs read about a run, or about a matrix of runs.
 
+pub mod bisect;
 pub mod doctor;
 pub mod matrix;
 pub mod pack;

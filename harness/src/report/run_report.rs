@@ -8,6 +8,7 @@ use crate::exit_code::ExitCode;
 use crate::host::process::quote;
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::provenance::Provenance;
+use crate::session::rounds::RoundsHeld;
 
 /// Version of the JSON form. Goes up with every change of it; docs/report.md says what that means for those who read it.
 pub const SCHEMA: u32 = 5;
@@ -73,27 +74,6 @@ pub struct Timing {
     pub guests: f64,
 }
 
-/// What rounds of one plan had in common.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RoundsHeld {
-    /// How many rounds began.
-    pub run: usize,
-    /// How many were to be run; nothing: until something is not as expected.
-    pub asked: Option<usize>,
-    /// How many cases came out with the same verdict and, byte for byte, the same transcript in every round.
-    pub identical: usize,
-    /// The rounds in which something was not as expected, or not as it was in the first.
-    pub deviating: Vec<usize>,
-}
-
-impl RoundsHeld {
-    /// Rounds that were as expected and like the first.
-    pub fn held(&self) -> usize {
-        self.run - self.deviating.len()
-    }
-}
-
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -157,7 +137,7 @@ impl RunReport {
             return ExitCode::Interrupted;
         }
         let (unrun, run): (Vec<&Verdict>, Vec<&Verdict>) =
-            self.verdicts.iter().map(|verdict| &verdict.verdict).partition(|verdict| is_unrun(verdict));
+            self.verdicts.iter().map(|verdict| &verdict.verdict).partition(|verdict| verdict.is_unrun());
         let mut codes: Vec<ExitCode> = run.into_iter().map(Verdict::exit_code).collect();
         // A guest that does not keep to the protocol cannot be believed: as good as lost.
         codes.extend((!self.oddities.is_empty()).then_some(ExitCode::GuestLost));
@@ -181,11 +161,6 @@ impl RunReport {
         }
         clauses
     }
-}
-
-/// Whether a case was not run, by decision.
-pub fn is_unrun(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::NotRun { .. })
 }
 
 /// Counts verdicts.

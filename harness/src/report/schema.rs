@@ -8,10 +8,12 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::Value;
 
 use crate::judge::complaint;
+use crate::judge::moment::Moment;
 use crate::judge::transcript::{CaseRun, Step};
 use crate::judge::verdict::{Sighting, Verdict};
 use crate::report::provenance::Provenance;
-use crate::report::run_report::{RoundsHeld, RunReport, SCHEMA, tests::report};
+use crate::report::run_report::{RunReport, SCHEMA, tests::report};
+use crate::session::rounds::RoundsHeld;
 
 #[path = "../../tests/common/keeps_to.rs"]
 mod keeps_to;
@@ -105,10 +107,10 @@ fn full() -> RunReport {
     report.verdicts[0].complaints = complaint::scan(&console("7.2-abba.log"));
     assert!(!report.verdicts[0].complaints.is_empty());
     for (verdict, moment) in report.verdicts[1..].iter_mut().zip([
-        complaint::Moment::During(said()),
-        complaint::Moment::Before(said()),
-        complaint::Moment::AfterLastStep,
-        complaint::Moment::Unknown,
+        Moment::During(said()),
+        Moment::Before(said()),
+        Moment::AfterLastStep,
+        Moment::Unknown,
     ]) {
         verdict.complaints = complaint::scan(&console("6.1-null.log"));
         verdict.complaints.iter_mut().for_each(|complaint| complaint.moment = moment.clone());

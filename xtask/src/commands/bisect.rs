@@ -8,10 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use harness::error::{Blame, Error, Result};
-use harness::exit_code::{Bisect, ExitCode, lost_in};
+use harness::exit_code::ExitCode;
 use harness::host::process::check_interrupt;
 use harness::host::setup::Purpose;
 use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::report::bisect::{Bisect, lost_in};
 use harness::report::run_report::RunReport;
 
 use crate::commands::test;

@@ -6,8 +6,8 @@ use std::path::Path;
 use harness::build::kbuild;
 use harness::error::Result;
 use harness::exit_code::ExitCode;
+use harness::host::disk::used;
 use harness::host::progress::{Mode, Progress, bytes};
-use harness::host::store::space::used;
 use harness::host::store::{Store, lock::StoreLock};
 use harness::source;
 

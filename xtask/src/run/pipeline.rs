@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use harness::build::kbuild::{self, KernelImage};
 use harness::build::kconfig::Flavour;
+use harness::error::full_disk;
 use harness::error::{Blame, Error, Result};
 use harness::guest::initramfs::GuestBinary;
 use harness::host::machine::Machine;
@@ -14,7 +15,6 @@ use harness::host::progress::{Mode, Progress, Task};
 use harness::host::setup::{self, Install, Purpose};
 use harness::host::store::Store;
 use harness::host::store::manifest::sha256_of;
-use harness::host::store::space::full_disk;
 use harness::patch::PatchedTree;
 use harness::patch::series::{Patch, Places, Series};
 use harness::session::accel::probe::{self, Probe};

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use harness::error::{Result, io};
+use harness::host::disk::used;
 use harness::host::process::check_interrupt;
 use harness::host::progress::{self, Progress};
 use harness::host::store::lock::StoreLock;
-use harness::host::store::space::used;
 
 use crate::workspace;
 

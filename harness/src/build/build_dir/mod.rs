@@ -227,7 +227,7 @@ impl Workshop {
             .args(["--archive", "--link", "--no-target-directory"])
             .path(&patched.source.dir)
             .path(&fresh)
-            .holding(&self.lock)
+            .holding(self.lock.handle())
             .succeed(Blame::Host, "copying the kernel source into the workshop failed")?;
         fs::rename(&fresh, self.tree()).map_err(|error| io(&error, "renaming", &fresh))
     }

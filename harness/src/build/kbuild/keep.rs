@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use super::{FACTS, KIND, keys_by_use};
 use crate::error::{Result, io};
+use crate::host::disk;
 use crate::host::store::Store;
-use crate::host::store::space;
 
 /// Bytes on disk that images may take.
 const ROOM: u64 = 4_000_000_000;
@@ -34,7 +34,7 @@ fn prune_to(store: &Store, now: SystemTime, room: u64) -> Result<()> {
         let Some(dir) = store.entry(KIND, &key) else { continue };
         let used = dir.join(FACTS).metadata().and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         let idle = now.duration_since(used).unwrap_or_default();
-        taken += space::used(&dir, &mut HashSet::new());
+        taken += disk::used(&dir, &mut HashSet::new());
         if idle > FRESH && (taken > room || idle > STALE) {
             store.remove_unused(KIND, &key)?;
         }

@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::build_dir::{self, Workshop};
 use crate::build::kconfig::{Flavour, Request};
+use crate::error::full_disk;
 use crate::error::{Blame, Context, Error, Result, io};
 use crate::host::process::{self, Cmd, Followed, Output, tail};
 use crate::host::progress::Progress;
 use crate::host::store::lock::StoreLock;
 use crate::host::store::manifest::{Depth, sha256_of};
-use crate::host::store::space::full_disk;
 use crate::host::store::{Condition, Store};
 use crate::patch::PatchedTree;
 
@@ -247,7 +247,7 @@ fn compile(
         .env("KBUILD_BUILD_HOST", "conformance")
         .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
         .env("KBUILD_BUILD_VERSION", "1")
-        .holding(&workshop.lock)
+        .holding(workshop.lock.handle())
         .follow(|line| {
             let _ = writeln!(log, "{line}");
             if let Some(object) = object(line) {

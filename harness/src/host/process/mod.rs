@@ -16,10 +16,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::error::full_disk;
 use crate::error::{Blame, Error, Result, io};
 use crate::host::progress;
-use crate::host::store::lock::StoreLock;
-use crate::host::store::space::full_disk;
 pub use groups::{alive as group_alive, kill_all};
 
 /// By which signal this program was asked to stop. Every wait of this module watches it.
@@ -127,11 +126,11 @@ impl Cmd {
         self
     }
 
-    /// Hands a lock to the child and to all below it, as their standard input. Should this program be killed, the lock is
+    /// Hands the handle of a lock to the child and to all below it, as their standard input. Should this program be killed, the lock is
     /// free when the last of them is gone, and not before.
     #[must_use]
-    pub fn holding(mut self, lock: &StoreLock) -> Self {
-        self.held = lock.handle().map(Arc::new).ok();
+    pub fn holding(mut self, lock: std::io::Result<File>) -> Self {
+        self.held = lock.map(Arc::new).ok();
         self
     }
 

@@ -11,18 +11,17 @@
 
 pub mod lock;
 pub mod manifest;
-pub mod space;
 
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Blame, Error, Result, io};
+use crate::host::disk::{self, APPLICATION};
 use crate::host::progress::{self, Progress};
 use lock::StoreLock;
 use manifest::{Depth, Manifest};
 
-const APPLICATION: &str = "dmabuf-alias-conformance";
 const LOCKS: &str = "locks";
 const UNFINISHED: &str = ".tmp-";
 
@@ -235,7 +234,7 @@ impl Store {
     /// # Errors
     /// [`Blame::Host`] when the file system does not say.
     pub fn free_space(&self) -> Result<u64> {
-        space::free(&self.root)
+        disk::free(&self.root).map_err(|error| io(&error, "asking for the free space of", &self.root))
     }
 
     /// The kinds of entries there are, by name.
@@ -251,7 +250,7 @@ impl Store {
     /// Bytes on disk below the cache, by kind; a file with several names counts once, for the first kind by name.
     pub fn sizes(&self) -> Vec<(String, u64)> {
         let mut seen = HashSet::new();
-        self.kinds().into_iter().map(|kind| (kind.clone(), space::used(&self.root.join(&kind), &mut seen))).collect()
+        self.kinds().into_iter().map(|kind| (kind.clone(), disk::used(&self.root.join(&kind), &mut seen))).collect()
     }
 
     fn build(&self, kind: &str, key: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {

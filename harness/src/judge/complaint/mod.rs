@@ -1,6 +1,6 @@
 //! Complaints of the kernel: reports on the console, cut out, named, and tied to the case and step that was running.
 //!
-//! [`scan()`] cuts the console into reports, [`headline`] and [`culprit`] make them readable, [`moment`] finds the step,
+//! [`scan()`] cuts the console into reports, [`headline`] and [`culprit`] make them readable, [`tie`] finds the step,
 //! [`leak`] adds what kmemleak found, [`allow`] excuses what is known. What starts a report is decided by [`cases::complaint`], for guest and host alike.
 
 pub mod allow;
@@ -8,14 +8,15 @@ pub mod culprit;
 pub mod headline;
 pub mod leak;
 pub mod line;
-pub mod moment;
-pub mod scan;
 
+pub mod scan;
+pub mod tie;
+
+use crate::judge::moment::Moment;
 use cases::complaint::Kind;
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-pub use moment::Moment;
 pub use scan::scan;
 
 /// One complaint.

@@ -110,6 +110,11 @@ impl Verdict {
         self.exit_code() == ExitCode::AsExpected
     }
 
+    /// Whether the case was not run, by decision.
+    pub fn is_unrun(&self) -> bool {
+        matches!(self, Verdict::NotRun { .. })
+    }
+
     /// The exit code that this verdict alone leads to.
     pub fn exit_code(&self) -> ExitCode {
         match self {

@@ -13,7 +13,8 @@ use crate::judge::complaint::{Complaint, is_noise};
 use crate::judge::transcript::{CaseRun, Step, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems;
-use crate::report::run_report::{RoundsHeld, RunReport, is_unrun, tally};
+use crate::report::run_report::{RunReport, tally};
+use crate::session::rounds::RoundsHeld;
 
 /// Lines of a transcript shown around a failure.
 const CONTEXT: usize = 6;
@@ -59,7 +60,7 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
 
 /// Whether somebody has to look at this very case.
 fn is_bad(verdict: &CaseVerdict) -> bool {
-    !verdict.verdict.is_as_expected() && !is_unrun(&verdict.verdict)
+    !verdict.verdict.is_as_expected() && !verdict.verdict.is_unrun()
 }
 
 fn heading(out: &mut String, report: &RunReport, style: Style) {

@@ -8,7 +8,28 @@ use crate::exit_code::ExitCode;
 use crate::judge::judged::Judged;
 use crate::judge::transcript::CaseRun;
 use crate::judge::verdict::{CaseVerdict, Sighting, Verdict};
-use crate::report::run_report::{RoundsHeld, is_unrun};
+use serde::{Deserialize, Serialize};
+
+/// What rounds of one plan had in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RoundsHeld {
+    /// How many rounds began.
+    pub run: usize,
+    /// How many were to be run; nothing: until something is not as expected.
+    pub asked: Option<usize>,
+    /// How many cases came out with the same verdict and, byte for byte, the same transcript in every round.
+    pub identical: usize,
+    /// The rounds in which something was not as expected, or not as it was in the first.
+    pub deviating: Vec<usize>,
+}
+
+impl RoundsHeld {
+    /// Rounds that were as expected and like the first.
+    pub fn held(&self) -> usize {
+        self.run - self.deviating.len()
+    }
+}
 
 /// One way in which a case came out, and how often.
 #[derive(Debug)]
@@ -60,8 +81,8 @@ impl Rounds {
             }
             let (key, variants) = &mut self.cases[index];
             debug_assert_eq!(*key, verdict.key, "every round has the same plan");
-            if !is_unrun(&verdict.verdict) {
-                let first = variants.iter().find(|variant| !is_unrun(&variant.verdict.verdict));
+            if !verdict.verdict.is_unrun() {
+                let first = variants.iter().find(|variant| !variant.verdict.verdict.is_unrun());
                 held &= verdict.verdict.is_as_expected() && first.is_none_or(|first| first.is_like(&verdict));
             }
             match variants.iter_mut().find(|variant| variant.is_like(&verdict)) {
@@ -123,7 +144,7 @@ pub struct Merged {
 
 /// Where a case was run in some round, the rounds that did not come to it say nothing about it.
 fn counts(variant: &Variant) -> bool {
-    !is_unrun(&variant.verdict.verdict)
+    !variant.verdict.verdict.is_unrun()
 }
 
 fn merge(mut variants: Vec<Variant>) -> Option<CaseVerdict> {

@@ -20,7 +20,7 @@ fn case(verdict: Verdict, noted: &str) -> CaseVerdict {
     let key = CaseKey::new("rights/derive_table", "udmabuf");
     let steps = vec![Step::Note(noted.into())];
     let run = CaseRun { key: key.clone(), steps, outcome: Some(Outcome::Pass), ms: 1, oddities: Vec::new() };
-    let run = (!is_unrun(&verdict)).then_some(run);
+    let run = (!verdict.is_unrun()).then_some(run);
     CaseVerdict {
         key,
         clause: "R-1".into(),
@@ -137,7 +137,7 @@ proptest! {
     #[test]
     fn no_failure_is_ever_lost_among_rounds(rounds in prop::collection::vec((any_verdict(), "[xy]"), 1..9)) {
         let rounds: Vec<CaseVerdict> = rounds.into_iter().map(|(verdict, noted)| case(verdict, &noted)).collect();
-        let ran: Vec<&CaseVerdict> = rounds.iter().filter(|round| !is_unrun(&round.verdict)).collect();
+        let ran: Vec<&CaseVerdict> = rounds.iter().filter(|round| !round.verdict.is_unrun()).collect();
         let alike = ran.iter().all(|round| round.verdict == ran[0].verdict && round.run == ran[0].run);
         let bad = ran.iter().any(|round| !round.verdict.is_as_expected());
         let (verdict, held) = over(rounds.clone());

@@ -16,7 +16,7 @@ use harness::host::style::{Style, detect, printable};
 use harness::judge::transcript::{CaseRun, Step, Transcript};
 use mutants::coverage::counters::{Lost, counters};
 
-use crate::commands::dev::coverage::{Counted, FLAVOUR, Suite};
+use crate::commands::dev::counted::{Counted, FLAVOUR, Suite};
 use crate::flags::{AccelChoice, KernelArgs, KselftestArgs};
 use crate::run::pipeline::{Pipeline, Tree};
 use crate::run::run_directory;

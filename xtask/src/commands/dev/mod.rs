@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod build;
 pub mod ci;
+pub mod counted;
 pub mod coverage;
 pub mod kselftest;
 pub mod lint_workflows;

@@ -14,7 +14,7 @@ use harness::report::pack::manifest::{Boot, Identity, Manifest};
 use harness::report::pack::suite::Suite;
 use harness::report::pack::write::{Members, write};
 use harness::report::pack::{FORMAT, SUFFIX, VERSION, member};
-use harness::report::run_report::{RunReport, is_unrun};
+use harness::report::run_report::RunReport;
 use harness::source::spec::Kernels;
 
 use super::chosen;
@@ -87,7 +87,7 @@ fn cases(report: &RunReport, filters: &[String]) -> Result<Vec<cases::protocol::
     }
     let failed = report.verdicts.iter().filter(|verdict| {
         let verdict = &verdict.verdict;
-        !verdict.is_as_expected() && !is_unrun(verdict)
+        !verdict.is_as_expected() && !verdict.is_unrun()
     });
     let failed: Vec<_> = failed.map(|verdict| verdict.key.clone()).collect();
     Ok(if failed.is_empty() { all } else { failed })

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::page::{Tone, tone};
-use crate::judge::complaint::{Complaint, Moment, is_noise};
+use super::tone::{Tone, tone};
+use crate::judge::complaint::{Complaint, is_noise};
+use crate::judge::moment::Moment;
 use crate::judge::transcript::{Step, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::why;

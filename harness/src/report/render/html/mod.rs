@@ -6,6 +6,7 @@
 mod details;
 mod page;
 mod series;
+mod tone;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::details::{Details, Entry, Group, group};
 use super::series::{Changes, series_changes};
-use crate::exit_code::ExitCode;
+use super::tone::{Tone, code_tone, tone};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, Word};
@@ -36,16 +36,6 @@ pub struct Page {
     words: Vec<&'static str>,
     times: Vec<Time>,
     slowest: u64,
-}
-
-/// How something is coloured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Tone {
-    Faint,
-    Good,
-    Note,
-    Bad,
 }
 
 #[derive(Serialize)]
@@ -236,23 +226,6 @@ fn run(cell: &Cell, matrix: &Matrix) -> Run {
     ];
     run.facts.extend((!elsewhere.is_empty()).then(|| ("not about it", elsewhere.join(", "))));
     run
-}
-
-fn code_tone(code: ExitCode) -> Tone {
-    match code {
-        ExitCode::AsExpected => Tone::Good,
-        ExitCode::Unreviewed => Tone::Note,
-        _ => Tone::Bad,
-    }
-}
-
-pub(super) fn tone(verdict: &Verdict) -> Tone {
-    match verdict {
-        Verdict::Pass | Verdict::ExpectedHazard { .. } => Tone::Good,
-        Verdict::Skipped { .. } => Tone::Faint,
-        Verdict::KnownDefect { .. } | Verdict::NotRun { .. } => Tone::Note,
-        verdict => code_tone(verdict.exit_code()),
-    }
 }
 
 /// Every key that a run has, in the order of the suite.

@@ -3,7 +3,7 @@
 use cases::protocol::CaseKey;
 use serde::Serialize;
 
-use super::page::Tone;
+use super::tone::Tone;
 use crate::report::matrix::changes::{self, Change, Comparison, Counts};
 use crate::report::matrix::{Matrix, short};
 

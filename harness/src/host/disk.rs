@@ -1,20 +1,20 @@
 //! How full the disk is, and with what.
 
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result, io};
 use crate::host::progress::bytes;
+
+/// Name of the directories that this program makes in the places for caches and the like.
+pub const APPLICATION: &str = "dmabuf-alias-conformance";
 
 /// Bytes that this user may still write below a path.
 ///
 /// # Errors
-/// [`Blame::Host`] when the file system does not say.
-pub fn free(path: &Path) -> Result<u64> {
-    let stat =
-        nix::sys::statvfs::statvfs(path).map_err(|error| io(&error.into(), "asking for the free space of", path))?;
+/// When the file system does not say.
+pub fn free(path: &Path) -> std::io::Result<u64> {
+    let stat = nix::sys::statvfs::statvfs(path)?;
     Ok(stat.blocks_available() * stat.fragment_size())
 }
 
@@ -31,7 +31,7 @@ pub fn used(path: &Path, seen: &mut HashSet<(u64, u64)>) -> u64 {
 /// What to do when the disk of a path is full: which file system that is, what may be deleted, where else to go.
 pub fn advice(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let cache = text.find(super::APPLICATION).map(|start| &text[..start + super::APPLICATION.len()]);
+    let cache = text.find(APPLICATION).map(|start| &text[..start + APPLICATION.len()]);
     let (variable, what) = match cache {
         Some(cache) => ("XDG_CACHE_HOME", format!("Everything below {cache} may be deleted and is made again")),
         None if path.starts_with(std::env::temp_dir()) => ("TMPDIR", "It holds temporary files only".into()),
@@ -43,25 +43,6 @@ pub fn advice(path: &Path) -> String {
          doctor` shows the sizes of the cache.",
         file_system(path).unwrap_or_else(|| "The disk".into())
     )
-}
-
-/// With less than this many bytes a disk counts as full.
-const FULL: u64 = 500_000;
-
-/// The error of a program that failed because a disk is full: it says so, or what it says is vague (a shell that cannot
-/// write calls it an I/O error) and the disk is. `place` is where it was writing.
-pub fn full_disk(output: &str, doing: &str, place: &Path) -> Option<Error> {
-    let said = |line: &&str| line.contains("No space left on device") || line.contains("Disk quota exceeded");
-    let line = match output.lines().find(said) {
-        Some(line) => line,
-        None if free(place).is_ok_and(|free| free < FULL) => output.lines().last().unwrap_or_default(),
-        None => return None,
-    };
-    let temporary = std::env::temp_dir();
-    // A compiler's temporary files are elsewhere, and then it says so.
-    let elsewhere = !place.starts_with(&temporary) && line.contains(&*temporary.to_string_lossy());
-    let place = if elsewhere { &temporary } else { place };
-    Some(io(&ErrorKind::StorageFull.into(), doing, place).cause(line.trim()))
 }
 
 /// Where the file system of a path is mounted, and how much of it is left.

@@ -4,54 +4,10 @@
 //! stamp that the console shows as well. So no clocks have to be compared. What it could not say any more came after its
 //! last record.
 
-use cases::protocol::CaseKey;
-use serde::{Deserialize, Serialize};
-
 use super::headline::normalise;
 use super::{Complaint, Start};
+use crate::judge::moment::{Heard, Moment};
 use crate::judge::transcript::Transcript;
-
-/// When in its case a complaint came.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Moment {
-    /// While this call was made.
-    During(String),
-    /// After the step before this one, and before it.
-    Before(String),
-    /// After the last step: while the case's process ended, or while the kernel did what was put off until then.
-    AfterLastStep,
-    /// Nobody can tell.
-    Unknown,
-}
-
-impl Moment {
-    /// In words that follow a function's name; nothing where it is unknown.
-    pub fn words(&self) -> String {
-        match self {
-            Moment::During(step) => format!(" during {step}"),
-            Moment::Before(step) => format!(" before {step}"),
-            Moment::AfterLastStep => " after the last step".into(),
-            Moment::Unknown => String::new(),
-        }
-    }
-}
-
-/// A complaint as the guest noticed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// Its number in the kernel log.
-    pub number: u64,
-    /// Its time stamp in microseconds.
-    pub us: u64,
-    /// Its first line.
-    pub line: String,
-    /// The case that was running, or that ended last.
-    pub case: Option<CaseKey>,
-    /// When.
-    pub moment: Moment,
-}
 
 /// Ties complaints to the moments at which the guest noticed them. What the guest noticed and the console does not show,
 /// because it was cut or overrun, is a complaint all the same.
@@ -101,7 +57,7 @@ fn unseen(heard: &Heard) -> Complaint {
 #[cfg(test)]
 mod tests {
     use cases::complaint::Kind;
-    use cases::protocol::{Line, Outcome, Record, begin_mark};
+    use cases::protocol::{CaseKey, Line, Outcome, Record, begin_mark};
 
     use super::*;
     use crate::judge::complaint::scan;
