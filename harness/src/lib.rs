@@ -4,7 +4,7 @@
 //! host     this machine: processes, the cache, progress, tools
 //! source   KernelSpec -> SourceTree
 //! patch    SourceTree + Series -> PatchedTree
-//! build    PatchedTree -> KernelImage
+//! kbuild   PatchedTree -> KernelImage
 //! guest    KernelImage + plan -> Recording, one for each guest
 //! judge    Recording -> Transcript + Complaints -> CaseVerdict, one for each planned case
 //! session  a plan run to its end, in as many guests as it takes: GuestRun, Judged
@@ -25,7 +25,7 @@ pub mod source;
 
 pub mod patch;
 
-pub mod build;
+pub mod kbuild;
 
 pub mod guest;
 

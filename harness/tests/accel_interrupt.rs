@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::error::Blame;
+use harness::error::ErrorKind;
 use harness::host::machine::Machine;
 use harness::host::process::{Cmd, interrupt};
 use harness::host::store::Store;
 use harness::session::accel::know;
-use harness::session::accel::probe::{Patience, Probe};
+use harness::session::accel::probe::{Probe, ProbeTimeouts};
 
 fn script(path: &Path, text: &str) {
     fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -38,19 +38,19 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
         machine: &machine,
         helper: Cmd::new(path("helper").display().to_string()),
         kernel: Some(&kernel),
-        patience: Patience { instructions: long, guest: long },
+        timeouts: ProbeTimeouts { instructions: long, guest: long },
     };
     let error = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let patience = Instant::now() + long;
-            while !path("pid").exists() && Instant::now() < patience {
+            let timeouts = Instant::now() + long;
+            while !path("pid").exists() && Instant::now() < timeouts {
                 std::thread::sleep(Duration::from_millis(5));
             }
             interrupt("SIGINT");
         });
         know(&probe, &store).unwrap_err()
     });
-    assert_eq!(error.blame, Blame::Interrupt);
+    assert_eq!(error.kind, ErrorKind::Interrupt);
     let pid = fs::read_to_string(path("pid")).unwrap();
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "QEMU {pid} still runs");
     let answers = fs::read_dir(store.workshop("accel", "answers").unwrap()).unwrap().count();

@@ -11,7 +11,7 @@ use super::masked::{identifiers, masked};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// Where it is.
     pub range: Range<usize>,
     /// The line it starts at, counted from 1.
@@ -20,7 +20,7 @@ pub struct Item {
 
 /// What a piece of a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ItemKind {
     /// A function that others can be put in the place of.
     Function(Signature),
     /// A function of which name or parameters cannot be told, such as one that a macro declares or a variadic one.
@@ -74,8 +74,8 @@ impl Item {
     /// The name of a function or an object.
     pub fn name(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Function(signature) => Some(&signature.name),
-            Kind::Object(object) => Some(&object.name),
+            ItemKind::Function(signature) => Some(&signature.name),
+            ItemKind::Object(object) => Some(&object.name),
             _ => None,
         }
     }
@@ -96,7 +96,7 @@ pub fn items(text: &str) -> Vec<Item> {
         let (kind, count) = item(&mask, &lines[at..]);
         let range = lines[at].start..lines[at + count - 1].end;
         match items.last_mut() {
-            Some(last) if last.kind == Kind::Blank && kind == Kind::Blank => last.range.end = range.end,
+            Some(last) if last.kind == ItemKind::Blank && kind == ItemKind::Blank => last.range.end = range.end,
             _ => items.push(Item { kind, range, line: at + 1 }),
         }
         at += count;
@@ -107,7 +107,7 @@ pub fn items(text: &str) -> Vec<Item> {
 /// The function that a line, counted from 1, is in.
 pub fn function_at(items: &[Item], file: &str, line: usize) -> Option<usize> {
     let holds = |item: &Item| (item.line..item.line + item.text(file).lines().count()).contains(&line);
-    items.iter().position(|item| matches!(item.kind, Kind::Function(_) | Kind::Opaque) && holds(item))
+    items.iter().position(|item| matches!(item.kind, ItemKind::Function(_) | ItemKind::Opaque) && holds(item))
 }
 
 fn lines(mask: &str) -> Vec<Range<usize>> {
@@ -121,14 +121,14 @@ fn lines(mask: &str) -> Vec<Range<usize>> {
 }
 
 /// What begins here, and how many lines it has.
-fn item(mask: &str, lines: &[Range<usize>]) -> (Kind, usize) {
+fn item(mask: &str, lines: &[Range<usize>]) -> (ItemKind, usize) {
     let line = |index: usize| &mask[lines[index].clone()];
     if line(0).trim().is_empty() {
-        return (Kind::Blank, 1);
+        return (ItemKind::Blank, 1);
     }
     if line(0).starts_with('#') {
         let continued = (0..lines.len()).take_while(|index| line(*index).trim_end().ends_with('\\')).count();
-        return (Kind::Directive, (continued + 1).min(lines.len()));
+        return (ItemKind::Directive, (continued + 1).min(lines.len()));
     }
     let (mut depth, mut braces) = (0_i32, 0_i32);
     // The end of the last code seen at depth 0, and where the first brace there is.
@@ -160,7 +160,7 @@ fn item(mask: &str, lines: &[Range<usize>]) -> (Kind, usize) {
                 '}' => braces -= 1,
                 ';' if depth <= 0 && braces <= 0 => {
                     let head = body.map(|body| &mask[lines[0].start..body]);
-                    let kind = head.and_then(object).map_or(Kind::Declaration, Kind::Object);
+                    let kind = head.and_then(object).map_or(ItemKind::Declaration, ItemKind::Object);
                     return (kind, index + 1);
                 }
                 _ => {}
@@ -174,11 +174,11 @@ fn item(mask: &str, lines: &[Range<usize>]) -> (Kind, usize) {
         }
     }
     // It does not end: nothing is known about it.
-    (Kind::Declaration, lines.len())
+    (ItemKind::Declaration, lines.len())
 }
 
-fn function_kind(head: &str) -> Kind {
-    signature(head).map_or(Kind::Opaque, Kind::Function)
+fn function_kind(head: &str) -> ItemKind {
+    signature(head).map_or(ItemKind::Opaque, ItemKind::Function)
 }
 
 /// Reads the text before a body.
@@ -311,7 +311,9 @@ __poll_t five(struct file *file, poll_table *poll) {
         let items = items(FILE);
         let all: String = items.iter().map(|item| item.text(FILE)).collect();
         assert_eq!(all, FILE);
-        let named = items.iter().filter(|item| !matches!(item.kind, Kind::Blank | Kind::Directive | Kind::Declaration));
+        let named = items
+            .iter()
+            .filter(|item| !matches!(item.kind, ItemKind::Blank | ItemKind::Directive | ItemKind::Declaration));
         named.map(|item| (item.name().map(str::to_string), item.line)).collect()
     }
 
@@ -329,7 +331,7 @@ __poll_t five(struct file *file, poll_table *poll) {
         let items = items(FILE);
         let signature = |wanted: &str| {
             let mut signatures = items.iter().filter_map(|item| match &item.kind {
-                Kind::Function(signature) => Some(signature),
+                ItemKind::Function(signature) => Some(signature),
                 _ => None,
             });
             signatures.find(|signature| signature.name == wanted).unwrap()

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use cases::clause;
 
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::kernel_range::{KernelRange, Release};
 
 /// One patch of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// The name of its file without the extension, which is its id.
     pub slug: String,
     /// Where it is.
@@ -30,26 +30,27 @@ pub struct Entry {
 /// holds what is different for that release; a patch there takes the place of the one with the same name.
 ///
 /// # Errors
-/// [`Blame::Usage`] for a directory that is not there or a header that makes no sense, with the file and the line.
-pub fn load(dir: &Path, version: &str) -> Result<Vec<Entry>> {
+/// [`ErrorKind::Usage`] for a directory that is not there or a header that makes no sense, with the file and the line.
+pub fn load(dir: &Path, version: &str) -> Result<Vec<CatalogueEntry>> {
     let release = Release::of(version);
-    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut entries: BTreeMap<String, CatalogueEntry> = BTreeMap::new();
     let own = release.map(|release| dir.join(release.to_string())).filter(|own| own.is_dir());
     for dir in std::iter::once(dir.to_path_buf()).chain(own) {
-        let found = fs::read_dir(&dir).map_err(|error| Error { blame: Blame::Usage, ..io(&error, "reading", &dir) })?;
+        let found =
+            fs::read_dir(&dir).map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", &dir) })?;
         let paths = found.filter_map(|entry| Some(entry.ok()?.path()));
         for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "patch")) {
             let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
             let slug = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let entry = parse(&slug, &path, &text).map_err(|why| {
-                Error::new(Blame::Usage, format!("{} has no sound header", path.display()))
+                Error::new(ErrorKind::Usage, format!("{} has no sound header", path.display()))
                     .cause(why)
                     .next("It begins with the lines `Wrong:`, `How:`, `Clause:` and, if need be, `Kernels:`.")
             })?;
             entries.insert(slug, entry);
         }
     }
-    let fits = |entry: &Entry| match (entry.kernels, release) {
+    let fits = |entry: &CatalogueEntry| match (entry.kernels, release) {
         (Some(range), Some(release)) => range.holds(release),
         _ => true,
     };
@@ -57,7 +58,7 @@ pub fn load(dir: &Path, version: &str) -> Result<Vec<Entry>> {
 }
 
 /// Reads a header. A value may go on in lines that begin with a blank.
-fn parse(slug: &str, path: &Path, text: &str) -> Result<Entry, String> {
+fn parse(slug: &str, path: &Path, text: &str) -> Result<CatalogueEntry, String> {
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
     let mut last: Option<String> = None;
     for line in text.lines() {
@@ -85,7 +86,7 @@ fn parse(slug: &str, path: &Path, text: &str) -> Result<Entry, String> {
     if let Some(unknown) = clauses.iter().find(|id| clause::find(id).is_none()) {
         return Err(format!("there is no clause {unknown}"));
     }
-    Ok(Entry {
+    Ok(CatalogueEntry {
         slug: slug.into(),
         path: path.into(),
         wrong: needed("Wrong", field("Wrong"))?,

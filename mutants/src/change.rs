@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::c_file::{Item, Kind, items};
+use super::c_file::{Item, ItemKind, items};
 use super::masked::{identifiers, masked, uncommented};
 
 /// The changed pieces of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
+pub struct SourceChange {
     /// Other versions of functions and objects that the original has, by name.
     pub changed: BTreeMap<String, Piece>,
     /// What the original does not have, each with the name of the piece of the original that it comes before.
@@ -27,14 +27,14 @@ pub struct Piece {
     pub line: usize,
 }
 
-impl Change {
+impl SourceChange {
     /// Compares two versions of a file.
     ///
     /// # Errors
     /// A sentence that says what cannot stand beside the original, so that the mutant needs a kernel of its own.
-    pub fn between(original: &str, mutant: &str) -> Result<Change, String> {
+    pub fn between(original: &str, mutant: &str) -> Result<SourceChange, String> {
         let (old, new) = (items(original), items(mutant));
-        let mut change = Change::default();
+        let mut change = SourceChange::default();
         let twice = twice(&old);
         // What has its name twice, as behind `#ifdef` and `#else`, is compared as a whole and never changed.
         let name = |item: &Item| item.name().filter(|name| !twice.contains(name)).map(str::to_string);
@@ -78,7 +78,7 @@ impl Change {
             return Err(format!("it changes `{}`", first_line(gone)));
         }
         for name in change.changed.keys() {
-            if let Kind::Object(_) = known[name].kind {
+            if let ItemKind::Object(_) = known[name].kind {
                 may_be_chosen(name, &old, original)?;
             }
         }
@@ -87,7 +87,7 @@ impl Change {
 
     /// Whether nothing is different but blanks and comments between functions.
     pub fn is_empty(&self) -> bool {
-        *self == Change::default()
+        *self == SourceChange::default()
     }
 
     /// The function that makes up the whole change, if there is just one.
@@ -105,8 +105,8 @@ fn twice(items: &[Item]) -> BTreeSet<&str> {
 
 fn fits(before: &Item, after: &Item) -> bool {
     match (&before.kind, &after.kind) {
-        (Kind::Function(before), Kind::Function(after)) => before.is_like(after),
-        (Kind::Object(before), Kind::Object(after)) => before == after,
+        (ItemKind::Function(before), ItemKind::Function(after)) => before.is_like(after),
+        (ItemKind::Object(before), ItemKind::Object(after)) => before == after,
         _ => false,
     }
 }
@@ -131,7 +131,7 @@ fn declared(item: &Item, file: &str) -> Result<String, String> {
     let mask = masked(item.text(file));
     let head = mask.split(['=', ';', '[']).next().unwrap_or_default();
     // `static int count;`, `static DEFINE_MUTEX(lock);` and prototypes.
-    let declares = item.kind == Kind::Declaration && head.trim_start().starts_with("static");
+    let declares = item.kind == ItemKind::Declaration && head.trim_start().starts_with("static");
     let words = identifiers(head);
     match (declares, head.find('(')) {
         (true, Some(open)) if is_prototype(&code) => {
@@ -153,7 +153,7 @@ fn may_be_chosen(name: &str, items: &[Item], file: &str) -> Result<(), String> {
         let uses: Vec<_> = identifiers(&mask).into_iter().filter(|word| &mask[word.clone()] == name).collect();
         let own = item.name() == Some(name);
         let member = |at: usize| mask[..at].ends_with('.') || mask[..at].ends_with("->");
-        let plain = defined && matches!(item.kind, Kind::Function(_) | Kind::Opaque);
+        let plain = defined && matches!(item.kind, ItemKind::Function(_) | ItemKind::Opaque);
         if !own && !uses.is_empty() && (!plain || uses.iter().any(|word| member(word.start))) {
             return Err(format!("it changes {name}, which is needed where only a constant will do"));
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use harness::error::{Blame, Context, Error, Result, io};
+use harness::error::{Context, Error, ErrorKind, Result, io};
 
 /// One line of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -32,16 +32,17 @@ struct File {
 /// Reads the file; one that is not there says nothing.
 ///
 /// # Errors
-/// [`Blame::Usage`] when it makes no sense, names a mutant twice, or gives no reason.
+/// [`ErrorKind::Usage`] when it makes no sense, names a mutant twice, or gives no reason.
 pub fn load(path: &Path) -> Result<Vec<Equivalent>> {
     let text = match std::fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(|error| io(&error, "reading", path))?,
     };
-    let file: File = toml::from_str(&text).context(Blame::Usage, || format!("{} makes no sense", path.display()))?;
+    let file: File =
+        toml::from_str(&text).context(ErrorKind::Usage, || format!("{} makes no sense", path.display()))?;
     for (index, line) in file.equivalent.iter().enumerate() {
         let wrong = |what: &str| {
-            Error::new(Blame::Usage, format!("{}: {} {what}", path.display(), line.id))
+            Error::new(ErrorKind::Usage, format!("{}: {} {what}", path.display(), line.id))
                 .next("Correct or remove that entry.")
         };
         if line.reason.trim().is_empty() {

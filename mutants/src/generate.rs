@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use similar::{DiffTag, TextDiff};
 
 use super::c_file::{function_at, items};
-use super::change::Change;
+use super::change::SourceChange;
 use super::masked::uncommented;
 use super::operators::sites;
 use harness::error::Result;
@@ -102,7 +102,7 @@ fn undone(path: &Path, before: &str, after: &str) -> Vec<(Generated, String)> {
             [lines(&new, 0..op.new_range().start), was.clone(), lines(&new, op.new_range().end..new.len())].concat();
         let code = |text: &str| uncommented(text).split_whitespace().collect::<Vec<_>>().join(" ");
         // Comments are to be seen as a whole; and a function that nothing else misses leaves no change behind.
-        if code(after) == code(&text) || Change::between(after, &text).is_ok_and(|change| change.is_empty()) {
+        if code(after) == code(&text) || SourceChange::between(after, &text).is_ok_and(|change| change.is_empty()) {
             continue;
         }
         let line = op.new_range().start + 1;

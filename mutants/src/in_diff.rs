@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 
 /// Added lines by file: their numbers in the new file, counted from 1, and what they say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ impl InDiff {
     /// Reads a unified diff.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when nothing in it is a hunk.
+    /// [`ErrorKind::Usage`] when nothing in it is a hunk.
     pub fn parse(text: &str) -> Result<Self> {
         let hunk = Regex::new(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@").expect("a valid pattern");
         let mut files: BTreeMap<PathBuf, BTreeMap<usize, String>> = BTreeMap::new();
@@ -35,7 +35,7 @@ impl InDiff {
             }
         }
         match hunks {
-            0 => Err(Error::new(Blame::Usage, "--in-diff: that is no unified diff")
+            0 => Err(Error::new(ErrorKind::Usage, "--in-diff: that is no unified diff")
                 .next("Write one with `git diff` or `diff -u`.")),
             _ => Ok(InDiff(files)),
         }
@@ -44,15 +44,18 @@ impl InDiff {
     /// The lines of one file, for a diff that is about this version of it.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when the file has something else there.
+    /// [`ErrorKind::Usage`] when the file has something else there.
     pub fn lines(&self, path: &Path, text: &str) -> Result<BTreeSet<usize>> {
         let Some(added) = self.0.get(path) else { return Ok(BTreeSet::new()) };
         let lines: Vec<&str> = text.lines().collect();
         for (number, said) in added {
             if number.checked_sub(1).and_then(|index| lines.get(index)) != Some(&said.as_str()) {
-                return Err(Error::new(Blame::Usage, "--in-diff: the diff does not lead to the tree that is tested")
-                    .cause(format!("{}:{number} is not `{}`", path.display(), said.trim()))
-                    .next("Its new side has to be the kernel with the whole series applied."));
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "--in-diff: the diff does not lead to the tree that is tested",
+                )
+                .cause(format!("{}:{number} is not `{}`", path.display(), said.trim()))
+                .next("Its new side has to be the kernel with the whole series applied."));
             }
         }
         Ok(added.keys().copied().collect())

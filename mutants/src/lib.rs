@@ -3,7 +3,7 @@
 //!
 //! Mutants come from a [`catalogue`] that people write and from [`generate`], which changes the lines that a series adds.
 //! [`change`] reduces a mutant to pieces that can stand beside the original, and [`schemata`] weaves the pieces of all
-//! mutants into one file. Everything here is pure: [`harness::build::kbuild`] builds the kernel, `cargo xtask mutants` runs it.
+//! mutants into one file. Everything here is pure: [`harness::kbuild::image`] builds the kernel, `cargo xtask mutants` runs it.
 
 pub mod c_file;
 pub mod catalogue;

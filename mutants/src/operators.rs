@@ -8,7 +8,7 @@ use std::ops::Range;
 use tree_sitter::{Node, Parser};
 
 use super::masked::{identifiers, masked};
-use harness::error::{Blame, Context, Result};
+use harness::error::{Context, ErrorKind, Result};
 
 /// A change of one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,11 +82,11 @@ const ANNOTATIONS: &[&str] = &["__user", "__iomem", "__rcu", "__percpu", "__forc
 /// text, whether changes may begin there.
 ///
 /// # Errors
-/// [`Blame::Internal`] when tree-sitter and its grammar do not fit together.
+/// [`ErrorKind::Internal`] when tree-sitter and its grammar do not fit together.
 pub fn sites(function: &str, wanted: impl Fn(usize) -> bool) -> Result<Vec<Site>> {
     let mut parser = Parser::new();
     let language = tree_sitter_c::LANGUAGE.into();
-    parser.set_language(&language).context(Blame::Internal, || "the grammar of C does not load".into())?;
+    parser.set_language(&language).context(ErrorKind::Internal, || "the grammar of C does not load".into())?;
     let mut plain = function.to_string();
     for word in identifiers(&masked(function)) {
         if ANNOTATIONS.contains(&&function[word.clone()]) {

@@ -33,7 +33,7 @@ impl History {
 
 /// What is known about the cases of a plan when they are put in order.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct CaseHistory<'a> {
     /// Which caught what.
     pub history: &'a History,
     /// How long each took where nothing was wrong, in milliseconds of guest time.
@@ -42,7 +42,7 @@ pub struct Known<'a> {
 
 /// A plan for a mutant of these functions, of which these clauses should speak: their cases first, then cases that caught
 /// such mutants before, then others that caught any, each the quickest first; cases that judge no contract come last.
-pub fn order(plan: &[CaseKey], clauses: &[String], functions: &[String], known: Known<'_>) -> Vec<CaseKey> {
+pub fn order(plan: &[CaseKey], clauses: &[String], functions: &[String], known: CaseHistory<'_>) -> Vec<CaseKey> {
     let rank = |key: &CaseKey| {
         let case = suite::find(key).map(|(case, _)| case);
         let contract = case.is_some_and(|case| case.judgement == Judgement::Contract);
@@ -73,7 +73,7 @@ mod tests {
             BTreeMap::from([(key("rights/derive_table@udmabuf"), 5), (key("rights/derive_table@system-heap"), 3)]);
         let mut history = History::default();
         history.note(&["f".into()], &key("uapi/flags@udmabuf"));
-        let known = Known { history: &history, times: &times };
+        let known = CaseHistory { history: &history, times: &times };
         let order = order(&plan, &["r-1".into()], &["f".into()], known);
         assert_eq!(order[0], key("rights/derive_table@system-heap"));
         assert_eq!(order[1], key("rights/derive_table@udmabuf"));

@@ -9,7 +9,7 @@ use harness::judge::verdict::{CaseVerdict, Verdict, is_violation};
 /// What became of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum MutantOutcome {
     /// A case of the contract failed.
     Caught {
         /// Its clause.
@@ -55,44 +55,47 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl MutantOutcome {
     /// The word in reports.
     pub fn word(&self) -> &'static str {
         match self {
-            Outcome::Caught { expected: Some(false), .. } => "caught, by another clause",
-            Outcome::Caught { .. } => "caught",
-            Outcome::Lost { .. } => "LOST",
-            Outcome::Noticed { .. } => "NOTICED",
-            Outcome::Survived => "SURVIVED",
-            Outcome::Unviable { .. } => "unviable",
-            Outcome::Equivalent { .. } => "equivalent",
-            Outcome::Outside { .. } => "outside the contract",
-            Outcome::Duplicate { .. } => "duplicate",
+            MutantOutcome::Caught { expected: Some(false), .. } => "caught, by another clause",
+            MutantOutcome::Caught { .. } => "caught",
+            MutantOutcome::Lost { .. } => "LOST",
+            MutantOutcome::Noticed { .. } => "NOTICED",
+            MutantOutcome::Survived => "SURVIVED",
+            MutantOutcome::Unviable { .. } => "unviable",
+            MutantOutcome::Equivalent { .. } => "equivalent",
+            MutantOutcome::Outside { .. } => "outside the contract",
+            MutantOutcome::Duplicate { .. } => "duplicate",
         }
     }
 
     /// Whether guests ran it.
     pub fn is_tested(&self) -> bool {
-        self.is_another() && !matches!(self, Outcome::Outside { .. })
+        self.is_another() && !matches!(self, MutantOutcome::Outside { .. })
     }
 
     /// Whether it compiles and is neither proved equivalent nor the same as another one: those that a share is one of.
     pub fn is_another(&self) -> bool {
-        !matches!(self, Outcome::Unviable { .. } | Outcome::Equivalent { .. } | Outcome::Duplicate { .. })
+        !matches!(
+            self,
+            MutantOutcome::Unviable { .. } | MutantOutcome::Equivalent { .. } | MutantOutcome::Duplicate { .. }
+        )
     }
 
     /// Whether guests ran it and no case of the contract failed; one that took its guests along is counted apart.
     pub fn is_missed(&self) -> bool {
-        matches!(self, Outcome::Survived | Outcome::Noticed { .. })
+        matches!(self, MutantOutcome::Survived | MutantOutcome::Noticed { .. })
     }
 }
 
 /// Judges a mutant by the verdicts on the cases that it was given, in their order. `clauses` are those that should speak.
-pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> Outcome {
+pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> MutantOutcome {
     let expected = |verdict: &&CaseVerdict| clauses.iter().any(|clause| is(clause, &verdict.clause));
     let violations = || verdicts.iter().filter(|verdict| is_violation(verdict));
     if let Some(found) = violations().find(expected).or_else(|| violations().next()) {
-        return Outcome::Caught {
+        return MutantOutcome::Caught {
             clause: found.clause.clone(),
             expected: (!clauses.is_empty()).then(|| expected(&found)),
             case: found.key.clone(),
@@ -104,13 +107,13 @@ pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> Outcome {
         Some(format!("{} {}: {}", found.verdict.word(), found.key, says(&found.verdict)))
     };
     if let Some(how) = first(|verdict| matches!(verdict, Verdict::Lost { .. })) {
-        return Outcome::Lost { how };
+        return MutantOutcome::Lost { how };
     }
     let odd = |verdict: &Verdict| !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. });
     if let Some(how) = first(odd).or_else(|| first(|verdict| !verdict.is_as_expected())) {
-        return Outcome::Noticed { how };
+        return MutantOutcome::Noticed { how };
     }
-    Outcome::Survived
+    MutantOutcome::Survived
 }
 
 /// The first sentence of a verdict.
@@ -154,10 +157,10 @@ mod tests {
     fn the_clause_that_should_speak_has_the_word() {
         let verdicts =
             [verdict("a/a", "R-1", "contract", failed("one")), verdict("a/b", "L-1", "contract", failed("two"))];
-        let Outcome::Caught { clause, expected, how, .. } = outcome(&verdicts, &["L-1".into()]) else { panic!() };
+        let MutantOutcome::Caught { clause, expected, how, .. } = outcome(&verdicts, &["L-1".into()]) else { panic!() };
         assert_eq!((clause.as_str(), expected, how.as_str()), ("L-1", Some(true), "two"));
         assert_eq!(outcome(&verdicts, &["F-1".into()]).word(), "caught, by another clause");
-        assert!(matches!(outcome(&verdicts, &[]), Outcome::Caught { expected: None, .. }));
+        assert!(matches!(outcome(&verdicts, &[]), MutantOutcome::Caught { expected: None, .. }));
     }
 
     #[test]
@@ -169,6 +172,6 @@ mod tests {
         assert!(outcome(&[pass.clone(), hazard.clone()], &[]).is_missed());
         assert_eq!(outcome(&[hazard, lost], &[]).word(), "LOST");
         assert_eq!(outcome(&[pass.clone(), unrun], &[]).word(), "NOTICED", "what was not run says nothing");
-        assert_eq!(outcome(&[pass], &[]), Outcome::Survived);
+        assert_eq!(outcome(&[pass], &[]), MutantOutcome::Survived);
     }
 }

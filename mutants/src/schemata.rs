@@ -8,8 +8,8 @@
 
 use std::fmt::Write as _;
 
-use super::c_file::{Item, Kind, Object, Signature, items};
-use super::change::{Change, Piece};
+use super::c_file::{Item, ItemKind, Object, Signature, items};
+use super::change::{Piece, SourceChange};
 use super::masked::{identifiers, masked, renamed};
 
 /// The word on the kernel's command line, and the variable it sets.
@@ -59,7 +59,7 @@ pub fn of_version(version: &str) -> Option<(&str, usize)> {
 }
 
 /// Weaves mutants, each with its number, into a file.
-pub fn weave(original: &str, mutants: &[(usize, Change)]) -> String {
+pub fn weave(original: &str, mutants: &[(usize, SourceChange)]) -> String {
     // At the top, where no condition can hide it.
     let mut out = format!("extern int {CHOSEN};\n#line 1\n");
     let mut included = false;
@@ -83,7 +83,7 @@ pub fn weave(original: &str, mutants: &[(usize, Change)]) -> String {
                 let _ = writeln!(out, "#line {}", item.line);
             }
             out.push_str(text);
-            if !included && item.kind == Kind::Directive && text.starts_with("#include") {
+            if !included && item.kind == ItemKind::Directive && text.starts_with("#include") {
                 included = true;
                 includes(&mut out, mutants);
                 let _ = writeln!(out, "#line {}", item.line + 1);
@@ -95,7 +95,7 @@ pub fn weave(original: &str, mutants: &[(usize, Change)]) -> String {
         pieces.extend(
             versions.iter().map(|(number, change, piece)| (*number, piece.line, own_names(piece, *number, change))),
         );
-        if let Kind::Function(Signature { name, before, after, .. }) = &item.kind {
+        if let ItemKind::Function(Signature { name, before, after, .. }) = &item.kind {
             // A version may call its name.
             let _ = writeln!(out, "{before} {name}{after};");
         }
@@ -114,14 +114,14 @@ pub fn weave(original: &str, mutants: &[(usize, Change)]) -> String {
     out
 }
 
-fn includes(out: &mut String, mutants: &[(usize, Change)]) {
+fn includes(out: &mut String, mutants: &[(usize, SourceChange)]) {
     let mut lines: Vec<&String> = mutants.iter().flat_map(|(_, change)| &change.includes).collect();
     lines.sort();
     lines.dedup();
     lines.iter().for_each(|line| out.extend([line.as_str(), "\n"]));
 }
 
-fn add(out: &mut String, piece: &Piece, number: usize, change: &Change) {
+fn add(out: &mut String, piece: &Piece, number: usize, change: &SourceChange) {
     let _ = writeln!(out, "#line {}", piece.line);
     let text = own_names(piece, number, change);
     // Only a mutant that runs calls it, and some only under a condition of the configuration.
@@ -132,7 +132,7 @@ fn add(out: &mut String, piece: &Piece, number: usize, change: &Change) {
 }
 
 /// The text of a piece of a mutant, with what the mutant adds under names that nobody else uses.
-fn own_names(piece: &Piece, number: usize, change: &Change) -> String {
+fn own_names(piece: &Piece, number: usize, change: &SourceChange) -> String {
     let added = |name: &str| change.added.iter().any(|(_, piece)| piece.name == name);
     renamed(&piece.text, |name| added(name).then(|| version(name, number)))
 }
@@ -148,7 +148,7 @@ fn one(item: &Item, text: &str, number: usize) -> String {
     let own = version(name, number);
     match item.kind {
         // Neither inlined nor merged with another: each version is a function that one can look at.
-        Kind::Function(_) => {
+        ItemKind::Function(_) => {
             let head = renamed(head, |word| STORAGE.contains(&word).then(String::new));
             format!("static __attribute__((__noipa__)) {}{own}{rest}", head.trim_start())
         }
@@ -162,8 +162,8 @@ const STORAGE: [&str; 5] = ["static", "inline", "__always_inline", "__inline__",
 /// What has the name: it passes on to the version that was chosen.
 fn choice(item: &Item, numbers: &[usize]) -> String {
     match &item.kind {
-        Kind::Function(signature) => calls(signature, numbers),
-        Kind::Object(object) => pointer(object, numbers),
+        ItemKind::Function(signature) => calls(signature, numbers),
+        ItemKind::Object(object) => pointer(object, numbers),
         _ => String::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use mutants::change::Change;
+use mutants::change::SourceChange;
 use mutants::schemata::{self, weave};
 
 /// A file in kernel style, with what makes weaving hard.
@@ -165,10 +165,10 @@ fn printed(dir: &Path, text: &str, number: Option<usize>) -> String {
 #[test]
 fn every_mutant_behaves_as_it_does_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let changes: Vec<(usize, Change)> = MUTANTS
+    let changes: Vec<(usize, SourceChange)> = MUTANTS
         .iter()
         .enumerate()
-        .map(|(index, edits)| (index + 1, Change::between(ORIGINAL, &mutant(edits)).unwrap()))
+        .map(|(index, edits)| (index + 1, SourceChange::between(ORIGINAL, &mutant(edits)).unwrap()))
         .collect();
     let woven = weave(ORIGINAL, &changes);
     let original = printed(dir.path(), ORIGINAL, None);
@@ -190,7 +190,7 @@ fn a_file_with_no_mutant_stays_what_it_is_to_the_compiler() {
 
 #[test]
 fn what_cannot_stand_beside_the_original_is_refused() {
-    let refused = |from: &str, to: &str| Change::between(ORIGINAL, &mutant(&[(from, to)])).unwrap_err();
+    let refused = |from: &str, to: &str| SourceChange::between(ORIGINAL, &mutant(&[(from, to)])).unwrap_err();
     assert!(refused("\tint (*get)(int);\n", "\tint (*get)(int);\n\tint more;\n").contains("struct ops"));
     assert!(refused("static int calls;", "static long calls;").contains("static int calls"));
     assert!(refused("return printf(", "return 1 + printf(").contains("sum"));
@@ -199,7 +199,7 @@ fn what_cannot_stand_beside_the_original_is_refused() {
     let table = format!("{ORIGINAL}\nstatic const struct ops *table[] = {{ &the_ops }};\n");
     assert!(table.contains(constant));
     let without = table.replace("\t.put = put,\n", "");
-    assert!(Change::between(&table, &without).unwrap_err().contains("only a constant"));
+    assert!(SourceChange::between(&table, &without).unwrap_err().contains("only a constant"));
 }
 
 #[test]
@@ -208,5 +208,5 @@ fn comments_and_blanks_between_functions_are_no_change() {
         ("/*\n * A comment with a brace {\n */", "/* Another */\n\n"),
         ("static int calls;", "static int\tcalls;"),
     ]);
-    assert!(Change::between(ORIGINAL, &other).unwrap().is_empty());
+    assert!(SourceChange::between(ORIGINAL, &other).unwrap().is_empty());
 }

@@ -8,7 +8,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, ValueEnum};
 use harness::error::Error;
 use harness::host::colour;
 use harness::host::progress;
-use harness::source::repository::GitSpec;
+use harness::source::git_spec::GitSpec;
 
 use crate::flags::{Color, Flags};
 use crate::settings::file::{self, IN_CHECKOUT};
@@ -20,7 +20,7 @@ use crate::workspace;
 const WITHOUT_SETTINGS: [&str; 6] = ["ci", "completions", "doctor", "lint-workflows", "man", "probe-kvm"];
 
 /// Why there are no flags.
-pub enum Fault {
+pub enum CommandLineError {
     /// The command line makes no sense, or asks for help.
     Words(clap::Error),
     /// What is set makes no sense.
@@ -30,8 +30,8 @@ pub enum Fault {
 /// Reads the command line, and puts what every command needs of it in force.
 ///
 /// # Errors
-/// As [`Fault`] has it.
-pub fn read() -> Result<Flags, Fault> {
+/// As [`CommandLineError`] has it.
+pub fn read() -> Result<Flags, CommandLineError> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let flags = flags(&words)?;
     colour::choose(flags.global.color.into());
@@ -42,19 +42,20 @@ pub fn read() -> Result<Flags, Fault> {
     Ok(flags)
 }
 
-fn flags(words: &[OsString]) -> Result<Flags, Fault> {
+fn flags(words: &[OsString]) -> Result<Flags, CommandLineError> {
     let command = || Flags::command().color(color(words).into());
     let plain = command().try_get_matches_from(words);
     let name = plain.as_ref().ok().and_then(ArgMatches::subcommand_name).unwrap_or_default();
     if WITHOUT_SETTINGS.contains(&name) {
-        return made(&plain.map_err(Fault::Words)?, Settings::default());
+        return made(&plain.map_err(CommandLineError::Words)?, Settings::default());
     }
     let settings = match load() {
         Ok(settings) => settings,
         // Help is there for everybody.
-        Err(error) => return Err(plain.map_or_else(Fault::Words, |_| Fault::Settings(error))),
+        Err(error) => return Err(plain.map_or_else(CommandLineError::Words, |_| CommandLineError::Settings(error))),
     };
-    let parsed = |settings: &Settings| settings.applied(command()).try_get_matches_from(words).map_err(Fault::Words);
+    let parsed =
+        |settings: &Settings| settings.applied(command()).try_get_matches_from(words).map_err(CommandLineError::Words);
     let matches = parsed(&settings)?;
     if own_commit(leaf(&matches)) {
         let settings = settings.without("series");
@@ -63,8 +64,8 @@ fn flags(words: &[OsString]) -> Result<Flags, Fault> {
     made(&matches, settings)
 }
 
-fn made(matches: &ArgMatches, settings: Settings) -> Result<Flags, Fault> {
-    let flags = Flags::from_arg_matches(matches).map_err(Fault::Words)?;
+fn made(matches: &ArgMatches, settings: Settings) -> Result<Flags, CommandLineError> {
+    let flags = Flags::from_arg_matches(matches).map_err(CommandLineError::Words)?;
     settings::put_in_force(&flags.global, settings);
     Ok(flags)
 }

@@ -10,8 +10,8 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use command_line::Fault;
-use harness::error::{Blame, Error, Result};
+use command_line::CommandLineError;
+use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode as Code;
 use harness::host::process::{check_interrupt, kill_all};
 
@@ -71,15 +71,15 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
 }
 
 /// Ends the program for a command line or settings that make no sense, or for a call for help.
-fn end_for(fault: &Fault) -> ! {
+fn end_for(fault: &CommandLineError) -> ! {
     let own = || bisect::of_usage().or_else(mutants::of_usage);
     let code = match fault {
-        Fault::Words(help) if !help.use_stderr() => help.exit(),
-        Fault::Words(error) => {
+        CommandLineError::Words(help) if !help.use_stderr() => help.exit(),
+        CommandLineError::Words(error) => {
             let _ = error.print();
             own().unwrap_or(Code::Usage.number())
         }
-        Fault::Settings(error) => own().unwrap_or(tell(error).number()),
+        CommandLineError::Settings(error) => own().unwrap_or(tell(error).number()),
     };
     std::process::exit(code.into())
 }
@@ -87,7 +87,10 @@ fn end_for(fault: &Fault) -> ! {
 fn tell(error: &Error) -> Code {
     eprintln!("{error}");
     // Who typed nothing of it looks for the mistake in the wrong place.
-    if matches!(error.blame, Blame::Usage | Blame::Host | Blame::Source | Blame::Kconfig | Blame::Patch) {
+    if matches!(
+        error.kind,
+        ErrorKind::Usage | ErrorKind::Host | ErrorKind::Source | ErrorKind::Kconfig | ErrorKind::Patch
+    ) {
         settings::elsewhere().iter().for_each(|line| eprintln!("  note: {line}"));
     }
     error.exit_code()

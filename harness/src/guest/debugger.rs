@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use object::elf;
 use object::write::elf::{FileHeader, SectionHeader, Sym, Writer};
 
-use crate::error::{Blame, Context, Error, Result, io};
+use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::guest::hang::symbols::{LARGEST, Symbols};
 use crate::host::process::quote;
 
@@ -37,7 +37,7 @@ impl Debugger {
     /// Writes what gdb needs into `dir`. `symbols` is an ELF file with the names of the kernel, `scripts` the kernel's own.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be written.
+    /// [`ErrorKind::Host`] when it cannot be written.
     pub fn prepare(dir: &Path, socket: &Path, symbols: &Path, scripts: Option<&Path>) -> Result<Debugger> {
         let path = dir.join("commands.gdb");
         let text = commands(socket, symbols, scripts);
@@ -75,17 +75,17 @@ fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
 /// then names functions, and follows frame pointers.
 ///
 /// # Errors
-/// [`Blame::Usage`] for a map without functions, [`Blame::Host`] when a file cannot be read or written.
+/// [`ErrorKind::Usage`] for a map without functions, [`ErrorKind::Host`] when a file cannot be read or written.
 pub fn symbol_file(map: &Path, path: &Path) -> Result<()> {
     let text = fs::read_to_string(map).map_err(|error| io(&error, "reading", map))?;
     let names = Symbols::parse(&text);
     let code = |(_, _, code): &(u64, &str, bool)| *code;
     let (Some(first), Some(last)) = (names.iter().find(code), names.iter().filter(code).last()) else {
-        return Err(Error::new(Blame::Usage, format!("{} names no function", map.display()))
+        return Err(Error::new(ErrorKind::Usage, format!("{} names no function", map.display()))
             .next("Build the kernel again, or take another pack."));
     };
     let range = first.0..last.0 + LARGEST;
-    let bytes = elf_file(&names, &range).context(Blame::Internal, || "writing symbols".into())?;
+    let bytes = elf_file(&names, &range).context(ErrorKind::Internal, || "writing symbols".into())?;
     fs::write(path, bytes).map_err(|error| io(&error, "writing", path))
 }
 
@@ -166,7 +166,7 @@ mod tests {
                      ffffffff8146a000 D data\nffffffff8146a100 t init\nfffffffffffff000 A far\n";
         fs::write(&map, lines).unwrap();
         symbol_file(&map, &file).unwrap();
-        let nm = Cmd::new("nm").args(["-n", "-S"]).path(&file).succeed(Blame::Host, "nm").unwrap();
+        let nm = Cmd::new("nm").args(["-n", "-S"]).path(&file).succeed(ErrorKind::Host, "nm").unwrap();
         assert_eq!(
             nm,
             "ffffffff81000000 0000000000469f50 T _stext\nffffffff81469f50 00000000000000b0 T dma_buf_ioctl\n\

@@ -28,7 +28,7 @@ impl GuestBinary {
     /// Reads the program that cargo has built.
     ///
     /// # Errors
-    /// [`crate::error::Blame::Host`] when it cannot be read.
+    /// [`crate::error::ErrorKind::Host`] when it cannot be read.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| io(&error, "reading", path))?;
         Ok(GuestBinary { bytes })
@@ -39,7 +39,7 @@ impl Initramfs {
     /// Packs the program and the plan into `path` (format: Documentation/driver-api/early-userspace/buffer-format.rst).
     ///
     /// # Errors
-    /// [`crate::error::Blame::Host`] when the file cannot be written.
+    /// [`crate::error::ErrorKind::Host`] when the file cannot be written.
     pub fn pack(path: &Path, guest: &GuestBinary, plan: &[CaseKey]) -> Result<Self> {
         Initramfs::pack_with(path, guest, plan, &[])
     }
@@ -52,7 +52,8 @@ impl Initramfs {
         let plan: String = plan.iter().map(|key| format!("{key}\n")).collect();
         let below = upstream::DIR.trim_start_matches('/');
         let others = others.iter().map(|(name, bytes)| (format!("{below}/{name}"), 0o755, *bytes));
-        let files: Vec<Entry<'_>> = std::iter::once(("plan".into(), 0o644, plan.as_bytes())).chain(others).collect();
+        let files: Vec<ArchiveEntry<'_>> =
+            std::iter::once(("plan".into(), 0o644, plan.as_bytes())).chain(others).collect();
         Initramfs::pack_files(path, guest, &files)
     }
 
@@ -60,7 +61,7 @@ impl Initramfs {
     ///
     /// # Errors
     /// As [`Initramfs::pack`].
-    pub fn pack_files(path: &Path, guest: &GuestBinary, files: &[Entry<'_>]) -> Result<Self> {
+    pub fn pack_files(path: &Path, guest: &GuestBinary, files: &[ArchiveEntry<'_>]) -> Result<Self> {
         let archive = archive(&guest.bytes, files).map_err(|error| io(&error, "packing", path))?;
         std::fs::write(path, archive).map_err(|error| io(&error, "writing", path))?;
         Ok(Initramfs { path: path.to_path_buf() })
@@ -70,7 +71,7 @@ impl Initramfs {
 /// The program in an initramfs that [`Initramfs::pack`] made; nothing if there is none.
 ///
 /// # Errors
-/// [`crate::error::Blame::Host`] when the file cannot be read.
+/// [`crate::error::ErrorKind::Host`] when the file cannot be read.
 pub fn program_of(path: &Path) -> Result<Option<GuestBinary>> {
     let mut file = std::io::BufReader::new(std::fs::File::open(path).map_err(|error| io(&error, "reading", path))?);
     loop {
@@ -88,9 +89,9 @@ pub fn program_of(path: &Path) -> Result<Option<GuestBinary>> {
 }
 
 /// A file: path, mode, contents.
-pub type Entry<'a> = (String, u32, &'a [u8]);
+pub type ArchiveEntry<'a> = (String, u32, &'a [u8]);
 
-fn archive(init: &[u8], files: &[Entry<'_>]) -> std::io::Result<Vec<u8>> {
+fn archive(init: &[u8], files: &[ArchiveEntry<'_>]) -> std::io::Result<Vec<u8>> {
     let mut archive = Vec::with_capacity(init.len() + 4096);
     let directory = |name: &str| Builder::new(name).mode(0o755).set_mode_file_type(ModeFileType::Directory);
     directory("dev").write(&mut archive, 0).finish()?;

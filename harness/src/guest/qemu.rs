@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use cases::protocol::{Line, Record};
 
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::guest::boot_plan::BootPlan;
 use crate::guest::hang::processors;
 use crate::guest::hang::qmp::Qmp;
 use crate::guest::hang::sysrq;
 use crate::guest::lines::Lines;
-use crate::guest::recording::{Ending, Findings, Outlet, Phase, Recording};
-pub use crate::guest::watchdog::Patience;
-use crate::guest::watchdog::Watch;
+use crate::guest::recording::{Findings, GuestEnd, Outlet, Phase, Recording};
+pub use crate::guest::watchdog::Timeouts;
+use crate::guest::watchdog::Watchdog;
 use crate::host::process::{self, Running, check_interrupt};
 
 /// The file in the directory of a recording that holds QEMU's process id, which is also that of its process group.
@@ -41,9 +41,9 @@ const MIB: u64 = 1 << 20;
 /// Runs a guest to its end, whichever that is. `on_record` sees every record as it arrives.
 ///
 /// # Errors
-/// [`Blame::Host`] when QEMU cannot be started or the recording cannot be written. Whatever the guest does is no error.
-pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Record)) -> Result<Recording> {
-    run_until(plan, patience, |record| {
+/// [`ErrorKind::Host`] when QEMU cannot be started or the recording cannot be written. Whatever the guest does is no error.
+pub fn run(plan: &BootPlan, timeouts: Timeouts, mut on_record: impl FnMut(&Record)) -> Result<Recording> {
+    run_until(plan, timeouts, |record| {
         on_record(record);
         ControlFlow::Continue(())
     })
@@ -55,7 +55,7 @@ pub fn run(plan: &BootPlan, patience: Patience, mut on_record: impl FnMut(&Recor
 /// As [`run`].
 pub fn run_until(
     plan: &BootPlan,
-    patience: Patience,
+    timeouts: Timeouts,
     mut on_record: impl FnMut(&Record) -> ControlFlow<()>,
 ) -> Result<Recording> {
     let stderr_path = plan.dir.join("qemu.stderr");
@@ -75,10 +75,10 @@ pub fn run_until(
     let start = Instant::now();
     let mut qemu = command.start(Stdio::null(), Stdio::piped(), process::create(&stderr_path)?.into())?;
     std::fs::write(plan.dir.join(PID), qemu.id().to_string()).map_err(|error| io(&error, "writing", &plan.dir))?;
-    let stdout = qemu.take_stdout().ok_or_else(|| Error::new(Blame::Internal, "QEMU has no standard output"))?;
+    let stdout = qemu.take_stdout().ok_or_else(|| Error::new(ErrorKind::Internal, "QEMU has no standard output"))?;
     let bytes = read(stdout);
 
-    let mut watch = Watch::new(patience);
+    let mut watch = Watchdog::new(timeouts);
     let mut lines = Lines::default();
     let mut heard: u64 = 0;
     let mut findings = Findings::default();
@@ -88,7 +88,7 @@ pub fn run_until(
     let mut last_tick = start.elapsed();
     let ending = loop {
         if check_interrupt().is_err() {
-            break Ending::Interrupted;
+            break GuestEnd::Interrupted;
         }
         let mut counted = false;
         match bytes.recv_timeout(TICK) {
@@ -110,11 +110,11 @@ pub fn run_until(
                     enough |= on_record(&record).is_break();
                 });
                 if enough {
-                    break Ending::Enough;
+                    break GuestEnd::Enough;
                 }
             }
-            Err(RecvTimeoutError::Disconnected) => break died(&mut qemu, patience.leave, &stderr_path)?,
-            Err(RecvTimeoutError::Timeout) if gone => break died(&mut qemu, patience.leave, &stderr_path)?,
+            Err(RecvTimeoutError::Disconnected) => break died(&mut qemu, timeouts.leave, &stderr_path)?,
+            Err(RecvTimeoutError::Timeout) if gone => break died(&mut qemu, timeouts.leave, &stderr_path)?,
             // Somebody else may hold its standard output open. What is in the pipe still comes.
             Err(RecvTimeoutError::Timeout) => gone = qemu.try_wait()?.is_some(),
         }
@@ -127,13 +127,13 @@ pub fn run_until(
         watch.console(printed, now);
         if counted && dismissed {
             // It would only try to stop a processor that does not listen.
-            break Ending::Dismissed;
+            break GuestEnd::Dismissed;
         }
         if printed > CONSOLE_MIB * MIB {
-            break Ending::Flooded { outlet: Outlet::Console, mib: CONSOLE_MIB, phase: watch.phase().clone() };
+            break GuestEnd::Flooded { outlet: Outlet::Console, mib: CONSOLE_MIB, phase: watch.phase().clone() };
         }
         if heard > CHANNEL_MIB * MIB {
-            break Ending::Flooded { outlet: Outlet::Channel, mib: CHANNEL_MIB, phase: watch.phase().clone() };
+            break GuestEnd::Flooded { outlet: Outlet::Channel, mib: CHANNEL_MIB, phase: watch.phase().clone() };
         }
         if let Some(stalled) = watch.overdue(now) {
             // Once is enough: a guest that does not leave after it was looked at has nothing new to show.
@@ -144,7 +144,7 @@ pub fn run_until(
         }
     };
     drop(qemu);
-    if let Ending::Flooded { outlet: Outlet::Console, .. } = ending {
+    if let GuestEnd::Flooded { outlet: Outlet::Console, .. } = ending {
         let cut = File::options().write(true).open(&console_path).and_then(|file| file.set_len(CONSOLE_MIB * MIB));
         cut.map_err(|error| io(&error, "cutting", &console_path))?;
     }
@@ -182,24 +182,24 @@ fn examine(plan: &BootPlan, mut qmp: Qmp, scratch: &Path) -> Findings {
 }
 
 /// How QEMU ended, when its end of the channel is closed. It may close it and stay all the same.
-fn died(qemu: &mut Running, patience: Duration, stderr: &Path) -> Result<Ending> {
+fn died(qemu: &mut Running, timeouts: Duration, stderr: &Path) -> Result<GuestEnd> {
     let start = Instant::now();
     loop {
         if let Some(status) = qemu.try_wait()? {
             let stderr = last_words(stderr);
             // QEMU ends well when it is asked to end from outside, as it does when the guest restarts.
             return Ok(match status.success() && !stderr.contains("terminating on signal") {
-                true => Ending::Left,
+                true => GuestEnd::Left,
                 // The second Ctrl-C kills it before anything here has seen the first.
-                false if check_interrupt().is_err() => Ending::Interrupted,
-                false => Ending::QemuDied { status: status.to_string(), stderr },
+                false if check_interrupt().is_err() => GuestEnd::Interrupted,
+                false => GuestEnd::QemuDied { status: status.to_string(), stderr },
             });
         }
         if check_interrupt().is_err() {
-            return Ok(Ending::Interrupted);
+            return Ok(GuestEnd::Interrupted);
         }
-        if start.elapsed() > patience {
-            return Ok(Ending::Stalled { phase: Phase::Leaving, silent_ms: start.elapsed().as_millis() as u64 });
+        if start.elapsed() > timeouts {
+            return Ok(GuestEnd::Stalled { phase: Phase::Leaving, silent_ms: start.elapsed().as_millis() as u64 });
         }
         std::thread::sleep(Duration::from_millis(5));
     }

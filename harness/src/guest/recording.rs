@@ -8,12 +8,12 @@ use std::time::Duration;
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Blame, Context, Result, io};
+use crate::error::{Context, ErrorKind, Result, io};
 
 /// How a guest ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ending {
+pub enum GuestEnd {
     /// The kernel restarted the machine, which ends QEMU with status 0. A panic ends the same way.
     Left,
     /// QEMU itself ended with another status, or was killed from outside.
@@ -129,10 +129,10 @@ pub struct Findings {
     pub asked_at: Option<usize>,
 }
 
-impl Ending {
+impl GuestEnd {
     /// Whether this program ended the guest by choice, and not because of anything that it did.
     pub fn is_by_choice(&self) -> bool {
-        matches!(self, Ending::Interrupted | Ending::Enough)
+        matches!(self, GuestEnd::Interrupted | GuestEnd::Enough)
     }
 }
 
@@ -144,7 +144,7 @@ pub struct Recording {
     /// Bytes of the result channel.
     pub results: Vec<u8>,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: GuestEnd,
     /// What was found out when the guest was stuck.
     pub findings: Findings,
     /// From the start of QEMU to its end.
@@ -158,7 +158,7 @@ const ENDING: &str = "ending.json";
 
 #[derive(Serialize, Deserialize)]
 struct EndingFile {
-    ending: Ending,
+    ending: GuestEnd,
     #[serde(flatten)]
     findings: Findings,
     took_ms: u64,
@@ -178,10 +178,10 @@ impl Recording {
     /// Writes how it ended, beside the two files that were written while it ran.
     ///
     /// # Errors
-    /// [`Blame::Host`].
-    pub fn close(dir: &Path, ending: Ending, findings: Findings, took: Duration) -> Result<Recording> {
+    /// [`ErrorKind::Host`].
+    pub fn close(dir: &Path, ending: GuestEnd, findings: Findings, took: Duration) -> Result<Recording> {
         let file = EndingFile { ending, findings, took_ms: took.as_millis() as u64 };
-        let text = serde_json::to_string_pretty(&file).context(Blame::Internal, || "encoding an ending".into())?;
+        let text = serde_json::to_string_pretty(&file).context(ErrorKind::Internal, || "encoding an ending".into())?;
         fs::write(dir.join(ENDING), text + "\n").map_err(|error| io(&error, "writing", &dir.join(ENDING)))?;
         Self::load(dir)
     }
@@ -189,11 +189,11 @@ impl Recording {
     /// Reads a recording back.
     ///
     /// # Errors
-    /// [`Blame::Host`] when a file is missing, [`Blame::Internal`] when the ending cannot be read.
+    /// [`ErrorKind::Host`] when a file is missing, [`ErrorKind::Internal`] when the ending cannot be read.
     pub fn load(dir: &Path) -> Result<Recording> {
         let read = |name: &str| fs::read(dir.join(name)).map_err(|error| io(&error, "reading", &dir.join(name)));
         let file: EndingFile = serde_json::from_slice(&read(ENDING)?)
-            .context(Blame::Internal, || format!("{} is no ending", dir.join(ENDING).display()))?;
+            .context(ErrorKind::Internal, || format!("{} is no ending", dir.join(ENDING).display()))?;
         Ok(Recording {
             console: read(CONSOLE)?,
             results: read(RESULTS)?,
@@ -228,7 +228,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(Recording::console_path(dir.path()), b"\xff console").unwrap();
         fs::write(Recording::results_path(dir.path()), b"{}").unwrap();
-        let ending = Ending::QemuDied { status: "signal 9".into(), stderr: String::new() };
+        let ending = GuestEnd::QemuDied { status: "signal 9".into(), stderr: String::new() };
         let stack = Stack { cpu: 1, frames: vec!["leaf".into(), "outer".into()] };
         let findings = Findings { processors: vec!["x".into()], stacks: vec![stack], asked_at: Some(2) };
         let written = Recording::close(dir.path(), ending, findings, Duration::from_millis(1500)).unwrap();

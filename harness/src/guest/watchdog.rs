@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use cases::protocol::Record;
 
-use crate::guest::recording::{Ending, Phase};
+use crate::guest::recording::{GuestEnd, Phase};
 
 /// How long each phase may be without progress, on a guest that boots as fast as [`NOMINAL_BOOT`]. How fast it boots is
 /// measured at its hello; deadlines after that are longer by the same factor.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// From the start of QEMU to the first byte on the console.
     pub firmware: Duration,
     /// From one byte on the console to the next, until hello.
@@ -29,10 +29,10 @@ pub struct Patience {
     pub leave: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         // Until hello nobody knows how slow the host is: these are tens of times what two busy cores need.
-        Patience {
+        Timeouts {
             firmware: Duration::from_secs(60),
             kernel: Duration::from_secs(30),
             boot: Duration::from_secs(180),
@@ -44,16 +44,16 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl Timeouts {
     /// For a guest that somebody stops and looks at.
     pub fn endless() -> Self {
-        Patience::brief(Duration::from_secs(10 * 365 * 24 * 3600))
+        Timeouts::brief(Duration::from_secs(10 * 365 * 24 * 3600))
     }
 
     /// The same short time for everything: for tests.
     pub fn brief(time: Duration) -> Self {
         let boot = time * 4;
-        Patience { firmware: time, kernel: time, boot, runner: time, between: time, grace: time, leave: time }
+        Timeouts { firmware: time, kernel: time, boot, runner: time, between: time, grace: time, leave: time }
     }
 }
 
@@ -64,8 +64,8 @@ const LARGEST_FACTOR: f64 = 30.0;
 
 /// Watches one guest.
 #[derive(Debug)]
-pub struct Watch {
-    patience: Patience,
+pub struct Watchdog {
+    timeouts: Timeouts,
     factor: f64,
     phase: Phase,
     entered: Duration,
@@ -77,11 +77,11 @@ pub struct Watch {
     excused: Duration,
 }
 
-impl Watch {
+impl Watchdog {
     /// A watch on a guest that was started just now.
-    pub fn new(patience: Patience) -> Self {
+    pub fn new(timeouts: Timeouts) -> Self {
         let (entered, heard, excused) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-        Watch { patience, factor: 1.0, phase: Phase::Firmware, entered, heard, console: 0, planned: false, excused }
+        Watchdog { timeouts, factor: 1.0, phase: Phase::Firmware, entered, heard, console: 0, planned: false, excused }
     }
 
     /// What the guest is doing.
@@ -135,29 +135,29 @@ impl Watch {
     }
 
     /// How the guest ended, if its time is over.
-    pub fn overdue(&self, now: Duration) -> Option<Ending> {
-        let patience = &self.patience;
+    pub fn overdue(&self, now: Duration) -> Option<GuestEnd> {
+        let timeouts = &self.timeouts;
         let in_phase = now.saturating_sub(self.entered);
         let silent = now.saturating_sub(self.heard);
         let (waited, allowed) = match &self.phase {
-            Phase::Firmware => (in_phase, patience.firmware),
-            Phase::Kernel | Phase::Boot => (silent, patience.kernel),
-            Phase::Runner => (silent, patience.runner.mul_f64(self.factor)),
+            Phase::Firmware => (in_phase, timeouts.firmware),
+            Phase::Kernel | Phase::Boot => (silent, timeouts.kernel),
+            Phase::Runner => (silent, timeouts.runner.mul_f64(self.factor)),
             // Steps are no progress: a case has to end, and the runner, which kills it at its limit, may be what hangs.
             Phase::Case { limit_ms, .. } => {
-                (in_phase, Duration::from_millis(*limit_ms) + patience.grace.mul_f64(self.factor))
+                (in_phase, Duration::from_millis(*limit_ms) + timeouts.grace.mul_f64(self.factor))
             }
-            Phase::Probing | Phase::Between => (in_phase, patience.between.mul_f64(self.factor)),
-            Phase::Leaving => (in_phase, patience.leave.mul_f64(self.factor)),
+            Phase::Probing | Phase::Between => (in_phase, timeouts.between.mul_f64(self.factor)),
+            Phase::Leaving => (in_phase, timeouts.leave.mul_f64(self.factor)),
         };
         let stalled = |phase: Phase, waited: Duration| {
-            Some(Ending::Stalled { phase, silent_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX) })
+            Some(GuestEnd::Stalled { phase, silent_ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX) })
         };
         if waited > allowed {
             return stalled(self.phase.clone(), waited);
         }
         let booting = now.saturating_sub(self.excused);
-        if !self.planned && booting > patience.boot {
+        if !self.planned && booting > timeouts.boot {
             return stalled(Phase::Boot, booting);
         }
         None
@@ -188,16 +188,16 @@ mod tests {
     }
 
     /// The phase in which time is over at `now`, and how long it waited.
-    fn stalled(watch: &Watch, now: Duration) -> Option<(Phase, u64)> {
+    fn stalled(watch: &Watchdog, now: Duration) -> Option<(Phase, u64)> {
         watch.overdue(now).map(|ending| match ending {
-            Ending::Stalled { phase, silent_ms } => (phase, silent_ms),
+            GuestEnd::Stalled { phase, silent_ms } => (phase, silent_ms),
             other => panic!("{other:?}"),
         })
     }
 
     #[test]
     fn every_phase_of_a_boot_has_its_own_deadline() {
-        let mut watch = Watch::new(Patience::default());
+        let mut watch = Watchdog::new(Timeouts::default());
         assert_eq!(stalled(&watch, seconds(60)), None);
         assert_eq!(stalled(&watch, seconds(61)), Some((Phase::Firmware, 61_000)));
         watch.console(1, seconds(50));
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_prints_for_ever_does_not_boot_for_ever() {
-        let mut watch = Watch::new(Patience::default());
+        let mut watch = Watchdog::new(Timeouts::default());
         for second in 0..=181 {
             watch.console(second + 1, seconds(second));
         }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn inside_a_case_only_its_end_counts() {
-        let mut watch = Watch::new(Patience::default());
+        let mut watch = Watchdog::new(Timeouts::default());
         watch.record(&hello(), seconds(1));
         watch.record(&Record::Plan { cases: Vec::new() }, seconds(1));
         watch.record(&begin(), seconds(2));
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_guest_in_a_debugger_may_stand_for_days() {
-        let mut watch = Watch::new(Patience::endless());
+        let mut watch = Watchdog::new(Timeouts::endless());
         let days = |days: u64| seconds(days * 24 * 3600);
         assert_eq!(stalled(&watch, days(1)), None);
         watch.record(&hello(), days(2));
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_slow_boot_stretches_what_comes_after_it() {
-        let mut watch = Watch::new(Patience::default());
+        let mut watch = Watchdog::new(Timeouts::default());
         watch.record(&hello(), seconds(30));
         watch.record(&begin(), seconds(30));
         assert_eq!(stalled(&watch, seconds(30 + 5 + 100)), None);
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn time_in_which_nobody_watched_does_not_count() {
-        let mut watch = Watch::new(Patience::default());
+        let mut watch = Watchdog::new(Timeouts::default());
         watch.console(1, seconds(1));
         watch.excuse(seconds(600));
         assert_eq!(stalled(&watch, seconds(610)), None);

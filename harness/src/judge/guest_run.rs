@@ -5,7 +5,7 @@ use std::path::Path;
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Blame, Context, Result, io};
+use crate::error::{Context, ErrorKind, Result, io};
 use crate::guest::recording::Recording;
 use crate::judge::transcript::Transcript;
 
@@ -19,6 +19,8 @@ pub const FUTILE_GUESTS: usize = 12;
 pub struct GuestRun {
     /// The raw material.
     pub recording: Recording,
+    /// What it says, parsed.
+    pub transcript: Transcript,
     /// What it was asked to run.
     pub planned: Vec<CaseKey>,
     /// Why no other guest ran what this one left, where that was decided.
@@ -63,30 +65,36 @@ struct PlannedFile {
 }
 
 impl GuestRun {
+    /// Parses a recording.
+    pub fn new(recording: Recording, planned: Vec<CaseKey>, halt: Option<Halt>) -> Self {
+        let transcript = Transcript::parse(&recording.results);
+        GuestRun { recording, transcript, planned, halt }
+    }
+
     /// Writes beside the recording what the guest was asked to run.
     ///
     /// # Errors
-    /// [`Blame::Host`] when the disk does not take it.
+    /// [`ErrorKind::Host`] when the disk does not take it.
     pub fn save(&self, dir: &Path) -> Result<()> {
         let file = PlannedFile { planned: self.planned.clone(), halt: self.halt };
-        let text = serde_json::to_string_pretty(&file).context(Blame::Internal, || "encoding a plan".into())?;
+        let text = serde_json::to_string_pretty(&file).context(ErrorKind::Internal, || "encoding a plan".into())?;
         std::fs::write(dir.join(PLANNED), text + "\n").map_err(|error| io(&error, "writing", &dir.join(PLANNED)))
     }
 
     /// Reads back what a guest left in `dir`.
     ///
     /// # Errors
-    /// [`Blame::Host`] when a file is missing, [`Blame::Internal`] when one cannot be understood.
+    /// [`ErrorKind::Host`] when a file is missing, [`ErrorKind::Internal`] when one cannot be understood.
     pub fn load(dir: &Path) -> Result<GuestRun> {
         let path = dir.join(PLANNED);
         let bytes = std::fs::read(&path).map_err(|error| io(&error, "reading", &path))?;
         let PlannedFile { planned, halt } =
-            serde_json::from_slice(&bytes).context(Blame::Internal, || format!("{} is no plan", path.display()))?;
-        Ok(GuestRun { recording: Recording::load(dir)?, planned, halt })
+            serde_json::from_slice(&bytes).context(ErrorKind::Internal, || format!("{} is no plan", path.display()))?;
+        Ok(GuestRun::new(Recording::load(dir)?, planned, halt))
     }
 
     /// The cases that began, in order.
     pub fn begun(&self) -> Vec<CaseKey> {
-        Transcript::parse(&self.recording.results).cases.into_iter().map(|case| case.key).collect()
+        self.transcript.cases.iter().map(|case| case.key.clone()).collect()
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cases::protocol::CaseKey;
 use cases::suite;
 
-use crate::error::{Blame, Error, Result};
-use crate::guest::recording::{Ending, Phase, Recording};
+use crate::error::{Error, ErrorKind, Result};
+use crate::guest::recording::{GuestEnd, Phase, Recording};
 use crate::judge::complaint::Complaint;
 use crate::judge::complaint::line::ConsoleLine;
 use crate::judge::context::JudgeContext;
@@ -21,7 +21,7 @@ pub struct Judged {
     /// One verdict for every planned case, in planned order.
     pub verdicts: Vec<CaseVerdict>,
     /// What did not fit the protocol, and complaints that belong to no case.
-    pub oddities: Vec<String>,
+    pub protocol_errors: Vec<String>,
     /// `uname -r` of the guest.
     pub kernel: Option<String>,
     /// Wall time of each guest.
@@ -33,41 +33,45 @@ pub struct Judged {
 /// Judges recordings. Pure but for reading snapshots, so a run can be judged again from disk.
 ///
 /// # Errors
-/// [`Blame::Internal`] when a planned key is in no catalogue.
-pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: JudgeContext<'_>) -> Result<Judged> {
+/// [`ErrorKind::Internal`] when a planned key is in no catalogue.
+pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) -> Result<Judged> {
     let mut judged = Judged {
         verdicts: Vec::new(),
-        oddities: Vec::new(),
+        protocol_errors: Vec::new(),
         kernel: None,
         guests: guests.iter().map(|guest| guest.recording.took).collect(),
-        interrupted: guests.iter().any(|guest| guest.recording.ending == Ending::Interrupted),
+        interrupted: guests.iter().any(|guest| guest.recording.ending == GuestEnd::Interrupted),
     };
     let mut heard = Vec::new();
     for (index, guest) in guests.iter().enumerate() {
-        let transcript = Transcript::parse(&guest.recording.results);
-        let complaints = yardstick.complaints(guest.recording.unasked(), &transcript);
-        let loss = loss(&guest.recording, &transcript, &complaints);
+        let transcript = &guest.transcript;
+        let complaints = context.complaints(guest.recording.unasked(), transcript);
+        let loss = loss(&guest.recording, transcript, &complaints);
         judged.kernel = judged.kernel.or_else(|| transcript.kernel.clone());
         let ended_here = guest.recording.ending.is_by_choice();
         let torn = transcript.unfinished().is_some() || transcript.plan.is_none() || ended_here;
-        for oddity in &transcript.oddities {
+        for oddity in &transcript.protocol_errors {
             // The last line of a guest that died or was ended is torn as a rule; the loss says so already.
             if !(torn && oddity.starts_with("the channel ends inside")) {
-                judged.oddities.push(format!("guest {}: {oddity}", index + 1));
+                judged.protocol_errors.push(format!("guest {}: {oddity}", index + 1));
             }
         }
         if transcript.plan.as_ref().is_some_and(|plan| *plan != guest.planned) {
-            judged.oddities.push(format!("guest {}: it announced another plan than it was given", index + 1));
+            judged.protocol_errors.push(format!("guest {}: it announced another plan than it was given", index + 1));
         }
         if transcript.search_due && !ended_here {
-            judged.oddities.push(format!("guest {}: it ended before its memory was searched for leaks", index + 1));
+            judged
+                .protocol_errors
+                .push(format!("guest {}: it ended before its memory was searched for leaks", index + 1));
         }
-        for complaint in complaints.iter().filter(|complaint| complaint.allowed.is_none()) {
-            let headline = &complaint.headline;
+        for complaint in complaints.iter().filter(|complaint| complaint.suppressed.is_none()) {
+            let title = &complaint.title;
             match &complaint.case {
-                None => judged.oddities.push(format!("guest {}: before any case: {headline}", index + 1)),
+                None => judged.protocol_errors.push(format!("guest {}: before any case: {title}", index + 1)),
                 Some(case) if !plan.contains(case) => {
-                    judged.oddities.push(format!("guest {}: in {case}, which was not planned: {headline}", index + 1));
+                    judged
+                        .protocol_errors
+                        .push(format!("guest {}: in {case}, which was not planned: {title}", index + 1));
                 }
                 Some(_) => {}
             }
@@ -76,15 +80,17 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: JudgeContext<
         if let Some(later) = replaced.filter(|_| transcript.cases.is_empty() && !ended_here) {
             // Never without a trace: nobody knows whether the host stumbled or the kernel boots every second time only.
             let later = index + later + 2;
-            judged.oddities.push(format!("guest {} began no case ({loss}); guest {later} took its place", index + 1));
+            judged
+                .protocol_errors
+                .push(format!("guest {} began no case ({loss}); guest {later} took its place", index + 1));
         } else if transcript.count.is_none() && transcript.unfinished().is_none() && !ended_here {
-            judged.oddities.push(format!("guest {}: no closing count: {loss}", index + 1));
+            judged.protocol_errors.push(format!("guest {}: no closing count: {loss}", index + 1));
         }
         heard.push((transcript, complaints, loss, guest));
     }
     for key in plan {
-        let (case, _) =
-            suite::find(key).ok_or_else(|| Error::new(Blame::Internal, format!("{key} was planned but is no case")))?;
+        let (case, _) = suite::find(key)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{key} was planned but is no case")))?;
         let found = heard.iter().find_map(|(transcript, complaints, loss, guest)| {
             let run = transcript.cases.iter().find(|run| run.key == *key)?;
             // A guest is stuck in the case it ran last.
@@ -127,7 +133,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], yardstick: JudgeContext<
                 }
             }
         };
-        judged.verdicts.push(judge(evidence, yardstick.met, yardstick.expectations));
+        judged.verdicts.push(judge(evidence, context));
     }
     Ok(judged)
 }
@@ -139,23 +145,23 @@ pub(crate) fn of_case(complaints: &[Complaint], key: &CaseKey) -> Vec<Complaint>
 /// What became of a guest, in one line.
 fn loss(recording: &Recording, transcript: &Transcript, complaints: &[Complaint]) -> String {
     if let Some(panic) = complaints.iter().find(|complaint| complaint.is_fatal()) {
-        return format!("the kernel panicked: {}", panic.headline);
+        return format!("the kernel panicked: {}", panic.title);
     }
     match &recording.ending {
-        Ending::Left | Ending::Dismissed => match (&transcript.stop, &transcript.kernel) {
+        GuestEnd::Left | GuestEnd::Dismissed => match (&transcript.stop, &transcript.kernel) {
             (Some(reason), _) => format!("the runner gave the guest up: {reason}"),
             (None, Some(_)) => "the guest restarted without a word".into(),
             (None, None) if recording.console.is_empty() => "the guest restarted before its first byte".into(),
             (None, None) => "the guest restarted before init said hello".into(),
         },
-        Ending::QemuDied { status, stderr } if stderr.is_empty() => format!("QEMU ended with {status}"),
-        Ending::QemuDied { status, stderr } => format!("QEMU ended with {status}: {}", stderr.trim()),
-        Ending::Stalled { phase, silent_ms } => stalled(phase, *silent_ms, recording),
-        Ending::Flooded { outlet, mib, phase } => {
+        GuestEnd::QemuDied { status, stderr } if stderr.is_empty() => format!("QEMU ended with {status}"),
+        GuestEnd::QemuDied { status, stderr } => format!("QEMU ended with {status}: {}", stderr.trim()),
+        GuestEnd::Stalled { phase, silent_ms } => stalled(phase, *silent_ms, recording),
+        GuestEnd::Flooded { outlet, mib, phase } => {
             format!("the guest printed more than {mib} MiB on its {outlet} while {phase}")
         }
-        Ending::Interrupted => Halt::Interrupted.reason(),
-        Ending::Enough => Halt::FailFast.reason(),
+        GuestEnd::Interrupted => Halt::Interrupted.reason(),
+        GuestEnd::Enough => Halt::FailFast.reason(),
     }
 }
 

@@ -32,7 +32,7 @@ impl Moment {
 
 /// A complaint as the guest noticed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct NoticedComplaint {
     /// Its number in the kernel log.
     pub number: u64,
     /// Its time stamp in microseconds.

@@ -78,7 +78,7 @@ pub fn tasks(recording: &Recording) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::recording::{Ending, Findings};
+    use crate::guest::recording::{Findings, GuestEnd};
     use std::time::Duration;
 
     const ANSWER: &str = "\
@@ -104,7 +104,7 @@ mod tests {
         let console = format!("{before}{answer}").into_bytes();
         let findings = Findings { asked_at: Some(before.len()), ..Findings::default() };
         let (results, took) = (Vec::new(), Duration::ZERO);
-        tasks(&Recording { console, results, ending: Ending::Dismissed, findings, took })
+        tasks(&Recording { console, results, ending: GuestEnd::Dismissed, findings, took })
     }
 
     #[test]

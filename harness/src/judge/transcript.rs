@@ -8,14 +8,14 @@ use cases::lines;
 use cases::protocol::{CaseKey, Leak, Line, Outcome, Record, TORN, VERSION};
 use serde::{Deserialize, Serialize};
 
-use crate::judge::moment::Heard;
 use crate::judge::moment::Moment;
+use crate::judge::moment::NoticedComplaint;
 
 /// One line of a transcript.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub enum TranscriptStep {
     /// A call; `result` is absent when it never returned.
     Call {
         /// The call.
@@ -51,15 +51,15 @@ pub struct CaseRun {
     #[cfg_attr(test, schemars(with = "String"))]
     pub key: CaseKey,
     /// What it wrote down.
-    pub steps: Vec<Step>,
+    pub steps: Vec<TranscriptStep>,
     /// How it ended; absent when the guest never said.
     #[cfg_attr(test, schemars(with = "Option<crate::report::schema::Outcome>"))]
     pub outcome: Option<Outcome>,
     /// Milliseconds of guest time.
     pub ms: u64,
     /// The first thing that did not fit the protocol since the case began: its results cannot be believed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub oddities: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "oddities")]
+    pub protocol_errors: Vec<String>,
 }
 
 impl CaseRun {
@@ -76,7 +76,7 @@ impl CaseRun {
     /// The step that was running when the transcript stops: the last call if it never returned.
     pub fn open_step(&self) -> Option<&str> {
         match self.steps.last() {
-            Some(Step::Call { text, result: None }) => Some(text),
+            Some(TranscriptStep::Call { text, result: None }) => Some(text),
             _ => None,
         }
     }
@@ -84,21 +84,21 @@ impl CaseRun {
     /// The checks that did not hold, in order.
     pub fn failed_checks(&self) -> impl Iterator<Item = (&str, &str)> {
         self.steps.iter().filter_map(|step| match step {
-            Step::Check { sentence, holds: false, detail } => Some((sentence.as_str(), detail.as_str())),
+            TranscriptStep::Check { sentence, holds: false, detail } => Some((sentence.as_str(), detail.as_str())),
             _ => None,
         })
     }
 }
 
 /// One step as a line.
-pub fn step_text(step: &Step) -> String {
+pub fn step_text(step: &TranscriptStep) -> String {
     match step {
-        Step::Call { text, result } => {
+        TranscriptStep::Call { text, result } => {
             lines::call(text) + &lines::result(result.as_deref().unwrap_or("(never returned)"))
         }
-        Step::Check { sentence, holds, detail } => lines::check(sentence, *holds, detail),
-        Step::Hazard { sentence, present } => lines::hazard(sentence, *present),
-        Step::Note(text) => lines::note(text),
+        TranscriptStep::Check { sentence, holds, detail } => lines::check(sentence, *holds, detail),
+        TranscriptStep::Hazard { sentence, present } => lines::hazard(sentence, *present),
+        TranscriptStep::Note(text) => lines::note(text),
     }
 }
 
@@ -131,13 +131,13 @@ pub struct Transcript {
     /// The closing count.
     pub count: Option<usize>,
     /// The complaints of the kernel that the guest noticed, each once, in order.
-    pub heard: Vec<Heard>,
+    pub heard: Vec<NoticedComplaint>,
     /// Whether memory that the cases lost is still to be looked for.
     pub search_due: bool,
     /// What was found.
     pub leaks: Vec<Leak>,
     /// What did not fit the protocol.
-    pub oddities: Vec<String>,
+    pub protocol_errors: Vec<String>,
 }
 
 impl Transcript {
@@ -164,7 +164,7 @@ impl Transcript {
                     transcript.take(record);
                 }
                 // A channel full of rubbish has millions of these.
-                Err(_) if transcript.oddities.len() > ODDITIES => {}
+                Err(_) if transcript.protocol_errors.len() > ODDITIES => {}
                 Err(error) => transcript.odd(format!("a line is no record ({error}): {}", excerpt(line))),
             }
         }
@@ -175,12 +175,12 @@ impl Transcript {
     }
 
     fn odd(&mut self, what: String) {
-        if let Some(case) = self.cases.last_mut().filter(|case| case.oddities.is_empty()) {
-            case.oddities.push(what.clone());
+        if let Some(case) = self.cases.last_mut().filter(|case| case.protocol_errors.is_empty()) {
+            case.protocol_errors.push(what.clone());
         }
-        match self.oddities.len() {
-            0..ODDITIES => self.oddities.push(what),
-            ODDITIES => self.oddities.push("and more of the kind".into()),
+        match self.protocol_errors.len() {
+            0..ODDITIES => self.protocol_errors.push(what),
+            ODDITIES => self.protocol_errors.push("and more of the kind".into()),
             _ => {}
         }
     }
@@ -202,22 +202,28 @@ impl Transcript {
                 if !self.plan.as_ref().is_some_and(|plan| plan.contains(&case)) {
                     self.odd(format!("{case} began but was not planned"));
                 }
-                self.cases.push(CaseRun { key: case, steps: Vec::new(), outcome: None, ms: 0, oddities: Vec::new() });
+                self.cases.push(CaseRun {
+                    key: case,
+                    steps: Vec::new(),
+                    outcome: None,
+                    ms: 0,
+                    protocol_errors: Vec::new(),
+                });
             }
-            Record::Call { text } => self.step(Step::Call { text, result: None }),
+            Record::Call { text } => self.step(TranscriptStep::Call { text, result: None }),
             Record::Return { text } => match self.open_case().and_then(|case| case.steps.last_mut()) {
-                Some(Step::Call { result: slot @ None, .. }) => *slot = Some(text),
+                Some(TranscriptStep::Call { result: slot @ None, .. }) => *slot = Some(text),
                 _ => self.odd(format!("a result without a call: {text}")),
             },
-            Record::Check { sentence, holds, detail } => self.step(Step::Check { sentence, holds, detail }),
-            Record::Hazard { sentence, present } => self.step(Step::Hazard { sentence, present }),
-            Record::Note { text } => self.step(Step::Note(text)),
+            Record::Check { sentence, holds, detail } => self.step(TranscriptStep::Check { sentence, holds, detail }),
+            Record::Hazard { sentence, present } => self.step(TranscriptStep::Hazard { sentence, present }),
+            Record::Note { text } => self.step(TranscriptStep::Note(text)),
             Record::Complaint { number, us, line } => self.hear(number, us, line),
             Record::SearchDue => self.search_due = true,
             Record::Leak(leak) => self.leaks.push(leak),
             Record::Searched { doubt } => {
                 self.search_due = false;
-                self.oddities.extend(doubt.map(|why| format!("not all lost memory was found: {why}")));
+                self.protocol_errors.extend(doubt.map(|why| format!("not all lost memory was found: {why}")));
             }
             // They say nothing about a case; `coverage` reads them.
             Record::Counts { .. } | Record::Counted { .. } => {}
@@ -239,13 +245,15 @@ impl Transcript {
         }
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: TranscriptStep) {
         // What was heard since the last step came before this one.
         let key = self.open_case().map(|case| case.key.clone());
         let words = match &step {
-            Step::Call { text, .. } => text.clone(),
-            Step::Check { sentence, .. } | Step::Hazard { sentence, .. } => format!("the check \"{sentence}\""),
-            Step::Note(text) => format!("the note \"{text}\""),
+            TranscriptStep::Call { text, .. } => text.clone(),
+            TranscriptStep::Check { sentence, .. } | TranscriptStep::Hazard { sentence, .. } => {
+                format!("the check \"{sentence}\"")
+            }
+            TranscriptStep::Note(text) => format!("the note \"{text}\""),
         };
         for heard in self.heard.iter_mut().filter(|heard| heard.case == key && heard.moment == Moment::AfterLastStep) {
             heard.moment = Moment::Before(words.clone());
@@ -264,7 +272,7 @@ impl Transcript {
         let open = self.unfinished().and_then(CaseRun::open_step);
         let moment = open.map_or(Moment::AfterLastStep, |step| Moment::During(step.into()));
         let case = self.cases.last().map(|case| case.key.clone());
-        self.heard.push(Heard { number, us, line, case, moment });
+        self.heard.push(NoticedComplaint { number, us, line, case, moment });
     }
 
     fn open_case(&mut self) -> Option<&mut CaseRun> {
@@ -313,7 +321,7 @@ mod tests {
     #[test]
     fn a_whole_run_reads_as_it_was_written() {
         let transcript = Transcript::parse(&channel(&whole_run()));
-        assert_eq!(transcript.oddities, Vec::<String>::new());
+        assert_eq!(transcript.protocol_errors, Vec::<String>::new());
         insta::assert_snapshot!(transcript.cases[0].text(), @r"
         case   rights/table   exporter udmabuf
         call   derive(primary, O_RDONLY)                            = alias
@@ -327,7 +335,7 @@ mod tests {
         let whole = channel(&whole_run());
         for len in 0..whole.len() {
             let transcript = Transcript::parse(&whole[..len]);
-            let complete = transcript.count.is_some() && transcript.oddities.is_empty();
+            let complete = transcript.count.is_some() && transcript.protocol_errors.is_empty();
             assert!(!complete, "a channel cut after {len} of {} bytes looks complete", whole.len());
         }
     }
@@ -349,11 +357,11 @@ mod tests {
                 [record(0), record(1), record(2), record(3), record(4), &check[..written], &[TORN, b'\n']].concat();
             bytes.extend([record(6), record(7)].concat());
             let transcript = Transcript::parse(&bytes);
-            assert_eq!(transcript.oddities, Vec::<String>::new(), "{written} bytes");
+            assert_eq!(transcript.protocol_errors, Vec::<String>::new(), "{written} bytes");
             assert!(transcript.cases[0].outcome.is_some());
         }
         let two_gone = [record(0), record(1), record(2), record(3), &[TORN, b'\n'], record(6)].concat();
-        assert!(!Transcript::parse(&two_gone).oddities.is_empty());
+        assert!(!Transcript::parse(&two_gone).protocol_errors.is_empty());
     }
 
     #[test]
@@ -361,6 +369,6 @@ mod tests {
         let mut lines: Vec<u8> = channel(&whole_run());
         let second = lines.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         lines.drain(..second);
-        assert!(!Transcript::parse(&lines).oddities.is_empty());
+        assert!(!Transcript::parse(&lines).protocol_errors.is_empty());
     }
 }

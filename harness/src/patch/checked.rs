@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use crate::error::{Blame, Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::host::process::Cmd;
 use crate::patch::series::Patch;
 
 fn refused(patch: &Patch, how: &str) -> Error {
-    Error::new(Blame::Patch, format!("{} {how}", patch.name))
+    Error::new(ErrorKind::Patch, format!("{} {how}", patch.name))
 }
 
 /// Refuses what can be told without knowing the tree.

@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::full_disk;
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::store::Store;
 use crate::patch::series::Series;
 use crate::patch::uapi_header::Derive;
 use crate::source::SourceTree;
 use rejected::Rejected;
-use scratch::Scratch;
-pub use three_way::Kin;
+use scratch::ScratchRepository;
+pub use three_way::RelatedTrees;
 
 /// What is different from the source: contents by path, or nothing for a file that was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,10 +77,10 @@ impl PatchedTree {
     /// Applies `series` and adds the test importer from `overlay`. A patch that had to be merged is announced.
     ///
     /// # Errors
-    /// [`Blame::Patch`] with file and hunk when a patch does not apply, and when the ioctl cannot be called as the patched
+    /// [`ErrorKind::Patch`] with file and hunk when a patch does not apply, and when the ioctl cannot be called as the patched
     /// header has it.
     pub fn make(source: SourceTree, series: &Series, overlay: &Path, store: &Store) -> Result<Self> {
-        let Applied { mut edits, merged: mut notes } = apply(&source.dir, series, &Kin::of(&source, store))?;
+        let Applied { mut edits, merged: mut notes } = apply(&source.dir, series, &RelatedTrees::of(&source, store))?;
         notes.iter().for_each(|note| store.progress().warn(note));
         let merged = notes.len();
         let header = contents(&source.dir, &edits, Path::new(uapi_header::PATH))?;
@@ -108,7 +108,7 @@ fn contents(dir: &Path, edits: &Edits, path: &Path) -> Result<Vec<u8>> {
         Some(None) => Ok(Vec::new()),
         None => {
             fs::read(dir.join(path)).map_err(|error| io(&error, "reading", &dir.join(path))).map_err(|mut error| {
-                error.blame = Blame::Source;
+                error.kind = ErrorKind::Source;
                 error
             })
         }
@@ -143,11 +143,11 @@ pub struct Applied {
 ///
 /// # Errors
 /// As [`PatchedTree::make`].
-pub fn apply(source: &Path, series: &Series, kin: &Kin) -> Result<Applied> {
+pub fn apply(source: &Path, series: &Series, kin: &RelatedTrees) -> Result<Applied> {
     if series.patches.is_empty() {
         return Ok(Applied::default());
     }
-    let mut scratch = Scratch::new(source)?;
+    let mut scratch = ScratchRepository::new(source)?;
     for patch in &series.patches {
         scratch.bring(patch)?;
         let output = scratch.git().args(["apply", "--whitespace=nowarn"]).path(&scratch.patch()).run()?;

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::error::{Blame, Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The header, as a path in the tree.
 pub const PATH: &str = "include/uapi/linux/dma-buf.h";
@@ -61,14 +61,14 @@ impl Derive {
     /// Fails if the structure has no members of the names that calls are made through.
     ///
     /// # Errors
-    /// [`Blame::Patch`] with the names that are missing and those that are there.
+    /// [`ErrorKind::Patch`] with the names that are missing and those that are there.
     pub fn check(&self) -> Result<()> {
         let Derive::Struct { name, members } = self else { return Ok(()) };
         let missing: Vec<&str> = NEEDED.into_iter().filter(|wanted| !members.iter().any(|has| has == wanted)).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        Err(Error::new(Blame::Patch, format!("struct {name} of the patched header has no member {}", missing.join(" and no ")))
+        Err(Error::new(ErrorKind::Patch, format!("struct {name} of the patched header has no member {}", missing.join(" and no ")))
             .cause(format!("{PATH}: it has {}", members.join(", ")))
             .next("DERIVE is called through the members flags and fd, wherever they are and however wide. Give them these names."))
     }
@@ -79,7 +79,7 @@ impl Derive {
             Derive::Struct { name, .. } => format!("#define DBC_DERIVE_STRUCT struct {name}\n"),
             Derive::Absent | Derive::Unread(_) => String::new(),
         };
-        format!("/* SPDX-License-Identifier: GPL-2.0-only */\n/* Made from {PATH} of this tree. */\n{line}")
+        format!("/* SPDX-License-Identifier: GPL-2.0-only */\n/* BuiltKernel from {PATH} of this tree. */\n{line}")
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
     fn a_missing_member_is_named() {
         let error = Derive::read(&header("__u32 flags; __s32 new_fd;")).check().unwrap_err();
         assert_eq!(error.exit_code().number(), 22);
-        assert_eq!(error.headline, "struct dma_buf_derive of the patched header has no member fd");
+        assert_eq!(error.title, "struct dma_buf_derive of the patched header has no member fd");
         assert!(error.cause.ends_with("it has flags, new_fd"), "{error}");
         assert!(Derive::read(&header("__s32 fd; __u64 flags; __u64 reserved[2];")).check().is_ok());
     }

@@ -1,6 +1,6 @@
 //! What `git bisect run` is told about a run.
 
-use crate::error::Blame;
+use crate::error::ErrorKind;
 use crate::exit_code::ExitCode;
 use crate::judge::verdict::Verdict;
 use crate::report::run_report::RunReport;
@@ -88,13 +88,13 @@ pub fn lost_in(report: &RunReport) -> impl Iterator<Item = &str> {
     report.verdicts.iter().filter(move |verdict| lost(&verdict.verdict)).map(|verdict| verdict.key.0.as_str())
 }
 
-impl From<Blame> for Bisect {
+impl From<ErrorKind> for Bisect {
     /// For a run that came to no report.
-    fn from(blame: Blame) -> Self {
-        match blame {
-            Blame::Source | Blame::Kconfig | Blame::Patch | Blame::Build => Bisect::Skip,
-            Blame::Interrupt => Bisect::Interrupted,
-            Blame::Usage | Blame::Host | Blame::Internal => Bisect::Stop,
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Source | ErrorKind::Kconfig | ErrorKind::Patch | ErrorKind::Build => Bisect::Skip,
+            ErrorKind::Interrupt => Bisect::Interrupted,
+            ErrorKind::Usage | ErrorKind::Host | ErrorKind::Internal => Bisect::Stop,
         }
     }
 }
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn what_no_commit_can_mend_stops_a_bisection() {
-        for blame in [Blame::Usage, Blame::Host, Blame::Internal, Blame::Interrupt] {
-            assert!(Bisect::from(blame).number() >= 128, "{blame:?}");
+        for kind in [ErrorKind::Usage, ErrorKind::Host, ErrorKind::Internal, ErrorKind::Interrupt] {
+            assert!(Bisect::from(kind).number() >= 128, "{kind:?}");
         }
-        for blame in [Blame::Build, Blame::Patch, Blame::Kconfig, Blame::Source] {
-            assert_eq!(Bisect::from(blame), Bisect::Skip);
+        for kind in [ErrorKind::Build, ErrorKind::Patch, ErrorKind::Kconfig, ErrorKind::Source] {
+            assert_eq!(Bisect::from(kind), Bisect::Skip);
         }
     }
 }

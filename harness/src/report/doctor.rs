@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::build::kbuild;
 use crate::exit_code::ExitCode;
 use crate::host::machine::Machine;
 use crate::host::progress::bytes;
-use crate::host::setup::{self, Need, Purpose};
+use crate::host::setup::{self, HostTool, Purpose};
 use crate::host::store::Store;
-use crate::session::accel::{Accel, Known};
+use crate::kbuild::image;
+use crate::session::accel::{Accel, KvmAnswer};
 use crate::source;
 
 /// A source, a workshop with its objects and a few images need this much, in bytes.
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Doctor {
     tools: Vec<Tool>,
     commands: Vec<String>,
-    kvm: Known,
+    kvm: KvmAnswer,
     cpus: usize,
     memory: Option<(u64, u64)>,
     cache: PathBuf,
@@ -35,22 +35,22 @@ pub struct Doctor {
 
 #[derive(Debug)]
 struct Tool {
-    need: &'static Need,
+    need: &'static HostTool,
     /// Where it is, and what it says of itself.
     found: Option<String>,
 }
 
 impl Doctor {
     /// Looks at this machine and at the cache.
-    pub fn examine(store: &Store, kvm: Known) -> Doctor {
+    pub fn examine(store: &Store, kvm: KvmAnswer) -> Doctor {
         Doctor::examine_on(&Machine::this(), store, kvm)
     }
 
     /// Looks at the given machine and at the cache.
-    pub fn examine_on(machine: &Machine, store: &Store, kvm: Known) -> Doctor {
+    pub fn examine_on(machine: &Machine, store: &Store, kvm: KvmAnswer) -> Doctor {
         let needs = setup::needs(Purpose::ALL, machine);
         let tools: Vec<Tool> = needs.into_iter().map(|need| Tool { need, found: found(need, machine) }).collect();
-        let missing: Vec<&Need> = tools.iter().filter(|tool| tool.found.is_none()).map(|tool| tool.need).collect();
+        let missing: Vec<&HostTool> = tools.iter().filter(|tool| tool.found.is_none()).map(|tool| tool.need).collect();
         let counted = |(kind, size): (String, u64)| (kind.clone(), store.keys(&kind).len(), size);
         Doctor {
             commands: if missing.is_empty() { Vec::new() } else { setup::commands(&missing, machine) },
@@ -62,7 +62,7 @@ impl Doctor {
             free: store.free_space().ok(),
             kinds: store.sizes().into_iter().map(counted).collect(),
             sources: source::known(store),
-            images: kbuild::known(store),
+            images: image::known(store),
         }
     }
 
@@ -130,7 +130,7 @@ impl fmt::Display for Doctor {
     }
 }
 
-fn found(need: &Need, machine: &Machine) -> Option<String> {
+fn found(need: &HostTool, machine: &Machine) -> Option<String> {
     let path = need.find(machine)?.display().to_string();
     let Some(program) = need.program() else { return Some(path) };
     let output = machine.cmd(program).arg("--version").limit(PATIENCE).run().ok();
@@ -182,14 +182,14 @@ mod tests {
         assert_eq!(doctor.exit_code().number(), 23);
     }
 
-    fn kvm(findings: &[(Stage, bool, &str)], remembered: bool) -> Known {
+    fn kvm(findings: &[(Stage, bool, &str)], remembered: bool) -> KvmAnswer {
         let findings = findings.iter().map(|(stage, works, said)| Finding {
             stage: *stage,
             works: *works,
             said: said.to_string(),
             ms: 1,
         });
-        Known { answer: Answer { findings: findings.collect() }, remembered }
+        KvmAnswer { answer: Answer { findings: findings.collect() }, remembered }
     }
 
     #[test]

@@ -35,12 +35,12 @@ pub struct Provenance {
 }
 
 /// Versions that are being asked for, while something else is done.
-pub struct Asked {
+pub struct PendingProvenance {
     known: Provenance,
     others: Vec<JoinHandle<String>>,
 }
 
-impl Asked {
+impl PendingProvenance {
     /// Asks on behalf of the suite in `root`, which has the given version and was called with these words.
     pub fn begin(root: &Path, suite: &str, command: Vec<String>) -> Self {
         let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -63,7 +63,7 @@ impl Asked {
             Cmd::new(QEMU).arg("--version"),
         ];
         let ask = |cmd: Cmd| std::thread::spawn(move || first_line(&cmd.limit(PATIENCE)));
-        Asked { known, others: commands.into_iter().map(ask).collect() }
+        PendingProvenance { known, others: commands.into_iter().map(ask).collect() }
     }
 
     /// What they said.
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn asked(root: &Path) -> Provenance {
-        Asked::begin(root, "0.1.0", vec!["cargo".into(), "xtask".into()]).answered()
+        PendingProvenance::begin(root, "0.1.0", vec!["cargo".into(), "xtask".into()]).answered()
     }
 
     #[test]

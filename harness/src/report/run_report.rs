@@ -11,14 +11,14 @@ use crate::report::provenance::Provenance;
 use crate::session::rounds::RoundsHeld;
 
 /// Version of the JSON form. Goes up with every change of it; docs/report.md says what that means for those who read it.
-pub const SCHEMA: u32 = 5;
-/// The oldest version that this program reads: since then fields were only added.
+pub const SCHEMA: u32 = 6;
+/// The oldest version that this program reads: since then fields were added and, in version 6, renamed.
 pub const OLDEST: u32 = 3;
 
 /// What was run, and where.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Setting {
+pub struct RunSetting {
     /// Id of the kernel, as in kernels.toml.
     pub kernel: String,
     /// Version as the tree has it.
@@ -46,7 +46,7 @@ pub struct Setting {
     pub pack: Option<String>,
 }
 
-impl Setting {
+impl RunSetting {
     /// The command that runs one case again in the same way.
     pub fn again(&self, verdict: &CaseVerdict) -> String {
         let key = verdict.key.to_string();
@@ -81,11 +81,12 @@ pub struct RunReport {
     /// Version of this form.
     pub schema: u32,
     /// What was run.
-    pub setting: Setting,
+    pub setting: RunSetting,
     /// One verdict for every planned case, in planned order.
     pub verdicts: Vec<CaseVerdict>,
     /// What did not fit: the protocol, or complaints outside of any case.
-    pub oddities: Vec<String>,
+    #[serde(alias = "oddities")]
+    pub protocol_errors: Vec<String>,
     /// How many guests it took.
     pub guests: usize,
     /// How long it took.
@@ -140,7 +141,7 @@ impl RunReport {
             self.verdicts.iter().map(|verdict| &verdict.verdict).partition(|verdict| verdict.is_unrun());
         let mut codes: Vec<ExitCode> = run.into_iter().map(Verdict::exit_code).collect();
         // A guest that does not keep to the protocol cannot be believed: as good as lost.
-        codes.extend((!self.oddities.is_empty()).then_some(ExitCode::GuestLost));
+        codes.extend((!self.protocol_errors.is_empty()).then_some(ExitCode::GuestLost));
         let order = [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
         match order.into_iter().find(|code| codes.contains(code)) {
             Some(code) => code,
@@ -204,7 +205,7 @@ pub(crate) mod tests {
         });
         RunReport {
             schema: SCHEMA,
-            setting: Setting {
+            setting: RunSetting {
                 kernel: "7.2".into(),
                 version: "7.2.13".into(),
                 origin: "a test".into(),
@@ -218,7 +219,7 @@ pub(crate) mod tests {
                 pack: None,
             },
             verdicts: verdicts.collect(),
-            oddities: Vec::new(),
+            protocol_errors: Vec::new(),
             guests: 1,
             timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },
             interrupted: false,
@@ -284,7 +285,7 @@ pub(crate) mod tests {
     fn an_oddity_is_never_a_pass() {
         let mut report = report(vec![Verdict::Pass]);
         assert_eq!(report.exit_code(), ExitCode::AsExpected);
-        report.oddities.push("a record is missing".into());
+        report.protocol_errors.push("a record is missing".into());
         assert_eq!(report.exit_code(), ExitCode::GuestLost);
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::judge::complaint;
 use crate::judge::moment::Moment;
-use crate::judge::transcript::{CaseRun, Step};
+use crate::judge::transcript::{CaseRun, TranscriptStep};
 use crate::judge::verdict::{Sighting, Verdict};
 use crate::report::provenance::Provenance;
 use crate::report::run_report::{RunReport, SCHEMA, tests::report};
@@ -94,13 +94,13 @@ fn full() -> RunReport {
     ];
     for (verdict, outcome) in report.verdicts.iter_mut().zip(outcomes) {
         let steps = vec![
-            Step::Call { text: said(), result: Some(said()) },
-            Step::Call { text: said(), result: None },
-            Step::Check { sentence: said(), holds: false, detail: said() },
-            Step::Hazard { sentence: said(), present: true },
-            Step::Note(said()),
+            TranscriptStep::Call { text: said(), result: Some(said()) },
+            TranscriptStep::Call { text: said(), result: None },
+            TranscriptStep::Check { sentence: said(), holds: false, detail: said() },
+            TranscriptStep::Hazard { sentence: said(), present: true },
+            TranscriptStep::Note(said()),
         ];
-        verdict.run = Some(CaseRun { key: verdict.key.clone(), steps, outcome, ms: 5, oddities: vec![said()] });
+        verdict.run = Some(CaseRun { key: verdict.key.clone(), steps, outcome, ms: 5, protocol_errors: vec![said()] });
     }
     let consoles = root().join("harness/tests/consoles");
     let console = |name: &str| std::fs::read(consoles.join(name)).expect("a recorded console");
@@ -165,7 +165,7 @@ fn the_committed_schema_is_that_of_the_types() {
         assert_ne!(
             version(&made),
             version(&committed),
-            "the report has another form: raise SCHEMA in harness/src/run_report.rs, say in docs/report.md what is new, then \
+            "the report has another form: raise SCHEMA in harness/src/report/run_report.rs, say in docs/report.md what is new, then \
              UPDATE=1"
         );
     }
@@ -204,7 +204,7 @@ fn reports_keep_to_the_schema() {
         ((|value| value["verdicts"][0]["verdict"] = "fine".into()) as fn(&mut Value), "/verdicts/0: fits 0 of oneOf"),
         (|value| value["verdicts"][5]["reasons"][1] = 7.into(), "/verdicts/5/reasons/1"),
         (|value| value["verdicts"][0]["reasons"] = 7.into(), "/verdicts/0/reasons is not in the schema"),
-        (|value| value["schema"] = 3.into(), "/schema: is not 5"),
+        (|value| value["schema"] = 3.into(), "/schema: is not 6"),
         (|value| value["setting"]["built"] = "no".into(), "/setting/built: is no \"boolean\""),
         (|value| drop(value.as_object_mut().unwrap().remove("guests")), "/: lacks \"guests\""),
         (|value| value["guests"] = (-1).into(), "/guests: is less than 0"),

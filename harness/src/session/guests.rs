@@ -9,37 +9,34 @@ use cases::protocol::{CaseKey, Record};
 use crate::error::{Result, io};
 use crate::guest::boot_plan::{Accel, BootPlan};
 use crate::guest::initramfs::{GuestBinary, Initramfs};
-use crate::guest::qemu::{self, Patience};
-use crate::guest::recording::{Ending, Recording};
+use crate::guest::qemu::{self, Timeouts};
+use crate::guest::recording::{GuestEnd, Recording};
+use crate::judge::context::JudgeContext;
 use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, Halt};
-use crate::judge::transcript::Transcript;
-use crate::session::fail_fast::FailFast;
+use crate::judge::judged::{Judged, judge_all};
+use crate::kbuild::image::KernelImage;
+use crate::session::fail_fast::{Observer, StopAt, finds_fault};
 
-/// What a session needs to know.
+/// A kernel and all that it takes to run plans in it and to judge them. Everything that runs cases goes this way.
 #[derive(Clone, Debug)]
 pub struct Session<'a> {
     /// The kernel.
-    pub kernel: &'a Path,
+    pub image: &'a KernelImage,
     /// The program.
-    pub guest: &'a GuestBinary,
+    pub program: &'a GuestBinary,
+    /// What verdicts are based on.
+    pub context: &'a JudgeContext,
     /// How processors are run.
     pub accel: Accel,
-    /// How long silence may last.
-    pub patience: Patience,
     /// Where recordings go: one numbered directory a guest.
-    pub dir: &'a Path,
+    pub dir: PathBuf,
+    /// How long silence may last.
+    pub timeouts: Timeouts,
     /// Kernel options added to every boot.
     pub append: Vec<String>,
-    /// What it may do beyond.
-    pub options: Options<'a>,
-}
-
-/// What a session may do beyond running its plan to the end. [`crate::session::guests`] runs it.
-#[derive(Clone, Debug, Default)]
-pub struct Options<'a> {
-    /// Stop at the first verdict that is not as expected, or as `stop` says.
-    pub fail_fast: Option<FailFast<'a>>,
-    /// Give up after so many guests.
+    /// The verdict after which nothing more is run. If omitted, the plan is run to its end.
+    pub stop_at: Option<StopAt>,
+    /// Give up after this many guests.
     pub guests: Option<usize>,
     /// Another emulator; tests put a fake here.
     pub qemu: Option<String>,
@@ -53,11 +50,43 @@ pub struct Options<'a> {
 /// whole run; a kernel that does not boot is not booted for ever.
 const SILENT_GUESTS: usize = 2;
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// A session that runs its plans to the end.
+    pub fn new(
+        image: &'a KernelImage,
+        program: &'a GuestBinary,
+        context: &'a JudgeContext,
+        accel: Accel,
+        dir: &Path,
+    ) -> Self {
+        Session {
+            image,
+            program,
+            context,
+            accel,
+            dir: dir.to_path_buf(),
+            timeouts: Timeouts::default(),
+            append: Vec::new(),
+            stop_at: None,
+            guests: None,
+            qemu: None,
+            command_line: None,
+            gdb: None,
+        }
+    }
+
+    /// Runs a plan and judges it.
+    ///
+    /// # Errors
+    /// As [`Session::record`] and [`judge_all`].
+    pub fn run(&self, plan: &[CaseKey], on_record: impl FnMut(&Record)) -> Result<Judged> {
+        judge_all(plan, &self.record(plan, on_record)?, self.context)
+    }
+
     /// Boots guests until every planned case has had its chance. `on_record` sees every record as it arrives.
     ///
     /// # Errors
-    /// What [`guest::qemu`] and packing an initramfs can meet. Losses of guests are no errors.
+    /// What [`qemu::run_until`] and packing an initramfs can meet. Losses of guests are no errors.
     pub fn record(&self, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Vec<GuestRun>> {
         let mut guests = Vec::new();
         let mut left: Vec<CaseKey> = plan.to_vec();
@@ -65,17 +94,17 @@ impl Session<'_> {
         while !left.is_empty() {
             let dir = self.dir.join(format!("guest-{}", guests.len() + 1));
             let recording = self.boot(&dir, &left, &mut on_record)?;
-            let mut run = GuestRun { recording, planned: std::mem::take(&mut left), halt: None };
+            let mut run = GuestRun::new(recording, std::mem::take(&mut left), None);
             let begun = run.begun();
             left = run.planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
             futile = if begun.len() <= 2 { futile + 1 } else { 0 };
             silent = if begun.is_empty() { silent + 1 } else { 0 };
-            let enough = self.options.guests.is_some_and(|most| guests.len() + 1 >= most);
+            let enough = self.guests.is_some_and(|most| guests.len() + 1 >= most);
             run.halt = match &run.recording.ending {
-                Ending::Interrupted => Some(Halt::Interrupted),
-                Ending::Enough => Some(Halt::FailFast),
+                GuestEnd::Interrupted => Some(Halt::Interrupted),
+                GuestEnd::Enough => Some(Halt::FailFast),
                 _ if left.is_empty() => None,
-                _ if self.options.fail_fast.is_some_and(|early| early.finds_fault(&run, &begun)) => {
+                _ if self.stop_at.is_some_and(|stop| finds_fault(self.context, stop, &run, &begun)) => {
                     Some(Halt::FailFast)
                 }
                 _ if silent < SILENT_GUESTS && futile == FUTILE_GUESTS => Some(Halt::Futile),
@@ -94,23 +123,20 @@ impl Session<'_> {
 
     fn boot(&self, dir: &Path, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Recording> {
         std::fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
-        let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.guest, plan)?;
-        let mut boot = BootPlan::new(self.kernel, &initramfs, dir, self.accel);
+        let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.program, plan)?;
+        let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, self.accel);
         boot.append.clone_from(&self.append);
-        boot.recorded.clone_from(&self.options.command_line);
-        boot.gdb.clone_from(&self.options.gdb);
-        if let Some(qemu) = &self.options.qemu {
+        boot.recorded.clone_from(&self.command_line);
+        boot.gdb.clone_from(&self.gdb);
+        if let Some(qemu) = &self.qemu {
             boot.qemu.clone_from(qemu);
         }
-        let mut heard = Transcript::default();
-        qemu::run_until(&boot, self.patience, |record| {
+        let mut observer = self.stop_at.map(|stop| Observer::new(self.context, stop, dir));
+        qemu::run_until(&boot, self.timeouts, |record| {
             on_record(record);
-            let Some(early) = self.options.fail_fast else { return ControlFlow::Continue(()) };
-            heard.take(record.clone());
-            // A case that runs is let run to its end: it gets a whole verdict.
-            match record {
-                Record::End { .. } if early.ends_with(&heard, dir) => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
+            match observer.as_mut().is_some_and(|observer| observer.ends_with(record)) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
             }
         })
     }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::machine::Machine;
 use crate::host::process::tail;
 use crate::host::progress::Task;
@@ -50,7 +50,7 @@ impl<'a> Apt<'a> {
         let tools = ["apt-get", "apt-cache", "dpkg-deb", "tar", "xz"];
         let missing: Vec<&str> = tools.into_iter().filter(|tool| machine.program(tool).is_none()).collect();
         if !missing.is_empty() {
-            return Err(Error::new(Blame::Host, "this machine cannot fetch Debian packages")
+            return Err(Error::new(ErrorKind::Host, "this machine cannot fetch Debian packages")
                 .cause(format!("not found: {}", missing.join(", ")))
                 .next(
                     "Name a kernel tree with --kernel-tree, or give the kernel a directory or tarball in kernels.toml.",
@@ -58,7 +58,7 @@ impl<'a> Apt<'a> {
         }
         let keyring = machine.first_of(KEYRINGS).ok_or_else(|| {
             Error::new(
-                Blame::Host,
+                ErrorKind::Host,
                 "the signatures of Debian packages cannot be checked: there is no Debian archive keyring",
             )
             .next("apt-get install debian-archive-keyring")
@@ -87,7 +87,7 @@ impl<'a> Apt<'a> {
             return Err(io(&std::io::ErrorKind::StorageFull.into(), "fetching package lists into", &dir));
         }
         let cause = if complaints.is_empty() { tail(&output.text, 3) } else { complaints.join("\n") };
-        Err(Error::new(Blame::Source, format!("the suite {suite} cannot be read"))
+        Err(Error::new(ErrorKind::Source, format!("the suite {suite} cannot be read"))
             .cause(cause)
             .next("Check the network, or take a kernel that is here already: --kernel-tree, --tarball."))
     }
@@ -132,7 +132,7 @@ impl<'a> Apt<'a> {
                 into,
             ));
         }
-        Err(Error::new(Blame::Source, format!("{wanted} cannot be downloaded"))
+        Err(Error::new(ErrorKind::Source, format!("{wanted} cannot be downloaded"))
             .cause(tail(&said, 6))
             .next("Check the network; the next run goes on where this one stopped."))
     }
@@ -189,7 +189,7 @@ impl Mirrors {
         let find = |security: bool| sites.iter().find(|(suite, _)| is_security(suite) == security);
         let site = |(_, site): &(String, String)| site.trim_end_matches('/').to_string();
         let main = find(false).map(site).or(named).ok_or_else(|| {
-            Error::new(Blame::Host, "no mirror of Debian is configured on this machine").next(format!(
+            Error::new(ErrorKind::Host, "no mirror of Debian is configured on this machine").next(format!(
                 "Set {MIRROR} to the address of one (Debian's web site lists them), or test a tree of your own with --kernel-tree."
             ))
         })?;
@@ -308,7 +308,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[("tar", ""), ("xz", "")]);
         let error = Apt::new(&machine, dir.path().join("state")).err().unwrap();
-        assert_eq!(error.blame, Blame::Host);
+        assert_eq!(error.kind, ErrorKind::Host);
         assert_eq!(error.cause, "not found: apt-get, apt-cache, dpkg-deb");
         assert!(error.next.contains("--kernel-tree") && error.next.contains("tarball"), "{error}");
     }

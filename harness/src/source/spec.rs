@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::error::{Blame, Context, Error, Result, io};
+use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::host::near::near;
-use crate::source::repository::{GitSpec, Location};
+use crate::source::git_spec::{GitSpec, Location};
 
 /// A kernel that can be asked for by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,21 +105,22 @@ impl Kernels {
     /// Reads kernels.toml. Relative paths in it start from its own directory.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when it cannot be read or makes no sense: with line and column.
+    /// [`ErrorKind::Usage`] when it cannot be read or makes no sense: with line and column.
     pub fn load(path: &Path) -> Result<Kernels> {
         let text = std::fs::read_to_string(path)
-            .map_err(|error| Error { blame: Blame::Usage, ..io(&error, "reading", path) })?;
+            .map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", path) })?;
         Kernels::parse(&text, path)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Kernels> {
-        let file: File = toml::from_str(text).context(Blame::Usage, || format!("{} makes no sense", path.display()))?;
+        let file: File =
+            toml::from_str(text).context(ErrorKind::Usage, || format!("{} makes no sense", path.display()))?;
         let base = path.parent().unwrap_or(Path::new(""));
         let mut kernels: Vec<KernelSpec> = Vec::new();
         for entry in file.kernel {
             let id = entry.id.clone();
             let wrong = |what: String| {
-                Error::new(Blame::Usage, format!("{}: kernel {id:?} {what}", path.display()))
+                Error::new(ErrorKind::Usage, format!("{}: kernel {id:?} {what}", path.display()))
                     .next("Correct that entry; the comment at the top of the file says what one is made of.")
             };
             if kernels.iter().any(|known| known.id == id) {
@@ -145,13 +146,13 @@ impl Kernels {
     /// A kernel by its id.
     ///
     /// # Errors
-    /// [`Blame::Usage`] with the ids that come near.
+    /// [`ErrorKind::Usage`] with the ids that come near.
     pub fn get(&self, id: &str) -> Result<&KernelSpec> {
         self.kernels.iter().find(|kernel| kernel.id == id).ok_or_else(|| {
             let ids: Vec<&str> = self.kernels.iter().map(|kernel| kernel.id.as_str()).collect();
             let near = near(id, &ids);
             let next = if near.is_empty() { String::new() } else { format!("Did you mean {}?", near.join(" or ")) };
-            Error::new(Blame::Usage, format!("there is no kernel {id:?}"))
+            Error::new(ErrorKind::Usage, format!("there is no kernel {id:?}"))
                 .cause(format!("{} has {}", self.path.display(), ids.join(", ")))
                 .next(next)
         })
@@ -233,7 +234,7 @@ mod tests {
     fn an_unknown_kernel_is_answered_with_near_ones() {
         let kernels = parse(&format!("{SEVEN}{}", SEVEN.replace("7.2", "6.12"))).unwrap();
         let error = kernels.get("7.2.13").unwrap_err();
-        assert_eq!((error.blame, error.exit_code().number()), (Blame::Usage, 2));
+        assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Usage, 2));
         assert!(error.to_string().ends_with("/project/kernels.toml has 7.2, 6.12\n  > Did you mean 7.2?"), "{error}");
         assert!(kernels.get("windows").unwrap_err().next.is_empty());
     }
@@ -289,13 +290,13 @@ mod tests {
             (SEVEN.replace("7.2\"\nabout", "7.3\"\nabout"), "no kernel \"7.2\""),
         ] {
             let error = parse(&text).err().unwrap_or_else(|| panic!("accepted: {text}"));
-            assert_eq!(error.blame, Blame::Usage);
+            assert_eq!(error.kind, ErrorKind::Usage);
             assert!(error.to_string().contains(part), "{error}");
         }
     }
 
     #[test]
     fn a_missing_file_is_an_error_of_usage() {
-        assert_eq!(Kernels::load(Path::new("/nonexistent/kernels.toml")).unwrap_err().blame, Blame::Usage);
+        assert_eq!(Kernels::load(Path::new("/nonexistent/kernels.toml")).unwrap_err().kind, ErrorKind::Usage);
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use similar::{ChangeTag, TextDiff};
 
-use harness::build::kbuild::profile;
+use harness::kbuild::image::profile;
 use harness::patch::PatchedTree;
 
 /// Lines by file, as the patched tree has them, from 1.

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cases::protocol::{Line, Record};
 
-use harness::guest::recording::Ending;
+use harness::guest::recording::GuestEnd;
 
 /// Files of counters by the name that the kernel gives them.
 pub type Counters = BTreeMap<String, Vec<u8>>;
@@ -24,7 +24,7 @@ pub struct Lost {
 ///
 /// # Errors
 /// Why they are not there, or not all of them: then none of them counts.
-pub fn counters(results: &[u8], ending: &Ending) -> Result<Counters, String> {
+pub fn counters(results: &[u8], ending: &GuestEnd) -> Result<Counters, String> {
     let mut pieces: BTreeMap<String, Vec<Option<Vec<u8>>>> = BTreeMap::new();
     let mut counted = None;
     for line in results.split(|byte| *byte == b'\n') {
@@ -41,7 +41,7 @@ pub fn counters(results: &[u8], ending: &Ending) -> Result<Counters, String> {
     }
     let Some((files, doubt)) = counted else {
         return Err(match ending {
-            Ending::Left | Ending::Dismissed => "it said nothing about what it counted".into(),
+            GuestEnd::Left | GuestEnd::Dismissed => "it said nothing about what it counted".into(),
             _ => "it was lost before it could say what it counted".into(),
         });
     };

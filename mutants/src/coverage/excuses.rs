@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Coverage, FileCounts};
 use crate::c_file::{self, Item};
-use harness::error::{Blame, Context, Error, Result};
+use harness::error::{Context, Error, ErrorKind, Result};
 
 /// The format that is understood.
 const VERSION: u32 = 1;
@@ -64,7 +64,7 @@ impl<'a> Source<'a> {
 
     /// Every function with its lines.
     pub fn functions(&self) -> impl Iterator<Item = (&str, std::ops::Range<usize>)> {
-        let functions = self.items.iter().filter(|item| matches!(item.kind, c_file::Kind::Function(_)));
+        let functions = self.items.iter().filter(|item| matches!(item.kind, c_file::ItemKind::Function(_)));
         functions.filter_map(|item| Some((item.name()?, item.line..item.line + item.text(self.text).lines().count())))
     }
 
@@ -121,10 +121,10 @@ impl Excuses {
     /// Reads a list.
     ///
     /// # Errors
-    /// [`Blame::Internal`] for what is no such list, an entry without a reason, or two for the same lines.
+    /// [`ErrorKind::Internal`] for what is no such list, an entry without a reason, or two for the same lines.
     pub fn parse(text: &str) -> Result<Self> {
-        let file: File = toml::from_str(text).context(Blame::Internal, || format!("{FILE} makes no sense"))?;
-        let wrong = |what: String| Err(Error::new(Blame::Internal, format!("{FILE}: {what}")));
+        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} makes no sense"))?;
+        let wrong = |what: String| Err(Error::new(ErrorKind::Internal, format!("{FILE}: {what}")));
         if file.version != VERSION {
             return wrong(format!("it has version {}, this program reads {VERSION}", file.version));
         }

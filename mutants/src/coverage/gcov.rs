@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::counters::Counters;
-use super::{Coverage, Place};
-use harness::error::{Blame, Context, Error, Result, io};
+use super::{Coverage, SourceLine};
+use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::host::process::{Cmd, scratch_directory};
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ struct Branch {
 /// without counters never ran.
 ///
 /// # Errors
-/// [`Blame::Host`] without gcov; [`Blame::Internal`] when counters and notes are of different builds.
+/// [`ErrorKind::Host`] without gcov; [`ErrorKind::Internal`] when counters and notes are of different builds.
 pub fn read(notes: &Path, counters: &Counters, wanted: &BTreeSet<PathBuf>) -> Result<Coverage> {
     let scratch = scratch_directory()?;
     let mut coverage = Coverage::default();
@@ -60,10 +60,10 @@ pub fn read(notes: &Path, counters: &Counters, wanted: &BTreeSet<PathBuf>) -> Re
         let said = Cmd::new("gcov")
             .dir(scratch.path())
             .args(["--json-format", "--branch-probabilities", "--stdout", "counts.gcda"])
-            .succeed(Blame::Host, "gcov cannot read what was counted")?;
+            .succeed(ErrorKind::Host, "gcov cannot read what was counted")?;
         if said.contains("stamp mismatch") || said.contains("version mismatch") {
             let what = format!("the counters of {} are not of the kernel that was built", path.display());
-            return Err(Error::new(Blame::Internal, what).cause(said.lines().next().unwrap_or_default()));
+            return Err(Error::new(ErrorKind::Internal, what).cause(said.lines().next().unwrap_or_default()));
         }
         coverage.add_new(parse(&said, wanted)?);
     }
@@ -73,14 +73,15 @@ pub fn read(notes: &Path, counters: &Counters, wanted: &BTreeSet<PathBuf>) -> Re
 /// What gcov printed, for the files `wanted`.
 ///
 /// # Errors
-/// [`Blame::Host`] for a gcov of which nothing is known.
+/// [`ErrorKind::Host`] for a gcov of which nothing is known.
 pub fn parse(said: &str, wanted: &BTreeSet<PathBuf>) -> Result<Coverage> {
     // What it complains about comes in between.
     let json = said.lines().find(|line| line.starts_with('{')).unwrap_or_default();
-    let report: Report = serde_json::from_str(json).context(Blame::Host, || "gcov prints what is not known".into())?;
+    let report: Report =
+        serde_json::from_str(json).context(ErrorKind::Host, || "gcov prints what is not known".into())?;
     if !matches!(report.format_version.as_str(), "1" | "2") {
         let what = format!("gcov prints format {}; 1 and 2 are known", report.format_version);
-        return Err(Error::new(Blame::Host, what).next("Use the gcov that belongs to the compiler of the kernel."));
+        return Err(Error::new(ErrorKind::Host, what).next("Use the gcov that belongs to the compiler of the kernel."));
     }
     let mut coverage = Coverage::default();
     for file in report.files {
@@ -88,7 +89,7 @@ pub fn parse(said: &str, wanted: &BTreeSet<PathBuf>) -> Result<Coverage> {
         let counts = coverage.files.entry(path.display().to_string()).or_default();
         for line in file.lines {
             let branches = line.branches.into_iter().map(|branch| branch.count).collect();
-            counts.lines.entry(line.line_number).or_default().push(Place { count: line.count, branches });
+            counts.lines.entry(line.line_number).or_default().push(SourceLine { count: line.count, branches });
         }
     }
     Ok(coverage)
@@ -98,7 +99,7 @@ impl Coverage {
     /// Adds another object: a header has code in each that includes it.
     fn add_new(&mut self, other: Coverage) {
         for (path, counts) in other.files {
-            let lines: &mut BTreeMap<_, Vec<Place>> = &mut self.files.entry(path).or_default().lines;
+            let lines: &mut BTreeMap<_, Vec<SourceLine>> = &mut self.files.entry(path).or_default().lines;
             for (line, places) in counts.lines {
                 lines.entry(line).or_default().extend(places);
             }

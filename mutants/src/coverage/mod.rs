@@ -29,12 +29,12 @@ pub struct Coverage {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileCounts {
     /// Each place into which the line was compiled.
-    pub lines: BTreeMap<usize, Vec<Place>>,
+    pub lines: BTreeMap<usize, Vec<SourceLine>>,
 }
 
 /// Counts of one line in one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct SourceLine {
     /// How often it ran.
     pub count: u64,
     /// How often each way out of it was taken, where there is more than one.
@@ -96,7 +96,7 @@ impl FileCounts {
         for (line, theirs) in &other.lines {
             let ours = self.lines.entry(*line).or_default();
             if ours.len() < theirs.len() {
-                ours.resize(theirs.len(), Place::default());
+                ours.resize(theirs.len(), SourceLine::default());
             }
             for (ours, theirs) in ours.iter_mut().zip(theirs) {
                 ours.count = ours.count.saturating_add(theirs.count);

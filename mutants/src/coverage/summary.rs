@@ -15,7 +15,7 @@ pub struct Sources(pub BTreeMap<String, String>);
 
 /// What is said of one file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub struct CoverageRow {
     /// Lines with code.
     pub lines: Share,
     /// Branches.
@@ -66,10 +66,10 @@ fn lossy(path: &Path) -> Option<String> {
 }
 
 /// A row for each file.
-pub fn rows(coverage: &Coverage, sources: &Sources, added: &Added) -> BTreeMap<String, Row> {
+pub fn rows(coverage: &Coverage, sources: &Sources, added: &Added) -> BTreeMap<String, CoverageRow> {
     let each = coverage.files.iter().map(|(path, counts)| {
         let ran = |line: &usize| Some(counts.count(*line)? > 0);
-        let row = Row {
+        let row = CoverageRow {
             lines: counts.line_share(),
             branches: counts.branch_share(),
             functions: Share::of(sources.functions(path, counts).iter().map(|(.., count)| *count > 0)),
@@ -100,7 +100,7 @@ pub fn unreached(coverage: &Coverage, sources: &Sources, excuses: &Excuses, adde
 }
 
 /// A table, of one suite or of several side by side: who, and what it reached.
-pub fn table(suites: &[(&str, BTreeMap<String, Row>)]) -> String {
+pub fn table(suites: &[(&str, BTreeMap<String, CoverageRow>)]) -> String {
     let files: BTreeSet<&String> = suites.iter().flat_map(|(_, rows)| rows.keys()).collect();
     let width = files.iter().map(|path| path.len()).max().unwrap_or(0).max("all of them".len());
     let names = suites.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -108,7 +108,7 @@ pub fn table(suites: &[(&str, BTreeMap<String, Row>)]) -> String {
         "{:width$}  {:names$}  {:>20}  {:>20}  {:>18}  {:>18}\n",
         "", "", "lines", "branches", "functions", "added lines"
     );
-    let mut line = |path: &str, name: &str, row: Row| {
+    let mut line = |path: &str, name: &str, row: CoverageRow| {
         let _ = writeln!(
             text,
             "{path:width$}  {name:names$}  {:>20}  {:>20}  {:>18}  {:>18}",
@@ -125,7 +125,7 @@ pub fn table(suites: &[(&str, BTreeMap<String, Row>)]) -> String {
         }
     }
     for (index, (name, rows)) in suites.iter().enumerate() {
-        let sum = rows.values().fold(Row::default(), |sum, row| Row {
+        let sum = rows.values().fold(CoverageRow::default(), |sum, row| CoverageRow {
             lines: sum.lines.and(row.lines),
             branches: sum.branches.and(row.branches),
             functions: sum.functions.and(row.functions),

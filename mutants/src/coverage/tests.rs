@@ -8,7 +8,7 @@ use super::counters::{Counters, counters};
 use super::excuses::{Excuses, Source};
 use super::summary::{Sources, rows, table, unreached};
 use super::*;
-use harness::guest::recording::{Ending, Phase};
+use harness::guest::recording::{GuestEnd, Phase};
 use harness::host::process::Cmd;
 
 /// The program that [`SAID`] is about, compiled with -O2 and run once.
@@ -63,7 +63,7 @@ fn what_gcov_says_is_read() {
     assert_eq!(counts.unreached().collect::<Vec<_>>(), [10, 20]);
     assert_eq!((counts.line_share(), counts.branch_share()), (Share { hit: 7, of: 9 }, Share { hit: 5, of: 6 }));
     let strange = SAID.replace(r#""format_version": "1""#, r#""format_version": "9""#);
-    assert!(gcov::parse(&strange, &wanted()).unwrap_err().headline.contains("format 9"));
+    assert!(gcov::parse(&strange, &wanted()).unwrap_err().title.contains("format 9"));
     assert!(gcov::parse("Segmentation fault", &wanted()).is_err());
 }
 
@@ -225,7 +225,7 @@ fn piece(file: &str, part: usize, of: usize, data: &str) -> Record {
 fn counters_arrive_whole_or_the_guest_is_lost() {
     let counted = |files| Record::Counted { files, doubt: None };
     let whole = vec![piece("/o/a.gcda", 0, 2, "YWI="), piece("/o/a.gcda", 1, 2, "Yw=="), counted(1)];
-    let of = |records: Vec<Record>| counters(&said(records), &Ending::Left);
+    let of = |records: Vec<Record>| counters(&said(records), &GuestEnd::Left);
     assert_eq!(of(whole.clone()).unwrap()["/o/a.gcda"], b"abc");
     for missing in 0..whole.len() {
         let mut records = whole.clone();
@@ -237,19 +237,20 @@ fn counters_arrive_whole_or_the_guest_is_lost() {
     assert!(
         of(vec![Record::Counted { files: 0, doubt: Some("unreadable".into()) }]).unwrap_err().contains("unreadable")
     );
-    let stalled = Ending::Stalled { phase: Phase::Between, silent_ms: 1 };
+    let stalled = GuestEnd::Stalled { phase: Phase::Between, silent_ms: 1 };
     assert!(counters(b"", &stalled).unwrap_err().contains("lost"));
     // A line that was torn is no record.
     let mut torn = said(whole);
     torn.truncate(torn.len() / 2);
-    assert!(counters(&torn, &Ending::QemuDied { status: "x".into(), stderr: String::new() }).is_err());
+    assert!(counters(&torn, &GuestEnd::QemuDied { status: "x".into(), stderr: String::new() }).is_err());
 }
 
 #[test]
 fn gcov_itself_reads_what_gcc_left() {
     let dir = tempfile::tempdir().unwrap();
-    let gcc =
-        |args: &[&str]| Cmd::new("gcc").dir(dir.path()).args(args).succeed(harness::error::Blame::Host, "gcc").unwrap();
+    let gcc = |args: &[&str]| {
+        Cmd::new("gcc").dir(dir.path()).args(args).succeed(harness::error::ErrorKind::Host, "gcc").unwrap()
+    };
     std::fs::create_dir_all(dir.path().join("drivers")).unwrap();
     std::fs::write(dir.path().join(FILE), SOURCE).unwrap();
     gcc(&["-O2", "--coverage", "-c", FILE, "-o", "drivers/s.o"]);

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::process::check_interrupt;
 use harness::host::setup::Purpose;
@@ -25,7 +25,7 @@ pub fn run(args: &TestArgs) -> Bisect {
     let judged = catch_unwind(AssertUnwindSafe(|| step(args)));
     let (code, why) = match judged {
         Ok(Ok(judged)) => judged,
-        Ok(Err(error)) => (error.blame.into(), error.to_string()),
+        Ok(Err(error)) => (error.kind.into(), error.to_string()),
         // What happened is on standard error.
         Err(_) => (Bisect::Stop, "internal: this program has a fault".into()),
     };
@@ -61,13 +61,13 @@ fn possible(args: &TestArgs) -> Result<()> {
     plan::chosen(&args.which)?;
     if let Some(dir) = args.kernel.kernel_tree.as_ref().filter(|dir| !dir.is_dir()) {
         let here = std::env::current_dir().unwrap_or_default();
-        return Err(Error::new(Blame::Usage, format!("there is no directory {}", dir.display()))
+        return Err(Error::new(ErrorKind::Usage, format!("there is no directory {}", dir.display()))
             .cause(format!("seen from {}", here.display()))
             .next("git bisect runs this at the top of the repository: --kernel-tree . is the tree there."));
     }
     let pipeline = Pipeline::open(true)?;
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
-    let not_the_kernel = |error: Error| Error { blame: Blame::Host, ..error };
+    let not_the_kernel = |error: Error| Error { kind: ErrorKind::Host, ..error };
     pipeline.guest_program().map(drop).map_err(not_the_kernel)
 }
 
@@ -85,7 +85,7 @@ fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bise
             format!("{} {} {}{}{more}", worst.verdict.word(), worst.clause, worst.key, reason(&worst.verdict))
         }
         None if again.is_some() => "a guest was lost, and not again".into(),
-        None => match report.oddities.first() {
+        None => match report.protocol_errors.first() {
             Some(odd) => odd.clone(),
             None if report.verdicts.is_empty() => "no chosen case is about this kernel".into(),
             None => "every case was skipped".into(),

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use harness::build::kbuild;
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::host::disk::used;
 use harness::host::progress::{Mode, Progress, bytes};
 use harness::host::store::{Store, lock::StoreLock};
+use harness::kbuild::image;
 use harness::source;
 
 use crate::flags::{Clean, CleanArgs};
@@ -30,7 +30,7 @@ struct Removed {
 /// Removes what the arguments name, or only says what would go.
 ///
 /// # Errors
-/// [`harness::error::Blame::Host`] when something cannot be removed.
+/// [`harness::error::ErrorKind::Host`] when something cannot be removed.
 pub fn run(args: &CleanArgs, quiet: bool) -> Result<ExitCode> {
     let store = Store::open(settings::cache().as_deref())?.announcing(&Progress::new(if quiet {
         Mode::Quiet
@@ -68,7 +68,7 @@ struct Cleaner<'a> {
 impl Cleaner<'_> {
     /// A guest that boots an image shares its lock.
     fn images(&self) -> Result<Removed> {
-        self.entries(kbuild::KIND, |key| self.store.try_lock_entry(kbuild::KIND, key))
+        self.entries(image::KIND, |key| self.store.try_lock_entry(image::KIND, key))
     }
 
     /// Who builds in a workshop holds the lock of its name.
@@ -131,18 +131,18 @@ mod tests {
     fn what_is_locked_stays_and_a_dry_run_removes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(Some(dir.path())).unwrap();
-        entry(&store, kbuild::KIND, "idle");
-        entry(&store, kbuild::KIND, "booted");
-        let held = store.hold(kbuild::KIND, "booted").unwrap();
+        entry(&store, image::KIND, "idle");
+        entry(&store, image::KIND, "booted");
+        let held = store.hold(image::KIND, "booted").unwrap();
         let removed = Cleaner { store: &store, dry: true }.images().unwrap();
         assert_eq!((removed.count, removed.in_use), (1, 1));
         assert!(removed.bytes >= 100_000, "{removed:?}");
-        assert_eq!(store.keys(kbuild::KIND), ["booted", "idle"]);
+        assert_eq!(store.keys(image::KIND), ["booted", "idle"]);
         assert_eq!(Cleaner { store: &store, dry: false }.images().unwrap(), removed);
-        assert_eq!(store.keys(kbuild::KIND), ["booted"]);
+        assert_eq!(store.keys(image::KIND), ["booted"]);
         drop(held);
         assert_eq!(Cleaner { store: &store, dry: false }.images().unwrap().in_use, 0);
-        assert_eq!(store.keys(kbuild::KIND), [""; 0]);
+        assert_eq!(store.keys(image::KIND), [""; 0]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use cases::case::{Case, Judgement};
 use cases::clause::{self, CLAUSES, Clause};
 use cases::suite;
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::near::near;
 use harness::host::style::wrap;
@@ -13,7 +13,7 @@ use crate::run::last_result::LastResults;
 /// Prints the explanation.
 ///
 /// # Errors
-/// [`Blame::Usage`] for a name that is neither.
+/// [`ErrorKind::Usage`] for a name that is neither.
 pub fn run(what: &str) -> Result<ExitCode> {
     if let Some(clause) = clause::find(what) {
         explain_clause(clause, &LastResults::load());
@@ -86,5 +86,5 @@ fn unknown(what: &str) -> Error {
         true => "`cargo xtask list` shows every case; clauses are named like R-1 or UAPI-3.".to_string(),
         false => format!("Did you mean {}?", meant.join(" or ")),
     };
-    Error::new(Blame::Usage, format!("{what} is neither a case nor a clause")).next(next)
+    Error::new(ErrorKind::Usage, format!("{what} is neither a case nor a clause")).next(next)
 }

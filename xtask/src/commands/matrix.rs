@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use cases::protocol::CaseKey;
-use harness::error::{Blame, Context, Result, io};
+use harness::error::{Context, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::host::process::check_interrupt;
 use harness::host::setup::Purpose;
 use harness::host::style::{Style, detect};
-use harness::report::matrix::{Cell, Matrix, Outcome, Place, file};
+use harness::report::matrix::{Cell, CellKey, CellOutcome, Matrix, file};
 use harness::report::provenance::Provenance;
 use harness::report::render::{html, matrix};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::commands::test;
 use crate::flags::{KernelArgs, MatrixArgs, RepeatArgs};
 use crate::run::cells::{self, Wanted};
-use crate::run::job::{Job, Ledger, Program};
+use crate::run::job::{PlannedRun, Program, RunOutput};
 use crate::run::pipeline::Pipeline;
 use crate::run::plan;
 use crate::run::run_directory::{self, write};
@@ -40,7 +40,7 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     let cells = cells::wanted(args)?;
     if args.json {
         let text = serde_json::to_string(&Include { include: cells });
-        println!("{}", text.context(Blame::Internal, || "encoding the cells".into())?);
+        println!("{}", text.context(ErrorKind::Internal, || "encoding the cells".into())?);
         return Ok(ExitCode::AsExpected);
     }
     let asked = run_files::provenance();
@@ -54,14 +54,14 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     let count = cells.len();
     for (index, Wanted { place, .. }) in cells.into_iter().enumerate() {
         if let Some(why) = &stopped {
-            done.push(Cell { place, outcome: Outcome::NotRun { why: why.clone() } });
+            done.push(Cell { place, outcome: CellOutcome::NotRun { why: why.clone() } });
             continue;
         }
         pipeline.progress.line(format!("== {} ({} of {count})", place.id, index + 1));
         let start = Instant::now();
         let outcome = match cell(&pipeline, &program, &place, args, chosen.clone(), &dir, &provenance) {
             Ok(outcome) => outcome,
-            Err(error) => Outcome::failed(&error),
+            Err(error) => CellOutcome::failed(&error),
         };
         let cell = Cell { place, outcome };
         pipeline.progress.line(format!("== {}, {:.1} s", told(&cell), start.elapsed().as_secs_f64()));
@@ -86,12 +86,12 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
 fn cell(
     pipeline: &Pipeline,
     program: &Program,
-    place: &Place,
+    place: &CellKey,
     args: &MatrixArgs,
     chosen: Vec<CaseKey>,
     dir: &Path,
     provenance: &Provenance,
-) -> Result<Outcome> {
+) -> Result<CellOutcome> {
     let kernel = KernelArgs {
         kernel: Some(place.kernel.clone()),
         series: Some(place.series.clone()),
@@ -100,29 +100,29 @@ fn cell(
         no_install: args.no_install,
         ..KernelArgs::default()
     };
-    let job = Job::new(pipeline.kernel(&kernel)?, chosen)?;
+    let job = PlannedRun::new(pipeline.kernel(&kernel)?, chosen)?;
     // That is for the other kernels to judge.
     if job.not_nothing().is_err() {
-        return Ok(Outcome::Empty);
+        return Ok(CellOutcome::Empty);
     }
     let dir = dir.join(&place.id);
     fs::create_dir(&dir).map_err(|error| io(&error, "creating", &dir))?;
     let options = test::options(&kernel, args.accel);
-    let ledger = Ledger { dir: &dir, options: &options, provenance };
-    Ok(Outcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), args.accel, ledger)?)))
+    let ledger = RunOutput { dir: &dir, options: &options, provenance };
+    Ok(CellOutcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), args.accel, ledger)?)))
 }
 
 /// A cell in one line.
 fn told(cell: &Cell) -> String {
     let what = match &cell.outcome {
-        Outcome::Ran(report) => {
+        CellOutcome::Ran(report) => {
             let tally = report.tally();
             let known = if tally.known > 0 { format!(", {} known", tally.known) } else { String::new() };
             format!("{} passed, {} failed, {} skipped{known}", tally.passed, tally.failed, tally.skipped)
         }
-        Outcome::Failed { error, .. } => error.lines().next().unwrap_or_default().to_string(),
-        Outcome::Empty => "no chosen case is about this kernel".into(),
-        Outcome::NotRun { why } => why.clone(),
+        CellOutcome::Failed { error, .. } => error.lines().next().unwrap_or_default().to_string(),
+        CellOutcome::Empty => "no chosen case is about this kernel".into(),
+        CellOutcome::NotRun { why } => why.clone(),
     };
     let exit = cell.exit_code().map(|code| format!(" (exit {})", code.number())).unwrap_or_default();
     format!("{}: {what}{exit}", cell.place.id)

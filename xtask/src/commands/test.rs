@@ -13,7 +13,7 @@ use harness::report::run_report::RunReport;
 
 use crate::flags::{AccelChoice, Format, KernelArgs, TestArgs};
 use crate::run::debug;
-use crate::run::job::{Job, Ledger, Program, json};
+use crate::run::job::{PlannedRun, Program, RunOutput, json};
 use crate::run::pipeline::Pipeline;
 use crate::run::plan;
 use crate::run::run_directory;
@@ -44,7 +44,7 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)
         pipeline.tools(&[Purpose::Debugger], args.kernel.no_install)?;
     }
     let kernel = kernel(args);
-    let job = Job::new(pipeline.kernel(&kernel)?, chosen)?;
+    let job = PlannedRun::new(pipeline.kernel(&kernel)?, chosen)?;
     let job = if args.debug.gdb { job.debugged()? } else { job };
     // To a bisection that is a commit that says nothing.
     if !args.bisect {
@@ -53,7 +53,7 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let (options, provenance) = (options(&kernel, args.accel), asked.answered());
-    let ledger = Ledger { dir: &dir, options: &options, provenance: &provenance };
+    let ledger = RunOutput { dir: &dir, options: &options, provenance: &provenance };
     let report = job.run(&pipeline, &program, &args.repeat, args.accel, ledger)?;
     Ok((report, dir))
 }
@@ -76,7 +76,7 @@ fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
 /// A report in a form.
 ///
 /// # Errors
-/// [`harness::error::Blame::Internal`] when it cannot be encoded.
+/// [`harness::error::ErrorKind::Internal`] when it cannot be encoded.
 pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
     let matrix = || Matrix::new(vec![Cell::ran(report.clone())]);
     Ok(match format {

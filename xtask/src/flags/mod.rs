@@ -15,7 +15,7 @@ use clap_complete::Shell;
 
 pub use choices::{AccelChoice, Format, TableFormat};
 pub use global::{Color, Global};
-use harness::source::repository::{GitSpec, Look};
+use harness::source::git_spec::{GitSpec, RefLookup};
 use repro::REPRO_EXAMPLES;
 pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};
 use shell::SHELL_EXAMPLES;
@@ -180,7 +180,7 @@ const COVERAGE_EXAMPLES: &str = "Examples:
   cargo xtask coverage R-1                 what the cases of one clause reach; gaps are not judged
 
 Exit codes: as for `test`; 12 also for an added line that is not reached without a reason, and for a reason that is not true
-any more (harness/uncovered.toml).";
+any more (mutants/uncovered.toml).";
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct KernelArgs {
@@ -206,7 +206,7 @@ pub struct KernelArgs {
     /// Kernel configuration: fast, sanitized, leak, race or coverage; debug for gdb
     #[arg(long, value_name = "NAME")]
     pub flavour: Option<String>,
-    /// Look for a newer version of a Debian source package
+    /// RefLookup for a newer version of a Debian source package
     #[arg(long)]
     pub refresh: bool,
     /// Take a branch or tag of a repository elsewhere as it was when it was last asked for
@@ -224,11 +224,11 @@ impl KernelArgs {
     }
 
     /// Where sources may be looked for.
-    pub fn look(&self) -> Look {
+    pub fn look(&self) -> RefLookup {
         match (self.refresh, self.offline) {
-            (true, _) => Look::Anew,
-            (false, true) => Look::Offline,
-            (false, false) => Look::Usual,
+            (true, _) => RefLookup::Anew,
+            (false, true) => RefLookup::Offline,
+            (false, false) => RefLookup::Usual,
         }
     }
 }
@@ -282,7 +282,7 @@ pub struct MatrixArgs {
     /// How the guests' processors are run
     #[arg(long, value_enum, default_value_t = AccelChoice::Auto)]
     pub accel: AccelChoice,
-    /// Look for newer versions of Debian source packages
+    /// RefLookup for newer versions of Debian source packages
     #[arg(long)]
     pub refresh: bool,
     /// Do not install missing tools; print the command that would

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::build::kbuild::RECIPE;
-use harness::build::kconfig::Flavour;
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::host::store::manifest::sha256_of;
+use harness::kbuild::image::RECIPE;
+use harness::kbuild::kconfig::Flavour;
 use harness::kernel_range::Release;
 use harness::patch::series::Series;
-use harness::report::matrix::Place;
+use harness::report::matrix::CellKey;
 use harness::source::spec::{KernelSpec, Kernels};
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ use crate::workspace;
 pub struct Wanted {
     /// Where it is.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: CellKey,
     /// Hash over what goes into its image, as far as that is known without the source.
     pub key: String,
 }
@@ -31,7 +31,7 @@ pub struct Wanted {
 /// that a kernel's workshop is used for one series right after the other.
 ///
 /// # Errors
-/// [`Blame::Usage`] for an unknown kernel, series or flavour, and for a shard without a cell.
+/// [`ErrorKind::Usage`] for an unknown kernel, series or flavour, and for a shard without a cell.
 pub fn wanted(args: &MatrixArgs) -> Result<Vec<Wanted>> {
     let kernels = Kernels::load(&workspace::kernels())?;
     let mut chosen: Vec<&KernelSpec> = match args.kernels.is_empty() {
@@ -50,13 +50,13 @@ pub fn wanted(args: &MatrixArgs) -> Result<Vec<Wanted>> {
         for flavour in unique(if args.flavours.is_empty() { &own } else { &args.flavours }) {
             let fragments = Flavour::load(flavour, &workspace::kconfigs())?;
             for series in unique(&args.series) {
-                let place = Place::new(&kernel.id, series, flavour);
+                let place = CellKey::new(&kernel.id, series, flavour);
                 cells.push(Wanted { place, key: key(kernel, &fragments, series)? });
             }
         }
     }
-    let mut places: Vec<Place> = cells.iter().map(|cell| cell.place.clone()).collect();
-    Place::number(&mut places);
+    let mut places: Vec<CellKey> = cells.iter().map(|cell| cell.place.clone()).collect();
+    CellKey::number(&mut places);
     for (cell, place) in cells.iter_mut().zip(places) {
         cell.place = place;
     }
@@ -64,7 +64,7 @@ pub fn wanted(args: &MatrixArgs) -> Result<Vec<Wanted>> {
     match args.shard {
         None => Ok(cells),
         Some(shard) if shard.of > all => {
-            Err(Error::new(Blame::Usage, format!("there are {all} cells and {} shards", shard.of))
+            Err(Error::new(ErrorKind::Usage, format!("there are {all} cells and {} shards", shard.of))
                 .next(format!("Some would have nothing to do; {all} shards are the most.")))
         }
         Some(shard) => Ok(dealt(cells, shard)),
@@ -145,11 +145,11 @@ mod tests {
     #[test]
     fn what_is_unknown_is_an_error_of_usage() {
         for wrong in [args(&["7.22"], &["none"], &[]), args(&[], &["drive"], &[]), args(&[], &["none"], &["fats"])] {
-            assert_eq!(wanted(&wrong).unwrap_err().blame, Blame::Usage, "{wrong:?}");
+            assert_eq!(wanted(&wrong).unwrap_err().kind, ErrorKind::Usage, "{wrong:?}");
         }
         let shard = Some(Shard { number: 1, of: 3 });
         let few = MatrixArgs { shard, ..args(&["7.2"], &["none", "derive"], &[]) };
-        assert_eq!(wanted(&few).unwrap_err().blame, Blame::Usage);
+        assert_eq!(wanted(&few).unwrap_err().kind, ErrorKind::Usage);
     }
 
     #[test]

@@ -6,16 +6,16 @@ use std::thread;
 use std::time::Duration;
 
 use cases::protocol::CaseKey;
-use harness::build::kbuild::debug;
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::guest::debugger::{Debugger, GDB, symbol_file};
-use harness::guest::qemu::Patience;
+use harness::guest::qemu::Timeouts;
 use harness::host::machine::Machine;
 use harness::host::process::{Cmd, scratch_directory, terminal};
 use harness::host::setup::need::{Purpose, missing};
 use harness::judge::guest_run::GuestRun;
+use harness::kbuild::image::debug;
 use harness::session::accel::Accel;
-use harness::session::guests::{Options, Session};
+use harness::session::guests::Session;
 
 /// The flavour that is debugged unless another one is asked for: as sanitized, with debug information.
 pub const FLAVOUR: &str = "debug";
@@ -33,7 +33,7 @@ impl Gdb {
     /// Prepares to debug one case of the kernel whose System.map is in `image`, in a run that is kept in `dir`.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when it is not one case; [`Blame::Host`].
+    /// [`ErrorKind::Usage`] when it is not one case; [`ErrorKind::Host`].
     pub fn prepare(plan: &[CaseKey], image: &Path, dir: &Path) -> Result<Gdb> {
         only(plan)?;
         let scratch = scratch_directory()?;
@@ -55,15 +55,15 @@ impl Gdb {
     /// Boots the guest of a session and lets somebody look into it, for as long as that takes.
     ///
     /// # Errors
-    /// As [`Session::record`]; [`Blame::Host`] when gdb cannot be started.
+    /// As [`Session::record`]; [`ErrorKind::Host`] when gdb cannot be started.
     pub fn record(&self, session: &Session<'_>, plan: &[CaseKey]) -> Result<Vec<GuestRun>> {
-        let options = Options {
+        let session = Session {
             gdb: Some(self.debugger.socket.clone()),
             // Whoever ends the guest has seen enough.
             guests: Some(1),
-            ..session.options.clone()
+            timeouts: Timeouts::endless(),
+            ..session.clone()
         };
-        let session = Session { options, patience: Patience::endless(), ..session.clone() };
         let over = AtomicBool::new(false);
         eprintln!("the guest waits for gdb, which knows {}", self.knows);
         if session.accel == Accel::Kvm {
@@ -105,14 +105,14 @@ impl Gdb {
 /// Looks whether a plan can be debugged.
 ///
 /// # Errors
-/// [`Blame::Usage`] when it is not one case.
+/// [`ErrorKind::Usage`] when it is not one case.
 pub fn only(plan: &[CaseKey]) -> Result<()> {
     if let [_] = plan {
         return Ok(());
     }
     let some: Vec<&str> = plan.iter().take(4).map(|key| key.0.as_str()).collect();
     let more = if plan.len() > some.len() { ", ..." } else { "" };
-    Err(Error::new(Blame::Usage, format!("--gdb is for one case, and {} are chosen", plan.len()))
+    Err(Error::new(ErrorKind::Usage, format!("--gdb is for one case, and {} are chosen", plan.len()))
         .cause(format!("{}{more}", some.join(", ")))
         .next("Name one of them with --exact, or in a pack with --case."))
 }

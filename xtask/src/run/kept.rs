@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::error::{Blame, Context, Error, Result, io};
+use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::kernel_range::Release;
 use harness::report::matrix::{Cell, Matrix, UNPATCHED, file};
 use harness::report::run_report::{OLDEST, RunReport, SCHEMA};
@@ -16,7 +16,7 @@ const REPORT: &str = "report.json";
 /// The runs of these names, as one matrix: `last`, a number, a file, or a directory with reports below it.
 ///
 /// # Errors
-/// [`Blame::Usage`] for a name that leads to no report, and for a report of another version.
+/// [`ErrorKind::Usage`] for a name that leads to no report, and for a report of another version.
 pub fn load(names: &[String]) -> Result<Matrix> {
     let last = ["last".to_string()];
     let names = if names.is_empty() { &last } else { names };
@@ -25,7 +25,7 @@ pub fn load(names: &[String]) -> Result<Matrix> {
         let place = find(name)?;
         let found = below(&place)?;
         if found.is_empty() {
-            return Err(Error::new(Blame::Usage, format!("there is no report below {}", place.display()))
+            return Err(Error::new(ErrorKind::Usage, format!("there is no report below {}", place.display()))
                 .next("A run leaves report.json in its directory, a matrix one for each of its cells."));
         }
         cells.extend(found);
@@ -44,7 +44,7 @@ pub fn load(names: &[String]) -> Result<Matrix> {
 /// The directory and the report of one run: `last`, a number, a directory with a report.json, or that file.
 ///
 /// # Errors
-/// As [`load`], and [`Blame::Usage`] for the runs of a matrix.
+/// As [`load`], and [`ErrorKind::Usage`] for the runs of a matrix.
 pub fn one(name: &str) -> Result<(PathBuf, RunReport)> {
     let place = find(name)?;
     let dir = if place.is_dir() { place.clone() } else { place.parent().unwrap_or(Path::new(".")).to_path_buf() };
@@ -56,9 +56,9 @@ pub fn one(name: &str) -> Result<(PathBuf, RunReport)> {
         cells.filter(|cell| cell.join(REPORT).is_file()).map(|cell| cell.display().to_string()).collect();
     cells.sort();
     Err(match cells.is_empty() {
-        true => Error::new(Blame::Usage, format!("there is no run in {}", dir.display()))
+        true => Error::new(ErrorKind::Usage, format!("there is no run in {}", dir.display()))
             .next("`last`, the number of a run, or a directory with a report.json in it."),
-        false => Error::new(Blame::Usage, format!("{} holds several runs", dir.display()))
+        false => Error::new(ErrorKind::Usage, format!("{} holds several runs", dir.display()))
             .cause(cells.join("\n"))
             .next("Name one of these directories."),
     })
@@ -74,9 +74,9 @@ fn find(name: &str) -> Result<PathBuf> {
     };
     places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
         if name == "last" && run_directory::numbers(&runs).is_empty() {
-            return Error::new(Blame::Usage, "no run is kept here yet").next("`cargo xtask test` makes one.");
+            return Error::new(ErrorKind::Usage, "no run is kept here yet").next("`cargo xtask test` makes one.");
         }
-        Error::new(Blame::Usage, format!("there is no run {name}"))
+        Error::new(ErrorKind::Usage, format!("there is no run {name}"))
             .cause(format!("neither {} is there", either(&places)))
             .next("Name `last`, the number of a run, a report.json, or a directory with such below it. Old runs make room for new ones: \
                  docs/report.md.")
@@ -117,31 +117,31 @@ fn matrix(path: &Path) -> Result<Vec<Cell>> {
         // It becomes part of a path, and the file may come from elsewhere.
         let plain = !id.is_empty() && !id.starts_with('.') && !id.contains('/');
         if !plain {
-            return Err(Error::new(Blame::Usage, format!("{id:?} is no name of a cell"))
+            return Err(Error::new(ErrorKind::Usage, format!("{id:?} is no name of a cell"))
                 .next("The file is damaged or was not written by this program. Copy or download it again, with all that lies beside it."));
         }
         report(&dir.join(id).join(REPORT))
     });
-    Ok(read.map_err(|error| Error { headline: format!("{}: {}", path.display(), error.headline), ..error })?.cells)
+    Ok(read.map_err(|error| Error { title: format!("{}: {}", path.display(), error.title), ..error })?.cells)
 }
 
 fn report(path: &Path) -> Result<RunReport> {
     let text = text(path)?;
     let no_report = || format!("{} is no report of this version", path.display());
-    let value: serde_json::Value = serde_json::from_str(&text).context(Blame::Usage, no_report)?;
+    let value: serde_json::Value = serde_json::from_str(&text).context(ErrorKind::Usage, no_report)?;
     match value["schema"].as_u64() {
         Some(schema) if (u64::from(OLDEST)..=u64::from(SCHEMA)).contains(&schema) => {
-            serde_json::from_value(value).context(Blame::Usage, no_report)
+            serde_json::from_value(value).context(ErrorKind::Usage, no_report)
         }
-        Some(schema) => Err(Error::new(Blame::Usage, no_report())
+        Some(schema) => Err(Error::new(ErrorKind::Usage, no_report())
             .cause(format!("it has schema {schema}, this program reads {OLDEST} to {SCHEMA}"))
             .next("Run it again, or use the version of this program that wrote it.")),
-        None => Err(Error::new(Blame::Usage, no_report())
+        None => Err(Error::new(ErrorKind::Usage, no_report())
             .cause("it has no schema")
             .next("Give a report.json that `cargo xtask test` or `matrix` has written.")),
     }
 }
 
 fn text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| Error { blame: Blame::Usage, ..io(&error, "reading", path) })
+    fs::read_to_string(path).map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", path) })
 }

@@ -111,7 +111,7 @@ mod tests {
             })
             .collect();
         let report = serde_json::json!({
-            "schema": SCHEMA, "verdicts": verdicts, "oddities": [], "guests": 1, "interrupted": false,
+            "schema": SCHEMA, "verdicts": verdicts, "protocol_errors": [], "guests": 1, "interrupted": false,
             "setting": { "kernel": "7.2", "version": "7.2.1", "origin": "a test", "series": series,
                          "flavour": "fast", "accel": "tcg", "image": "0", "built": false },
             "timing": { "kernel": 0.0, "guest_program": 0.0, "guests": 0.0 },

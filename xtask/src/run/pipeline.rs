@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use harness::build::kbuild::{self, KernelImage};
-use harness::build::kconfig::Flavour;
 use harness::error::full_disk;
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::guest::initramfs::GuestBinary;
 use harness::host::machine::Machine;
 use harness::host::process::Cmd;
@@ -15,10 +13,12 @@ use harness::host::progress::{Mode, Progress, Task};
 use harness::host::setup::{self, Install, Purpose};
 use harness::host::store::Store;
 use harness::host::store::manifest::sha256_of;
+use harness::kbuild::image::{self, KernelImage};
+use harness::kbuild::kconfig::Flavour;
 use harness::patch::PatchedTree;
 use harness::patch::series::{Patch, Places, Series};
 use harness::session::accel::probe::{self, Probe};
-use harness::session::accel::{self, Accel, Acceleration, Known, Wish};
+use harness::session::accel::{self, Accel, AccelRequest, Acceleration, KvmAnswer};
 use harness::source;
 use harness::source::spec::{KernelSpec, Kernels, SourceSpec};
 use xshell::{Shell, cmd};
@@ -40,7 +40,7 @@ pub struct Pipeline {
 }
 
 /// An image and how it came about.
-pub struct Made {
+pub struct BuiltKernel {
     /// The image.
     pub image: KernelImage,
     /// Id of the kernel.
@@ -94,26 +94,26 @@ impl Pipeline {
     ///
     /// # Errors
     /// Whatever stands between a source and an image.
-    pub fn kernel(&self, args: &KernelArgs) -> Result<Made> {
+    pub fn kernel(&self, args: &KernelArgs) -> Result<BuiltKernel> {
         let start = Instant::now();
         let made = self.made(&self.tree(args)?)?;
-        Ok(Made { seconds: start.elapsed().as_secs_f64(), ..made })
+        Ok(BuiltKernel { seconds: start.elapsed().as_secs_f64(), ..made })
     }
 
     /// Builds the kernel of a tree, or finds it in the cache.
     ///
     /// # Errors
     /// As [`kbuild::build`].
-    pub fn made(&self, tree: &Tree) -> Result<Made> {
+    pub fn made(&self, tree: &Tree) -> Result<BuiltKernel> {
         let start = Instant::now();
         let Tree { spec, flavour, series, patched } = tree;
-        let before = self.store.keys(kbuild::KIND);
-        let image = kbuild::build(&spec.workshop(), patched, flavour, &self.store, &self.progress)?;
+        let before = self.store.keys(image::KIND);
+        let image = image::build(&spec.workshop(), patched, flavour, &self.store, &self.progress)?;
         let built = !before.contains(&image.facts.key);
         let notes = [series.notes.clone(), patched.notes.clone()].concat();
         let patches = series.patches.clone();
         let (kernel, series) = (spec.id.clone(), series.name.clone());
-        Ok(Made { built, image, kernel, series, notes, patches, seconds: start.elapsed().as_secs_f64() })
+        Ok(BuiltKernel { built, image, kernel, series, notes, patches, seconds: start.elapsed().as_secs_f64() })
     }
 
     /// The tree that the arguments ask for, patched and not yet built.
@@ -156,9 +156,9 @@ impl Pipeline {
     /// When the machine does not let anything be tried.
     pub fn acceleration(&self, choice: AccelChoice, kernel: &Path) -> Result<Acceleration> {
         let wish = match choice {
-            AccelChoice::Auto => Wish::Auto,
-            AccelChoice::Kvm => Wish::Only(Accel::Kvm),
-            AccelChoice::Tcg => Wish::Only(Accel::Tcg),
+            AccelChoice::Auto => AccelRequest::Auto,
+            AccelChoice::Kvm => AccelRequest::Only(Accel::Kvm),
+            AccelChoice::Tcg => AccelRequest::Only(Accel::Tcg),
         };
         let machine = Machine::this();
         Acceleration::decide(wish, &asking(&machine, Some(kernel)), &self.store)
@@ -168,8 +168,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// As [`Pipeline::acceleration`].
-    pub fn kvm(&self, anew: bool) -> Result<Known> {
-        let (machine, kernel) = (Machine::this(), kbuild::used_last(&self.store));
+    pub fn kvm(&self, anew: bool) -> Result<KvmAnswer> {
+        let (machine, kernel) = (Machine::this(), image::used_last(&self.store));
         if anew {
             accel::forget(&machine, &self.store)?;
         }
@@ -179,9 +179,9 @@ impl Pipeline {
     /// Builds the guest program.
     ///
     /// # Errors
-    /// [`Blame::Build`] with what the compiler said.
+    /// [`ErrorKind::Build`] with what the compiler said.
     pub fn guest_program(&self) -> Result<GuestBinary> {
-        let shell = Shell::new().map_err(|error| Error::new(Blame::Internal, "no shell").cause(error))?;
+        let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
         shell.change_dir(workspace::root());
         // Flags for the guest only: with --target they do not reach build scripts and macros.
         let target = workspace::target().join("guest");
@@ -209,7 +209,7 @@ impl Pipeline {
             if let Some(error) = full_disk(&output.text, "building the guest program in", &target) {
                 return Err(error);
             }
-            return Err(Error::new(Blame::Build, "the guest program does not compile")
+            return Err(Error::new(ErrorKind::Build, "the guest program does not compile")
                 .cause(output.text)
                 .next("It needs a static libc: on Debian and Ubuntu that is libc6-dev."));
         }
@@ -223,7 +223,7 @@ impl Pipeline {
 }
 
 fn asking<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
-    Probe { machine, helper: probe_kvm::command(), kernel, patience: probe::Patience::default() }
+    Probe { machine, helper: probe_kvm::command(), kernel, timeouts: probe::ProbeTimeouts::default() }
 }
 
 /// The kernel that the arguments name.

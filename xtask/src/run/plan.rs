@@ -7,7 +7,7 @@ use cases::filter::fits;
 use cases::need::Need;
 use cases::protocol::CaseKey;
 use cases::suite;
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::host::near::near;
 
 use crate::flags::Which;
@@ -25,7 +25,7 @@ pub fn chosen(which: &Which) -> Result<Vec<CaseKey>> {
 /// A filter is a clause (`R-1`), or a part of a key (`rights`, `table@udmabuf`), or with `exact` a whole key or case id.
 ///
 /// # Errors
-/// [`Blame::Usage`] when nothing fits, with near names.
+/// [`ErrorKind::Usage`] when nothing fits, with near names.
 pub fn select(filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<CaseKey>> {
     for filter in filters {
         if !suite::keys().any(|key| fits(&key, filter, exact)) {
@@ -37,7 +37,7 @@ pub fn select(filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<Ca
         .filter(|key| !skip.iter().any(|filter| fits(key, filter, false)))
         .collect();
     if chosen.is_empty() {
-        return Err(Error::new(Blame::Usage, "no case is left to run")
+        return Err(Error::new(ErrorKind::Usage, "no case is left to run")
             .next("`cargo xtask list` shows every case; --skip takes cases away."));
     }
     Ok(chosen)
@@ -56,11 +56,11 @@ pub fn about(chosen: Vec<CaseKey>, met: &BTreeSet<Need>) -> (Vec<CaseKey>, Vec<C
 /// Fails when nothing that was chosen is about this kernel.
 ///
 /// # Errors
-/// [`Blame::Usage`].
+/// [`ErrorKind::Usage`].
 pub fn not_nothing(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
     if here.is_empty() {
         let names: Vec<&str> = elsewhere.iter().map(|key| key.0.as_str()).collect();
-        return Err(Error::new(Blame::Usage, "no chosen case is about this kernel")
+        return Err(Error::new(ErrorKind::Usage, "no chosen case is about this kernel")
             .cause(names.join(", "))
             .next("Cases about the time before the patch need --series none; others an older kernel (--kernel)."));
     }
@@ -69,7 +69,7 @@ pub fn not_nothing(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
 
 fn nothing_fits(filter: &str) -> Error {
     if let Some(clause) = clause::find(filter) {
-        return Error::new(Blame::Usage, format!("no case judges {} yet", clause.id))
+        return Error::new(ErrorKind::Usage, format!("no case judges {} yet", clause.id))
             .next("`cargo xtask list` shows the clauses that are judged.");
     }
     let ids: Vec<String> = suite::CASES.iter().map(cases::case::Case::id).collect();
@@ -80,7 +80,7 @@ fn nothing_fits(filter: &str) -> Error {
         true => "`cargo xtask list` shows every case.".to_string(),
         false => format!("Did you mean {}?", meant.join(" or ")),
     };
-    Error::new(Blame::Usage, format!("no case fits {filter}")).next(next)
+    Error::new(ErrorKind::Usage, format!("no case fits {filter}")).next(next)
 }
 
 #[cfg(test)]

@@ -6,26 +6,23 @@ use std::path::{Path, PathBuf};
 use cases::protocol::CaseKey;
 use harness::error::Result;
 use harness::host::progress::Progress;
-use harness::judge::context::JudgeContext;
 use harness::judge::judged::{Judged, judge_all};
 use harness::judge::verdict::Verdict;
 use harness::session::accel::Acceleration;
-use harness::session::fail_fast::{FailFast, Stop};
-use harness::session::guests::{Options, Session};
-use harness::session::rounds::{Merged, Rounds, retried};
+use harness::session::fail_fast::StopAt;
+use harness::session::guests::Session;
+use harness::session::rounds::{MergedRounds, Rounds, retried};
 
 use crate::flags::RepeatArgs;
 use crate::run::debug::Gdb;
 use crate::run::watcher::Watcher;
 
-/// Where cases are run and what they are judged by.
-pub struct Sessions<'a> {
+/// Where cases are run, and how it is shown.
+pub struct RoundRunner<'a> {
     /// As one run of the whole plan would be.
     pub session: Session<'a>,
     /// What runs the guests' processors.
     pub acceleration: &'a mut Acceleration,
-    /// What verdicts depend on.
-    pub yardstick: JudgeContext<'a>,
     /// Where the running case is shown.
     pub progress: &'a Progress,
     /// Who looks into the guest while it runs.
@@ -33,19 +30,19 @@ pub struct Sessions<'a> {
 }
 
 /// What came of all sessions.
-pub struct Done {
+pub struct RoundsDone {
     /// One verdict a case.
-    pub merged: Merged,
+    pub merged: MergedRounds,
     /// How many guests were started.
     pub guests: usize,
 }
 
-impl Sessions<'_> {
+impl RoundRunner<'_> {
     /// Runs the plan as often as the arguments ask for.
     ///
     /// # Errors
     /// What a session can meet.
-    pub fn run(&mut self, plan: &[CaseKey], args: &RepeatArgs) -> Result<Done> {
+    pub fn run(&mut self, plan: &[CaseKey], args: &RepeatArgs) -> Result<RoundsDone> {
         let asked = args.rounds();
         let mut watcher = Watcher::new(self.progress, "running cases", plan.len(), asked);
         let mut rounds = Rounds::default();
@@ -53,12 +50,12 @@ impl Sessions<'_> {
         let mut dispensable: Option<PathBuf> = None;
         for number in 1.. {
             let dir = match asked {
-                Some(1) => self.session.dir.to_path_buf(),
+                Some(1) => self.session.dir.clone(),
                 _ => self.session.dir.join(format!("round-{number}")),
             };
-            let fail_fast = args.fail_fast.then_some(FailFast { context: self.yardstick, stop: Stop::Unexpected });
+            let stop_at = args.fail_fast.then_some(StopAt::Unexpected);
             watcher.round(number);
-            let judged = self.session_in(&dir, fail_fast, plan, &mut watcher)?;
+            let judged = self.session_in(&dir, stop_at, plan, &mut watcher)?;
             guests += judged.guests.len();
             let interrupted = judged.interrupted;
             let held = rounds.take(judged);
@@ -77,12 +74,12 @@ impl Sessions<'_> {
         if let Some(retries) = args.retries.filter(|_| !merged.interrupted) {
             guests += self.retry(&mut merged, retries)?;
         }
-        Ok(Done { merged, guests })
+        Ok(RoundsDone { merged, guests })
     }
 
     /// Runs what is not as expected again, each case in a guest of its own, until it passes or has had its tries. Gives
     /// back how many guests that took.
-    fn retry(&mut self, merged: &mut Merged, retries: usize) -> Result<usize> {
+    fn retry(&mut self, merged: &mut MergedRounds, retries: usize) -> Result<usize> {
         let bad = merged.verdicts.iter().filter(|verdict| may_change(&verdict.verdict)).count();
         if bad == 0 {
             return Ok(0);
@@ -97,7 +94,9 @@ impl Sessions<'_> {
                 let judged = self.session_in(&dir, None, std::slice::from_ref(&key), &mut watcher)?;
                 guests += judged.guests.len();
                 merged.interrupted |= judged.interrupted;
-                merged.oddities.extend(judged.oddities.iter().map(|odd| format!("try {} of {key}: {odd}", retry + 1)));
+                merged
+                    .protocol_errors
+                    .extend(judged.protocol_errors.iter().map(|odd| format!("try {} of {key}: {odd}", retry + 1)));
                 // What was interrupted says nothing.
                 later.extend(judged.verdicts.into_iter().filter(|_| !judged.interrupted));
                 if merged.interrupted || later.last().is_some_and(|verdict| verdict.verdict.is_as_expected()) {
@@ -116,18 +115,17 @@ impl Sessions<'_> {
     fn session_in(
         &mut self,
         dir: &Path,
-        fail_fast: Option<FailFast<'_>>,
+        stop_at: Option<StopAt>,
         plan: &[CaseKey],
         watcher: &mut Watcher,
     ) -> Result<Judged> {
-        let options = Options { fail_fast, ..self.session.options.clone() };
-        let session = Session { dir, options, ..self.session.clone() };
+        let session = Session { dir: dir.to_path_buf(), stop_at, ..self.session.clone() };
         // The recordings are on the disk; a hundred rounds of them would not fit into memory.
         let guests = match self.gdb {
             Some(gdb) => gdb.record(&session, plan)?,
             None => self.acceleration.record(&session, plan, |record| watcher.see(record))?,
         };
-        judge_all(plan, &guests, self.yardstick)
+        judge_all(plan, &guests, session.context)
     }
 }
 

@@ -59,7 +59,7 @@ impl Deref for RunDirectory {
 /// A fresh directory; old ones make room. `last` leads to it.
 ///
 /// # Errors
-/// [`harness::error::Blame::Host`] when it cannot be created.
+/// [`harness::error::ErrorKind::Host`] when it cannot be created.
 pub fn fresh(keep: Keep, progress: &Progress) -> Result<RunDirectory> {
     fresh_in(&workspace::runs(), keep, progress)
 }
@@ -101,7 +101,7 @@ pub struct Cleared {
 /// Removes every run that is over, or with `dry` only counts.
 ///
 /// # Errors
-/// [`harness::error::Blame::Host`] when one cannot be removed.
+/// [`harness::error::ErrorKind::Host`] when one cannot be removed.
 pub fn clear(runs: &Path, dry: bool, progress: &Progress) -> Result<Cleared> {
     let mut cleared = Cleared::default();
     if !runs.is_dir() {
@@ -188,7 +188,7 @@ pub fn place(runs: &Path, number: u64) -> PathBuf {
 /// Writes a file of a run.
 ///
 /// # Errors
-/// [`harness::error::Blame::Host`] when the disk does not take it.
+/// [`harness::error::ErrorKind::Host`] when the disk does not take it.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).map_err(|error| io(&error, "writing", path))
 }

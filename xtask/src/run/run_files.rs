@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use harness::error::{Blame, Context, Result, io};
+use harness::error::{Context, ErrorKind, Result, io};
 use harness::host::process::quote;
-use harness::report::provenance::{Asked, Provenance};
+use harness::report::provenance::{PendingProvenance, Provenance};
 use harness::report::run_report::RunReport;
 
-use crate::run::pipeline::Made;
+use crate::run::pipeline::BuiltKernel;
 use crate::run::run_directory::write;
 use crate::settings;
 use crate::workspace;
@@ -17,16 +17,16 @@ use crate::workspace;
 const VARIABLES: [&str; 3] = ["XDG_CACHE_HOME", "CARGO_TARGET_DIR", "DEBIAN_MIRROR"];
 
 /// Begins to ask for the versions of everything that has a hand in a run.
-pub fn provenance() -> Asked {
+pub fn provenance() -> PendingProvenance {
     let words = ["cargo".to_string(), "xtask".to_string()].into_iter().chain(std::env::args().skip(1));
-    Asked::begin(&workspace::root(), env!("CARGO_PKG_VERSION"), words.collect())
+    PendingProvenance::begin(&workspace::root(), env!("CARGO_PKG_VERSION"), words.collect())
 }
 
 /// Keeps what goes in: `command`, `provenance.json`, `kernel.config` and `series/`.
 ///
 /// # Errors
-/// [`Blame::Host`] when the disk does not take it.
-pub fn before(dir: &Path, made: &Made, provenance: &Provenance) -> Result<()> {
+/// [`ErrorKind::Host`] when the disk does not take it.
+pub fn before(dir: &Path, made: &BuiltKernel, provenance: &Provenance) -> Result<()> {
     without_series(dir, &made.image.dir.join("config"), provenance)?;
     let series = dir.join("series");
     fs::create_dir_all(&series).map_err(|error| io(&error, "creating", &series))?;
@@ -43,7 +43,7 @@ pub fn before(dir: &Path, made: &Made, provenance: &Provenance) -> Result<()> {
 /// As [`before`].
 pub fn without_series(dir: &Path, config: &Path, provenance: &Provenance) -> Result<()> {
     write(&dir.join("command"), &command(provenance)?)?;
-    let text = serde_json::to_string_pretty(provenance).context(Blame::Internal, || "encoding versions".into())?;
+    let text = serde_json::to_string_pretty(provenance).context(ErrorKind::Internal, || "encoding versions".into())?;
     write(&dir.join("provenance.json"), &(text + "\n"))?;
     fs::copy(config, dir.join("kernel.config")).map(drop).map_err(|error| io(&error, "copying", config))
 }
@@ -51,7 +51,7 @@ pub fn without_series(dir: &Path, config: &Path, provenance: &Provenance) -> Res
 /// Keeps the transcripts, one file for each case that began, as snapshots have them.
 ///
 /// # Errors
-/// [`Blame::Host`] when the disk does not take it.
+/// [`ErrorKind::Host`] when the disk does not take it.
 pub fn after(dir: &Path, report: &RunReport) -> Result<()> {
     let transcripts = dir.join("transcripts");
     fs::create_dir_all(&transcripts).map_err(|error| io(&error, "creating", &transcripts))?;

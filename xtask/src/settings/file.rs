@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::host::near::near;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{KEYS, Key};
-use super::{Said, Variables};
+use super::{SettingValue, Variables};
 
 /// In the checkout; git ignores it.
 pub const IN_CHECKOUT: &str = "conformance.toml";
@@ -30,15 +30,15 @@ pub fn places(env: &Variables<'_>, checkout: &Path) -> Vec<PathBuf> {
 /// What a file says; nothing where there is none, unless it was named.
 ///
 /// # Errors
-/// [`Blame::Usage`] with file and line for what is no TOML, for a key that does not exist, and for a value that is none.
-pub fn read(path: &Path, named: bool) -> Result<Option<Vec<Said>>> {
+/// [`ErrorKind::Usage`] with file and line for what is no TOML, for a key that does not exist, and for a value that is none.
+pub fn read(path: &Path, named: bool) -> Result<Option<Vec<SettingValue>>> {
     match fs::read_to_string(path) {
         Ok(text) => parse(&text, path).map(Some),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => Ok(None),
         Err(error) => {
             let next = format!("{VARIABLE} names it; unset it, or set it to {NONE}.");
             Err(Error {
-                blame: Blame::Usage,
+                kind: ErrorKind::Usage,
                 next: if named { next } else { String::new() },
                 ..io(&error, "reading", path)
             })
@@ -46,14 +46,14 @@ pub fn read(path: &Path, named: bool) -> Result<Option<Vec<Said>>> {
     }
 }
 
-fn parse(text: &str, path: &Path) -> Result<Vec<Said>> {
+fn parse(text: &str, path: &Path) -> Result<Vec<SettingValue>> {
     let place = |at: usize| {
         let before = text.get(..at).unwrap_or_default();
         format!("{}:{}", path.display(), before.matches('\n').count() + 1)
     };
     let table = DeTable::parse(text).map_err(|error| {
         let at = place(error.span().map_or(0, |span| span.start));
-        Error::new(Blame::Usage, format!("{at} is no TOML"))
+        Error::new(ErrorKind::Usage, format!("{at} is no TOML"))
             .cause(error.message())
             .next("A setting is a line such as kernel = \"6.12\"; docs/configuration.md lists them.")
     })?;
@@ -67,10 +67,10 @@ fn parse(text: &str, path: &Path) -> Result<Vec<Said>> {
             DeValue::Boolean(yes) => yes.to_string(),
             other => {
                 let what = format!("{at}: {} is no {}", key.name, other.type_str());
-                return Err(Error::new(Blame::Usage, what).next(format!("Write {} = {}", key.name, key.example)));
+                return Err(Error::new(ErrorKind::Usage, what).next(format!("Write {} = {}", key.name, key.example)));
             }
         };
-        said.push(Said { key, value, place: at });
+        said.push(SettingValue { key, value, place: at });
     }
     Ok(said)
 }
@@ -81,14 +81,14 @@ fn unknown(at: &str, name: &str) -> Error {
         Some(meant) => format!("Did you mean {meant}?"),
         None => format!("There are {}.", names.join(", ")),
     };
-    Error::new(Blame::Usage, format!("{at}: there is no setting {name}")).next(next)
+    Error::new(ErrorKind::Usage, format!("{at}: there is no setting {name}")).next(next)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Result<Vec<Said>> {
+    fn parsed(text: &str) -> Result<Vec<SettingValue>> {
         parse(text, Path::new("conformance.toml"))
     }
 
@@ -116,7 +116,7 @@ mod tests {
             ("accel = \"tcg\"\naccel = \"kvm\"\n", ["conformance.toml:2 is no TOML", "duplicate key"]),
         ] {
             let error = parsed(text).unwrap_err();
-            assert_eq!(error.blame, Blame::Usage);
+            assert_eq!(error.kind, ErrorKind::Usage);
             let error = error.to_string();
             assert!(parts.iter().all(|part| error.contains(part)), "{parts:?} are not in {error}");
         }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use clap::builder::ArgPredicate;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, CommandFactory};
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 
 use crate::flags::{Flags, Global};
 use crate::run::run_directory::Keep;
@@ -21,7 +21,7 @@ pub type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// A value, and where it was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct SettingValue {
     /// What is set.
     pub key: &'static Key,
     /// To what.
@@ -34,7 +34,7 @@ pub struct Said {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The strongest word on each key, in the order of the manual.
-    pub said: Vec<Said>,
+    pub said: Vec<SettingValue>,
     /// Files that were read.
     pub files: Vec<PathBuf>,
     /// Files that would have been read.
@@ -45,7 +45,7 @@ impl Settings {
     /// Reads files and environment, and has clap try every value.
     ///
     /// # Errors
-    /// As [`file::read`]; [`Blame::Usage`] with the place of a value that makes no sense.
+    /// As [`file::read`]; [`ErrorKind::Usage`] with the place of a value that makes no sense.
     pub fn load(env: &Variables<'_>, checkout: &Path) -> Result<Settings> {
         let mut settings = Settings::default();
         let named = env(file::VARIABLE).is_some();
@@ -61,7 +61,7 @@ impl Settings {
         for key in KEYS {
             let place = key.variable();
             if let Some(value) = env(&place).filter(|value| !value.is_empty()) {
-                settings.set(Said { key, value, place });
+                settings.set(SettingValue { key, value, place });
             }
         }
         for said in &mut settings.said {
@@ -74,7 +74,7 @@ impl Settings {
         Ok(settings)
     }
 
-    fn set(&mut self, said: Said) {
+    fn set(&mut self, said: SettingValue) {
         self.said.retain(|known| known.key != said.key);
         self.said.push(said);
     }
@@ -84,10 +84,10 @@ impl Settings {
         let name = command.get_name().to_string();
         let has = |option: &str| command.get_arguments().any(|arg| arg.get_long() == Some(option));
         let of_kernels = has("kernel-tree");
-        let meant = |said: &&Said| {
+        let meant = |said: &&SettingValue| {
             has(said.key.name) && (of_kernels || !said.key.of_kernels) && !said.key.not_for.contains(&name.as_str())
         };
-        let said: Vec<&Said> = self.said.iter().filter(meant).collect();
+        let said: Vec<&SettingValue> = self.said.iter().filter(meant).collect();
         let command = said.into_iter().fold(command, |command, said| {
             let id = said.key.name.replace('-', "_");
             command.mut_arg(id, |arg| with_default(arg, said))
@@ -105,7 +105,7 @@ impl Settings {
 }
 
 /// What is given on the command line takes away what would be said about something else.
-fn with_default(arg: Arg, said: &Said) -> Arg {
+fn with_default(arg: Arg, said: &SettingValue) -> Arg {
     let rivals: &[&str] = match said.key.name {
         "kernel" => &["kernel_tree", "tarball"],
         "series" => &["kernel_tree"],
@@ -116,14 +116,14 @@ fn with_default(arg: Arg, said: &Said) -> Arg {
 }
 
 /// Has clap read the value, as the option of `cargo xtask test` that it is.
-fn check(said: &Said) -> Result<()> {
-    let Said { key, value, place } = said;
+fn check(said: &SettingValue) -> Result<()> {
+    let SettingValue { key, value, place } = said;
     let flags = Flags::command();
     let test = flags.find_subcommand("test");
     let flag = test.and_then(|test| test.get_arguments().find(|arg| arg.get_long() == Some(key.name)));
     let is_flag = flag.is_some_and(|arg| !arg.get_action().takes_values());
     let wrong = |why: String, next: String| {
-        Err(Error::new(Blame::Usage, format!("{place}: {} cannot be {value:?}", key.name)).cause(why).next(next))
+        Err(Error::new(ErrorKind::Usage, format!("{place}: {} cannot be {value:?}", key.name)).cause(why).next(next))
     };
     let example = || format!("Write {} = {}", key.name, key.example);
     if is_flag {
@@ -135,7 +135,7 @@ fn check(said: &Said) -> Result<()> {
     }
     let words = ["cargo xtask".to_string(), "test".to_string(), format!("--{}={value}", key.name)];
     let Err(error) = flags.try_get_matches_from(words) else { return Ok(()) };
-    if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+    if !matches!(error.kind(), clap::error::ErrorKind::InvalidValue | clap::error::ErrorKind::ValueValidation) {
         return wrong(error.to_string(), example());
     }
     let text = |kind| match error.get(kind) {

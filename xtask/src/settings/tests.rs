@@ -99,7 +99,7 @@ fn a_value_that_makes_no_sense_is_named_with_its_place() {
         ("no-install = \"yes\"", ["no-install cannot be \"yes\"", "true or false", "Write no-install = true"]),
     ] {
         let error = loaded(&[], "", text).unwrap_err();
-        assert_eq!(error.blame, Blame::Usage);
+        assert_eq!(error.kind, ErrorKind::Usage);
         let error = error.to_string();
         assert!(parts.iter().all(|part| error.contains(part)), "{parts:?} are not in {error}");
     }

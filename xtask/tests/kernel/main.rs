@@ -176,7 +176,7 @@ fn an_option_that_falls_away_is_an_error_that_names_it() {
     let fragment = dir.path().join("exporters.config");
     let asked = fs::read_to_string(&fragment).unwrap() + "CONFIG_DMABUF_HEAPS_CMA=y\n";
     fs::write(&fragment, &asked).unwrap();
-    let flavour = harness::build::kconfig::Flavour::load("fast", dir.path()).unwrap();
+    let flavour = harness::kbuild::kconfig::Flavour::load("fast", dir.path()).unwrap();
     let error = flavour.configure(&source_tree(), "7.2", &dir.path().join("objects")).unwrap_err();
     assert_eq!(error.exit_code().number(), 23);
     let line = asked.lines().count();
@@ -194,7 +194,7 @@ fn source_tree() -> std::path::PathBuf {
         &kernels.get("7.2").unwrap().source,
         &store,
         &progress,
-        harness::source::repository::Look::Usual,
+        harness::source::git_spec::RefLookup::Usual,
     )
     .unwrap()
     .dir

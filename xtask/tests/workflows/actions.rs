@@ -10,7 +10,7 @@ use crate::job::Running;
 
 /// What an action did.
 #[derive(Default)]
-pub struct Done {
+pub struct RoundsDone {
     pub outputs: Map<String, Value>,
     /// Keys of caches that are kept if the job succeeds.
     pub afterwards: Vec<String>,
@@ -22,7 +22,7 @@ type With = BTreeMap<String, String>;
 ///
 /// # Errors
 /// What makes the step fail.
-pub fn run(job: &mut Running<'_>, uses: &str, with: &With) -> Result<Done, String> {
+pub fn run(job: &mut Running<'_>, uses: &str, with: &With) -> Result<RoundsDone, String> {
     let name = uses.split('@').next().unwrap_or_default();
     let known: &[&str] = match name {
         "actions/checkout" => &["persist-credentials"],
@@ -37,7 +37,7 @@ pub fn run(job: &mut Running<'_>, uses: &str, with: &With) -> Result<Done, Strin
     }
     match name {
         // The checkout is the one that the test runs in.
-        "actions/checkout" => Ok(Done::default()),
+        "actions/checkout" => Ok(RoundsDone::default()),
         "actions/upload-artifact" => upload(job, with),
         "actions/download-artifact" => download(job, with),
         "actions/cache/save" => save(job, with),
@@ -59,7 +59,7 @@ fn paths(with: &With) -> Result<Vec<PathBuf>, String> {
 }
 
 /// Nothing is moved: whatever the cache would bring is on this machine, or is made again.
-fn restore(job: &mut Running<'_>, with: &With, keep: bool) -> Result<Done, String> {
+fn restore(job: &mut Running<'_>, with: &With, keep: bool) -> Result<RoundsDone, String> {
     let key = input(with, "key")?;
     paths(with)?;
     let prefixes = with.get("restore-keys").map(String::as_str).unwrap_or_default();
@@ -70,20 +70,20 @@ fn restore(job: &mut Running<'_>, with: &With, keep: bool) -> Result<Done, Strin
     let hit = if matched.is_empty() { String::new() } else { exact.to_string() };
     let outputs = [("cache-hit", hit.as_str()), ("cache-primary-key", key), ("cache-matched-key", matched)];
     let outputs = outputs.into_iter().map(|(name, value)| (name.to_string(), value.into())).collect();
-    Ok(Done { outputs, afterwards: (keep && !exact).then(|| key.to_string()).into_iter().collect() })
+    Ok(RoundsDone { outputs, afterwards: (keep && !exact).then(|| key.to_string()).into_iter().collect() })
 }
 
-fn save(job: &mut Running<'_>, with: &With) -> Result<Done, String> {
+fn save(job: &mut Running<'_>, with: &With) -> Result<RoundsDone, String> {
     let key = input(with, "key")?;
     if let Some(gone) = paths(with)?.iter().find(|path| !path.exists()) {
         return Err(format!("{} is to be cached and is not there", gone.display()));
     }
     assert!(!job.github.caches.iter().any(|known| known == key), "{key} is there already and cannot be changed");
     job.github.caches.push(key.into());
-    Ok(Done::default())
+    Ok(RoundsDone::default())
 }
 
-fn upload(job: &mut Running<'_>, with: &With) -> Result<Done, String> {
+fn upload(job: &mut Running<'_>, with: &With) -> Result<RoundsDone, String> {
     let name = input(with, "name")?;
     if name.contains(['"', ':', '<', '>', '|', '*', '?', '\r', '\n', '\\', '/']) {
         return Err(format!("{name:?} cannot be the name of an artifact"));
@@ -96,13 +96,13 @@ fn upload(job: &mut Running<'_>, with: &With) -> Result<Done, String> {
     if copy(&source, &target).map_err(|error| format!("{}: {error}", source.display()))? == 0 {
         return match with.get("if-no-files-found").map(String::as_str) {
             Some("error") => Err(format!("{}: no files", source.display())),
-            _ => Ok(Done::default()),
+            _ => Ok(RoundsDone::default()),
         };
     }
-    Ok(Done::default())
+    Ok(RoundsDone::default())
 }
 
-fn download(job: &mut Running<'_>, with: &With) -> Result<Done, String> {
+fn download(job: &mut Running<'_>, with: &With) -> Result<RoundsDone, String> {
     let pattern = input(with, "pattern")?;
     let prefix = pattern.strip_suffix('*').expect("a pattern ends with its only star");
     let target = job.github.workspace.join(input(with, "path")?);
@@ -112,7 +112,7 @@ fn download(job: &mut Running<'_>, with: &With) -> Result<Done, String> {
             copy(&entry.path(), &target.join(&name)).map_err(|error| format!("{name}: {error}"))?;
         }
     }
-    Ok(Done::default())
+    Ok(RoundsDone::default())
 }
 
 /// Copies a directory without what is hidden, and tells how many files that were.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::expression::{self, Context};
 use crate::job::{JobRun, Running};
-use crate::model::{Job, Workflow};
+use crate::model::{PlannedRun, Workflow};
 
 /// A GitHub in small: what outlives a job.
 pub struct GitHub {
@@ -68,7 +68,7 @@ impl Run {
 #[derive(Clone)]
 pub struct Scope<'a> {
     pub workflow: &'a Workflow,
-    pub job: Option<&'a Job>,
+    pub job: Option<&'a PlannedRun>,
     pub workspace: PathBuf,
     pub values: BTreeMap<&'static str, Value>,
     /// Whether a step, or a job that is needed, has failed.

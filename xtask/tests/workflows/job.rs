@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::actions;
 use crate::github::{GitHub, Scope};
-use crate::model::{Job, Step};
+use crate::model::{PlannedRun, Step};
 
 /// A job that has ended.
 pub struct JobRun {
@@ -48,7 +48,7 @@ impl JobRun {
 /// A job that runs.
 pub struct Running<'a> {
     pub github: &'a mut GitHub,
-    job: &'a Job,
+    job: &'a PlannedRun,
     pub scope: Scope<'a>,
     temp: PathBuf,
     /// What steps set for those behind them.
@@ -66,7 +66,7 @@ fn foreign(name: &str) -> bool {
 }
 
 impl<'a> Running<'a> {
-    pub fn new(github: &'a mut GitHub, id: &str, job: &'a Job, scope: Scope<'a>) -> Self {
+    pub fn new(github: &'a mut GitHub, id: &str, job: &'a PlannedRun, scope: Scope<'a>) -> Self {
         let temp = github.dir.path().join("temp");
         // GitHub empties it for every job.
         let _ = fs::remove_dir_all(&temp);

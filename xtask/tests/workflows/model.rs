@@ -17,7 +17,7 @@ pub struct Workflow {
     pub env: Map<String, Value>,
     #[serde(default)]
     pub defaults: Defaults,
-    pub jobs: BTreeMap<String, Job>,
+    pub jobs: BTreeMap<String, PlannedRun>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -36,7 +36,7 @@ pub struct RunDefaults {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Job {
+pub struct PlannedRun {
     pub name: String,
     #[serde(default)]
     pub needs: Names,
@@ -114,8 +114,8 @@ impl Workflow {
     }
 
     /// The jobs, each behind those that it needs.
-    pub fn in_order(&self) -> Vec<(&str, &Job)> {
-        let mut order: Vec<(&str, &Job)> = Vec::new();
+    pub fn in_order(&self) -> Vec<(&str, &PlannedRun)> {
+        let mut order: Vec<(&str, &PlannedRun)> = Vec::new();
         while order.len() < self.jobs.len() {
             let ready = self.jobs.iter().find(|(name, job)| {
                 let done = |wanted: &str| order.iter().any(|(name, _)| *name == wanted);

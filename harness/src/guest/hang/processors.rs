@@ -35,7 +35,7 @@ const ENTRIES: &[&str] =
 
 /// What one look at one processor shows.
 #[derive(Clone, Debug, PartialEq)]
-enum Look {
+enum RefLookup {
     Idle,
     User,
     /// Functions, innermost first.
@@ -47,14 +47,14 @@ enum Look {
 /// does not answer.
 pub fn look(qmp: &mut Qmp, system_map: &Path, scratch: &Path) -> (Vec<String>, Vec<Stack>) {
     let symbols = Symbols::parse(&fs::read_to_string(system_map).unwrap_or_default());
-    let mut looks: Vec<Vec<Look>> = Vec::new();
+    let mut looks: Vec<Vec<RefLookup>> = Vec::new();
     for _ in 0..LOOKS {
         // A processor that runs on changes its stack under the reader's hands, and an emulated one does not even keep
         // its registers up to date.
         if qmp.ask("stop", json!({})).is_none() {
             break;
         }
-        let seen: Vec<Look> = registers(&qmp.monitor("info registers -a").unwrap_or_default())
+        let seen: Vec<RefLookup> = registers(&qmp.monitor("info registers -a").unwrap_or_default())
             .into_iter()
             .enumerate()
             .map(|(cpu, registers)| one(qmp, cpu, registers, &symbols, scratch))
@@ -68,20 +68,20 @@ pub fn look(qmp: &mut Qmp, system_map: &Path, scratch: &Path) -> (Vec<String>, V
     summary(&looks)
 }
 
-fn one(qmp: &mut Qmp, cpu: usize, registers: Registers, symbols: &Symbols, scratch: &Path) -> Look {
+fn one(qmp: &mut Qmp, cpu: usize, registers: Registers, symbols: &Symbols, scratch: &Path) -> RefLookup {
     if registers.halted {
-        return Look::Idle;
+        return RefLookup::Idle;
     }
     if !in_kernel(registers.ip) {
-        return Look::User;
+        return RefLookup::User;
     }
     let mut memory = Memory { qmp, cpu, scratch, blocks: BTreeMap::new() };
     let frames = stack::walk(registers, symbols, |address| memory.word(address));
     let entered = frames.iter().any(|name| name.starts_with("asm_"));
     match frames.iter().any(|name| name == "do_idle") && !entered {
-        true => Look::Idle,
-        false if frames.is_empty() => Look::Kernel(vec![format!("{:#x}", registers.ip)]),
-        false => Look::Kernel(frames),
+        true => RefLookup::Idle,
+        false if frames.is_empty() => RefLookup::Kernel(vec![format!("{:#x}", registers.ip)]),
+        false => RefLookup::Kernel(frames),
     }
 }
 
@@ -142,20 +142,20 @@ fn registers(dump: &str) -> Vec<Registers> {
     dump.split("CPU#").skip(1).map(processor).collect()
 }
 
-fn summary(looks: &[Vec<Look>]) -> (Vec<String>, Vec<Stack>) {
+fn summary(looks: &[Vec<RefLookup>]) -> (Vec<String>, Vec<Stack>) {
     let processors = looks.iter().map(Vec::len).max().unwrap_or(0);
     let mut lines = Vec::new();
     let mut stacks = Vec::new();
     for cpu in 0..processors {
-        let seen: Vec<&Look> = looks.iter().filter_map(|look| look.get(cpu)).collect();
+        let seen: Vec<&RefLookup> = looks.iter().filter_map(|look| look.get(cpu)).collect();
         let in_kernel: Vec<&[String]> = seen
             .iter()
             .filter_map(|look| match look {
-                Look::Kernel(frames) => Some(frames.as_slice()),
+                RefLookup::Kernel(frames) => Some(frames.as_slice()),
                 _ => None,
             })
             .collect();
-        let in_user = seen.iter().filter(|look| ***look == Look::User).count();
+        let in_user = seen.iter().filter(|look| ***look == RefLookup::User).count();
         if (in_kernel.len() + in_user) * 2 <= seen.len() {
             // Idle but for an interrupt now and then: what is stuck is so at every look.
         } else if in_kernel.len() >= in_user {
@@ -216,8 +216,8 @@ mod tests {
         RSP=ffffc90000013e40\r\nRIP=ffffffff81469fea RFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\nES =0010\r\n\r\n\
         CPU#1\r\nRAX=0\r\nRIP=ffffffff81000010 RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n";
 
-    fn kernel(frames: &str) -> Look {
-        Look::Kernel(frames.split(' ').map(String::from).collect())
+    fn kernel(frames: &str) -> RefLookup {
+        RefLookup::Kernel(frames.split(' ').map(String::from).collect())
     }
 
     #[test]
@@ -230,9 +230,9 @@ mod tests {
 
     #[test]
     fn the_loop_is_named_not_what_it_calls() {
-        let looks: Vec<Vec<Look>> =
+        let looks: Vec<Vec<RefLookup>> =
             ["lock walk ioctl do_syscall_64", "lock walk ioctl do_syscall_64", "b walk ioctl do_syscall_64"]
-                .map(|frames| vec![Look::Idle, kernel(frames)])
+                .map(|frames| vec![RefLookup::Idle, kernel(frames)])
                 .to_vec();
         let (lines, stacks) = summary(&looks);
         assert_eq!(lines, ["CPU 1 in walk() (3 of 3 looks), there mostly in lock(), called from ioctl, do_syscall_64"]);
@@ -241,16 +241,16 @@ mod tests {
 
     #[test]
     fn a_processor_that_comes_and_goes_is_where_it_was_most() {
-        let looks: Vec<Vec<Look>> =
+        let looks: Vec<Vec<RefLookup>> =
             ["read do_syscall_64", "write do_syscall_64", "read do_syscall_64"].map(|at| vec![kernel(at)]).to_vec();
         assert_eq!(summary(&looks).0, ["CPU 0 in read() (2 of 3 looks), called from do_syscall_64"]);
     }
 
     #[test]
     fn idle_and_user_space_are_told_apart() {
-        assert_eq!(summary(&[vec![Look::Idle], vec![Look::Idle]]).0, ["every processor is idle"]);
-        assert_eq!(summary(&[vec![Look::User, Look::Idle]]).0, ["CPU 0 in user space (1 of 1 looks)"]);
-        let mostly_idle = [vec![Look::Idle], vec![kernel("tick asm_timer do_idle")], vec![Look::Idle]];
+        assert_eq!(summary(&[vec![RefLookup::Idle], vec![RefLookup::Idle]]).0, ["every processor is idle"]);
+        assert_eq!(summary(&[vec![RefLookup::User, RefLookup::Idle]]).0, ["CPU 0 in user space (1 of 1 looks)"]);
+        let mostly_idle = [vec![RefLookup::Idle], vec![kernel("tick asm_timer do_idle")], vec![RefLookup::Idle]];
         assert_eq!(summary(&mostly_idle).0, ["every processor is idle"]);
         assert_eq!(summary(&[]).0, Vec::<String>::new());
     }

@@ -5,6 +5,7 @@
 //! the command, however the command ends; `groups.rs` says how.
 
 mod groups;
+mod running;
 pub mod terminal;
 
 use std::collections::BTreeMap;
@@ -12,14 +13,15 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::error::full_disk;
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::progress;
 pub use groups::{alive as group_alive, kill_all};
+pub use running::Running;
 
 /// By which signal this program was asked to stop. Every wait of this module watches it.
 static INTERRUPTED: OnceLock<String> = OnceLock::new();
@@ -38,7 +40,7 @@ pub fn interrupt(signal: &str) -> bool {
 /// Fails once somebody has asked to stop.
 ///
 /// # Errors
-/// [`Blame::Interrupt`].
+/// [`ErrorKind::Interrupt`].
 pub fn check_interrupt() -> Result<()> {
     if INTERRUPTED.get().is_some() { Err(interruption()) } else { Ok(()) }
 }
@@ -46,7 +48,7 @@ pub fn check_interrupt() -> Result<()> {
 /// The error of a command that was asked to stop.
 pub fn interruption() -> Error {
     let by = INTERRUPTED.get().map_or("Ctrl-C", |signal| if signal == "SIGINT" { "Ctrl-C" } else { signal });
-    Error::new(Blame::Interrupt, format!("stopped by {by}"))
+    Error::new(ErrorKind::Interrupt, format!("stopped by {by}"))
         .next("Nothing half-made is left; the next run goes on from what was finished.")
 }
 
@@ -206,13 +208,13 @@ impl Cmd {
             }
             _ => String::new(),
         };
-        Error::new(Blame::Host, format!("cannot run {}", self.program)).cause(error).next(next)
+        Error::new(ErrorKind::Host, format!("cannot run {}", self.program)).cause(error).next(next)
     }
 
     /// Starts the child with the given ends of its standard streams and gives back a guard that kills it on drop.
     ///
     /// # Errors
-    /// [`Blame::Host`] when the program cannot be started.
+    /// [`ErrorKind::Host`] when the program cannot be started.
     pub fn start(&self, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Result<Running> {
         let mut command = self.command();
         command.stdin(stdin).stdout(stdout).stderr(stderr);
@@ -224,7 +226,7 @@ impl Cmd {
     /// Runs the child to its end with the standard output and error of this program.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be started, [`Blame::Interrupt`] on Ctrl-C.
+    /// [`ErrorKind::Host`] when it cannot be started, [`ErrorKind::Interrupt`] on Ctrl-C.
     pub fn shown(&self) -> Result<ExitStatus> {
         self.start(Stdio::null(), Stdio::inherit(), Stdio::inherit())?.finish()
     }
@@ -232,7 +234,7 @@ impl Cmd {
     /// Runs the child to its end and hands every line it prints to `each`.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be started or takes longer than its limit, [`Blame::Interrupt`] on Ctrl-C.
+    /// [`ErrorKind::Host`] when it cannot be started or takes longer than its limit, [`ErrorKind::Interrupt`] on Ctrl-C.
     pub fn each_line(&self, each: impl FnMut(&str)) -> Result<Output> {
         match self.follow(each)? {
             Followed::Ended(output) => Ok(output),
@@ -243,7 +245,7 @@ impl Cmd {
     /// As [`Cmd::each_line`], for those who have to know how a child took an interruption.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be started or takes longer than its limit.
+    /// [`ErrorKind::Host`] when it cannot be started or takes longer than its limit.
     pub fn follow(&self, mut each: impl FnMut(&str)) -> Result<Followed> {
         let (reader, writer) = std::io::pipe().map_err(|error| self.start_error(&error))?;
         let second = writer.try_clone().map_err(|error| self.start_error(&error))?;
@@ -280,7 +282,7 @@ impl Cmd {
                 }
             }
             if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                return Err(Error::new(Blame::Host, format!("{} did not end in time", self.program))
+                return Err(Error::new(ErrorKind::Host, format!("{} did not end in time", self.program))
                     .next("Try again when the machine has less to do.")
                     .cause(format!("{}\n{}", self.quoted(), tail(&text, 5))));
             }
@@ -288,7 +290,7 @@ impl Cmd {
         let _ = pump.join();
         match running.finish() {
             Ok(status) if status.success() || check_interrupt().is_ok() => Ok(Followed::Ended(Output { status, text })),
-            Err(error) if error.blame != Blame::Interrupt => Err(error),
+            Err(error) if error.kind != ErrorKind::Interrupt => Err(error),
             // The second Ctrl-C killed it, and this is how we learn of it.
             _ => Ok(Followed::Stopped { by_itself: false }),
         }
@@ -306,7 +308,7 @@ impl Cmd {
     ///
     /// # Errors
     /// With `blame` and the last lines it printed; otherwise as [`Cmd::each_line`].
-    pub fn succeed(&self, blame: Blame, headline: &str) -> Result<String> {
+    pub fn succeed(&self, kind: ErrorKind, title: &str) -> Result<String> {
         let output = self.run()?;
         if output.status.success() {
             return Ok(output.text);
@@ -315,7 +317,7 @@ impl Cmd {
             return Err(error);
         }
         let cause = format!("{}\n{}\n{}", self.quoted(), tail(&output.text, 20), output.status);
-        Err(Error::new(blame, headline).cause(cause))
+        Err(Error::new(kind, title).cause(cause))
     }
 }
 
@@ -340,98 +342,6 @@ impl From<Command> for Cmd {
         let changes = command.get_envs().map(|(key, value)| (key.to_os_string(), value.map(OsString::from)));
         cmd.env = changes.collect();
         cmd
-    }
-}
-
-/// A child that is killed, with its whole process group, when this is dropped.
-#[derive(Debug)]
-pub struct Running {
-    child: Child,
-    killable: bool,
-    program: String,
-    started: Instant,
-}
-
-impl Running {
-    /// The child's standard output, once.
-    pub fn take_stdout(&mut self) -> Option<std::process::ChildStdout> {
-        self.child.stdout.take()
-    }
-
-    /// Its process id, which is also that of its group.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// How it ended, if it did.
-    ///
-    /// # Errors
-    /// [`Blame::Internal`] when the system does not say.
-    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().map_err(|error| Error::new(Blame::Internal, "waiting for a child").cause(error))
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    /// [`Blame::Interrupt`] on Ctrl-C, with the group stopped; [`Blame::Internal`] when the system does not say.
-    pub fn finish(&mut self) -> Result<ExitStatus> {
-        let mut pause = Duration::from_millis(1);
-        loop {
-            if let Some(status) = self.try_wait()? {
-                return Ok(status);
-            }
-            if let Err(interrupt) = check_interrupt() {
-                self.stop();
-                return Err(interrupt);
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(20));
-        }
-    }
-
-    /// Asks the group to end, and kills what has not ended after a while. Gives whether that was not necessary.
-    pub fn stop(&mut self) -> bool {
-        let mut deadline = Instant::now() + CLEANING_UP;
-        let mut led = true;
-        groups::terminate(self.group());
-        while !groups::closed() && Instant::now() < deadline {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                if !groups::alive(self.group()) {
-                    return true;
-                }
-                if std::mem::take(&mut led) {
-                    deadline = deadline.min(Instant::now() + STRAGGLERS);
-                }
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        self.kill_group();
-        false
-    }
-
-    /// Kills the process group.
-    pub fn kill_group(&mut self) {
-        groups::kill(self.group());
-    }
-
-    fn group(&self) -> i32 {
-        self.child.id() as i32
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // The leader may be gone and have left others behind.
-        if self.killable {
-            self.kill_group();
-        }
-        let status = self.child.wait();
-        progress::detail(|| {
-            let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            format!("= {}: {}, {how}", self.program, progress::duration(self.started.elapsed()))
-        });
-        groups::ended(self.group());
     }
 }
 
@@ -462,7 +372,7 @@ pub fn tail(text: &str, count: usize) -> String {
 /// A temporary directory that goes with the value.
 ///
 /// # Errors
-/// [`Blame::Host`].
+/// [`ErrorKind::Host`].
 pub fn scratch_directory() -> Result<tempfile::TempDir> {
     tempfile::tempdir().map_err(|error| io(&error, "making a temporary directory in", &std::env::temp_dir()))
 }
@@ -470,7 +380,7 @@ pub fn scratch_directory() -> Result<tempfile::TempDir> {
 /// Creates a file for a log or a record.
 ///
 /// # Errors
-/// [`Blame::Host`] with the path.
+/// [`ErrorKind::Host`] with the path.
 pub fn create(path: &Path) -> Result<File> {
     File::create(path).map_err(|error| io(&error, "creating", path))
 }

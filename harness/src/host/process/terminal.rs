@@ -19,7 +19,7 @@ impl Cmd {
     /// Runs the child to its end with the terminal of this program: what is typed is for the child, Ctrl-C included.
     ///
     /// # Errors
-    /// [`crate::error::Blame::Host`] when it cannot be started; [`crate::error::Blame::Interrupt`] when this program is asked
+    /// [`crate::error::ErrorKind::Host`] when it cannot be started; [`crate::error::ErrorKind::Interrupt`] when this program is asked
     /// to stop, with the child stopped.
     pub fn on_terminal(&self) -> Result<ExitStatus> {
         let _own = Own;

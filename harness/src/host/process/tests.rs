@@ -81,7 +81,7 @@ fn a_command_of_another_library_is_taken_over_as_it_is() {
 #[test]
 fn a_missing_program_is_named_with_a_remedy() {
     let error = Cmd::new("no-such-program").run().unwrap_err();
-    assert_eq!(error.blame, Blame::Host);
+    assert_eq!(error.kind, ErrorKind::Host);
     assert!(error.to_string().contains("Install no-such-program"), "{error}");
 }
 

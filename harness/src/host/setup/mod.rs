@@ -10,11 +10,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::machine::Machine;
 use crate::host::process::{Cmd, check_interrupt, create, tail};
 use crate::host::progress::Progress;
-pub use need::{Need, Purpose, missing, needs};
+pub use need::{HostTool, Purpose, missing, needs};
 
 /// Older lists name versions that the mirror may have dropped.
 const LISTS_ARE_OLD: Duration = Duration::from_secs(24 * 3600);
@@ -34,8 +34,8 @@ pub enum Install {
 /// Makes sure that everything is there. What apt prints goes to `log`.
 ///
 /// # Errors
-/// [`Blame::Host`] when something is missing and may not or cannot be installed: with the command for each
-/// distribution, or with the end of apt's output. [`Blame::Interrupt`].
+/// [`ErrorKind::Host`] when something is missing and may not or cannot be installed: with the command for each
+/// distribution, or with the end of apt's output. [`ErrorKind::Interrupt`].
 pub fn ensure(
     purposes: &[Purpose],
     install: Install,
@@ -78,7 +78,7 @@ fn ensure_asking(
     if still.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Blame::Host, "apt has installed everything, and still something is missing")
+    Err(Error::new(ErrorKind::Host, "apt has installed everything, and still something is missing")
         .cause(describe(&still))
         .next(format!(
             "{} has what apt said. `cargo xtask doctor` looks again once it is mended by hand.",
@@ -87,7 +87,7 @@ fn ensure_asking(
 }
 
 /// The commands that install some needs, for each kind of distribution; this machine's own first.
-pub fn commands(missing: &[&Need], machine: &Machine) -> Vec<String> {
+pub fn commands(missing: &[&HostTool], machine: &Machine) -> Vec<String> {
     let dnf = format!("dnf install {}", packages(missing, |need| need.fedora));
     let pacman = format!("pacman -S --needed {}", packages(missing, |need| need.arch));
     let mut lines = vec![("apt-get", apt_line(missing)), ("dnf", dnf), ("pacman", pacman)];
@@ -96,26 +96,29 @@ pub fn commands(missing: &[&Need], machine: &Machine) -> Vec<String> {
     lines.into_iter().map(|(_, line)| with_sudo(machine, &line)).collect()
 }
 
-fn refusal(missing: &[&Need], machine: &Machine) -> Error {
+fn refusal(missing: &[&HostTool], machine: &Machine) -> Error {
     let names: Vec<&str> = missing.iter().map(|need| need.name).collect();
-    Error::new(Blame::Host, format!("not found on this machine: {}", names.join(", "))).cause(describe(missing)).next(
-        format!("Install what is missing; the line for your distribution:\n{}", commands(missing, machine).join("\n")),
-    )
+    Error::new(ErrorKind::Host, format!("not found on this machine: {}", names.join(", ")))
+        .cause(describe(missing))
+        .next(format!(
+            "Install what is missing; the line for your distribution:\n{}",
+            commands(missing, machine).join("\n")
+        ))
 }
 
-fn describe(needs: &[&Need]) -> String {
+fn describe(needs: &[&HostTool]) -> String {
     let lines: Vec<String> = needs.iter().map(|need| format!("  {:<23} {}", need.name, need.why)).collect();
     lines.join("\n")
 }
 
-fn packages(needs: &[&Need], name: impl Fn(&Need) -> &'static str) -> String {
+fn packages(needs: &[&HostTool], name: impl Fn(&HostTool) -> &'static str) -> String {
     let mut names: Vec<&str> = needs.iter().map(|need| name(need)).filter(|name| !name.is_empty()).collect();
     names.sort_unstable();
     names.dedup();
     names.join(" ")
 }
 
-fn apt_line(needs: &[&Need]) -> String {
+fn apt_line(needs: &[&HostTool]) -> String {
     format!("apt-get install --no-install-recommends {}", packages(needs, |need| need.debian))
 }
 
@@ -123,7 +126,7 @@ fn with_sudo(machine: &Machine, line: &str) -> String {
     if machine.superuser { line.to_string() } else { format!("sudo {line}") }
 }
 
-fn apt_install(missing: &[&Need], machine: &Machine, log: &Path, progress: &Progress) -> Result<()> {
+fn apt_install(missing: &[&HostTool], machine: &Machine, log: &Path, progress: &Progress) -> Result<()> {
     if let Some(dir) = log.parent() {
         std::fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
     }
@@ -162,7 +165,7 @@ fn apt_install(missing: &[&Need], machine: &Machine, log: &Path, progress: &Prog
     }
     let said = std::fs::read_to_string(log).unwrap_or_default();
     let next = format!("The whole output is in {}. By hand:\n{}", log.display(), commands(missing, machine)[0]);
-    Err(Error::new(Blame::Host, "apt-get could not install what is missing").cause(tail(&said, 15)).next(next))
+    Err(Error::new(ErrorKind::Host, "apt-get could not install what is missing").cause(tail(&said, 15)).next(next))
 }
 
 /// Runs a step of apt to its end, and says whether it succeeded. Ctrl-C waits: a killed dpkg leaves a system to repair.

@@ -19,7 +19,7 @@ pub enum Purpose {
     Boot,
     /// Have a shell in a guest.
     Shell,
-    /// Look into a guest with gdb.
+    /// RefLookup into a guest with gdb.
     Debugger,
 }
 
@@ -31,7 +31,7 @@ impl Purpose {
 
 /// Something that has to be on the machine.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Need {
+pub struct HostTool {
     /// What people call it.
     pub name: &'static str,
     /// What it is needed for, in a few words.
@@ -57,7 +57,7 @@ enum Probe {
     Static(&'static [&'static str]),
 }
 
-impl Need {
+impl HostTool {
     /// Where it is on the machine.
     pub fn find(&self, machine: &Machine) -> Option<PathBuf> {
         match self.probe {
@@ -106,12 +106,12 @@ pub fn busybox(machine: &Machine) -> Option<PathBuf> {
 }
 
 /// Everything that some purposes need on this machine.
-pub fn needs(purposes: &[Purpose], machine: &Machine) -> Vec<&'static Need> {
+pub fn needs(purposes: &[Purpose], machine: &Machine) -> Vec<&'static HostTool> {
     NEEDS.iter().filter(|need| need.concerns(purposes, machine)).collect()
 }
 
 /// What of it is not there.
-pub fn missing(purposes: &[Purpose], machine: &Machine) -> Vec<&'static Need> {
+pub fn missing(purposes: &[Purpose], machine: &Machine) -> Vec<&'static HostTool> {
     needs(purposes, machine).into_iter().filter(|need| need.find(machine).is_none()).collect()
 }
 
@@ -120,8 +120,8 @@ const fn program(
     why: &'static str,
     purposes: &'static [Purpose],
     [debian, fedora, arch]: [&'static str; 3],
-) -> Need {
-    Need { name, why, debian, fedora, arch, purposes, probe: Probe::Program(name) }
+) -> HostTool {
+    HostTool { name, why, debian, fedora, arch, purposes, probe: Probe::Program(name) }
 }
 
 use Purpose::{Boot, Debugger, Guest, Kernel, Series, Shell, Source};
@@ -129,10 +129,10 @@ use Purpose::{Boot, Debugger, Guest, Kernel, Series, Shell, Source};
 /// Not in this table because the kernels here do not need them: cpio (the initramfs is written by this program),
 /// openssl (no module is signed), kmod, rsync, perl and python. objtool is always built on x86-64 (static calls and
 /// the uaccess check select it), so libelf is needed even without the ORC unwinder.
-const NEEDS: &[Need] = &[
+const NEEDS: &[HostTool] = &[
     program("tar", "unpacks kernel sources", &[Source], ["tar", "tar", "tar"]),
     program("xz", "unpacks kernel sources", &[Source], ["xz-utils", "xz", "xz"]),
-    Need {
+    HostTool {
         name: "Debian archive keyring",
         why: "checks the signatures of kernel sources",
         debian: "debian-archive-keyring",
@@ -151,7 +151,7 @@ const NEEDS: &[Need] = &[
     program("flex", "builds the kernel's configuration tool", &[Kernel], ["flex", "flex", "flex"]),
     program("bison", "builds the kernel's configuration tool", &[Kernel], ["bison", "bison", "bison"]),
     program("bc", "computes the kernel's time constants", &[Kernel], ["bc", "bc", "bc"]),
-    Need {
+    HostTool {
         name: "libelf headers",
         why: "builds objtool, which checks the kernel's object files",
         debian: "libelf-dev",
@@ -160,7 +160,7 @@ const NEEDS: &[Need] = &[
         purposes: &[Kernel],
         probe: Probe::File(&["/usr/include/gelf.h", "/usr/local/include/gelf.h"]),
     },
-    Need {
+    HostTool {
         name: "C headers",
         why: "builds the tools that the kernel's build runs",
         debian: "libc6-dev",
@@ -169,7 +169,7 @@ const NEEDS: &[Need] = &[
         purposes: &[Kernel],
         probe: Probe::File(&["/usr/include/stdio.h"]),
     },
-    Need {
+    HostTool {
         name: "static C library",
         why: "links the guest program, which runs without any library",
         debian: "libc6-dev",
@@ -184,7 +184,7 @@ const NEEDS: &[Need] = &[
         &[Boot],
         ["qemu-system-x86", "qemu-system-x86-core", "qemu-system-x86"],
     ),
-    Need {
+    HostTool {
         name: "busybox, static",
         why: "is the shell in the guest, which has no libraries",
         debian: "busybox-static",

@@ -94,7 +94,7 @@ fn a_sudo_that_wants_a_password_is_explained() {
 fn without_leave_the_commands_are_printed() {
     let bench = bench(&[("apt-get", "APT"), ENV]);
     let error = bench.ensure(Install::Never, true).unwrap_err();
-    assert_eq!((error.blame, error.exit_code().number()), (Blame::Host, 23));
+    assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Host, 23));
     assert_eq!(
         error.to_string(),
         "host: not found on this machine: git\n\
@@ -137,5 +137,5 @@ fn a_failing_installation_is_tried_after_an_update_and_then_shown() {
 fn an_installation_that_brings_nothing_is_noticed() {
     let bench = bench(&[("apt-get", "true"), ENV, ("true", "")]);
     let error = bench.ensure(Install::Ask, false).unwrap_err();
-    assert!(error.headline.contains("still something is missing"), "{error}");
+    assert!(error.title.contains("still something is missing"), "{error}");
 }

@@ -20,7 +20,7 @@ impl StoreLock {
     /// Waits for the lock. `tell` gets one line when somebody else holds it; `interrupted` ends the wait.
     ///
     /// # Errors
-    /// That of `interrupted`; `Blame::Host` when the file cannot be made or locked.
+    /// That of `interrupted`; `ErrorKind::Host` when the file cannot be made or locked.
     pub fn take(
         path: &Path,
         name: &str,

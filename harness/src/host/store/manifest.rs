@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Blame, Context, Error, Result, io};
+use crate::error::{Context, Error, ErrorKind, Result, io};
 
 /// The manifest's own name within an entry.
 pub const FILE: &str = "manifest.json";
@@ -24,29 +24,29 @@ pub enum Depth {
 
 /// Names, sizes and sums of the files of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct StoreManifest {
     /// By path within the entry.
-    pub files: BTreeMap<String, FileFacts>,
+    pub files: BTreeMap<String, StoredFile>,
 }
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileFacts {
+pub struct StoredFile {
     /// In bytes.
     pub size: u64,
     /// In lower-case hexadecimal.
     pub sha256: String,
 }
 
-impl Manifest {
+impl StoreManifest {
     /// Describes the files of a directory, and syncs each to the disk.
     ///
     /// # Errors
-    /// [`Blame::Host`] when a file cannot be read.
-    pub fn of(dir: &Path) -> Result<Manifest> {
+    /// [`ErrorKind::Host`] when a file cannot be read.
+    pub fn of(dir: &Path) -> Result<StoreManifest> {
         let mut files = BTreeMap::new();
         for entry in walkdir::WalkDir::new(dir).sort_by_file_name() {
-            let entry = entry.context(Blame::Host, || format!("reading {}", dir.display()))?;
+            let entry = entry.context(ErrorKind::Host, || format!("reading {}", dir.display()))?;
             let name = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().into_owned();
             if !entry.file_type().is_file() || name == FILE {
                 continue;
@@ -55,18 +55,19 @@ impl Manifest {
             let file = File::open(entry.path()).map_err(failed)?;
             file.sync_all().map_err(failed)?;
             let size = file.metadata().map_err(failed)?.len();
-            files.insert(name, FileFacts { size, sha256: sha256(entry.path(), |_| Ok(()))? });
+            files.insert(name, StoredFile { size, sha256: sha256(entry.path(), |_| Ok(()))? });
         }
-        Ok(Manifest { files })
+        Ok(StoreManifest { files })
     }
 
     /// Writes the manifest into its directory.
     ///
     /// # Errors
-    /// [`Blame::Host`].
+    /// [`ErrorKind::Host`].
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(FILE);
-        let text = serde_json::to_string_pretty(self).context(Blame::Internal, || "writing a manifest".to_string())?;
+        let text =
+            serde_json::to_string_pretty(self).context(ErrorKind::Internal, || "writing a manifest".to_string())?;
         fs::write(&path, text + "\n")
             .and_then(|()| File::open(&path)?.sync_all())
             .map_err(|error| io(&error, "writing", &path))
@@ -75,17 +76,17 @@ impl Manifest {
     /// Reads the manifest of a directory.
     ///
     /// # Errors
-    /// [`Blame::Host`] when there is none or it makes no sense.
-    pub fn read(dir: &Path) -> Result<Manifest> {
+    /// [`ErrorKind::Host`] when there is none or it makes no sense.
+    pub fn read(dir: &Path) -> Result<StoreManifest> {
         let path = dir.join(FILE);
         let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
-        serde_json::from_str(&text).context(Blame::Host, || format!("reading {}", path.display()))
+        serde_json::from_str(&text).context(ErrorKind::Host, || format!("reading {}", path.display()))
     }
 
     /// What is not as described, one line each. Files that the manifest does not know are none of its business.
     ///
     /// # Errors
-    /// [`Blame::Host`] when a file cannot be read.
+    /// [`ErrorKind::Host`] when a file cannot be read.
     pub fn differences(&self, dir: &Path, depth: Depth) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
         for (name, facts) in &self.files {
@@ -108,7 +109,7 @@ impl Manifest {
 /// The SHA-256 sum of a file in lower-case hexadecimal. `each` hears how many bytes were read and may stop it.
 ///
 /// # Errors
-/// [`Blame::Host`] when the file cannot be read; that of `each`.
+/// [`ErrorKind::Host`] when the file cannot be read; that of `each`.
 pub fn sha256(path: &Path, mut each: impl FnMut(u64) -> Result<()>) -> Result<String> {
     let failed = |error: std::io::Error| -> Error { io(&error, "reading", path) };
     let mut file = BufReader::new(File::open(path).map_err(failed)?);

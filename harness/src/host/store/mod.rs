@@ -16,11 +16,11 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::disk::{self, APPLICATION};
 use crate::host::progress::{self, Progress};
 use lock::StoreLock;
-use manifest::{Depth, Manifest};
+use manifest::{Depth, StoreManifest};
 
 const LOCKS: &str = "locks";
 const UNFINISHED: &str = ".tmp-";
@@ -47,7 +47,7 @@ impl Store {
     /// Opens the cache, and creates it if need be: `root`, else below `XDG_CACHE_HOME`, else below `~/.cache`.
     ///
     /// # Errors
-    /// [`Blame::Host`] when there is no such place or it cannot be written.
+    /// [`ErrorKind::Host`] when there is no such place or it cannot be written.
     pub fn open(root: Option<&Path>) -> Result<Store> {
         let root = match root {
             Some(root) => std::path::absolute(root).map_err(|error| unwritable(&error, root))?,
@@ -77,7 +77,7 @@ impl Store {
     /// A directory of the cache that is changed in place, under a lock of the caller's; created if need be.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be created.
+    /// [`ErrorKind::Host`] when it cannot be created.
     pub fn workshop(&self, kind: &str, key: &str) -> Result<PathBuf> {
         let dir = self.place(kind, key);
         fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
@@ -93,7 +93,7 @@ impl Store {
     /// Gives the entry, and has it built in a temporary directory first if it is not there.
     ///
     /// # Errors
-    /// The builder's own; [`Blame::Host`] when the cache cannot be written; [`Blame::Interrupt`] while waiting for
+    /// The builder's own; [`ErrorKind::Host`] when the cache cannot be written; [`ErrorKind::Interrupt`] while waiting for
     /// another process that builds the same. Nothing of a failed build is kept.
     pub fn publish(&self, kind: &str, key: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(done) = self.entry(kind, key) {
@@ -130,17 +130,17 @@ impl Store {
         }
         self.build(kind, key, |dir| {
             build(dir)?;
-            Manifest::of(dir)?.write(dir)
+            StoreManifest::of(dir)?.write(dir)
         })
     }
 
     /// Checks an entry with a manifest: sizes take microseconds, sums read every byte.
     ///
     /// # Errors
-    /// [`Blame::Host`] when a file cannot be read.
+    /// [`ErrorKind::Host`] when a file cannot be read.
     pub fn verify(&self, kind: &str, key: &str, depth: Depth) -> Result<Condition> {
         let Some(dir) = self.entry(kind, key) else { return Ok(Condition::Absent) };
-        let wrong = match Manifest::read(&dir) {
+        let wrong = match StoreManifest::read(&dir) {
             Ok(manifest) => manifest.differences(&dir, depth)?,
             Err(error) => vec![format!("{}: {}", manifest::FILE, error.cause)],
         };
@@ -165,7 +165,7 @@ impl Store {
     /// Removes an entry, complete or not.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be removed, [`Blame::Interrupt`] while waiting for its lock.
+    /// [`ErrorKind::Host`] when it cannot be removed, [`ErrorKind::Interrupt`] while waiting for its lock.
     pub fn remove(&self, kind: &str, key: &str) -> Result<()> {
         let _lock = self.lock(&lock_name(kind, key))?;
         self.evict(kind, key)
@@ -174,7 +174,7 @@ impl Store {
     /// Removes an entry unless somebody builds or uses it; gives whether it is gone.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be removed.
+    /// [`ErrorKind::Host`] when it cannot be removed.
     pub fn remove_unused(&self, kind: &str, key: &str) -> Result<bool> {
         match StoreLock::try_take(&self.lock_file(&lock_name(kind, key))) {
             Some(_lock) => self.evict(kind, key).map(|()| true),
@@ -185,7 +185,7 @@ impl Store {
     /// Keeps an entry from being removed until the value is dropped; nothing if it is not there. Several may do so.
     ///
     /// # Errors
-    /// [`Blame::Interrupt`] while waiting for who removes or builds it, [`Blame::Host`] when the lock cannot be made.
+    /// [`ErrorKind::Interrupt`] while waiting for who removes or builds it, [`ErrorKind::Host`] when the lock cannot be made.
     pub fn hold(&self, kind: &str, key: &str) -> Result<Option<StoreLock>> {
         let name = lock_name(kind, key);
         let tell = |text: &str| self.progress.line(text);
@@ -196,7 +196,7 @@ impl Store {
     /// Waits for a lock by name and holds it until the value is dropped.
     ///
     /// # Errors
-    /// [`Blame::Interrupt`] while waiting, [`Blame::Host`] when the lock file cannot be made.
+    /// [`ErrorKind::Interrupt`] while waiting, [`ErrorKind::Host`] when the lock file cannot be made.
     pub fn lock(&self, name: &str) -> Result<StoreLock> {
         StoreLock::take(
             &self.lock_file(name),
@@ -219,7 +219,7 @@ impl Store {
     /// Removes an entry of which the caller holds the lock, whatever its name.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be removed.
+    /// [`ErrorKind::Host`] when it cannot be removed.
     pub fn remove_locked(&self, kind: &str, key: &str, _lock: &StoreLock) -> Result<()> {
         self.evict(kind, key)
     }
@@ -232,7 +232,7 @@ impl Store {
     /// Bytes that this user may still write to the disk of the cache.
     ///
     /// # Errors
-    /// [`Blame::Host`] when the file system does not say.
+    /// [`ErrorKind::Host`] when the file system does not say.
     pub fn free_space(&self) -> Result<u64> {
         disk::free(&self.root).map_err(|error| io(&error, "asking for the free space of", &self.root))
     }
@@ -338,13 +338,13 @@ fn default_root(var: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
     // The specification of XDG_CACHE_HOME asks for a relative path to be ignored.
     let cache = var("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
     let base = cache.or_else(|| var("HOME").filter(|dir| dir.is_absolute()).map(|home| home.join(".cache")));
-    let missing = || Error::new(Blame::Host, "no place for the cache: neither XDG_CACHE_HOME nor HOME is set");
+    let missing = || Error::new(ErrorKind::Host, "no place for the cache: neither XDG_CACHE_HOME nor HOME is set");
     Ok(base.ok_or_else(|| missing().next("Set XDG_CACHE_HOME to a directory with 6 GB of room."))?.join(APPLICATION))
 }
 
 fn unwritable(error: &std::io::Error, root: &Path) -> Error {
     let advice = "Set XDG_CACHE_HOME to a directory that you may write to; kernels and sources need about 6 GB there.";
-    Error::new(Blame::Host, format!("the cache directory {} cannot be written", root.display()))
+    Error::new(ErrorKind::Host, format!("the cache directory {} cannot be written", root.display()))
         .cause(error)
         .next(advice)
 }

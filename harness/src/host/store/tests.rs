@@ -34,9 +34,9 @@ fn nothing_of_a_failed_build_is_kept() {
     let (_dir, store) = store();
     let error = store.publish("images", "a", |dir| {
         write("half")(dir)?;
-        Err(Error::new(Blame::Build, "no"))
+        Err(Error::new(ErrorKind::Build, "no"))
     });
-    assert_eq!(error.unwrap_err().blame, Blame::Build);
+    assert_eq!(error.unwrap_err().kind, ErrorKind::Build);
     assert_eq!(store.entry("images", "a"), None);
     assert_eq!(leftovers(&store, "images"), 0);
 }
@@ -103,10 +103,10 @@ fn one_who_waits_is_told_for_whom_and_can_be_interrupted() {
     let (_dir, store) = store();
     let _held = store.lock("workshop-x").unwrap();
     let told = Mutex::new(Vec::new());
-    let stop = || Err(Error::new(Blame::Interrupt, "stopped"));
+    let stop = || Err(Error::new(ErrorKind::Interrupt, "stopped"));
     let tell = |text: &str| told.lock().unwrap().push(text.to_string());
     let error = StoreLock::take(&store.lock_file("workshop-x"), "workshop-x", tell, &stop).unwrap_err();
-    assert_eq!(error.blame, Blame::Interrupt);
+    assert_eq!(error.kind, ErrorKind::Interrupt);
     let told = told.into_inner().unwrap();
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with(&format!("waiting for process {} (", std::process::id())), "{told:?}");
@@ -153,7 +153,7 @@ fn an_unwritable_cache_is_the_hosts_fault() {
     // Below a file nobody can create a directory, root included; /proc takes none either.
     for root in [file.path().join("cache"), PathBuf::from("/proc/cache")] {
         let error = Store::open(Some(&root)).err().unwrap();
-        assert_eq!((error.blame, error.exit_code().number()), (Blame::Host, 23));
+        assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Host, 23));
         assert!(error.to_string().contains("XDG_CACHE_HOME"), "{error}");
     }
 }
@@ -169,7 +169,7 @@ fn the_default_place_follows_the_environment() {
     assert_eq!(default_root(var("/big")).unwrap(), Path::new("/big/dmabuf-alias-conformance"));
     let below_home = Path::new("/users/someone/.cache/dmabuf-alias-conformance");
     assert_eq!(default_root(var("relative")).unwrap(), below_home);
-    assert_eq!(default_root(|_| None).unwrap_err().blame, Blame::Host);
+    assert_eq!(default_root(|_| None).unwrap_err().kind, ErrorKind::Host);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use cases::complaint::Kind;
 use cases::protocol::Leak;
 
-use super::culprit::culprit;
+use super::frame::frame;
 use super::{Complaint, Moment};
 use crate::judge::transcript::Transcript;
 
@@ -13,7 +13,7 @@ const SUMMARY: &str = "new suspected memory leaks";
 /// Adds what the search found. What is older than the first case is no fault of any.
 pub fn add(complaints: &mut Vec<Complaint>, transcript: &Transcript) {
     if !transcript.leaks.is_empty() && !transcript.search_due {
-        complaints.retain(|complaint| complaint.kind != Kind::Kmemleak || !complaint.headline.contains(SUMMARY));
+        complaints.retain(|complaint| complaint.kind != Kind::Kmemleak || !complaint.title.contains(SUMMARY));
     }
     complaints.extend(transcript.leaks.iter().filter(|leak| leak.case.is_some()).map(complaint));
 }
@@ -21,20 +21,20 @@ pub fn add(complaints: &mut Vec<Complaint>, transcript: &Transcript) {
 fn complaint(leak: &Leak) -> Complaint {
     let Leak { case, objects, size, comm, frames } = leak;
     let objects = if *objects == 1 { "1 object".into() } else { format!("{objects} objects") };
-    let headline = format!("nothing points any more to {objects} of {size} bytes");
+    let title = format!("nothing points any more to {objects} of {size} bytes");
     let frames: Vec<String> = frames.iter().map(|frame| format!(" {frame}")).collect();
     let name = |frame: &String| frame.trim().split('+').next().unwrap_or_default().to_string();
     let trace: Vec<String> = frames.iter().map(name).collect();
-    let function = culprit(&frames, &trace);
-    let opening = [headline.clone(), format!("allocated by the task {comm} in"), "Call Trace:".into()];
+    let frame = frame(&frames, &trace);
+    let opening = [title.clone(), format!("allocated by the task {comm} in"), "Call Trace:".into()];
     Complaint {
         kind: Kind::Kmemleak,
-        headline,
-        function,
+        title,
+        frame,
         trace,
         case: case.clone(),
         moment: Moment::Unknown,
-        allowed: None,
+        suppressed: None,
         lines: opening.into_iter().chain(frames).collect(),
         starts: Vec::new(),
     }

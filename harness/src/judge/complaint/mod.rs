@@ -1,13 +1,13 @@
 //! Complaints of the kernel: reports on the console, cut out, named, and tied to the case and step that was running.
 //!
-//! [`scan()`] cuts the console into reports, [`headline`] and [`culprit`] make them readable, [`tie`] finds the step,
-//! [`leak`] adds what kmemleak found, [`allow`] excuses what is known. What starts a report is decided by [`cases::complaint`], for guest and host alike.
+//! [`scan()`] cuts the console into reports, [`title`] and [`frame`] make them readable, [`tie`] finds the step,
+//! [`leak`] adds what kmemleak found, [`suppressions`] excuses what is known. What starts a report is decided by [`cases::complaint`], for guest and host alike.
 
-pub mod allow;
-pub mod culprit;
-pub mod headline;
+pub mod frame;
 pub mod leak;
 pub mod line;
+pub mod suppressions;
+pub mod title;
 
 pub mod scan;
 pub mod tie;
@@ -27,9 +27,11 @@ pub struct Complaint {
     #[cfg_attr(test, schemars(with = "String"))]
     pub kind: Kind,
     /// What it says, in a form that is the same in every run: without addresses, offsets, processors, process ids, times.
-    pub headline: String,
-    /// The function it is about, if it names one: not the one that noticed.
-    pub function: Option<String>,
+    #[serde(alias = "headline")]
+    pub title: String,
+    /// The function at fault, if it names one: not the one that noticed.
+    #[serde(alias = "function")]
+    pub frame: Option<String>,
     /// The functions of its first stack trace, the innermost first.
     pub trace: Vec<String>,
     /// The case that was running: the one whose begin mark came last before it. Complaints between two cases belong to
@@ -38,8 +40,9 @@ pub struct Complaint {
     pub case: Option<CaseKey>,
     /// Where in that case it came.
     pub moment: Moment,
-    /// Why it is no failure, where it is on the list of allowed complaints.
-    pub allowed: Option<String>,
+    /// Why it does not fail the case, if it is on the list of suppressions.
+    #[serde(alias = "allowed")]
+    pub suppressed: Option<String>,
     /// Its lines, as they were on the console, without time stamps.
     pub lines: Vec<String>,
     /// The lines in it that start a complaint. By them the guest's word on when it noticed is found again.
@@ -65,15 +68,10 @@ impl Complaint {
     /// One sentence for a verdict.
     pub fn sentence(&self, times: usize) -> String {
         let times = if times > 1 { format!(" {times} times") } else { String::new() };
-        let function = self.function.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
-        format!(
-            "the kernel complained{times} ({}){function}{}: {}",
-            self.kind.name(),
-            self.moment.words(),
-            self.headline
-        )
+        let function = self.frame.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
+        format!("the kernel complained{times} ({}){function}{}: {}", self.kind.name(), self.moment.words(), self.title)
     }
 }
 
 /// Whether a line of a report helps nobody who reads it in a mail: registers, code bytes, guesses of the unwinder.
-pub use culprit::is_noise;
+pub use frame::is_noise;

@@ -4,20 +4,20 @@
 //! stamp that the console shows as well. So no clocks have to be compared. What it could not say any more came after its
 //! last record.
 
-use super::headline::normalise;
+use super::title::normalise;
 use super::{Complaint, Start};
-use crate::judge::moment::{Heard, Moment};
+use crate::judge::moment::{Moment, NoticedComplaint};
 use crate::judge::transcript::Transcript;
 
 /// Ties complaints to the moments at which the guest noticed them. What the guest noticed and the console does not show,
 /// because it was cut or overrun, is a complaint all the same.
 pub fn tie(complaints: &mut Vec<Complaint>, transcript: &Transcript) {
-    let mut left: Vec<&Heard> = transcript.heard.iter().collect();
+    let mut left: Vec<&NoticedComplaint> = transcript.heard.iter().collect();
     for complaint in complaints.iter_mut() {
         let mut first = None;
         for start in &complaint.starts {
             // Stamps are coarse and reports repeat themselves: the first that is alike is meant, and each only once.
-            let alike = |heard: &&Heard| Some(heard.us) == start.us && start.line.starts_with(&heard.line);
+            let alike = |heard: &&NoticedComplaint| Some(heard.us) == start.us && start.line.starts_with(&heard.line);
             if let Some(found) = left.iter().position(alike) {
                 first.get_or_insert(left.remove(found));
             }
@@ -40,15 +40,15 @@ fn after_the_last_record(complaint: &Complaint, transcript: &Transcript) -> Mome
     }
 }
 
-fn unseen(heard: &Heard) -> Complaint {
+fn unseen(heard: &NoticedComplaint) -> Complaint {
     Complaint {
         kind: cases::complaint::kind_of(&heard.line).unwrap_or(cases::complaint::Kind::LogOverflow),
-        headline: normalise(&heard.line),
-        function: super::culprit::culprit(std::slice::from_ref(&heard.line), &[]),
+        title: normalise(&heard.line),
+        frame: super::frame::frame(std::slice::from_ref(&heard.line), &[]),
         trace: Vec::new(),
         case: heard.case.clone(),
         moment: heard.moment.clone(),
-        allowed: None,
+        suppressed: None,
         lines: vec![heard.line.clone()],
         starts: vec![Start { us: Some(heard.us), line: heard.line.clone() }],
     }

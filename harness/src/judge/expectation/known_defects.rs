@@ -8,7 +8,7 @@ use cases::suite;
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::error::{Blame, Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::kernel_range::{KernelRange, Release};
 
 /// The format that is understood.
@@ -65,18 +65,18 @@ impl KnownDefects {
     /// Reads a list.
     ///
     /// # Errors
-    /// [`Blame::Internal`] for what is no such list: another version, an unknown field, case or exporter, an invalid pattern
+    /// [`ErrorKind::Internal`] for what is no such list: another version, an unknown field, case or exporter, an invalid pattern
     /// or range, an entry without sentence or reason, two entries for one case on one kernel.
     pub fn parse(text: &str) -> Result<Self> {
-        let file: File = toml::from_str(text).context(Blame::Internal, || format!("{FILE} makes no sense"))?;
+        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} makes no sense"))?;
         if file.version != VERSION {
             let what = format!("{FILE} has version {}, this program reads {VERSION}", file.version);
-            return Err(Error::new(Blame::Internal, what));
+            return Err(Error::new(ErrorKind::Internal, what));
         }
         let mut entries: Vec<KnownDefect> = Vec::new();
         for row in file.defect {
             let case = row.case.clone();
-            let wrong = |what: String| Error::new(Blame::Internal, format!("{FILE}: the entry for {case} {what}"));
+            let wrong = |what: String| Error::new(ErrorKind::Internal, format!("{FILE}: the entry for {case} {what}"));
             let entry = entry(row).map_err(wrong)?;
             let meets = |other: &KnownDefect| {
                 other.range.meets(&entry.range) && entry.keys.iter().any(|key| other.keys.contains(key))

@@ -30,7 +30,7 @@ pub struct Expectations {
 
 /// What a transcript is, compared with its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum SnapshotMatch {
     /// The same.
     Same,
     /// There is no snapshot yet.
@@ -93,24 +93,24 @@ impl Expectations {
     }
 
     /// Compares a transcript with its snapshot.
-    pub fn compare(&self, key: &CaseKey, text: &str) -> Comparison {
+    pub fn compare(&self, key: &CaseKey, text: &str) -> SnapshotMatch {
         let overrides = self.overrides(key);
         if let [one, other, ..] = &overrides[..] {
-            return Comparison::Unreadable(format!("both {} and {} are for it", one.display(), other.display()));
+            return SnapshotMatch::Unreadable(format!("both {} and {} are for it", one.display(), other.display()));
         }
         let path = self.path(key);
         if !path.exists() {
-            return Comparison::New;
+            return SnapshotMatch::New;
         }
         let reviewed = match Reviewed::load(&path) {
             Ok(Reviewed { reason: None, .. }) if !overrides.is_empty() => {
-                return Comparison::Unreadable(NO_REASON.into());
+                return SnapshotMatch::Unreadable(NO_REASON.into());
             }
             Ok(reviewed) => reviewed.text,
-            Err(why) => return Comparison::Unreadable(why),
+            Err(why) => return SnapshotMatch::Unreadable(why),
         };
         if reviewed.trim_end() == text.trim_end() {
-            return Comparison::Same;
+            return SnapshotMatch::Same;
         }
         let needless = !overrides.is_empty()
             && Reviewed::load(&self.shared(key)).is_ok_and(|shared| shared.text.trim_end() == text.trim_end());
@@ -118,7 +118,7 @@ impl Expectations {
             true => format!("\nThis is the shared transcript: the override {} is not needed here.\n", path.display()),
             false => String::new(),
         };
-        Comparison::Differs(diff(&reviewed, text) + &hint)
+        SnapshotMatch::Differs(diff(&reviewed, text) + &hint)
     }
 
     /// Writes a transcript as `.snap.new` where `cargo insta review` finds it: beside the snapshot that it was compared
@@ -126,7 +126,7 @@ impl Expectations {
     /// that kernel and those beyond it; accepted, it lacks nothing but its reason.
     ///
     /// # Errors
-    /// [`crate::error::Blame::Host`] when the file cannot be written.
+    /// [`crate::error::ErrorKind::Host`] when the file cannot be written.
     pub fn propose(&self, key: &CaseKey, text: &str) -> Result<PathBuf> {
         let path = self.proposal(key);
         let parent = path.parent().unwrap_or(&self.dir);
@@ -205,11 +205,11 @@ mod tests {
     fn a_proposal_is_a_snapshot_that_insta_can_read() {
         let dir = tempfile::tempdir().unwrap();
         let expectations = Expectations::new(dir.path());
-        assert_eq!(expectations.compare(&key(), "case\nend    pass\n"), Comparison::New);
+        assert_eq!(expectations.compare(&key(), "case\nend    pass\n"), SnapshotMatch::New);
         let proposed = expectations.propose(&key(), "case\nend    pass\n").unwrap();
         // What `cargo insta accept` does.
         fs::rename(proposed, expectations.path(&key())).unwrap();
-        assert_eq!(expectations.compare(&key(), "case\nend    pass\n"), Comparison::Same);
+        assert_eq!(expectations.compare(&key(), "case\nend    pass\n"), SnapshotMatch::Same);
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let expectations = Expectations::new(dir.path());
         fs::rename(expectations.propose(&key(), "a\nb\nc\n").unwrap(), expectations.path(&key())).unwrap();
-        let Comparison::Differs(diff) = expectations.compare(&key(), "a\nB\nc\n") else { panic!("not different") };
+        let SnapshotMatch::Differs(diff) = expectations.compare(&key(), "a\nB\nc\n") else { panic!("not different") };
         assert!(diff.contains("-b\n+B\n"), "{diff}");
     }
 
@@ -228,7 +228,7 @@ mod tests {
         let path = expectations.path(&key());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, [0xff, 0xfe]).unwrap();
-        assert!(matches!(expectations.compare(&key(), ""), Comparison::Unreadable(_)));
+        assert!(matches!(expectations.compare(&key(), ""), SnapshotMatch::Unreadable(_)));
     }
 
     /// The shared snapshot says `now`; on 6.1 something else was seen.
@@ -237,7 +237,7 @@ mod tests {
         let all = Expectations::new(dir.path());
         fs::rename(all.propose(&key(), "now\n").unwrap(), all.path(&key())).unwrap();
         let old = all.on("6.1.192", "7.2");
-        assert!(matches!(old.compare(&key(), "then\n"), Comparison::Differs(_)));
+        assert!(matches!(old.compare(&key(), "then\n"), SnapshotMatch::Differs(_)));
         (dir, old)
     }
 
@@ -262,12 +262,12 @@ mod tests {
         let proposed = old.propose(&key(), "then\n").unwrap();
         let accepted = proposed.with_extension("");
         fs::rename(&proposed, &accepted).unwrap();
-        let Comparison::Unreadable(why) = old.compare(&key(), "then\n") else { panic!("no reason, and fine") };
+        let SnapshotMatch::Unreadable(why) = old.compare(&key(), "then\n") else { panic!("no reason, and fine") };
         assert!(why.contains("description"), "{why}");
         let text = fs::read_to_string(&accepted).unwrap().replace("description: \"\"", "description: \"it was so\"");
         fs::write(&accepted, text).unwrap();
-        assert_eq!(old.compare(&key(), "then\n"), Comparison::Same);
-        assert_eq!(Expectations::new(dir.path()).on("7.2.13", "7.2").compare(&key(), "now\n"), Comparison::Same);
+        assert_eq!(old.compare(&key(), "then\n"), SnapshotMatch::Same);
+        assert_eq!(Expectations::new(dir.path()).on("7.2.13", "7.2").compare(&key(), "now\n"), SnapshotMatch::Same);
         // A proposal for the override keeps the reason.
         let again = old.propose(&key(), "earlier\n").unwrap();
         assert_eq!(again, accepted.with_extension("snap.new"));
@@ -280,7 +280,7 @@ mod tests {
         let proposed = old.propose(&key(), "then\n").unwrap();
         let text = fs::read_to_string(&proposed).unwrap().replace("description: \"\"", "description: \"it was so\"");
         fs::write(proposed.with_extension(""), text).unwrap();
-        let Comparison::Differs(diff) = old.compare(&key(), "now\n") else { panic!("not different") };
+        let SnapshotMatch::Differs(diff) = old.compare(&key(), "now\n") else { panic!("not different") };
         assert!(diff.contains("is not needed here"), "{diff}");
     }
 
@@ -292,6 +292,6 @@ mod tests {
             let text = "---\ndescription: why\n---\nthen\n";
             fs::write(dir.path().join(directory).join(file_name(&key())), text).unwrap();
         }
-        assert!(matches!(old.compare(&key(), "then\n"), Comparison::Unreadable(_)));
+        assert!(matches!(old.compare(&key(), "then\n"), SnapshotMatch::Unreadable(_)));
     }
 }

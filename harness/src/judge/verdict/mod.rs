@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit_code::ExitCode;
 use crate::judge::complaint::Complaint;
-use crate::judge::expectation::{Comparison, Expectations};
-use crate::judge::transcript::{CaseRun, Step};
+use crate::judge::context::JudgeContext;
+use crate::judge::expectation::{Expectations, SnapshotMatch};
+use crate::judge::transcript::{CaseRun, TranscriptStep};
 
 /// How a case came out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,9 +229,10 @@ pub struct Evidence<'a> {
     pub tasks: Vec<String>,
 }
 
-/// Judges one case. `met` holds the needs that this kernel ought to meet.
-pub fn judge(evidence: Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectations) -> CaseVerdict {
-    let verdict = decide(&evidence, met, expectations);
+/// Judges one case.
+pub fn judge(evidence: Evidence<'_>, context: &JudgeContext) -> CaseVerdict {
+    let expectations = &context.expectations;
+    let verdict = decide(&evidence, &context.met, expectations);
     let verdict = known(verdict, &evidence, expectations);
     CaseVerdict {
         key: evidence.key,
@@ -291,12 +293,12 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
     if !reasons.is_empty() {
         return Verdict::Failed { reasons };
     }
-    if let [first, ..] = run.oddities.as_slice() {
+    if let [first, ..] = run.protocol_errors.as_slice() {
         return Verdict::Broken { why: format!("what the guest says cannot be believed: {first}") };
     }
     if let Judgement::Hazard(reason) = evidence.case.judgement {
-        let gone = run.steps.iter().any(|step| matches!(step, Step::Hazard { present: false, .. }));
-        let probed = run.steps.iter().any(|step| matches!(step, Step::Hazard { .. }));
+        let gone = run.steps.iter().any(|step| matches!(step, TranscriptStep::Hazard { present: false, .. }));
+        let probed = run.steps.iter().any(|step| matches!(step, TranscriptStep::Hazard { .. }));
         if !probed {
             return Verdict::Broken { why: "a hazard case that probed no hazard".into() };
         }
@@ -315,7 +317,7 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
 /// its end, or could not be judged, tells nothing about what is known.
 fn known(verdict: Verdict, evidence: &Evidence<'_>, expectations: &Expectations) -> Verdict {
     let Some(defect) = expectations.known_defect(&evidence.key) else { return verdict };
-    let silent = evidence.complaints.iter().all(|complaint| complaint.allowed.is_some());
+    let silent = evidence.complaints.iter().all(|complaint| complaint.suppressed.is_some());
     let reason = defect.reason.clone();
     match verdict {
         Verdict::Failed { reasons } if silent && defect.explains(&reasons) => Verdict::KnownDefect { reason, reasons },
@@ -324,11 +326,11 @@ fn known(verdict: Verdict, evidence: &Evidence<'_>, expectations: &Expectations)
     }
 }
 
-/// One sentence for each headline, however often it came. What is allowed is no reason.
+/// One sentence for each title, however often it came. What is allowed is no reason.
 fn complained(complaints: &[Complaint]) -> Vec<String> {
     let mut counted: Vec<(&Complaint, usize)> = Vec::new();
-    for complaint in complaints.iter().filter(|complaint| complaint.allowed.is_none()) {
-        let same = |first: &Complaint| first.headline == complaint.headline && first.function == complaint.function;
+    for complaint in complaints.iter().filter(|complaint| complaint.suppressed.is_none()) {
+        let same = |first: &Complaint| first.title == complaint.title && first.frame == complaint.frame;
         match counted.iter_mut().find(|(first, _)| same(first)) {
             Some((_, count)) => *count += 1,
             None => counted.push((complaint, 1)),
@@ -347,10 +349,12 @@ fn during(run: &CaseRun) -> String {
 
 fn compare(run: &CaseRun, expectations: &Expectations) -> Option<Verdict> {
     match expectations.compare(&run.key, &run.text()) {
-        Comparison::Same => None,
-        Comparison::New => Some(Verdict::Unreviewed),
-        Comparison::Differs(diff) => Some(Verdict::Differs { diff }),
-        Comparison::Unreadable(why) => Some(Verdict::Differs { diff: format!("the snapshot cannot be read: {why}") }),
+        SnapshotMatch::Same => None,
+        SnapshotMatch::New => Some(Verdict::Unreviewed),
+        SnapshotMatch::Differs(diff) => Some(Verdict::Differs { diff }),
+        SnapshotMatch::Unreadable(why) => {
+            Some(Verdict::Differs { diff: format!("the snapshot cannot be read: {why}") })
+        }
     }
 }
 

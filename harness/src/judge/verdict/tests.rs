@@ -1,4 +1,5 @@
 use super::*;
+use crate::judge::complaint::suppressions::Suppressions;
 
 use std::path::Path;
 
@@ -36,7 +37,8 @@ impl Desk {
             processors: &[],
             tasks: Vec::new(),
         };
-        judge(evidence, &self.met, &expectations).verdict
+        judge(evidence, &JudgeContext { met: self.met.clone(), expectations, suppressions: Suppressions::default() })
+            .verdict
     }
 }
 
@@ -48,12 +50,12 @@ fn key() -> CaseKey {
     CaseKey::new("rights/derive_table", "udmabuf")
 }
 
-fn ran(outcome: Option<Outcome>, steps: Vec<Step>) -> Option<CaseRun> {
-    Some(CaseRun { key: key(), steps, outcome, ms: 1, oddities: Vec::new() })
+fn ran(outcome: Option<Outcome>, steps: Vec<TranscriptStep>) -> Option<CaseRun> {
+    Some(CaseRun { key: key(), steps, outcome, ms: 1, protocol_errors: Vec::new() })
 }
 
-fn check(holds: bool) -> Step {
-    Step::Check { sentence: "no right is gained".into(), holds, detail: "O_RDWR was granted".into() }
+fn check(holds: bool) -> TranscriptStep {
+    TranscriptStep::Check { sentence: "no right is gained".into(), holds, detail: "O_RDWR was granted".into() }
 }
 
 fn splat() -> Complaint {
@@ -103,7 +105,7 @@ fn a_complaint_that_comes_again_is_one_reason() {
 
 #[test]
 fn an_allowed_complaint_fails_nothing() {
-    let allowed = Complaint { allowed: Some("known".into()), ..splat() };
+    let allowed = Complaint { suppressed: Some("known".into()), ..splat() };
     let desk = Desk::new();
     let passed = || ran(Some(Outcome::Pass), vec![check(true)]);
     assert_eq!(desk.verdict(passed(), vec![allowed.clone()], true), Verdict::Pass);
@@ -122,7 +124,7 @@ fn a_complaint_turns_a_skip_into_a_failure() {
 fn silence_is_never_success() {
     let desk = Desk::new();
     assert_eq!(desk.verdict(None, vec![], true), Verdict::Lost { begun: false, how: "QEMU was killed".into() });
-    let inside = vec![Step::Call { text: "close(alias)".into(), result: None }];
+    let inside = vec![TranscriptStep::Call { text: "close(alias)".into(), result: None }];
     let verdict = desk.verdict(ran(None, inside), vec![], true);
     assert_eq!(verdict, Verdict::Lost { begun: true, how: "QEMU was killed during close(alias)".into() });
     assert_eq!(verdict.exit_code(), ExitCode::GuestLost);
@@ -141,10 +143,12 @@ fn a_run_that_was_ended_on_purpose_is_no_loss() {
             processors: &[],
             tasks: Vec::new(),
         };
-        judge(evidence, &BTreeSet::new(), &Expectations::new(Path::new("nowhere"))).verdict
+        let expectations = Expectations::new(Path::new("nowhere"));
+        let context = JudgeContext { met: BTreeSet::new(), expectations, suppressions: Suppressions::default() };
+        judge(evidence, &context).verdict
     };
     assert_eq!(verdict(None), Verdict::NotRun { why: "interrupted".into() });
-    let open = Step::Call { text: "close(alias)".into(), result: None };
+    let open = TranscriptStep::Call { text: "close(alias)".into(), result: None };
     let cut = verdict(ran(None, vec![check(true), open]));
     assert_eq!(cut, Verdict::NotRun { why: "interrupted during close(alias)".into() });
     assert!(!cut.is_as_expected());
@@ -177,7 +181,7 @@ fn broken_is_not_fail() {
 
 #[test]
 fn a_timeout_names_the_step() {
-    let steps = vec![Step::Call { text: "poll(alias)".into(), result: None }];
+    let steps = vec![TranscriptStep::Call { text: "poll(alias)".into(), result: None }];
     let verdict = Desk::new().verdict(ran(Some(Outcome::TimedOut), steps), vec![], true);
     let Verdict::Failed { reasons } = verdict else { panic!("{verdict:?}") };
     assert!(reasons[0].contains("poll(alias)"), "{reasons:?}");
@@ -192,7 +196,7 @@ fn knowing(kernels: &str) -> Desk {
     Desk { defects: KnownDefects::parse(&list).unwrap(), ..Desk::new() }
 }
 
-fn leaked(pages: &str, steps: Vec<Step>) -> Option<CaseRun> {
+fn leaked(pages: &str, steps: Vec<TranscriptStep>) -> Option<CaseRun> {
     ran(Some(Outcome::Leaked { what: format!("pages: {pages}") }), steps)
 }
 
@@ -207,7 +211,7 @@ fn a_failure_that_is_known_is_as_expected_and_no_pass() {
 #[test]
 fn what_is_known_explains_all_of_a_failure_or_nothing() {
     let desk = knowing("until 6.12");
-    let allowed = Complaint { allowed: Some("known".into()), ..splat() };
+    let allowed = Complaint { suppressed: Some("known".into()), ..splat() };
     let known = |run, complaints| matches!(desk.verdict(run, complaints, true), Verdict::KnownDefect { .. });
     assert!(known(leaked("3", vec![]), vec![allowed]));
     // One reason more, a part of the sentence, a complaint, another kernel.

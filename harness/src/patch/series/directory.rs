@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::file::{self, Contents, LIMIT, named_patch};
+use super::file::{self, LIMIT, SeriesInput, named_patch};
 use super::{Patch, thread};
 use crate::error::{Error, Result, io};
 
@@ -20,8 +20,8 @@ pub fn series(dir: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<Strin
     let mut room = LIMIT;
     for path in mail_files(dir)? {
         match file::read(&path, &mut room)? {
-            Contents::Mails(more) => mails.extend(more),
-            Contents::Diff(_) => {}
+            SeriesInput::Mails(more) => mails.extend(more),
+            SeriesInput::Diff(_) => {}
         }
     }
     if mails.is_empty() {
@@ -57,7 +57,7 @@ fn mail_files(dir: &Path) -> Result<Vec<PathBuf>> {
         all.extend(files(sub)?);
     }
     if all.len() > MOST {
-        return Err(Error::new(crate::error::Blame::Patch, format!("{} holds {} mails", dir.display(), all.len()))
+        return Err(Error::new(crate::error::ErrorKind::Patch, format!("{} holds {} mails", dir.display(), all.len()))
             .next("Put the thread of the series alone into a directory."));
     }
     Ok(all)

@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::near::near;
 use crate::host::progress::Progress;
 use crate::host::store::Store;
-use crate::source::repository::{Location, Look};
+use crate::source::git_spec::{Location, RefLookup};
 pub use message::printable;
-pub use range::Range;
+pub use range::CommitRange;
 
 /// Patches in the order in which they apply.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct Places<'a> {
     /// The cache.
     pub store: &'a Store,
     /// Whether repositories elsewhere are asked.
-    pub look: Look,
+    pub look: RefLookup,
     /// Where to tell about fetching.
     pub progress: &'a Progress,
 }
@@ -66,10 +66,10 @@ impl Series {
     /// Finds a series anywhere: as [`Series::find`], or a range of a repository.
     ///
     /// # Errors
-    /// As [`Series::find`] and [`Range::patches`].
+    /// As [`Series::find`] and [`CommitRange::patches`].
     pub fn open(wanted: &str, places: &Places<'_>) -> Result<Self> {
         let here = std::env::current_dir().map_err(|error| io(&error, "finding", Path::new(".")))?;
-        match Range::parse(&at_home(wanted), &here) {
+        match CommitRange::parse(&at_home(wanted), &here) {
             Some(range) => {
                 let patches = range.patches(places.repository, places.store, places.look, places.progress)?;
                 Ok(Series { name: wanted.to_string(), patches, notes: Vec::new() })
@@ -85,7 +85,7 @@ impl Series {
     /// `derive/7.2`. These hold only the patches that are: the others are those of the kernel before it.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when there is no such series, [`Blame::Patch`] when there is none for this kernel, or what is there
+    /// [`ErrorKind::Usage`] when there is no such series, [`ErrorKind::Patch`] when there is none for this kernel, or what is there
     /// is no series.
     pub fn find(wanted: &str, patches: &Path, version: &str) -> Result<Self> {
         if wanted == "none" {
@@ -105,7 +105,7 @@ impl Series {
             return Err(unknown(wanted, patches));
         };
         if patches.is_empty() {
-            return Err(Error::new(Blame::Patch, format!("{wanted} holds no patch"))
+            return Err(Error::new(ErrorKind::Patch, format!("{wanted} holds no patch"))
                 .next("A series is a directory of *.patch files, applied in the order of their names, or of mails."));
         }
         Ok(Series { name: wanted.to_string(), patches, notes })
@@ -114,11 +114,15 @@ impl Series {
     /// Checks that a name is that of a series below `patches`, or a path that exists.
     ///
     /// # Errors
-    /// [`Blame::Usage`] with near names.
+    /// [`ErrorKind::Usage`] with near names.
     pub fn known(wanted: &str, patches: &Path) -> Result<()> {
         let there = at_home(wanted);
         let path = Path::new(versioned(&there).0);
-        if wanted == "none" || patches.join(wanted).is_dir() || path.exists() || Range::parse(&there, path).is_some() {
+        if wanted == "none"
+            || patches.join(wanted).is_dir()
+            || path.exists()
+            || CommitRange::parse(&there, path).is_some()
+        {
             Ok(())
         } else {
             Err(unknown(wanted, patches))
@@ -128,10 +132,10 @@ impl Series {
     /// This series with one more patch on top.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when there is no such file.
+    /// [`ErrorKind::Usage`] when there is no such file.
     pub fn with(mut self, extra: &Path) -> Result<Self> {
         if !extra.is_file() {
-            return Err(Error::new(Blame::Usage, format!("there is no patch {}", extra.display()))
+            return Err(Error::new(ErrorKind::Usage, format!("there is no patch {}", extra.display()))
                 .next("--with takes the path of one patch; a relative one starts at the directory that you are in."));
         }
         let path = std::path::absolute(extra).map_err(|error| io(&error, "finding", extra))?;
@@ -179,7 +183,7 @@ fn ranged(named: &Path, version: &str) -> Result<Vec<PathBuf>> {
     if patches.is_empty() {
         let known: Vec<String> =
             ranges.iter().map(|(_, path)| path.file_name().unwrap_or_default().to_string_lossy().into()).collect();
-        return Err(Error::new(Blame::Patch, format!("{} has no patches for Linux {version}", named.display()))
+        return Err(Error::new(ErrorKind::Patch, format!("{} has no patches for Linux {version}", named.display()))
             .cause(format!("it has patches from these versions on: {}", known.join(", ")))
             .next("Give a series for this kernel with --series PATH, or use --series none."));
     }
@@ -199,7 +203,7 @@ fn unknown(wanted: &str, patches: &Path) -> Error {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let meant = near(wanted, &names);
     if wanted.contains('/') {
-        return Error::new(Blame::Usage, format!("there is no series {wanted}"))
+        return Error::new(ErrorKind::Usage, format!("there is no series {wanted}"))
             .cause("there is no such file or directory")
             .next(
                 "A series is a directory of patches, a patch, a mail, an mbox, or a range of commits; `none` is none.",
@@ -213,7 +217,7 @@ fn unknown(wanted: &str, patches: &Path) -> Error {
     } else {
         format!("Did you mean {}?", meant.join(" or "))
     };
-    Error::new(Blame::Usage, format!("there is no series {wanted}")).next(next)
+    Error::new(ErrorKind::Usage, format!("there is no series {wanted}")).next(next)
 }
 
 #[cfg(test)]

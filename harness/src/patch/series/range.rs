@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::Patch;
 use super::file::LIMIT;
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::process::scratch_directory;
 use crate::host::progress::Progress;
 use crate::host::store::Store;
-use crate::source::repository::{GitSpec, Location, Look, Repository};
+use crate::source::git_spec::{GitSpec, Location, RefLookup};
+use crate::source::repository::Repository;
 
 /// More commits are a kernel, and no series.
 const MOST: usize = 500;
@@ -17,7 +18,7 @@ const DEPTHS: [&str; 3] = ["--depth=50", "--depth=500", "--depth=5000"];
 
 /// A range of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct CommitRange {
     /// Of which; nothing for that of the kernel under test.
     pub location: Option<Location>,
     /// The commit before the first.
@@ -26,7 +27,7 @@ pub struct Range {
     pub tip: String,
 }
 
-impl Range {
+impl CommitRange {
     /// Understands `git:BASE..TIP`, `PLACE#BASE..TIP` and `git:PLACE#BASE..TIP`. Nothing if it has another form.
     pub fn parse(text: &str, here: &Path) -> Option<Self> {
         let (location, range) = match GitSpec::parse(text, here)? {
@@ -35,24 +36,24 @@ impl Range {
         };
         let (base, tip) = range.split_once("..").filter(|(base, tip)| !base.is_empty() && !tip.starts_with('.'))?;
         let tip = if tip.is_empty() { "HEAD" } else { tip };
-        Some(Range { location, base: base.into(), tip: tip.into() })
+        Some(CommitRange { location, base: base.into(), tip: tip.into() })
     }
 
     /// The patches of the range, the first commit first. `kernel` is the repository of the kernel under test, if it has one.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when there is no repository, [`Blame::Source`] when there is no such commit, [`Blame::Patch`] when the
+    /// [`ErrorKind::Usage`] when there is no repository, [`ErrorKind::Source`] when there is no such commit, [`ErrorKind::Patch`] when the
     /// range is empty, too long, or no line of commits.
     pub fn patches(
         &self,
         kernel: Option<&Location>,
         store: &Store,
-        look: Look,
+        look: RefLookup,
         progress: &Progress,
     ) -> Result<Vec<Patch>> {
         let name = format!("{}..{}", self.base, self.tip);
         let location = self.location.as_ref().or(kernel).ok_or_else(|| {
-            Error::new(Blame::Usage, format!("the range {name} is of no repository")).next(
+            Error::new(ErrorKind::Usage, format!("the range {name} is of no repository")).next(
                 "Name a kernel that is one, with --kernel-tree or --kernel git:PATH#REF; or write PATH#BASE..TIP.",
             )
         })?;
@@ -63,10 +64,10 @@ impl Range {
         let span = format!("{}..{}", base.id, tip.id);
         let count = |only: &[&str]| -> Result<usize> {
             let text = repository.git().args(["rev-list", "--count"]).args(only).arg(&span);
-            let text = text.succeed(Blame::Source, "git cannot count the commits of the range")?;
+            let text = text.succeed(ErrorKind::Source, "git cannot count the commits of the range")?;
             Ok(text.lines().last().and_then(|line| line.trim().parse().ok()).unwrap_or(0))
         };
-        let wrong = |how: &str| Error::new(Blame::Patch, format!("the range {name} of {location} {how}"));
+        let wrong = |how: &str| Error::new(ErrorKind::Patch, format!("the range {name} of {location} {how}"));
         match (count(&[])?, count(&["--min-parents=2"])?) {
             (0, _) => return Err(wrong("is empty").next("The later commit comes last: BASE..TIP.")),
             (all, _) if all > MOST => {
@@ -86,7 +87,7 @@ impl Range {
             .args(["--no-ext-diff", "--no-textconv", "--no-stat", "--output-directory"])
             .path(scratch.path())
             .arg(&span)
-            .succeed(Blame::Patch, "git cannot write the range as patches")?;
+            .succeed(ErrorKind::Patch, "git cannot write the range as patches")?;
         let mut room = LIMIT;
         let mut patches = Vec::new();
         for path in super::directory::named(scratch.path())? {

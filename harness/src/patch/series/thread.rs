@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::Patch;
 use super::message::{Mail, bare};
-use crate::error::{Blame, Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Mails in one discussion; more is a mailing list.
 pub const MOST_MAILS: usize = 5_000;
@@ -31,7 +31,7 @@ pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Pa
     let names = versions.iter().map(|version| format!("v{version}")).collect::<Vec<_>>().join(", ");
     let chosen = wanted.unwrap_or(versions[versions.len() - 1]);
     if !versions.contains(&chosen) {
-        return Err(Error::new(Blame::Usage, format!("{what} holds no v{chosen}"))
+        return Err(Error::new(ErrorKind::Usage, format!("{what} holds no v{chosen}"))
             .cause(format!("it holds {names}"))
             .next("Name one of these behind the #, or none for the newest."));
     }
@@ -144,7 +144,7 @@ fn plain(posts: &[&Mail], what: &str) -> Result<Vec<Patch>> {
 
 fn unmarked(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted != 1) {
-        return Err(Error::new(Blame::Usage, format!("{what} holds no v{wanted}"))
+        return Err(Error::new(ErrorKind::Usage, format!("{what} holds no v{wanted}"))
             .cause("no subject names a version")
             .next("Leave out the # and what is behind it."));
     }
@@ -191,5 +191,5 @@ fn nothing(mails: &[Mail], what: &str) -> Error {
 }
 
 fn wrong(what: &str, how: &str) -> Error {
-    Error::new(Blame::Patch, format!("{what} {how}"))
+    Error::new(ErrorKind::Patch, format!("{what} {how}"))
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::changes::{self, Comparison, Counts};
+use super::changes::{self, ChangeCounts, SeriesComparison};
 use super::table::Table;
-use super::{Cell, Matrix, Outcome, Place, SCHEMA};
-use crate::error::{Blame, Context, Error, Result};
+use super::{Cell, CellKey, CellOutcome, Matrix, SCHEMA};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::report::run_report::RunReport;
 
@@ -26,9 +26,9 @@ struct Written<'a> {
 
 #[derive(Serialize)]
 struct Changes<'a> {
-    counts: Counts,
+    counts: ChangeCounts,
     #[serde(flatten)]
-    comparison: &'a Comparison,
+    comparison: &'a SeriesComparison,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ struct Read {
 #[derive(Serialize, Deserialize)]
 struct Row {
     #[serde(flatten)]
-    place: Place,
+    place: CellKey,
     result: Kind,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit: Option<ExitCode>,
@@ -62,14 +62,14 @@ enum Kind {
 /// The text of the file.
 ///
 /// # Errors
-/// [`Blame::Internal`] when it cannot be encoded.
+/// [`ErrorKind::Internal`] when it cannot be encoded.
 pub fn write(matrix: &Matrix) -> Result<String> {
     let row = |cell: &Cell| {
         let (result, text) = match &cell.outcome {
-            Outcome::Ran(_) => (Kind::Ran, String::new()),
-            Outcome::Failed { error, .. } => (Kind::Failed, error.clone()),
-            Outcome::Empty => (Kind::Empty, String::new()),
-            Outcome::NotRun { why } => (Kind::NotRun, why.clone()),
+            CellOutcome::Ran(_) => (Kind::Ran, String::new()),
+            CellOutcome::Failed { error, .. } => (Kind::Failed, error.clone()),
+            CellOutcome::Empty => (Kind::Empty, String::new()),
+            CellOutcome::NotRun { why } => (Kind::NotRun, why.clone()),
         };
         Row { place: cell.place.clone(), result, exit: cell.exit_code(), text }
     };
@@ -86,27 +86,27 @@ pub fn write(matrix: &Matrix) -> Result<String> {
         table: rows.collect(),
         changes: comparisons.iter().map(|comparison| Changes { counts: comparison.counts(), comparison }).collect(),
     };
-    Ok(serde_json::to_string_pretty(&written).context(Blame::Internal, || "encoding the matrix".into())? + "\n")
+    Ok(serde_json::to_string_pretty(&written).context(ErrorKind::Internal, || "encoding the matrix".into())? + "\n")
 }
 
 /// The matrix that such a text is about. `report` gives the report of a cell that has one, by its id.
 ///
 /// # Errors
-/// [`Blame::Usage`] for a text that is no matrix of this version; those of `report`.
+/// [`ErrorKind::Usage`] for a text that is no matrix of this version; those of `report`.
 pub fn read(text: &str, mut report: impl FnMut(&str) -> Result<RunReport>) -> Result<Matrix> {
-    let read: Read = serde_json::from_str(text).context(Blame::Usage, || format!("that is no {NAME}"))?;
+    let read: Read = serde_json::from_str(text).context(ErrorKind::Usage, || format!("that is no {NAME}"))?;
     if read.schema != SCHEMA {
         let what = format!("a {NAME} of version {}; this program reads {SCHEMA}", read.schema);
         return Err(
-            Error::new(Blame::Usage, what).next("Run it again, or use the version of this program that wrote it.")
+            Error::new(ErrorKind::Usage, what).next("Run it again, or use the version of this program that wrote it.")
         );
     }
     let cell = |row: Row| {
         let outcome = match row.result {
-            Kind::Ran => Outcome::Ran(Box::new(report(&row.place.id)?)),
-            Kind::Failed => Outcome::Failed { exit: row.exit.unwrap_or(ExitCode::Internal), error: row.text },
-            Kind::Empty => Outcome::Empty,
-            Kind::NotRun => Outcome::NotRun { why: row.text },
+            Kind::Ran => CellOutcome::Ran(Box::new(report(&row.place.id)?)),
+            Kind::Failed => CellOutcome::Failed { exit: row.exit.unwrap_or(ExitCode::Internal), error: row.text },
+            Kind::Empty => CellOutcome::Empty,
+            Kind::NotRun => CellOutcome::NotRun { why: row.text },
         };
         Ok(Cell { place: row.place, outcome })
     };
@@ -122,8 +122,8 @@ mod tests {
     #[test]
     fn a_matrix_survives_its_file() {
         let unrun =
-            Cell { outcome: Outcome::NotRun { why: "stopped".into() }, ..failed("7.3", "none", ExitCode::Build) };
-        let empty = Cell { outcome: Outcome::Empty, ..failed("7.3", "x", ExitCode::Build) };
+            Cell { outcome: CellOutcome::NotRun { why: "stopped".into() }, ..failed("7.3", "none", ExitCode::Build) };
+        let empty = Cell { outcome: CellOutcome::Empty, ..failed("7.3", "x", ExitCode::Build) };
         let matrix = Matrix::new(vec![
             ran("7.2", "none", vec![Verdict::Pass]),
             ran("7.2", "derive", vec![Verdict::Pass]),
@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn a_file_of_another_version_is_an_error() {
-        let none = |_: &str| Err(Error::new(Blame::Internal, "never asked for"));
+        let none = |_: &str| Err(Error::new(ErrorKind::Internal, "never asked for"));
         for text in ["{}", "[]", "{\"schema\": 2, \"cells\": []}"] {
-            assert_eq!(read(text, none).unwrap_err().blame, Blame::Usage, "{text}");
+            assert_eq!(read(text, none).unwrap_err().kind, ErrorKind::Usage, "{text}");
         }
     }
 }

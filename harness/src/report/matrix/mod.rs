@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::exit_code::ExitCode;
-use crate::report::run_report::{RunReport, Setting};
+use crate::report::run_report::{RunReport, RunSetting};
 
 /// Version of the JSON form. Goes up when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
@@ -19,7 +19,7 @@ pub const UNPATCHED: &str = "none";
 
 /// Where a cell of the matrix is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct CellKey {
     /// A name that is no other cell's, and fit for a directory.
     pub id: String,
     /// Id of the kernel.
@@ -30,25 +30,25 @@ pub struct Place {
     pub flavour: String,
 }
 
-impl Place {
+impl CellKey {
     /// The place with its plain name, such as `7.2-derive-sanitized`: of a path, the last part.
     pub fn new(kernel: &str, series: &str, flavour: &str) -> Self {
         let id = format!("{kernel}-{}-{flavour}", short(series));
         let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
         let (kernel, series, flavour) = (kernel.to_string(), series.to_string(), flavour.to_string());
-        Place { id: id.chars().map(safe).collect(), kernel, series, flavour }
+        CellKey { id: id.chars().map(safe).collect(), kernel, series, flavour }
     }
 
     /// Where a run was.
-    pub fn of(setting: &Setting) -> Self {
-        Place::new(&setting.kernel, &setting.series, &setting.flavour)
+    pub fn of(setting: &RunSetting) -> Self {
+        CellKey::new(&setting.kernel, &setting.series, &setting.flavour)
     }
 
     /// Tells places apart whose plain names are the same: the second is `-2`.
-    pub fn number(places: &mut [Place]) {
+    pub fn number(places: &mut [CellKey]) {
         for index in 1..places.len() {
             let plain = places[index].id.clone();
-            let taken = |places: &[Place], id: &str| places[..index].iter().any(|place| place.id == id);
+            let taken = |places: &[CellKey], id: &str| places[..index].iter().any(|place| place.id == id);
             for number in 2.. {
                 if !taken(places, &places[index].id) {
                     break;
@@ -66,7 +66,7 @@ pub fn short(series: &str) -> &str {
 
 /// What became of a cell.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum CellOutcome {
     /// It was run and judged.
     Ran(Box<RunReport>),
     /// It ended before there was a report.
@@ -85,10 +85,10 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl CellOutcome {
     /// Of a run that ended in an error.
     pub fn failed(error: &Error) -> Self {
-        Outcome::Failed { exit: error.exit_code(), error: error.to_string() }
+        CellOutcome::Failed { exit: error.exit_code(), error: error.to_string() }
     }
 }
 
@@ -96,21 +96,21 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
     /// Where it is.
-    pub place: Place,
+    pub place: CellKey,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: CellOutcome,
 }
 
 impl Cell {
     /// The cell of a run.
     pub fn ran(report: RunReport) -> Self {
-        Cell { place: Place::of(&report.setting), outcome: Outcome::Ran(Box::new(report)) }
+        Cell { place: CellKey::of(&report.setting), outcome: CellOutcome::Ran(Box::new(report)) }
     }
 
     /// The report, if it came to one.
     pub fn report(&self) -> Option<&RunReport> {
         match &self.outcome {
-            Outcome::Ran(report) => Some(report),
+            CellOutcome::Ran(report) => Some(report),
             _ => None,
         }
     }
@@ -118,9 +118,9 @@ impl Cell {
     /// What it led to; nothing for a cell that had nothing to do, or no chance.
     pub fn exit_code(&self) -> Option<ExitCode> {
         match &self.outcome {
-            Outcome::Ran(report) => Some(report.exit_code()),
-            Outcome::Failed { exit, .. } => Some(*exit),
-            Outcome::Empty | Outcome::NotRun { .. } => None,
+            CellOutcome::Ran(report) => Some(report.exit_code()),
+            CellOutcome::Failed { exit, .. } => Some(*exit),
+            CellOutcome::Empty | CellOutcome::NotRun { .. } => None,
         }
     }
 }
@@ -135,8 +135,8 @@ pub struct Matrix {
 impl Matrix {
     /// A matrix whose cells have names of their own.
     pub fn new(mut cells: Vec<Cell>) -> Self {
-        let mut places: Vec<Place> = cells.iter().map(|cell| cell.place.clone()).collect();
-        Place::number(&mut places);
+        let mut places: Vec<CellKey> = cells.iter().map(|cell| cell.place.clone()).collect();
+        CellKey::number(&mut places);
         for (cell, place) in cells.iter_mut().zip(places) {
             cell.place = place;
         }
@@ -160,7 +160,7 @@ impl Matrix {
             ExitCode::BrokenCase,
             ExitCode::Unreviewed,
         ];
-        let unrun = self.cells.iter().any(|cell| matches!(cell.outcome, Outcome::NotRun { .. }));
+        let unrun = self.cells.iter().any(|cell| matches!(cell.outcome, CellOutcome::NotRun { .. }));
         match order.into_iter().find(|code| codes.contains(code)) {
             Some(code) => code,
             None if codes.is_empty() || unrun => ExitCode::BrokenCase,
@@ -186,11 +186,11 @@ pub(crate) mod tests {
 
     pub(crate) fn failed(kernel: &str, series: &str, exit: ExitCode) -> Cell {
         let error = "patch series: x.patch does not apply\n    hunk".into();
-        Cell { place: Place::new(kernel, series, "sanitized"), outcome: Outcome::Failed { exit, error } }
+        Cell { place: CellKey::new(kernel, series, "sanitized"), outcome: CellOutcome::Failed { exit, error } }
     }
 
     fn unrun() -> Cell {
-        Cell { place: Place::new("7.3", "none", "fast"), outcome: Outcome::NotRun { why: "x".into() } }
+        Cell { place: CellKey::new("7.3", "none", "fast"), outcome: CellOutcome::NotRun { why: "x".into() } }
     }
 
     #[test]
@@ -213,7 +213,7 @@ pub(crate) mod tests {
     #[test]
     fn what_was_not_run_is_never_as_expected_and_hides_nothing() {
         let fine = ran("7.2", "none", vec![Verdict::Pass]);
-        let empty = Cell { outcome: Outcome::Empty, ..unrun() };
+        let empty = Cell { outcome: CellOutcome::Empty, ..unrun() };
         let code = |cells: &[&Cell]| Matrix::new(cells.iter().map(|cell| (*cell).clone()).collect()).exit_code();
         assert_eq!(code(&[&fine, &unrun()]), ExitCode::BrokenCase);
         assert_eq!(code(&[&failed("6.1", "x", ExitCode::Build), &unrun()]), ExitCode::Build);

@@ -2,7 +2,7 @@
 
 use cases::protocol::CaseKey;
 
-use super::{Matrix, Outcome};
+use super::{CellOutcome, Matrix};
 use crate::exit_code::ExitCode;
 use crate::judge::verdict::Verdict;
 
@@ -59,16 +59,16 @@ pub fn of(matrix: &Matrix) -> Vec<Problem> {
             again: String::new(),
         };
         let report = match &cell.outcome {
-            Outcome::Ran(report) => report,
-            Outcome::Failed { error, .. } => {
+            CellOutcome::Ran(report) => report,
+            CellOutcome::Failed { error, .. } => {
                 add(whole(format!("no report of {}", cell.place.id), error.clone()));
                 continue;
             }
-            Outcome::NotRun { why } => {
+            CellOutcome::NotRun { why } => {
                 add(whole("cells that were not run".into(), why.clone()));
                 continue;
             }
-            Outcome::Empty => continue,
+            CellOutcome::Empty => continue,
         };
         for verdict in &report.verdicts {
             let Some(why) = why(&verdict.verdict) else { continue };
@@ -86,7 +86,7 @@ pub fn of(matrix: &Matrix) -> Vec<Problem> {
                 again: report.setting.again(verdict),
             });
         }
-        for oddity in &report.oddities {
+        for oddity in &report.protocol_errors {
             add(whole(format!("ODD in {}", cell.place.id), oddity.clone()));
         }
     }

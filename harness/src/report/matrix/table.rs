@@ -3,13 +3,13 @@
 use cases::clause::CLAUSES;
 use cases::need::Need;
 
-use super::{Matrix, Outcome};
+use super::{CellOutcome, Matrix};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::run_report::Tally;
 
 /// What a clause came to on a kernel: the worst of its cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum TableWord {
     /// No case of it was planned there.
     Nothing,
     /// The cell did not come to a report.
@@ -29,30 +29,30 @@ pub enum Word {
     },
 }
 
-impl Word {
+impl TableWord {
     /// As the table shows it.
     pub fn text(self) -> String {
         match self {
-            Word::Nothing => String::new(),
-            Word::Unknown => "?".into(),
-            Word::NeedsDerive => "-".into(),
-            Word::Skipped => "skip".into(),
-            Word::Judged { word, partly: true, bad: false } => format!("({word})"),
-            Word::Judged { word, .. } => word.into(),
+            TableWord::Nothing => String::new(),
+            TableWord::Unknown => "?".into(),
+            TableWord::NeedsDerive => "-".into(),
+            TableWord::Skipped => "skip".into(),
+            TableWord::Judged { word, partly: true, bad: false } => format!("({word})"),
+            TableWord::Judged { word, .. } => word.into(),
         }
     }
 
     /// What the legend says about it. Nothing for what needs no explanation.
     pub fn meaning(self) -> Option<&'static str> {
         Some(match self {
-            Word::Nothing => return None,
-            Word::Unknown => "the run did not come to a verdict",
-            Word::NeedsDerive => "every case of the clause needs the ioctl",
-            Word::Skipped => "every case was skipped, as was to be expected",
-            Word::Judged { partly: true, bad: false, .. } => {
+            TableWord::Nothing => return None,
+            TableWord::Unknown => "the run did not come to a verdict",
+            TableWord::NeedsDerive => "every case of the clause needs the ioctl",
+            TableWord::Skipped => "every case was skipped, as was to be expected",
+            TableWord::Judged { partly: true, bad: false, .. } => {
                 "the same, as far as it could be judged; other cases of the clause were skipped"
             }
-            Word::Judged { word, .. } => match word {
+            TableWord::Judged { word, .. } => match word {
                 "ok" => "holds",
                 "xfail" => "a documented limit, there as expected",
                 "known" => "violated, by a known defect of that kernel whatever the series",
@@ -76,7 +76,7 @@ impl Word {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// A clause, in the order of the contract, and a word for each cell, in theirs.
-    pub rows: Vec<(&'static str, Vec<Word>)>,
+    pub rows: Vec<(&'static str, Vec<TableWord>)>,
     /// The counts of each cell, where it came to a report.
     pub tallies: Vec<Option<Tally>>,
 }
@@ -86,8 +86,9 @@ impl Table {
     pub fn of(matrix: &Matrix) -> Self {
         let row =
             |clause: &'static str| (clause, matrix.cells.iter().map(|cell| word(&cell.outcome, clause)).collect());
-        let known =
-            |(_, words): &(_, Vec<Word>)| words.iter().any(|word| !matches!(word, Word::Nothing | Word::Unknown));
+        let known = |(_, words): &(_, Vec<TableWord>)| {
+            words.iter().any(|word| !matches!(word, TableWord::Nothing | TableWord::Unknown))
+        };
         let rows = CLAUSES.iter().map(|clause| row(clause.id)).filter(known).collect();
         let tallies = matrix.cells.iter().map(|cell| cell.report().map(|report| report.tally())).collect();
         Table { rows, tallies }
@@ -95,13 +96,13 @@ impl Table {
 
     /// The rows as they are shown: neighbours in the contract with the same words are one, `I-1 .. I-7`, unless somebody has to
     /// look at them.
-    pub fn folded(&self) -> Vec<(String, &[Word])> {
+    pub fn folded(&self) -> Vec<(String, &[TableWord])> {
         let area = |clause: &str| clause.split('-').next().unwrap_or_default().to_string();
         let place = |clause: &str| CLAUSES.iter().position(|known| known.id == clause);
         let next =
             |last: &str, clause: &str| area(last) == area(clause) && place(last).map(|at| at + 1) == place(clause);
-        let plain = |words: &[Word]| !words.iter().any(|word| matches!(word, Word::Judged { bad: true, .. }));
-        let mut folded: Vec<(String, &[Word], &str, &str)> = Vec::new();
+        let plain = |words: &[TableWord]| !words.iter().any(|word| matches!(word, TableWord::Judged { bad: true, .. }));
+        let mut folded: Vec<(String, &[TableWord], &str, &str)> = Vec::new();
         for (clause, words) in &self.rows {
             match folded.last_mut() {
                 Some((name, same, first, last)) if next(last, clause) && same == words && plain(words) => {
@@ -116,17 +117,17 @@ impl Table {
 
     /// What the words mean that the table has, each once, harmless ones first.
     pub fn legend(&self) -> Vec<(String, &'static str)> {
-        let mut words: Vec<Word> = self.rows.iter().flat_map(|(_, words)| words.iter().copied()).collect();
+        let mut words: Vec<TableWord> = self.rows.iter().flat_map(|(_, words)| words.iter().copied()).collect();
         words.sort_by_key(|word| match word {
-            Word::Judged { word, partly: false, .. } => rank(word),
-            Word::Judged { .. } => 3,
-            Word::NeedsDerive | Word::Skipped => 4,
-            Word::Nothing | Word::Unknown => 99,
+            TableWord::Judged { word, partly: false, .. } => rank(word),
+            TableWord::Judged { .. } => 3,
+            TableWord::NeedsDerive | TableWord::Skipped => 4,
+            TableWord::Nothing | TableWord::Unknown => 99,
         });
         let mut legend: Vec<(String, &'static str)> = Vec::new();
         for word in words {
             let text = match word {
-                Word::Judged { partly: true, bad: false, .. } => "(...)".to_string(),
+                TableWord::Judged { partly: true, bad: false, .. } => "(...)".to_string(),
                 word => word.text(),
             };
             if let Some(meaning) = word.meaning().filter(|_| !legend.iter().any(|(known, _)| *known == text)) {
@@ -137,24 +138,24 @@ impl Table {
     }
 }
 
-fn word(outcome: &Outcome, clause: &str) -> Word {
+fn word(outcome: &CellOutcome, clause: &str) -> TableWord {
     let report = match outcome {
-        Outcome::Ran(report) => report,
-        Outcome::Empty => return Word::Nothing,
-        Outcome::Failed { .. } | Outcome::NotRun { .. } => return Word::Unknown,
+        CellOutcome::Ran(report) => report,
+        CellOutcome::Empty => return TableWord::Nothing,
+        CellOutcome::Failed { .. } | CellOutcome::NotRun { .. } => return TableWord::Unknown,
     };
     let of_clause = || report.verdicts.iter().filter(|verdict| verdict.clause == clause);
     let skipped = |verdict: &&CaseVerdict| matches!(verdict.verdict, Verdict::Skipped { .. });
     let judged = of_clause().filter(|verdict| !skipped(verdict));
     match judged.max_by_key(|verdict| rank(in_table(&verdict.verdict))) {
-        Some(worst) => Word::Judged {
+        Some(worst) => TableWord::Judged {
             word: in_table(&worst.verdict),
             partly: of_clause().any(|verdict| skipped(&verdict)),
             bad: !worst.verdict.is_as_expected(),
         },
-        None if of_clause().next().is_none() => Word::Nothing,
-        None if of_clause().all(|verdict| needs_derive(&verdict.verdict)) => Word::NeedsDerive,
-        None => Word::Skipped,
+        None if of_clause().next().is_none() => TableWord::Nothing,
+        None if of_clause().all(|verdict| needs_derive(&verdict.verdict)) => TableWord::NeedsDerive,
+        None => TableWord::Skipped,
     }
 }
 
@@ -190,7 +191,7 @@ mod tests {
     /// The word of R-1 where its cases came out like this.
     fn word_of(verdicts: Vec<Verdict>) -> String {
         let mut cell = ran("7.2", "derive", verdicts);
-        let Outcome::Ran(report) = &mut cell.outcome else { unreachable!() };
+        let CellOutcome::Ran(report) = &mut cell.outcome else { unreachable!() };
         report.verdicts.iter_mut().for_each(|verdict| verdict.clause = "R-1".into());
         word(&cell.outcome, "R-1").text()
     }
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn neighbours_that_are_alike_are_one_row_unless_somebody_has_to_look() {
-        let judged = |word, bad| vec![Word::Judged { word, partly: false, bad }];
+        let judged = |word, bad| vec![TableWord::Judged { word, partly: false, bad }];
         let rows = [
             ("R-1", judged("ok", false)),
             ("R-2", judged("ok", false)),
@@ -273,7 +274,7 @@ mod tests {
         ] {
             let word = in_table(&verdict);
             assert!(rank(word) < 15, "{word}");
-            let judged = Word::Judged { word, partly: false, bad: !verdict.is_as_expected() };
+            let judged = TableWord::Judged { word, partly: false, bad: !verdict.is_as_expected() };
             assert!(judged.meaning().is_some(), "{word}");
         }
     }

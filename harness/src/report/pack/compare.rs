@@ -8,7 +8,7 @@ use crate::report::run_report::RunReport;
 
 /// How a repeated verdict compares with the recorded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum PackComparison {
     /// The same word, and the same transcript if there is one.
     Same,
     /// The same word, with other steps or results on the way.
@@ -22,18 +22,18 @@ pub enum Comparison {
 }
 
 /// Compares one verdict with the report of the recorded run. Sentences of verdicts do not count: they may hold times.
-pub fn compare(now: &CaseVerdict, recorded: &RunReport) -> Comparison {
+pub fn compare(now: &CaseVerdict, recorded: &RunReport) -> PackComparison {
     let Some(then) = recorded.verdicts.iter().find(|verdict| verdict.key == now.key) else {
-        return Comparison::NotRecorded;
+        return PackComparison::NotRecorded;
     };
     let text = |verdict: &CaseVerdict| verdict.run.as_ref().map(|run| run.text());
     match &then.verdict {
         Verdict::Flaky { seen, .. } if seen.iter().any(|seen| seen.word == now.verdict.word()) => {
-            Comparison::OneOf(then.verdict.sightings().unwrap_or_default())
+            PackComparison::OneOf(then.verdict.sightings().unwrap_or_default())
         }
-        verdict if verdict.word() != now.verdict.word() => Comparison::Differs(verdict.word().into()),
-        _ if text(then) != text(now) => Comparison::OtherTranscript,
-        _ => Comparison::Same,
+        verdict if verdict.word() != now.verdict.word() => PackComparison::Differs(verdict.word().into()),
+        _ if text(then) != text(now) => PackComparison::OtherTranscript,
+        _ => PackComparison::Same,
     }
 }
 
@@ -49,11 +49,11 @@ pub fn render(now: &RunReport, recorded: &RunReport, style: Style) -> String {
     for verdict in &now.verdicts {
         let word = verdict.verdict.word();
         let (good, text) = match compare(verdict, recorded) {
-            Comparison::Same => (true, format!("as in the pack: {word}")),
-            Comparison::OtherTranscript => (true, format!("as in the pack: {word}, with another transcript")),
-            Comparison::OneOf(seen) => (true, format!("as in the pack, {seen}: {word}")),
-            Comparison::Differs(then) => (false, format!("differs: {then} in the pack, {word} here")),
-            Comparison::NotRecorded => (false, format!("not in the run that was packed: {word}")),
+            PackComparison::Same => (true, format!("as in the pack: {word}")),
+            PackComparison::OtherTranscript => (true, format!("as in the pack: {word}, with another transcript")),
+            PackComparison::OneOf(seen) => (true, format!("as in the pack, {seen}: {word}")),
+            PackComparison::Differs(then) => (false, format!("differs: {then} in the pack, {word} here")),
+            PackComparison::NotRecorded => (false, format!("not in the run that was packed: {word}")),
         };
         same += usize::from(good);
         let text = if good { style.good(&text) } else { style.notable(&text) };
@@ -78,11 +78,12 @@ mod tests {
     fn words_and_transcripts_are_compared_and_sentences_are_not() {
         let recorded = report(vec![failed(), Verdict::Pass, failed()]);
         let mut now = report(vec![Verdict::Failed { reasons: vec!["y".into()] }, failed(), failed(), Verdict::Pass]);
-        let run = CaseRun { key: now.verdicts[2].key.clone(), steps: vec![], outcome: None, ms: 3, oddities: vec![] };
+        let run =
+            CaseRun { key: now.verdicts[2].key.clone(), steps: vec![], outcome: None, ms: 3, protocol_errors: vec![] };
         now.verdicts[2].run = Some(run);
-        let each: Vec<Comparison> = now.verdicts.iter().map(|verdict| compare(verdict, &recorded)).collect();
-        let pass = Comparison::Differs("pass".into());
-        assert_eq!(each, [Comparison::Same, pass, Comparison::OtherTranscript, Comparison::NotRecorded]);
+        let each: Vec<PackComparison> = now.verdicts.iter().map(|verdict| compare(verdict, &recorded)).collect();
+        let pass = PackComparison::Differs("pass".into());
+        assert_eq!(each, [PackComparison::Same, pass, PackComparison::OtherTranscript, PackComparison::NotRecorded]);
         let text = render(&now, &recorded, Style::Plain);
         assert!(text.contains("rights/case_1@udmabuf  differs: pass in the pack, FAIL here\n"), "{text}");
         assert!(text.ends_with("2 of 4 as in the pack\n"), "{text}");
@@ -100,9 +101,9 @@ mod tests {
         let recorded = report(vec![flaky]);
         for verdict in [Verdict::Pass, failed()] {
             let now = report(vec![verdict]);
-            assert!(matches!(compare(&now.verdicts[0], &recorded), Comparison::OneOf(_)));
+            assert!(matches!(compare(&now.verdicts[0], &recorded), PackComparison::OneOf(_)));
         }
         let now = report(vec![Verdict::Broken { why: "x".into() }]);
-        assert!(matches!(compare(&now.verdicts[0], &recorded), Comparison::Differs(_)));
+        assert!(matches!(compare(&now.verdicts[0], &recorded), PackComparison::Differs(_)));
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Component, Path};
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-use super::suite::Suite;
+use super::suite::SuiteIdentity;
 use super::{FORMAT, VERSION, member};
-use crate::host::store::manifest::FileFacts;
+use crate::host::store::manifest::StoredFile;
 
 /// Its name within the archive.
 pub const FILE: &str = "manifest.json";
@@ -19,26 +19,26 @@ const ROOM: u64 = 4 << 30;
 
 /// What a pack is, and what is in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct PackManifest {
     /// [`FORMAT`].
     pub format: String,
     /// [`VERSION`].
     pub version: u32,
     /// The kernel and how it came about.
-    pub identity: Identity,
+    pub identity: PackIdentity,
     /// The suite that made the pack.
-    pub suite: Suite,
+    pub suite: SuiteIdentity,
     /// How its guests were booted.
     pub boot: Boot,
     /// The cases that are run unless others are asked for.
     pub cases: Vec<CaseKey>,
     /// Every other member.
-    pub members: BTreeMap<String, FileFacts>,
+    pub members: BTreeMap<String, StoredFile>,
 }
 
-/// Which kernel a pack holds; in the words of [`crate::report::run_report::Setting`].
+/// Which kernel a pack holds; in the words of [`crate::report::run_report::RunSetting`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct PackIdentity {
     /// Id of the kernel, as in kernels.toml.
     pub kernel: String,
     /// Version as the tree has it.
@@ -72,7 +72,7 @@ pub struct Boot {
 
 /// What is wrong with a manifest, and whose fault that is.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ManifestError {
     /// It is not one of ours.
     Foreign(String),
     /// A later version of this program made it.
@@ -88,43 +88,47 @@ struct Head {
     version: u32,
 }
 
-impl Manifest {
+impl PackManifest {
     /// Reads a manifest and looks whether it makes sense; compared with the members it is by [`super::read`].
     ///
     /// # Errors
-    /// [`Fault`].
-    pub fn parse(text: &[u8]) -> Result<Manifest, Fault> {
+    /// [`ManifestError`].
+    pub fn parse(text: &[u8]) -> Result<PackManifest, ManifestError> {
         let head: Head = serde_json::from_slice(text)
-            .map_err(|error| Fault::Foreign(format!("its {FILE} is of another program: {error}")))?;
+            .map_err(|error| ManifestError::Foreign(format!("its {FILE} is of another program: {error}")))?;
         if head.format != FORMAT {
-            return Err(Fault::Foreign(format!("its {FILE} calls itself {:?}", shortened(&head.format))));
+            return Err(ManifestError::Foreign(format!("its {FILE} calls itself {:?}", shortened(&head.format))));
         }
         if head.version > VERSION {
-            return Err(Fault::Newer(head.version));
+            return Err(ManifestError::Newer(head.version));
         }
-        let manifest: Manifest = serde_json::from_slice(text)
-            .map_err(|error| Fault::Damaged(format!("its {FILE} makes no sense: {error}")))?;
+        let manifest: PackManifest = serde_json::from_slice(text)
+            .map_err(|error| ManifestError::Damaged(format!("its {FILE} makes no sense: {error}")))?;
         if manifest.texts().any(|text| text.chars().any(char::is_control)) {
-            return Err(Fault::Damaged(format!("its {FILE} holds control characters")));
+            return Err(ManifestError::Damaged(format!("its {FILE} holds control characters")));
         }
         let names = &manifest.members;
         let is_directory = |name: &String| names.keys().any(|other| other.starts_with(&format!("{name}/")));
         if let Some(name) = names.keys().find(|name| !is_plain(name) || is_directory(name)) {
-            return Err(Fault::Foreign(format!("it names a member {:?}, which is outside of a pack", shortened(name))));
+            return Err(ManifestError::Foreign(format!(
+                "it names a member {:?}, which is outside of a pack",
+                shortened(name)
+            )));
         }
         if let Some(name) = member::NEEDED.iter().find(|name| !manifest.members.contains_key(**name)) {
-            return Err(Fault::Damaged(format!("its {FILE} does not name {name}")));
+            return Err(ManifestError::Damaged(format!("its {FILE} does not name {name}")));
         }
         let sizes = manifest.members.values().try_fold(0u64, |sum, facts| sum.checked_add(facts.size));
         if sizes.is_none_or(|sum| sum > ROOM) {
-            return Err(Fault::Foreign(format!("its members are said to have more than {} GiB", ROOM >> 30)));
+            return Err(ManifestError::Foreign(format!("its members are said to have more than {} GiB", ROOM >> 30)));
         }
         Ok(manifest)
     }
 
     /// What may be shown on a terminal.
     fn texts(&self) -> impl Iterator<Item = &String> {
-        let Identity { kernel, version, origin, series, flavour, image, compiler, reference, command } = &self.identity;
+        let PackIdentity { kernel, version, origin, series, flavour, image, compiler, reference, command } =
+            &self.identity;
         let identity = [kernel, version, origin, series, flavour, image, compiler, reference, command];
         let boot = [&self.boot.command_line, &self.boot.qemu, &self.boot.accel];
         let suite = std::iter::once(&self.suite.version).chain(&self.suite.commit);

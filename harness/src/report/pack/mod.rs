@@ -1,6 +1,6 @@
 //! Packs: a run in one file, so that another machine can repeat it without building anything.
 //!
-//! A pack is a gzip stream of a tar archive. Its first member is `manifest.json` ([`manifest::Manifest`]), which says what it
+//! A pack is a gzip stream of a tar archive. Its first member is `manifest.json` ([`manifest::PackManifest`]), which says what it
 //! is, how to boot it, what was recorded, and name, size and SHA-256 sum of every other member:
 //!
 //! | member | what |
@@ -11,7 +11,7 @@
 //! | `report.json` | the report of the run, verdicts and transcripts included |
 //! | `series/...` | the patches, as they were applied |
 //! | `expectations/snapshots/...` | the reviewed transcripts |
-//! | `expectations/known-defects.toml`, `expectations/allowed-complaints.toml` | what is known and excused |
+//! | `expectations/known-defects.toml`, `expectations/suppressions.toml` | what is known and excused |
 //!
 //! The kernel's gdb scripts are not in it: they would run on the machine of whoever opens a pack, and not in a guest.
 //!
@@ -54,7 +54,7 @@ pub mod member {
     /// Defects that kernels are known to have.
     pub const KNOWN_DEFECTS: &str = "expectations/known-defects.toml";
     /// Complaints that are excused.
-    pub const ALLOWED: &str = "expectations/allowed-complaints.toml";
+    pub const ALLOWED: &str = "expectations/suppressions.toml";
     /// What no pack is without.
     pub const NEEDED: [&str; 8] = [KERNEL, SYSTEM_MAP, CONFIG, FACTS, GUEST, REPORT, KNOWN_DEFECTS, ALLOWED];
 }

@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::manifest::{FILE, Fault, LARGEST, Manifest, shortened};
+use super::manifest::{FILE, LARGEST, ManifestError, PackManifest, shortened};
 use super::{SUFFIX, VERSION, member};
-use crate::build::kbuild::ImageFacts;
-use crate::error::{Blame, Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::guest::initramfs::GuestBinary;
 use crate::host::process::check_interrupt;
-use crate::judge::complaint::allow::AllowList;
+use crate::judge::complaint::suppressions::Suppressions;
+use crate::judge::context::{JudgeContext, needs_met};
 use crate::judge::expectation::Expectations;
 use crate::judge::expectation::known_defects::KnownDefects;
+use crate::kbuild::image::{ImageFacts, KernelImage};
 use crate::report::run_report::RunReport;
 
 /// What may come behind the last member, in bytes: tar fills up to a block of 10 kB.
@@ -26,7 +27,7 @@ const PADDING: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Pack {
     /// What is in it.
-    pub manifest: Manifest,
+    pub manifest: PackManifest,
     dir: PathBuf,
     file: PathBuf,
 }
@@ -35,10 +36,10 @@ impl Pack {
     /// Unpacks `file` into `dir`, which is empty or is not there yet. No other place is written to.
     ///
     /// # Errors
-    /// [`Blame::Usage`] for what is no pack, a damaged one, or one of a later version; [`Blame::Host`] when it cannot be read
-    /// or unpacked; [`Blame::Interrupt`].
+    /// [`ErrorKind::Usage`] for what is no pack, a damaged one, or one of a later version; [`ErrorKind::Host`] when it cannot be read
+    /// or unpacked; [`ErrorKind::Interrupt`].
     pub fn unpack(file: &Path, dir: &Path) -> Result<Pack> {
-        let opened = File::open(file).map_err(|error| Error { blame: Blame::Usage, ..unreadable(&error, file) })?;
+        let opened = File::open(file).map_err(|error| Error { kind: ErrorKind::Usage, ..unreadable(&error, file) })?;
         if opened.metadata().is_ok_and(|meta| !meta.is_file()) {
             return Err(foreign(file, "it is no file"));
         }
@@ -82,10 +83,10 @@ impl Pack {
     /// The report of the run that was packed.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when this program cannot read it.
+    /// [`ErrorKind::Usage`] when this program cannot read it.
     pub fn report(&self) -> Result<RunReport> {
         serde_json::from_slice(&self.bytes(member::REPORT)?)
-            .context(Blame::Usage, || self.other(member::REPORT))
+            .context(ErrorKind::Usage, || self.other(member::REPORT))
             .map_err(|error| error.next(self.advice()))
     }
 
@@ -95,7 +96,7 @@ impl Pack {
     /// As [`Pack::report`].
     pub fn facts(&self) -> Result<ImageFacts> {
         serde_json::from_slice(&self.bytes(member::FACTS)?)
-            .context(Blame::Usage, || self.other(member::FACTS))
+            .context(ErrorKind::Usage, || self.other(member::FACTS))
             .map_err(|error| error.next(self.advice()))
     }
 
@@ -107,10 +108,30 @@ impl Pack {
         self.text(member::CONFIG)
     }
 
+    /// Its kernel.
+    ///
+    /// # Errors
+    /// As [`Pack::report`].
+    pub fn image(&self) -> Result<KernelImage> {
+        Ok(KernelImage::outside_the_cache(self.path(member::KERNEL), self.path("kernel"), self.facts()?))
+    }
+
+    /// What its cases are judged by.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when this checkout does not understand what the pack brings.
+    pub fn context(&self) -> Result<JudgeContext> {
+        Ok(JudgeContext {
+            met: needs_met(&self.config()?, &self.facts()?),
+            expectations: self.expectations()?,
+            suppressions: self.suppressions()?,
+        })
+    }
+
     /// The program for its guests.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be read.
+    /// [`ErrorKind::Host`] when it cannot be read.
     pub fn guest(&self) -> Result<GuestBinary> {
         GuestBinary::load(&self.path(member::GUEST))
     }
@@ -118,8 +139,8 @@ impl Pack {
     /// What its transcripts are compared with.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when its list of defects is not for the cases of this checkout.
-    pub fn expectations(&self) -> Result<Expectations> {
+    /// [`ErrorKind::Usage`] when its list of defects is not for the cases of this checkout.
+    fn expectations(&self) -> Result<Expectations> {
         let identity = &self.manifest.identity;
         let defects = KnownDefects::parse(&self.text(member::KNOWN_DEFECTS)?)
             .map_err(|error| self.unfit(member::KNOWN_DEFECTS, &error))?;
@@ -127,12 +148,12 @@ impl Pack {
         Ok(snapshots.on(&identity.version, &identity.reference).knowing(defects))
     }
 
-    /// The complaints that are excused.
+    /// The complaints that are known.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when this checkout does not understand the list.
-    pub fn allowed(&self) -> Result<AllowList> {
-        AllowList::parse(&self.text(member::ALLOWED)?).map_err(|error| self.unfit(member::ALLOWED, &error))
+    /// [`ErrorKind::Usage`] when this checkout does not understand the list.
+    fn suppressions(&self) -> Result<Suppressions> {
+        Suppressions::parse(&self.text(member::ALLOWED)?).map_err(|error| self.unfit(member::ALLOWED, &error))
     }
 
     /// How to get a checkout that understands this pack.
@@ -146,8 +167,8 @@ impl Pack {
     }
 
     fn unfit(&self, name: &str, error: &Error) -> Error {
-        let cause = [error.headline.as_str(), error.cause.as_str()].join("\n");
-        Error::new(Blame::Usage, self.other(name)).cause(cause.trim_end()).next(self.advice())
+        let cause = [error.title.as_str(), error.cause.as_str()].join("\n");
+        Error::new(ErrorKind::Usage, self.other(name)).cause(cause.trim_end()).next(self.advice())
     }
 
     fn other(&self, name: &str) -> String {
@@ -165,7 +186,7 @@ impl Pack {
 }
 
 /// The manifest, which is the first member.
-fn first<R: Read>(entry: Option<io::Result<tar::Entry<'_, R>>>, file: &Path) -> Result<Manifest> {
+fn first<R: Read>(entry: Option<io::Result<tar::Entry<'_, R>>>, file: &Path) -> Result<PackManifest> {
     let entry = match entry {
         None => return Err(foreign(file, "it is an empty archive")),
         // Whatever it was, it did not start as a pack does.
@@ -182,19 +203,21 @@ fn first<R: Read>(entry: Option<io::Result<tar::Entry<'_, R>>>, file: &Path) -> 
     if text.len() as u64 > LARGEST {
         return Err(foreign(file, &format!("its {FILE} has more than {} MiB", LARGEST >> 20)));
     }
-    Manifest::parse(&text).map_err(|fault| match fault {
-        Fault::Foreign(how) => foreign(file, &how),
-        Fault::Damaged(how) => damaged(file, &how),
-        Fault::Newer(version) => Error::new(Blame::Usage, format!("{} is a pack of a later version", file.display()))
-            .cause(format!("its format has version {version}, this program reads {VERSION}"))
-            .next("Use a newer checkout of the suite: the one that made the pack, for instance."),
+    PackManifest::parse(&text).map_err(|fault| match fault {
+        ManifestError::Foreign(how) => foreign(file, &how),
+        ManifestError::Damaged(how) => damaged(file, &how),
+        ManifestError::Newer(version) => {
+            Error::new(ErrorKind::Usage, format!("{} is a pack of a later version", file.display()))
+                .cause(format!("its format has version {version}, this program reads {VERSION}"))
+                .next("Use a newer checkout of the suite: the one that made the pack, for instance.")
+        }
     })
 }
 
 /// Writes one member into `dir`, if it is what the manifest says, and gives back its name.
 fn take<R: Read>(
     mut entry: tar::Entry<'_, R>,
-    manifest: &Manifest,
+    manifest: &PackManifest,
     seen: &BTreeSet<String>,
     dir: &Path,
     file: &Path,
@@ -248,17 +271,17 @@ fn broken(error: &io::Error, file: &Path) -> Error {
 
 fn unreadable(error: &io::Error, file: &Path) -> Error {
     let error = crate::error::io(error, "reading", file);
-    if error.next.is_empty() { error.next("Look at the path, and at the disk that it is on.") } else { error }
+    if error.next.is_empty() { error.next("RefLookup at the path, and at the disk that it is on.") } else { error }
 }
 
 fn damaged(file: &Path, how: &str) -> Error {
-    Error::new(Blame::Usage, format!("{} is a damaged pack", file.display()))
+    Error::new(ErrorKind::Usage, format!("{} is a damaged pack", file.display()))
         .cause(how)
         .next("Download or copy it again; compare the sums if it stays so. Nothing of it was used.")
 }
 
 fn foreign(file: &Path, how: &str) -> Error {
-    Error::new(Blame::Usage, format!("{} is no pack of this suite", file.display()))
+    Error::new(ErrorKind::Usage, format!("{} is no pack of this suite", file.display()))
         .cause(how)
         .next(format!("`cargo xtask repro pack` makes packs; their names end with {SUFFIX}. Nothing of it was used."))
 }

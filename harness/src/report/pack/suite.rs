@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A version of the suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Suite {
+pub struct SuiteIdentity {
     /// Version of the workspace.
     pub version: String,
     /// The commit of the checkout; nothing where git did not say. `+` behind it: files were changed since.
@@ -31,15 +31,15 @@ pub struct Rule {
     pub needs: Vec<String>,
 }
 
-impl Suite {
+impl SuiteIdentity {
     /// The suite that this program was compiled with. `commit` is that of its checkout.
-    pub fn own(commit: Option<String>) -> Suite {
+    pub fn own(commit: Option<String>) -> SuiteIdentity {
         let rule = |key: CaseKey| {
             let (case, _) = suite::find(&key)?;
             let needs = case.needs.iter().map(|need| need.name().to_string()).collect();
             Some(Rule { key, clause: case.clause.into(), judgement: case.judgement.name().into(), needs })
         };
-        Suite {
+        SuiteIdentity {
             version: env!("CARGO_PKG_VERSION").into(),
             commit,
             protocol: protocol::VERSION,
@@ -48,9 +48,9 @@ impl Suite {
     }
 
     /// What is different in another suite, one line for each kind of difference; nothing if both judge alike.
-    pub fn differences(&self, other: &Suite) -> Vec<String> {
-        let of = |suite: &Suite, key: &CaseKey| suite.catalogue.iter().find(|rule| rule.key == *key).cloned();
-        let lacking = |one: &Suite, other: &Suite| -> Vec<String> {
+    pub fn differences(&self, other: &SuiteIdentity) -> Vec<String> {
+        let of = |suite: &SuiteIdentity, key: &CaseKey| suite.catalogue.iter().find(|rule| rule.key == *key).cloned();
+        let lacking = |one: &SuiteIdentity, other: &SuiteIdentity| -> Vec<String> {
             let lacks = one.catalogue.iter().filter(|rule| of(other, &rule.key).is_none());
             lacks.map(|rule| rule.key.to_string()).collect()
         };
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn another_catalogue_is_told_case_by_case() {
-        let own = Suite::own(None);
+        let own = SuiteIdentity::own(None);
         assert!(own.catalogue.len() > 100);
-        assert_eq!(own.differences(&Suite::own(Some("elsewhere".into()))), [""; 0]);
+        assert_eq!(own.differences(&SuiteIdentity::own(Some("elsewhere".into()))), [""; 0]);
         let mut theirs = own.clone();
         let gone = theirs.catalogue.remove(0).key;
         theirs.catalogue[0].judgement = "record".into();

@@ -7,12 +7,12 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
-use super::manifest::{Boot, FILE, Identity, Manifest};
+use super::manifest::{Boot, FILE, PackIdentity, PackManifest};
 use super::read::Pack;
-use super::suite::Suite;
+use super::suite::SuiteIdentity;
 use super::write::{Members, write};
 use super::{FORMAT, VERSION, member};
-use crate::error::{Blame, Error};
+use crate::error::{Error, ErrorKind};
 
 /// A pack with a little of everything.
 fn members() -> Members {
@@ -25,9 +25,9 @@ fn members() -> Members {
     members
 }
 
-fn manifest(members: &Members) -> Manifest {
+fn manifest(members: &Members) -> PackManifest {
     let text = || "x".to_string();
-    let identity = Identity {
+    let identity = PackIdentity {
         kernel: text(),
         version: text(),
         origin: text(),
@@ -38,11 +38,11 @@ fn manifest(members: &Members) -> Manifest {
         reference: text(),
         command: text(),
     };
-    Manifest {
+    PackManifest {
         format: FORMAT.into(),
         version: VERSION,
         identity,
-        suite: Suite { catalogue: Vec::new(), ..Suite::own(None) },
+        suite: SuiteIdentity { catalogue: Vec::new(), ..SuiteIdentity::own(None) },
         boot: Boot { command_line: text(), qemu: text(), accel: text() },
         cases: Vec::new(),
         members: members.facts().unwrap(),
@@ -78,7 +78,7 @@ fn said(bytes: &[u8]) -> String {
     let file = dir.path().join("a.pack.tar.gz");
     fs::write(&file, bytes).unwrap();
     let error = unpack(&file).unwrap_err();
-    assert_eq!(error.blame, Blame::Usage, "{error}");
+    assert_eq!(error.kind, ErrorKind::Usage, "{error}");
     assert!(!error.next.is_empty(), "{error}");
     error.to_string().replace(&format!("{}/", dir.path().display()), "")
 }
@@ -280,7 +280,7 @@ proptest! {
                 prop_assert!(unzipped(&file) == whole, "bit {} of byte {} of {}", bit, at, bytes.len());
                 prop_assert_eq!(pack.manifest, manifest(&members()));
             }
-            Err(error) => prop_assert_eq!(error.blame, Blame::Usage),
+            Err(error) => prop_assert_eq!(error.kind, ErrorKind::Usage),
         }
     }
 }

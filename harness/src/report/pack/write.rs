@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::manifest::{FILE, Manifest};
-use crate::error::{Blame, Context, Result, io};
+use super::manifest::{FILE, PackManifest};
+use crate::error::{Context, ErrorKind, Result, io};
 use crate::host::process::check_interrupt;
-use crate::host::store::manifest::{FileFacts, sha256, sha256_of};
+use crate::host::store::manifest::{StoredFile, sha256, sha256_of};
 
 /// Where the contents of a member are.
 #[derive(Debug)]
-pub enum Contents {
+pub enum PackContents {
     /// In a file.
     File(PathBuf),
     /// Here.
@@ -24,30 +24,30 @@ pub enum Contents {
 
 /// The members of a pack to be, by name.
 #[derive(Debug, Default)]
-pub struct Members(BTreeMap<String, Contents>);
+pub struct Members(BTreeMap<String, PackContents>);
 
 impl Members {
     /// Adds a file.
     pub fn file(&mut self, name: impl Into<String>, path: &Path) {
-        self.0.insert(name.into(), Contents::File(path.to_path_buf()));
+        self.0.insert(name.into(), PackContents::File(path.to_path_buf()));
     }
 
     /// Adds what is in memory.
     pub fn bytes(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
-        self.0.insert(name.into(), Contents::Bytes(bytes.into()));
+        self.0.insert(name.into(), PackContents::Bytes(bytes.into()));
     }
 
     /// Sizes and sums.
     ///
     /// # Errors
-    /// [`Blame::Host`] when a file cannot be read, [`Blame::Interrupt`].
-    pub fn facts(&self) -> Result<BTreeMap<String, FileFacts>> {
-        let facts = |contents: &Contents| match contents {
-            Contents::File(path) => {
+    /// [`ErrorKind::Host`] when a file cannot be read, [`ErrorKind::Interrupt`].
+    pub fn facts(&self) -> Result<BTreeMap<String, StoredFile>> {
+        let facts = |contents: &PackContents| match contents {
+            PackContents::File(path) => {
                 let size = path.metadata().map_err(|error| io(&error, "reading", path))?.len();
-                Ok(FileFacts { size, sha256: sha256(path, |_| check_interrupt())? })
+                Ok(StoredFile { size, sha256: sha256(path, |_| check_interrupt())? })
             }
-            Contents::Bytes(bytes) => Ok(FileFacts { size: bytes.len() as u64, sha256: sha256_of(bytes) }),
+            PackContents::Bytes(bytes) => Ok(StoredFile { size: bytes.len() as u64, sha256: sha256_of(bytes) }),
         };
         self.0.iter().map(|(name, contents)| Ok((name.clone(), facts(contents)?))).collect()
     }
@@ -56,21 +56,21 @@ impl Members {
 /// Writes a pack to `path`, where it appears when it is complete.
 ///
 /// # Errors
-/// [`Blame::Host`] when a member cannot be read or the file cannot be written, [`Blame::Interrupt`].
-pub fn write(path: &Path, manifest: &Manifest, members: &Members) -> Result<()> {
+/// [`ErrorKind::Host`] when a member cannot be read or the file cannot be written, [`ErrorKind::Interrupt`].
+pub fn write(path: &Path, manifest: &PackManifest, members: &Members) -> Result<()> {
     let failed = |error: std::io::Error| io(&error, "writing", path);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let unfinished = tempfile::Builder::new().prefix(".pack-").tempfile_in(parent).map_err(failed)?;
     // Packing takes as long as a guest at a better level, and saves a tenth.
     let gzip = GzEncoder::new(BufWriter::new(unfinished.as_file()), Compression::fast());
     let mut archive = tar::Builder::new(gzip);
-    let text = serde_json::to_vec_pretty(manifest).context(Blame::Internal, || "encoding a manifest".into())?;
+    let text = serde_json::to_vec_pretty(manifest).context(ErrorKind::Internal, || "encoding a manifest".into())?;
     append(&mut archive, FILE, text.len() as u64, &text[..]).map_err(failed)?;
     for (name, contents) in &members.0 {
         check_interrupt()?;
         match contents {
-            Contents::Bytes(bytes) => append(&mut archive, name, bytes.len() as u64, &bytes[..]).map_err(failed)?,
-            Contents::File(path) => {
+            PackContents::Bytes(bytes) => append(&mut archive, name, bytes.len() as u64, &bytes[..]).map_err(failed)?,
+            PackContents::File(path) => {
                 let unreadable = |error: std::io::Error| io(&error, "reading", path);
                 let file = File::open(path).map_err(unreadable)?;
                 let size = file.metadata().map_err(unreadable)?.len();

@@ -15,7 +15,7 @@ pub fn render(report: &RunReport) -> String {
         let ok = if verdict.verdict.is_as_expected() && !known { "ok" } else { "not ok" };
         let _ = writeln!(out, "{ok} {} {}{}", index + 1, verdict.key, directive(verdict));
     }
-    for oddity in &report.oddities {
+    for oddity in &report.protocol_errors {
         let _ = writeln!(out, "# oddity: {oddity}");
     }
     let tally = report.tally();

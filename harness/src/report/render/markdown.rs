@@ -5,10 +5,10 @@
 use std::fmt::Write;
 
 use crate::host::style::printable;
-use crate::report::matrix::changes::{self, Change, Comparison};
+use crate::report::matrix::changes::{self, CaseChange, SeriesComparison};
 use crate::report::matrix::problems::{self, Level};
-use crate::report::matrix::table::{Table, Word};
-use crate::report::matrix::{Cell, Matrix, Outcome, short};
+use crate::report::matrix::table::{Table, TableWord};
+use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
 
 /// Problems and differences that are shown in full; a summary of more than a megabyte is not shown at all.
 const SHOWN: usize = 30;
@@ -42,13 +42,13 @@ fn table(out: &mut String, matrix: &Matrix) {
     let exit = |cell: &Cell| match (cell.exit_code(), &cell.outcome) {
         (Some(code), _) if code.number() == 0 => "0".into(),
         (Some(code), _) => format!("**{}**", code.number()),
-        (None, Outcome::Empty) => "none".into(),
+        (None, CellOutcome::Empty) => "none".into(),
         (None, _) => "**unrun**".into(),
     };
     line(std::iter::once("exit code".to_string()).chain(matrix.cells.iter().map(exit)).collect());
     for (clauses, words) in table.folded() {
-        let word = |word: &Word| match word {
-            Word::Judged { bad: true, .. } | Word::Unknown => format!("**{}**", word.text()),
+        let word = |word: &TableWord| match word {
+            TableWord::Judged { bad: true, .. } | TableWord::Unknown => format!("**{}**", word.text()),
             word => word.text(),
         };
         line(std::iter::once(clauses).chain(words.iter().map(word)).collect());
@@ -82,7 +82,7 @@ fn problems(out: &mut String, matrix: &Matrix) {
     }
 }
 
-fn changed(out: &mut String, comparisons: &[Comparison]) {
+fn changed(out: &mut String, comparisons: &[SeriesComparison]) {
     let _ = writeln!(out, "#### What the series change\n");
     let _ = writeln!(out, "| kernel | series | new | same | altered | gone | not judged |");
     let _ = writeln!(out, "| --- | --- | --- | --- | --- | --- | --- |");
@@ -108,12 +108,12 @@ fn changed(out: &mut String, comparisons: &[Comparison]) {
          without it and with it; altered: judged on both, and not the same; gone: only about kernels without the ioctl; not \
          judged: nothing is said\n"
     );
-    let places = |of: &[&Comparison]| -> Vec<String> {
+    let places = |of: &[&SeriesComparison]| -> Vec<String> {
         of.iter().map(|one| format!("{} {} {}", one.kernel, short(&one.series), one.flavour)).collect()
     };
     let altered = changes::altered(comparisons);
     for (key, change, of) in altered.iter().take(SHOWN) {
-        let Change::Altered { before, after, diff } = change else { continue };
+        let CaseChange::Altered { before, after, diff } = change else { continue };
         let _ = writeln!(out, "**altered** {} on {}: {before} before, {after} now\n", span(&key.0), spans(&places(of)));
         fence(out, "diff", diff);
     }

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use crate::host::style::{Style, printable, wrap};
-use crate::report::matrix::changes::{self, Change, Comparison};
+use crate::report::matrix::changes::{self, CaseChange, SeriesComparison};
 use crate::report::matrix::problems::{self, Level};
-use crate::report::matrix::table::{Table, Word};
-use crate::report::matrix::{Cell, Matrix, Outcome, short};
+use crate::report::matrix::table::{Table, TableWord};
+use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
 
 /// Lines of one difference that are shown.
 const DIFF: usize = 40;
@@ -17,7 +17,7 @@ pub fn render(matrix: &Matrix, style: Style) -> String {
     table(&mut out, matrix, style);
     problems(&mut out, matrix, style);
     for cell in &matrix.cells {
-        if let Outcome::Failed { error, .. } = &cell.outcome {
+        if let CellOutcome::Failed { error, .. } = &cell.outcome {
             let _ = writeln!(out, "\n{} {}", style.bad("no report of"), style.strong(&cell.place.id));
             for line in error.lines() {
                 let _ = writeln!(out, "  {line}");
@@ -109,12 +109,12 @@ fn problems(out: &mut String, matrix: &Matrix, style: Style) {
 
 type Paint = fn(Style, &str) -> String;
 
-fn paint(word: Word) -> Paint {
+fn paint(word: TableWord) -> Paint {
     match word {
-        Word::Judged { bad: true, .. } | Word::Unknown => |style, text| style.bad(text),
-        Word::Judged { word: "ok", .. } => |style, text| style.good(text),
-        Word::Judged { .. } => |style, text| style.notable(text),
-        Word::Nothing | Word::NeedsDerive | Word::Skipped => |style, text| style.faint(text),
+        TableWord::Judged { bad: true, .. } | TableWord::Unknown => |style, text| style.bad(text),
+        TableWord::Judged { word: "ok", .. } => |style, text| style.good(text),
+        TableWord::Judged { .. } => |style, text| style.notable(text),
+        TableWord::Nothing | TableWord::NeedsDerive | TableWord::Skipped => |style, text| style.faint(text),
     }
 }
 
@@ -122,12 +122,12 @@ fn exit(cell: &Cell) -> (String, Paint) {
     match (cell.exit_code(), &cell.outcome) {
         (Some(code), _) if code.number() == 0 => ("0".into(), |style, text| style.good(text)),
         (Some(code), _) => (code.number().to_string(), |style, text| style.bad(text)),
-        (None, Outcome::Empty) => ("none".into(), |style, text| style.faint(text)),
+        (None, CellOutcome::Empty) => ("none".into(), |style, text| style.faint(text)),
         (None, _) => ("unrun".into(), |style, text| style.notable(text)),
     }
 }
 
-fn changed(out: &mut String, comparisons: &[Comparison], style: Style) {
+fn changed(out: &mut String, comparisons: &[SeriesComparison], style: Style) {
     let mut series: Vec<&str> = Vec::new();
     for comparison in comparisons {
         if !series.contains(&comparison.series.as_str()) {
@@ -135,13 +135,13 @@ fn changed(out: &mut String, comparisons: &[Comparison], style: Style) {
         }
     }
     for series in series {
-        let of: Vec<Comparison> =
+        let of: Vec<SeriesComparison> =
             comparisons.iter().filter(|comparison| comparison.series == series).cloned().collect();
         let _ = writeln!(out, "\n{}\n", style.strong(&format!("what series {series} changes")));
         counts(out, &of);
         verdict(out, &of, style);
         for (key, change, places) in changes::altered(&of) {
-            let Change::Altered { before, after, diff } = change else { continue };
+            let CaseChange::Altered { before, after, diff } = change else { continue };
             let how = if before == after { format!("{before} on both") } else { format!("{before} -> {after}") };
             let _ =
                 writeln!(out, "\n{}  {}  on {}, {how}", style.bad("altered"), style.strong(&key.0), kernels(&places));
@@ -150,7 +150,7 @@ fn changed(out: &mut String, comparisons: &[Comparison], style: Style) {
         let not_judged = changes::not_judged(&of);
         let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
         for (key, change, places) in &not_judged {
-            let Change::NotJudged { why } = change else { continue };
+            let CaseChange::NotJudged { why } = change else { continue };
             let reason = format!("on {}: {why}", kernels(places));
             match reasons.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, keys)) => keys.push(&key.0),
@@ -164,8 +164,8 @@ fn changed(out: &mut String, comparisons: &[Comparison], style: Style) {
 }
 
 /// Counts for each kernel, with what they mean.
-fn counts(out: &mut String, comparisons: &[Comparison]) {
-    let compared: Vec<&Comparison> = comparisons.iter().filter(|comparison| comparison.changes.is_ok()).collect();
+fn counts(out: &mut String, comparisons: &[SeriesComparison]) {
+    let compared: Vec<&SeriesComparison> = comparisons.iter().filter(|comparison| comparison.changes.is_ok()).collect();
     if compared.is_empty() {
         return;
     }
@@ -180,7 +180,7 @@ fn counts(out: &mut String, comparisons: &[Comparison]) {
     for (what, count, meaning) in [
         (
             "new",
-            (|counts| counts.new) as fn(changes::Counts) -> usize,
+            (|counts| counts.new) as fn(changes::ChangeCounts) -> usize,
             "needs the ioctl: skipped without the series, judged with it",
         ),
         ("same", |counts| counts.same, "judged on both: the same verdict and, line by line, the same transcript"),
@@ -193,14 +193,14 @@ fn counts(out: &mut String, comparisons: &[Comparison]) {
 }
 
 /// The sentence that a maintainer looks for.
-fn verdict(out: &mut String, comparisons: &[Comparison], style: Style) {
+fn verdict(out: &mut String, comparisons: &[SeriesComparison], style: Style) {
     for comparison in comparisons {
         if let Err(why) = &comparison.changes {
             let name = name(comparison, comparisons);
             let _ = writeln!(out, "{} on {name}: {why}", style.notable("nothing to compare"));
         }
     }
-    let clean: Vec<&Comparison> = comparisons
+    let clean: Vec<&SeriesComparison> = comparisons
         .iter()
         .filter(|comparison| {
             comparison.changes.is_ok() && comparison.counts().altered == 0 && comparison.counts().same > 0
@@ -216,15 +216,15 @@ fn verdict(out: &mut String, comparisons: &[Comparison], style: Style) {
 }
 
 /// A kernel, with its flavour where there are several.
-fn name(comparison: &Comparison, all: &[Comparison]) -> String {
+fn name(comparison: &SeriesComparison, all: &[SeriesComparison]) -> String {
     match all.iter().all(|other| other.flavour == comparison.flavour) {
         true => comparison.kernel.clone(),
         false => format!("{} {}", comparison.kernel, comparison.flavour),
     }
 }
 
-fn kernels(places: &[&Comparison]) -> String {
-    let all: Vec<Comparison> = places.iter().map(|place| (*place).clone()).collect();
+fn kernels(places: &[&SeriesComparison]) -> String {
+    let all: Vec<SeriesComparison> = places.iter().map(|place| (*place).clone()).collect();
     all.iter().map(|place| name(place, &all)).collect::<Vec<_>>().join(", ")
 }
 
@@ -264,12 +264,17 @@ mod tests {
             ran("7.3", "derive", vec![Verdict::Pass, hazard(), Verdict::Lost { begun: true, how: "panic".into() }]),
         ]);
         for cell in &mut matrix.cells {
-            let Outcome::Ran(report) = &mut cell.outcome else { continue };
+            let CellOutcome::Ran(report) = &mut cell.outcome else { continue };
             for verdict in &mut report.verdicts {
                 let key = verdict.key.clone();
                 let outcome = Some(cases::protocol::Outcome::Pass);
-                verdict.run =
-                    Some(crate::judge::transcript::CaseRun { key, steps: vec![], outcome, ms: 1, oddities: vec![] });
+                verdict.run = Some(crate::judge::transcript::CaseRun {
+                    key,
+                    steps: vec![],
+                    outcome,
+                    ms: 1,
+                    protocol_errors: vec![],
+                });
             }
         }
         insta::assert_snapshot!(render(&matrix, Style::Plain));

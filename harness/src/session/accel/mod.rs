@@ -2,34 +2,33 @@
 //!
 //! A /dev/kvm that opens proves nothing: there are hosts where it creates virtual machines and then QEMU aborts, or the
 //! guest never says a byte. So KVM is used when a guest was seen to run under it ([`probe`]); the answer is remembered
-//! until the host boots again ([`memory`]); and it is withdrawn when a guest starts under KVM and does not come up, but
+//! until the host boots again ([`probe_cache`]); and it is withdrawn when a guest starts under KVM and does not come up, but
 //! does so under emulation.
 
 pub mod answer;
-pub mod memory;
 pub mod probe;
+pub mod probe_cache;
 pub mod virtual_machine;
 
 use std::path::Path;
 
 use crate::error::Result;
 pub use crate::guest::boot_plan::Accel;
-use crate::guest::recording::Ending;
+use crate::guest::recording::GuestEnd;
 use crate::host::machine::Machine;
 use crate::host::progress::Progress;
 use crate::host::store::Store;
 use crate::judge::complaint;
 use crate::judge::guest_run::GuestRun;
-use crate::judge::transcript::Transcript;
 use crate::session::guests::Session;
 use answer::Answer;
 use cases::protocol::{CaseKey, Record};
-use memory::Memory;
 use probe::Probe;
+use probe_cache::ProbeCache;
 
 /// What the person who runs the tool wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum AccelRequest {
     /// KVM where it is proved to work.
     Auto,
     /// This one, whatever is known about it.
@@ -38,7 +37,7 @@ pub enum Wish {
 
 /// What is known about KVM on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KvmAnswer {
     /// What the stages found.
     pub answer: Answer,
     /// Whether an earlier run found it.
@@ -49,19 +48,19 @@ pub struct Known {
 /// that one may be to blame.
 ///
 /// # Errors
-/// What [`Probe::ask`] and [`Memory`] can meet; [`crate::error::Blame::Interrupt`] while another run asks. Nothing is
+/// What [`Probe::ask`] and [`ProbeCache`] can meet; [`crate::error::ErrorKind::Interrupt`] while another run asks. Nothing is
 /// remembered then.
-pub fn know(probe: &Probe<'_>, store: &Store) -> Result<Known> {
+pub fn know(probe: &Probe<'_>, store: &Store) -> Result<KvmAnswer> {
     // Looked at every time: it costs nothing, and whoever was just told to join a group has not rebooted since.
     let device = probe.device();
     if !device.works {
-        return Ok(Known { answer: Answer { findings: vec![device] }, remembered: false });
+        return Ok(KvmAnswer { answer: Answer { findings: vec![device] }, remembered: false });
     }
-    let memory = Memory::open(store, probe.machine)?;
+    let memory = ProbeCache::open(store, probe.machine)?;
     // Two probes at a time would only slow each other.
     let _lock = store.lock("accel")?;
     if let Some(answer) = memory.recall(probe.kernel) {
-        return Ok(Known { answer, remembered: true });
+        return Ok(KvmAnswer { answer, remembered: true });
     }
     let task = store.progress().task("trying KVM", None);
     let answer = probe.ask()?;
@@ -69,15 +68,15 @@ pub fn know(probe: &Probe<'_>, store: &Store) -> Result<Known> {
     if !answer.ended_early() {
         memory.remember(&answer, probe.kernel.filter(|_| answer.wants_a_witness()))?;
     }
-    Ok(Known { answer, remembered: false })
+    Ok(KvmAnswer { answer, remembered: false })
 }
 
 /// Forgets what is known, so that it is asked anew.
 ///
 /// # Errors
-/// [`crate::error::Blame::Host`] when the cache cannot be written.
+/// [`crate::error::ErrorKind::Host`] when the cache cannot be written.
 pub fn forget(machine: &Machine, store: &Store) -> Result<()> {
-    Memory::open(store, machine)?.forget()
+    ProbeCache::open(store, machine)?.forget()
 }
 
 /// What runs the guests of a session, and what is left to find out about it.
@@ -85,8 +84,8 @@ pub struct Acceleration {
     accel: Accel,
     text: String,
     /// The answer behind it, where a probe decided.
-    known: Option<Known>,
-    memory: Memory,
+    known: Option<KvmAnswer>,
+    memory: ProbeCache,
     progress: Progress,
 }
 
@@ -95,16 +94,16 @@ impl Acceleration {
     ///
     /// # Errors
     /// As [`know`].
-    pub fn decide(wish: Wish, probe: &Probe<'_>, store: &Store) -> Result<Self> {
-        let memory = Memory::open(store, probe.machine)?;
+    pub fn decide(wish: AccelRequest, probe: &Probe<'_>, store: &Store) -> Result<Self> {
+        let memory = ProbeCache::open(store, probe.machine)?;
         let (accel, text, known) = match wish {
-            Wish::Only(Accel::Tcg) => (Accel::Tcg, Accel::Tcg.name().into(), None),
-            Wish::Only(Accel::Kvm) => {
+            AccelRequest::Only(Accel::Tcg) => (Accel::Tcg, Accel::Tcg.name().into(), None),
+            AccelRequest::Only(Accel::Kvm) => {
                 let found =
                     memory.recall(probe.kernel).map(|answer| format!(", when it was tried: {}", answer.sentence()));
                 (Accel::Kvm, format!("kvm: asked for{}", found.unwrap_or_default()), None)
             }
-            Wish::Auto => {
+            AccelRequest::Auto => {
                 let known = know(probe, store)?;
                 let accel = known.answer.accel();
                 (accel, format!("{}: {}", accel.name(), known.answer.sentence()), Some(known))
@@ -135,9 +134,9 @@ impl Acceleration {
         on_record: impl FnMut(&Record),
     ) -> Result<Vec<GuestRun>> {
         let run = |accel, dir: &Path, plan: &[CaseKey], on_record: &mut dyn FnMut(&Record)| {
-            Session { accel, dir, ..session.clone() }.record(plan, on_record)
+            Session { accel, dir: dir.to_path_buf(), ..session.clone() }.record(plan, on_record)
         };
-        self.record_by(session.dir, plan, run, on_record)
+        self.record_by(&session.dir, plan, run, on_record)
     }
 
     fn record_by(
@@ -179,7 +178,7 @@ impl Acceleration {
     /// The kernel that was silent in the probe is not to blame: it came up under emulation.
     fn confirm(&self) -> Result<()> {
         match &self.known {
-            Some(Known { answer, .. }) if answer.wants_a_witness() && self.memory.recall(None).is_none() => {
+            Some(KvmAnswer { answer, .. }) if answer.wants_a_witness() && self.memory.recall(None).is_none() => {
                 self.memory.remember(answer, None)
             }
             _ => Ok(()),
@@ -198,8 +197,8 @@ impl Acceleration {
 /// Whether a guest went away before its first record, by nobody's wish and without a complaint of its kernel.
 fn never_came_up(guest: &GuestRun) -> bool {
     let recording = &guest.recording;
-    recording.ending != Ending::Interrupted
-        && Transcript::parse(&recording.results).kernel.is_none()
+    recording.ending != GuestEnd::Interrupted
+        && guest.transcript.kernel.is_none()
         && complaint::scan(&recording.console).is_empty()
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cases::protocol::{Line, VERSION};
 
-use super::probe::Patience;
+use super::probe::ProbeTimeouts;
 use super::*;
 use crate::guest::boot_plan::QEMU;
 use crate::guest::recording::{Findings, Phase, Recording};
@@ -36,20 +36,20 @@ impl Host {
         Host { dir, machine, store }
     }
 
-    fn decide(&self, wish: Wish) -> Acceleration {
+    fn decide(&self, wish: AccelRequest) -> Acceleration {
         self.decide_with(wish, "vmlinux")
     }
 
-    fn decide_with(&self, wish: Wish, kernel: &str) -> Acceleration {
+    fn decide_with(&self, wish: AccelRequest, kernel: &str) -> Acceleration {
         let kernel = self.dir.path().join(kernel);
         let helper = Cmd::new(self.dir.path().join("bin/helper").display().to_string());
-        let patience = Patience { instructions: Duration::from_secs(20), guest: Duration::from_secs(20) };
-        let probe = Probe { machine: &self.machine, helper, kernel: Some(&kernel), patience };
+        let timeouts = ProbeTimeouts { instructions: Duration::from_secs(20), guest: Duration::from_secs(20) };
+        let probe = Probe { machine: &self.machine, helper, kernel: Some(&kernel), timeouts };
         Acceleration::decide(wish, &probe, &self.store).unwrap()
     }
 
     fn auto(&self) -> String {
-        self.decide(Wish::Auto).text().to_string()
+        self.decide(AccelRequest::Auto).text().to_string()
     }
 
     /// How often a virtual machine was tried.
@@ -73,11 +73,11 @@ impl Host {
             let recording = Recording {
                 console: console.into(),
                 results,
-                ending: Ending::Stalled { phase: Phase::Kernel, silent_ms: 1 },
+                ending: GuestEnd::Stalled { phase: Phase::Kernel, silent_ms: 1 },
                 findings: Findings::default(),
                 took: Duration::ZERO,
             };
-            Ok(vec![GuestRun { recording, planned: plan.to_vec(), halt: None }])
+            Ok(vec![GuestRun::new(recording, plan.to_vec(), None)])
         };
         let plan = [CaseKey::new("rights/derive_table", "udmabuf")];
         let guests = acceleration.record_by(Path::new("run"), &plan, run, |_| {}).unwrap();
@@ -101,7 +101,7 @@ fn a_yes_is_remembered_until_something_changes() {
     .enumerate()
     {
         put(&host.machine, path, text);
-        assert_eq!(host.decide(Wish::Auto).accel(), Accel::Kvm);
+        assert_eq!(host.decide(AccelRequest::Auto).accel(), Accel::Kvm);
         assert_eq!(host.asked(), count + 2, "{path} is not looked at");
     }
 }
@@ -132,16 +132,16 @@ fn two_runs_at_once_ask_once() {
 #[test]
 fn a_silent_guest_speaks_for_its_kernel_only_until_that_came_up_without_kvm() {
     let host = Host::new(SILENT);
-    let mut first = host.decide(Wish::Auto);
+    let mut first = host.decide(AccelRequest::Auto);
     assert_eq!(first.text(), "tcg: /dev/kvm opens, but a guest restarted before its first byte");
     // It may be the kernel: a run in which it does not come up at all leaves the question open for others.
     host.record(&mut first, &[], "");
     assert_eq!(host.auto(), first.text());
     assert_eq!(host.asked(), 1);
-    let mut other = host.decide_with(Wish::Auto, "another-vmlinux");
+    let mut other = host.decide_with(AccelRequest::Auto, "another-vmlinux");
     assert_eq!(host.asked(), 2);
     host.record(&mut other, &[Accel::Tcg], "");
-    assert_eq!(host.decide_with(Wish::Auto, "a-third-vmlinux").text(), first.text());
+    assert_eq!(host.decide_with(AccelRequest::Auto, "a-third-vmlinux").text(), first.text());
     assert_eq!(host.asked(), 2);
 }
 
@@ -149,22 +149,22 @@ fn a_silent_guest_speaks_for_its_kernel_only_until_that_came_up_without_kvm() {
 fn a_missing_device_is_never_remembered() {
     let host = Host::new(SPEAKS);
     std::fs::remove_file(host.machine.file("/dev/kvm")).unwrap();
-    let mut acceleration = host.decide(Wish::Auto);
+    let mut acceleration = host.decide(AccelRequest::Auto);
     assert_eq!(acceleration.text(), "tcg: there is no /dev/kvm");
     host.record(&mut acceleration, &[Accel::Tcg], "");
     put(&host.machine, "/dev/kvm", "");
-    assert_eq!(host.decide(Wish::Auto).accel(), Accel::Kvm);
+    assert_eq!(host.decide(AccelRequest::Auto).accel(), Accel::Kvm);
 }
 
 #[test]
 fn what_is_asked_for_is_used_and_never_probed() {
     let host = Host::new(SILENT);
-    assert_eq!(host.decide(Wish::Only(Accel::Tcg)).text(), "tcg");
-    assert_eq!(host.decide(Wish::Only(Accel::Kvm)).text(), "kvm: asked for");
+    assert_eq!(host.decide(AccelRequest::Only(Accel::Tcg)).text(), "tcg");
+    assert_eq!(host.decide(AccelRequest::Only(Accel::Kvm)).text(), "kvm: asked for");
     assert_eq!(host.asked(), 0);
-    let mut auto = host.decide(Wish::Auto);
+    let mut auto = host.decide(AccelRequest::Auto);
     host.record(&mut auto, &[Accel::Tcg], "");
-    let kvm = host.decide(Wish::Only(Accel::Kvm));
+    let kvm = host.decide(AccelRequest::Only(Accel::Kvm));
     let known = "kvm: asked for, when it was tried: /dev/kvm opens, but a guest restarted before its first byte";
     assert_eq!((kvm.accel(), kvm.text()), (Accel::Kvm, known));
 }
@@ -172,7 +172,7 @@ fn what_is_asked_for_is_used_and_never_probed() {
 #[test]
 fn a_guest_that_comes_up_only_without_kvm_takes_the_yes_back() {
     let host = Host::new(SPEAKS);
-    let mut acceleration = host.decide(Wish::Auto);
+    let mut acceleration = host.decide(AccelRequest::Auto);
     let (guests, dirs) = host.record(&mut acceleration, &[Accel::Tcg], "Linux version 7.2\n");
     assert_eq!(dirs, [Path::new("run"), Path::new("run/tcg")]);
     assert_eq!(guests.len(), 1, "the guest that KVM lost is judged");
@@ -185,7 +185,7 @@ fn a_guest_that_comes_up_only_without_kvm_takes_the_yes_back() {
 #[test]
 fn a_kernel_that_comes_up_nowhere_is_no_fault_of_kvm() {
     let host = Host::new(SPEAKS);
-    let mut acceleration = host.decide(Wish::Auto);
+    let mut acceleration = host.decide(AccelRequest::Auto);
     let (guests, dirs) = host.record(&mut acceleration, &[], "");
     assert_eq!((guests.len(), dirs.len(), acceleration.accel()), (2, 2, Accel::Kvm));
     assert!(host.auto().starts_with("kvm"));
@@ -194,12 +194,12 @@ fn a_kernel_that_comes_up_nowhere_is_no_fault_of_kvm() {
 #[test]
 fn a_kernel_that_panics_is_not_tried_again() {
     let host = Host::new(SPEAKS);
-    let mut acceleration = host.decide(Wish::Auto);
+    let mut acceleration = host.decide(AccelRequest::Auto);
     let panic = "[    0.1] Kernel panic - not syncing: No working init found.\n";
     let (guests, dirs) = host.record(&mut acceleration, &[Accel::Tcg], panic);
     assert_eq!((guests.len(), dirs.len(), acceleration.accel()), (1, 1, Accel::Kvm));
     // Nor is one that KVM was asked for.
-    let mut kvm = host.decide(Wish::Only(Accel::Kvm));
+    let mut kvm = host.decide(AccelRequest::Only(Accel::Kvm));
     let (guests, dirs) = host.record(&mut kvm, &[Accel::Tcg], "");
     assert_eq!((guests.len(), dirs.len(), kvm.accel()), (1, 1, Accel::Kvm));
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use kvm_bindings::kvm_userspace_memory_region;
 use kvm_ioctls::{Kvm, VcpuExit, VmFd};
 
-use crate::error::{Blame, Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The last step of a virtual machine that works.
 pub const HALTED: &str = "the processor halted";
@@ -39,7 +39,7 @@ struct Page([u8; PAGE_SIZE]);
 /// did not end; [`HALTED`] comes after all (Documentation/virt/kvm/api.rst).
 ///
 /// # Errors
-/// [`Blame::Host`]: what the kernel refused, or did not do as a processor would.
+/// [`ErrorKind::Host`]: what the kernel refused, or did not do as a processor would.
 pub fn try_out(device: &Path, mut step: impl FnMut(&str)) -> Result<()> {
     step("opening the device");
     let path = CString::new(device.as_os_str().as_bytes()).map_err(|error| failed("its path", error))?;
@@ -97,7 +97,7 @@ fn memory(vm: &VmFd) -> Result<()> {
 }
 
 fn failed(what: &str, why: impl std::fmt::Display) -> Error {
-    Error::new(Blame::Host, format!("{what}: {why}"))
+    Error::new(ErrorKind::Host, format!("{what}: {why}"))
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut steps = Vec::new();
         let error = try_out(file.path(), |step| steps.push(step.to_string())).unwrap_err();
-        assert!(error.headline.starts_with("KVM_GET_API_VERSION: "), "{error}");
+        assert!(error.title.starts_with("KVM_GET_API_VERSION: "), "{error}");
         assert_eq!(steps.last().unwrap(), "KVM_GET_API_VERSION");
     }
 }

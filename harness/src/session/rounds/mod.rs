@@ -58,7 +58,7 @@ fn text(verdict: &CaseVerdict) -> String {
 pub struct Rounds {
     cases: Vec<(CaseKey, Vec<Variant>)>,
     /// Each with the round it was first seen in, and how often.
-    oddities: Vec<(String, usize, usize)>,
+    protocol_errors: Vec<(String, usize, usize)>,
     run: usize,
     deviating: Vec<usize>,
     interrupted: bool,
@@ -68,11 +68,11 @@ impl Rounds {
     /// Takes the next round, and says whether it was as expected and like the first.
     pub fn take(&mut self, judged: Judged) -> bool {
         let number = self.run + 1;
-        let mut held = judged.oddities.is_empty();
-        for oddity in judged.oddities {
-            match self.oddities.iter_mut().find(|(text, ..)| *text == oddity) {
+        let mut held = judged.protocol_errors.is_empty();
+        for oddity in judged.protocol_errors {
+            match self.protocol_errors.iter_mut().find(|(text, ..)| *text == oddity) {
                 Some((.., times)) => *times += 1,
-                None => self.oddities.push((oddity, number, 1)),
+                None => self.protocol_errors.push((oddity, number, 1)),
             }
         }
         for (index, verdict) in judged.verdicts.into_iter().enumerate() {
@@ -106,7 +106,7 @@ impl Rounds {
     }
 
     /// One verdict for every case, in planned order, and what did not fit.
-    pub fn finish(self, asked: Option<usize>) -> Merged {
+    pub fn finish(self, asked: Option<usize>) -> MergedRounds {
         let identical = |variants: &[Variant]| variants.iter().filter(|variant| counts(variant)).count() == 1;
         let rounds = RoundsHeld {
             run: self.run,
@@ -120,9 +120,9 @@ impl Rounds {
             (true, 1) => format!("round {first}: {text}"),
             (true, times) => format!("round {first} and {} more: {text}", times - 1),
         };
-        Merged {
+        MergedRounds {
             verdicts: self.cases.into_iter().filter_map(|(_, variants)| merge(variants)).collect(),
-            oddities: self.oddities.into_iter().map(oddity).collect(),
+            protocol_errors: self.protocol_errors.into_iter().map(oddity).collect(),
             interrupted: self.interrupted,
             rounds: several.then_some(rounds),
         }
@@ -131,11 +131,11 @@ impl Rounds {
 
 /// What all rounds said together.
 #[derive(Debug)]
-pub struct Merged {
+pub struct MergedRounds {
     /// One verdict for every planned case, in planned order.
     pub verdicts: Vec<CaseVerdict>,
     /// What did not fit.
-    pub oddities: Vec<String>,
+    pub protocol_errors: Vec<String>,
     /// Whether the last round was cut short by the person at the keyboard.
     pub interrupted: bool,
     /// What they had in common; absent when one was asked for.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cases::protocol::Outcome;
 use proptest::prelude::*;
 
-use crate::judge::transcript::Step;
+use crate::judge::transcript::TranscriptStep;
 
 fn failed() -> Verdict {
     Verdict::Failed { reasons: vec!["a right is gained".into()] }
@@ -18,8 +18,8 @@ fn unrun() -> Verdict {
 /// A case that came out so, and noted this.
 fn case(verdict: Verdict, noted: &str) -> CaseVerdict {
     let key = CaseKey::new("rights/derive_table", "udmabuf");
-    let steps = vec![Step::Note(noted.into())];
-    let run = CaseRun { key: key.clone(), steps, outcome: Some(Outcome::Pass), ms: 1, oddities: Vec::new() };
+    let steps = vec![TranscriptStep::Note(noted.into())];
+    let run = CaseRun { key: key.clone(), steps, outcome: Some(Outcome::Pass), ms: 1, protocol_errors: Vec::new() };
     let run = (!verdict.is_unrun()).then_some(run);
     CaseVerdict {
         key,
@@ -34,7 +34,13 @@ fn case(verdict: Verdict, noted: &str) -> CaseVerdict {
 }
 
 fn judged(verdicts: Vec<CaseVerdict>) -> Judged {
-    Judged { verdicts, oddities: Vec::new(), kernel: None, guests: vec![Duration::from_secs(1)], interrupted: false }
+    Judged {
+        verdicts,
+        protocol_errors: Vec::new(),
+        kernel: None,
+        guests: vec![Duration::from_secs(1)],
+        interrupted: false,
+    }
 }
 
 /// The one verdict of a case that came out so in each round, and what the rounds had in common.
@@ -99,11 +105,11 @@ fn oddities_are_said_once_with_their_rounds() {
     let mut rounds = Rounds::default();
     for odd in [false, true, true] {
         let mut round = judged(vec![case(Verdict::Pass, "x")]);
-        round.oddities.extend(odd.then(|| "guest 1: a line is no record".into()));
+        round.protocol_errors.extend(odd.then(|| "guest 1: a line is no record".into()));
         assert_eq!(rounds.take(round), !odd);
     }
     let merged = rounds.finish(Some(3));
-    assert_eq!(merged.oddities, ["round 2 and 1 more: guest 1: a line is no record"]);
+    assert_eq!(merged.protocol_errors, ["round 2 and 1 more: guest 1: a line is no record"]);
     assert_eq!(merged.rounds.unwrap().deviating, [2, 3]);
 }
 

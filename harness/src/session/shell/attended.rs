@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use cases::session::Word;
 
 use super::keys::{HELP, Keys, Typed};
-use super::terminal::{self, Lent};
+use super::terminal::{self, BorrowedTerminal};
 use super::unattended::ends;
 use super::{Ended, last_words};
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::guest::boot_plan::BootPlan;
 use crate::host::process::{Running, check_interrupt, create, scratch_directory, tail};
 
@@ -33,16 +33,16 @@ enum Event {
 /// Runs the guest on the terminal until the shell is over or the person has enough.
 ///
 /// # Errors
-/// [`Blame::Host`] when QEMU or the terminal cannot be had, [`Blame::Interrupt`]. What the guest does is none.
+/// [`ErrorKind::Host`] when QEMU or the terminal cannot be had, [`ErrorKind::Interrupt`]. What the guest does is none.
 pub fn run(plan: &BootPlan) -> Result<Ended> {
     let scratch = scratch_directory()?;
     let socket = scratch.path().join("results");
     let plan = &BootPlan { attended: Some(socket.clone()), ..plan.clone() };
     let stderr = plan.dir.join("qemu.stderr");
     let (keyboard, mut typing) = std::io::pipe().map_err(|error| io(&error, "making a pipe in", &plan.dir))?;
-    let raw = Lent::raw()?;
+    let raw = BorrowedTerminal::raw()?;
     let mut qemu = plan.command().start(keyboard.into(), Stdio::piped(), create(&stderr)?.into())?;
-    let screen = qemu.take_stdout().ok_or_else(|| Error::new(Blame::Internal, "QEMU has no standard output"))?;
+    let screen = qemu.take_stdout().ok_or_else(|| Error::new(ErrorKind::Internal, "QEMU has no standard output"))?;
     let said = || tail(&std::fs::read_to_string(&stderr).unwrap_or_default(), 5);
     let Some(mut results) = connect(&socket, &mut qemu)? else {
         return Ok(Ended::Lost(format!("QEMU did not start\n{}", said())));

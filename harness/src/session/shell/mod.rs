@@ -20,7 +20,7 @@ use crate::judge::complaint;
 
 /// What the guest gets beside the kernel.
 #[derive(Clone, Debug)]
-pub struct Furniture<'a> {
+pub struct ShellFiles<'a> {
     /// The guest program.
     pub guest: &'a GuestBinary,
     /// The static busybox.
@@ -47,14 +47,15 @@ pub enum Ended {
 /// The prompt tells at a glance that this is not the host.
 const PROFILE: &str = "PS1='guest:\\w \\$ '\nalias ll='ls -l'\n[ -f /etc/motd ] && cat /etc/motd\n";
 
-impl Furniture<'_> {
+impl ShellFiles<'_> {
     /// Packs the guest's root file system.
     ///
     /// # Errors
     /// As [`Initramfs::pack`].
     pub fn pack(&self, path: &Path) -> Result<Initramfs> {
-        let order = serde_json::to_vec(&self.order)
-            .map_err(|error| Error::new(crate::error::Blame::Internal, "an order cannot be written").cause(error))?;
+        let order = serde_json::to_vec(&self.order).map_err(|error| {
+            Error::new(crate::error::ErrorKind::Internal, "an order cannot be written").cause(error)
+        })?;
         let mut files = vec![
             (session::ORDER.to_string(), 0o644, order.as_slice()),
             (session::BUSYBOX.to_string(), 0o755, self.busybox),

@@ -9,7 +9,7 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, getpgrp, tcsetpgrp};
 
-use crate::error::{Blame, Context, Result};
+use crate::error::{Context, ErrorKind, Result};
 use crate::host::process::{Cmd, Running};
 
 /// How the terminal was, while a guest has it.
@@ -20,32 +20,32 @@ const KEEPER: &str = "trap '' HUP INT QUIT TERM TTOU; read -r word; [ \"$word\" 
 
 /// The terminal is somebody else's, until this is dropped.
 #[derive(Debug)]
-pub struct Lent {
+pub struct BorrowedTerminal {
     keeper: Option<(Running, PipeWriter)>,
 }
 
-impl Lent {
+impl BorrowedTerminal {
     /// Remembers how the terminal on standard input is.
     fn remember() -> Result<(Self, Termios)> {
-        let before = tcgetattr(std::io::stdin()).context(Blame::Host, || "standard input is no terminal".into())?;
+        let before = tcgetattr(std::io::stdin()).context(ErrorKind::Host, || "standard input is no terminal".into())?;
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
-        Ok((Lent { keeper: keeper() }, before))
+        Ok((BorrowedTerminal { keeper: keeper() }, before))
     }
 
     /// Makes the terminal hand over every key as it is typed.
     ///
     /// # Errors
-    /// [`Blame::Host`] when standard input is none.
+    /// [`ErrorKind::Host`] when standard input is none.
     pub fn raw() -> Result<Self> {
-        let (lent, mut settings) = Lent::remember()?;
+        let (lent, mut settings) = BorrowedTerminal::remember()?;
         cfmakeraw(&mut settings);
         tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &settings)
-            .context(Blame::Host, || "the terminal cannot be set".into())?;
+            .context(ErrorKind::Host, || "the terminal cannot be set".into())?;
         Ok(lent)
     }
 }
 
-impl Drop for Lent {
+impl Drop for BorrowedTerminal {
     fn drop(&mut self) {
         restore();
         if let Some((mut running, mut pipe)) = self.keeper.take()
@@ -59,14 +59,14 @@ impl Drop for Lent {
 /// Runs a program that looks after the terminal itself, and wants to be in its foreground for that.
 ///
 /// # Errors
-/// [`Blame::Host`] when there is no terminal or the program cannot be started, [`Blame::Interrupt`].
+/// [`ErrorKind::Host`] when there is no terminal or the program cannot be started, [`ErrorKind::Interrupt`].
 pub fn lend(cmd: &Cmd) -> Result<ExitStatus> {
     let stdin = std::io::stdin();
-    let lent = Lent::remember()?;
+    let lent = BorrowedTerminal::remember()?;
     // Who is in the background may not touch the terminal, unless it does not mind the signal.
     let mut mind = SigSet::empty();
     mind.add(Signal::SIGTTOU);
-    mind.thread_block().context(Blame::Host, || "a signal cannot be blocked".into())?;
+    mind.thread_block().context(ErrorKind::Host, || "a signal cannot be blocked".into())?;
     let mut running = cmd.start(Stdio::inherit(), Stdio::inherit(), Stdio::inherit())?;
     let group = Pid::from_raw(running.id() as i32);
     let _ = tcsetpgrp(&stdin, group);

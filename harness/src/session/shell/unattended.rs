@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use cases::session::Word;
 
 use super::{Ended, last_words};
-use crate::error::{Blame, Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::guest::boot_plan::BootPlan;
 use crate::guest::lines::Lines;
 use crate::guest::recording::Recording;
@@ -35,15 +35,15 @@ pub enum Stream {
 /// Runs the guest to its end; `print` gets what the script writes, as it comes. With it, what the kernel complained about.
 ///
 /// # Errors
-/// [`Blame::Host`] when QEMU cannot be started, [`Blame::Interrupt`]. What the guest does is none.
+/// [`ErrorKind::Host`] when QEMU cannot be started, [`ErrorKind::Interrupt`]. What the guest does is none.
 pub fn run(plan: &BootPlan, mut print: impl FnMut(Stream, &[u8])) -> Result<(Ended, Vec<String>)> {
     let stderr = plan.dir.join("qemu.stderr");
     create(&Recording::console_path(&plan.dir))?;
     let mut qemu = plan.command().start(Stdio::null(), Stdio::piped(), create(&stderr)?.into())?;
-    let stdout = qemu.take_stdout().ok_or_else(|| Error::new(Blame::Internal, "QEMU has no standard output"))?;
+    let stdout = qemu.take_stdout().ok_or_else(|| Error::new(ErrorKind::Internal, "QEMU has no standard output"))?;
     let bytes = pieces(stdout);
     let start = Instant::now();
-    let (mut lines, mut heard) = (Lines::default(), Heard::default());
+    let (mut lines, mut heard) = (Lines::default(), NoticedComplaint::default());
     loop {
         check_interrupt()?;
         match bytes.recv_timeout(TICK) {
@@ -72,11 +72,11 @@ pub fn run(plan: &BootPlan, mut print: impl FnMut(Stream, &[u8])) -> Result<(End
 }
 
 /// Waits for the end of QEMU. False when it does not come.
-pub(super) fn ends(qemu: &mut Running, patience: Duration) -> Result<bool> {
+pub(super) fn ends(qemu: &mut Running, timeouts: Duration) -> Result<bool> {
     let start = Instant::now();
     while qemu.try_wait()?.is_none() {
         check_interrupt()?;
-        if start.elapsed() > patience {
+        if start.elapsed() > timeouts {
             return Ok(false);
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -100,13 +100,13 @@ pub(super) fn pieces(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> 
 
 /// What the guest has said.
 #[derive(Debug, Default)]
-struct Heard {
+struct NoticedComplaint {
     ready: bool,
     status: Option<i32>,
     why: Option<String>,
 }
 
-impl Heard {
+impl NoticedComplaint {
     fn take(&mut self, line: &[u8], print: &mut impl FnMut(Stream, &[u8])) {
         let mut out = |stream, data: &str| match STANDARD.decode(data) {
             Ok(bytes) => print(stream, &bytes),

@@ -4,12 +4,11 @@
 //! a repository on this machine lends its objects. There git only ever looks up names: nothing is checked out, no lock
 //! is taken, none of its hooks and filters run.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::git::git;
 use crate::host::near::near;
 use crate::host::process::{Cmd, Output, tail};
@@ -17,109 +16,10 @@ use crate::host::progress::{Progress, Task};
 use crate::host::store::Store;
 use crate::host::store::lock::StoreLock;
 use crate::host::store::manifest::sha256_of;
+use crate::source::git_spec::{Commit, Location, RefLookup};
 
 /// How long a server may take to list its branches.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Where a repository is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
-    /// On this machine: a work tree or a bare repository.
-    Local(PathBuf),
-    /// Whatever git fetches from.
-    Remote(String),
-}
-
-/// A repository and what is wanted of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GitSpec {
-    /// Where it is.
-    pub location: Location,
-    /// A branch, a tag or a commit; for a repository on this machine whatever git understands, such as `HEAD~2`.
-    pub reference: String,
-}
-
-/// A commit that is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Its full name.
-    pub id: String,
-    /// That of its tree, which is the same for the same contents.
-    pub tree: String,
-}
-
-/// Where a branch or a tag may be looked up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Look {
-    /// Names are asked for anew; what a full commit id or a Debian package stands for is taken from the cache.
-    #[default]
-    Usual,
-    /// A newer version is looked for everywhere.
-    Anew,
-    /// Only in the cache.
-    Offline,
-}
-
-impl Location {
-    /// Understands a path, a URL, or `host:path`. Relative paths start from `base`, `~/` at the user's home.
-    pub fn parse(text: &str, base: &Path) -> Self {
-        let expanded = match (text.strip_prefix("~/"), std::env::var_os("HOME")) {
-            (Some(rest), Some(home)) => Path::new(&home).join(rest),
-            _ => base.join(text),
-        };
-        let host = text.split_once(':').is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'));
-        if !expanded.exists() && (text.contains("://") || host) {
-            Location::Remote(text.to_string())
-        } else {
-            Location::Local(expanded)
-        }
-    }
-
-    /// Short and the same for the same place: names what is kept of it in the cache.
-    pub fn key(&self) -> String {
-        let place = match self {
-            Location::Local(path) => path.canonicalize().unwrap_or(path.clone()).display().to_string(),
-            Location::Remote(url) => url.clone(),
-        };
-        sha256_of(place.as_bytes())[..12].to_string()
-    }
-}
-
-impl fmt::Display for Location {
-    /// Without a password that the URL may hold.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Location::Local(path) => write!(f, "{}", path.display()),
-            Location::Remote(url) => match url.split_once("://") {
-                Some((scheme, rest)) => {
-                    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-                    write!(f, "{scheme}://{}/{path}", host.rsplit('@').next().unwrap_or(host))
-                }
-                None => write!(f, "{url}"),
-            },
-        }
-    }
-}
-
-impl GitSpec {
-    /// Understands `[git:]PLACE[#REF]`; without a reference HEAD is meant. Nothing if it is neither of that form.
-    pub fn parse(text: &str, base: &Path) -> Option<Self> {
-        let prefixed = text.strip_prefix("git:");
-        if prefixed.is_none() && !text.contains('#') {
-            return None;
-        }
-        let text = prefixed.unwrap_or(text);
-        let (place, reference) = text.rsplit_once('#').unwrap_or((text, "HEAD"));
-        let reference = if reference.is_empty() { "HEAD" } else { reference };
-        Some(GitSpec { location: Location::parse(place, base), reference: reference.to_string() })
-    }
-}
-
-impl fmt::Display for GitSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.location, self.reference)
-    }
-}
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Our bare repository beside somebody else's, locked for as long as the value lives.
 #[derive(Debug)]
@@ -133,7 +33,7 @@ impl Repository {
     /// Opens it.
     ///
     /// # Errors
-    /// [`Blame::Usage`] when a path leads to no repository; [`Blame::Host`].
+    /// [`ErrorKind::Usage`] when a path leads to no repository; [`ErrorKind::Host`].
     pub fn open(location: &Location, store: &Store) -> Result<Self> {
         let key = location.key();
         let mut format = "sha1".to_string();
@@ -150,7 +50,7 @@ impl Repository {
             git()
                 .args(["init", "--quiet", "--bare", "--template=", &format!("--object-format={format}")])
                 .path(&dir)
-                .succeed(Blame::Host, "git init failed")?;
+                .succeed(ErrorKind::Host, "git init failed")?;
         }
         if let Some((borrowed, shallow)) = lent {
             let alternates = dir.join("objects/info/alternates");
@@ -183,10 +83,10 @@ impl Repository {
     /// The commit that `reference` names, with its tree and all files in it.
     ///
     /// # Errors
-    /// [`Blame::Source`] when there is no such commit or the server cannot be asked.
-    pub fn commit(&self, reference: &str, look: Look, progress: &Progress) -> Result<Commit> {
+    /// [`ErrorKind::Source`] when there is no such commit or the server cannot be asked.
+    pub fn commit(&self, reference: &str, look: RefLookup, progress: &Progress) -> Result<Commit> {
         if reference.is_empty() || reference.starts_with('-') || reference.contains(['\0', '\n', ' ']) {
-            return Err(Error::new(Blame::Usage, format!("{reference:?} is no branch, tag or commit"))
+            return Err(Error::new(ErrorKind::Usage, format!("{reference:?} is no branch, tag or commit"))
                 .next("Name one behind the #, as in git:URL#my-branch."));
         }
         let id = match &self.location {
@@ -197,22 +97,25 @@ impl Repository {
             Location::Remote(url) => self.remote(url, reference, look, progress)?,
         };
         self.known(&id)?.ok_or_else(|| {
-            Error::new(Blame::Source, format!("{}: commit {id} is there, but not with all its files", self.location))
-                .next("A partial clone has no files until they are asked for; name a full clone or the URL.")
+            Error::new(
+                ErrorKind::Source,
+                format!("{}: commit {id} is there, but not with all its files", self.location),
+            )
+            .next("A partial clone has no files until they are asked for; name a full clone or the URL.")
         })
     }
 
-    fn remote(&self, url: &str, reference: &str, look: Look, progress: &Progress) -> Result<String> {
+    fn remote(&self, url: &str, reference: &str, look: RefLookup, progress: &Progress) -> Result<String> {
         let full = is_id(reference);
         // A name that stands for one commit for ever.
         if full && self.known(reference)?.is_some() {
             return Ok(reference.to_string());
         }
         let seen = format!("refs/seen/{}", &sha256_of(reference.as_bytes())[..16]);
-        if look == Look::Offline {
+        if look == RefLookup::Offline {
             let last = rev_parse(&self.git(), &seen)?;
             let id = last.ok_or_else(|| {
-                Error::new(Blame::Source, format!("{reference} of {} is not in the cache", self.location))
+                Error::new(ErrorKind::Source, format!("{reference} of {} is not in the cache", self.location))
                     .next("Run once without --offline.")
             })?;
             progress.line(format!("{reference} is taken as it was when it was last asked for: {}", &id[..12]));
@@ -241,7 +144,7 @@ impl Repository {
         };
         let id = if self.known(&id)?.is_some() { id } else { self.fetch(url, &id, name.as_deref(), progress)? };
         if !full {
-            self.git().args(["update-ref", &seen, &id]).succeed(Blame::Host, "git update-ref failed")?;
+            self.git().args(["update-ref", &seen, &id]).succeed(ErrorKind::Host, "git update-ref failed")?;
         }
         Ok(id)
     }
@@ -250,7 +153,7 @@ impl Repository {
     fn ask(&self, url: &str, reference: &str, progress: &Progress) -> Result<(String, String)> {
         let task = progress.task(&format!("asking {} for {reference}", self.location), None);
         let peeled = format!("{reference}^{{}}");
-        let output = self.git().args(["ls-remote", "--", url, reference, &peeled]).limit(PATIENCE).run()?;
+        let output = self.git().args(["ls-remote", "--", url, reference, &peeled]).limit(TIMEOUT).run()?;
         if !output.status.success() {
             return Err(self.unreachable(&output));
         }
@@ -267,7 +170,7 @@ impl Repository {
                 Ok((id, name))
             }
             None => {
-                let all = self.git().args(["ls-remote", "--heads", "--tags", "--", url]).limit(PATIENCE).run()?;
+                let all = self.git().args(["ls-remote", "--heads", "--tags", "--", url]).limit(TIMEOUT).run()?;
                 let names: Vec<String> = listed(&all.text).into_iter().map(|(_, name)| short(&name)).collect();
                 Err(self.unknown(reference, &names))
             }
@@ -303,7 +206,7 @@ impl Repository {
             Some(commit) => commit.id,
             // The branch has moved on since the server was asked.
             None => rev_parse(&self.git(), &kept)?.ok_or_else(|| {
-                Error::new(Blame::Source, format!("{} has no commit {id} on a branch or a tag", self.location))
+                Error::new(ErrorKind::Source, format!("{} has no commit {id} on a branch or a tag", self.location))
                     .next("The branch may have moved on meanwhile: try again, or name a branch or a tag.")
             })?,
         };
@@ -314,7 +217,7 @@ impl Repository {
     /// Makes sure that the commits between two are there, for a repository elsewhere by fetching more and more of them.
     ///
     /// # Errors
-    /// [`Blame::Source`] when one does not lead to the other.
+    /// [`ErrorKind::Source`] when one does not lead to the other.
     pub fn history(&self, base: &str, tip: &str, depths: &[&str], progress: &Progress) -> Result<()> {
         let leads = || -> Result<bool> {
             let output = self.git().args(["merge-base", "--is-ancestor", base, tip]).run()?;
@@ -338,8 +241,11 @@ impl Repository {
         if leads()? {
             return Ok(());
         }
-        Err(Error::new(Blame::Source, format!("{}: {} does not lead to {}", self.location, &base[..12], &tip[..12]))
-            .next("BASE..TIP is a line of commits: the one before the first, and the last. Is the branch rebased?"))
+        Err(Error::new(
+            ErrorKind::Source,
+            format!("{}: {} does not lead to {}", self.location, &base[..12], &tip[..12]),
+        )
+        .next("BASE..TIP is a line of commits: the one before the first, and the last. Is the branch rebased?"))
     }
 
     /// A commit whose tree and files are there.
@@ -358,11 +264,11 @@ impl Repository {
             (true, Location::Remote(_)) => "Name a branch, a tag, or a commit by its full id.".to_string(),
             (true, Location::Local(_)) => "Name a branch, a tag or a commit that `git log` shows there.".to_string(),
         };
-        Error::new(Blame::Source, format!("{} has no commit {reference}", self.location)).next(next)
+        Error::new(ErrorKind::Source, format!("{} has no commit {reference}", self.location)).next(next)
     }
 
     fn unreachable(&self, output: &Output) -> Error {
-        Error::new(Blame::Source, format!("nothing can be fetched from {}", self.location))
+        Error::new(ErrorKind::Source, format!("nothing can be fetched from {}", self.location))
             .cause(tail(&output.text, 8))
             .next("Check the address and the network. Nobody is asked for a password: use a key agent, or a clone of your own.")
     }
@@ -393,7 +299,7 @@ fn theirs(path: &Path) -> Cmd {
 
 fn look_up(path: &Path, what: &[&str]) -> Result<String> {
     let wrong = |cause: String| {
-        Error::new(Blame::Usage, format!("{} is no git repository", path.display()))
+        Error::new(ErrorKind::Usage, format!("{} is no git repository", path.display()))
             .cause(cause)
             .next("Name a clone of Linux or a URL, with # and a branch, tag or commit behind it.")
     };

@@ -1,5 +1,6 @@
 use super::*;
 use crate::host::progress::Mode;
+use crate::source::git_spec::GitSpec;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -30,7 +31,7 @@ impl Bench {
         for variable in FOREIGN_HERE {
             sh = sh.without_env(variable);
         }
-        sh.succeed(Blame::Internal, "a test's own script").unwrap().trim().to_string()
+        sh.succeed(ErrorKind::Internal, "a test's own script").unwrap().trim().to_string()
     }
 
     fn id(&self, name: &str) -> String {
@@ -45,7 +46,7 @@ impl Bench {
         Location::Remote(format!("file://{}", self.dir.path().join("linux").display()))
     }
 
-    fn commit(&self, location: &Location, reference: &str, look: Look) -> Result<Commit> {
+    fn commit(&self, location: &Location, reference: &str, look: RefLookup) -> Result<Commit> {
         Repository::open(location, &self.store)?.commit(reference, look, &self.progress)
     }
 
@@ -89,16 +90,16 @@ fn names_lead_to_commits_here_and_elsewhere() {
         for (name, same_as) in
             [("main", "main"), ("HEAD", "main"), ("v2", "v2"), ("refs/heads/old", "old"), ("old", "old")]
         {
-            let commit = bench.commit(&location, name, Look::Usual).unwrap();
+            let commit = bench.commit(&location, name, RefLookup::Usual).unwrap();
             assert_eq!(commit.id, bench.id(same_as), "{name} of {location}");
             assert_eq!(commit.tree, bench.sh(&format!("git rev-parse {same_as}^{{tree}}")));
         }
-        let error = bench.commit(&location, "mian", Look::Usual).unwrap_err();
+        let error = bench.commit(&location, "mian", RefLookup::Usual).unwrap_err();
         assert_eq!(error.exit_code().number(), 23);
         assert!(error.to_string().contains("Did you mean main?"), "{error}");
-        assert_eq!(bench.commit(&location, "--upload-pack=x", Look::Usual).unwrap_err().blame, Blame::Usage);
+        assert_eq!(bench.commit(&location, "--upload-pack=x", RefLookup::Usual).unwrap_err().kind, ErrorKind::Usage);
     }
-    assert_eq!(bench.commit(&bench.local(), "main~2", Look::Usual).unwrap().id, bench.id("old"));
+    assert_eq!(bench.commit(&bench.local(), "main~2", RefLookup::Usual).unwrap().id, bench.id("old"));
     assert_eq!(bench.everything(), before, "the repository was changed");
 }
 
@@ -106,22 +107,22 @@ fn names_lead_to_commits_here_and_elsewhere() {
 fn what_stands_for_ever_needs_no_network_and_a_branch_is_asked_for_again() {
     let bench = bench();
     let two = bench.id("v2");
-    assert_eq!(bench.commit(&bench.remote(), &two, Look::Usual).unwrap().id, two);
-    let first = bench.commit(&bench.remote(), "main", Look::Usual).unwrap().id;
+    assert_eq!(bench.commit(&bench.remote(), &two, RefLookup::Usual).unwrap().id, two);
+    let first = bench.commit(&bench.remote(), "main", RefLookup::Usual).unwrap().id;
     bench.sh("echo 4 >file && git commit -qam four");
-    let moved = bench.commit(&bench.remote(), "main", Look::Usual).unwrap().id;
+    let moved = bench.commit(&bench.remote(), "main", RefLookup::Usual).unwrap().id;
     assert_ne!(first, moved);
     assert_eq!(moved, bench.id("main"));
 
     fs::rename(bench.dir.path().join("linux"), bench.dir.path().join("away")).unwrap();
-    assert_eq!(bench.commit(&bench.remote(), &two, Look::Usual).unwrap().id, two);
+    assert_eq!(bench.commit(&bench.remote(), &two, RefLookup::Usual).unwrap().id, two);
     // As part of an id, too.
-    assert_eq!(bench.commit(&bench.remote(), &two[..10], Look::Usual).unwrap().id, two);
-    let error = bench.commit(&bench.remote(), "main", Look::Usual).unwrap_err();
-    assert_eq!(error.blame, Blame::Source);
+    assert_eq!(bench.commit(&bench.remote(), &two[..10], RefLookup::Usual).unwrap().id, two);
+    let error = bench.commit(&bench.remote(), "main", RefLookup::Usual).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Source);
     assert!(error.next.contains(&moved[..12]) && error.next.contains("--offline"), "{error}");
-    assert_eq!(bench.commit(&bench.remote(), "main", Look::Offline).unwrap().id, moved);
-    assert!(bench.commit(&bench.remote(), "old", Look::Offline).unwrap_err().headline.contains("not in the cache"));
+    assert_eq!(bench.commit(&bench.remote(), "main", RefLookup::Offline).unwrap().id, moved);
+    assert!(bench.commit(&bench.remote(), "old", RefLookup::Offline).unwrap_err().title.contains("not in the cache"));
 }
 
 #[test]
@@ -131,17 +132,17 @@ fn a_server_that_gives_no_single_commit_is_asked_for_everything() {
     let repository = Repository::open(&bench.remote(), &bench.store).unwrap();
     // The protocol of old servers, which refuse what no branch ends with.
     git().env("GIT_DIR", repository.dir.display().to_string()).args(["config", "protocol.version", "0"]).run().unwrap();
-    let commit = repository.commit(&two, Look::Usual, &bench.progress).unwrap();
+    let commit = repository.commit(&two, RefLookup::Usual, &bench.progress).unwrap();
     assert_eq!(commit.id, two);
-    let error = repository.commit(&"ab".repeat(20), Look::Usual, &bench.progress).unwrap_err();
-    assert_eq!(error.blame, Blame::Source, "{error}");
+    let error = repository.commit(&"ab".repeat(20), RefLookup::Usual, &bench.progress).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Source, "{error}");
 }
 
 #[test]
 fn a_fetch_brings_one_commit_and_no_history() {
     let bench = bench();
     let repository = Repository::open(&bench.remote(), &bench.store).unwrap();
-    let commit = repository.commit("main", Look::Usual, &bench.progress).unwrap();
+    let commit = repository.commit("main", RefLookup::Usual, &bench.progress).unwrap();
     let count = repository.git().args(["rev-list", "--count", &commit.id]).run().unwrap();
     assert_eq!(count.text.trim(), "1");
 }
@@ -157,7 +158,7 @@ fn configuration_hooks_and_surroundings_of_the_user_do_not_count() {
         trap.display()
     ));
     for location in [bench.local(), bench.remote()] {
-        bench.commit(&location, "main", Look::Usual).unwrap();
+        bench.commit(&location, "main", RefLookup::Usual).unwrap();
     }
     assert!(!trap.exists(), "a program that the repository names was started");
 }
@@ -166,7 +167,7 @@ fn configuration_hooks_and_surroundings_of_the_user_do_not_count() {
 fn what_is_no_repository_is_an_error_of_usage() {
     let bench = bench();
     for place in [bench.dir.path().join("nowhere"), bench.dir.path().join("cache")] {
-        let error = bench.commit(&Location::Local(place), "main", Look::Usual).unwrap_err();
+        let error = bench.commit(&Location::Local(place), "main", RefLookup::Usual).unwrap_err();
         assert_eq!(error.exit_code().number(), 2, "{error}");
     }
 }

@@ -35,14 +35,14 @@ fn small_tree(top: &Path) {
 }
 
 fn sh(dir: &Path, script: &str) {
-    Cmd::new("sh").args(["-ec", script]).dir(dir).succeed(Blame::Internal, "a test's own script").unwrap();
+    Cmd::new("sh").args(["-ec", script]).dir(dir).succeed(ErrorKind::Internal, "a test's own script").unwrap();
 }
 
 impl Bench {
     fn tarball(&self, name: &str) -> Result<SourceTree> {
         let path = self.dir.path().join(name);
         let sha256 = sha256(&path, |_| Ok(())).unwrap();
-        provide(&SourceSpec::Tarball { path, sha256: Some(sha256) }, &self.store, &self.progress, Look::Usual)
+        provide(&SourceSpec::Tarball { path, sha256: Some(sha256) }, &self.store, &self.progress, RefLookup::Usual)
     }
 
     fn kept(&self) -> usize {
@@ -55,15 +55,15 @@ fn a_directory_is_named_and_not_touched() {
     let bench = bench();
     let dir = bench.dir.path().join("linux");
     small_tree(&dir);
-    let tree = provide(&SourceSpec::Directory(dir.clone()), &bench.store, &bench.progress, Look::Usual).unwrap();
+    let tree = provide(&SourceSpec::Directory(dir.clone()), &bench.store, &bench.progress, RefLookup::Usual).unwrap();
     assert_eq!((tree.dir, tree.version.as_str(), tree.pristine), (dir.canonicalize().unwrap(), "7.2.13-rc1", false));
     fs::remove_file(dir.join("drivers/dma-buf/dma-buf.c")).unwrap();
-    let error = provide(&SourceSpec::Directory(dir), &bench.store, &bench.progress, Look::Usual).unwrap_err();
+    let error = provide(&SourceSpec::Directory(dir), &bench.store, &bench.progress, RefLookup::Usual).unwrap_err();
     assert_eq!(error.exit_code().number(), 23);
     assert_eq!(error.cause, "it lacks drivers/dma-buf/dma-buf.c");
     let gone =
-        provide(&SourceSpec::Directory(PathBuf::from("/nonexistent")), &bench.store, &bench.progress, Look::Usual);
-    assert!(gone.unwrap_err().headline.contains("/nonexistent"));
+        provide(&SourceSpec::Directory(PathBuf::from("/nonexistent")), &bench.store, &bench.progress, RefLookup::Usual);
+    assert!(gone.unwrap_err().title.contains("/nonexistent"));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn tarballs_of_every_packing_are_unpacked_and_remembered() {
     let sum = sha256(&path, |_| Ok(())).unwrap();
     fs::remove_file(&path).unwrap();
     let gone = SourceSpec::Tarball { path, sha256: Some(sum.to_uppercase()) };
-    provide(&gone, &bench.store, &bench.progress, Look::Usual).unwrap();
+    provide(&gone, &bench.store, &bench.progress, RefLookup::Usual).unwrap();
     assert!(known(&bench.store)[0].starts_with("7.2.13-rc1 from the tarball "));
 }
 
@@ -92,14 +92,14 @@ fn a_tarball_without_a_sum_is_known_by_its_own() {
     sh(bench.dir.path(), "tar -cf a.tar linux");
     let path = bench.dir.path().join("a.tar");
     let unsaid = SourceSpec::Tarball { path: path.clone(), sha256: None };
-    let get = || provide(&unsaid, &bench.store, &bench.progress, Look::Usual);
+    let get = || provide(&unsaid, &bench.store, &bench.progress, RefLookup::Usual);
     let first = get().unwrap();
     assert_eq!(first, bench.tarball("a.tar").unwrap());
     write(&bench.dir.path().join("linux/added.c"), "a\n");
     sh(bench.dir.path(), "tar -cf a.tar linux");
     assert_ne!(get().unwrap().key, first.key, "another file of the same name is another tree");
     sh(bench.dir.path(), "zstd -q a.tar; head -c 90 a.tar.zst >a.tar");
-    assert_eq!(get().unwrap_err().blame, Blame::Source);
+    assert_eq!(get().unwrap_err().kind, ErrorKind::Source);
     assert_eq!(bench.kept(), 2);
 }
 
@@ -109,8 +109,8 @@ fn another_tarball_than_asked_for_is_refused_before_it_is_unpacked() {
     let path = bench.dir.path().join("a.tar");
     write(&path, "whatever");
     let spec = SourceSpec::Tarball { path: path.clone(), sha256: Some("ab".repeat(32)) };
-    let error = provide(&spec, &bench.store, &bench.progress, Look::Usual).unwrap_err();
-    assert_eq!((error.blame, error.exit_code().number()), (Blame::Source, 23));
+    let error = provide(&spec, &bench.store, &bench.progress, RefLookup::Usual).unwrap_err();
+    assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Source, 23));
     let sums = format!("sha256 wanted {}\nsha256 found  {}", "ab".repeat(32), sha256(&path, |_| Ok(())).unwrap());
     assert_eq!(error.cause, sums);
     assert_eq!(bench.kept(), 0);
@@ -125,7 +125,7 @@ fn a_truncated_tarball_leaves_nothing() {
         "head -c 300000 /dev/urandom > linux/noise; tar -cJf b.tar.xz linux; head -c 200000 b.tar.xz > a.tar.xz",
     );
     let error = bench.tarball("a.tar.xz").unwrap_err();
-    assert_eq!(error.blame, Blame::Source);
+    assert_eq!(error.kind, ErrorKind::Source);
     assert!(error.cause.contains("xz --decompress") && error.cause.contains("Unexpected end of input"), "{error}");
     assert_eq!(bench.kept(), 0);
     write(&bench.dir.path().join("page.tar.xz"), "<html>not found</html>");
@@ -137,8 +137,8 @@ fn a_truncated_tarball_leaves_nothing() {
 fn a_tarball_that_is_no_kernel_or_has_no_single_top_leaves_nothing() {
     let bench = bench();
     sh(bench.dir.path(), "mkdir one two; touch one/x two/x; tar -cf a.tar one two; tar -cf b.tar one");
-    assert!(bench.tarball("a.tar").unwrap_err().headline.ends_with("does not have one directory at its top"));
-    assert!(bench.tarball("b.tar").unwrap_err().headline.ends_with("is not a kernel tree"));
+    assert!(bench.tarball("a.tar").unwrap_err().title.ends_with("does not have one directory at its top"));
+    assert!(bench.tarball("b.tar").unwrap_err().title.ends_with("is not a kernel tree"));
     assert_eq!(bench.kept(), 0);
 }
 
@@ -197,11 +197,11 @@ fn a_full_disk_is_the_hosts_fault_and_leaves_nothing() {
     let full = Store::open(Some(&small)).unwrap().announcing(&bench.progress);
     let path = bench.dir.path().join("a.tar.xz");
     let sum = sha256(&path, |_| Ok(())).unwrap();
-    let result = provide(&SourceSpec::Tarball { path, sha256: Some(sum) }, &full, &bench.progress, Look::Usual);
+    let result = provide(&SourceSpec::Tarball { path, sha256: Some(sum) }, &full, &bench.progress, RefLookup::Usual);
     let kept = fs::read_dir(small.join(KIND)).map_or(0, |dir| dir.flatten().count());
-    Cmd::new("umount").path(&small).succeed(Blame::Internal, "unmounting").unwrap();
+    Cmd::new("umount").path(&small).succeed(ErrorKind::Internal, "unmounting").unwrap();
     let error = result.unwrap_err();
-    assert_eq!((error.blame, error.exit_code().number(), kept), (Blame::Host, 23, 0), "{error}");
+    assert_eq!((error.kind, error.exit_code().number(), kept), (ErrorKind::Host, 23, 0), "{error}");
     assert!(error.next.contains("Free some space"), "{error}");
 }
 
@@ -242,8 +242,8 @@ fn commits_are_unpacked_once_for_each_tree_and_from_one_another() {
     let dir = bench.dir.path().join("repository");
     small_repository(&dir);
     let get = |place: &str, store: &Store| {
-        let spec = crate::source::repository::GitSpec::parse(place, Path::new("/")).unwrap();
-        provide(&SourceSpec::Git(spec), store, &bench.progress, Look::Usual).unwrap()
+        let spec = crate::source::git_spec::GitSpec::parse(place, Path::new("/")).unwrap();
+        provide(&SourceSpec::Git(spec), store, &bench.progress, RefLookup::Usual).unwrap()
     };
     let local = |reference: &str| get(&format!("git:{}#{reference}", dir.display()), &bench.store);
     let (one, two) = (local("one"), local("two"));
@@ -274,8 +274,8 @@ fn a_commit_that_is_no_kernel_leaves_nothing() {
     let dir = bench.dir.path().join("repository");
     small_repository(&dir);
     sh(&dir, "git rm -q Kconfig && git -c user.name=t -c user.email=t@example.org commit -qm x");
-    let spec = crate::source::repository::GitSpec::parse(&format!("{}#main", dir.display()), Path::new("/")).unwrap();
-    let error = provide(&SourceSpec::Git(spec), &bench.store, &bench.progress, Look::Usual).unwrap_err();
-    assert!(error.headline.ends_with("is not a kernel tree"), "{error}");
+    let spec = crate::source::git_spec::GitSpec::parse(&format!("{}#main", dir.display()), Path::new("/")).unwrap();
+    let error = provide(&SourceSpec::Git(spec), &bench.store, &bench.progress, RefLookup::Usual).unwrap_err();
+    assert!(error.title.ends_with("is not a kernel tree"), "{error}");
     assert_eq!(bench.kept(), 0);
 }

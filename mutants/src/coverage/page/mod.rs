@@ -7,7 +7,7 @@ use super::added::Added;
 use super::excuses::{Excuses, Source};
 use super::summary::{Sources, rows};
 use super::{Coverage, Share};
-use harness::error::{Blame, Context, Result};
+use harness::error::{Context, ErrorKind, Result};
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -35,7 +35,7 @@ struct Line<'a> {
 /// Renders the page. `title` says what was run on what, `remarks` what is missing in it.
 ///
 /// # Errors
-/// [`Blame::Internal`] when the template does not fit the data.
+/// [`ErrorKind::Internal`] when the template does not fit the data.
 pub fn render(
     title: &str,
     coverage: &Coverage,
@@ -84,9 +84,10 @@ pub fn render(
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
-    let template = environment.template_from_str(TEMPLATE).context(Blame::Internal, || "the page's template".into())?;
+    let template =
+        environment.template_from_str(TEMPLATE).context(ErrorKind::Internal, || "the page's template".into())?;
     let filled = template.render(context! { title, files, remarks, style => STYLE });
-    filled.context(Blame::Internal, || "filling in the page".into())
+    filled.context(ErrorKind::Internal, || "filling in the page".into())
 }
 
 fn cell(share: Share) -> String {

@@ -3,12 +3,12 @@
 use std::process::Command;
 use std::time::Instant;
 
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::BootPlan;
 use harness::guest::initramfs::Initramfs;
-use harness::guest::qemu::{self, Patience};
-use harness::guest::recording::Ending;
+use harness::guest::qemu::{self, Timeouts};
+use harness::guest::recording::GuestEnd;
 use harness::host::process::{Cmd, scratch_directory};
 use harness::judge::transcript::Transcript;
 use xshell::{Shell, cmd};
@@ -35,10 +35,10 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     // The first pair warms caches and is not counted.
     for run in 0..=runs {
         let start = Instant::now();
-        let recording = qemu::run(&plan, Patience::default(), |_| {})?;
+        let recording = qemu::run(&plan, Timeouts::default(), |_| {})?;
         let boot = start.elapsed().as_secs_f64();
-        if recording.ending != Ending::Left || Transcript::parse(&recording.results).count != Some(0) {
-            return Err(Error::new(Blame::Host, "the guest did not come up and leave again")
+        if recording.ending != GuestEnd::Left || Transcript::parse(&recording.results).count != Some(0) {
+            return Err(Error::new(ErrorKind::Host, "the guest did not come up and leave again")
                 .cause(format!("{:?}", recording.ending))
                 .next("Run `cargo xtask test` on the same kernel: it says more."));
         }
@@ -56,7 +56,7 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
 }
 
 fn whole_test(args: &KernelArgs) -> Result<f64> {
-    let shell = Shell::new().map_err(|error| Error::new(Blame::Internal, "no shell").cause(error))?;
+    let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
     shell.change_dir(workspace::root());
     let mut words: Vec<String> = Vec::new();
     for (name, value) in [("--kernel", &args.kernel), ("--series", &args.series), ("--flavour", &args.flavour)] {
@@ -68,9 +68,8 @@ fn whole_test(args: &KernelArgs) -> Result<f64> {
     let output = Cmd::from(Command::from(cmd!(shell, "cargo xtask --quiet test {words...}"))).run()?;
     let took = start.elapsed().as_secs_f64();
     if !output.status.success() {
-        return Err(
-            Error::new(Blame::Internal, "a run that does not end as expected is not worth timing").cause(output.text)
-        );
+        return Err(Error::new(ErrorKind::Internal, "a run that does not end as expected is not worth timing")
+            .cause(output.text));
     }
     Ok(took)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::host::process::Cmd;
 use harness::host::progress::{Progress, duration};
@@ -50,7 +50,7 @@ const FULL_ONLY: &[&str] =
 /// # Errors
 /// When a check cannot be run.
 pub fn run(args: &CiArgs) -> Result<ExitCode> {
-    let shell = Shell::new().map_err(|error| Error::new(Blame::Internal, "no shell").cause(error))?;
+    let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
     shell.change_dir(workspace::root());
     let pipeline = Pipeline::open(false)?;
     // First, so that a machine that lacks something says so at once and not after the tests.
@@ -147,7 +147,7 @@ fn run_stage(stage: Vec<(&str, Cmd)>, progress: &Progress) -> Result<bool> {
             .collect();
         let mut holds = told(what, first.shown()?, start.elapsed());
         for (what, running) in beside {
-            let panicked = |_| Err(Error::new(Blame::Internal, "a check panicked"));
+            let panicked = |_| Err(Error::new(ErrorKind::Internal, "a check panicked"));
             let (output, took) = running.join().unwrap_or_else(panicked)?;
             progress.line(format!("== {what}\n{}", output.text.trim_end()));
             holds &= told(what, output.status, took);

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use harness::build::kbuild::{KernelImage, profile};
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::judge::guest_run::GuestRun;
+use harness::kbuild::image::{KernelImage, profile};
 use mutants::coverage::added::{self, Added};
 use mutants::coverage::counters::{Counters, Lost, counters};
-use mutants::coverage::summary::{Row, Sources, rows, table};
+use mutants::coverage::summary::{CoverageRow, Sources, rows, table};
 use mutants::coverage::{Coverage, gcov};
 
 use crate::run::pipeline::Tree;
@@ -38,7 +38,7 @@ impl Counted {
     /// What is known about the counters of a kernel; nothing for one that has none.
     ///
     /// # Errors
-    /// [`Blame::Internal`] when an image has lost what gcc noted down.
+    /// [`ErrorKind::Internal`] when an image has lost what gcc noted down.
     pub fn of(tree: &Tree, image: &KernelImage) -> Result<Option<Self>> {
         let files = profile::files(&tree.flavour, &tree.patched);
         if files.is_empty() {
@@ -46,7 +46,7 @@ impl Counted {
         }
         let (notes, place) = (profile::notes(image), profile::sources(image));
         if !notes.is_dir() {
-            return Err(Error::new(Blame::Internal, "the image counts, and nothing says what")
+            return Err(Error::new(ErrorKind::Internal, "the image counts, and nothing says what")
                 .cause(format!("{} is not there", notes.display())));
         }
         let added = added::of(&tree.patched);
@@ -91,7 +91,7 @@ impl Counted {
         Ok(suite)
     }
 
-    pub(super) fn rows(&self, suite: &Suite) -> BTreeMap<String, Row> {
+    pub(super) fn rows(&self, suite: &Suite) -> BTreeMap<String, CoverageRow> {
         rows(&suite.coverage, &self.sources, &self.added)
     }
 

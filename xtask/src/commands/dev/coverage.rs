@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use harness::build::kbuild::profile;
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::style::{Style, detect};
+use harness::kbuild::image::profile;
 use harness::source::spec::Kernels;
 use mutants::coverage::excuses::{Excuses, Source};
 use mutants::coverage::summary::{Unreached, unreached};
@@ -15,7 +15,7 @@ use crate::commands::dev::counted::{Counted, FLAVOUR, Suite};
 use crate::commands::dev::kselftest::Upstream;
 use crate::commands::test;
 use crate::flags::{CoverageArgs, KernelArgs, RepeatArgs};
-use crate::run::job::{Job, Ledger, Program};
+use crate::run::job::{PlannedRun, Program, RunOutput};
 use crate::run::pipeline::{Pipeline, Tree};
 use crate::run::plan;
 use crate::run::run_directory;
@@ -36,18 +36,18 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let kernel = KernelArgs { flavour, ..args.kernel.clone() };
     let tree = pipeline.tree(&kernel)?;
     if profile::files(&tree.flavour, &tree.patched).is_empty() {
-        return Err(Error::new(Blame::Usage, format!("a kernel of flavour {} counts nothing", tree.flavour.name))
+        return Err(Error::new(ErrorKind::Usage, format!("a kernel of flavour {} counts nothing", tree.flavour.name))
             .next("Leave --flavour out."));
     }
     let made = pipeline.made(&tree)?;
     let image = made.image.clone();
-    let counted = Counted::of(&tree, &image)?.ok_or_else(|| Error::new(Blame::Internal, "no counters"))?;
-    let job = Job::new(made, chosen)?;
+    let counted = Counted::of(&tree, &image)?.ok_or_else(|| Error::new(ErrorKind::Internal, "no counters"))?;
+    let job = PlannedRun::new(made, chosen)?;
     job.not_nothing()?;
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let (options, provenance) = (test::options(&kernel, args.accel), run_files::provenance().answered());
-    let ledger = Ledger { dir: &dir, options: &options, provenance: &provenance };
+    let ledger = RunOutput { dir: &dir, options: &options, provenance: &provenance };
     let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, ledger)?;
     let task = pipeline.progress.task("reading what was counted", None);
     let ours = counted.gather(&dir)?;
@@ -90,7 +90,7 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     Ok([verdicts, judged, lost].into_iter().max().unwrap_or(ExitCode::AsExpected))
 }
 
-/// Whether this is what harness/uncovered.toml was written for.
+/// Whether this is what mutants/uncovered.toml was written for.
 fn is_reference(tree: &Tree) -> Result<bool> {
     let kernels = Kernels::load(&workspace::kernels())?;
     Ok(tree.spec.id == kernels.default_id() && tree.series.name == "derive")
@@ -118,7 +118,7 @@ fn judge(counted: &Counted, suite: &Suite, excuses: &Excuses, reference: bool, s
     }
     let unexplained: Vec<&Unreached> = all.iter().filter(|line| line.reason.is_none()).collect();
     println!(
-        "\n{} lines did not run; harness/uncovered.toml has a reason for {}.",
+        "\n{} lines did not run; mutants/uncovered.toml has a reason for {}.",
         all.len(),
         all.len() - unexplained.len()
     );

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use cases::protocol::Outcome;
 use cases::upstream;
-use harness::build::kbuild::KernelImage;
-use harness::build::kselftest::{self, Program};
 use harness::error::{Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::BootPlan;
 use harness::guest::initramfs::{GuestBinary, Initramfs};
-use harness::guest::qemu::{self, Patience};
-use harness::guest::recording::{Ending, Recording};
+use harness::guest::qemu::{self, Timeouts};
+use harness::guest::recording::{GuestEnd, Recording};
 use harness::host::style::{Style, detect, printable};
-use harness::judge::transcript::{CaseRun, Step, Transcript};
+use harness::judge::transcript::{CaseRun, Transcript, TranscriptStep};
+use harness::kbuild::image::KernelImage;
+use harness::kbuild::kselftest::{self, SelftestProgram};
 use mutants::coverage::counters::{Lost, counters};
 
 use crate::commands::dev::counted::{Counted, FLAVOUR, Suite};
@@ -30,9 +30,9 @@ const WORDS: [&str; 3] = ["ok ", "not ok ", "# SKIP"];
 
 /// The tests that ran, and what they reached.
 pub struct Upstream {
-    programs: Vec<Program>,
+    programs: Vec<SelftestProgram>,
     transcript: Transcript,
-    ending: Ending,
+    ending: GuestEnd,
     /// What was counted; in a flavour that counts.
     pub counted: Suite,
 }
@@ -82,7 +82,7 @@ impl Upstream {
         boot.memory = MEMORY;
         boot.append.push(HUGE_PAGES.into());
         let task = progress.task("running the kernel's selftests", Some(others.len() as u64));
-        let recording = qemu::run(&boot, Patience::default(), |record| match record {
+        let recording = qemu::run(&boot, Timeouts::default(), |record| match record {
             cases::protocol::Record::Begin { case, .. } => task.message(case.id()),
             cases::protocol::Record::End { .. } => task.inc(1),
             _ => {}
@@ -100,7 +100,7 @@ impl Upstream {
         Ok(Upstream { programs, transcript: Transcript::parse(&results), ending, counted })
     }
 
-    fn run_of(&self, program: &Program) -> Option<&CaseRun> {
+    fn run_of(&self, program: &SelftestProgram) -> Option<&CaseRun> {
         self.transcript.cases.iter().find(|run| run.key == upstream::key(program.name))
     }
 
@@ -119,7 +119,7 @@ impl Upstream {
         for heard in &self.transcript.heard {
             text += &format!("  {} {}\n", style.bad("the kernel complained:"), printable(&heard.line));
         }
-        if self.ending != Ending::Left {
+        if self.ending != GuestEnd::Left {
             text += &style.bad(&format!("the guest was lost: {:?}\n", self.ending));
         }
         for lost in &self.counted.lost {
@@ -131,7 +131,7 @@ impl Upstream {
     /// Whether the tests found nothing, as far as they ran.
     pub fn exit_code(&self) -> ExitCode {
         let failed = |run: &CaseRun| !matches!(run.outcome, Some(Outcome::Pass | Outcome::Skip { .. }));
-        if self.ending != Ending::Left {
+        if self.ending != GuestEnd::Left {
             ExitCode::GuestLost
         } else if self.programs.iter().any(|program| program.made.is_err()) {
             ExitCode::Build
@@ -145,7 +145,7 @@ impl Upstream {
 
 fn notes(run: &CaseRun) -> String {
     let lines = run.steps.iter().filter_map(|step| match step {
-        Step::Note(line) => Some(format!("    {}\n", printable(line))),
+        TranscriptStep::Note(line) => Some(format!("    {}\n", printable(line))),
         _ => None,
     });
     lines.collect()
@@ -154,14 +154,14 @@ fn notes(run: &CaseRun) -> String {
 /// How a test ended, and what its KTAP says.
 fn ended(run: &CaseRun, style: Style) -> String {
     let end = run.steps.iter().rev().find_map(|step| match step {
-        Step::Call { result, .. } => result.clone(),
+        TranscriptStep::Call { result, .. } => result.clone(),
         _ => None,
     });
     let end = end.unwrap_or_else(|| "it never ended".into());
     let notes: Vec<&str> = run
         .steps
         .iter()
-        .filter_map(|step| if let Step::Note(line) = step { Some(line.as_str()) } else { None })
+        .filter_map(|step| if let TranscriptStep::Note(line) = step { Some(line.as_str()) } else { None })
         .collect();
     let [ok, not_ok, skip] = WORDS;
     let skipped = notes.iter().filter(|line| line.starts_with(ok) && line.contains(skip)).count();

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::error::{Blame, Context, Error, Result, io};
+use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::host::machine::Machine;
 use harness::host::process::Cmd;
@@ -77,8 +77,8 @@ pub fn run(dir: Option<&Path>) -> Result<ExitCode> {
     for linter in &LINTERS {
         let place = match provide(linter, &Machine::this(), &pipeline.store) {
             Ok(place) => place,
-            Err(error) if error.blame == Blame::Host && std::env::var_os("CI").is_none_or(|ci| ci != "true") => {
-                let why = [Some(error.headline.as_str()), error.cause.lines().last()].map(Option::unwrap_or_default);
+            Err(error) if error.kind == ErrorKind::Host && std::env::var_os("CI").is_none_or(|ci| ci != "true") => {
+                let why = [Some(error.title.as_str()), error.cause.lines().last()].map(Option::unwrap_or_default);
                 pipeline.progress.line(format!("skipped: {}: {}", linter.name, why.join(": ").trim_end_matches(": ")));
                 continue;
             }
@@ -89,7 +89,7 @@ pub fn run(dir: Option<&Path>) -> Result<ExitCode> {
             println!("{}", output.text.trim_end());
             code = ExitCode::Violated;
         } else if !(linter.looked)(&output.text, files.len()) {
-            return Err(Error::new(Blame::Internal, format!("{} did not look at the workflow files", linter.name))
+            return Err(Error::new(ErrorKind::Internal, format!("{} did not look at the workflow files", linter.name))
                 .cause(output.text));
         } else {
             pipeline.progress.line(format!("{}: nothing to say about {} files", linter.name, files.len()));
@@ -105,7 +105,7 @@ fn files(dir: &Path) -> Result<Vec<String>> {
     let mut names: Vec<String> = names.filter(|name| name.ends_with(".yml") || name.ends_with(".yaml")).collect();
     names.sort();
     if names.is_empty() {
-        return Err(Error::new(Blame::Usage, format!("no workflow files in {}", dir.display()))
+        return Err(Error::new(ErrorKind::Usage, format!("no workflow files in {}", dir.display()))
             .next("Name the directory that holds them, such as .github/workflows."));
     }
     Ok(names)
@@ -121,14 +121,14 @@ fn provide(linter: &Linter, machine: &Machine, store: &Store) -> Result<PathBuf>
     let all: Vec<&str> = pins.iter().map(|(_, text)| text.as_str()).collect();
     let key = format!("{}-{}", linter.name, &sha256_of(all.concat().as_bytes())[..12]);
     if machine.program(linter.program).is_none() {
-        return Err(Error::new(Blame::Host, format!("{} is not on this machine", linter.program))
+        return Err(Error::new(ErrorKind::Host, format!("{} is not on this machine", linter.program))
             .next(format!("On Debian and Ubuntu: apt-get install {}", linter.package)));
     }
     store.publish("linters", &key, |dir| {
         for (name, text) in &pins {
-            std::fs::write(dir.join(name), text).context(Blame::Host, || format!("writing {name}"))?;
+            std::fs::write(dir.join(name), text).context(ErrorKind::Host, || format!("writing {name}"))?;
         }
-        let headline = format!("{} cannot be installed", linter.name);
-        (linter.install)(machine, dir).succeed(Blame::Host, &headline).map(drop)
+        let title = format!("{} cannot be installed", linter.name);
+        (linter.install)(machine, dir).succeed(ErrorKind::Host, &title).map(drop)
     })
 }

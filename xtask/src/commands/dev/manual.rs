@@ -24,7 +24,7 @@ pub fn completions(shell: Shell) -> ExitCode {
 /// Writes a page for each command into a directory, which is created if need be.
 ///
 /// # Errors
-/// [`harness::error::Blame::Host`] when it cannot be written.
+/// [`harness::error::ErrorKind::Host`] when it cannot be written.
 pub fn pages(dir: &Path) -> Result<ExitCode> {
     fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
     clap_mangen::generate_to(Flags::command().name(PAGE), dir)

@@ -24,7 +24,7 @@ pub fn run(device: &Path) -> Result<ExitCode> {
     match virtual_machine::try_out(device, |step| println!("{step}")) {
         Ok(()) => Ok(ExitCode::AsExpected),
         Err(error) => {
-            println!("{}", error.headline);
+            println!("{}", error.title);
             Ok(error.exit_code())
         }
     }

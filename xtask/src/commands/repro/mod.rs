@@ -5,7 +5,7 @@ mod run;
 
 use cases::filter::fits;
 use cases::protocol::CaseKey;
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 
 use crate::flags::Repro;
@@ -27,7 +27,7 @@ fn chosen(filters: &[String], keys: &[CaseKey]) -> Result<Vec<CaseKey>> {
         if !keys.iter().any(|key| fits(key, filter, false)) {
             let shown: Vec<&str> = keys.iter().take(5).map(|key| key.0.as_str()).collect();
             let more = if keys.len() > shown.len() { ", ..." } else { "" };
-            return Err(Error::new(Blame::Usage, format!("no case of the run fits {filter}"))
+            return Err(Error::new(ErrorKind::Usage, format!("no case of the run fits {filter}"))
                 .cause(format!("it has {}{more}", shown.join(", ")))
                 .next("Name a case as the report does, a part of its name, or a clause such as R-1."));
         }

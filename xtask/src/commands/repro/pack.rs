@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::build::kbuild::{self, KernelImage, debug};
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::recorded_line;
 use harness::guest::initramfs::{GuestBinary, program_of};
-use harness::judge::complaint::allow;
+use harness::judge::complaint::suppressions;
 use harness::judge::expectation::known_defects;
-use harness::report::pack::manifest::{Boot, Identity, Manifest};
-use harness::report::pack::suite::Suite;
+use harness::kbuild::image::{self, KernelImage, debug};
+use harness::report::pack::manifest::{Boot, PackIdentity, PackManifest};
+use harness::report::pack::suite::SuiteIdentity;
 use harness::report::pack::write::{Members, write};
 use harness::report::pack::{FORMAT, SUFFIX, VERSION, member};
 use harness::report::run_report::RunReport;
@@ -27,19 +27,19 @@ use crate::workspace;
 /// Packs a run that is kept, and prints the path of the file.
 ///
 /// # Errors
-/// [`Blame::Usage`] for what is no run, or one of which something is gone; [`Blame::Host`] when the file cannot be written.
+/// [`ErrorKind::Usage`] for what is no run, or one of which something is gone; [`ErrorKind::Host`] when the file cannot be written.
 pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
     let pipeline = Pipeline::open(quiet)?;
     let (dir, report) = kept::one(&args.run)?;
     let setting = &report.setting;
     if let Some(file) = &setting.pack {
-        return Err(Error::new(Blame::Usage, format!("the run in {} came out of a pack itself", dir.display()))
+        return Err(Error::new(ErrorKind::Usage, format!("the run in {} came out of a pack itself", dir.display()))
             .next(format!("Pass on {file}: it has everything.")));
     }
     let cases = cases(&report, &args.cases)?;
-    let Some(image) = kbuild::find(&pipeline.store, &setting.image)? else {
+    let Some(image) = image::find(&pipeline.store, &setting.image)? else {
         let again = report.verdicts.first().map(|verdict| setting.again(verdict)).unwrap_or_default();
-        return Err(Error::new(Blame::Usage, format!("the kernel of the run in {} is gone", dir.display()))
+        return Err(Error::new(ErrorKind::Usage, format!("the kernel of the run in {} is gone", dir.display()))
             .cause(format!("image {} is not in the cache, or is damaged", setting.image))
             .next(format!("Run it again, which makes it anew, and pack that run: {again}")));
     };
@@ -51,10 +51,10 @@ pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
     }
     // That of the run: its guest program is packed.
     let commit = report.provenance.as_ref().map(|made_by| made_by.commit.clone()).filter(|commit| !commit.is_empty());
-    let manifest = Manifest {
+    let manifest = PackManifest {
         format: FORMAT.into(),
         version: VERSION,
-        identity: Identity {
+        identity: PackIdentity {
             kernel: setting.kernel.clone(),
             version: image.facts.version.clone(),
             origin: setting.origin.clone(),
@@ -65,7 +65,7 @@ pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
             reference: Kernels::load(&workspace::kernels())?.default_id().to_string(),
             command: format!("cargo xtask test {}", setting.options).trim_end().to_string(),
         },
-        suite: Suite::own(commit),
+        suite: SuiteIdentity::own(commit),
         boot: Boot { command_line: guest.command_line, qemu: guest.qemu, accel: setting.accel.clone() },
         cases,
         members: members.facts()?,
@@ -108,7 +108,7 @@ impl Guest {
             Some(Guest { program, command_line: recorded_line(&qemu)?, qemu })
         });
         found.ok_or_else(|| {
-            Error::new(Blame::Usage, format!("no guest is left in {}", dir.display()))
+            Error::new(ErrorKind::Usage, format!("no guest is left in {}", dir.display()))
                 .cause(
                     "a run keeps qemu.cmdline and initramfs.cpio of each guest; they are not there, or cannot be read",
                 )
@@ -142,7 +142,7 @@ fn members(image: &KernelImage, program: &GuestBinary, report: &RunReport) -> Re
     members.bytes(member::GUEST, program.bytes.clone());
     members.bytes(member::REPORT, json(report)?);
     members.bytes(member::KNOWN_DEFECTS, known_defects::BUILT_IN);
-    members.bytes(member::ALLOWED, allow::BUILT_IN);
+    members.bytes(member::ALLOWED, suppressions::BUILT_IN);
     let dir = workspace::snapshots();
     for file in files(&dir) {
         let snapshot = file.extension().is_some_and(|extension| extension == "snap");
@@ -159,13 +159,13 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// `7.2-derive-sanitized-0123abcd.pack.tar.gz`; of a series that is a path, its last part.
-fn name(identity: &Identity) -> String {
+fn name(identity: &PackIdentity) -> String {
     let plain = |text: &str| {
         let last = text.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("x");
         let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
         last.chars().map(plain).collect::<String>().trim_start_matches('.').to_string()
     };
-    let Identity { kernel, series, flavour, image, .. } = identity;
+    let PackIdentity { kernel, series, flavour, image, .. } = identity;
     let image: String = image.chars().take(8).collect();
     format!("{}-{}-{}-{}{SUFFIX}", plain(kernel), plain(series), plain(flavour), plain(&image))
 }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_pack_is_named_after_what_is_in_it() {
         let text = |text: &str| text.to_string();
-        let mut identity = Identity {
+        let mut identity = PackIdentity {
             kernel: text("7.2"),
             version: text("7.2.3"),
             origin: text("x"),

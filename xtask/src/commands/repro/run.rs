@@ -1,38 +1,34 @@
 //! `cargo xtask repro run`: boots the kernel of a pack, and judges by what is in it.
 
-use std::collections::BTreeSet;
 use std::fs::{self, DirEntry};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cases::need::Need;
 use cases::protocol::CaseKey;
 use cases::suite;
-use harness::build::kbuild;
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
-use harness::guest::qemu::Patience;
 use harness::host::progress::{Mode, Progress};
 use harness::host::setup::Purpose;
 use harness::host::style::{Style, detect};
-use harness::judge::context::JudgeContext;
+use harness::kbuild::image;
 use harness::report::pack::compare;
 use harness::report::pack::member;
 use harness::report::pack::read::Pack;
-use harness::report::pack::suite::Suite;
+use harness::report::pack::suite::SuiteIdentity;
 use harness::report::provenance::Provenance;
 use harness::report::render::html;
-use harness::report::run_report::{OLDEST, RunReport, SCHEMA, Setting, Timing};
-use harness::session::guests::{Options, Session};
+use harness::report::run_report::{OLDEST, RunReport, RunSetting, SCHEMA, Timing};
+use harness::session::guests::Session;
 
 use super::chosen;
 use crate::commands::test;
 use crate::flags::{Format, PackRunArgs};
 use crate::run::debug;
 use crate::run::debug::Gdb;
-use crate::run::job::{keep, needs_met};
+use crate::run::job::keep;
 use crate::run::pipeline::Pipeline;
-use crate::run::rounds::{Done, Sessions};
+use crate::run::rounds::{RoundRunner, RoundsDone};
 use crate::run::run_directory;
 use crate::run::run_files;
 use crate::settings;
@@ -46,8 +42,8 @@ const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Runs cases of a pack, prints the report, and how it compares with the recorded one.
 ///
 /// # Errors
-/// [`Blame::Usage`] for a file that is no sound pack, or not for this version of the suite, and for a case that is not in
-/// it; [`Blame::Host`].
+/// [`ErrorKind::Usage`] for a file that is no sound pack, or not for this version of the suite, and for a case that is not in
+/// it; [`ErrorKind::Host`].
 pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let (start, asked) = (Instant::now(), run_files::provenance());
     let pipeline = Pipeline::open(quiet)?;
@@ -59,14 +55,13 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let pack = Pack::unpack(&args.file, scratch.path())?;
     let recorded = pack.report()?;
     if !(OLDEST..=SCHEMA).contains(&recorded.schema) {
-        return Err(Error::new(Blame::Usage, format!("{} has a report of another version", args.file.display()))
+        return Err(Error::new(ErrorKind::Usage, format!("{} has a report of another version", args.file.display()))
             .cause(format!("it has schema {}, this program reads {OLDEST} to {SCHEMA}", recorded.schema))
             .next(pack.advice()));
     }
     // What is wrong with the pack is said before anything is installed.
     let plan = plan(&pack, &recorded, &args.cases)?;
-    let (expectations, allowed, guest) = (pack.expectations()?, pack.allowed()?, pack.guest()?);
-    let met: BTreeSet<Need> = needs_met(&pack.config()?, &pack.facts()?);
+    let (image, context, program) = (pack.image()?, pack.context()?, pack.guest()?);
     let needs: &[Purpose] = if args.debug.gdb { &[Purpose::Boot, Purpose::Debugger] } else { &[Purpose::Boot] };
     if args.debug.gdb {
         debug::only(&plan)?;
@@ -81,31 +76,21 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     for line in strangeness(&pack, &provenance.commit) {
         pipeline.progress.warn(&line);
     }
-    let kernel = pack.path(member::KERNEL);
-    let mut acceleration = pipeline.acceleration(args.accel, &kernel)?;
+    let mut acceleration = pipeline.acceleration(args.accel, &image.vmlinux)?;
     let gdb = args.debug.gdb.then(|| debugger(&pack, &pipeline, &plan, &dir)).transpose()?;
     let silent = Progress::new(Mode::Quiet);
     let command_line = Some(pack.manifest.boot.command_line.clone());
-    let mut sessions = Sessions {
-        session: Session {
-            kernel: &kernel,
-            guest: &guest,
-            accel: acceleration.accel(),
-            patience: Patience::default(),
-            dir: &dir,
-            append: Vec::new(),
-            options: Options { command_line, ..Options::default() },
-        },
+    let mut sessions = RoundRunner {
+        session: Session { command_line, ..Session::new(&image, &program, &context, acceleration.accel(), &dir) },
         acceleration: &mut acceleration,
-        yardstick: JudgeContext { met: &met, expectations: &expectations, allowed: &allowed },
         progress: if gdb.is_some() { &silent } else { &pipeline.progress },
         gdb: gdb.as_ref(),
     };
     let booted = Instant::now();
-    let Done { merged, guests } = sessions.run(&plan, &args.repeat)?;
+    let RoundsDone { merged, guests } = sessions.run(&plan, &args.repeat)?;
     let report = RunReport {
         schema: SCHEMA,
-        setting: Setting {
+        setting: RunSetting {
             accel: acceleration.text().into(),
             built: false,
             options: args.accel.given().map(|accel| format!("--accel {accel}")).unwrap_or_default(),
@@ -113,7 +98,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
             ..recorded.setting.clone()
         },
         verdicts: merged.verdicts,
-        oddities: merged.oddities,
+        protocol_errors: merged.protocol_errors,
         guests,
         timing: Timing { kernel: unpacked.as_secs_f64(), guest_program: 0.0, guests: booted.elapsed().as_secs_f64() },
         interrupted: merged.interrupted,
@@ -148,7 +133,7 @@ fn sweep(runs: &Path) {
 
 /// Where the same kernel is in the cache of this machine, its scripts for gdb are at hand; a pack has none.
 fn debugger(pack: &Pack, pipeline: &Pipeline, plan: &[CaseKey], dir: &Path) -> Result<Gdb> {
-    let own = kbuild::find(&pipeline.store, &pack.manifest.identity.image)?;
+    let own = image::find(&pipeline.store, &pack.manifest.identity.image)?;
     let image = own.map_or_else(|| pack.path("kernel"), |image| image.dir);
     Gdb::prepare(plan, &image, dir)
 }
@@ -159,13 +144,13 @@ fn plan(pack: &Pack, recorded: &RunReport, filters: &[String]) -> Result<Vec<Cas
     let plan = if filters.is_empty() { pack.manifest.cases.clone() } else { chosen(filters, &all)? };
     let speaks = pack.manifest.suite.protocol;
     if speaks != cases::protocol::VERSION {
-        return Err(Error::new(Blame::Usage, "the guest program of the pack is of another version of the suite")
+        return Err(Error::new(ErrorKind::Usage, "the guest program of the pack is of another version of the suite")
             .cause(format!("it speaks protocol {speaks}, this program {}", cases::protocol::VERSION))
             .next(pack.advice()));
     }
     let unknown: Vec<&str> = plan.iter().filter(|key| suite::find(key).is_none()).map(|key| key.0.as_str()).collect();
     if !unknown.is_empty() {
-        return Err(Error::new(Blame::Usage, "this version of the suite does not have all cases of the pack")
+        return Err(Error::new(ErrorKind::Usage, "this version of the suite does not have all cases of the pack")
             .cause(unknown.join(", "))
             .next(format!("{}\nOr name other cases with --case.", pack.advice())));
     }
@@ -187,7 +172,7 @@ fn keep_series(pack: &Pack, dir: &Path) -> Result<()> {
 /// What makes verdicts of this checkout differ from those of the one that made the pack.
 fn strangeness(pack: &Pack, own: &str) -> Vec<String> {
     let theirs = &pack.manifest.suite;
-    let differences = theirs.differences(&Suite::own(None));
+    let differences = theirs.differences(&SuiteIdentity::own(None));
     if differences.is_empty() {
         return Vec::new();
     }

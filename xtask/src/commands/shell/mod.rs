@@ -6,7 +6,7 @@ mod vng;
 use std::io::{IsTerminal, Read, Write};
 
 use cases::session::Order;
-use harness::error::{Blame, Context, Error, Result, io};
+use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::BootPlan;
 use harness::host::machine::Machine;
@@ -15,10 +15,10 @@ use harness::host::setup::Purpose;
 use harness::host::setup::need::busybox;
 use harness::session::shell::keys::HELP;
 use harness::session::shell::unattended::Stream;
-use harness::session::shell::{Ended, Furniture, attended, terminal, unattended};
+use harness::session::shell::{Ended, ShellFiles, attended, terminal, unattended};
 
 use crate::flags::ShellArgs;
-use crate::run::pipeline::{Made, Pipeline};
+use crate::run::pipeline::{BuiltKernel, Pipeline};
 
 /// Runs the guest until it ends, and gives back the exit code.
 ///
@@ -34,9 +34,9 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     let made = pipeline.kernel(&args.kernel)?;
     let guest = pipeline.guest_program()?;
     let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
-    let shell = busybox(&Machine::this()).ok_or_else(|| Error::new(Blame::Internal, "busybox is gone"))?;
+    let shell = busybox(&Machine::this()).ok_or_else(|| Error::new(ErrorKind::Internal, "busybox is gone"))?;
     let shell = std::fs::read(&shell).map_err(|error| io(&error, "reading", &shell))?;
-    let furniture = Furniture {
+    let furniture = ShellFiles {
         guest: &guest,
         busybox: &shell,
         script: script.as_deref(),
@@ -82,9 +82,9 @@ fn script(args: &ShellArgs) -> Result<Option<String>> {
         return Ok(None);
     }
     let mut text = String::new();
-    stdin.read_to_string(&mut text).context(Blame::Usage, || "standard input cannot be read as commands".into())?;
+    stdin.read_to_string(&mut text).context(ErrorKind::Usage, || "standard input cannot be read as commands".into())?;
     if text.trim().is_empty() {
-        return Err(Error::new(Blame::Usage, "there is no terminal, and no command on standard input")
+        return Err(Error::new(ErrorKind::Usage, "there is no terminal, and no command on standard input")
             .next("Run it on a terminal, or give --command 'cases run R-2'."));
     }
     Ok(Some(text))
@@ -111,7 +111,7 @@ fn code(ended: &Ended, complained: bool) -> u8 {
     }
 }
 
-fn greeting(made: &Made, accel: &str) -> String {
+fn greeting(made: &BuiltKernel, accel: &str) -> String {
     let facts = &made.image.facts;
     format!(
         "Linux {} with series {}, {} kernel, {accel}

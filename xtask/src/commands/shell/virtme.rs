@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use harness::error::{Blame, Context, Error, Result};
+use harness::error::{Context, Error, ErrorKind, Result};
 use harness::host::machine::Machine;
 use harness::host::process::Cmd;
 use harness::host::store::Store;
@@ -28,7 +28,7 @@ impl Virtme {
     /// Finds it, or installs it into the cache.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it can neither be found nor had, with how to install it.
+    /// [`ErrorKind::Host`] when it can neither be found nor had, with how to install it.
     pub fn provide(machine: &Machine, store: &Store, no_install: bool) -> Result<Self> {
         if let Some(found) = on_path(machine) {
             return Ok(found);
@@ -39,7 +39,7 @@ impl Virtme {
             return Ok(installed(dir));
         }
         let missing = |why: &str| {
-            Error::new(Blame::Host, format!("virtme-ng {}.{} is not on this machine", MINIMUM.0, MINIMUM.1))
+            Error::new(ErrorKind::Host, format!("virtme-ng {}.{} is not on this machine", MINIMUM.0, MINIMUM.1))
                 .cause(why)
                 .next(BY_HAND)
         };
@@ -52,12 +52,12 @@ impl Virtme {
         let task = store.progress().task("installing virtme-ng into the cache", None);
         let dir = store.publish("tools", &key, |dir| {
             let pins = dir.join("requirements.txt");
-            std::fs::write(&pins, PINS).context(Blame::Host, || format!("writing {}", pins.display()))?;
+            std::fs::write(&pins, PINS).context(ErrorKind::Host, || format!("writing {}", pins.display()))?;
             // Wheels only: nothing of the package runs here before its sum was checked.
             let words =
                 "-m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes";
             let pip = machine.cmd("python3").args(words.split(' ')).arg("--target").path(dir).arg("-r").path(&pins);
-            pip.succeed(Blame::Host, "pip failed").map_err(|error| missing(&error.cause)).map(drop)
+            pip.succeed(ErrorKind::Host, "pip failed").map_err(|error| missing(&error.cause)).map(drop)
         })?;
         task.done("done");
         Ok(installed(dir))

@@ -6,13 +6,13 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use harness::build::kconfig::VNG;
-use harness::error::{Blame, Context, Error, Result, io};
+use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::FOR_CASES;
 use harness::host::machine::Machine;
 use harness::host::process::Cmd;
 use harness::host::setup::Purpose;
+use harness::kbuild::kconfig::VNG;
 use harness::session::accel::Accel;
 use harness::session::shell::terminal;
 
@@ -37,7 +37,7 @@ pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
     let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
     // A directory of the host that the guest sees: with the programs of both, and shorter than a kernel command line.
     let programs = pipeline.guest_program_path().parent().map(|dir| dir.display().to_string()).unwrap_or_default();
-    let dir = tempfile::tempdir_in(workspace::target()).context(Blame::Host, || "no room for a script".into())?;
+    let dir = tempfile::tempdir_in(workspace::target()).context(ErrorKind::Host, || "no room for a script".into())?;
     let start = dir.path().join("start");
     let path = format!("export PATH='{}':\"$PATH\"\n", programs.replace('\'', r"'\''"));
     let text = match script {
@@ -77,7 +77,7 @@ fn flavour(args: &ShellArgs) -> Result<String> {
 }
 
 fn unattended(vng: &Cmd) -> Result<u8> {
-    let pipe = || std::io::pipe().context(Blame::Host, || "no pipe for what it prints".into());
+    let pipe = || std::io::pipe().context(ErrorKind::Host, || "no pipe for what it prints".into());
     // Not our own streams: QEMU would open a file anew, and empty it.
     let ((out, out_end), (err, err_end)) = (pipe()?, pipe()?);
     let mut running = vng.start(Stdio::null(), out_end.into(), err_end.into())?;
@@ -91,7 +91,7 @@ fn unattended(vng: &Cmd) -> Result<u8> {
             Ok(ExitCode::GuestLost.number())
         }
         Some(code) => Ok(u8::try_from(code).unwrap_or(ExitCode::Internal.number())),
-        None => Err(Error::new(Blame::Host, format!("virtme-ng ended with {status}"))
+        None => Err(Error::new(ErrorKind::Host, format!("virtme-ng ended with {status}"))
             .next("Its last words are above; `vng --version` tells whether it runs at all.")),
     }
 }
@@ -111,7 +111,7 @@ fn attended(vng: &Cmd) -> Result<u8> {
     Ok(if status.success() { ExitCode::AsExpected.number() } else { ExitCode::GuestLost.number() })
 }
 
-fn greeting(made: &crate::run::pipeline::Made) -> String {
+fn greeting(made: &crate::run::pipeline::BuiltKernel) -> String {
     let facts = &made.image.facts;
     format!(
         "Linux {} with series {}, {} kernel, on the files of this machine; what is written here is gone afterwards

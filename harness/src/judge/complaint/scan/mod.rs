@@ -2,16 +2,16 @@
 //!
 //! Two processors may report at once and their lines mix. Where the console shows who printed a line
 //! (CONFIG_PRINTK_CALLER), each caller has a report of its own; where it does not, all lines count as of one caller, and
-//! every headline is still found.
+//! every title is still found.
 
 use std::collections::HashMap;
 
 use cases::complaint::{Kind, kind_of};
 use cases::protocol::{CaseKey, marked_case};
 
-use super::culprit::{culprit, is_noise, trace};
-use super::headline::normalise;
+use super::frame::{frame, is_noise, trace};
 use super::line::{ConsoleLine, lines};
+use super::title::normalise;
 use super::{Complaint, Moment, Start};
 
 /// Lines that are kept of a report.
@@ -21,7 +21,7 @@ const WIDEST: usize = 400;
 /// Complaints that are kept of a console. A kernel that complains in a loop has said what it has to say by then; a panic
 /// is kept whatever came before it.
 const MOST: usize = 500;
-/// Lines between `cut here` and the headline of its frame.
+/// Lines between `cut here` and the title of its frame.
 const FRAME: usize = 20;
 
 const CUT_HERE: &str = "------------[ cut here ]------------";
@@ -48,7 +48,7 @@ struct Scanner {
 /// What one caller is in the middle of.
 #[derive(Default)]
 struct Caller {
-    /// Lines since `cut here`, until the headline comes.
+    /// Lines since `cut here`, until the title comes.
     frame: Option<Vec<String>>,
     /// The line before, outside of any report. Newer kernels print `cut here` at a level that our console leaves out, so
     /// the text that a WARN() has of its own comes out of the blue.
@@ -61,7 +61,7 @@ struct Report {
     /// Its place among the complaints.
     index: usize,
     kind: Kind,
-    /// Whether its trace has ended: a headline after that is a complaint of its own.
+    /// Whether its trace has ended: a title after that is a complaint of its own.
     traced: bool,
     /// Whether its last line has come; registers may follow.
     ended: bool,
@@ -155,18 +155,18 @@ impl Scanner {
         }
         // WARN() with a text of its own prints it before the line that names the place.
         let own = |text: &&String| kind == Kind::Warning && !text.contains(CUT_HERE) && !text.trim().is_empty();
-        let mut headline = normalise(line.text);
+        let mut title = normalise(line.text);
         if let Some(text) = frame.iter().find(own) {
-            headline = format!("{headline}: {}", normalise(text));
+            title = format!("{title}: {}", normalise(text));
         }
         let mut complaint = Complaint {
             kind,
-            headline,
-            function: None,
+            title,
+            frame: None,
             trace: Vec::new(),
             case: self.case.clone(),
             moment: Moment::Unknown,
-            allowed: None,
+            suppressed: None,
             lines: Vec::new(),
             starts: vec![start(line)],
         };
@@ -179,7 +179,7 @@ impl Scanner {
 }
 
 impl Report {
-    /// Whether a headline is a part of this report and not a complaint of its own.
+    /// Whether a title is a part of this report and not a complaint of its own.
     fn goes_on_with(&self, kind: Kind, message: &str) -> bool {
         // Known by its dump, the end of this one is the process that it killed.
         if self.kind == Kind::OutOfMemory && kind == Kind::OutOfMemory {
@@ -254,7 +254,7 @@ fn add(complaint: &mut Complaint, line: &str) {
 /// What only the whole report tells.
 fn finish(mut complaint: Complaint) -> Complaint {
     complaint.trace = trace(&complaint.lines);
-    complaint.function = culprit(&complaint.lines, &complaint.trace);
+    complaint.frame = frame(&complaint.lines, &complaint.trace);
     // With KASAN a null pointer is first of all an address without a shadow.
     if complaint.lines.iter().any(|line| line.starts_with("KASAN: null-ptr-deref in range")) {
         complaint.kind = Kind::NullDereference;

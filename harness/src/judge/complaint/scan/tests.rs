@@ -14,7 +14,7 @@ const CONSOLE: &str = "\
 ";
 
 fn headlines(console: &str) -> Vec<String> {
-    scan(console.as_bytes()).into_iter().map(|complaint| complaint.headline).collect()
+    scan(console.as_bytes()).into_iter().map(|complaint| complaint.title).collect()
 }
 
 #[test]
@@ -24,8 +24,8 @@ fn a_splat_is_tied_to_its_case_and_function() {
     let complaint = &complaints[0];
     assert_eq!(complaint.case, Some(CaseKey::new("lifetime/b", "udmabuf")));
     assert_eq!((complaint.kind, complaint.starts[0].us), (Kind::Kasan, Some(2_300_001)));
-    assert_eq!(complaint.headline, "BUG: KASAN: slab-use-after-free in dma_buf_poll");
-    assert_eq!((complaint.function.as_deref(), complaint.lines.len()), (Some("dma_buf_poll"), 6));
+    assert_eq!(complaint.title, "BUG: KASAN: slab-use-after-free in dma_buf_poll");
+    assert_eq!((complaint.frame.as_deref(), complaint.lines.len()), (Some("dma_buf_poll"), 6));
 }
 
 #[test]
@@ -40,11 +40,11 @@ fn every_way_to_break_a_line_leaves_the_headline() {
     let mut bytes = CONSOLE.as_bytes().to_vec();
     bytes.extend(b"[    2.400000] \xff\xfe\x00\x1b[2J\n");
     assert_eq!(scan(&bytes).len(), 1);
-    // Cut anywhere, there is never a complaint that is not there, and the headline is there once its line is whole.
-    let headline = CONSOLE.find("+0x1b/0x2f0").unwrap() + "+0x1b/0x2f0".len();
+    // Cut anywhere, there is never a complaint that is not there, and the title is there once its line is whole.
+    let title = CONSOLE.find("+0x1b/0x2f0").unwrap() + "+0x1b/0x2f0".len();
     for len in 0..CONSOLE.len() {
         let found = headlines(&CONSOLE[..len]);
-        assert!(found.len() <= 1 && (len < headline || found == whole), "cut after {len}: {found:?}");
+        assert!(found.len() <= 1 && (len < title || found == whole), "cut after {len}: {found:?}");
     }
 }
 
@@ -80,8 +80,7 @@ fn two_processors_that_report_at_once_make_two_reports() {
 <4>[    1.000008][   T64]  first_one+0x1/0x2
 ";
     let complaints = scan(mixed.as_bytes());
-    let seen: Vec<_> =
-        complaints.iter().map(|found| (found.kind, found.function.as_deref(), found.lines.len())).collect();
+    let seen: Vec<_> = complaints.iter().map(|found| (found.kind, found.frame.as_deref(), found.lines.len())).collect();
     assert_eq!(seen, [(Kind::Refcount, Some("first_one"), 5), (Kind::Warning, Some("second_one"), 4)]);
     // Without the callers the traces mix, but nothing is lost.
     let plain = mixed.replace("[   T64]", "").replace("[   T65]", "");
@@ -100,7 +99,7 @@ fn a_report_that_is_interrupted_by_the_next_case_stays_where_it_began() {
     let complaints = scan(console.as_bytes());
     assert_eq!(complaints.len(), 1);
     assert_eq!(complaints[0].case, Some(CaseKey::new("a/one", "udmabuf")));
-    assert_eq!(complaints[0].function.as_deref(), Some("late_fn"));
+    assert_eq!(complaints[0].frame.as_deref(), Some("late_fn"));
 }
 
 #[test]

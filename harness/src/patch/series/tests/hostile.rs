@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::mails::{diff, mail, open, patch, save};
 use super::*;
-use crate::patch::{Kin, apply};
+use crate::patch::{RelatedTrees, apply};
 
 /// A tree of ten lines, something beside it, and everything that is there.
 struct Tree {
@@ -34,8 +34,8 @@ impl Tree {
     /// Applies an mbox; whatever comes of it, nothing but the scratch directory is written.
     fn apply(&self, thread: &[u8]) -> Result<crate::patch::Applied> {
         let before = self.everything();
-        let result =
-            open(thread, "").and_then(|series| apply(&self.dir.path().join("source"), &series, &Kin::default()));
+        let result = open(thread, "")
+            .and_then(|series| apply(&self.dir.path().join("source"), &series, &RelatedTrees::default()));
         assert!(self.everything() == before, "something outside was touched");
         if let Ok(applied) = &result {
             let inside = |path: &PathBuf| path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
@@ -81,8 +81,8 @@ fn what_leads_out_of_the_tree_is_refused() {
         ("a directory", new_file("drivers"), "takes files for directories"),
     ] {
         let error = tree.apply(mail("[PATCH] x", "", &diff).as_bytes()).expect_err(what);
-        assert_eq!((error.blame, error.exit_code().number()), (Blame::Patch, 22), "{what}: {error}");
-        assert!(error.headline.contains(says), "{what}: {error}");
+        assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Patch, 22), "{what}: {error}");
+        assert!(error.title.contains(says), "{what}: {error}");
     }
     // git takes the slash away: it is a file of the tree, or none.
     let applied = tree.apply(mail("[PATCH] x", "", &new_file(&absolute)).as_bytes());
@@ -94,7 +94,7 @@ fn a_link_of_an_earlier_patch_is_refused_too() {
     let link = "diff --git a/way b/way\nnew file mode 120000\n--- /dev/null\n+++ b/way\n@@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n";
     let thread = [mail("[PATCH 1/2] a", "", link), mail("[PATCH 2/2] b", "", &new_file("way/evil"))].concat();
     let error = Tree::new().apply(thread.as_bytes()).unwrap_err();
-    assert!(error.headline.contains("is about a symbolic link"), "{error}");
+    assert!(error.title.contains("is about a symbolic link"), "{error}");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_no_patch_can_be_is_refused() {
         ),
     ] {
         let error = Tree::new().apply(&bytes).expect_err(what);
-        assert_eq!((error.blame, error.exit_code().number()), (Blame::Patch, 22), "{what}: {error}");
+        assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Patch, 22), "{what}: {error}");
         assert!(error.to_string().contains(says), "{what}: {error}");
     }
 }
@@ -149,12 +149,12 @@ fn more_than_can_be_a_series_is_refused_without_reading_it() {
     let find = |path: &Path| Series::find(&path.display().to_string(), Path::new("/nonexistent"), "7.2").unwrap_err();
     let error = find(&path);
     assert_eq!(error.exit_code().number(), 22);
-    assert!(error.headline.ends_with("is too large for a series") && error.cause.contains("64 MiB"), "{error}");
+    assert!(error.title.ends_with("is too large for a series") && error.cause.contains("64 MiB"), "{error}");
     // And a packed one that is small as long as it is packed.
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::copy(&mut std::io::Read::take(std::io::repeat(b'x'), 100 << 20), &mut packed).unwrap();
     let (_dir, path) = save("bomb.mbox.gz", packed.finish().unwrap());
-    assert!(find(&path).headline.ends_with("is too large for a series"));
+    assert!(find(&path).title.ends_with("is too large for a series"));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn the_text_of_a_mailing_list_is_taken_in_bounded_time() {
         ("one line", mail("[PATCH] x", "", &fill("x"))),
     ] {
         let error = open(text, "").expect_err(what);
-        assert_eq!(error.blame, Blame::Patch, "{what}: {error}");
+        assert_eq!(error.kind, ErrorKind::Patch, "{what}: {error}");
         assert!(error.to_string().len() < 10_000, "{what}: the error is as long as the mail");
     }
 }
@@ -214,7 +214,7 @@ proptest! {
             }
         }
         if let Err(error) = Tree::new().apply(&bytes) {
-            prop_assert!(matches!(error.blame, Blame::Patch), "{}", error);
+            prop_assert!(matches!(error.kind, ErrorKind::Patch), "{}", error);
         }
     }
 }

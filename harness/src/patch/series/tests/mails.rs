@@ -94,7 +94,7 @@ fn missing_patches_are_named() {
     let thread = [patch("[PATCH v2 1/4] a", 1), patch("[PATCH v2 3/4] c", 3), patch("[PATCH 1/1] old", 1)].concat();
     let error = open(&thread, "").unwrap_err();
     assert_eq!(error.exit_code().number(), 22);
-    assert!(error.headline.ends_with("lacks 2 of 4 patches"), "{error}");
+    assert!(error.title.ends_with("lacks 2 of 4 patches"), "{error}");
     assert_eq!(error.cause, "[PATCH v2 2/4]\n[PATCH v2 4/4]");
     assert!(error.next.contains("#v1"), "{error}");
     let many = open(patch("[PATCH 1/60000] a", 1), "").unwrap_err();
@@ -108,9 +108,9 @@ fn copies_count_once_and_two_series_are_told_apart() {
     let resent = [patch("[PATCH 1/1] a", 1), patch("[PATCH RESEND 1/1] a", 2)].concat();
     assert_eq!(added(&open(resent, "").unwrap()), ["+new 2"]);
     let error = open([patch("[PATCH 1/1] a", 1), patch("[PATCH 1/1] b", 2)].concat(), "").unwrap_err();
-    assert!(error.headline.ends_with("holds two different [PATCH 1/1]"), "{error}");
+    assert!(error.title.ends_with("holds two different [PATCH 1/1]"), "{error}");
     let error = open([patch("[PATCH 1/1] a", 1), patch("[PATCH 1/2] b", 2)].concat(), "").unwrap_err();
-    assert!(error.headline.ends_with("holds series of different length"), "{error}");
+    assert!(error.title.ends_with("holds series of different length"), "{error}");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn encodings_packings_and_line_ends_make_no_difference() {
         let script = "base64 -w 76";
         let (dir, path) = save("body", &body);
         let cmd = crate::host::process::Cmd::new("sh").args(["-c", &format!("{script} {}", path.display())]);
-        let text = cmd.succeed(Blame::Internal, "base64").unwrap();
+        let text = cmd.succeed(ErrorKind::Internal, "base64").unwrap();
         drop(dir);
         text
     };
@@ -161,7 +161,7 @@ fn encodings_packings_and_line_ends_make_no_difference() {
     let packed = packed.finish().unwrap();
     assert_eq!(added(&open(&packed, "").unwrap()).len(), 1);
     let error = open(&packed[..packed.len() / 2], "").unwrap_err();
-    assert_eq!((error.blame, error.headline.ends_with("is damaged")), (Blame::Patch, true), "{error}");
+    assert_eq!((error.kind, error.title.ends_with("is damaged")), (ErrorKind::Patch, true), "{error}");
     // One mail without the line before it: *.eml.
     let alone = mail(subject, "", &body);
     assert_eq!(added(&open(alone.split_once('\n').unwrap().1, "").unwrap()).len(), 1);

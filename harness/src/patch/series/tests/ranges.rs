@@ -20,7 +20,7 @@ fn bench() -> Bench {
          {git} commit -qm $i; git tag $i; done; git checkout -qb side two; {git} merge -q --no-ff -m merge three; \
          echo x >>file; {git} commit -qam four; git checkout -q main; echo uncommitted >>file"
     );
-    Cmd::new("sh").args(["-ec", &script]).dir(dir.path()).succeed(Blame::Internal, "a test's own script").unwrap();
+    Cmd::new("sh").args(["-ec", &script]).dir(dir.path()).succeed(ErrorKind::Internal, "a test's own script").unwrap();
     Bench { dir, store }
 }
 
@@ -31,7 +31,7 @@ impl Bench {
             version: "7.2",
             repository: kernel,
             store: &self.store,
-            look: Look::Usual,
+            look: RefLookup::Usual,
             progress: &Progress::new(Mode::Quiet),
         };
         Series::open(wanted, &places)

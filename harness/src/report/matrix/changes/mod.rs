@@ -9,14 +9,14 @@ use serde::Serialize;
 use similar::TextDiff;
 
 use super::table::needs_derive;
-use super::{Cell, Matrix, Outcome, UNPATCHED};
+use super::{Cell, CellOutcome, Matrix, UNPATCHED};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::run_report::RunReport;
 
 /// What became of one case and exporter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
-pub enum Change {
+pub enum CaseChange {
     /// It was skipped because it needs the ioctl, and is judged now.
     New {
         /// How it comes out.
@@ -44,7 +44,7 @@ pub enum Change {
 
 /// One kernel and flavour without a series and with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Comparison {
+pub struct SeriesComparison {
     /// Id of the kernel.
     pub kernel: String,
     /// The series.
@@ -52,35 +52,35 @@ pub struct Comparison {
     /// Flavour of the configuration.
     pub flavour: String,
     /// Every case of either run, in the order of the suite; or why there is nothing to compare.
-    pub changes: Result<Vec<(CaseKey, Change)>, String>,
+    pub changes: Result<Vec<(CaseKey, CaseChange)>, String>,
 }
 
 /// How many cases each change befell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// [`Change::New`].
+pub struct ChangeCounts {
+    /// [`CaseChange::New`].
     pub new: usize,
-    /// [`Change::Same`].
+    /// [`CaseChange::Same`].
     pub same: usize,
-    /// [`Change::Altered`].
+    /// [`CaseChange::Altered`].
     pub altered: usize,
-    /// [`Change::Gone`].
+    /// [`CaseChange::Gone`].
     pub gone: usize,
-    /// [`Change::NotJudged`].
+    /// [`CaseChange::NotJudged`].
     pub not_judged: usize,
 }
 
-impl Comparison {
-    /// Counts the changes.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+impl SeriesComparison {
+    /// ChangeCounts the changes.
+    pub fn counts(&self) -> ChangeCounts {
+        let mut counts = ChangeCounts::default();
         for (_, change) in self.changes.iter().flatten() {
             *match change {
-                Change::New { .. } => &mut counts.new,
-                Change::Same => &mut counts.same,
-                Change::Altered { .. } => &mut counts.altered,
-                Change::Gone => &mut counts.gone,
-                Change::NotJudged { .. } => &mut counts.not_judged,
+                CaseChange::New { .. } => &mut counts.new,
+                CaseChange::Same => &mut counts.same,
+                CaseChange::Altered { .. } => &mut counts.altered,
+                CaseChange::Gone => &mut counts.gone,
+                CaseChange::NotJudged { .. } => &mut counts.not_judged,
             } += 1;
         }
         counts
@@ -88,12 +88,12 @@ impl Comparison {
 }
 
 /// One comparison for every cell with a series, in their order. A kernel that has none but those without is left out.
-pub fn of(matrix: &Matrix) -> Vec<Comparison> {
+pub fn of(matrix: &Matrix) -> Vec<SeriesComparison> {
     let patched = matrix.cells.iter().filter(|cell| cell.place.series != UNPATCHED);
     patched.filter_map(|cell| compare(matrix, cell)).collect()
 }
 
-fn compare(matrix: &Matrix, patched: &Cell) -> Option<Comparison> {
+fn compare(matrix: &Matrix, patched: &Cell) -> Option<SeriesComparison> {
     let place = &patched.place;
     let beside = |cell: &&Cell| {
         let other = &cell.place;
@@ -111,18 +111,18 @@ fn compare(matrix: &Matrix, patched: &Cell) -> Option<Comparison> {
         (_, None) => Err(format!("with it, {}", why_not(&patched.outcome))),
     };
     let (kernel, series, flavour) = (place.kernel.clone(), place.series.clone(), place.flavour.clone());
-    Some(Comparison { kernel, series, flavour, changes })
+    Some(SeriesComparison { kernel, series, flavour, changes })
 }
 
-fn why_not(outcome: &Outcome) -> String {
+fn why_not(outcome: &CellOutcome) -> String {
     match outcome {
-        Outcome::Failed { error, .. } => error.lines().next().unwrap_or_default().to_string(),
-        Outcome::NotRun { why } => why.clone(),
-        Outcome::Empty | Outcome::Ran(_) => "no chosen case is about the kernel".into(),
+        CellOutcome::Failed { error, .. } => error.lines().next().unwrap_or_default().to_string(),
+        CellOutcome::NotRun { why } => why.clone(),
+        CellOutcome::Empty | CellOutcome::Ran(_) => "no chosen case is about the kernel".into(),
     }
 }
 
-fn changes(before: &RunReport, after: &RunReport) -> Vec<(CaseKey, Change)> {
+fn changes(before: &RunReport, after: &RunReport) -> Vec<(CaseKey, CaseChange)> {
     let keys = |report: &RunReport| -> BTreeSet<CaseKey> {
         report.verdicts.iter().map(|verdict| verdict.key.clone()).chain(report.elsewhere.iter().cloned()).collect()
     };
@@ -180,21 +180,21 @@ impl<'a> Side<'a> {
     }
 }
 
-fn change(before: Side<'_>, after: Side<'_>) -> Change {
+fn change(before: Side<'_>, after: Side<'_>) -> CaseChange {
     match (&before, &after) {
-        (Side::NeedsDerive, Side::Judged(after)) => Change::New { word: after.verdict.word().into() },
-        (Side::Judged(_), Side::Elsewhere) => Change::Gone,
+        (Side::NeedsDerive, Side::Judged(after)) => CaseChange::New { word: after.verdict.word().into() },
+        (Side::Judged(_), Side::Elsewhere) => CaseChange::Gone,
         (Side::Judged(before), Side::Judged(after)) => {
             let (one, other) = (told(before), told(after));
             if one == other {
-                return Change::Same;
+                return CaseChange::Same;
             }
             let (before, after) = (before.verdict.word().into(), after.verdict.word().into());
             let diff = TextDiff::from_lines(&one, &other);
             let diff = diff.unified_diff().context_radius(1).header("without", "with").to_string();
-            Change::Altered { before, after, diff }
+            CaseChange::Altered { before, after, diff }
         }
-        _ => Change::NotJudged { why: format!("without: {}; with: {}", before.text(), after.text()) },
+        _ => CaseChange::NotJudged { why: format!("without: {}; with: {}", before.text(), after.text()) },
     }
 }
 
@@ -208,17 +208,20 @@ fn told(verdict: &CaseVerdict) -> String {
 }
 
 /// Altered cases of several kernels: each difference once, with the kernels that have it.
-pub fn altered(comparisons: &[Comparison]) -> Vec<(&CaseKey, &Change, Vec<&Comparison>)> {
-    fold(comparisons, |change| matches!(change, Change::Altered { .. }))
+pub fn altered(comparisons: &[SeriesComparison]) -> Vec<(&CaseKey, &CaseChange, Vec<&SeriesComparison>)> {
+    fold(comparisons, |change| matches!(change, CaseChange::Altered { .. }))
 }
 
 /// Cases that were not judged on both, as [`altered`].
-pub fn not_judged(comparisons: &[Comparison]) -> Vec<(&CaseKey, &Change, Vec<&Comparison>)> {
-    fold(comparisons, |change| matches!(change, Change::NotJudged { .. }))
+pub fn not_judged(comparisons: &[SeriesComparison]) -> Vec<(&CaseKey, &CaseChange, Vec<&SeriesComparison>)> {
+    fold(comparisons, |change| matches!(change, CaseChange::NotJudged { .. }))
 }
 
-fn fold(comparisons: &[Comparison], which: fn(&Change) -> bool) -> Vec<(&CaseKey, &Change, Vec<&Comparison>)> {
-    let mut folded: Vec<(&CaseKey, &Change, Vec<&Comparison>)> = Vec::new();
+fn fold(
+    comparisons: &[SeriesComparison],
+    which: fn(&CaseChange) -> bool,
+) -> Vec<(&CaseKey, &CaseChange, Vec<&SeriesComparison>)> {
+    let mut folded: Vec<(&CaseKey, &CaseChange, Vec<&SeriesComparison>)> = Vec::new();
     for comparison in comparisons {
         for (key, change) in comparison.changes.iter().flatten().filter(|(_, change)| which(change)) {
             match folded.iter_mut().find(|(known, same, _)| *known == key && *same == change) {

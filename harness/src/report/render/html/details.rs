@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::tone::{Tone, tone};
 use crate::judge::complaint::{Complaint, is_noise};
 use crate::judge::moment::Moment;
-use crate::judge::transcript::{Step, step_text};
+use crate::judge::transcript::{TranscriptStep, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::why;
 
@@ -19,7 +19,7 @@ const SPLAT: usize = 60;
 pub struct Details {
     /// Transcripts, each once.
     texts: Vec<String>,
-    pub(super) cases: Vec<Entry>,
+    pub(super) cases: Vec<DetailsEntry>,
     #[serde(skip)]
     known: BTreeMap<String, usize>,
 }
@@ -36,7 +36,7 @@ impl Details {
 }
 
 #[derive(Serialize)]
-pub(super) struct Entry {
+pub(super) struct DetailsEntry {
     pub(super) claim: String,
     pub(super) judgement: String,
     pub(super) groups: Vec<Group>,
@@ -62,7 +62,7 @@ pub(super) struct Group {
 
 #[derive(Clone, PartialEq, Serialize)]
 struct Splat {
-    headline: String,
+    title: String,
     moment: String,
     log: String,
     starts: Vec<String>,
@@ -99,7 +99,7 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
         diff.clone_from(seen);
     }
     let steps = verdict.run.iter().flat_map(|run| &run.steps);
-    let during = |step: &&Step| verdict.complaints.iter().any(|complaint| is_during(complaint, step));
+    let during = |step: &&TranscriptStep| verdict.complaints.iter().any(|complaint| is_during(complaint, step));
     Group {
         place: String::new(),
         word: verdict.verdict.word(),
@@ -114,16 +114,16 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
     }
 }
 
-fn is_during(complaint: &Complaint, step: &Step) -> bool {
-    matches!((&complaint.moment, step), (Moment::During(call), Step::Call { text, .. }) if call == text)
+fn is_during(complaint: &Complaint, step: &TranscriptStep) -> bool {
+    matches!((&complaint.moment, step), (Moment::During(call), TranscriptStep::Call { text, .. }) if call == text)
 }
 
 fn splat(complaint: &Complaint) -> Splat {
     let lines: Vec<&str> =
         complaint.lines.iter().map(String::as_str).filter(|line| !is_noise(line)).take(SPLAT).collect();
-    let allowed = complaint.allowed.as_ref().map(|reason| format!(" (allowed: {reason})")).unwrap_or_default();
+    let allowed = complaint.suppressed.as_ref().map(|reason| format!(" (allowed: {reason})")).unwrap_or_default();
     Splat {
-        headline: complaint.headline.clone() + &allowed,
+        title: complaint.title.clone() + &allowed,
         moment: complaint.moment.words().trim().to_string(),
         log: lines.join("\n"),
         starts: complaint.starts.iter().map(|start| start.line.clone()).collect(),

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::{AutoEscape, Environment, context};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Blame, Context, Result};
+use crate::error::{Context, ErrorKind, Result};
 use crate::report::matrix::Matrix;
 
 use page::Page;
@@ -28,22 +28,23 @@ const SCRIPT: &str = include_str!("page.js");
 /// Renders a matrix, of one cell or many.
 ///
 /// # Errors
-/// [`Blame::Internal`] when the template does not fit the data.
+/// [`ErrorKind::Internal`] when the template does not fit the data.
 pub fn render(matrix: &Matrix) -> Result<String> {
     let (page, details) = Page::of(matrix);
-    let data = serde_json::to_string(&details).context(Blame::Internal, || "encoding the page".into())?;
+    let data = serde_json::to_string(&details).context(ErrorKind::Internal, || "encoding the page".into())?;
     // In JSON `<` occurs in strings only; as an escape it can end no element.
     let data = data.replace('<', "\\u003c");
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
-    let template = environment.template_from_str(TEMPLATE).context(Blame::Internal, || "the page's template".into())?;
+    let template =
+        environment.template_from_str(TEMPLATE).context(ErrorKind::Internal, || "the page's template".into())?;
     template
         .render(context! {
             page, data, style => STYLE, script => SCRIPT, style_hash => hash(STYLE), script_hash => hash(SCRIPT),
         })
-        .context(Blame::Internal, || "filling in the page".into())
+        .context(ErrorKind::Internal, || "filling in the page".into())
 }
 
 /// As a content security policy names it.

@@ -41,7 +41,7 @@
       made.append(lines(data.texts[cell.text], (line) => (steps.includes(line) ? "mark" : transcriptTone(line))));
     }
     for (const splat of cell.splats) {
-      made.append(element("h4", "", "Kernel log: " + splat.headline));
+      made.append(element("h4", "", "Kernel log: " + splat.title));
       made.append(element("p", "where", splat.moment));
       made.append(lines(splat.log, (line) => (splat.starts.includes(line) ? "mark" : "")));
     }

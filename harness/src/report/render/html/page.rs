@@ -7,13 +7,13 @@ use cases::protocol::CaseKey;
 use cases::suite;
 use serde::Serialize;
 
-use super::details::{Details, Entry, Group, group};
+use super::details::{Details, DetailsEntry, Group, group};
 use super::series::{Changes, series_changes};
 use super::tone::{Tone, code_tone, tone};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::{self, Level};
-use crate::report::matrix::table::{Table, Word};
-use crate::report::matrix::{Cell, Matrix, Outcome, short};
+use crate::report::matrix::table::{Table, TableWord};
+use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
 use crate::report::run_report::{RunReport, Tally};
 
 /// Rows in the table of times.
@@ -187,18 +187,18 @@ fn run(cell: &Cell, matrix: &Matrix) -> Run {
         facts: Vec::new(),
     };
     let report = match &cell.outcome {
-        Outcome::Ran(report) => report,
-        Outcome::Failed { error, .. } => {
+        CellOutcome::Ran(report) => report,
+        CellOutcome::Failed { error, .. } => {
             run.result = "no report".into();
             run.tally.clone_from(error);
             return run;
         }
-        Outcome::NotRun { why } => {
+        CellOutcome::NotRun { why } => {
             run.result = "not run".into();
             run.tally.clone_from(why);
             return run;
         }
-        Outcome::Empty => {
+        CellOutcome::Empty => {
             run.result = "nothing to run".into();
             return run;
         }
@@ -279,7 +279,7 @@ fn case(key: &CaseKey, matrix: &Matrix, runs: &[Run], details: &mut Details) -> 
     };
     let claim = suite::find(key).map(|(case, _)| case.claim_text()).unwrap_or_default();
     let judgement = first.map(|verdict| verdict.judgement.clone()).unwrap_or_default();
-    details.cases.push(Entry { claim, judgement, groups });
+    details.cases.push(DetailsEntry { claim, judgement, groups });
     row
 }
 
@@ -295,17 +295,17 @@ fn cell(verdict: Option<&CaseVerdict>) -> CellView {
 }
 
 fn clauses(table: &Table) -> Vec<ClauseRow> {
-    let view = |word: &Word| CellView {
+    let view = |word: &TableWord| CellView {
         word: word.text(),
         tone: match word {
-            Word::Judged { bad: true, .. } | Word::Unknown => Tone::Bad,
-            Word::Judged { word: "ok" | "xfail", .. } => Tone::Good,
-            Word::Judged { .. } => Tone::Note,
-            Word::Nothing | Word::NeedsDerive | Word::Skipped => Tone::Faint,
+            TableWord::Judged { bad: true, .. } | TableWord::Unknown => Tone::Bad,
+            TableWord::Judged { word: "ok" | "xfail", .. } => Tone::Good,
+            TableWord::Judged { .. } => Tone::Note,
+            TableWord::Nothing | TableWord::NeedsDerive | TableWord::Skipped => Tone::Faint,
         },
         title: word.meaning().unwrap_or_default().into(),
     };
-    let row = |(id, words): &(&'static str, Vec<Word>)| ClauseRow {
+    let row = |(id, words): &(&'static str, Vec<TableWord>)| ClauseRow {
         id,
         claim: clause::find(id).map_or("", |clause| clause.claim),
         cells: words.iter().map(view).collect(),

@@ -4,14 +4,14 @@ use cases::protocol::CaseKey;
 use serde::Serialize;
 
 use super::tone::Tone;
-use crate::report::matrix::changes::{self, Change, Comparison, Counts};
+use crate::report::matrix::changes::{self, CaseChange, ChangeCounts, SeriesComparison};
 use crate::report::matrix::{Matrix, short};
 
 /// What one series changes.
 #[derive(Serialize)]
 pub(super) struct Changes {
     series: String,
-    counts: Vec<ChangeCounts>,
+    counts: Vec<KernelCounts>,
     altered: Vec<Altered>,
     not_judged: Vec<Altered>,
     /// Kernels with nothing to compare, and why.
@@ -19,9 +19,9 @@ pub(super) struct Changes {
 }
 
 #[derive(Serialize)]
-struct ChangeCounts {
+struct KernelCounts {
     kernel: String,
-    counts: Counts,
+    counts: ChangeCounts,
 }
 
 #[derive(Serialize)]
@@ -43,11 +43,11 @@ pub(super) fn series_changes(matrix: &Matrix) -> Vec<Changes> {
         }
     }
     let of = |name: &&str| {
-        let of: Vec<Comparison> = all.iter().filter(|one| one.series == *name).cloned().collect();
+        let of: Vec<SeriesComparison> = all.iter().filter(|one| one.series == *name).cloned().collect();
         let compared = of.iter().filter(|one| one.changes.is_ok());
         Changes {
             series: short(name).to_string(),
-            counts: compared.map(|one| ChangeCounts { kernel: one.kernel.clone(), counts: one.counts() }).collect(),
+            counts: compared.map(|one| KernelCounts { kernel: one.kernel.clone(), counts: one.counts() }).collect(),
             altered: changes::altered(&of).into_iter().map(altered).collect(),
             not_judged: changes::not_judged(&of).into_iter().map(altered).collect(),
             missing: of
@@ -59,13 +59,13 @@ pub(super) fn series_changes(matrix: &Matrix) -> Vec<Changes> {
     series.iter().map(of).collect()
 }
 
-fn altered((key, change, places): (&CaseKey, &Change, Vec<&Comparison>)) -> Altered {
+fn altered((key, change, places): (&CaseKey, &CaseChange, Vec<&SeriesComparison>)) -> Altered {
     let kernels: Vec<&str> = places.iter().map(|place| place.kernel.as_str()).collect();
     let (how, diff) = match change {
-        Change::Altered { before, after, diff } if before == after => (format!("{before} on both"), diff.as_str()),
-        Change::Altered { before, after, diff } => (format!("{before}, now {after}"), diff.as_str()),
-        Change::NotJudged { why } => (why.clone(), ""),
-        Change::New { .. } | Change::Same | Change::Gone => (String::new(), ""),
+        CaseChange::Altered { before, after, diff } if before == after => (format!("{before} on both"), diff.as_str()),
+        CaseChange::Altered { before, after, diff } => (format!("{before}, now {after}"), diff.as_str()),
+        CaseChange::NotJudged { why } => (why.clone(), ""),
+        CaseChange::New { .. } | CaseChange::Same | CaseChange::Gone => (String::new(), ""),
     };
     let tone = |line: &str| match line.as_bytes().first() {
         Some(b'-') => Tone::Bad,

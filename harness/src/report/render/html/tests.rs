@@ -14,7 +14,7 @@ fn page(reports: &[RunReport]) -> String {
 fn what_a_kernel_says_is_never_markup() {
     let evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'".to_string();
     let mut run = report(vec![Verdict::Failed { reasons: vec![evil.clone()] }, Verdict::Broken { why: evil.clone() }]);
-    run.oddities.push(evil.clone());
+    run.protocol_errors.push(evil.clone());
     run.setting.origin = evil.clone();
     run.setting.series = evil;
     let page = page(&[run]);

@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::error::{Blame, Context, Result};
+use crate::error::{Context, ErrorKind, Result};
 use crate::exit_code::ExitCode;
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::why;
-use crate::report::matrix::{Cell, Matrix, Outcome};
+use crate::report::matrix::{Cell, CellOutcome, Matrix};
 use crate::report::run_report::RunReport;
 
 /// Renders a matrix.
 ///
 /// # Errors
-/// [`Blame::Internal`] when it cannot be encoded.
+/// [`ErrorKind::Internal`] when it cannot be encoded.
 pub fn render(matrix: &Matrix) -> Result<String> {
     let mut report = Report::new("dma-buf alias conformance");
     report.add_test_suites(matrix.cells.iter().map(suite));
-    report.to_string().context(Blame::Internal, || "encoding the report".into())
+    report.to_string().context(ErrorKind::Internal, || "encoding the report".into())
 }
 
 fn suite(cell: &Cell) -> TestSuite {
@@ -34,22 +34,22 @@ fn suite(cell: &Cell) -> TestSuite {
     property("series", &cell.place.series);
     property("flavour", &cell.place.flavour);
     match &cell.outcome {
-        Outcome::Ran(report) => {
+        CellOutcome::Ran(report) => {
             property("version", &report.setting.version);
             property("source", &report.setting.origin);
             property("processors", &report.setting.accel);
             suite.set_time(Duration::try_from_secs_f64(report.timing.guests).unwrap_or_default());
             suite.add_test_cases(report.verdicts.iter().map(|verdict| case(cell, report, verdict)));
-            suite.add_test_cases(oddities(cell, report));
+            suite.add_test_cases(protocol_errors(cell, report));
         }
-        Outcome::Failed { exit, error } => {
-            let headline = error.lines().next().unwrap_or_default();
-            suite.add_test_case(whole(cell, "no report", exit.meaning(), headline, error));
+        CellOutcome::Failed { exit, error } => {
+            let title = error.lines().next().unwrap_or_default();
+            suite.add_test_case(whole(cell, "no report", exit.meaning(), title, error));
         }
-        Outcome::NotRun { why } => {
+        CellOutcome::NotRun { why } => {
             suite.add_test_case(whole(cell, "not run", "unrun", why, why));
         }
-        Outcome::Empty => {
+        CellOutcome::Empty => {
             let mut status = TestCaseStatus::skipped();
             status.set_message("no chosen case is about this kernel");
             suite.add_test_case(named("nothing to run", cell.place.id.as_str(), status));
@@ -66,9 +66,9 @@ fn whole(cell: &Cell, name: &str, kind: &str, message: &str, description: &str) 
 }
 
 /// A guest that does not keep to the protocol cannot be believed, whatever its cases say.
-fn oddities(cell: &Cell, report: &RunReport) -> Option<TestCase> {
-    let first = report.oddities.first()?;
-    Some(whole(cell, "protocol", "ODD", first, &report.oddities.join("\n")))
+fn protocol_errors(cell: &Cell, report: &RunReport) -> Option<TestCase> {
+    let first = report.protocol_errors.first()?;
+    Some(whole(cell, "protocol", "ODD", first, &report.protocol_errors.join("\n")))
 }
 
 fn case(cell: &Cell, report: &RunReport, verdict: &CaseVerdict) -> TestCase {

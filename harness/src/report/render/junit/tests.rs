@@ -1,7 +1,7 @@
 use quick_junit::Report;
 
 use super::*;
-use crate::judge::transcript::{CaseRun, Step};
+use crate::judge::transcript::{CaseRun, TranscriptStep};
 use crate::judge::verdict::Sighting;
 use crate::report::matrix::tests::{failed, ran};
 use crate::report::run_report::tests::report;
@@ -54,8 +54,8 @@ fn a_failure_is_of_the_kernel_and_an_error_is_of_the_run() {
 #[test]
 fn a_cell_without_a_report_is_one_error() {
     let not_run =
-        Cell { outcome: Outcome::NotRun { why: "interrupted".into() }, ..failed("7.3", "x", ExitCode::Build) };
-    let empty = Cell { outcome: Outcome::Empty, ..failed("7.3", "y", ExitCode::Build) };
+        Cell { outcome: CellOutcome::NotRun { why: "interrupted".into() }, ..failed("7.3", "x", ExitCode::Build) };
+    let empty = Cell { outcome: CellOutcome::Empty, ..failed("7.3", "y", ExitCode::Build) };
     let matrix = Matrix::new(vec![failed("7.2", "derive", ExitCode::Patch), not_run, empty]);
     let wanted = [("no report", "error"), ("not run", "error"), ("nothing to run", "skipped")];
     assert_eq!(read(&render(&matrix).unwrap()), wanted.map(|(name, kind)| (name.to_string(), kind)));
@@ -64,7 +64,7 @@ fn a_cell_without_a_report_is_one_error() {
 #[test]
 fn an_oddity_is_an_error_of_its_own() {
     let mut run = report(vec![Verdict::Pass]);
-    run.oddities.push("a record is missing".into());
+    run.protocol_errors.push("a record is missing".into());
     let tests = read(&render(&Matrix::new(vec![Cell::ran(run)])).unwrap());
     assert_eq!(tests[1], ("protocol".to_string(), "error"));
 }
@@ -74,8 +74,13 @@ fn what_xml_cannot_hold_is_replaced_and_nothing_else_is_lost() {
     let evil = "a\u{1b}[31mred\u{9b}2J \0 \u{7}\tb\u{ffff} </system-out>]]><![CDATA[&amp; \u{1f600}";
     let mut run = report(vec![Verdict::Failed { reasons: vec![evil.into()] }]);
     let key = run.verdicts[0].key.clone();
-    run.verdicts[0].run =
-        Some(CaseRun { key, steps: vec![Step::Note(evil.into())], outcome: None, ms: 1500, oddities: vec![] });
+    run.verdicts[0].run = Some(CaseRun {
+        key,
+        steps: vec![TranscriptStep::Note(evil.into())],
+        outcome: None,
+        ms: 1500,
+        protocol_errors: vec![],
+    });
     let xml = render(&Matrix::new(vec![Cell::ran(run)])).unwrap();
     let forbidden = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{fffe}' | '\u{ffff}');
     assert!(!xml.contains(forbidden), "{xml:?}");

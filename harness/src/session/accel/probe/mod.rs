@@ -11,7 +11,7 @@ use nix::unistd::{Gid, Group};
 use super::Accel;
 use super::answer::{Answer, Finding, Stage};
 use super::virtual_machine::HALTED;
-use crate::error::{Blame, Context, Result, io};
+use crate::error::{Context, ErrorKind, Result, io};
 use crate::guest::boot_plan::{BootPlan, QEMU};
 use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::recording::Recording;
@@ -27,16 +27,16 @@ const DYING: Duration = Duration::from_millis(300);
 
 /// How long a stage may take. All of them together delay a run by less than three seconds, once.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct ProbeTimeouts {
     /// A virtual machine of a few instructions takes some milliseconds.
     pub instructions: Duration,
     /// A kernel that boots speaks within a few tenths of a second.
     pub guest: Duration,
 }
 
-impl Default for Patience {
+impl Default for ProbeTimeouts {
     fn default() -> Self {
-        Patience { instructions: Duration::from_millis(600), guest: Duration::from_secs(2) }
+        ProbeTimeouts { instructions: Duration::from_millis(600), guest: Duration::from_secs(2) }
     }
 }
 
@@ -51,7 +51,7 @@ pub struct Probe<'a> {
     /// What a guest boots; without it the last stage is left out.
     pub kernel: Option<&'a Path>,
     /// How long to wait.
-    pub patience: Patience,
+    pub timeouts: ProbeTimeouts,
 }
 
 /// How waiting for a child ended.
@@ -68,7 +68,7 @@ impl Probe<'_> {
     /// Goes through the stages up to the first one that does not work.
     ///
     /// # Errors
-    /// [`Blame::Host`] when a child cannot be started, [`Blame::Interrupt`].
+    /// [`ErrorKind::Host`] when a child cannot be started, [`ErrorKind::Interrupt`].
     pub fn ask(&self) -> Result<Answer> {
         let mut findings = vec![self.device()];
         if findings[0].works {
@@ -93,8 +93,8 @@ impl Probe<'_> {
     }
 
     fn instructions(&self) -> Result<Finding> {
-        let (start, limit) = (Instant::now(), self.patience.instructions);
-        let dir = tempfile::tempdir().context(Blame::Host, || "no temporary directory".into())?;
+        let (start, limit) = (Instant::now(), self.timeouts.instructions);
+        let dir = tempfile::tempdir().context(ErrorKind::Host, || "no temporary directory".into())?;
         let path = dir.path().join("steps");
         let steps = create(&path)?;
         let errors = steps.try_clone().map_err(|error| io(&error, "writing", &path))?;
@@ -117,8 +117,8 @@ impl Probe<'_> {
 
     /// The last stage: QEMU with a real kernel.
     fn guest(&self, kernel: &Path) -> Result<Finding> {
-        let (start, limit) = (Instant::now(), self.patience.guest);
-        let dir = tempfile::tempdir().context(Blame::Host, || "no temporary directory".into())?;
+        let (start, limit) = (Instant::now(), self.timeouts.guest);
+        let dir = tempfile::tempdir().context(ErrorKind::Host, || "no temporary directory".into())?;
         // It is killed long before it looks for an init.
         let nobody = GuestBinary { bytes: Vec::new() };
         let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &nobody, &[])?;

@@ -32,16 +32,16 @@ impl Host {
         self.dir.path().join(name)
     }
 
-    /// Asks with the patience that a busy machine may need.
+    /// Asks with the timeouts that a busy machine may need.
     fn ask(&self) -> Answer {
         let long = Duration::from_secs(20);
-        self.ask_within(Patience { instructions: long, guest: long })
+        self.ask_within(ProbeTimeouts { instructions: long, guest: long })
     }
 
-    fn ask_within(&self, patience: Patience) -> Answer {
+    fn ask_within(&self, timeouts: ProbeTimeouts) -> Answer {
         let kernel = self.path("vmlinux");
         let helper = Cmd::new(self.path("bin/helper").display().to_string());
-        Probe { machine: &self.machine, helper, kernel: Some(&kernel), patience }.ask().unwrap()
+        Probe { machine: &self.machine, helper, kernel: Some(&kernel), timeouts }.ask().unwrap()
     }
 
     /// The program that wrote its process id is gone, and so are its children.
@@ -53,8 +53,8 @@ impl Host {
                 let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
                 kill(pid, None).is_ok() && !stat.contains(") Z ")
             };
-            let patience = Instant::now() + Duration::from_secs(10);
-            while running() && Instant::now() < patience {
+            let timeouts = Instant::now() + Duration::from_secs(10);
+            while running() && Instant::now() < timeouts {
                 std::thread::yield_now();
             }
             assert!(!running(), "{name} {pid} still runs");
@@ -73,7 +73,8 @@ fn a_guest_that_speaks_proves_it() {
 #[test]
 fn a_guest_that_says_nothing_is_killed_at_its_limit() {
     let host = Host::new(WORKS, "echo $$ > ${0%/*}/../pid; sleep 600 & echo $! > ${0%/*}/../child; wait");
-    let answer = host.ask_within(Patience { instructions: Duration::from_secs(20), guest: Duration::from_secs(1) });
+    let answer =
+        host.ask_within(ProbeTimeouts { instructions: Duration::from_secs(20), guest: Duration::from_secs(1) });
     assert_eq!(answer.sentence(), "/dev/kvm opens, but a guest said nothing within 1.0 s");
     assert_eq!(answer.accel(), Accel::Tcg);
     assert!(answer.wants_a_witness());
@@ -101,7 +102,8 @@ fn a_guest_that_restarts_at_once_has_said_nothing() {
 #[test]
 fn instructions_that_hang_are_killed_and_the_step_is_named() {
     let host = Host::new("echo $$ > ${0%/*}/../pid; echo KVM_CREATE_VM; echo KVM_RUN; sleep 600", "touch $0.ran");
-    let answer = host.ask_within(Patience { instructions: Duration::from_secs(1), guest: Duration::from_secs(20) });
+    let answer =
+        host.ask_within(ProbeTimeouts { instructions: Duration::from_secs(1), guest: Duration::from_secs(20) });
     assert_eq!(answer.sentence(), "/dev/kvm opens, but a virtual machine did not get past KVM_RUN within 1.0 s");
     assert!(!answer.wants_a_witness());
     assert!(!host.path("bin").join(format!("{QEMU}.ran")).exists(), "a guest was tried all the same");

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use cases::need::Need;
 use cases::suite;
 
-use super::results::Found;
+use super::results::MutantResult;
 
 /// What one case of the contract did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ struct Guardian<'a> {
 }
 
 /// The matrix of cases and mutants in words; every case has to have been run against every mutant.
-pub fn text(mutants: &[Found]) -> String {
+pub fn text(mutants: &[MutantResult]) -> String {
     let guardians = guardians(mutants);
     let (about_aliases, others): (Vec<_>, Vec<_>) =
         guardians.iter().partition(|(id, guardian)| guardian.caught > 0 || needs_the_ioctl(id));
@@ -48,7 +48,7 @@ pub fn text(mutants: &[Found]) -> String {
     out
 }
 
-fn guardians(mutants: &[Found]) -> BTreeMap<&str, Guardian<'_>> {
+fn guardians(mutants: &[MutantResult]) -> BTreeMap<&str, Guardian<'_>> {
     let mut guardians: BTreeMap<&str, Guardian<'_>> = BTreeMap::new();
     for found in mutants {
         let mut killers = BTreeSet::new();
@@ -76,13 +76,13 @@ mod tests {
     use std::path::PathBuf;
 
     use cases::protocol::CaseKey;
-    use mutants::outcome::Outcome;
+    use mutants::outcome::MutantOutcome;
 
     use super::super::mutant::About;
     use super::super::results::CaseWord;
     use super::*;
 
-    fn found(id: &str, cases: &[(&str, &str, &str)]) -> Found {
+    fn found(id: &str, cases: &[(&str, &str, &str)]) -> MutantResult {
         let about = About {
             id: id.into(),
             made_by: "catalogue".into(),
@@ -99,7 +99,7 @@ mod tests {
             verdict: verdict.into(),
         };
         let cases = cases.iter().map(word).collect();
-        Found { about, outcome: Outcome::Survived, own_kernel: None, seconds: 2.0, guests: 1, cases }
+        MutantResult { about, outcome: MutantOutcome::Survived, own_kernel: None, seconds: 2.0, guests: 1, cases }
     }
 
     #[test]

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use harness::build::kbuild::{self, KernelImage};
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::host::process::Cmd;
+use harness::kbuild::image::{self, KernelImage};
 use harness::patch::{Edits, PatchedTree};
-use mutants::change::Change;
+use mutants::change::SourceChange;
 use mutants::compiler;
 use mutants::object_code::ObjectCode;
-use mutants::outcome::Outcome;
+use mutants::outcome::MutantOutcome;
 use mutants::schemata::{CHOOSER, CHOOSER_RULE, CHOOSER_TEXT, version, weave};
 
-use super::mutant::{Mutant, Place};
+use super::mutant::{Mutant, MutantKernel};
 use super::set::text;
 use crate::run::pipeline::{Pipeline, Tree};
 
@@ -22,7 +22,7 @@ pub struct Joint {
     /// The image.
     pub image: KernelImage,
     /// By number: those that need not be run.
-    pub settled: BTreeMap<usize, Outcome>,
+    pub settled: BTreeMap<usize, MutantOutcome>,
 }
 
 /// Builds the kernel for all mutants that can be in it.
@@ -33,7 +33,7 @@ pub struct Joint {
 /// # Errors
 /// As [`kbuild::build`]; errors of the compiler that belong to no mutant.
 pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joint> {
-    let mut settled: BTreeMap<usize, Outcome> = BTreeMap::new();
+    let mut settled: BTreeMap<usize, MutantOutcome> = BTreeMap::new();
     let workshop = workshop(tree);
     loop {
         let patched = woven(&tree.patched, mutants, &settled)?;
@@ -42,37 +42,37 @@ pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joi
         let names: Vec<&str> = objects.iter().map(String::as_str).collect();
         let (store, progress) = (&pipeline.store, &pipeline.progress);
         let errors =
-            kbuild::objects(&workshop, &patched, &tree.flavour, store, progress, &names, |output, dir| {
+            image::objects(&workshop, &patched, &tree.flavour, store, progress, &names, |output, dir| {
                 let errors = compiler::errors(&output.text);
                 if errors.is_empty() && output.status.success() {
                     for object in &objects {
                         settled.extend(proved(&dir.join(object), mutants, &settled)?);
                     }
                 } else if errors.keys().all(|number| *number == 0) {
-                    return Err(Error::new(Blame::Build, "the kernel with all mutants does not compile")
+                    return Err(Error::new(ErrorKind::Build, "the kernel with all mutants does not compile")
                     .cause(harness::host::process::tail(&output.text, 20))
 .next("No mutant is in the lines above, so the tree itself does not build: try `cargo xtask build`."));
                 }
                 Ok(errors)
             })?;
         if errors.is_empty() {
-            let image = kbuild::build(&workshop, &patched, &tree.flavour, store, progress)?;
+            let image = image::build(&workshop, &patched, &tree.flavour, store, progress)?;
             return Ok(Joint { image, settled });
         }
         let unviable = errors.into_iter().filter(|(number, _)| *number > 0);
-        settled.extend(unviable.map(|(number, why)| (number, Outcome::Unviable { why })));
+        settled.extend(unviable.map(|(number, why)| (number, MutantOutcome::Unviable { why })));
     }
 }
 
 /// The kernel of one mutant.
 ///
 /// # Errors
-/// As [`kbuild::build`]; [`Blame::Build`] when the mutant does not compile.
+/// As [`kbuild::build`]; [`ErrorKind::Build`] when the mutant does not compile.
 pub fn own(pipeline: &Pipeline, tree: &Tree, mutant: &Mutant) -> Result<KernelImage> {
     let mut patched = with(&tree.patched, &mutant.edits);
     let header = text(&patched, Path::new("include/uapi/linux/dma-buf.h")).unwrap_or_default();
     patched.defines_derive = header.contains("DMA_BUF_IOCTL_DERIVE");
-    kbuild::build(&workshop(tree), &patched, &tree.flavour, &pipeline.store, &pipeline.progress)
+    image::build(&workshop(tree), &patched, &tree.flavour, &pipeline.store, &pipeline.progress)
 }
 
 /// Not the workshop of `cargo xtask test`, which would have to make its objects again after every run against mutants.
@@ -94,12 +94,12 @@ fn with(patched: &PatchedTree, edits: &Edits) -> PatchedTree {
 /// The changes that go into the kernel for all, by file and number.
 fn changes<'a>(
     mutants: &'a [Mutant],
-    settled: &BTreeMap<usize, Outcome>,
-) -> BTreeMap<&'a PathBuf, Vec<(usize, Change)>> {
-    let mut changes: BTreeMap<&PathBuf, Vec<(usize, Change)>> = BTreeMap::new();
+    settled: &BTreeMap<usize, MutantOutcome>,
+) -> BTreeMap<&'a PathBuf, Vec<(usize, SourceChange)>> {
+    let mut changes: BTreeMap<&PathBuf, Vec<(usize, SourceChange)>> = BTreeMap::new();
     for mutant in mutants {
-        let Place::Joint(number, own) = &mutant.place else { continue };
-        if matches!(settled.get(number), Some(Outcome::Unviable { .. })) {
+        let MutantKernel::Joint(number, own) = &mutant.place else { continue };
+        if matches!(settled.get(number), Some(MutantOutcome::Unviable { .. })) {
             continue;
         }
         for (path, change) in own {
@@ -109,15 +109,16 @@ fn changes<'a>(
     changes
 }
 
-fn files(mutants: &[Mutant], settled: &BTreeMap<usize, Outcome>) -> Vec<PathBuf> {
+fn files(mutants: &[Mutant], settled: &BTreeMap<usize, MutantOutcome>) -> Vec<PathBuf> {
     changes(mutants, settled).into_keys().cloned().collect()
 }
 
-fn woven(patched: &PatchedTree, mutants: &[Mutant], settled: &BTreeMap<usize, Outcome>) -> Result<PatchedTree> {
+fn woven(patched: &PatchedTree, mutants: &[Mutant], settled: &BTreeMap<usize, MutantOutcome>) -> Result<PatchedTree> {
     let mut edits = Edits::default();
     for (path, changes) in changes(mutants, settled) {
-        let original = text(patched, path)
-            .ok_or_else(|| Error::new(Blame::Internal, format!("{} was changed and is not there", path.display())))?;
+        let original = text(patched, path).ok_or_else(|| {
+            Error::new(ErrorKind::Internal, format!("{} was changed and is not there", path.display()))
+        })?;
         edits.0.insert(path.clone(), Some(weave(&original, &changes).into_bytes()));
     }
     let makefile = Path::new(CHOOSER).with_file_name("Makefile");
@@ -128,17 +129,21 @@ fn woven(patched: &PatchedTree, mutants: &[Mutant], settled: &BTreeMap<usize, Ou
 }
 
 /// Mutants whose code is that of the original, or of a mutant before them.
-fn proved(object: &Path, mutants: &[Mutant], settled: &BTreeMap<usize, Outcome>) -> Result<BTreeMap<usize, Outcome>> {
+fn proved(
+    object: &Path,
+    mutants: &[Mutant],
+    settled: &BTreeMap<usize, MutantOutcome>,
+) -> Result<BTreeMap<usize, MutantOutcome>> {
     let text = Cmd::new("objdump")
         .args(["-d", "-r", "--no-show-raw-insn"])
         .path(object)
-        .succeed(Blame::Host, "objdump cannot read what was compiled")?;
+        .succeed(ErrorKind::Host, "objdump cannot read what was compiled")?;
     let code = ObjectCode::parse(&text);
     let mut found = BTreeMap::new();
     let mut seen: Vec<(usize, &str, &str)> = Vec::new();
     for mutant in mutants {
-        let Place::Joint(number, changes) = &mutant.place else { continue };
-        let only = changes.values().next().filter(|_| changes.len() == 1).and_then(Change::only);
+        let MutantKernel::Joint(number, changes) = &mutant.place else { continue };
+        let only = changes.values().next().filter(|_| changes.len() == 1).and_then(SourceChange::only);
         // What a warning says is not in the instructions.
         let Some(piece) = only.filter(|_| !settled.contains_key(number) && !mutant.about.wrong.contains("WARN")) else {
             continue;
@@ -149,11 +154,11 @@ fn proved(object: &Path, mutants: &[Mutant], settled: &BTreeMap<usize, Outcome>)
         }
         if code.same(&own, &version(name, 0)) {
             let reason = format!("gcc makes of {name}() the same instructions as without it");
-            found.insert(*number, Outcome::Equivalent { reason });
+            found.insert(*number, MutantOutcome::Equivalent { reason });
         } else if let Some((.., id)) =
             seen.iter().find(|(other, function, _)| *function == name && code.same(&own, &version(name, *other)))
         {
-            found.insert(*number, Outcome::Duplicate { of: (*id).to_string() });
+            found.insert(*number, MutantOutcome::Duplicate { of: (*id).to_string() });
         } else {
             seen.push((*number, name, &mutant.about.id));
         }

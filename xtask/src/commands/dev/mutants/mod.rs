@@ -2,10 +2,10 @@
 
 mod guardians;
 mod kernels;
-mod lab;
 mod mutant;
 mod report;
 mod results;
+mod runner;
 mod set;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,33 +13,28 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use cases::protocol::CaseKey;
-use harness::build::kbuild::KernelImage;
-use harness::error::{Blame, Context, Error, Result};
+use harness::error::{Context, Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::guest::initramfs::GuestBinary;
-use harness::guest::qemu::Patience;
 use harness::host::process::check_interrupt;
-use harness::judge::complaint::allow::AllowList;
 use harness::judge::context::JudgeContext;
-use harness::judge::expectation::Expectations;
-use harness::judge::expectation::known_defects::KnownDefects;
 use harness::judge::judged::judge_all;
+use harness::kbuild::image::KernelImage;
 use harness::session::accel::Acceleration;
-use harness::session::guests::{Options, Session};
-use harness::source::spec::Kernels;
+use harness::session::guests::Session;
 use mutants::equivalent;
-use mutants::outcome::Outcome;
+use mutants::outcome::MutantOutcome;
 use mutants::schemata::CHOSEN;
 
 use crate::flags::{MutantsArgs, TableFormat};
-use crate::run::job::{met, setting};
-use crate::run::pipeline::{Made, Pipeline};
+use crate::run::job::{context, setting};
+use crate::run::pipeline::{BuiltKernel, Pipeline};
 use crate::run::plan;
 use crate::workspace;
-use lab::{Lab, is_the_one, lock};
-use mutant::{Mutant, Place};
+use mutant::{Mutant, MutantKernel};
 use report::{Report, code};
-use results::{Baseline, Found, Results};
+use results::{Baseline, MutantResult, Results};
+use runner::{MutantRunner, is_the_one, lock};
 
 /// The exit code for a command line that makes no sense, if it is one of this command.
 pub fn of_usage() -> Option<u8> {
@@ -48,9 +43,9 @@ pub fn of_usage() -> Option<u8> {
 
 /// The exit code for an error: those that cargo-mutants knows are as it has them.
 pub fn of_error(error: &Error, own: ExitCode) -> u8 {
-    match error.blame {
-        Blame::Usage => code::USAGE,
-        Blame::Internal => code::INTERNAL,
+    match error.kind {
+        ErrorKind::Usage => code::USAGE,
+        ErrorKind::Internal => code::INTERNAL,
         _ => own.number(),
     }
 }
@@ -70,32 +65,25 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     if args.list {
         return list(&mutants, &chosen, args);
     }
-    let kernels = Kernels::load(&workspace::kernels())?;
     let joint = kernels::joint(&pipeline, &tree, &mutants)?;
     let mut kernel_seconds = start.elapsed().as_secs_f64();
     let guest = pipeline.guest_program()?;
-    let met = met(&joint.image)?;
-    let (plan, _) = plan::about(plan::select(&[], false, &[])?, &met);
+    let context = context(&joint.image)?;
+    let (plan, _) = plan::about(plan::select(&[], false, &[])?, &context.met);
     let mut acceleration = pipeline.acceleration(args.accel, &joint.image.vmlinux)?;
-    let allowed = AllowList::built_in()?;
-    let expectations = Expectations::new(&workspace::snapshots()).on(&joint.image.facts.version, kernels.default_id());
-    let expectations = expectations.knowing(KnownDefects::built_in()?);
-    let yardstick = JudgeContext { met: &met, expectations: &expectations, allowed: &allowed };
     let results = Results::open(&joint.image, &guest, &plan, args.all_cases)?;
     let baseline = match results.baseline().filter(|_| !args.anew) {
         Some(baseline) => baseline,
-        None => match baseline(&pipeline, &mut acceleration, &joint.image, &guest, &plan, yardstick, &results)? {
+        None => match baseline(&pipeline, &mut acceleration, &joint.image, &guest, &plan, &context, &results)? {
             Some(baseline) => baseline,
             None => return Ok(code::BASELINE),
         },
     };
     let (history, times) = (Mutex::new(results::history()), results::times(&baseline));
-    let lab = Lab {
+    let runner = MutantRunner {
         guest: &guest,
         accel: acceleration.accel(),
-        met: &met,
-        expectations: &expectations,
-        allowed: &allowed,
+        context: &context,
         plan: &plan,
         times: &times,
         history: &history,
@@ -103,17 +91,17 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     };
     let settled = settled(&mutants, &chosen, &joint.settled)?;
     let wanted: Vec<&Mutant> = mutants.iter().filter(|mutant| chosen.contains(&mutant.about.id)).collect();
-    let mut found: Vec<Found> = wanted.iter().filter_map(|mutant| known(mutant, &settled)).collect();
-    let mut jobs: Vec<Job<'_>> = Vec::new();
+    let mut found: Vec<MutantResult> = wanted.iter().filter_map(|mutant| known(mutant, &settled)).collect();
+    let mut jobs: Vec<PlannedRun<'_>> = Vec::new();
     for mutant in wanted.iter().filter(|mutant| !settled.contains_key(&mutant.about.id)) {
         let (image, results) = match &mutant.place {
-            Place::Joint(..) => (joint.image.clone(), results.clone()),
+            MutantKernel::Joint(..) => (joint.image.clone(), results.clone()),
             _ => {
                 let begun = Instant::now();
                 let image = match kernels::own(&pipeline, &tree, mutant) {
                     Ok(image) => image,
-                    Err(error) if error.blame == Blame::Build => {
-                        found.push(unrun(mutant, Outcome::Unviable { why: error.headline }));
+                    Err(error) if error.kind == ErrorKind::Build => {
+                        found.push(unrun(mutant, MutantOutcome::Unviable { why: error.title }));
                         continue;
                     }
                     Err(error) => return Err(error),
@@ -125,20 +113,20 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         };
         match results.of(&mutant.about.id).filter(|known| known.about == mutant.about && !args.anew) {
             Some(known) => found.push(known),
-            None => jobs.push(Job { mutant, image, results }),
+            None => jobs.push(PlannedRun { mutant, image, results }),
         }
     }
-    found.extend(work(&lab, &pipeline, jobs, args.jobs)?);
+    found.extend(work(&runner, &pipeline, jobs, args.jobs)?);
     results::set_history(&lock(&history))?;
     found.sort_by_key(|found| mutants.iter().position(|mutant| mutant.about.id == found.about.id));
     if !found.iter().any(|found| found.outcome.is_tested()) {
-        return Err(Error::new(Blame::Usage, "not one of these mutants was run")
+        return Err(Error::new(ErrorKind::Usage, "not one of these mutants was run")
             .cause("none of them compiles, or each is known to be the same as the original or as another one")
             .next(
                 "A run that tests nothing says nothing. `cargo xtask mutants --list` shows which others there are.",
             ));
     }
-    let made = Made {
+    let made = BuiltKernel {
         image: joint.image.clone(),
         kernel: tree.spec.id.clone(),
         series: tree.series.name.clone(),
@@ -149,7 +137,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     };
     let setting = setting(&made, acceleration.text());
     let report = Report::new(setting, args.all_cases, (start.elapsed().as_secs_f64(), kernel_seconds), found);
-    let json = serde_json::to_string_pretty(&report).context(Blame::Internal, || "encoding the report".into())?;
+    let json = serde_json::to_string_pretty(&report).context(ErrorKind::Internal, || "encoding the report".into())?;
     // A part does not replace what was said of all.
     let name = if chosen.len() == mutants.len() { "report.json" } else { "report-part.json" };
     let path = results.dir().join(name);
@@ -166,7 +154,10 @@ fn list(mutants: &[Mutant], chosen: &[String], args: &MutantsArgs) -> Result<u8>
     let abouts: Vec<_> =
         mutants.iter().map(|mutant| &mutant.about).filter(|about| chosen.contains(&about.id)).collect();
     if args.format == TableFormat::Json {
-        println!("{}", serde_json::to_string_pretty(&abouts).context(Blame::Internal, || "encoding the list".into())?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&abouts).context(ErrorKind::Internal, || "encoding the list".into())?
+        );
         return Ok(code::CAUGHT);
     }
     for about in &abouts {
@@ -184,7 +175,7 @@ fn baseline(
     image: &KernelImage,
     guest: &GuestBinary,
     plan: &[CaseKey],
-    yardstick: JudgeContext<'_>,
+    context: &JudgeContext,
     results: &Results,
 ) -> Result<Option<Baseline>> {
     let start = Instant::now();
@@ -192,24 +183,19 @@ fn baseline(
     let dir = results.guests("none");
     let _ = std::fs::remove_dir_all(&dir);
     let session = Session {
-        kernel: &image.vmlinux,
-        guest,
-        accel: acceleration.accel(),
-        patience: Patience::default(),
-        dir: &dir,
         append: vec![format!("{CHOSEN}=0")],
-        options: Options::default(),
+        ..Session::new(image, guest, context, acceleration.accel(), &dir)
     };
     let guests = acceleration.record(&session, plan, |_| {})?;
     check_interrupt()?;
     is_the_one(&guests, Some(0))?;
-    let judged = judge_all(plan, &guests, yardstick)?;
+    let judged = judge_all(plan, &guests, context)?;
     let wrong: Vec<_> = judged.verdicts.iter().filter(|verdict| !verdict.verdict.is_as_expected()).collect();
-    if !wrong.is_empty() || !judged.oddities.is_empty() {
+    if !wrong.is_empty() || !judged.protocol_errors.is_empty() {
         for verdict in &wrong {
             eprintln!("{} {}: {:?}", verdict.verdict.word(), verdict.key, verdict.verdict);
         }
-        judged.oddities.iter().for_each(|oddity| eprintln!("odd: {oddity}"));
+        judged.protocol_errors.iter().for_each(|oddity| eprintln!("odd: {oddity}"));
         eprintln!(
             "The kernel without a mutant is not as expected, so nothing that is said of mutants could be believed."
         );
@@ -228,14 +214,14 @@ fn baseline(
 fn settled(
     mutants: &[Mutant],
     chosen: &[String],
-    joint: &BTreeMap<usize, Outcome>,
-) -> Result<BTreeMap<String, Outcome>> {
+    joint: &BTreeMap<usize, MutantOutcome>,
+) -> Result<BTreeMap<String, MutantOutcome>> {
     let mut settled = BTreeMap::new();
     for mutant in mutants {
         let outcome = match &mutant.place {
-            Place::Joint(number, _) => joint.get(number).cloned(),
-            Place::Own(_) => None,
-            Place::None(why) => Some(Outcome::Unviable { why: why.clone() }),
+            MutantKernel::Joint(number, _) => joint.get(number).cloned(),
+            MutantKernel::Own(_) => None,
+            MutantKernel::None(why) => Some(MutantOutcome::Unviable { why: why.clone() }),
         };
         settled.extend(outcome.map(|outcome| (mutant.about.id.clone(), outcome)));
     }
@@ -243,45 +229,51 @@ fn settled(
     for line in equivalent::load(&workspace::mutants().join("equivalent.toml"))? {
         if ids.contains(line.id.as_str()) {
             let reason = line.reason;
-            let why = if line.outside { Outcome::Outside { reason } } else { Outcome::Equivalent { reason } };
+            let why =
+                if line.outside { MutantOutcome::Outside { reason } } else { MutantOutcome::Equivalent { reason } };
             settled.entry(line.id).or_insert(why);
         }
     }
     // What stands for others has to be run with them.
-    settled.retain(|_, outcome| !matches!(outcome, Outcome::Duplicate { of } if !chosen.contains(of)));
+    settled.retain(|_, outcome| !matches!(outcome, MutantOutcome::Duplicate { of } if !chosen.contains(of)));
     Ok(settled)
 }
 
-fn known(mutant: &Mutant, settled: &BTreeMap<String, Outcome>) -> Option<Found> {
+fn known(mutant: &Mutant, settled: &BTreeMap<String, MutantOutcome>) -> Option<MutantResult> {
     settled.get(&mutant.about.id).map(|outcome| unrun(mutant, outcome.clone()))
 }
 
-fn unrun(mutant: &Mutant, outcome: Outcome) -> Found {
+fn unrun(mutant: &Mutant, outcome: MutantOutcome) -> MutantResult {
     let about = mutant.about.clone();
-    Found { about, outcome, own_kernel: None, seconds: 0.0, guests: 0, cases: Vec::new() }
+    MutantResult { about, outcome, own_kernel: None, seconds: 0.0, guests: 0, cases: Vec::new() }
 }
 
 /// A mutant that guests are to run.
-struct Job<'a> {
+struct PlannedRun<'a> {
     mutant: &'a Mutant,
     image: KernelImage,
     results: Results,
 }
 
 /// Runs all, so many at a time, and writes down what becomes of each as soon as it is known.
-fn work(lab: &Lab<'_>, pipeline: &Pipeline, mut jobs: Vec<Job<'_>>, workers: usize) -> Result<Vec<Found>> {
+fn work(
+    runner: &MutantRunner<'_>,
+    pipeline: &Pipeline,
+    mut jobs: Vec<PlannedRun<'_>>,
+    workers: usize,
+) -> Result<Vec<MutantResult>> {
     let task = pipeline.progress.task("running mutants", Some(jobs.len() as u64));
     // The first is taken last.
     jobs.reverse();
     let (jobs, found) = (Mutex::new(jobs), Mutex::new(Vec::new()));
     let worker = || -> Result<()> {
-        while let Some(Job { mutant, image, results }) = { lock(&jobs).pop() } {
+        while let Some(PlannedRun { mutant, image, results }) = { lock(&jobs).pop() } {
             check_interrupt()?;
             task.message(&mutant.about.id);
-            let new = lab.run(mutant, &image, &results)?;
+            let new = runner.run(mutant, &image, &results)?;
             results.set(&new)?;
-            results::set_history(&lock(lab.history))?;
-            if !matches!(new.outcome, Outcome::Caught { expected: None | Some(true), .. }) {
+            results::set_history(&lock(runner.history))?;
+            if !matches!(new.outcome, MutantOutcome::Caught { expected: None | Some(true), .. }) {
                 let said =
                     format!("{} {} {}: {}", new.outcome.word(), new.about.id, new.about.place(), new.about.wrong);
                 pipeline.progress.line(said);
@@ -294,7 +286,7 @@ fn work(lab: &Lab<'_>, pipeline: &Pipeline, mut jobs: Vec<Job<'_>>, workers: usi
     };
     let ends: Vec<Result<()>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        let panicked = |_| Err(Error::new(Blame::Internal, "a worker panicked"));
+        let panicked = |_| Err(Error::new(ErrorKind::Internal, "a worker panicked"));
         workers.into_iter().map(|worker| worker.join().unwrap_or_else(panicked)).collect()
     });
     ends.into_iter().collect::<Result<()>>()?;

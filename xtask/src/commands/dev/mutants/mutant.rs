@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use harness::patch::Edits;
-use mutants::change::Change;
+use mutants::change::SourceChange;
 use mutants::in_diff::InDiff;
 use mutants::order;
 use serde::{Deserialize, Serialize};
@@ -62,14 +62,14 @@ pub struct Mutant {
     /// The files that are not those of the patched tree.
     pub edits: Edits,
     /// Where it can be woven in.
-    pub place: Place,
+    pub place: MutantKernel,
 }
 
 /// Which kernel a mutant is in.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum MutantKernel {
     /// The one for all, as this number, with these changes of files.
-    Joint(usize, BTreeMap<PathBuf, Change>),
+    Joint(usize, BTreeMap<PathBuf, SourceChange>),
     /// One of its own, for this reason.
     Own(String),
     /// None, because it cannot be built, for this reason.
@@ -84,12 +84,12 @@ impl Mutant {
         for (path, contents) in &edits.0 {
             let text = contents.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
             let change = match (path.extension().is_some_and(|extension| extension == "c"), original(path), text) {
-                (true, Some(original), Some(text)) => Change::between(&original, &text),
+                (true, Some(original), Some(text)) => SourceChange::between(&original, &text),
                 _ => Err(format!("it changes {}", path.display())),
             };
             match change {
                 Ok(change) => drop(changes.insert(path.clone(), change)),
-                Err(why) => place = Some(Place::Own(why)),
+                Err(why) => place = Some(MutantKernel::Own(why)),
             }
         }
         let mut about = about;
@@ -97,7 +97,7 @@ impl Mutant {
             about.functions = changes.values().flat_map(|change| change.changed.keys().cloned()).collect();
         }
         // The number comes when all mutants are known.
-        Mutant { about, edits, place: place.unwrap_or(Place::Joint(0, changes)) }
+        Mutant { about, edits, place: place.unwrap_or(MutantKernel::Joint(0, changes)) }
     }
 
     /// Whether it is about lines that a diff adds. The mutants of the catalogue are, when one of their functions is.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use harness::report::run_report::Setting;
-use mutants::outcome::Outcome;
+use harness::report::run_report::RunSetting;
+use mutants::outcome::MutantOutcome;
 use serde::Serialize;
 
 use super::guardians;
-use super::results::{Found, SCHEMA};
+use super::results::{MutantResult, SCHEMA};
 
 /// Exit codes as cargo-mutants has them.
 pub mod code {
@@ -32,7 +32,7 @@ pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
     /// What was run.
-    pub setting: Setting,
+    pub setting: RunSetting,
     /// Whether every case was run against every mutant.
     pub all_cases: bool,
     /// How many there are of each kind.
@@ -42,12 +42,12 @@ pub struct Report {
     /// Of that, the time for kernels.
     pub kernel_seconds: f64,
     /// Every mutant.
-    pub mutants: Vec<Found>,
+    pub mutants: Vec<MutantResult>,
 }
 
 impl Report {
     /// Counts and puts together.
-    pub fn new(setting: Setting, all_cases: bool, times: (f64, f64), mutants: Vec<Found>) -> Self {
+    pub fn new(setting: RunSetting, all_cases: bool, times: (f64, f64), mutants: Vec<MutantResult>) -> Self {
         let mut counts = BTreeMap::new();
         for found in &mutants {
             *counts.entry(found.outcome.word()).or_default() += 1;
@@ -57,11 +57,11 @@ impl Report {
 
     /// How the command ends.
     pub fn exit_code(&self) -> u8 {
-        let any = |wanted: fn(&Outcome) -> bool| self.mutants.iter().any(|found| wanted(&found.outcome));
+        let any = |wanted: fn(&MutantOutcome) -> bool| self.mutants.iter().any(|found| wanted(&found.outcome));
         // One of the catalogue that cannot be built tests nothing, and somebody has to mend it.
         if self.mutants.iter().any(|found| is_missed(&found.outcome) || is_broken(found)) {
             code::MISSED
-        } else if any(|outcome| matches!(outcome, Outcome::Lost { .. })) {
+        } else if any(|outcome| matches!(outcome, MutantOutcome::Lost { .. })) {
             code::LOST
         } else {
             code::CAUGHT
@@ -71,10 +71,10 @@ impl Report {
     /// For a person.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let Setting { version, series, flavour, accel, .. } = &self.setting;
+        let RunSetting { version, series, flavour, accel, .. } = &self.setting;
         let _ = writeln!(out, "mutants of Linux {version} with series {series}, {flavour} kernel, {accel}\n");
-        let shown = |found: &&Found| {
-            is_missed(&found.outcome) || matches!(found.outcome, Outcome::Lost { .. }) || is_broken(found)
+        let shown = |found: &&MutantResult| {
+            is_missed(&found.outcome) || matches!(found.outcome, MutantOutcome::Lost { .. }) || is_broken(found)
         };
         for found in self.mutants.iter().filter(shown) {
             let _ = writeln!(out, "{:<9} {}  {}", found.outcome.word(), found.about.id, found.about.place());
@@ -94,7 +94,7 @@ impl Report {
             "\n{tested} mutants were run, {each:.1} s each; kernels {:.0} s, all {:.0} s",
             self.kernel_seconds, self.seconds
         );
-        let caught = self.mutants.iter().filter(|found| matches!(found.outcome, Outcome::Caught { .. })).count();
+        let caught = self.mutants.iter().filter(|found| matches!(found.outcome, MutantOutcome::Caught { .. })).count();
         let another = self.mutants.iter().filter(|found| found.outcome.is_another()).count();
         let share = 100.0 * caught as f64 / another.max(1) as f64;
         let _ = writeln!(out, "caught: {caught} of {another}, {share:.1} %");
@@ -104,22 +104,22 @@ impl Report {
     }
 }
 
-fn is_broken(found: &Found) -> bool {
-    found.about.by_hand() && matches!(found.outcome, Outcome::Unviable { .. })
+fn is_broken(found: &MutantResult) -> bool {
+    found.about.by_hand() && matches!(found.outcome, MutantOutcome::Unviable { .. })
 }
 
 /// Missed, or caught by a clause that is not the one that should speak: then that one is blind.
-fn is_missed(outcome: &Outcome) -> bool {
-    outcome.is_missed() || matches!(outcome, Outcome::Caught { expected: Some(false), .. })
+fn is_missed(outcome: &MutantOutcome) -> bool {
+    outcome.is_missed() || matches!(outcome, MutantOutcome::Caught { expected: Some(false), .. })
 }
 
-fn how(found: &Found) -> Option<String> {
+fn how(found: &MutantResult) -> Option<String> {
     match &found.outcome {
-        Outcome::Caught { clause, case, how, .. } => {
+        MutantOutcome::Caught { clause, case, how, .. } => {
             Some(format!("should be {}; was {clause} by {case}: {how}", found.about.clauses.join(" or ")))
         }
-        Outcome::Lost { how } | Outcome::Noticed { how } => Some(how.clone()),
-        Outcome::Unviable { why } => Some(why.clone()),
+        MutantOutcome::Lost { how } | MutantOutcome::Noticed { how } => Some(how.clone()),
+        MutantOutcome::Unviable { why } => Some(why.clone()),
         _ => None,
     }
 }
@@ -134,7 +134,7 @@ mod tests {
     use super::super::results::CaseWord;
     use super::*;
 
-    fn found(id: &str, outcome: Outcome) -> Found {
+    fn found(id: &str, outcome: MutantOutcome) -> MutantResult {
         let about = About {
             id: id.into(),
             made_by: "catalogue".into(),
@@ -151,16 +151,16 @@ mod tests {
             verdict: verdict.into(),
         };
         let cases = if outcome.is_tested() { vec![word("FAIL")] } else { Vec::new() };
-        Found { about, outcome, own_kernel: None, seconds: 2.0, guests: 1, cases }
+        MutantResult { about, outcome, own_kernel: None, seconds: 2.0, guests: 1, cases }
     }
 
-    fn caught(expected: bool) -> Outcome {
+    fn caught(expected: bool) -> MutantOutcome {
         let case = CaseKey("rights/walk@udmabuf".into());
-        Outcome::Caught { clause: "R-2".into(), expected: Some(expected), case, how: "no".into() }
+        MutantOutcome::Caught { clause: "R-2".into(), expected: Some(expected), case, how: "no".into() }
     }
 
-    fn report(outcomes: Vec<Outcome>) -> Report {
-        let setting = Setting {
+    fn report(outcomes: Vec<MutantOutcome>) -> Report {
+        let setting = RunSetting {
             kernel: "7.2".into(),
             version: "7.2.13".into(),
             origin: String::new(),
@@ -179,19 +179,20 @@ mod tests {
 
     #[test]
     fn the_worst_decides() {
-        let lost = || Outcome::Lost { how: "hung".into() };
+        let lost = || MutantOutcome::Lost { how: "hung".into() };
         let code = |outcomes| report(outcomes).exit_code();
-        assert_eq!(code(vec![caught(true), Outcome::Equivalent { reason: "r".into() }]), code::CAUGHT);
+        assert_eq!(code(vec![caught(true), MutantOutcome::Equivalent { reason: "r".into() }]), code::CAUGHT);
         assert_eq!(code(vec![caught(true), lost()]), code::LOST);
-        assert_eq!(code(vec![lost(), Outcome::Survived]), code::MISSED);
-        assert_eq!(code(vec![caught(true), Outcome::Unviable { why: "w".into() }]), code::MISSED);
+        assert_eq!(code(vec![lost(), MutantOutcome::Survived]), code::MISSED);
+        assert_eq!(code(vec![caught(true), MutantOutcome::Unviable { why: "w".into() }]), code::MISSED);
         assert_eq!(code(vec![caught(false)]), code::MISSED, "the clause that should have spoken was silent");
     }
 
     #[test]
     fn what_was_missed_is_shown() {
-        let settled = [Outcome::Equivalent { reason: "r".into() }, Outcome::Outside { reason: "r".into() }];
-        let text = report([caught(true), caught(false), Outcome::Survived].into_iter().chain(settled).collect()).text();
+        let settled = [MutantOutcome::Equivalent { reason: "r".into() }, MutantOutcome::Outside { reason: "r".into() }];
+        let text =
+            report([caught(true), caught(false), MutantOutcome::Survived].into_iter().chain(settled).collect()).text();
         assert!(text.contains("SURVIVED  m  a.c:7 f") && text.contains("should be R-1; was R-2"), "{text}");
         assert!(text.contains("rights/walk  ") && text.contains("R-2: only rights/walk"), "{text}");
         assert!(text.contains("1 SURVIVED, 1 caught, 1 caught, by another clause"), "{text}");

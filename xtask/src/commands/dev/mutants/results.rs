@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cases::protocol::CaseKey;
-use harness::build::kbuild::KernelImage;
-use harness::error::{Blame, Context, Result, io};
+use harness::error::{Context, ErrorKind, Result, io};
 use harness::guest::initramfs::GuestBinary;
 use harness::host::store::manifest::sha256_of;
+use harness::kbuild::image::KernelImage;
 use mutants::order::History;
-use mutants::outcome::Outcome;
+use mutants::outcome::MutantOutcome;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,13 +22,13 @@ pub const SCHEMA: u32 = 1;
 
 /// What became of one mutant, and how it was found out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Found {
+pub struct MutantResult {
     /// What it is.
     #[serde(flatten)]
     pub about: About,
     /// What became of it.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: MutantOutcome,
     /// Why it had a kernel of its own, if it had.
     pub own_kernel: Option<String>,
     /// Wall time of its guests.
@@ -107,7 +107,7 @@ impl Results {
     }
 
     /// What is known of a mutant.
-    pub fn of(&self, id: &str) -> Option<Found> {
+    pub fn of(&self, id: &str) -> Option<MutantResult> {
         read(&self.dir.join(format!("{id}.json")))
     }
 
@@ -115,7 +115,7 @@ impl Results {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn set(&self, found: &Found) -> Result<()> {
+    pub fn set(&self, found: &MutantResult) -> Result<()> {
         write(&self.dir.join(format!("{}.json", found.about.id)), found)
     }
 }
@@ -148,7 +148,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
 }
 
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).context(Blame::Internal, || "encoding a result".into())?;
+    let text = serde_json::to_string_pretty(value).context(ErrorKind::Internal, || "encoding a result".into())?;
     let fresh = path.with_extension(format!("{}.new", std::process::id()));
     fs::write(&fresh, text + "\n").map_err(|error| io(&error, "writing", &fresh))?;
     fs::rename(&fresh, path).map_err(|error| io(&error, "writing", path))

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::host::store::Store;
 use harness::patch::{Edits, PatchedTree};
 use mutants::catalogue;
 use mutants::generate;
 use mutants::in_diff::InDiff;
 
-use super::mutant::{About, CATALOGUE, Mutant, Place};
+use super::mutant::{About, CATALOGUE, Mutant, MutantKernel};
 use crate::flags::MutantsArgs;
 use crate::run::pipeline::Tree;
 use crate::workspace;
@@ -33,7 +33,7 @@ pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>
     }
     let mut number = 0;
     for mutant in &mut mutants {
-        if let Place::Joint(own, _) = &mut mutant.place {
+        if let MutantKernel::Joint(own, _) = &mut mutant.place {
             number += 1;
             *own = number;
         }
@@ -41,7 +41,7 @@ pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>
     Ok(mutants)
 }
 
-fn by_hand(tree: &Tree, store: &Store, entry: catalogue::Entry) -> Result<Mutant> {
+fn by_hand(tree: &Tree, store: &Store, entry: catalogue::CatalogueEntry) -> Result<Mutant> {
     let about = About {
         id: entry.slug,
         made_by: CATALOGUE.into(),
@@ -55,9 +55,9 @@ fn by_hand(tree: &Tree, store: &Store, entry: catalogue::Entry) -> Result<Mutant
     let series = tree.series.clone().with(&entry.path)?;
     let edits = match PatchedTree::make(source, &series, &workspace::overlay(), store) {
         Ok(patched) => patched.edits,
-        Err(error) if error.blame == Blame::Patch => {
-            let why = format!("{}: {}", error.headline, error.cause.lines().next().unwrap_or_default());
-            return Ok(Mutant { about, edits: Edits::default(), place: Place::None(why) });
+        Err(error) if error.kind == ErrorKind::Patch => {
+            let why = format!("{}: {}", error.title, error.cause.lines().next().unwrap_or_default());
+            return Ok(Mutant { about, edits: Edits::default(), place: MutantKernel::None(why) });
         }
         Err(error) => return Err(error),
     };
@@ -68,7 +68,7 @@ fn by_hand(tree: &Tree, store: &Store, entry: catalogue::Entry) -> Result<Mutant
         own.0.insert(path.clone(), fs::read(tree.patched.source.dir.join(path)).ok());
     }
     if own.0.is_empty() {
-        return Ok(Mutant { about, edits: own, place: Place::None("it changes nothing".into()) });
+        return Ok(Mutant { about, edits: own, place: MutantKernel::None("it changes nothing".into()) });
     }
     let file = own.0.keys().next().cloned().unwrap_or_default();
     Ok(Mutant::new(About { file, ..about }, own, |path| text(&tree.patched, path)))
@@ -114,11 +114,11 @@ pub fn text(patched: &PatchedTree, path: &Path) -> Option<String> {
 /// The ids of those that the arguments mean.
 ///
 /// # Errors
-/// [`Blame::Usage`] for a filter that fits nothing, for a diff that is about another tree, and when nothing is left.
+/// [`ErrorKind::Usage`] for a filter that fits nothing, for a diff that is about another tree, and when nothing is left.
 pub fn chosen(mutants: &[Mutant], patched: &PatchedTree, args: &MutantsArgs) -> Result<Vec<String>> {
     for filter in &args.filters {
         if !mutants.iter().any(|mutant| mutant.about.fits(filter)) {
-            return Err(Error::new(Blame::Usage, format!("no mutant fits {filter}"))
+            return Err(Error::new(ErrorKind::Usage, format!("no mutant fits {filter}"))
                 .next("`cargo xtask mutants --list` shows them all."));
         }
     }
@@ -126,7 +126,7 @@ pub fn chosen(mutants: &[Mutant], patched: &PatchedTree, args: &MutantsArgs) -> 
         None => None,
         Some(path) => {
             let text = fs::read_to_string(path)
-                .map_err(|error| Error { blame: Blame::Usage, ..io(&error, "reading", path) })?;
+                .map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", path) })?;
             Some(InDiff::parse(&text)?)
         }
     };
@@ -145,7 +145,7 @@ pub fn chosen(mutants: &[Mutant], patched: &PatchedTree, args: &MutantsArgs) -> 
         chosen = chosen.into_iter().skip(part).step_by(parts).collect();
     }
     if chosen.is_empty() {
-        return Err(Error::new(Blame::Usage, "no mutant is left to run")
+        return Err(Error::new(ErrorKind::Usage, "no mutant is left to run")
             .next("A run that tests nothing says nothing. `cargo xtask mutants --list` shows what there is."));
     }
     Ok(chosen)

@@ -13,8 +13,8 @@ use harness::judge::guest_run::GuestRun;
 use harness::judge::transcript::CaseRun;
 use harness::judge::verdict::CaseVerdict;
 
-use super::lab::{Lab, guest_of, held, last_case, sentence, text};
-use super::row::Row;
+use super::bench::{FaultBench, guest_of, held, last_case, sentence, text};
+use super::row::FaultRow;
 
 /// Notes when things happened, and which processes were there.
 #[derive(Debug)]
@@ -81,11 +81,11 @@ impl Clock {
 ///
 /// # Errors
 /// As [`harness::session::guests::Session::record`].
-pub fn batch(lab: &Lab, setting: Setting, endings: &[&'static Ending]) -> Result<Vec<Row>> {
+pub fn batch(bench: &FaultBench, setting: Setting, endings: &[&'static Ending]) -> Result<Vec<FaultRow>> {
     let plan: Vec<CaseKey> = endings.iter().flat_map(|ending| [ending.key(), ending.after_key()]).collect();
-    let dir = lab.room()?;
+    let dir = bench.room()?;
     let mut clock = Clock::new(&dir);
-    let guests = lab.session(&dir, setting, &plan, |record| clock.record(record))?;
+    let guests = bench.session(&dir, setting, &plan, |record| clock.record(record))?;
     let left = clock.left();
     endings
         .iter()
@@ -98,7 +98,7 @@ pub fn batch(lab: &Lab, setting: Setting, endings: &[&'static Ending]) -> Result
                 key: &ending.key(),
                 after: Some(&ending.after_key()),
             };
-            let mut row = judge(lab, &what, &guests, &clock)?;
+            let mut row = judge(bench, &what, &guests, &clock)?;
             row.wrong.extend(left.iter().cloned());
             Ok(row)
         })
@@ -124,31 +124,31 @@ pub struct What<'a> {
 /// Judges the case of an ending, and compares.
 ///
 /// # Errors
-/// As [`Lab::judge`].
-pub fn judge(lab: &Lab, what: &What<'_>, guests: &[GuestRun], clock: &Clock) -> Result<Row> {
+/// As [`FaultBench::judge`].
+pub fn judge(bench: &FaultBench, what: &What<'_>, guests: &[GuestRun], clock: &Clock) -> Result<FaultRow> {
     let index = guest_of(guests, what.key);
     let own = index.map_or(guests, |index| &guests[index..=index]);
-    let mut judged = lab.judge(what.key, own)?;
+    let mut judged = bench.judge(what.key, own)?;
     let verdict = judged.verdicts.remove(0);
-    // Where other cases came after it in the same guest, only the case's own oddities count.
+    // Where other cases came after it in the same guest, only the case's own protocol_errors count.
     let last = index.is_none_or(|index| last_case(&guests[index]).is_none_or(|last| last == *what.key));
-    let oddities = match &verdict.run {
-        Some(run) if !last => run.oddities.clone(),
-        _ => judged.oddities,
+    let protocol_errors = match &verdict.run {
+        Some(run) if !last => run.protocol_errors.clone(),
+        _ => judged.protocol_errors,
     };
     let took = index.map_or(Duration::ZERO, |index| guests[index].recording.took);
     let seconds = match index {
         Some(index) => clock.known(what.key, index, took),
         None => guests.first().map(|guest| guest.recording.took.as_secs_f64()),
     };
-    let report = lab.report(verdict.clone(), oddities);
+    let report = bench.report(verdict.clone(), protocol_errors);
     let text = text(&report);
-    let word = match held(&verdict) && !report.oddities.is_empty() {
+    let word = match held(&verdict) && !report.protocol_errors.is_empty() {
         true => "ODD",
         false => verdict.verdict.word(),
     };
     let says = match word {
-        "ODD" => report.oddities.join("; "),
+        "ODD" => report.protocol_errors.join("; "),
         _ => sentence(&verdict.verdict),
     };
     let mut wrong = differences(what, &verdict, word, &text);
@@ -156,9 +156,9 @@ pub fn judge(lab: &Lab, what: &What<'_>, guests: &[GuestRun], clock: &Clock) -> 
         wrong.push("the run would end with exit code 0".into());
     }
     if let Some(after) = what.after {
-        wrong.extend(after_it(lab, after, guests)?);
+        wrong.extend(after_it(bench, after, guests)?);
     }
-    Ok(Row {
+    Ok(FaultRow {
         name: what.name,
         claim: what.claim.clone(),
         expected: what.expected,
@@ -189,10 +189,10 @@ fn differences(what: &What<'_>, verdict: &CaseVerdict, word: &str, text: &str) -
 }
 
 /// What is wrong with the case after an ending.
-fn after_it(lab: &Lab, after: &CaseKey, guests: &[GuestRun]) -> Result<Option<String>> {
+fn after_it(bench: &FaultBench, after: &CaseKey, guests: &[GuestRun]) -> Result<Option<String>> {
     let index = guest_of(guests, after);
     let own = index.map_or(guests, |index| &guests[index..=index]);
-    let verdict = lab.judge(after, own)?.verdicts.remove(0);
+    let verdict = bench.judge(after, own)?.verdicts.remove(0);
     let how = || format!("the case after it is {}: {}", verdict.verdict.word(), sentence(&verdict.verdict));
     Ok((!held(&verdict)).then(how))
 }

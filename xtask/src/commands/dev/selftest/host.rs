@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use cases::endings::{self, Ending, Setting};
 use cases::protocol::{CaseKey, Record};
-use harness::build::kbuild::KIND;
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::guest::boot_plan::BootPlan;
-use harness::guest::qemu::{self, Patience};
+use harness::guest::qemu::{self, Timeouts};
 use harness::guest::recording::Recording;
 use harness::host::progress::Progress;
 use harness::host::store::Store;
 use harness::judge::guest_run::GuestRun;
+use harness::kbuild::image::KIND;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::bench::FaultBench;
 use super::guests::{Clock, What, judge};
-use super::lab::Lab;
-use super::row::Row;
+use super::row::FaultRow;
 
 /// An ending that the host brings about.
 pub struct HostEnding {
@@ -41,7 +41,7 @@ enum Act {
     /// Words on the kernel's command line.
     Append(&'static [&'static str]),
     /// A boot plan that something is done to.
-    Spoil(fn(&Lab, &mut BootPlan) -> Result<()>),
+    Spoil(fn(&FaultBench, &mut BootPlan) -> Result<()>),
     /// Something happens to the directory of recordings.
     Directory(Moment, fn(&Path) -> std::io::Result<()>),
     /// Something happens to an image in a cache.
@@ -208,16 +208,16 @@ pub static ENDINGS: &[HostEnding] = &[
 ///
 /// # Errors
 /// Whatever keeps it from being brought about.
-pub fn row(lab: &Lab, ending: &HostEnding) -> Result<Row> {
-    let dir = lab.room()?;
+pub fn row(bench: &FaultBench, ending: &HostEnding) -> Result<FaultRow> {
+    let dir = bench.room()?;
     let victim = endings::all().find(|known| known.name() == VICTIM);
-    let victim = victim.ok_or_else(|| Error::new(Blame::Internal, format!("there is no ending {VICTIM}")))?;
+    let victim = victim.ok_or_else(|| Error::new(ErrorKind::Internal, format!("there is no ending {VICTIM}")))?;
     match &ending.act {
         Act::Signal(signal) => {
             let plan = [victim.key(), victim.after_key()];
             let mut clock = Clock::new(&dir);
             let mut signal = Some(*signal);
-            let guests = lab.session(&dir, Setting::Brief, &plan, |record| {
+            let guests = bench.session(&dir, Setting::Brief, &plan, |record| {
                 clock.record(record);
                 if matches!(record, Record::Call { .. })
                     && let (Some(signal), Some(qemu)) = (signal.take(), clock.latest())
@@ -225,27 +225,27 @@ pub fn row(lab: &Lab, ending: &HostEnding) -> Result<Row> {
                     let _ = killpg(Pid::from_raw(qemu as i32), signal);
                 }
             })?;
-            judged(lab, ending, victim, true, &guests, &mut clock)
+            judged(bench, ending, victim, true, &guests, &mut clock)
         }
         Act::Append(words) => {
-            let mut boot = lab.boot(&dir, &[victim.after_key()])?;
+            let mut boot = bench.boot(&dir, &[victim.after_key()])?;
             boot.append.extend(words.iter().map(ToString::to_string));
-            boots(lab, ending, victim, &boot)
+            boots(bench, ending, victim, &boot)
         }
         Act::Spoil(spoil) => {
-            let mut boot = lab.boot(&dir, &[victim.after_key()])?;
-            spoil(lab, &mut boot)?;
-            boots(lab, ending, victim, &boot)
+            let mut boot = bench.boot(&dir, &[victim.after_key()])?;
+            spoil(bench, &mut boot)?;
+            boots(bench, ending, victim, &boot)
         }
         Act::Directory(moment, act) => {
-            let boot = lab.boot(&dir, &[victim.after_key()])?;
+            let boot = bench.boot(&dir, &[victim.after_key()])?;
             let spoil = || act(&dir).map_err(|error| io(&error, "spoiling", &dir));
             if *moment == Moment::Before {
                 spoil()?;
             }
             let mut clock = Clock::new(&dir);
             let start = Instant::now();
-            let ran = qemu::run(&boot, patience(lab), |record| {
+            let ran = qemu::run(&boot, timeouts(bench), |record| {
                 clock.record(record);
                 if *moment == Moment::Within && matches!(record, Record::Begin { .. }) {
                     let _ = spoil();
@@ -253,48 +253,48 @@ pub fn row(lab: &Lab, ending: &HostEnding) -> Result<Row> {
             });
             Ok(ended_early(ending, ran.map(drop), start.elapsed(), &mut clock))
         }
-        Act::Image(act) => image(lab, ending, &dir, *act),
+        Act::Image(act) => image(bench, ending, &dir, *act),
     }
 }
 
-fn boots(lab: &Lab, ending: &HostEnding, victim: &Ending, boot: &BootPlan) -> Result<Row> {
+fn boots(bench: &FaultBench, ending: &HostEnding, victim: &Ending, boot: &BootPlan) -> Result<FaultRow> {
     let mut clock = Clock::new(&boot.dir);
     let start = Instant::now();
-    match qemu::run(boot, patience(lab), |record| clock.record(record)) {
+    match qemu::run(boot, timeouts(bench), |record| clock.record(record)) {
         Ok(recording) => {
-            let guests = [GuestRun { recording, planned: vec![victim.after_key()], halt: None }];
-            judged(lab, ending, victim, false, &guests, &mut clock)
+            let guests = [GuestRun::new(recording, vec![victim.after_key()], None)];
+            judged(bench, ending, victim, false, &guests, &mut clock)
         }
         Err(error) => Ok(ended_early(ending, Err(error), start.elapsed(), &mut clock)),
     }
 }
 
 /// A guest that hangs while it boots says nothing; how long others take tells how long to wait for it.
-fn patience(lab: &Lab) -> Patience {
-    let boot = lab.plain * 3 + Duration::from_secs(1);
-    Patience { firmware: boot, kernel: boot, boot: boot * 2, ..lab.patience() }
+fn timeouts(bench: &FaultBench) -> Timeouts {
+    let boot = bench.plain * 3 + Duration::from_secs(1);
+    Timeouts { firmware: boot, kernel: boot, boot: boot * 2, ..bench.timeouts() }
 }
 
 fn judged(
-    lab: &Lab,
+    bench: &FaultBench,
     ending: &HostEnding,
     victim: &Ending,
     within: bool,
     guests: &[GuestRun],
     clock: &mut Clock,
-) -> Result<Row> {
+) -> Result<FaultRow> {
     let (key, after) = (victim.key(), victim.after_key());
     // Where no case was to be disturbed, the plain one is the one that suffers.
     let (key, after): (&CaseKey, Option<&CaseKey>) = if within { (&key, Some(&after)) } else { (&after, None) };
     let (name, claim) = (ending.name, ending.claim.to_string());
     let mut row =
-        judge(lab, &What { name, claim, expected: ending.expected, words: ending.words, key, after }, guests, clock)?;
+        judge(bench, &What { name, claim, expected: ending.expected, words: ending.words, key, after }, guests, clock)?;
     row.wrong.extend(clock.left());
     Ok(row)
 }
 
 /// A run that ends with an error of its own: with whose fault it is, and what to do.
-fn ended_early(ending: &HostEnding, ran: Result<()>, took: Duration, clock: &mut Clock) -> Row {
+fn ended_early(ending: &HostEnding, ran: Result<()>, took: Duration, clock: &mut Clock) -> FaultRow {
     let (verdict, exit_code, text) = match ran {
         Ok(()) => ("none", None, String::new()),
         Err(error) => ("error", Some(error.exit_code().number()), error.to_string()),
@@ -321,8 +321,8 @@ fn row_of(
     took: Duration,
     text: &str,
     wrong: Vec<String>,
-) -> Row {
-    Row {
+) -> FaultRow {
+    FaultRow {
         name: ending.name,
         claim: ending.claim.into(),
         expected: ending.expected,
@@ -335,21 +335,26 @@ fn row_of(
 }
 
 /// Damages a copy of the image in a cache of its own, and asks that cache for it as every run does.
-fn image(lab: &Lab, ending: &HostEnding, dir: &Path, act: fn(&Path) -> std::io::Result<()>) -> Result<Row> {
-    let said = Said::default();
+fn image(
+    bench: &FaultBench,
+    ending: &HostEnding,
+    dir: &Path,
+    act: fn(&Path) -> std::io::Result<()>,
+) -> Result<FaultRow> {
+    let said = SettingValue::default();
     let progress = Progress::into_sink(said.clone(), Duration::ZERO);
     let store = Store::open(Some(&dir.join("cache")))?.announcing(&progress);
-    let key = lab.image.facts.key.as_str();
+    let key = bench.image.facts.key.as_str();
     let make = |into: &Path| {
         let names = ["vmlinux", "System.map", "config", "facts.json"];
-        names.iter().try_for_each(|name| copy(&lab.image.dir.join(name), &into.join(name)))
+        names.iter().try_for_each(|name| copy(&bench.image.dir.join(name), &into.join(name)))
     };
     let entry = store.publish_with_manifest(KIND, key, make)?;
     act(&entry).map_err(|error| io(&error, "damaging", &entry))?;
     let start = Instant::now();
     let entry = store.publish_with_manifest(KIND, key, make)?;
     let took = start.elapsed();
-    let sound = fs::read(entry.join("vmlinux")).ok() == fs::read(&lab.image.vmlinux).ok();
+    let sound = fs::read(entry.join("vmlinux")).ok() == fs::read(&bench.image.vmlinux).ok();
     let text = said.text();
     let verdict = if sound && text.contains("is made again") { "remade" } else { "used" };
     let wrong = differences(ending, verdict, &text);
@@ -367,15 +372,15 @@ fn copy_half(from: &Path, to: &Path) -> Result<()> {
 
 /// Collects what the cache tells a person.
 #[derive(Clone, Default)]
-struct Said(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+struct SettingValue(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
-impl Said {
+impl SettingValue {
     fn text(&self) -> String {
         String::from_utf8_lossy(&super::lock(&self.0)).into_owned()
     }
 }
 
-impl std::io::Write for Said {
+impl std::io::Write for SettingValue {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         super::lock(&self.0).extend_from_slice(bytes);
         Ok(bytes.len())

@@ -1,15 +1,15 @@
 //! `cargo xtask selftest`: brings about every ending of a guest that is known, and proves that none passes unnoticed.
 
+mod bench;
 mod guests;
 mod host;
-mod lab;
 mod row;
 
 use std::sync::Mutex;
 use std::time::Instant;
 
 use cases::endings::{self, Ending, Setting};
-use harness::error::{Blame, Context, Error, Result};
+use harness::error::{Context, Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::near::near;
 use harness::host::process::check_interrupt;
@@ -17,14 +17,14 @@ use harness::host::style::detect;
 
 use crate::flags::{SelftestArgs, TableFormat};
 use crate::run::pipeline::Pipeline;
-use lab::Lab;
-use row::Row;
+use bench::FaultBench;
+use row::FaultRow;
 
 /// Endings in one session: below the number of guests in a row after which a session gives a kernel up.
 const BATCH: usize = 8;
 
 /// A piece of work: endings that one session runs through, or one that the host brings about.
-enum Job {
+enum PlannedRun {
     Guests(Setting, Vec<&'static Ending>),
     Host(&'static host::HostEnding),
 }
@@ -45,9 +45,9 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     let chosen = |name: &str| chosen.iter().any(|(known, ..)| *known == name);
     let pipeline = Pipeline::open(quiet)?;
     let start = Instant::now();
-    let lab = Lab::open(&pipeline, args)?;
+    let bench = FaultBench::open(&pipeline, args)?;
     let mut jobs = jobs(&chosen);
-    let total = jobs.iter().map(Job::endings).sum::<usize>();
+    let total = jobs.iter().map(PlannedRun::endings).sum::<usize>();
     let task = pipeline.progress.task("bringing about endings", Some(total as u64));
     // The first is taken last.
     jobs.reverse();
@@ -56,8 +56,8 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
         while let Some(job) = { lock(&jobs).pop() } {
             check_interrupt()?;
             let new = match job {
-                Job::Guests(setting, endings) => guests::batch(&lab, setting, &endings)?,
-                Job::Host(ending) => vec![host::row(&lab, ending)?],
+                PlannedRun::Guests(setting, endings) => guests::batch(&bench, setting, &endings)?,
+                PlannedRun::Host(ending) => vec![host::row(&bench, ending)?],
             };
             // What an interrupted guest seems to say is not what it would have said.
             check_interrupt()?;
@@ -74,7 +74,7 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
         let workers: Vec<_> = (0..args.jobs.max(1)).map(|number| scope.spawn(move || worker(number))).collect();
         workers
             .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|_| Err(Error::new(Blame::Internal, "a worker panicked"))))
+            .map(|worker| worker.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a worker panicked"))))
             .collect()
     });
     let mut rows = rows.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -85,7 +85,7 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     ends.into_iter().collect::<Result<()>>()?;
     let unnoticed = rows.iter().any(|row| !row.wrong.is_empty());
     if unnoticed {
-        eprintln!("recordings: {}", lab.keep().display());
+        eprintln!("recordings: {}", bench.keep().display());
     }
     Ok(if unnoticed { ExitCode::Internal } else { ExitCode::AsExpected })
 }
@@ -109,7 +109,7 @@ fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)
                 true => "`cargo xtask selftest --list` shows every ending.".to_string(),
                 false => format!("Did you mean {}?", meant.join(" or ")),
             };
-            return Err(Error::new(Blame::Usage, format!("no ending fits {filter}")).next(next));
+            return Err(Error::new(ErrorKind::Usage, format!("no ending fits {filter}")).next(next));
         }
     }
     let fits = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
@@ -117,31 +117,31 @@ fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)
 }
 
 /// The work, the longest pieces first.
-fn jobs(chosen: &impl Fn(&str) -> bool) -> Vec<Job> {
+fn jobs(chosen: &impl Fn(&str) -> bool) -> Vec<PlannedRun> {
     let mut jobs = Vec::new();
     for setting in [Setting::Stalls, Setting::Detectors, Setting::Patient, Setting::Brief] {
         let fit = endings::all().filter(|ending| ending.setting == setting && chosen(ending.name()));
         let fit: Vec<&Ending> = fit.collect();
-        jobs.extend(fit.chunks(BATCH).map(|endings| Job::Guests(setting, endings.to_vec())));
+        jobs.extend(fit.chunks(BATCH).map(|endings| PlannedRun::Guests(setting, endings.to_vec())));
     }
-    jobs.extend(host::ENDINGS.iter().filter(|ending| chosen(ending.name)).map(Job::Host));
+    jobs.extend(host::ENDINGS.iter().filter(|ending| chosen(ending.name)).map(PlannedRun::Host));
     jobs
 }
 
-impl Job {
+impl PlannedRun {
     fn endings(&self) -> usize {
         match self {
-            Job::Guests(_, endings) => endings.len(),
-            Job::Host(_) => 1,
+            PlannedRun::Guests(_, endings) => endings.len(),
+            PlannedRun::Host(_) => 1,
         }
     }
 }
 
-fn publish(rows: &[Row], args: &SelftestArgs, seconds: f64) -> Result<()> {
+fn publish(rows: &[FaultRow], args: &SelftestArgs, seconds: f64) -> Result<()> {
     match args.format {
         TableFormat::Terminal => print!("{}", row::table(rows, seconds, detect())),
         TableFormat::Json => {
-            let json = row::json(rows, seconds).context(Blame::Internal, || "encoding the table".into())?;
+            let json = row::json(rows, seconds).context(ErrorKind::Internal, || "encoding the table".into())?;
             println!("{json}");
         }
     }
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_ending_is_somebodys_job() {
-        assert_eq!(jobs(&|_| true).iter().map(Job::endings).sum::<usize>(), all().count());
+        assert_eq!(jobs(&|_| true).iter().map(PlannedRun::endings).sum::<usize>(), all().count());
     }
 
     #[test]

@@ -10,7 +10,7 @@ const SCHEMA: u32 = 1;
 
 /// One ending as it came out.
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub struct FaultRow {
     /// Its name.
     pub name: &'static str,
     /// What it is.
@@ -33,19 +33,19 @@ pub struct Row {
 struct Table<'a> {
     schema: u32,
     seconds: f64,
-    endings: &'a [Row],
+    endings: &'a [FaultRow],
 }
 
 /// All rows for programs.
 ///
 /// # Errors
 /// When they cannot be encoded.
-pub fn json(rows: &[Row], seconds: f64) -> serde_json::Result<String> {
+pub fn json(rows: &[FaultRow], seconds: f64) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&Table { schema: SCHEMA, seconds, endings: rows })
 }
 
 /// All rows for people.
-pub fn table(rows: &[Row], seconds: f64, style: Style) -> String {
+pub fn table(rows: &[FaultRow], seconds: f64, style: Style) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,
@@ -75,8 +75,8 @@ pub fn table(rows: &[Row], seconds: f64, style: Style) -> String {
 mod tests {
     use super::*;
 
-    fn row(wrong: &[&str]) -> Row {
-        Row {
+    fn row(wrong: &[&str]) -> FaultRow {
+        FaultRow {
             name: "panic",
             claim: "panic() in the kernel.".into(),
             expected: "FAIL",

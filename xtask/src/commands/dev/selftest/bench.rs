@@ -1,53 +1,50 @@
 //! Where endings are brought about: a kernel that can misbehave, and how long guests of it may take.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cases::endings::{self, Setting};
-use cases::need::Need;
 use cases::protocol::{CaseKey, Outcome, Record};
 use cases::runner::LIMIT;
-use harness::build::kbuild::KernelImage;
-use harness::error::{Blame, Error, Result, io};
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::guest::boot_plan::BootPlan;
 use harness::guest::initramfs::{GuestBinary, Initramfs};
-use harness::guest::qemu::Patience;
+use harness::guest::qemu::Timeouts;
 use harness::host::style::Style;
-use harness::judge::complaint::allow::AllowList;
-use harness::judge::context::JudgeContext;
+use harness::judge::complaint::suppressions::Suppressions;
+use harness::judge::context::{JudgeContext, needs_met};
 use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
 use harness::judge::judged::{Judged, judge_all};
-use harness::judge::transcript::Transcript;
 use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::kbuild::image::KernelImage;
 use harness::report::render::terminal;
 use harness::report::run_report::{RunReport, SCHEMA, Timing};
 use harness::session::accel::Accel;
-use harness::session::guests::{Options, Session};
+use harness::session::guests::Session;
 
 use crate::flags::{KernelArgs, SelftestArgs};
-use crate::run::job::{met, setting};
-use crate::run::pipeline::{Made, Pipeline};
+use crate::run::job::setting;
+use crate::run::pipeline::{BuiltKernel, Pipeline};
 
 /// The flavour that has the faults.
 const FLAVOUR: &str = "faults";
 
 /// A kernel, a guest program and a place for recordings.
-pub struct Lab {
+pub struct FaultBench {
     /// The image.
     pub image: KernelImage,
     /// From the start of QEMU to the end of a guest that had one plain case to run.
     pub plain: Duration,
     guest: GuestBinary,
-    met: BTreeSet<Need>,
-    made: Made,
+    context: JudgeContext,
+    made: BuiltKernel,
     dir: tempfile::TempDir,
     rooms: AtomicUsize,
 }
 
-impl Lab {
+impl FaultBench {
     /// Builds what is needed and boots it once: a guest that nothing is done to has to run its case.
     ///
     /// # Errors
@@ -59,21 +56,28 @@ impl Lab {
         let guest = pipeline.guest_program()?;
         let dir = tempfile::Builder::new().prefix("selftest-").tempdir();
         let dir = dir.map_err(|error| {
-            Error::new(Blame::Host, "no temporary directory")
+            Error::new(ErrorKind::Host, "no temporary directory")
                 .cause(error)
                 .next("Set TMPDIR to a directory that you may write to.")
         })?;
-        let (image, met) = (made.image.clone(), met(&made.image)?);
-        let mut lab = Lab { image, plain: Duration::ZERO, guest, met, made, dir, rooms: AtomicUsize::new(0) };
-        let first = endings::all().next().ok_or_else(|| Error::new(Blame::Internal, "there are no endings"))?;
+        let image = made.image.clone();
+        // Nothing is excused here, and no transcript is reviewed.
+        let context = JudgeContext {
+            met: needs_met(&image.config()?, &image.facts),
+            expectations: Expectations::new(dir.path()),
+            suppressions: Suppressions::default(),
+        };
+        let mut bench =
+            FaultBench { image, plain: Duration::ZERO, guest, context, made, dir, rooms: AtomicUsize::new(0) };
+        let first = endings::all().next().ok_or_else(|| Error::new(ErrorKind::Internal, "there are no endings"))?;
         let start = Instant::now();
         let plan = [first.after_key()];
-        let guests = lab.session(&lab.room()?, Setting::Brief, &plan, |_| {})?;
-        let verdict = lab.judge(&plan[0], &guests)?.verdicts.remove(0);
-        lab.plain = start.elapsed();
+        let guests = bench.session(&bench.room()?, Setting::Brief, &plan, |_| {})?;
+        let verdict = bench.judge(&plan[0], &guests)?.verdicts.remove(0);
+        bench.plain = start.elapsed();
         match held(&verdict) {
-            true => Ok(lab),
-            false => Err(Error::new(Blame::Internal, "a guest that nothing is done to does not run its case")
+            true => Ok(bench),
+            false => Err(Error::new(ErrorKind::Internal, "a guest that nothing is done to does not run its case")
                 .cause(sentence(&verdict.verdict))),
         }
     }
@@ -105,11 +109,13 @@ impl Lab {
         plan: &[CaseKey],
         on_record: impl FnMut(&Record),
     ) -> Result<Vec<GuestRun>> {
-        let (append, options) = (words(setting), Options::default());
-        let (kernel, patience) = (self.image.vmlinux.as_path(), self.patience());
-        // Emulation on every host: what a processor does when all else fails is then the same everywhere.
-        let accel = Accel::Tcg;
-        Session { kernel, guest: &self.guest, accel, patience, dir, append, options }.record(plan, on_record)
+        let session = Session {
+            append: words(setting),
+            timeouts: self.timeouts(),
+            // Emulation on every host: what a processor does when all else fails is then the same everywhere.
+            ..Session::new(&self.image, &self.guest, &self.context, Accel::Tcg, dir)
+        };
+        session.record(plan, on_record)
     }
 
     /// The boot of a single guest, to be spoilt.
@@ -124,8 +130,8 @@ impl Lab {
     }
 
     /// How long guests may be silent: less than elsewhere, because here they are silent for good.
-    pub fn patience(&self) -> Patience {
-        Patience { grace: Duration::from_secs(6), leave: Duration::from_secs(2), ..Patience::default() }
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts { grace: Duration::from_secs(6), leave: Duration::from_secs(2), ..Timeouts::default() }
     }
 
     /// Judges one case by the guests given.
@@ -133,20 +139,16 @@ impl Lab {
     /// # Errors
     /// As [`judge_all`].
     pub fn judge(&self, key: &CaseKey, guests: &[GuestRun]) -> Result<Judged> {
-        // There are no transcripts to compare with.
-        // Nothing is excused here, and no transcript is reviewed.
-        let expectations = Expectations::new(self.dir.path());
-        let yardstick = JudgeContext { met: &self.met, expectations: &expectations, allowed: &AllowList::default() };
-        judge_all(std::slice::from_ref(key), guests, yardstick)
+        judge_all(std::slice::from_ref(key), guests, &self.context)
     }
 
     /// The report that `cargo xtask test` would have made.
-    pub fn report(&self, verdict: CaseVerdict, oddities: Vec<String>) -> RunReport {
+    pub fn report(&self, verdict: CaseVerdict, protocol_errors: Vec<String>) -> RunReport {
         RunReport {
             schema: SCHEMA,
             setting: setting(&self.made, Accel::Tcg.name()),
             verdicts: vec![verdict],
-            oddities,
+            protocol_errors,
             guests: 1,
             timing: Timing::default(),
             interrupted: false,
@@ -181,14 +183,13 @@ pub fn sentence(verdict: &Verdict) -> String {
 
 /// The guest that began a case.
 pub fn guest_of(guests: &[GuestRun], key: &CaseKey) -> Option<usize> {
-    let began =
-        |guest: &GuestRun| Transcript::parse(&guest.recording.results).cases.iter().any(|case| case.key == *key);
+    let began = |guest: &GuestRun| guest.transcript.cases.iter().any(|case| case.key == *key);
     guests.iter().position(began)
 }
 
 /// The case that a guest began last.
 pub fn last_case(guest: &GuestRun) -> Option<CaseKey> {
-    Transcript::parse(&guest.recording.results).cases.pop().map(|case| case.key)
+    guest.transcript.cases.last().map(|case| case.key.clone())
 }
 
 fn words(setting: Setting) -> Vec<String> {

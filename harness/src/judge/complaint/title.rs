@@ -1,4 +1,4 @@
-//! A headline that is the same in every run.
+//! A title that is the same in every run.
 
 use std::sync::LazyLock;
 
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn two_runs_give_the_same_headline() {
-        for (line, headline) in [
+        for (line, title) in [
             (
                 "BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0",
                 "BUG: KASAN: slab-use-after-free in dma_buf_poll",
@@ -86,7 +86,7 @@ mod tests {
             ),
             ("refcount_t: underflow; use-after-free.", "refcount_t: underflow; use-after-free."),
         ] {
-            assert_eq!(normalise(line), headline);
+            assert_eq!(normalise(line), title);
         }
     }
 }

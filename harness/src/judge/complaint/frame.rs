@@ -63,8 +63,8 @@ fn is_messenger(name: &str) -> bool {
 }
 
 /// The function that a report is about.
-pub fn culprit(lines: &[String], trace: &[String]) -> Option<String> {
-    // What the report says itself, up to its first trace: headline, instruction pointer, the lock that is taken.
+pub fn frame(lines: &[String], trace: &[String]) -> Option<String> {
+    // What the report says itself, up to its first trace: title, instruction pointer, the lock that is taken.
     let until = lines.iter().position(|line| is_trace_head(line)).unwrap_or(lines.len());
     // Locks that happen to be held (` #0: .. at: f+0x..`) say nothing about who is meant.
     let telling = lines[..until].iter().filter(|line| !line.starts_with(" #"));
@@ -126,13 +126,13 @@ mod tests {
         .map(String::from);
         let trace = trace(&lines);
         assert_eq!(trace, ["dma_buf_file_release", "__fput"]);
-        assert_eq!(culprit(&lines, &trace).as_deref(), Some("dma_buf_file_release"));
+        assert_eq!(frame(&lines, &trace).as_deref(), Some("dma_buf_file_release"));
         assert!(is_noise("RAX: 0000000000000011 RBX: ffff888000a7f898 RCX: ffffffff812fbcf5") && !is_noise(&lines[4]));
     }
 
     #[test]
     fn messengers_alone_are_better_than_nobody() {
         let lines = ["BUG: KASAN: invalid-free in kfree+0x1/0x2".to_string()];
-        assert_eq!(culprit(&lines, &[]).as_deref(), Some("kfree"));
+        assert_eq!(frame(&lines, &[]).as_deref(), Some("kfree"));
     }
 }

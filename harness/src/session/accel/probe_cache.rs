@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
-use crate::error::{Blame, Context, Result, io};
+use crate::error::{Context, ErrorKind, Result, io};
 use crate::guest::boot_plan::QEMU;
 use crate::host::machine::Machine;
 use crate::host::store::Store;
@@ -42,18 +42,18 @@ struct File {
 
 /// The place of the answer that fits this machine as it is now.
 #[derive(Debug)]
-pub struct Memory {
+pub struct ProbeCache {
     dir: PathBuf,
     circumstances: Circumstances,
 }
 
-impl Memory {
+impl ProbeCache {
     /// Looks at the machine.
     ///
     /// # Errors
-    /// [`Blame::Host`] when the cache cannot be written.
-    pub fn open(store: &Store, machine: &Machine) -> Result<Memory> {
-        Ok(Memory { dir: store.workshop(KIND, "answers")?, circumstances: Circumstances::of(machine) })
+    /// [`ErrorKind::Host`] when the cache cannot be written.
+    pub fn open(store: &Store, machine: &Machine) -> Result<ProbeCache> {
+        Ok(ProbeCache { dir: store.workshop(KIND, "answers")?, circumstances: Circumstances::of(machine) })
     }
 
     /// The remembered answer, if it holds for this kernel, or for all. A file that cannot be read is as good as none.
@@ -66,11 +66,11 @@ impl Memory {
     /// Remembers an answer in the place of the one that may be there: for one kernel, or for all.
     ///
     /// # Errors
-    /// [`Blame::Host`] when it cannot be written.
+    /// [`ErrorKind::Host`] when it cannot be written.
     pub fn remember(&self, answer: &Answer, kernel: Option<&Path>) -> Result<()> {
         let kernel = kernel.map(Path::to_path_buf);
         let file = File { circumstances: self.circumstances.clone(), answer: answer.clone(), kernel };
-        let text = serde_json::to_string_pretty(&file).context(Blame::Internal, || "encoding an answer".into())?;
+        let text = serde_json::to_string_pretty(&file).context(ErrorKind::Internal, || "encoding an answer".into())?;
         let failed = |error: std::io::Error| io(&error, "writing", &self.path());
         // A name of its own for every writer: two runs may do this at once, and the last one wins.
         let unfinished = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
@@ -83,7 +83,7 @@ impl Memory {
     /// Forgets the answer.
     ///
     /// # Errors
-    /// [`Blame::Host`] when its file cannot be removed.
+    /// [`ErrorKind::Host`] when its file cannot be removed.
     pub fn forget(&self) -> Result<()> {
         match fs::remove_file(self.path()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&error, "removing", &self.path())),

@@ -1,22 +1,22 @@
-//! The list of complaints that are known and excused: `harness/allowed-complaints.toml`.
+//! The list of complaints that are known and excused: `harness/suppressions.toml`.
 
 use cases::complaint::Kind;
 use regex::Regex;
 use serde::Deserialize;
 
 use super::Complaint;
-use crate::error::{Blame, Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::kernel_range::KernelRange;
 
 /// The format that is understood.
 const VERSION: u32 = 1;
 /// The list of this program, as text.
-pub const BUILT_IN: &str = include_str!("../../../allowed-complaints.toml");
-const FILE: &str = "harness/allowed-complaints.toml";
+pub const BUILT_IN: &str = include_str!("../../../suppressions.toml");
+const FILE: &str = "harness/suppressions.toml";
 
 /// Complaints that fail no case.
 #[derive(Clone, Debug, Default)]
-pub struct AllowList {
+pub struct Suppressions {
     entries: Vec<Entry>,
 }
 
@@ -46,56 +46,56 @@ struct Row {
     reason: String,
 }
 
-impl AllowList {
+impl Suppressions {
     /// The list of this program.
     ///
     /// # Errors
-    /// As [`AllowList::parse`].
+    /// As [`Suppressions::parse`].
     pub fn built_in() -> Result<Self> {
-        AllowList::parse(BUILT_IN)
+        Suppressions::parse(BUILT_IN)
     }
 
     /// Reads a list.
     ///
     /// # Errors
-    /// [`Blame::Internal`] for what is no such list: another version, an unknown field or kind, an invalid pattern or
+    /// [`ErrorKind::Internal`] for what is no such list: another version, an unknown field or kind, an invalid pattern or
     /// range, an entry without a reason.
     pub fn parse(text: &str) -> Result<Self> {
-        let file: File = toml::from_str(text).context(Blame::Internal, || format!("{FILE} makes no sense"))?;
+        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} makes no sense"))?;
         if file.version != VERSION {
             let what = format!("{FILE} has version {}, this program reads {VERSION}", file.version);
-            return Err(Error::new(Blame::Internal, what));
+            return Err(Error::new(ErrorKind::Internal, what));
         }
         let entries = file.allow.into_iter().map(entry).collect::<Result<_>>()?;
-        Ok(AllowList { entries })
+        Ok(Suppressions { entries })
     }
 
     /// Marks the complaints that are allowed on a kernel of this version (`uname -r`).
     pub fn apply(&self, complaints: &mut [Complaint], kernel: &str) {
         for complaint in complaints {
             let entry = self.entries.iter().find(|entry| entry.covers(complaint, kernel));
-            complaint.allowed = entry.map(|entry| entry.reason.clone());
+            complaint.suppressed = entry.map(|entry| entry.reason.clone());
         }
     }
 }
 
 impl Entry {
     fn covers(&self, complaint: &Complaint, kernel: &str) -> bool {
-        self.pattern.is_match(&complaint.headline)
+        self.pattern.is_match(&complaint.title)
             && self.kind.is_none_or(|kind| kind == complaint.kind)
-            && self.function.as_ref().is_none_or(|function| complaint.function.as_ref() == Some(function))
+            && self.function.as_ref().is_none_or(|function| complaint.frame.as_ref() == Some(function))
             && self.kernels.includes(kernel)
     }
 }
 
 fn entry(row: Row) -> Result<Entry> {
-    let wrong = |what: String| Error::new(Blame::Internal, format!("{FILE}: the entry \"{}\" {what}", row.pattern));
+    let wrong = |what: String| Error::new(ErrorKind::Internal, format!("{FILE}: the entry \"{}\" {what}", row.pattern));
     if row.reason.trim().is_empty() {
         return Err(wrong("gives no reason".into()));
     }
     let pattern = Regex::new(&row.pattern).map_err(|error| wrong(format!("is no regular expression: {error}")))?;
     if pattern.is_match("") {
-        return Err(wrong("fits every headline".into()));
+        return Err(wrong("fits every title".into()));
     }
     let kernels = KernelRange::with_stable(&row.kernels).map_err(|why| wrong(format!("is for no kernels: {why}")))?;
     Ok(Entry { pattern, kind: row.kind, function: row.function, kernels, reason: row.reason })
@@ -122,13 +122,13 @@ mod tests {
 
     fn allowed(list: &str, complaint: &Complaint, kernel: &str) -> Option<String> {
         let mut complaints = [complaint.clone()];
-        AllowList::parse(list).unwrap().apply(&mut complaints, kernel);
-        complaints[0].allowed.clone()
+        Suppressions::parse(list).unwrap().apply(&mut complaints, kernel);
+        complaints[0].suppressed.clone()
     }
 
     #[test]
     fn the_list_of_this_program_makes_sense() {
-        AllowList::built_in().unwrap();
+        Suppressions::built_in().unwrap();
     }
 
     #[test]
@@ -155,14 +155,14 @@ mod tests {
             ("function =", "funktion =", "funktion"),
             ("\"refcount\"", "\"refcounts\"", "refcounts"),
             ("^refcount_t: underflow", "(unclosed", "regular expression"),
-            ("^refcount_t: underflow", ".*", "fits every headline"),
+            ("^refcount_t: underflow", ".*", "fits every title"),
             ("since 6.1 until 6.12", ">=6.1", "write since"),
             ("since 6.1 until 6.12", "", "write since"),
             ("since 6.1 until 6.12", "since six", "write since"),
             ("fixed in 6.13", " ", "no reason"),
             ("reason = \"fixed in 6.13\"", "", "reason"),
         ] {
-            let error = AllowList::parse(&LIST.replace(from, to)).unwrap_err();
+            let error = Suppressions::parse(&LIST.replace(from, to)).unwrap_err();
             let text = format!("{error:?}");
             assert!(text.contains(says), "{to}: {text}");
         }

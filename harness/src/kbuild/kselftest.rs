@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::build::kbuild;
-use crate::build::kconfig::Flavour;
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::process::{Cmd, scratch_directory, tail};
 use crate::host::progress::Progress;
 use crate::host::store::Store;
+use crate::kbuild::image;
+use crate::kbuild::kconfig::Flavour;
 use crate::patch::PatchedTree;
 
 /// Directory below tools/testing/selftests, and the program that its Makefile builds.
@@ -17,7 +17,7 @@ const TESTS: [(&str, &str); 3] =
 
 /// A program for the guest.
 #[derive(Clone, Debug)]
-pub struct Program {
+pub struct SelftestProgram {
     /// Its name.
     pub name: &'static str,
     /// Its directory below tools/testing/selftests.
@@ -29,17 +29,17 @@ pub struct Program {
 /// Builds all of them, linked statically, with the headers of the tree.
 ///
 /// # Errors
-/// What preparing the tree can meet; [`Blame::Build`] when its headers cannot be installed. A test that does not compile is none.
+/// What preparing the tree can meet; [`ErrorKind::Build`] when its headers cannot be installed. A test that does not compile is none.
 pub fn build(
     kernel: &str,
     patched: &PatchedTree,
     flavour: &Flavour,
     store: &Store,
     progress: &Progress,
-) -> Result<Vec<Program>> {
-    kbuild::objects(kernel, patched, flavour, store, progress, &["headers"], |output, objects| {
+) -> Result<Vec<SelftestProgram>> {
+    image::objects(kernel, patched, flavour, store, progress, &["headers"], |output, objects| {
         if !output.status.success() {
-            return Err(Error::new(Blame::Build, "the kernel's headers cannot be installed")
+            return Err(Error::new(ErrorKind::Build, "the kernel's headers cannot be installed")
                 .cause(tail(&output.text, 10))
                 .next(
                     "The lines above are of make headers_install; `cargo xtask doctor` says which tools are missing.",
@@ -52,7 +52,7 @@ pub fn build(
             task.set(number as u64);
             task.message(name);
             let made = make(&tree.join("tools/testing/selftests").join(from), name, &headers)?;
-            programs.push(Program { name, from, made });
+            programs.push(SelftestProgram { name, from, made });
         }
         task.done(format!("{} of {}", programs.iter().filter(|program| program.made.is_ok()).count(), TESTS.len()));
         Ok(programs)

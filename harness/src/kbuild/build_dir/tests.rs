@@ -30,8 +30,8 @@ impl Bench {
         PatchedTree { source, edits: Edits(edits.collect()), defines_derive: true, notes: Vec::new() }
     }
 
-    fn workshop(&self) -> Workshop {
-        Workshop::open(&self.store, "7.2", "test").unwrap()
+    fn workshop(&self) -> BuildDir {
+        BuildDir::open(&self.store, "7.2", "test").unwrap()
     }
 }
 
@@ -88,7 +88,7 @@ fn an_own_tree_is_mirrored_and_never_written() {
 fn other_source(bench: &Bench, name: &str, files: &[(&str, Option<&str>)]) -> SourceTree {
     let dir = bench.dir.path().join(name);
     let from = bench.dir.path().join("source");
-    Cmd::new("cp").args(["--archive", "--link"]).path(&from).path(&dir).succeed(Blame::Internal, "cp").unwrap();
+    Cmd::new("cp").args(["--archive", "--link"]).path(&from).path(&dir).succeed(ErrorKind::Internal, "cp").unwrap();
     for (path, text) in files {
         let _ = fs::remove_file(dir.join(path));
         if let Some(text) = text {
@@ -248,7 +248,7 @@ fn what_was_built_in_an_own_tree_stays_there() {
     }
     let workshop = bench.workshop();
     let error = workshop.sync(&own(&bench, &[])).unwrap_err();
-    assert_eq!(error.blame, Blame::Source);
+    assert_eq!(error.kind, ErrorKind::Source);
     assert!(error.to_string().contains("built in place") && error.to_string().contains("mrproper"), "{error}");
 
     write(".gitignore", ".*\n!.gitignore\n*.o\n/include/config/\n/arch/*/include/generated/\n/vmlinux\n");
@@ -263,7 +263,7 @@ fn what_was_built_in_an_own_tree_stays_there() {
 
     // In a repository, what it has is a source even if its name is that of a product.
     let setup = "git init -q . && git add -f drivers/a.o Makefile && rm .git/index.lock 2>/dev/null; true";
-    Cmd::new("sh").args(["-c", setup]).dir(&source).succeed(Blame::Internal, "git").unwrap();
+    Cmd::new("sh").args(["-c", setup]).dir(&source).succeed(ErrorKind::Internal, "git").unwrap();
     let index = fs::read(source.join(".git/index")).unwrap();
     workshop.sync(&own(&bench, &[])).unwrap();
     assert!(workshop.tree().join("drivers/a.o").exists() && !workshop.tree().join(".config").exists());

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::KernelImage;
-use crate::build::build_dir::Workshop;
-use crate::build::kconfig::Flavour;
 use crate::error::{Result, io};
+use crate::kbuild::build_dir::BuildDir;
+use crate::kbuild::kconfig::Flavour;
 use crate::patch::{OVERLAY, PatchedTree};
 
 /// The code under test, whatever a series does.
@@ -51,8 +51,8 @@ pub fn variables(flavour: &Flavour, patched: &PatchedTree) -> Vec<String> {
 /// Puts into `dir`, beside the image, what is needed to make sense of its counters.
 ///
 /// # Errors
-/// [`crate::error::Blame::Host`].
-pub fn keep(flavour: &Flavour, patched: &PatchedTree, workshop: &Workshop, dir: &Path) -> Result<()> {
+/// [`crate::error::ErrorKind::Host`].
+pub fn keep(flavour: &Flavour, patched: &PatchedTree, workshop: &BuildDir, dir: &Path) -> Result<()> {
     let counted = files(flavour, patched);
     if counted.is_empty() {
         return Ok(());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
-use crate::error::{Blame, Error, Result, io};
+use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::near::near;
 use crate::host::process::Cmd;
 use crate::kernel_range::{KernelRange, Release};
@@ -66,16 +66,18 @@ impl Flavour {
     /// Loads the fragments of a flavour from `dir`.
     ///
     /// # Errors
-    /// [`Blame::Usage`] for an unknown flavour, [`Blame::Kconfig`] for a fragment line that makes no sense.
+    /// [`ErrorKind::Usage`] for an unknown flavour, [`ErrorKind::Kconfig`] for a fragment line that makes no sense.
     pub fn load(name: &str, dir: &Path) -> Result<Self> {
         let plain = name.strip_suffix(VNG);
         let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == plain.unwrap_or(name)) else {
             let names: Vec<&str> = FLAVOURS.iter().map(|(name, _)| *name).collect();
             let meant = near(name, &names);
-            return Err(Error::new(Blame::Usage, format!("there is no flavour {name}")).next(match meant.is_empty() {
-                true => format!("There are {}; kconfigs/README.md says what each is for.", names.join(", ")),
-                false => format!("Did you mean {}?", meant.join(" or ")),
-            }));
+            return Err(Error::new(ErrorKind::Usage, format!("there is no flavour {name}")).next(
+                match meant.is_empty() {
+                    true => format!("There are {}; kconfigs/README.md says what each is for.", names.join(", ")),
+                    false => format!("Did you mean {}?", meant.join(" or ")),
+                },
+            ));
         };
         let more = plain.map(|_| VNG.trim_start_matches('-'));
         let fragments =
@@ -102,10 +104,10 @@ impl Flavour {
     /// the requests that are for other kernels.
     ///
     /// # Errors
-    /// [`Blame::Kconfig`] naming fragment, line and dependency of an option that fell away.
+    /// [`ErrorKind::Kconfig`] naming fragment, line and dependency of an option that fell away.
     pub fn configure(&self, tree: &Path, version: &str, objects: &Path) -> Result<Vec<Request>> {
         let release = Release::of(version).ok_or_else(|| {
-            Error::new(Blame::Source, format!("the tree calls itself version {version:?}"))
+            Error::new(ErrorKind::Source, format!("the tree calls itself version {version:?}"))
                 .next("A kernel has VERSION and PATCHLEVEL in its Makefile.")
         })?;
         fs::create_dir_all(objects).map_err(|error| io(&error, "creating", objects))?;
@@ -113,7 +115,7 @@ impl Flavour {
             Cmd::new("make")
                 .dir(tree)
                 .args(["-s", &format!("O={}", objects.display()), target])
-                .succeed(Blame::Kconfig, &format!("make {target} failed"))
+                .succeed(ErrorKind::Kconfig, &format!("make {target} failed"))
         };
         make("tinyconfig")?;
         let config = objects.join(".config");
@@ -125,7 +127,7 @@ impl Flavour {
             .path(objects)
             .path(&config)
             .path(&asked)
-            .succeed(Blame::Kconfig, "merging the fragments failed")?;
+            .succeed(ErrorKind::Kconfig, "merging the fragments failed")?;
         make("olddefconfig")?;
         let text = fs::read_to_string(&config).map_err(|error| io(&error, "reading", &config))?;
         let lost = self.lost(release, &values(&text));
@@ -176,7 +178,7 @@ impl Fragment {
         let text = fs::read_to_string(path).map_err(|error| io(&error, "reading", path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if let Err((line, text)) = requests(&text) {
-            return Err(Error::new(Blame::Kconfig, format!("{name}:{line} is no option: {text}")).next(
+            return Err(Error::new(ErrorKind::Kconfig, format!("{name}:{line} is no option: {text}")).next(
                 "Write CONFIG_X=y, CONFIG_X=\"text\" or # CONFIG_X is not set, and behind it # since 6.15 or # until 6.6 for \
                  one that not all kernels can meet; other comments have a line of their own.",
             ));
@@ -238,7 +240,7 @@ fn fell_away(lost: &[(&Fragment, Request)], tree: &Path, config: &BTreeMap<Strin
         cause.extend(dependencies(tree, &request.option, config));
     }
     let options: Vec<&str> = lost.iter().map(|(_, request)| request.option.as_str()).collect();
-    Error::new(Blame::Kconfig, format!("{} did not survive configuration", options.join(", ")))
+    Error::new(ErrorKind::Kconfig, format!("{} did not survive configuration", options.join(", ")))
         .cause(cause.join("\n"))
         .next("Ask for what it depends on in the same fragment, or drop the request.")
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Blame, Context, Result, io};
+use crate::error::{Context, ErrorKind, Result, io};
 use crate::host::process::Cmd;
 use crate::host::progress::Progress;
 use crate::host::store::Store;
@@ -28,7 +28,7 @@ pub use mirror::fingerprint;
 
 /// A tree and an object directory, for as long as the lock is held.
 #[derive(Debug)]
-pub struct Workshop {
+pub struct BuildDir {
     dir: PathBuf,
     /// Held as long as the value lives, and by children that change the workshop.
     pub lock: StoreLock,
@@ -58,15 +58,15 @@ impl State {
 /// The note that objects are being made.
 const OPEN: &str = "building";
 
-impl Workshop {
+impl BuildDir {
     /// Opens the workshop for a source and a flavour; waits while another process uses it.
     ///
     /// # Errors
-    /// [`Blame::Host`], or [`Blame::Interrupt`] while waiting.
+    /// [`ErrorKind::Host`], or [`ErrorKind::Interrupt`] while waiting.
     pub fn open(store: &Store, kernel: &str, flavour: &str) -> Result<Self> {
         let name = format!("{kernel}-{flavour}");
         let lock = store.lock(&format!("workshop-{name}"))?;
-        Ok(Workshop { dir: store.workshop("workshops", &name)?, lock })
+        Ok(BuildDir { dir: store.workshop("workshops", &name)?, lock })
     }
 
     /// The source tree that is built.
@@ -87,7 +87,7 @@ impl Workshop {
     /// Brings the tree to the state of `patched`.
     ///
     /// # Errors
-    /// [`Blame::Host`] when the disk does not take it.
+    /// [`ErrorKind::Host`] when the disk does not take it.
     pub fn sync(&self, patched: &PatchedTree) -> Result<()> {
         let tree = self.tree();
         let mut state = self.state();
@@ -130,7 +130,7 @@ impl Workshop {
     /// killed or lost power, and make would take what it had half made for finished: everything that is newer than the note goes.
     ///
     /// # Errors
-    /// [`Blame::Host`].
+    /// [`ErrorKind::Host`].
     pub fn begin(&self, progress: &Progress) -> Result<()> {
         let open = self.note(OPEN);
         let changed = |meta: &fs::Metadata| (meta.ctime(), meta.ctime_nsec());
@@ -156,7 +156,7 @@ impl Workshop {
     /// Notes that make has ended, well or not, and left nothing half made.
     ///
     /// # Errors
-    /// [`Blame::Host`].
+    /// [`ErrorKind::Host`].
     pub fn end(&self) -> Result<()> {
         let open = self.note(OPEN);
         fs::remove_file(&open).map_err(|error| io(&error, "removing", &open))
@@ -170,7 +170,7 @@ impl Workshop {
     /// Hash over what a configuration is made from: all Kconfig files of the tree, and the configurations that it brings.
     ///
     /// # Errors
-    /// [`Blame::Host`].
+    /// [`ErrorKind::Host`].
     pub fn kconfigs(&self) -> Result<String> {
         let tree = self.tree();
         let mut hash = Sha256::new();
@@ -189,7 +189,7 @@ impl Workshop {
     /// Makes room for a build from scratch.
     ///
     /// # Errors
-    /// [`Blame::Host`].
+    /// [`ErrorKind::Host`].
     pub fn discard_objects(&self) -> Result<()> {
         match fs::remove_dir_all(self.objects()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&error, "removing", &self.objects())),
@@ -207,7 +207,8 @@ impl Workshop {
 
     fn remember(&self, state: &mut State) -> Result<()> {
         state.sum = Some(state.sum_of_rest());
-        let text = serde_json::to_string(state).context(Blame::Internal, || "encoding a workshop's state".into())?;
+        let text =
+            serde_json::to_string(state).context(ErrorKind::Internal, || "encoding a workshop's state".into())?;
         let (path, fresh) = (self.note("state.json"), self.note("state.json.new"));
         fs::write(&fresh, text).map_err(|error| io(&error, "writing", &fresh))?;
         fs::rename(&fresh, &path).map_err(|error| io(&error, "writing", &path))
@@ -228,7 +229,7 @@ impl Workshop {
             .path(&patched.source.dir)
             .path(&fresh)
             .holding(self.lock.handle())
-            .succeed(Blame::Host, "copying the kernel source into the workshop failed")?;
+            .succeed(ErrorKind::Host, "copying the kernel source into the workshop failed")?;
         fs::rename(&fresh, self.tree()).map_err(|error| io(&error, "renaming", &fresh))
     }
 }

@@ -1,48 +1,39 @@
 //! Where mutants are run: one guest after the other until a case of the contract fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use cases::need::Need;
 use cases::protocol::CaseKey;
-use harness::build::kbuild::KernelImage;
-use harness::error::{Blame, Error, Result};
+use harness::error::{Error, ErrorKind, Result};
 use harness::guest::initramfs::GuestBinary;
-use harness::guest::qemu::Patience;
-use harness::judge::complaint::allow::AllowList;
 use harness::judge::context::JudgeContext;
-use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
 use harness::judge::judged::judge_all;
-use harness::judge::transcript::Transcript;
 use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::kbuild::image::KernelImage;
 use harness::session::accel::Accel;
-use harness::session::fail_fast::{FailFast, Stop};
-use harness::session::guests::{Options, Session};
-use mutants::order::{History, Known, order};
-use mutants::outcome::{Outcome, outcome};
+use harness::session::fail_fast::StopAt;
+use harness::session::guests::Session;
+use mutants::order::{CaseHistory, History, order};
+use mutants::outcome::{MutantOutcome, outcome};
 use mutants::schemata::{CHOSEN, said};
 
-use super::mutant::{Mutant, Place};
-use super::results::{CaseWord, Found, Results};
+use super::mutant::{Mutant, MutantKernel};
+use super::results::{CaseWord, MutantResult, Results};
 
 /// A mutant that loses guest after guest says the same every time.
 const GUESTS: usize = 5;
 
 /// What all mutants have in common.
-pub struct Lab<'a> {
+pub struct MutantRunner<'a> {
     /// The program.
     pub guest: &'a GuestBinary,
     /// How processors are run.
     pub accel: Accel,
-    /// What the kernels have; the suite is planned for that.
-    pub met: &'a BTreeSet<Need>,
-    /// Reviewed transcripts.
-    pub expectations: &'a Expectations,
-    /// Complaints that are no news.
-    pub allowed: &'a AllowList,
+    /// What cases are judged by.
+    pub context: &'a JudgeContext,
     /// The cases.
     pub plan: &'a [CaseKey],
     /// How long they take.
@@ -53,55 +44,45 @@ pub struct Lab<'a> {
     pub all_cases: bool,
 }
 
-impl Lab<'_> {
+impl MutantRunner<'_> {
     /// Runs a mutant in its kernel.
     ///
     /// # Errors
-    /// What a session can meet, and [`Blame::Internal`] when another mutant ran than the one that was meant.
-    pub fn run(&self, mutant: &Mutant, image: &KernelImage, results: &Results) -> Result<Found> {
+    /// What a session can meet, and [`ErrorKind::Internal`] when another mutant ran than the one that was meant.
+    pub fn run(&self, mutant: &Mutant, image: &KernelImage, results: &Results) -> Result<MutantResult> {
         let about = &mutant.about;
         let plan = {
             let history = lock(self.history);
-            order(self.plan, &about.clauses, &about.functions, Known { history: &history, times: self.times })
+            order(self.plan, &about.clauses, &about.functions, CaseHistory { history: &history, times: self.times })
         };
         let number = match &mutant.place {
-            Place::Joint(number, _) => Some(*number),
+            MutantKernel::Joint(number, _) => Some(*number),
             _ => None,
         };
-        let yardstick = JudgeContext { met: self.met, expectations: self.expectations, allowed: self.allowed };
         let dir = results.guests(&about.id);
         let _ = fs::remove_dir_all(&dir);
         let session = Session {
-            kernel: &image.vmlinux,
-            guest: self.guest,
-            accel: self.accel,
-            patience: Patience::default(),
-            dir: &dir,
             append: number.map(|number| format!("{CHOSEN}={number}")).into_iter().collect(),
-            options: Options {
-                command_line: None,
-                gdb: None,
-                fail_fast: (!self.all_cases).then_some(FailFast { context: yardstick, stop: Stop::Violation }),
-                guests: (!self.all_cases).then_some(GUESTS),
-                qemu: None,
-            },
+            stop_at: (!self.all_cases).then_some(StopAt::Violation),
+            guests: (!self.all_cases).then_some(GUESTS),
+            ..Session::new(image, self.guest, self.context, self.accel, &dir)
         };
         let start = Instant::now();
         let guests = session.record(&plan, |_| {})?;
         harness::host::process::check_interrupt()?;
         is_the_one(&guests, number)?;
-        let judged = judge_all(&plan, &guests, yardstick)?;
+        let judged = judge_all(&plan, &guests, self.context)?;
         let outcome = outcome(&judged.verdicts, &about.clauses);
-        if let Outcome::Caught { case, .. } = &outcome {
+        if let MutantOutcome::Caught { case, .. } = &outcome {
             lock(self.history).note(&about.functions, case);
             // The recordings of what was missed are for whoever finds out why.
             let _ = fs::remove_dir_all(&dir);
         }
-        Ok(Found {
+        Ok(MutantResult {
             about: about.clone(),
             outcome,
             own_kernel: match &mutant.place {
-                Place::Own(why) => Some(why.clone()),
+                MutantKernel::Own(why) => Some(why.clone()),
                 _ => None,
             },
             seconds: seconds(start.elapsed()),
@@ -114,14 +95,14 @@ impl Lab<'_> {
 /// Fails unless the kernel of every guest that came up said that this mutant was chosen.
 ///
 /// # Errors
-/// [`Blame::Internal`].
+/// [`ErrorKind::Internal`].
 pub fn is_the_one(guests: &[GuestRun], number: Option<usize>) -> Result<()> {
     let Some(number) = number else { return Ok(()) };
     for guest in guests {
-        let came_up = Transcript::parse(&guest.recording.results).kernel.is_some();
+        let came_up = guest.transcript.kernel.is_some();
         let console = String::from_utf8_lossy(&guest.recording.console);
         if came_up && !console.lines().any(|line| line.trim_end().ends_with(&said(number))) {
-            return Err(Error::new(Blame::Internal, "the kernel did not run the mutant that was chosen")
+            return Err(Error::new(ErrorKind::Internal, "the kernel did not run the mutant that was chosen")
                 .cause(format!("its console lacks `{}`", said(number))));
         }
     }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::build::build_dir::Workshop;
-use crate::build::kconfig::Flavour;
-use crate::error::{Blame, Result, io};
+use crate::error::{ErrorKind, Result, io};
 use crate::host::process::Cmd;
+use crate::kbuild::build_dir::BuildDir;
+use crate::kbuild::kconfig::Flavour;
 
 /// The kernel with its debug information and without its code, beside the image.
 pub const SYMBOLS: &str = "vmlinux.debug";
@@ -26,8 +26,8 @@ fn asked(flavour: &Flavour) -> bool {
 /// Puts it into `dir`, beside the image.
 ///
 /// # Errors
-/// [`Blame::Host`], [`Blame::Build`].
-pub fn keep(flavour: &Flavour, workshop: &Workshop, dir: &Path) -> Result<()> {
+/// [`ErrorKind::Host`], [`ErrorKind::Build`].
+pub fn keep(flavour: &Flavour, workshop: &BuildDir, dir: &Path) -> Result<()> {
     if !asked(flavour) {
         return Ok(());
     }
@@ -36,7 +36,7 @@ pub fn keep(flavour: &Flavour, workshop: &Workshop, dir: &Path) -> Result<()> {
         .args(["--only-keep-debug", "--compress-debug-sections"])
         .path(&objects.join("vmlinux"))
         .path(&dir.join(SYMBOLS))
-        .succeed(Blame::Build, "taking the debug information out of vmlinux failed")?;
+        .succeed(ErrorKind::Build, "taking the debug information out of vmlinux failed")?;
     // In the object directory they are links into the tree.
     copy(&objects.join("vmlinux-gdb.py"), &dir.join(SCRIPTS))?;
     let modules = Path::new("scripts/gdb/linux");

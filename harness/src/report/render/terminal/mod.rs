@@ -10,7 +10,7 @@ use cases::suite;
 use crate::exit_code::ExitCode;
 use crate::host::style::{Style, printable, wrap};
 use crate::judge::complaint::{Complaint, is_noise};
-use crate::judge::transcript::{CaseRun, Step, step_text};
+use crate::judge::transcript::{CaseRun, TranscriptStep, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems;
 use crate::report::run_report::{RunReport, tally};
@@ -46,12 +46,12 @@ pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) ->
     let complaints =
         report.verdicts.iter().flat_map(|verdict| verdict.complaints.iter().map(|found| (&verdict.key, found)));
     for (key, complaint) in complaints {
-        if let Some(reason) = &complaint.allowed {
-            let headline = printable(&complaint.headline);
-            let _ = writeln!(out, "\n{} in {key}: {headline}\n  because {reason}", style.notable("allowed complaint"));
+        if let Some(reason) = &complaint.suppressed {
+            let title = printable(&complaint.title);
+            let _ = writeln!(out, "\n{} in {key}: {title}\n  because {reason}", style.notable("allowed complaint"));
         }
     }
-    for oddity in &report.oddities {
+    for oddity in &report.protocol_errors {
         let _ = writeln!(out, "\n{} {oddity}", style.bad("ODD"));
     }
     closing(&mut out, report, style);
@@ -216,7 +216,8 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
             let _ = writeln!(out, "    {}", style.faint("... the rest is in the recording"));
         }
     }
-    let blamed: Vec<&Complaint> = verdict.complaints.iter().filter(|complaint| complaint.allowed.is_none()).collect();
+    let blamed: Vec<&Complaint> =
+        verdict.complaints.iter().filter(|complaint| complaint.suppressed.is_none()).collect();
     if let Some((first, more)) = blamed.split_first() {
         splat(out, first, style);
         if !more.is_empty() {
@@ -284,7 +285,9 @@ fn rounds(held: &RoundsHeld, cases: usize) -> String {
 /// The transcript around the first line that failed, or its end.
 fn transcript(out: &mut String, run: Option<&CaseRun>, style: Style) {
     let Some(run) = run else { return };
-    let failed = |step: &Step| matches!(step, Step::Check { holds: false, .. } | Step::Hazard { present: false, .. });
+    let failed = |step: &TranscriptStep| {
+        matches!(step, TranscriptStep::Check { holds: false, .. } | TranscriptStep::Hazard { present: false, .. })
+    };
     let focus = run.steps.iter().position(failed).unwrap_or(run.steps.len().saturating_sub(1));
     let start = focus.saturating_sub(CONTEXT);
     let end = (focus + 3).min(run.steps.len());
@@ -293,7 +296,7 @@ fn transcript(out: &mut String, run: Option<&CaseRun>, style: Style) {
     }
     for step in &run.steps[start..end] {
         let line = step_text(step);
-        let open = matches!(step, Step::Call { result: None, .. });
+        let open = matches!(step, TranscriptStep::Call { result: None, .. });
         let line = if failed(step) || open { style.bad(&line) } else { line };
         let _ = writeln!(out, "    {line}");
     }
@@ -303,7 +306,7 @@ fn transcript(out: &mut String, run: Option<&CaseRun>, style: Style) {
 }
 
 fn splat(out: &mut String, complaint: &Complaint, style: Style) {
-    let function = complaint.function.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
+    let function = complaint.frame.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
     let _ = writeln!(out, "  {}{function}", style.bad("kernel log:"));
     let telling: Vec<&String> = complaint.lines.iter().filter(|line| !is_noise(line)).collect();
     for line in telling.iter().take(SPLAT) {
@@ -362,85 +365,4 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::judge::verdict::Sighting;
-    use crate::report::run_report::tests::report;
-    use cases::protocol::Outcome;
-
-    fn text(report: &RunReport) -> String {
-        render(report, Style::Plain, |verdict| format!("cargo xtask test ={}", verdict.key))
-    }
-
-    #[test]
-    fn all_is_well_on_one_screen() {
-        let hazard = Verdict::ExpectedHazard { reason: "x".into() };
-        let skipped = Verdict::Skipped { need: "no-derive".into(), why: "it is there".into() };
-        insta::assert_snapshot!(text(&report(vec![Verdict::Pass, hazard, skipped])));
-    }
-
-    #[test]
-    fn a_failure_shows_clause_line_and_kernel_log() {
-        let mut report = report(vec![Verdict::Failed { reasons: vec!["a sentence: O_RDWR was granted".into()] }]);
-        let key = CaseKey::new("rights/derive_table", "udmabuf");
-        report.verdicts[0].key = key.clone();
-        report.verdicts[0].run = Some(CaseRun {
-            key,
-            steps: vec![
-                Step::Call { text: "derive(alias, O_RDWR)".into(), result: Some("alias 2".into()) },
-                Step::Check { sentence: "a sentence".into(), holds: false, detail: "O_RDWR was granted".into() },
-            ],
-            outcome: Some(Outcome::Fail),
-            ms: 5,
-            oddities: Vec::new(),
-        });
-        let console = "[    1.000000] BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0\n\u{1b}[2J\n";
-        report.verdicts[0].complaints = crate::judge::complaint::scan(console.as_bytes());
-        insta::assert_snapshot!(text(&report));
-    }
-
-    #[test]
-    fn flaky_and_unrun_cases_are_named_as_what_they_are() {
-        let flaky = Verdict::Flaky {
-            seen: vec![Sighting { word: "pass".into(), times: 99 }, Sighting { word: "FAIL".into(), times: 1 }],
-            transcripts: 2,
-            diff: "--- usual\n+++ worst\n-check  a   ok\n+check  a   FAILED: b\n".into(),
-            worst: Box::new(Verdict::Failed { reasons: vec!["a: b".into()] }),
-        };
-        let unrun = Verdict::NotRun { why: "stopped by --fail-fast".into() };
-        let mut report = report(vec![Verdict::Pass, flaky, unrun.clone(), unrun]);
-        report.rounds = Some(RoundsHeld { run: 100, asked: Some(100), identical: 3, deviating: vec![41] });
-        insta::assert_snapshot!(text(&report));
-    }
-
-    #[test]
-    fn a_known_defect_has_lines_of_its_own() {
-        let known =
-            Verdict::KnownDefect { reason: "f() forgets a page".into(), reasons: vec!["a page is left".into()] };
-        let gone = Verdict::DefectGone { reason: "g() forgets a file".into() };
-        insta::assert_snapshot!(text(&report(vec![Verdict::Pass, known.clone(), known, gone])));
-    }
-
-    #[test]
-    fn rounds_that_were_all_alike() {
-        let held = RoundsHeld { run: 100, asked: Some(100), identical: 140, deviating: vec![] };
-        assert_eq!(rounds(&held, 140), "100 rounds: 140 verdicts and transcripts identical in all");
-    }
-
-    #[test]
-    fn an_allowed_complaint_is_shown_with_its_reason() {
-        let mut report = report(vec![Verdict::Pass]);
-        let mut complaints = crate::judge::complaint::scan(b"[    1.000000] refcount_t: underflow; use-after-free.\n");
-        complaints[0].allowed = Some("fixed in 6.13".into());
-        report.verdicts[0].complaints = complaints;
-        let text = text(&report);
-        assert!(text.contains("allowed complaint in rights/") && text.contains("because fixed in 6.13"), "{text}");
-        assert!(!text.contains("kernel log:") && text.contains("exit 0"), "{text}");
-    }
-
-    #[test]
-    fn the_last_line_counts() {
-        let report = report(vec![Verdict::Pass, Verdict::Unreviewed]);
-        assert_eq!(text(&report).lines().last(), Some("conformance: 1 passed, 1 failed, 0 skipped"));
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Blame, Context, Result, io};
+use crate::error::{Context, ErrorKind, Result, io};
 use crate::host::process::check_interrupt;
 
 /// Makes the tree `to` the same as `from`, but for the files in `ours`, which are edited here.
@@ -16,7 +16,7 @@ pub fn follow(from: &Path, to: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
     let mut seen = BTreeSet::new();
     for entry in walkdir::WalkDir::new(from).min_depth(1) {
         check_interrupt()?;
-        let entry = entry.context(Blame::Host, || format!("reading {}", from.display()))?;
+        let entry = entry.context(ErrorKind::Host, || format!("reading {}", from.display()))?;
         let relative = entry.path().strip_prefix(from).expect("below the root of the walk").to_path_buf();
         let target = to.join(&relative);
         if entry.file_type().is_dir() {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::follow::{copy, directory, same_contents, sweep};
-use crate::error::{Blame, Context, Error, Result, io};
+use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::host::git::git;
 use crate::host::process::{check_interrupt, scratch_directory};
 
@@ -46,7 +46,7 @@ pub fn mirror(from: &Path, to: &Path, stamps: &Path, ours: &BTreeSet<PathBuf>) -
 /// Identifies the state of somebody's own tree by the names, sizes and time stamps of its files: what make itself goes by.
 ///
 /// # Errors
-/// [`Blame::Source`] when the tree cannot be read.
+/// [`ErrorKind::Source`] when the tree cannot be read.
 pub fn fingerprint(dir: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for path in files(dir)? {
@@ -98,7 +98,7 @@ fn walked(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(skip) {
         check_interrupt()?;
-        let entry = entry.context(Blame::Source, || format!("reading {}", dir.display()))?;
+        let entry = entry.context(ErrorKind::Source, || format!("reading {}", dir.display()))?;
         if !entry.file_type().is_dir() {
             files.push(entry.path().strip_prefix(dir).expect("below the root of the walk").to_path_buf());
         }
@@ -121,11 +121,14 @@ fn built_in(dir: &Path) -> Option<PathBuf> {
 fn sources(dir: &Path, sign: &Path) -> Result<Vec<PathBuf>> {
     let scratch = scratch_directory()?;
     let empty = scratch.path().join("git");
-    git().args(["init", "--quiet", "--bare", "--template="]).path(&empty).succeed(Blame::Host, "git init failed")?;
+    git()
+        .args(["init", "--quiet", "--bare", "--template="])
+        .path(&empty)
+        .succeed(ErrorKind::Host, "git init failed")?;
     let elsewhere = git().dir(dir).env("GIT_DIR", empty.display().to_string());
     let elsewhere = elsewhere.env("GIT_WORK_TREE", dir.display().to_string());
     let list = ["-c", "core.excludesFile=/dev/null", "ls-files", "-z", "--others", "--exclude-standard"];
-    let others = elsewhere.args(list).succeed(Blame::Source, "git cannot list the files of the tree")?;
+    let others = elsewhere.args(list).succeed(ErrorKind::Source, "git cannot list the files of the tree")?;
     let mut files: BTreeSet<PathBuf> = paths(&others);
     if dir.join(".git").exists() {
         let tracked = git().dir(dir).args(["-c", "safe.directory=*", "ls-files", "-z", "--cached"]).run()?;
@@ -135,7 +138,7 @@ fn sources(dir: &Path, sign: &Path) -> Result<Vec<PathBuf>> {
     }
     // Without a .gitignore everything is listed; that of a distribution may leave out everything.
     if !files.contains(Path::new("Makefile")) || files.contains(sign) || !dir.join(".gitignore").is_file() {
-        return Err(Error::new(Blame::Source, format!("{} was built in place", dir.display()))
+        return Err(Error::new(ErrorKind::Source, format!("{} was built in place", dir.display()))
             .cause(format!("it has {}, and no .gitignore that tells sources from what was built", sign.display()))
             .next("Clean a copy of it with `make mrproper`, or build yours with `make O=DIR`."));
     }
@@ -151,5 +154,5 @@ fn paths(text: &str) -> BTreeSet<PathBuf> {
 }
 
 fn unreadable(error: &std::io::Error, path: &Path) -> Error {
-    Error { blame: Blame::Source, ..io(error, "reading", path) }
+    Error { kind: ErrorKind::Source, ..io(error, "reading", path) }
 }

@@ -1,5 +1,6 @@
 //! From a patched tree and a flavour to a kernel image in the cache.
 
+mod configure;
 pub mod debug;
 mod keep;
 pub mod profile;
@@ -13,16 +14,17 @@ use std::sync::Arc;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::build::build_dir::{self, Workshop};
-use crate::build::kconfig::{Flavour, Request};
 use crate::error::full_disk;
-use crate::error::{Blame, Context, Error, Result, io};
+use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::host::process::{self, Cmd, Followed, Output, tail};
 use crate::host::progress::Progress;
 use crate::host::store::lock::StoreLock;
 use crate::host::store::manifest::{Depth, sha256_of};
 use crate::host::store::{Condition, Store};
+use crate::kbuild::build_dir::{self, BuildDir};
+use crate::kbuild::kconfig::Flavour;
 use crate::patch::PatchedTree;
+use configure::{configure, uninstrumented, watched};
 
 /// A kernel that can be booted.
 #[derive(Clone, Debug)]
@@ -34,7 +36,23 @@ pub struct KernelImage {
     /// What is known about it.
     pub facts: ImageFacts,
     /// Keeps another run from pruning it.
-    _held: Arc<StoreLock>,
+    _held: Option<Arc<StoreLock>>,
+}
+
+impl KernelImage {
+    /// A kernel that is not in the cache: that of a pack.
+    pub fn outside_the_cache(vmlinux: PathBuf, dir: PathBuf, facts: ImageFacts) -> Self {
+        KernelImage { vmlinux, dir, facts, _held: None }
+    }
+
+    /// Its configuration.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`] when it cannot be read.
+    pub fn config(&self) -> Result<String> {
+        let path = self.dir.join("config");
+        std::fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))
+    }
 }
 
 /// What is known about an image; kept beside it.
@@ -65,7 +83,7 @@ const FACTS: &str = "facts.json";
 /// Builds the image, or finds it in the cache.
 ///
 /// # Errors
-/// [`Blame::Kconfig`] for an option that fell away, [`Blame::Build`] with the compiler's lines, [`Blame::Host`].
+/// [`ErrorKind::Kconfig`] for an option that fell away, [`ErrorKind::Build`] with the compiler's lines, [`ErrorKind::Host`].
 pub fn build(
     kernel: &str,
     patched: &PatchedTree,
@@ -85,7 +103,7 @@ pub fn build(
     let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
     let provide = || {
         store.publish_with_manifest(KIND, &key, |dir| {
-            let workshop = Workshop::open(store, kernel, &flavour.name)?;
+            let workshop = BuildDir::open(store, kernel, &flavour.name)?;
             make(&workshop, patched, flavour, progress, |seconds| {
                 let facts = ImageFacts {
                     key: key.clone(),
@@ -112,25 +130,25 @@ pub fn build(
     // The same contents may have been built before from another place.
     let facts = ImageFacts { origin: patched.source.origin.clone(), ..ImageFacts::load(&dir)? };
     keep::prune(store, &dir.join(FACTS))?;
-    Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: held })
+    Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: Some(held) })
 }
 
 /// The image of this key, if it is in the cache and undamaged.
 ///
 /// # Errors
-/// [`Blame::Host`] when the cache cannot be read.
+/// [`ErrorKind::Host`] when the cache cannot be read.
 pub fn find(store: &Store, key: &str) -> Result<Option<KernelImage>> {
     let Some(held) = store.hold(KIND, key)? else { return Ok(None) };
     let Condition::Sound(dir) = store.verify(KIND, key, Depth::Hashes)? else { return Ok(None) };
     let facts = ImageFacts::load(&dir)?;
-    Ok(Some(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: Arc::new(held) }))
+    Ok(Some(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: Some(Arc::new(held)) }))
 }
 
 impl ImageFacts {
     fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(FACTS);
         let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
-        serde_json::from_str(&text).context(Blame::Internal, || format!("{} is damaged", path.display()))
+        serde_json::from_str(&text).context(ErrorKind::Internal, || format!("{} is damaged", path.display()))
     }
 }
 
@@ -163,12 +181,12 @@ pub fn used_last(store: &Store) -> Option<PathBuf> {
 }
 
 fn compiler() -> Result<String> {
-    let text = Cmd::new("gcc").arg("--version").succeed(Blame::Host, "gcc does not run")?;
+    let text = Cmd::new("gcc").arg("--version").succeed(ErrorKind::Host, "gcc does not run")?;
     Ok(text.lines().next().unwrap_or_default().to_string())
 }
 
 fn make(
-    workshop: &Workshop,
+    workshop: &BuildDir,
     patched: &PatchedTree,
     flavour: &Flavour,
     progress: &Progress,
@@ -208,7 +226,7 @@ pub fn objects<T>(
     names: &[&str],
     look: impl FnOnce(&Output, &Path) -> Result<T>,
 ) -> Result<T> {
-    let workshop = Workshop::open(store, kernel, &flavour.name)?;
+    let workshop = BuildDir::open(store, kernel, &flavour.name)?;
     workshop.sync(patched)?;
     workshop.begin(progress)?;
     let targets: Vec<&str> = ["--keep-going"].iter().chain(names).copied().collect();
@@ -221,7 +239,7 @@ pub fn objects<T>(
 
 /// Configures and makes. What is interrupted, and had no time to clean up, is left open in the workshop.
 fn compile(
-    workshop: &Workshop,
+    workshop: &BuildDir,
     patched: &PatchedTree,
     flavour: &Flavour,
     progress: &Progress,
@@ -290,65 +308,9 @@ fn damaged_objects(output: &str) -> bool {
     Regex::new(sign).expect("a valid pattern").is_match(output)
 }
 
-/// Configures unless the object directory already is, by the same fragments and for the same Kconfig files.
-fn configure(workshop: &Workshop, patched: &PatchedTree, flavour: &Flavour, progress: &Progress) -> Result<()> {
-    let wanted = [workshop.kconfigs()?, flavour.digest(&patched.source.version)].join("\n");
-    let note = workshop.note("configured");
-    let config = workshop.objects().join(".config");
-    if config.exists() && fs::read_to_string(&note).is_ok_and(|done| done == wanted) {
-        return Ok(());
-    }
-    let task = progress.task(&format!("configuring ({})", flavour.name), None);
-    let _ = fs::remove_file(&note);
-    let others = flavour.configure(&workshop.tree(), &patched.source.version, &workshop.objects())?;
-    fs::write(&note, wanted).map_err(|error| io(&error, "writing", &note))?;
-    task.done(match others.is_empty() {
-        true => "every option asked for is there".into(),
-        false => format!("every option asked for is there; not asked for {}", listed(&others)),
-    });
-    Ok(())
-}
-
-/// What make has to leave without KASAN so that the kernel survives its first function.
-///
-/// The PVH entry, `xen_prepare_pvh()`, runs before KASAN has a shadow, and asks `memcmp()` for the name of the hypervisor.
-/// Newer trees keep both free of instrumented code, by `KASAN_SANITIZE := n` in `arch/x86/platform/pvh/Makefile` and by
-/// `__builtin_memcmp()`; in 6.1 both are instrumented, and the guest resets without a word. `lib/string.c` is also what
-/// 6.1 itself leaves out when it is built with AMD_MEM_ENCRYPT, for the same reason.
-fn uninstrumented(tree: &Path) -> &'static [&'static str] {
-    let headers = ["cpuid/api.h", "cpuid.h", "processor.h"].map(|name| tree.join("arch/x86/include/asm").join(name));
-    let inlined = |header: &PathBuf| fs::read_to_string(header).is_ok_and(|text| text.contains("__builtin_memcmp(sig"));
-    if headers.iter().any(inlined) { &[] } else { &["KASAN_SANITIZE_enlighten.o=n", "KASAN_SANITIZE_string.o=n"] }
-}
-
-/// What make has to be told where KCSAN looks for races: to instrument the code under test and nothing else.
-///
-/// KCSAN watches one access in so many, wherever it is instrumented; in a whole kernel those of dma-buf hardly ever have
-/// their turn. `scripts/Makefile.lib` joins the variable of an object with the one for all.
-fn watched(flavour: &Flavour, tree: &Path) -> Vec<String> {
-    if !flavour.asks_for("CONFIG_KCSAN") {
-        return Vec::new();
-    }
-    let dirs = ["drivers/dma-buf", "drivers/dma-buf/heaps"].map(|dir| tree.join(dir));
-    let names = dirs.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().filter_map(Result::ok);
-    let mut objects: Vec<String> = names
-        .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".c")?.to_string()))
-        .map(|name| format!("KCSAN_SANITIZE_{name}.o=y"))
-        .collect();
-    objects.sort();
-    objects.insert(0, "KCSAN_SANITIZE=n".into());
-    objects
-}
-
-fn listed(requests: &[Request]) -> String {
-    let range = |request: &Request| request.range.map(|range| format!(" ({range})")).unwrap_or_default();
-    let each = |request: &Request| format!("{}={}{}", request.option, request.value, range(request));
-    requests.iter().map(each).collect::<Vec<_>>().join(", ")
-}
-
 /// How many objects there are to make, as the last build of the same kind counted: make does not say beforehand what it is
 /// going to do. From one series to another it is about as many each time. Of single objects nobody has counted any.
-fn expected_objects(workshop: &Workshop, whole: bool) -> Option<u64> {
+fn expected_objects(workshop: &BuildDir, whole: bool) -> Option<u64> {
     let from_the_start = !workshop.has_built();
     let note = workshop.note(if from_the_start { FROM_THE_START } else { A_STEP });
     let counted = fs::read_to_string(note).ok().and_then(|text| text.trim().parse().ok()).filter(|count| *count > 0);
@@ -366,14 +328,14 @@ fn object(line: &str) -> Option<&str> {
     matches!(tag, "CC" | "AS" | "AR" | "LD" | "HOSTCC" | "HOSTLD" | "VDSO").then(|| path.trim())
 }
 
-fn collect(workshop: &Workshop, dir: &Path, facts: &ImageFacts) -> Result<()> {
+fn collect(workshop: &BuildDir, dir: &Path, facts: &ImageFacts) -> Result<()> {
     let objects = workshop.objects();
     let vmlinux = dir.join("vmlinux");
     Cmd::new("strip")
         .args(["--strip-all", "-o"])
         .path(&vmlinux)
         .path(&objects.join("vmlinux"))
-        .succeed(Blame::Build, "stripping vmlinux failed")?;
+        .succeed(ErrorKind::Build, "stripping vmlinux failed")?;
     for (from, to) in [
         (objects.join("System.map"), "System.map"),
         (objects.join(".config"), "config"),
@@ -381,7 +343,7 @@ fn collect(workshop: &Workshop, dir: &Path, facts: &ImageFacts) -> Result<()> {
     ] {
         fs::copy(&from, dir.join(to)).map_err(|error| io(&error, "copying", &from))?;
     }
-    let text = serde_json::to_string_pretty(facts).context(Blame::Internal, || "encoding facts".into())?;
+    let text = serde_json::to_string_pretty(facts).context(ErrorKind::Internal, || "encoding facts".into())?;
     fs::write(dir.join(FACTS), text + "\n").map_err(|error| io(&error, "writing", dir))
 }
 
@@ -393,22 +355,22 @@ fn does_not_compile(output: &str, log: &Path) -> Error {
     let undefined = Regex::new(r"undefined reference to|multiple definition of|modpost: ").expect("a valid pattern");
     let lines: Vec<&str> = output.lines().collect();
     let first = lines.iter().position(|line| error.is_match(line) || undefined.is_match(line));
-    let (headline, cause) = match first {
+    let (title, cause) = match first {
         Some(index) => {
             let file = error
                 .captures(lines[index])
                 .map(|found| source_path(found.get(1).map_or("", |file| file.as_str())).to_string());
-            let headline = match file {
+            let title = match file {
                 Some(file) => format!("{file} does not compile"),
                 None => "the kernel does not link".into(),
             };
             // From the function it is in to the caret under the mistake.
             let start = index.saturating_sub(usize::from(index > 0 && lines[index - 1].contains("In function")));
-            (headline, lines[start..].iter().take(12).copied().collect::<Vec<_>>().join("\n"))
+            (title, lines[start..].iter().take(12).copied().collect::<Vec<_>>().join("\n"))
         }
         None => ("make failed".into(), tail(output, 15)),
     };
-    Error::new(Blame::Build, headline).cause(cause).next(format!("The whole log: {}", log.display()))
+    Error::new(ErrorKind::Build, title).cause(cause).next(format!("The whole log: {}", log.display()))
 }
 
 /// A path as the kernel's own tree has it: gcc prints what make gave it, which may start at the root of this machine.
@@ -422,62 +384,4 @@ fn source_path(printed: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tree_that_keeps_its_entry_free_of_kasan_gets_no_help() {
-        let dir = tempfile::tempdir().unwrap();
-        let headers = dir.path().join("arch/x86/include/asm");
-        fs::create_dir_all(&headers).unwrap();
-        fs::write(headers.join("processor.h"), "if (!memcmp(sig, signature, 12) &&").unwrap();
-        assert!(uninstrumented(dir.path()).contains(&"KASAN_SANITIZE_enlighten.o=n"));
-        fs::write(headers.join("cpuid.h"), "if (!__builtin_memcmp(sig, signature, 12) &&").unwrap();
-        assert_eq!(uninstrumented(dir.path()), [""; 0]);
-    }
-
-    #[test]
-    fn kcsan_instruments_the_code_under_test_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let kconfigs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kconfigs");
-        fs::create_dir_all(dir.path().join("drivers/dma-buf/heaps")).unwrap();
-        for file in ["dma-buf.c", "Makefile", "heaps/system_heap.c"] {
-            fs::write(dir.path().join("drivers/dma-buf").join(file), "").unwrap();
-        }
-        let told = |flavour| watched(&Flavour::load(flavour, &kconfigs).unwrap(), dir.path());
-        let race = ["KCSAN_SANITIZE=n", "KCSAN_SANITIZE_dma-buf.o=y", "KCSAN_SANITIZE_system_heap.o=y"];
-        assert_eq!(told("race"), race);
-        assert_eq!(told("sanitized"), [""; 0]);
-    }
-
-    #[test]
-    fn make_lines_are_recognised() {
-        assert_eq!(object("  CC      drivers/dma-buf/dma-buf.o"), Some("drivers/dma-buf/dma-buf.o"));
-        assert_eq!(object("  CALL    scripts/checksyscalls.sh"), None);
-        assert_eq!(object("make[1]: Entering directory"), None);
-    }
-
-    #[test]
-    fn the_compilers_own_words_are_shown() {
-        let output = "\
-  CC      drivers/dma-buf/udmabuf.o
-  CC      drivers/dma-buf/dma-buf.o
-/cache/workshops/7.2-sanitized/tree/drivers/dma-buf/dma-buf.c: In function 'dma_buf_derive':
-/cache/workshops/7.2-sanitized/tree/drivers/dma-buf/dma-buf.c:612:9: error: 'alais' undeclared (first use in this function)
-  612 |         alais = 1;
-      |         ^~~~~
-make[4]: *** [drivers/dma-buf/dma-buf.o] Error 1
-";
-        let error = does_not_compile(output, Path::new("build.log"));
-        assert_eq!(error.exit_code().number(), 21);
-        assert_eq!(error.headline, "drivers/dma-buf/dma-buf.c does not compile");
-        assert!(error.cause.contains("'alais' undeclared") && error.cause.contains("^~~~~"), "{error}");
-    }
-
-    #[test]
-    fn a_full_disk_is_not_the_kernels_fault() {
-        let error = does_not_compile("as: x.o: No space left on device\nmake: *** Error 1\n", Path::new("d/build.log"));
-        assert_eq!(error.blame, Blame::Host);
-        assert!(error.to_string().contains("Free some space"), "{error}");
-    }
-}
+mod tests;
