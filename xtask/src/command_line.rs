@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, ValueEnum};
+use clap::{ArgMatches, FromArgMatches, ValueEnum};
 use harness::error::Error;
 use harness::repository::GitSpec;
 use harness::{colour, progress};
 
-use crate::flags::{Color, Flags};
+use crate::flags::{self, Color, Flags};
 use crate::settings::file::{self, IN_CHECKOUT};
 use crate::settings::key::{CACHE, KEYS, Key};
 use crate::settings::{self, Settings};
@@ -32,7 +32,7 @@ pub enum Fault {
 /// As [`Fault`] has it.
 pub fn read() -> Result<Flags, Fault> {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let flags = flags(&words)?;
+    let flags = parsed(&words)?;
     colour::choose(flags.global.color.into());
     if flags.global.verbose {
         progress::be_verbose();
@@ -41,10 +41,10 @@ pub fn read() -> Result<Flags, Fault> {
     Ok(flags)
 }
 
-fn flags(words: &[OsString]) -> Result<Flags, Fault> {
-    let command = || Flags::command().color(color(words).into());
+fn parsed(words: &[OsString]) -> Result<Flags, Fault> {
+    let command = || flags::command().color(color(words).into());
     let plain = command().try_get_matches_from(words);
-    let name = plain.as_ref().ok().and_then(ArgMatches::subcommand_name).unwrap_or_default();
+    let name = plain.as_ref().map(last_word).unwrap_or_default();
     if WITHOUT_SETTINGS.contains(&name) {
         return made(&plain.map_err(Fault::Words)?, Settings::default());
     }
@@ -53,11 +53,11 @@ fn flags(words: &[OsString]) -> Result<Flags, Fault> {
         // Help is there for everybody.
         Err(error) => return Err(plain.map_or_else(Fault::Words, |_| Fault::Settings(error))),
     };
-    let parsed = |settings: &Settings| settings.applied(command()).try_get_matches_from(words).map_err(Fault::Words);
-    let matches = parsed(&settings)?;
+    let matched = |settings: &Settings| settings.applied(command()).try_get_matches_from(words).map_err(Fault::Words);
+    let matches = matched(&settings)?;
     if own_commit(leaf(&matches)) {
         let settings = settings.without("series");
-        return made(&parsed(&settings)?, settings);
+        return made(&matched(&settings)?, settings);
     }
     made(&matches, settings)
 }
@@ -86,6 +86,11 @@ pub fn ignored() -> Vec<String> {
     });
     let variables = KEYS.iter().filter(|key| key.name != CACHE).map(Key::variable).filter(|name| env(name).is_some());
     files.chain(variables).collect()
+}
+
+/// The name of the command itself, as `ci` of `dev ci`.
+fn last_word(matches: &ArgMatches) -> &str {
+    matches.subcommand().map_or("", |(name, below)| if below.subcommand().is_some() { last_word(below) } else { name })
 }
 
 /// What belongs to the command itself, as `boot` of `bench boot`.
