@@ -135,7 +135,7 @@ impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
 /// An I/O error on a path: full disks and missing rights get their own advice.
 pub fn io(error: &std::io::Error, doing: &str, path: &std::path::Path) -> Error {
     let next = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => crate::store::space::advice(path),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => crate::host::store::space::advice(path),
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             "Check who owns that directory, or set XDG_CACHE_HOME to one you may write to.".into()
         }

@@ -2,8 +2,8 @@
 //! `git bisect run` mean other things, and are told apart by the same tests.
 
 use crate::error::Blame;
-use crate::run_report::RunReport;
-use crate::verdict::Verdict;
+use crate::judge::verdict::Verdict;
+use crate::report::run_report::RunReport;
 
 use serde::{Deserialize, Serialize};
 
@@ -187,7 +187,7 @@ impl From<Blame> for Bisect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run_report::tests::report;
+    use crate::report::run_report::tests::report;
 
     #[test]
     fn the_readme_documents_what_git_bisect_is_told() {

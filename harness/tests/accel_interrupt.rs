@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::accel::know;
-use harness::accel::probe::{Patience, Probe};
 use harness::error::Blame;
-use harness::machine::Machine;
-use harness::process::{Cmd, interrupt};
-use harness::store::Store;
+use harness::host::machine::Machine;
+use harness::host::process::{Cmd, interrupt};
+use harness::host::store::Store;
+use harness::session::accel::know;
+use harness::session::accel::probe::{Patience, Probe};
 
 fn script(path: &Path, text: &str) {
     fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();

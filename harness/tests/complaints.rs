@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use harness::complaint::{Complaint, scan};
+use harness::judge::complaint::{Complaint, scan};
 
 #[test]
 fn consoles_of_real_kernels() {

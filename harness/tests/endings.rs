@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use cases::need::Need;
 use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
-use harness::boot_plan::{Accel, BootPlan};
-use harness::complaint::allow::AllowList;
-use harness::expectation::Expectations;
-use harness::guest::{self, Patience};
-use harness::initramfs::Initramfs;
-use harness::recording::{Ending, Recording};
-use harness::session::{GuestRun, Yardstick, judge_all};
-use harness::verdict::{CaseVerdict, Verdict};
+use harness::guest::boot_plan::{Accel, BootPlan};
+use harness::guest::initramfs::Initramfs;
+use harness::guest::qemu::{self, Patience};
+use harness::guest::recording::{Ending, Recording};
+use harness::judge::complaint::allow::AllowList;
+use harness::judge::context::JudgeContext;
+use harness::judge::expectation::Expectations;
+use harness::judge::guest_run::GuestRun;
+use harness::judge::judged::judge_all;
+use harness::judge::verdict::{CaseVerdict, Verdict};
 
 /// Two cases that exist.
 fn plan() -> Vec<CaseKey> {
@@ -58,14 +60,14 @@ impl Bench {
         let initramfs = Initramfs { path: self.path("initramfs") };
         let mut boot = BootPlan::new(&self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
         boot.qemu = self.path("qemu").display().to_string();
-        guest::run(&boot, Patience::brief(self.patience), |_| {}).unwrap()
+        qemu::run(&boot, Patience::brief(self.patience), |_| {}).unwrap()
     }
 
     fn judge(&self, recording: Recording) -> Vec<CaseVerdict> {
         let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
         let guests = [GuestRun { recording, planned: plan(), halt: None }];
         let expectations = Expectations::new(&self.path("snapshots"));
-        let yardstick = Yardstick { met: &met, expectations: &expectations, allowed: &AllowList::default() };
+        let yardstick = JudgeContext { met: &met, expectations: &expectations, allowed: &AllowList::default() };
         judge_all(&plan(), &guests, yardstick).unwrap().verdicts
     }
 
@@ -234,7 +236,7 @@ fn a_guest_that_stops_without_its_count_is_an_oddity() {
     records.truncate(5);
     let guests = [GuestRun { recording: bench.record(&records, "cat $said; exit 0"), planned: plan(), halt: None }];
     let expectations = Expectations::new(&bench.path("snapshots"));
-    let yardstick = Yardstick { met: &BTreeSet::new(), expectations: &expectations, allowed: &AllowList::default() };
+    let yardstick = JudgeContext { met: &BTreeSet::new(), expectations: &expectations, allowed: &AllowList::default() };
     let judged = judge_all(&plan(), &guests, yardstick).unwrap();
     assert!(judged.oddities.iter().any(|oddity| oddity.contains("no closing count")), "{:?}", judged.oddities);
     assert!(!lost(&judged.verdicts[1].verdict).0);

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use cases::need::Need;
 use cases::protocol::CaseKey;
-use harness::complaint::allow::AllowList;
-use harness::expectation::Expectations;
-use harness::recording::Recording;
-use harness::session::{GuestRun, Judged, Yardstick, judge_all};
-use harness::verdict::Verdict;
+use harness::guest::recording::Recording;
+use harness::judge::complaint::allow::AllowList;
+use harness::judge::context::JudgeContext;
+use harness::judge::expectation::Expectations;
+use harness::judge::guest_run::GuestRun;
+use harness::judge::judged::{Judged, judge_all};
+use harness::judge::verdict::Verdict;
 
 fn judged(name: &str, case: &str) -> Judged {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name);
@@ -17,7 +19,7 @@ fn judged(name: &str, case: &str) -> Judged {
     let guests = [GuestRun { recording: Recording::load(&dir).unwrap(), planned: plan.to_vec(), halt: None }];
     let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
     let expectations = Expectations::new(Path::new("no/snapshots"));
-    let yardstick = Yardstick { met: &met, expectations: &expectations, allowed: &AllowList::default() };
+    let yardstick = JudgeContext { met: &met, expectations: &expectations, allowed: &AllowList::default() };
     judge_all(&plan, &guests, yardstick).unwrap()
 }
 

@@ -10,16 +10,21 @@ use std::time::Duration;
 use cases::need::Need;
 use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
 use cases::suite;
-use harness::boot_plan::Accel;
-use harness::complaint::allow::AllowList;
 use harness::exit_code::ExitCode;
-use harness::expectation::Expectations;
-use harness::guest::Patience;
-use harness::initramfs::GuestBinary;
-use harness::recording::{Ending, Findings, Recording};
-use harness::rounds::{Rounds, retried};
-use harness::session::{self, GuestRun, Halt, Judged, Options, Session, Yardstick, judge_all};
-use harness::verdict::Verdict;
+use harness::guest::boot_plan::Accel;
+use harness::guest::initramfs::GuestBinary;
+use harness::guest::qemu::Patience;
+use harness::guest::recording::{Ending, Findings, Recording};
+use harness::judge::complaint::allow::AllowList;
+use harness::judge::context::JudgeContext;
+use harness::judge::expectation::Expectations;
+use harness::judge::guest_run::{GuestRun, Halt};
+use harness::judge::judged::{Judged, judge_all};
+use harness::judge::verdict::Verdict;
+use harness::session::fail_fast::{FailFast, Stop};
+use harness::session::guests;
+use harness::session::guests::{Options, Session};
+use harness::session::rounds::{Rounds, retried};
 use proptest::prelude::*;
 
 /// What every fake knows: `$boot`, the number of this boot from 1 on, `$cases`, and how to speak.
@@ -74,8 +79,8 @@ impl Bench {
         self.dir.path().join(name)
     }
 
-    fn yardstick(&self) -> Yardstick<'_> {
-        Yardstick { met: &self.met, expectations: &self.expectations, allowed: &self.allowed }
+    fn yardstick(&self) -> JudgeContext<'_> {
+        JudgeContext { met: &self.met, expectations: &self.expectations, allowed: &self.allowed }
     }
 
     fn boots(&self) -> usize {
@@ -92,7 +97,7 @@ impl Bench {
             dir,
             append: Vec::new(),
             options: Options {
-                fail_fast: fail_fast.then(|| self.yardstick()),
+                fail_fast: fail_fast.then(|| FailFast { context: self.yardstick(), stop: Stop::Unexpected }),
                 qemu: Some(self.path("qemu").display().to_string()),
                 ..Options::default()
             },
@@ -111,7 +116,7 @@ impl Bench {
     fn run(&self, fail_fast: bool) -> Judged {
         let dir = self.path("run");
         let judged = self.judge(&self.record(&dir, &self.plan, fail_fast));
-        let again = self.judge(&session::load(&dir).unwrap());
+        let again = self.judge(&guests::load(&dir).unwrap());
         assert_eq!((&again.verdicts, &again.oddities), (&judged.verdicts, &judged.oddities), "a replay differs");
         judged
     }

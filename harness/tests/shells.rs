@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use harness::boot_plan::{Accel, BootPlan};
-use harness::initramfs::Initramfs;
-use harness::shell::Ended;
-use harness::shell::unattended::{self, Stream};
+use harness::guest::boot_plan::{Accel, BootPlan};
+use harness::guest::initramfs::Initramfs;
+use harness::session::shell::Ended;
+use harness::session::shell::unattended::{self, Stream};
 
 /// Runs a script in QEMU's place, with the file for the console as `$console`. What was printed, and how it ended.
 fn run(script: &str) -> (String, String, Ended, Vec<String>) {

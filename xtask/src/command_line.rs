@@ -6,8 +6,9 @@ use std::path::Path;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches, ValueEnum};
 use harness::error::Error;
-use harness::repository::GitSpec;
-use harness::{colour, progress};
+use harness::host::colour;
+use harness::host::progress;
+use harness::source::repository::GitSpec;
 
 use crate::flags::{self, Color, Flags};
 use crate::settings::file::{self, IN_CHECKOUT};

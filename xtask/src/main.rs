@@ -1,40 +1,11 @@
 //! `cargo xtask`: the command line of the conformance suite. This file is its table of contents.
 
-mod bench;
-mod bisect;
-mod build;
-mod cells;
-mod ci;
-mod clean;
 mod command_line;
-mod coverage;
-mod debug;
-mod doctor;
-mod explain;
+mod commands;
 mod flags;
-mod kept;
-mod kselftest;
-mod last_result;
-mod lint_workflows;
-mod list;
-mod manual;
-mod matrix;
-mod mutants;
-mod pipeline;
-mod plan;
-mod probe_kvm;
-mod report;
-mod repro;
-mod rounds;
 mod run;
-mod run_directory;
-mod run_files;
-mod selftest;
 mod settings;
-mod shell;
 mod signals;
-mod test;
-mod watcher;
 mod workspace;
 
 use std::process::ExitCode;
@@ -42,9 +13,11 @@ use std::process::ExitCode;
 use command_line::Fault;
 use harness::error::{Blame, Error, Result};
 use harness::exit_code::ExitCode as Code;
-use harness::process::{check_interrupt, kill_all};
+use harness::host::process::{check_interrupt, kill_all};
 
-use flags::{Bench, Command, Dev};
+use commands::dev::{self, mutants};
+use commands::{bisect, clean, doctor, explain, list, matrix, report, repro, shell, test};
+use flags::{Command, Dev};
 
 fn main() -> ExitCode {
     signals::end_quietly_without_a_reader();
@@ -83,24 +56,9 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Explain { what } => explain::run(what),
         Command::Doctor(args) => doctor::run(args),
         Command::Shell(_) => unreachable!("it has exit codes of its own"),
-        Command::ProbeKvm { device } => probe_kvm::run(device),
+        Command::ProbeKvm { device } => dev::probe_kvm::run(device),
         Command::Clean(args) => clean::run(args, quiet),
-        Command::Dev(command) | Command::WithoutDev(command) => run_dev(command, quiet),
-    }
-}
-
-fn run_dev(command: &Dev, quiet: bool) -> Result<Code> {
-    match command {
-        Dev::Ci(args) => ci::run(args),
-        Dev::Selftest(args) => selftest::run(args, quiet),
-        Dev::Mutants(_) => unreachable!("it has exit codes of its own"),
-        Dev::Coverage(args) => coverage::run(args, quiet),
-        Dev::Kselftest(args) => kselftest::run(args, quiet),
-        Dev::Build(args) => build::run(args, quiet),
-        Dev::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
-        Dev::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
-        Dev::Completions { shell } => Ok(manual::completions(*shell)),
-        Dev::Man { dir } => manual::pages(dir),
+        Command::Dev(command) | Command::WithoutDev(command) => dev::run(command, quiet),
     }
 }
 

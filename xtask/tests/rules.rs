@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::root;
-use harness::expectation::overrides;
+use harness::judge::expectation::overrides;
 use harness::kernel_range::Release;
 
 /// Every file that git tracks or would track.
@@ -71,7 +71,7 @@ fn only_one_module_of_the_harness_starts_processes() {
                 && path != Path::new("harness/src/process.rs");
             starts.then(|| path.display().to_string())
         });
-    none("start programs through harness::process", &offences.collect::<Vec<_>>());
+    none("start programs through harness::host::process", &offences.collect::<Vec<_>>());
 }
 
 #[test]
@@ -108,15 +108,15 @@ fn every_case_file_is_in_the_suite_and_every_case_has_its_file() {
 
 #[test]
 fn snapshots_belong_to_cases_and_overrides_are_needed() {
-    let expectations = harness::expectation::Expectations::new(&root().join("cases/snapshots"));
-    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let expectations = harness::judge::expectation::Expectations::new(&root().join("cases/snapshots"));
+    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
     let reference = Release::of(kernels.default_id()).expect("the default kernel is a release");
     none("these snapshots have no use", &overrides::faults(&expectations, &releases(), reference));
 }
 
 /// The kernels of kernels.toml that are called by their version.
 fn releases() -> Vec<Release> {
-    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
     kernels.iter().filter_map(|kernel| Release::of(&kernel.id)).collect()
 }
 
@@ -138,7 +138,7 @@ fn minimum_versions_tell_kernels_apart() {
 
 #[test]
 fn known_defects_are_about_kernels_that_are_tested() {
-    let known = harness::expectation::known_defects::KnownDefects::built_in().expect("the list makes sense");
+    let known = harness::judge::expectation::known_defects::KnownDefects::built_in().expect("the list makes sense");
     let elsewhere = known.iter().filter(|defect| !releases().iter().any(|release| defect.range.holds(*release)));
     let elsewhere: Vec<String> = elsewhere.map(|defect| format!("{:?} {}", defect.keys, defect.range)).collect();
     none("no kernel of kernels.toml is in the range of these", &elsewhere);
@@ -194,7 +194,7 @@ fn documents_link_to_what_is_there() {
 
 #[test]
 fn the_triage_page_knows_every_ending() {
-    use harness::verdict::Verdict;
+    use harness::judge::verdict::Verdict;
     let page = text(Path::new("docs/triage.md")).expect("docs/triage.md is there");
     let codes =
         harness::exit_code::ExitCode::ALL.iter().map(|code| format!("| {} | {} |", code.number(), code.meaning()));

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::scratch::Scratch;
 use crate::error::{Blame, Error, Result};
-use crate::series::Patch;
+use crate::patch::series::Patch;
 
 /// Hunks that are shown in full.
 const SHOWN: usize = 6;

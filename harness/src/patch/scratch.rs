@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Edits, checked};
 use crate::error::{Blame, Result, io};
-use crate::git::git;
-use crate::process::{Cmd, scratch_directory};
-use crate::series::Patch;
+use crate::host::git::git;
+use crate::host::process::{Cmd, scratch_directory};
+use crate::patch::series::Patch;
 
 /// Goes away with the value.
 pub struct Scratch {

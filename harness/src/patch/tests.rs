@@ -1,6 +1,6 @@
 use super::*;
-use crate::process::Cmd;
-use crate::series::Patch;
+use crate::host::process::Cmd;
+use crate::patch::series::Patch;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -159,7 +159,8 @@ fn text(changes: &[(usize, &str)]) -> String {
 fn written(bench: &Bench, from: &str, to: &str) -> String {
     bench.write("a/a.c", from);
     bench.write("b/a.c", to);
-    let diff = crate::git::git().args(["diff", "--no-index", "--full-index", "a/a.c", "b/a.c"]).dir(bench.dir.path());
+    let diff =
+        crate::host::git::git().args(["diff", "--no-index", "--full-index", "a/a.c", "b/a.c"]).dir(bench.dir.path());
     let patch = diff.run().unwrap().text;
     patch
         .replace("a/a/a.c", "a/drivers/a.c")

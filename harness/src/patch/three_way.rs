@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use super::Applied;
 use super::scratch::Scratch;
 use crate::error::{Blame, Result};
-use crate::git::git;
-use crate::process::Cmd;
-use crate::repository::quoted;
-use crate::series::Series;
+use crate::host::git::git;
+use crate::host::process::Cmd;
+use crate::host::store::Store;
+use crate::patch::series::Series;
+use crate::source::repository::quoted;
 use crate::source::{KIND, SourceTree};
-use crate::store::Store;
 
 /// Where files may be that a patch was written for.
 #[derive(Clone, Debug, Default)]

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Blame, Error, Result, io};
-use crate::machine::Machine;
-use crate::process::tail;
-use crate::progress::Task;
+use crate::host::machine::Machine;
+use crate::host::process::tail;
+use crate::host::progress::Task;
 
 /// Names the mirror on a machine that has none of Debian's configured, such as one with Ubuntu.
 const MIRROR: &str = "DEBIAN_MIRROR";
@@ -137,7 +137,7 @@ impl<'a> Apt<'a> {
             .next("Check the network; the next run goes on where this one stopped."))
     }
 
-    fn apt(&self, program: &str, suite: &str) -> crate::process::Cmd {
+    fn apt(&self, program: &str, suite: &str) -> crate::host::process::Cmd {
         let dir = self.state.join(suite);
         let at = |option: &str, name: &str| format!("{option}={}", dir.join(name).display());
         let options = [
@@ -250,7 +250,7 @@ fn parse_offer(text: &str, package: &str, suite: &str) -> Option<Offer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{pretend, put};
+    use crate::host::machine::{pretend, put};
 
     #[test]
     fn an_offer_is_read_from_the_packages_paragraph() {

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use super::apt::{Apt, Offer};
 use super::{SourceTree, cached, keep, unpack};
 use crate::error::{Blame, Error, Result, io};
-use crate::machine::Machine;
-use crate::process::check_interrupt;
-use crate::progress::{Progress, bytes};
-use crate::store::Store;
-use crate::store::manifest::{sha256, sha256_of};
+use crate::host::machine::Machine;
+use crate::host::process::check_interrupt;
+use crate::host::progress::{Progress, bytes};
+use crate::host::store::Store;
+use crate::host::store::manifest::{sha256, sha256_of};
 
 /// The packed tree grows about elevenfold (7.2: 164 MB to 1.8 GB), and the package itself lies beside it meanwhile.
 const GROWTH: u64 = 13;

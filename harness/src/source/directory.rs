@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{SourceTree, kernel_version, looks_like_a_kernel};
 use crate::error::{Blame, Error, Result};
-use crate::store::manifest::sha256_of;
+use crate::host::store::manifest::sha256_of;
 
 /// The key names the path only: what is in the tree may change between two runs, so whoever builds from it has to look.
 pub fn provide(dir: &Path) -> Result<SourceTree> {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::{SourceTree, cached, keep, unpack};
 use crate::error::{Blame, Result, io};
-use crate::process::Cmd;
-use crate::progress::{Mode, Progress};
-use crate::repository::{Commit, GitSpec, Look, Repository};
-use crate::store::Store;
+use crate::host::process::Cmd;
+use crate::host::progress::{Mode, Progress};
+use crate::host::store::Store;
+use crate::source::repository::{Commit, GitSpec, Look, Repository};
 
 /// With more files than this that differ, the whole tree is unpacked.
 const FAR: usize = 20_000;
@@ -145,7 +145,7 @@ fn archive(
 /// The trees of a repository that were unpacked, the last one last.
 fn known(repository: &Repository) -> Vec<String> {
     let text = fs::read_to_string(repository.note(UNPACKED)).unwrap_or_default();
-    text.lines().filter(|line| crate::repository::is_id(line)).map(str::to_string).collect()
+    text.lines().filter(|line| crate::source::repository::is_id(line)).map(str::to_string).collect()
 }
 
 fn remember(repository: &Repository, tree: &str) -> Result<()> {

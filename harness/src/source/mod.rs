@@ -8,6 +8,8 @@ mod apt;
 mod debian;
 mod directory;
 mod git;
+pub mod repository;
+pub mod spec;
 mod tarball;
 mod unpack;
 
@@ -17,10 +19,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Blame, Context, Error, Result, io};
-use crate::progress::Progress;
-use crate::repository::Look;
-use crate::spec::SourceSpec;
-use crate::store::Store;
+use crate::host::progress::Progress;
+use crate::host::store::Store;
+use crate::source::repository::Look;
+use crate::source::spec::SourceSpec;
 
 /// The kind of the cache entries that hold unpacked trees.
 pub const KIND: &str = "sources";

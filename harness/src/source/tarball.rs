@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::{SourceTree, cached, keep, unpack};
 use crate::error::{Blame, Error, Result};
-use crate::process::check_interrupt;
-use crate::progress::Progress;
-use crate::store::Store;
-use crate::store::manifest::sha256;
+use crate::host::process::check_interrupt;
+use crate::host::progress::Progress;
+use crate::host::store::Store;
+use crate::host::store::manifest::sha256;
 
 /// The sum names the contents, so a tree that is in the cache needs no look at the file, which may be gone. Where no sum is
 /// asked for, that of the file is taken, and said.

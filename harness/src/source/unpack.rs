@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crate::error::{Blame, Error, Result, io};
-use crate::process::{Cmd, Running, check_interrupt, tail};
-use crate::progress::Task;
+use crate::host::process::{Cmd, Running, check_interrupt, tail};
+use crate::host::progress::Task;
 
 /// The tar magic lies in the first block, the magics of compressors at the very start.
 const HEAD: usize = 512;

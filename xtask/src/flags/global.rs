@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use harness::colour::When;
-use harness::progress::bytes;
+use harness::host::colour::When;
+use harness::host::progress::bytes;
 
 use super::{at_least_one, heading};
-use crate::run_directory::Keep;
+use crate::run::run_directory::Keep;
 
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = heading::GLOBAL)]

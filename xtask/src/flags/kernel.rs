@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use harness::repository::{GitSpec, Look};
+use harness::source::repository::{GitSpec, Look};
 
 use super::{LAST, heading};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::error::{Blame, Error, Result, io};
-use harness::spec::near;
+use harness::host::near::near;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{KEYS, Key};

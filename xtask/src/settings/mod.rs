@@ -13,7 +13,7 @@ use clap::{Arg, Command};
 use harness::error::{Blame, Error, Result};
 
 use crate::flags::{self, Global};
-use crate::run_directory::Keep;
+use crate::run::run_directory::Keep;
 use key::{KEYS, Key};
 
 /// How variables of the environment are asked for.

@@ -122,7 +122,7 @@ impl Bench {
             let status = Command::new("tar").arg("-cf").arg(&file).arg("-C").arg(self.dir.path()).arg("linux").status();
             assert!(status.expect("tar runs").success());
         }
-        let sum = harness::store::manifest::sha256(&file, |_| Ok(())).expect("it was written");
+        let sum = harness::host::store::manifest::sha256(&file, |_| Ok(())).expect("it was written");
         ["--tarball", &file.display().to_string(), "--sha256", &sum, "--series", "none"].map(String::from).to_vec()
     }
 

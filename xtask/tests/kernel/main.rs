@@ -17,8 +17,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use common::{Ran, command, root, run, xtask_with_kernels};
-use harness::run_report::RunReport;
-use harness::verdict::Verdict;
+use harness::judge::verdict::Verdict;
+use harness::report::run_report::RunReport;
 
 /// Runs `filters` on the reference series with one wrong patch on top.
 fn with_defect(name: &str, filters: &[&str]) -> (Ran, RunReport) {
@@ -176,7 +176,7 @@ fn an_option_that_falls_away_is_an_error_that_names_it() {
     let fragment = dir.path().join("exporters.config");
     let asked = fs::read_to_string(&fragment).unwrap() + "CONFIG_DMABUF_HEAPS_CMA=y\n";
     fs::write(&fragment, &asked).unwrap();
-    let flavour = harness::kconfig::Flavour::load("fast", dir.path()).unwrap();
+    let flavour = harness::build::kconfig::Flavour::load("fast", dir.path()).unwrap();
     let error = flavour.configure(&source_tree(), "7.2", &dir.path().join("objects")).unwrap_err();
     assert_eq!(error.exit_code().number(), 23);
     let line = asked.lines().count();
@@ -187,12 +187,17 @@ fn an_option_that_falls_away_is_an_error_that_names_it() {
 
 /// The unpacked 7.2 in the cache of this machine.
 fn source_tree() -> std::path::PathBuf {
-    let store = harness::store::Store::open(None).unwrap();
-    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).unwrap();
-    let progress = harness::progress::Progress::new(harness::progress::Mode::Quiet);
-    harness::source::provide(&kernels.get("7.2").unwrap().source, &store, &progress, harness::repository::Look::Usual)
-        .unwrap()
-        .dir
+    let store = harness::host::store::Store::open(None).unwrap();
+    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).unwrap();
+    let progress = harness::host::progress::Progress::new(harness::host::progress::Mode::Quiet);
+    harness::source::provide(
+        &kernels.get("7.2").unwrap().source,
+        &store,
+        &progress,
+        harness::source::repository::Look::Usual,
+    )
+    .unwrap()
+    .dir
 }
 
 fn first_line(path: &str) -> String {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cases::protocol::CaseKey;
-use harness::pack::manifest::{Boot, Identity, Manifest};
-use harness::pack::suite::Suite;
-use harness::pack::write::{Members, write};
-use harness::pack::{FORMAT, VERSION, member};
-use harness::run_report::{RunReport, SCHEMA};
+use harness::report::pack::manifest::{Boot, Identity, Manifest};
+use harness::report::pack::suite::Suite;
+use harness::report::pack::write::{Members, write};
+use harness::report::pack::{FORMAT, VERSION, member};
+use harness::report::run_report::{RunReport, SCHEMA};
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::common::{Ran, command, root, xtask, xtask_with_kernels};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use browser::Browser;
-use harness::report::html;
+use harness::report::render::html;
 use libtest_mimic::{Arguments, Conclusion, Trial};
 use serde_json::json;
 

@@ -1,10 +1,10 @@
 //! Runs to look at: every case of the suite on four kernels, without and with a series.
 
 use cases::protocol::Outcome;
-use harness::matrix::{Cell, Matrix};
-use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
-use harness::transcript::{CaseRun, Step};
-use harness::verdict::{CaseVerdict, Verdict};
+use harness::judge::transcript::{CaseRun, Step};
+use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::report::matrix::{Cell, Matrix};
+use harness::report::run_report::{RunReport, SCHEMA, Setting, Timing};
 
 /// Markup that does something if it is taken for such.
 pub const EVIL: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)><b onclick=alert(3)>";

@@ -108,7 +108,7 @@ impl Context for Scope<'_> {
             ("success", []) => Ok((!self.failed && !self.skipped).into()),
             ("hashFiles", [Value::String(file)]) => {
                 let bytes = std::fs::read(self.workspace.join(file)).map_err(|error| format!("{file}: {error}"))?;
-                Ok(harness::store::manifest::sha256_of(&bytes).into())
+                Ok(harness::host::store::manifest::sha256_of(&bytes).into())
             }
             _ => Err(format!("{name}({args:?}) is not known here")),
         }

@@ -1,7 +1,7 @@
 //! Debian packages from an apt of shell scripts, which serves a package made by the real dpkg-deb.
 
 use super::*;
-use crate::machine::{Machine, pretend, put};
+use crate::host::machine::{Machine, pretend, put};
 use crate::source::debian::provide_on;
 
 /// A machine whose apt serves one package from the suite `late`, and counts downloads.

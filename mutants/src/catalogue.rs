@@ -1,0 +1,151 @@
+//! Mutants made by hand: patches over the reference series, each with a header that says what is wrong.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cases::clause;
+
+use harness::error::{Blame, Error, Result, io};
+use harness::kernel_range::{KernelRange, Release};
+
+/// One patch of the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The name of its file without the extension, which is its id.
+    pub slug: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub wrong: String,
+    /// How somebody could come to write it.
+    pub how: String,
+    /// The clauses that should speak; at least one.
+    pub clauses: Vec<String>,
+    /// The kernels it is for; nothing: all.
+    pub kernels: Option<KernelRange>,
+}
+
+/// Reads the catalogue in `dir` as it is for a kernel. A directory in it that is named after a release, such as `6.1`,
+/// holds what is different for that release; a patch there takes the place of the one with the same name.
+///
+/// # Errors
+/// [`Blame::Usage`] for a directory that is not there or a header that makes no sense, with the file and the line.
+pub fn load(dir: &Path, version: &str) -> Result<Vec<Entry>> {
+    let release = Release::of(version);
+    let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+    let own = release.map(|release| dir.join(release.to_string())).filter(|own| own.is_dir());
+    for dir in std::iter::once(dir.to_path_buf()).chain(own) {
+        let found = fs::read_dir(&dir).map_err(|error| Error { blame: Blame::Usage, ..io(&error, "reading", &dir) })?;
+        let paths = found.filter_map(|entry| Some(entry.ok()?.path()));
+        for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "patch")) {
+            let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
+            let slug = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let entry = parse(&slug, &path, &text).map_err(|why| {
+                Error::new(Blame::Usage, format!("{} has no sound header", path.display()))
+                    .cause(why)
+                    .next("It begins with the lines `Wrong:`, `How:`, `Clause:` and, if need be, `Kernels:`.")
+            })?;
+            entries.insert(slug, entry);
+        }
+    }
+    let fits = |entry: &Entry| match (entry.kernels, release) {
+        (Some(range), Some(release)) => range.holds(release),
+        _ => true,
+    };
+    Ok(entries.into_values().filter(fits).collect())
+}
+
+/// Reads a header. A value may go on in lines that begin with a blank.
+fn parse(slug: &str, path: &Path, text: &str) -> Result<Entry, String> {
+    let mut fields: BTreeMap<String, String> = BTreeMap::new();
+    let mut last: Option<String> = None;
+    for line in text.lines() {
+        if line.starts_with("diff ") || line.starts_with("--- ") || line.trim() == "---" {
+            break;
+        }
+        match (line.starts_with([' ', '\t']), line.split_once(':')) {
+            (true, _) => {
+                if let Some(value) = last.as_ref().and_then(|name| fields.get_mut(name)) {
+                    value.push(' ');
+                    value.push_str(line.trim());
+                }
+            }
+            (false, Some((name, value))) => {
+                fields.insert(name.to_string(), value.trim().to_string());
+                last = Some(name.to_string());
+            }
+            _ => last = None,
+        }
+    }
+    let mut field = |name: &str| fields.remove(name).filter(|value| !value.is_empty());
+    let needed = |name: &str, value: Option<String>| value.ok_or_else(|| format!("it lacks `{name}:`"));
+    let clauses = needed("Clause", field("Clause"))?;
+    let clauses: Vec<String> = clauses.split([',', ' ']).filter(|id| !id.is_empty()).map(str::to_string).collect();
+    if let Some(unknown) = clauses.iter().find(|id| clause::find(id).is_none()) {
+        return Err(format!("there is no clause {unknown}"));
+    }
+    Ok(Entry {
+        slug: slug.into(),
+        path: path.into(),
+        wrong: needed("Wrong", field("Wrong"))?,
+        how: needed("How", field("How"))?,
+        clauses,
+        kernels: field("Kernels").map(|range| range.parse()).transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATCH: &str = "\
+Wrong: the alias is made
+ without a reference
+How: forgotten
+Clause: L-1, L-3
+Kernels: since 7.2
+
+--- a/x.c
++++ b/x.c
+";
+
+    fn write(dir: &Path, name: &str, text: &str) {
+        fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        fs::write(dir.join(name), text).unwrap();
+    }
+
+    #[test]
+    fn a_header_says_what_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "no-reference.patch", PATCH);
+        write(dir.path(), "README", "");
+        let [entry] = load(dir.path(), "7.2.13").unwrap().try_into().unwrap();
+        assert_eq!(entry.slug, "no-reference");
+        assert_eq!(entry.wrong, "the alias is made without a reference");
+        assert_eq!(entry.clauses, ["L-1", "L-3"]);
+        assert_eq!(load(dir.path(), "6.1.9").unwrap(), []);
+    }
+
+    #[test]
+    fn a_release_may_have_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "a.patch", PATCH);
+        write(dir.path(), "6.1/a.patch", &PATCH.replace("Kernels: since 7.2\n", "").replace("forgotten", "older"));
+        assert_eq!(load(dir.path(), "6.1.9").unwrap()[0].how, "older");
+        assert_eq!(load(dir.path(), "7.2").unwrap()[0].how, "forgotten");
+    }
+
+    #[test]
+    fn a_header_that_makes_no_sense_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        for (from, to, says) in
+            [("L-3", "L-33", "L-33"), ("Wrong: ", "Right: ", "Wrong"), ("since", "from", "since 6.15")]
+        {
+            write(dir.path(), "a.patch", &PATCH.replace(from, to));
+            let error = load(dir.path(), "7.2").unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+            assert_eq!(error.exit_code().number(), 2);
+        }
+    }
+}
