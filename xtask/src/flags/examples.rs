@@ -115,7 +115,7 @@ pub const COVERAGE: &str = "Examples:
   cargo xtask dev coverage R-1                 what one clause reaches; gaps are not judged
 
 Exit codes are those of `test`. 12 also means: an added line is not reached and has no reason in
-harness/uncovered.toml, or a reason there no longer applies.";
+mutants/uncovered.toml, or a reason there no longer applies.";
 
 pub const KSELFTEST: &str = "Examples:
   cargo xtask dev kselftest                 on the default kernel with the reference series
