@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum ExitCode {
     /// Every planned case ended as expected.
     AsExpected = 0,
-    /// A fault of this program.
+    /// A bug in the suite.
     Internal = 1,
-    /// The command line makes no sense.
+    /// Invalid command line.
     Usage = 2,
     /// A contract clause is violated, or behaviour differs from its snapshot.
     Violated = 10,
@@ -52,8 +52,8 @@ impl ExitCode {
     pub fn meaning(self) -> &'static str {
         match self {
             ExitCode::AsExpected => "every planned case ended as expected",
-            ExitCode::Internal => "a fault of this program",
-            ExitCode::Usage => "the command line makes no sense",
+            ExitCode::Internal => "a bug in the suite",
+            ExitCode::Usage => "invalid command line",
             ExitCode::Violated => "a contract clause is violated, or behaviour differs from its snapshot",
             ExitCode::Unreviewed => "a new transcript, or the end of a known limit or defect, waits for a review",
             ExitCode::BrokenCase => "a case is broken, or was skipped although the kernel should have what it needs",

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, ValueEnum};
+use clap::{ArgMatches, FromArgMatches, ValueEnum};
 use harness::error::Error;
 use harness::host::colour;
 use harness::host::progress;
 use harness::source::git_spec::GitSpec;
 
-use crate::flags::{Color, Flags};
+use crate::flags::{self, Color, Flags};
 use crate::settings::file::{self, IN_CHECKOUT};
 use crate::settings::key::{CACHE, KEYS, Key};
 use crate::settings::{self, Settings};
@@ -33,7 +33,7 @@ pub enum CommandLineError {
 /// As [`CommandLineError`] has it.
 pub fn read() -> Result<Flags, CommandLineError> {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let flags = flags(&words)?;
+    let flags = parsed(&words)?;
     colour::choose(flags.global.color.into());
     if flags.global.verbose {
         progress::be_verbose();
@@ -42,10 +42,10 @@ pub fn read() -> Result<Flags, CommandLineError> {
     Ok(flags)
 }
 
-fn flags(words: &[OsString]) -> Result<Flags, CommandLineError> {
-    let command = || Flags::command().color(color(words).into());
+fn parsed(words: &[OsString]) -> Result<Flags, CommandLineError> {
+    let command = || flags::command().color(color(words).into());
     let plain = command().try_get_matches_from(words);
-    let name = plain.as_ref().ok().and_then(ArgMatches::subcommand_name).unwrap_or_default();
+    let name = plain.as_ref().map(last_word).unwrap_or_default();
     if WITHOUT_SETTINGS.contains(&name) {
         return made(&plain.map_err(CommandLineError::Words)?, Settings::default());
     }
@@ -54,12 +54,12 @@ fn flags(words: &[OsString]) -> Result<Flags, CommandLineError> {
         // Help is there for everybody.
         Err(error) => return Err(plain.map_or_else(CommandLineError::Words, |_| CommandLineError::Settings(error))),
     };
-    let parsed =
+    let matched =
         |settings: &Settings| settings.applied(command()).try_get_matches_from(words).map_err(CommandLineError::Words);
-    let matches = parsed(&settings)?;
+    let matches = matched(&settings)?;
     if own_commit(leaf(&matches)) {
         let settings = settings.without("series");
-        return made(&parsed(&settings)?, settings);
+        return made(&matched(&settings)?, settings);
     }
     made(&matches, settings)
 }
@@ -88,6 +88,11 @@ pub fn ignored() -> Vec<String> {
     });
     let variables = KEYS.iter().filter(|key| key.name != CACHE).map(Key::variable).filter(|name| env(name).is_some());
     files.chain(variables).collect()
+}
+
+/// The name of the command itself, as `ci` of `dev ci`.
+fn last_word(matches: &ArgMatches) -> &str {
+    matches.subcommand().map_or("", |(name, below)| if below.subcommand().is_some() { last_word(below) } else { name })
 }
 
 /// What belongs to the command itself, as `boot` of `bench boot`.

@@ -15,9 +15,9 @@ use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode as Code;
 use harness::host::process::{check_interrupt, kill_all};
 
-use commands::dev::{bench, build, ci, coverage, kselftest, lint_workflows, manual, mutants, probe_kvm, selftest};
+use commands::dev::{self, mutants};
 use commands::{bisect, clean, doctor, explain, list, matrix, report, repro, shell, test};
-use flags::{Bench, Command};
+use flags::{Command, Dev};
 
 fn main() -> ExitCode {
     signals::end_quietly_without_a_reader();
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let number = match &flags.command {
         // Two commands are read by programs that have exit codes of their own, and one ends as what it has run.
         Command::Test(args) if args.bisect => bisect::run(args).number(),
-        Command::Mutants(args) => {
+        Command::Dev(Dev::Mutants(args)) | Command::WithoutDev(Dev::Mutants(args)) => {
             let number = mutants::run(args, quiet).unwrap_or_else(|error| mutants::of_error(&error, tell(&error)));
             if interrupted() { Code::Interrupted.number() } else { number }
         }
@@ -52,21 +52,13 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Matrix(args) => matrix::run(args, quiet),
         Command::Report(args) => report::run(args),
         Command::Repro(command) => repro::run(command, quiet),
-        Command::Build(args) => build::run(args, quiet),
         Command::List(args) => list::run(args),
         Command::Explain { what } => explain::run(what),
         Command::Doctor(args) => doctor::run(args),
-        Command::Selftest(args) => selftest::run(args, quiet),
-        Command::Mutants(_) | Command::Shell(_) => unreachable!("it has exit codes of its own"),
-        Command::Coverage(args) => coverage::run(args, quiet),
-        Command::Kselftest(args) => kselftest::run(args, quiet),
-        Command::Ci(args) => ci::run(args),
-        Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
-        Command::ProbeKvm { device } => probe_kvm::run(device),
+        Command::Shell(_) => unreachable!("it has exit codes of its own"),
+        Command::ProbeKvm { device } => dev::probe_kvm::run(device),
         Command::Clean(args) => clean::run(args, quiet),
-        Command::Completions { shell } => Ok(manual::completions(*shell)),
-        Command::Man { dir } => manual::pages(dir),
-        Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
+        Command::Dev(command) | Command::WithoutDev(command) => dev::run(command, quiet),
     }
 }
 

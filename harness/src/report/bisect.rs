@@ -37,7 +37,7 @@ impl Bisect {
         }
     }
 
-    /// What the README says about it.
+    /// What docs/bisect.md says about it.
     pub fn meaning(self) -> &'static str {
         match self {
             Bisect::Good => "cases were judged, and all came out as expected",
@@ -50,7 +50,7 @@ impl Bisect {
             }
             Bisect::Interrupted => "interrupted: the bisection ends",
             Bisect::Stop => {
-                "no commit can be judged, so the bisection ends: usage, tools, disk, the guest program, a fault of this program"
+                "no commit can be judged, so the bisection ends: usage, tools, disk, the guest program, a bug in the suite"
             }
         }
     }
@@ -105,11 +105,11 @@ mod tests {
     use crate::report::run_report::tests::report;
 
     #[test]
-    fn the_readme_documents_what_git_bisect_is_told() {
-        let readme = include_str!("../../../README.md");
+    fn the_page_about_bisecting_documents_what_git_is_told() {
+        let page = include_str!("../../../docs/bisect.md");
         for code in Bisect::ALL {
             let row = format!("| {} | {} | {} |", code.number(), code.word(), code.meaning());
-            assert!(readme.contains(&row), "README.md lacks this row: {row}");
+            assert!(page.contains(&row), "docs/bisect.md lacks this row: {row}");
         }
     }
 

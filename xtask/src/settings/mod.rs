@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 
 use clap::builder::ArgPredicate;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 use harness::error::{Error, ErrorKind, Result};
 
-use crate::flags::{Flags, Global};
+use crate::flags::{self, Global};
 use crate::run::run_directory::Keep;
 use key::{KEYS, Key};
 
@@ -118,7 +118,7 @@ fn with_default(arg: Arg, said: &SettingValue) -> Arg {
 /// Has clap read the value, as the option of `cargo xtask test` that it is.
 fn check(said: &SettingValue) -> Result<()> {
     let SettingValue { key, value, place } = said;
-    let flags = Flags::command();
+    let flags = flags::command();
     let test = flags.find_subcommand("test");
     let flag = test.and_then(|test| test.get_arguments().find(|arg| arg.get_long() == Some(key.name)));
     let is_flag = flag.is_some_and(|arg| !arg.get_action().takes_values());

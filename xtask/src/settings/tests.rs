@@ -1,7 +1,7 @@
 use clap::FromArgMatches;
 
 use super::*;
-use crate::flags::{self, AccelChoice, Color, TestArgs};
+use crate::flags::{self, AccelChoice, Color, Command, Dev, Flags, TestArgs};
 
 fn loaded(set: &[(&str, &str)], own: &str, checkout: &str) -> Result<Settings> {
     let dir = tempfile::tempdir().unwrap();
@@ -24,13 +24,13 @@ fn set(text: &str) -> Settings {
 
 fn parsed(settings: &Settings, words: &str) -> Flags {
     let words = ["cargo xtask"].into_iter().chain(words.split(' '));
-    let matches = settings.applied(Flags::command()).try_get_matches_from(words);
+    let matches = settings.applied(flags::command()).try_get_matches_from(words);
     Flags::from_arg_matches(&matches.unwrap_or_else(|error| panic!("{error}"))).unwrap()
 }
 
 fn test(settings: &Settings, words: &str) -> TestArgs {
     match parsed(settings, words).command {
-        flags::Command::Test(args) => args,
+        Command::Test(args) => args,
         other => panic!("{other:?}"),
     }
 }
@@ -68,16 +68,17 @@ fn commands_with_a_default_of_their_own_keep_it() {
         set("kernel = \"6.12\"\nflavour = \"fast\"\nno-install = true\nkeep-size = \"1GB\"\ncolor = \"never\"\n");
     let flags = parsed(&settings, "coverage");
     assert_eq!((flags.global.keep().bytes, flags.global.color), (1_000_000_000, Color::Never));
-    let flags::Command::Coverage(args) = flags.command else { panic!() };
+    let Command::WithoutDev(Dev::Coverage(args)) = flags.command else { panic!() };
     assert_eq!(
         (args.kernel.kernel.as_deref(), args.kernel.flavour, args.kernel.no_install),
         (Some("6.12"), None, true)
     );
-    let flags::Command::Selftest(args) = parsed(&settings, "selftest").command else { panic!() };
+    let Command::Dev(Dev::Selftest(args)) = parsed(&settings, "dev selftest").command else { panic!() };
     assert_eq!((args.kernel, args.no_install), (None, true), "its kernel is one that is built to be broken");
-    let flags::Command::Matrix(args) = parsed(&settings, "matrix").command else { panic!() };
+    let Command::Matrix(args) = parsed(&settings, "matrix").command else { panic!() };
     assert!(args.kernels.is_empty() && args.flavours.is_empty() && args.no_install);
-    let flags::Command::Bench(flags::Bench::Boot { kernel, .. }) = parsed(&settings, "bench boot").command else {
+    let Command::Dev(Dev::Bench(flags::Bench::Boot { kernel, .. })) = parsed(&settings, "dev bench boot").command
+    else {
         panic!()
     };
     assert_eq!(kernel.flavour.as_deref(), Some("fast"));
@@ -117,7 +118,7 @@ fn the_environment_can_take_a_no_back() {
 fn every_key_is_an_option_with_an_example_that_works() {
     for key in KEYS {
         let settings = loaded(&[], "", &format!("{} = {}", key.name, key.example)).unwrap();
-        let mut command = settings.applied(Flags::command());
+        let mut command = settings.applied(flags::command());
         command.build();
         let test = command.find_subcommand("test").unwrap();
         let option = test.get_arguments().find(|arg| arg.get_long() == Some(key.name));

@@ -36,9 +36,10 @@ use report::{Report, code};
 use results::{Baseline, MutantResult, Results};
 use runner::{MutantRunner, is_the_one, lock};
 
-/// The exit code for a command line that makes no sense, if it is one of this command.
+/// The exit code for an invalid command line of this command; `None` for one of another command.
 pub fn of_usage() -> Option<u8> {
-    (std::env::args().nth(1).as_deref() == Some("mutants")).then_some(code::USAGE)
+    let command = std::env::args().skip(1).find(|word| word != "dev" && !word.starts_with('-'));
+    (command.as_deref() == Some("mutants")).then_some(code::USAGE)
 }
 
 /// The exit code for an error: those that cargo-mutants knows are as it has them.
