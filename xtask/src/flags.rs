@@ -2,6 +2,7 @@
 
 mod choices;
 mod examples;
+mod github;
 mod global;
 mod repro;
 mod shell;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use choices::{AccelChoice, Format, TableFormat};
+pub use github::{CellArgs, Github, VerdictArgs};
 pub use global::{Color, Global};
 use harness::repository::{GitSpec, Look};
 use repro::REPRO_EXAMPLES;
@@ -91,6 +93,9 @@ pub enum Command {
         /// Directory of workflow files [default: .github/workflows]
         dir: Option<PathBuf>,
     },
+    /// What the steps of the workflow for GitHub call
+    #[command(subcommand, hide = true)]
+    Github(Github),
     /// Remove images, workshops, sources and runs, but nothing that is in use
     #[command(after_help = CLEAN_EXAMPLES)]
     Clean(CleanArgs),

@@ -12,6 +12,7 @@ mod debug;
 mod doctor;
 mod explain;
 mod flags;
+mod github;
 mod kept;
 mod kselftest;
 mod last_result;
@@ -89,6 +90,7 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Kselftest(args) => kselftest::run(args, quiet),
         Command::Ci(args) => ci::run(args),
         Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
+        Command::Github(command) => github::run(command, quiet),
         Command::ProbeKvm { device } => probe_kvm::run(device),
         Command::Clean(args) => clean::run(args, quiet),
         Command::Completions { shell } => Ok(manual::completions(*shell)),
