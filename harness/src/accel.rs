@@ -8,7 +8,6 @@
 pub mod answer;
 pub mod memory;
 pub mod probe;
-pub mod virtual_machine;
 
 use std::path::Path;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use harness::accel::know;
-use harness::accel::probe::{Patience, Probe};
+use harness::accel::probe::Probe;
 use harness::error::Blame;
 use harness::machine::Machine;
-use harness::process::{Cmd, interrupt};
+use harness::process::interrupt;
 use harness::store::Store;
 
 fn script(path: &Path, text: &str) {
@@ -23,7 +23,6 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("dev")).unwrap();
     fs::write(path("dev/kvm"), "").unwrap();
-    script(&path("helper"), "echo the processor halted");
     script(&path("qemu-system-x86_64"), "echo $$ > ${0%/*}/new; mv ${0%/*}/new ${0%/*}/pid; exec sleep 600");
     let store = Store::open(Some(&path("cache"))).unwrap();
     let machine = Machine {
@@ -34,12 +33,7 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     };
     let long = Duration::from_secs(60);
     let kernel = path("vmlinux");
-    let probe = Probe {
-        machine: &machine,
-        helper: Cmd::new(path("helper").display().to_string()),
-        kernel: Some(&kernel),
-        patience: Patience { instructions: long, guest: long },
-    };
+    let probe = Probe { machine: &machine, kernel: Some(&kernel), limit: long };
     let error = std::thread::scope(|scope| {
         scope.spawn(|| {
             let patience = Instant::now() + long;

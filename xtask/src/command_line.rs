@@ -16,7 +16,7 @@ use crate::settings::{self, Settings};
 use crate::workspace;
 
 /// Commands that are the same for everybody, or that a bad file must not keep from saying so.
-const WITHOUT_SETTINGS: [&str; 6] = ["ci", "completions", "doctor", "lint-workflows", "man", "probe-kvm"];
+const WITHOUT_SETTINGS: [&str; 5] = ["ci", "completions", "doctor", "lint-workflows", "man"];
 
 /// Why there are no flags.
 pub enum Fault {

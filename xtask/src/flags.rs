@@ -114,12 +114,6 @@ pub enum Command {
     /// Measure
     #[command(subcommand)]
     Bench(Bench),
-    /// Try a virtual machine of a few instructions; what looks for KVM runs this as a child
-    #[command(hide = true)]
-    ProbeKvm {
-        /// The device
-        device: PathBuf,
-    },
 }
 
 const TEST_EXAMPLES: &str = "Examples:

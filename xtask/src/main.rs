@@ -23,7 +23,6 @@ mod matrix;
 mod mutants;
 mod pipeline;
 mod plan;
-mod probe_kvm;
 mod report;
 mod repro;
 mod rounds;
@@ -91,7 +90,6 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Ci(args) => ci::run(args),
         Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
         Command::Github(command) => github::run(command, quiet),
-        Command::ProbeKvm { device } => probe_kvm::run(device),
         Command::Clean(args) => clean::run(args, quiet),
         Command::Completions { shell } => Ok(manual::completions(*shell)),
         Command::Man { dir } => manual::pages(dir),

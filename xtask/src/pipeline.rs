@@ -24,7 +24,7 @@ use harness::store::space::full_disk;
 use xshell::{Shell, cmd};
 
 use crate::flags::{AccelChoice, KernelArgs};
-use crate::{probe_kvm, settings, workspace};
+use crate::{settings, workspace};
 
 /// The target of the guest program: the one that this machine has anyway, linked statically.
 const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -221,7 +221,7 @@ impl Pipeline {
 }
 
 fn asking<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
-    Probe { machine, helper: probe_kvm::command(), kernel, patience: probe::Patience::default() }
+    Probe { machine, kernel, limit: probe::LIMIT }
 }
 
 /// The kernel that the arguments name.
