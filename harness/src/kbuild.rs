@@ -22,6 +22,7 @@ use crate::store::lock::StoreLock;
 use crate::store::manifest::{Depth, sha256_of};
 use crate::store::space::full_disk;
 use crate::store::{Condition, Store};
+use crate::uapi_header;
 use crate::workshop::{self, Workshop};
 
 /// A kernel that can be booted.
@@ -65,7 +66,8 @@ const FACTS: &str = "facts.json";
 /// Builds the image, or finds it in the cache.
 ///
 /// # Errors
-/// [`Blame::Kconfig`] for an option that fell away, [`Blame::Build`] with the compiler's lines, [`Blame::Host`].
+/// [`Blame::Kconfig`] for an option that fell away, [`Blame::Build`] with the compiler's lines, [`Blame::Host`];
+/// [`Blame::Patch`] when DERIVE cannot be called as the patched header has it.
 pub fn build(
     kernel: &str,
     patched: &PatchedTree,
@@ -387,6 +389,9 @@ fn collect(workshop: &Workshop, dir: &Path, facts: &ImageFacts) -> Result<()> {
 
 fn does_not_compile(output: &str, log: &Path) -> Error {
     if let Some(error) = full_disk(output, "building the kernel in", log.parent().unwrap_or(log)) {
+        return error;
+    }
+    if let Some(error) = uapi_header::uncallable(output) {
         return error;
     }
     let error = Regex::new(r"^(?:\.\./)*([^\s:]+\.[chS]):(\d+)(?::\d+)?: (?:fatal )?error: ").expect("a valid pattern");

@@ -12,6 +12,7 @@ use harness::mutant::outcome::Outcome;
 use harness::mutant::schemata::{CHOOSER, CHOOSER_RULE, CHOOSER_TEXT, version, weave};
 use harness::patch::{Edits, PatchedTree};
 use harness::process::Cmd;
+use harness::uapi_header;
 
 use super::mutant::{Mutant, Place};
 use super::set::text;
@@ -70,8 +71,8 @@ pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joi
 /// As [`kbuild::build`]; [`Blame::Build`] when the mutant does not compile.
 pub fn own(pipeline: &Pipeline, tree: &Tree, mutant: &Mutant) -> Result<KernelImage> {
     let mut patched = with(&tree.patched, &mutant.edits);
-    let header = text(&patched, Path::new("include/uapi/linux/dma-buf.h")).unwrap_or_default();
-    patched.defines_derive = header.contains("DMA_BUF_IOCTL_DERIVE");
+    let header = text(&patched, Path::new(uapi_header::PATH)).unwrap_or_default();
+    patched.defines_derive = uapi_header::defines_derive(&header);
     kbuild::build(&workshop(tree), &patched, &tree.flavour, &pipeline.store, &pipeline.progress)
 }
 
