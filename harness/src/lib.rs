@@ -19,7 +19,6 @@
 pub mod error;
 pub mod exit_code;
 
-pub mod colour;
 pub mod doctor;
 pub mod git;
 pub mod machine;

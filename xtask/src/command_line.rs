@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, ValueEnum};
+use clap::{ArgMatches, ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
 use harness::error::Error;
+use harness::progress;
 use harness::repository::GitSpec;
-use harness::{colour, progress};
 
-use crate::flags::{Color, Flags};
+use crate::flags::Flags;
 use crate::settings::file::{self, IN_CHECKOUT};
 use crate::settings::key::{CACHE, KEYS, Key};
 use crate::settings::{self, Settings};
@@ -33,7 +33,11 @@ pub enum Fault {
 pub fn read() -> Result<Flags, Fault> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let flags = flags(&words)?;
-    colour::choose(flags.global.color.into());
+    anstream::ColorChoice::write_global(match flags.global.color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    });
     if flags.global.verbose {
         progress::be_verbose();
         settings::elsewhere().into_iter().for_each(|line| progress::detail(|| line));
@@ -42,7 +46,7 @@ pub fn read() -> Result<Flags, Fault> {
 }
 
 fn flags(words: &[OsString]) -> Result<Flags, Fault> {
-    let command = || Flags::command().color(color(words).into());
+    let command = || Flags::command().color(color(words));
     let plain = command().try_get_matches_from(words);
     let name = plain.as_ref().ok().and_then(ArgMatches::subcommand_name).unwrap_or_default();
     if WITHOUT_SETTINGS.contains(&name) {
@@ -103,9 +107,9 @@ fn own_commit(matches: &ArgMatches) -> bool {
 }
 
 /// Help and errors of the command line itself are coloured before it is understood.
-fn color(words: &[OsString]) -> Color {
+fn color(words: &[OsString]) -> ColorChoice {
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
     let apart = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
     let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
-    apart.or(joined).and_then(|word| Color::from_str(word, false).ok()).unwrap_or_default()
+    apart.or(joined).and_then(|word| ColorChoice::from_str(word, false).ok()).unwrap_or_default()
 }

@@ -16,7 +16,7 @@ use clap_complete::Shell;
 
 pub use choices::{AccelChoice, Format, TableFormat};
 pub use github::{CellArgs, Github, VerdictArgs};
-pub use global::{Color, Global};
+pub use global::Global;
 use harness::repository::{GitSpec, Look};
 use repro::REPRO_EXAMPLES;
 pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};

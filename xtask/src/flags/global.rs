@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use harness::colour::When;
+use clap::{Args, ColorChoice};
 use harness::progress::bytes;
 
 use super::at_least_one;
@@ -19,8 +18,8 @@ pub struct Global {
     #[arg(long, short, global = true)]
     pub verbose: bool,
     /// When to colour; `auto` looks at the terminal, NO_COLOR, CLICOLOR and CLICOLOR_FORCE
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
-    pub color: Color,
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_possible_values = true)]
+    pub color: ColorChoice,
     /// Directory for sources, objects and kernels [default: below XDG_CACHE_HOME or ~/.cache]
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     pub cache: Option<PathBuf>,
@@ -40,37 +39,6 @@ impl Global {
     /// Which runs stay when another one begins.
     pub fn keep(&self) -> Keep {
         Keep { runs: self.keep_runs, days: self.keep_days, bytes: self.keep_size.0 }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless the environment says otherwise
-    #[default]
-    Auto,
-    /// Also into files and pipes
-    Always,
-    /// Text only
-    Never,
-}
-
-impl From<Color> for When {
-    fn from(color: Color) -> When {
-        match color {
-            Color::Auto => When::Auto,
-            Color::Always => When::Always,
-            Color::Never => When::Never,
-        }
-    }
-}
-
-impl From<Color> for clap::ColorChoice {
-    fn from(color: Color) -> clap::ColorChoice {
-        match color {
-            Color::Auto => clap::ColorChoice::Auto,
-            Color::Always => clap::ColorChoice::Always,
-            Color::Never => clap::ColorChoice::Never,
-        }
     }
 }
 
