@@ -186,6 +186,7 @@ pub struct Leak {
 
 /// How a case ended, as far as the guest can know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "o", rename_all = "kebab-case")]
 pub enum Outcome {
     /// Every check held.

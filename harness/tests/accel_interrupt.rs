@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use harness::error::ErrorKind;
 use harness::host::machine::Machine;
-use harness::host::process::{Cmd, interrupt};
+use harness::host::process::interrupt;
 use harness::host::store::Store;
 use harness::session::accel::know;
-use harness::session::accel::probe::{Probe, ProbeTimeouts};
+use harness::session::accel::probe::Probe;
 
 fn script(path: &Path, text: &str) {
     fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
@@ -23,7 +23,6 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("dev")).unwrap();
     fs::write(path("dev/kvm"), "").unwrap();
-    script(&path("helper"), "echo the processor halted");
     script(&path("qemu-system-x86_64"), "echo $$ > ${0%/*}/new; mv ${0%/*}/new ${0%/*}/pid; exec sleep 600");
     let store = Store::open(Some(&path("cache"))).unwrap();
     let machine = Machine {
@@ -34,12 +33,7 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     };
     let long = Duration::from_secs(60);
     let kernel = path("vmlinux");
-    let probe = Probe {
-        machine: &machine,
-        helper: Cmd::new(path("helper").display().to_string()),
-        kernel: Some(&kernel),
-        timeouts: ProbeTimeouts { instructions: long, guest: long },
-    };
+    let probe = Probe { machine: &machine, kernel: Some(&kernel), limit: long };
     let error = std::thread::scope(|scope| {
         scope.spawn(|| {
             let timeouts = Instant::now() + long;

@@ -4,20 +4,19 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches, ValueEnum};
+use clap::{ArgMatches, ColorChoice, FromArgMatches, ValueEnum};
 use harness::error::Error;
-use harness::host::colour;
 use harness::host::progress;
 use harness::source::git_spec::GitSpec;
 
-use crate::flags::{self, Color, Flags};
+use crate::flags::{self, Flags};
 use crate::settings::file::{self, IN_CHECKOUT};
 use crate::settings::key::{CACHE, KEYS, Key};
 use crate::settings::{self, Settings};
 use crate::workspace;
 
 /// Commands that are the same for everybody, or that a bad file must not keep from saying so.
-const WITHOUT_SETTINGS: [&str; 6] = ["ci", "completions", "doctor", "lint-workflows", "man", "probe-kvm"];
+const WITHOUT_SETTINGS: [&str; 5] = ["ci", "completions", "doctor", "lint-workflows", "man"];
 
 /// Why there are no flags.
 pub enum CommandLineError {
@@ -34,7 +33,11 @@ pub enum CommandLineError {
 pub fn read() -> Result<Flags, CommandLineError> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let flags = parsed(&words)?;
-    colour::choose(flags.global.color.into());
+    anstream::ColorChoice::write_global(match flags.global.color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    });
     if flags.global.verbose {
         progress::be_verbose();
         settings::elsewhere().into_iter().for_each(|line| progress::detail(|| line));
@@ -43,7 +46,7 @@ pub fn read() -> Result<Flags, CommandLineError> {
 }
 
 fn parsed(words: &[OsString]) -> Result<Flags, CommandLineError> {
-    let command = || flags::command().color(color(words).into());
+    let command = || flags::command().color(color(words));
     let plain = command().try_get_matches_from(words);
     let name = plain.as_ref().map(last_word).unwrap_or_default();
     if WITHOUT_SETTINGS.contains(&name) {
@@ -110,9 +113,9 @@ fn own_commit(matches: &ArgMatches) -> bool {
 }
 
 /// Help and errors of the command line itself are coloured before it is understood.
-fn color(words: &[OsString]) -> Color {
+fn color(words: &[OsString]) -> ColorChoice {
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
     let apart = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
     let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
-    apart.or(joined).and_then(|word| Color::from_str(word, false).ok()).unwrap_or_default()
+    apart.or(joined).and_then(|word| ColorChoice::from_str(word, false).ok()).unwrap_or_default()
 }

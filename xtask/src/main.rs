@@ -56,7 +56,6 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Explain { what } => explain::run(what),
         Command::Doctor(args) => doctor::run(args),
         Command::Shell(_) => unreachable!("it has exit codes of its own"),
-        Command::ProbeKvm { device } => dev::probe_kvm::run(device),
         Command::Clean(args) => clean::run(args, quiet),
         Command::Dev(command) | Command::WithoutDev(command) => dev::run(command, quiet),
     }

@@ -217,18 +217,6 @@ fn commands_for_contributors_need_no_dev_and_are_listed_behind_it() {
 }
 
 #[test]
-fn the_child_that_tries_kvm_names_what_does_not_work_last() {
-    let dir = tempfile::tempdir().unwrap();
-    let device = dir.path().join("kvm");
-    fs::write(&device, "").unwrap();
-    let ran = xtask(dir.path(), &["probe-kvm", &path(&device)]);
-    assert_eq!(ran.code, 23, "{}", ran.stderr);
-    let last = ran.stdout.lines().last().unwrap_or_default();
-    assert!(last.starts_with("KVM_GET_API_VERSION: "), "{}", ran.stdout);
-    assert!(!xtask(dir.path(), &["--help"]).stdout.contains("probe-kvm"), "no person calls it");
-}
-
-#[test]
 fn a_shell_says_what_it_lacks_before_anything_is_built() {
     let dir = tempfile::tempdir().unwrap();
     let shell = |args: &[&str]| {

@@ -13,11 +13,6 @@ use syn::visit::{self, Visit};
 
 /// Errors of which the remedy is not beside the title: where it is, or why there is none. File, start of the title.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
-    (
-        "harness/src/session/accel/virtual_machine.rs",
-        "{what}: {why}",
-        "what was asked of KVM; `doctor` shows it, and emulation is used",
-    ),
     ("harness/src/error.rs", "", "the error of a library, with a title of the caller's"),
     ("harness/src/patch/checked.rs", "{} {how}", "the title names what the patch may not do"),
     ("harness/src/patch/rejected.rs", "{} does not apply", "each way in which it does not apply has its own advice"),

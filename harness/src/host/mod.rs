@@ -1,6 +1,5 @@
 //! The machine that the tool runs on: its processes, tools, cache, terminal.
 
-pub mod colour;
 pub mod disk;
 pub mod git;
 pub mod machine;

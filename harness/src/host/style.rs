@@ -1,14 +1,19 @@
 //! Colours, or none, and lines that fit.
 
-use std::io::IsTerminal;
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
 
 pub use cases::style::{Style, printable};
 
-use crate::host::colour;
-
 /// For standard output.
 pub fn detect() -> Style {
-    if colour::wanted(std::io::stdout().is_terminal()) { Style::Colour } else { Style::Plain }
+    if coloured(&std::io::stdout()) { Style::Colour } else { Style::Plain }
+}
+
+/// Whether to colour what goes to a stream: as [`ColorChoice::write_global`] was told, else as the terminal, NO_COLOR, CLICOLOR
+/// and CLICOLOR_FORCE say.
+pub fn coloured(stream: &impl RawStream) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
 }
 
 /// Columns that a report keeps to where it can.

@@ -53,7 +53,6 @@ pub struct CaseRun {
     /// What it wrote down.
     pub steps: Vec<TranscriptStep>,
     /// How it ended; absent when the guest never said.
-    #[cfg_attr(test, schemars(with = "Option<crate::report::schema::Outcome>"))]
     pub outcome: Option<Outcome>,
     /// Milliseconds of guest time.
     pub ms: u64,

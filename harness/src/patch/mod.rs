@@ -21,7 +21,6 @@ use crate::error::full_disk;
 use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::store::Store;
 use crate::patch::series::Series;
-use crate::patch::uapi_header::Derive;
 use crate::source::SourceTree;
 use rejected::Rejected;
 use scratch::ScratchRepository;
@@ -66,8 +65,6 @@ pub struct PatchedTree {
 
 /// Where the test importer goes in the tree, and how the tree learns of it.
 pub const OVERLAY: &str = "drivers/dma-buf/conformance";
-/// What the importer is told about the tree's own header.
-const FOUND: &str = "derive.h";
 const OVERLAY_HOOKS: [(&str, &str); 2] = [
     ("drivers/dma-buf/Makefile", "obj-$(CONFIG_DMABUF_CONFORMANCE) += conformance/\n"),
     ("drivers/dma-buf/Kconfig", "source \"drivers/dma-buf/conformance/Kconfig\"\n"),
@@ -77,27 +74,20 @@ impl PatchedTree {
     /// Applies `series` and adds the test importer from `overlay`. A patch that had to be merged is announced.
     ///
     /// # Errors
-    /// [`ErrorKind::Patch`] with file and hunk when a patch does not apply, and when the ioctl cannot be called as the patched
-    /// header has it.
+    /// [`ErrorKind::Patch`] with file and hunk when a patch does not apply.
     pub fn make(source: SourceTree, series: &Series, overlay: &Path, store: &Store) -> Result<Self> {
         let Applied { mut edits, merged: mut notes } = apply(&source.dir, series, &RelatedTrees::of(&source, store))?;
         notes.iter().for_each(|note| store.progress().warn(note));
         let merged = notes.len();
         let header = contents(&source.dir, &edits, Path::new(uapi_header::PATH))?;
-        let derive = Derive::read(&String::from_utf8_lossy(&header));
-        derive.check()?;
-        match &derive {
-            Derive::Unread(why) => notes.push(format!("{why}: called as the proposal has it, which UAPI-1 judges")),
-            Derive::Absent if !series.patches.is_empty() => {
-                notes.push("the patched header has no DMA_BUF_IOCTL_DERIVE: judged as a kernel without it".into());
-            }
-            Derive::Absent | Derive::Struct { .. } => {}
+        let defines_derive = uapi_header::defines_derive(&String::from_utf8_lossy(&header));
+        if !defines_derive && !series.patches.is_empty() {
+            notes.push("the patched header has no DMA_BUF_IOCTL_DERIVE: judged as a kernel without it".into());
         }
         // The report says it too, and judges it.
         notes[merged..].iter().for_each(|note| store.progress().line(note));
         add_overlay(&source.dir, &mut edits, overlay)?;
-        edits.0.insert(Path::new(OVERLAY).join(FOUND), Some(derive.for_the_importer().into_bytes()));
-        Ok(PatchedTree { source, edits, defines_derive: derive.is_there(), notes })
+        Ok(PatchedTree { source, edits, defines_derive, notes })
     }
 }
 

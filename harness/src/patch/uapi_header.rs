@@ -1,132 +1,30 @@
 //! What a tree's own uAPI header says about DERIVE.
 //!
 //! The header decides how the ioctl is called, so a series with another number or another structure is judged in full. The
-//! compiler knows where the members are; this tells it which structure to look at and whether the members are there, since
-//! asking for one that is not there does not compile.
-
-use std::sync::LazyLock;
+//! compiler finds the structure and its members (`cases/kernel/derive.h`).
 
 use regex::Regex;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 
 /// The header, as a path in the tree.
 pub const PATH: &str = "include/uapi/linux/dma-buf.h";
-const IOCTL: &str = "DMA_BUF_IOCTL_DERIVE";
-/// Members that calls are made through.
-const NEEDED: [&str; 2] = ["flags", "fd"];
 
-/// What was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Derive {
-    /// The header does not define the ioctl.
-    Absent,
-    /// It does, in a way that is not understood: why.
-    Unread(String),
-    /// It does, with this structure.
-    Struct {
-        /// Its tag.
-        name: String,
-        /// Its members in their order.
-        members: Vec<String>,
-    },
+/// Whether a header defines the ioctl: what the kernel is expected to have.
+pub fn defines_derive(header: &str) -> bool {
+    regex(r"(?m)^[ \t]*#[ \t]*define[ \t]+DMA_BUF_IOCTL_DERIVE\b").is_match(header)
 }
 
-impl Derive {
-    /// Reads a header.
-    pub fn read(header: &str) -> Self {
-        static COMMENT: LazyLock<Regex> = LazyLock::new(|| regex(r"(?s)/\*.*?\*/|//[^\n]*"));
-        static DEFINE: LazyLock<Regex> =
-            LazyLock::new(|| regex(&format!(r"(?m)^[ \t]*#[ \t]*define[ \t]+{IOCTL}\b[ \t]*([^\n]*)$")));
-        static REQUEST: LazyLock<Regex> =
-            LazyLock::new(|| regex(r"^_IO[RW]+\(\s*[^,()]+,\s*[^,()]+,\s*struct\s+([A-Za-z_]\w*)\s*\)$"));
-        let text = COMMENT.replace_all(header, " ").replace("\\\n", " ");
-        let Some(found) = DEFINE.captures(&text) else { return Derive::Absent };
-        let value = found[1].trim();
-        let Some(request) = REQUEST.captures(value) else {
-            return Derive::Unread(format!("{IOCTL} is {value:?}, and no request with a structure"));
-        };
-        let name = &request[1];
-        match body(&text, name).and_then(|body| members(&body)) {
-            Ok(members) => Derive::Struct { name: name.to_string(), members },
-            Err(why) => Derive::Unread(format!("struct {name} {why}")),
-        }
-    }
-
-    /// Whether the kernel is expected to have the ioctl.
-    pub fn is_there(&self) -> bool {
-        *self != Derive::Absent
-    }
-
-    /// Fails if the structure has no members of the names that calls are made through.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Patch`] with the names that are missing and those that are there.
-    pub fn check(&self) -> Result<()> {
-        let Derive::Struct { name, members } = self else { return Ok(()) };
-        let missing: Vec<&str> = NEEDED.into_iter().filter(|wanted| !members.iter().any(|has| has == wanted)).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Patch, format!("struct {name} of the patched header has no member {}", missing.join(" and no ")))
-            .cause(format!("{PATH}: it has {}", members.join(", ")))
-            .next("DERIVE is called through the members flags and fd, wherever they are and however wide. Give them these names."))
-    }
-
-    /// The header of the test importer that names the structure to look at.
-    pub fn for_the_importer(&self) -> String {
-        let line = match self {
-            Derive::Struct { name, .. } => format!("#define DBC_DERIVE_STRUCT struct {name}\n"),
-            Derive::Absent | Derive::Unread(_) => String::new(),
-        };
-        format!("/* SPDX-License-Identifier: GPL-2.0-only */\n/* BuiltKernel from {PATH} of this tree. */\n{line}")
-    }
-}
-
-/// What is between the braces of a structure.
-fn body(text: &str, name: &str) -> std::result::Result<String, String> {
-    let start = regex(&format!(r"\bstruct\s+{name}\s*\{{")).find(text).ok_or("is defined elsewhere")?.end();
-    let mut depth = 1;
-    for (at, c) in text[start..].char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Ok(text[start..start + at].to_string());
-        }
-    }
-    Err("has no end".into())
-}
-
-fn members(body: &str) -> std::result::Result<Vec<String>, String> {
-    static NESTED: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(?:struct|union)\s*\{([^{}]*)\}\s*;"));
-    static ATTRIBUTE: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"__attribute__\s*\(\(.*?\)\)+|\b__aligned\s*\(\s*\d+\s*\)|\b__packed\b"));
-    static DECLARED: LazyLock<Regex> =
-        LazyLock::new(|| regex(r"^(?:[A-Za-z_]\w*\s+)+?([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)*$"));
-    static ANOTHER: LazyLock<Regex> = LazyLock::new(|| regex(r"^([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)*$"));
-    if body.lines().any(|line| line.trim_start().starts_with('#')) {
-        return Err("depends on the preprocessor".into());
-    }
-    let mut body = body.to_string();
-    // What is in an anonymous one is a member of the structure around it.
-    while let Some(nested) = NESTED.captures(&body) {
-        let (whole, inner) = (nested[0].to_string(), nested[1].to_string());
-        body = body.replacen(&whole, &inner, 1);
-    }
-    let body = ATTRIBUTE.replace_all(&body, " ").into_owned();
-    let mut members = Vec::new();
-    for declaration in body.split(';').map(str::trim).filter(|text| !text.is_empty()) {
-        for (index, part) in declaration.split(',').map(str::trim).enumerate() {
-            let known = if index == 0 { &*DECLARED } else { &*ANOTHER };
-            let found =
-                known.captures(part).ok_or_else(|| format!("has a member {declaration:?}, which is not understood"))?;
-            members.push(found[1].to_string());
-        }
-    }
-    Ok(members)
+/// The error of a build whose output says that the structure has no members of the names that calls are made through.
+pub fn uncallable(output: &str) -> Option<Error> {
+    let error = regex(r"(?m)^\S*\bconformance/derive\.h:\d+:\d+: error: (.*)$");
+    let mut words: Vec<&str> = error.captures_iter(output).filter_map(|found| Some(found.get(1)?.as_str())).collect();
+    words.dedup();
+    let (first, more) = words.split_first()?;
+    Some(Error::new(ErrorKind::Patch, format!("DERIVE cannot be called as {PATH} has it: {first}")).cause(more.join("\n")).next(
+        "DERIVE is called through the members flags and fd of the structure that the request names, wherever they are and however \
+         wide. Give them these names.",
+    ))
 }
 
 fn regex(pattern: &str) -> Regex {
@@ -135,63 +33,77 @@ fn regex(pattern: &str) -> Regex {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::host::process::Cmd;
 
-    fn header(body: &str) -> String {
-        format!(
-            "/* DMA_BUF_IOCTL_DERIVE is below */\nstruct dma_buf_derive {{\n{body}\n}};\n\
-             #define DMA_BUF_IOCTL_SYNC _IOW('b', 0, struct dma_buf_sync)\n\
-             #define DMA_BUF_IOCTL_DERIVE\t_IOWR(DMA_BUF_BASE, 4, struct dma_buf_derive) /* as proposed */\n"
+    const REQUEST: &str = "_IOWR('b', 4, struct dma_buf_alias)";
+
+    /// What a program prints that is compiled with the test importer's header behind this definition.
+    fn compiled(request: &str, body: &str) -> Result<String, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, program) = (dir.path().join("x.c"), dir.path().join("x"));
+        let text = format!(
+            "#include <stdio.h>\n#include <linux/types.h>\n#include <linux/ioctl.h>\n\
+             #define DMA_BUF_IOCTL_DERIVE {request}\nstruct dma_buf_alias {{ {body} }};\n#include \"conformance/derive.h\"\n\
+             int main() {{ return !printf(\"%x, %d: %d %d, %d %d\", dbc_derive_cmd, DBC_DERIVE_SIZE, DBC_FLAGS_OFFSET, \
+             DBC_FLAGS_SIZE, DBC_FD_OFFSET, DBC_FD_SIZE); }}\n"
+        );
+        std::fs::write(&source, text).unwrap();
+        std::os::unix::fs::symlink(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../cases/kernel"),
+            dir.path().join("conformance"),
         )
-    }
-
-    fn members(body: &str) -> Vec<String> {
-        match Derive::read(&header(body)) {
-            Derive::Struct { members, .. } => members,
-            other => panic!("{body}: {other:?}"),
+        .unwrap();
+        let gcc = Cmd::new("gcc").args(["-Wall", "-Werror"]).arg("-o").path(&program).path(&source);
+        let output = gcc.run().unwrap();
+        if !output.status.success() {
+            return Err(output.text);
         }
+        Ok(Cmd::new(program.to_string_lossy()).run().unwrap().text.trim().to_string())
     }
 
     #[test]
     fn members_are_found_however_they_are_declared() {
-        assert_eq!(members("/** @flags: fd; */\n__u32 flags;\n\t__s32 fd;"), ["flags", "fd"]);
-        assert_eq!(members("__s32 fd; __u64 flags __attribute__((aligned(8)));"), ["fd", "flags"]);
-        assert_eq!(members("__u32 flags, reserved[3]; // fd;\nsigned int fd;"), ["flags", "reserved", "fd"]);
-        assert_eq!(members("union { __u32 flags; __u32 mode; };\n__aligned_u64 fd;"), ["flags", "mode", "fd"]);
-        for body in
-            ["__u32 flags : 3; __s32 fd;", "#ifdef X\n__u32 flags;\n#endif\n__s32 fd;", "struct { int a; } flags;"]
-        {
-            assert!(matches!(Derive::read(&header(body)), Derive::Unread(_)), "{body}");
+        for (body, found) in [
+            ("__u32 flags; __s32 fd;", "c0086204, 8: 0 4, 4 4"),
+            ("__s32 fd; __u64 flags __attribute__((aligned(8)));", "c0106204, 16: 8 8, 0 4"),
+            ("__u32 flags, reserved[3]; signed int fd;", "c0146204, 20: 0 4, 16 4"),
+            (
+                "union { struct { __u16 flags; __u16 mode; }; __u32 all; };\n#if 1\n__s64 fd;\n#endif\n",
+                "c0106204, 16: 0 2, 8 8",
+            ),
+        ] {
+            assert_eq!(compiled(REQUEST, body).as_deref(), Ok(found), "{body}");
         }
-    }
-
-    #[test]
-    fn the_structure_is_the_one_that_the_request_names() {
-        let text = header("__u32 flags; __s32 fd;").replace("dma_buf_derive", "dma_buf_alias");
-        let Derive::Struct { name, .. } = Derive::read(&text) else { panic!() };
-        assert_eq!(name, "dma_buf_alias");
-        assert!(Derive::read(&text).for_the_importer().ends_with("#define DBC_DERIVE_STRUCT struct dma_buf_alias\n"));
-        let elsewhere = text.replace("struct dma_buf_alias {", "struct other {");
-        assert_eq!(Derive::read(&elsewhere), Derive::Unread("struct dma_buf_alias is defined elsewhere".into()));
-        let number = "#define DMA_BUF_IOCTL_DERIVE _IOWR('b', 4, __u64)\n";
-        assert!(matches!(Derive::read(number), Derive::Unread(why) if why.contains("no request with a structure")));
-    }
-
-    #[test]
-    fn a_header_that_only_speaks_of_it_does_not_have_it() {
-        for text in
-            ["/* DMA_BUF_IOCTL_DERIVE */", "#define DMA_BUF_IOCTL_DERIVED _IO('b', 4)", "#define DMA_BUF_IOCTL_ALIAS 1"]
-        {
-            assert_eq!(Derive::read(text), Derive::Absent, "{text}");
-        }
+        assert_eq!(
+            compiled("_IOW('x', 7, struct dma_buf_alias)", "int flags, fd;").as_deref(),
+            Ok("40087807, 8: 0 4, 4 4")
+        );
     }
 
     #[test]
     fn a_missing_member_is_named() {
-        let error = Derive::read(&header("__u32 flags; __s32 new_fd;")).check().unwrap_err();
+        let error = uncallable(&compiled(REQUEST, "__u32 flags; __s32 new_fd;").unwrap_err()).unwrap();
         assert_eq!(error.exit_code().number(), 22);
-        assert_eq!(error.title, "struct dma_buf_derive of the patched header has no member fd");
-        assert!(error.cause.ends_with("it has flags, new_fd"), "{error}");
-        assert!(Derive::read(&header("__s32 fd; __u64 flags; __u64 reserved[2];")).check().is_ok());
+        let said = format!("DERIVE cannot be called as {PATH} has it: 'struct dma_buf_alias' has no member named 'fd'");
+        assert!(error.title.starts_with(&said), "{error}");
+        for request in ["_IO('b', 4)", "_IOWR('b', 4, __u64)", "0xc0086204"] {
+            let output = compiled(request, "__u32 flags; __s32 fd;").unwrap_err();
+            assert!(uncallable(&output).is_some_and(|error| error.kind == ErrorKind::Patch), "{output}");
+        }
+        let other = "drivers/dma-buf/conformance/info.c:3:1: error: x\n/a/include/linux/derive.h/x.c:3:1: error: x\n";
+        assert!(uncallable(other).is_none());
+    }
+
+    #[test]
+    fn a_header_that_only_speaks_of_it_does_not_have_it() {
+        assert!(defines_derive(&format!("/* x */\n# define\tDMA_BUF_IOCTL_DERIVE\t{REQUEST}\n")));
+        for text in
+            ["/* DMA_BUF_IOCTL_DERIVE */", "#define DMA_BUF_IOCTL_DERIVED _IO('b', 4)", "#define DMA_BUF_IOCTL_ALIAS 1"]
+        {
+            assert!(!defines_derive(text), "{text}");
+        }
     }
 }

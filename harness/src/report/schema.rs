@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings};
+use schemars::{Schema, generate::SchemaSettings};
 use serde_json::Value;
 
 use crate::judge::complaint;
@@ -18,42 +18,6 @@ use crate::session::rounds::RoundsHeld;
 #[path = "../../tests/common/keeps_to.rs"]
 mod keeps_to;
 use keeps_to::keeps_to;
-
-// As `cases::protocol::Outcome`: the crate of the guest program does without what is only needed here.
-/// How a case ended, as far as the guest can know.
-#[derive(JsonSchema)]
-#[serde(tag = "o", rename_all = "kebab-case")]
-#[expect(dead_code, reason = "it is only described")]
-pub enum Outcome {
-    /// Every check held.
-    Pass,
-    /// At least one check did not hold.
-    Fail,
-    /// Something the case needs is not there.
-    Skip {
-        /// Name of the need.
-        need: String,
-        /// What was tried and how it answered.
-        why: String,
-    },
-    /// Our own set-up did not work, so the clause was not judged.
-    Broken {
-        /// What failed.
-        why: String,
-    },
-    /// The case's process was killed by a signal.
-    Killed {
-        /// Name of the signal.
-        signal: String,
-    },
-    /// The case did not end within its limit.
-    TimedOut,
-    /// The case held, but left something behind in the kernel.
-    Leaked {
-        /// What was left.
-        what: String,
-    },
-}
 
 /// Every verdict that there is.
 fn verdicts() -> Vec<Verdict> {

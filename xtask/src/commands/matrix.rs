@@ -36,13 +36,12 @@ struct Include {
 /// # Errors
 /// Whatever keeps every cell from being run. What keeps one of them is a part of the result.
 pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
-    let chosen = plan::chosen(&args.which)?;
-    let cells = cells::wanted(args)?;
     if args.json {
-        let text = serde_json::to_string(&Include { include: cells });
-        println!("{}", text.context(ErrorKind::Internal, || "encoding the cells".into())?);
+        println!("{}", listed(args)?);
         return Ok(ExitCode::AsExpected);
     }
+    let chosen = plan::chosen(&args.which)?;
+    let cells = cells::wanted(args)?;
     let asked = run_files::provenance();
     let pipeline = Pipeline::open(quiet)?;
     pipeline.tools(Purpose::ALL, args.no_install)?;
@@ -81,6 +80,16 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     print!("{}", matrix::render(&matrix, detect()));
     println!("report: {}", page.display());
     Ok(matrix.exit_code())
+}
+
+/// The cells as JSON, for the matrix of a GitHub workflow.
+///
+/// # Errors
+/// Those of [`plan::chosen`] and [`cells::wanted`].
+pub fn listed(args: &MatrixArgs) -> Result<String> {
+    plan::chosen(&args.which)?;
+    let cells = Include { include: cells::wanted(args)? };
+    serde_json::to_string(&cells).context(ErrorKind::Internal, || "encoding the cells".into())
 }
 
 fn cell(

@@ -17,8 +17,17 @@ use crate::run::kept;
 /// # Errors
 /// When one of them cannot be read.
 pub fn run(args: &ReportArgs) -> Result<ExitCode> {
-    let matrix = kept::load(&args.runs)?;
-    let text = match (&matrix.cells[..], args.format) {
+    print!("{}", text(&args.runs, args.format)?);
+    Ok(ExitCode::AsExpected)
+}
+
+/// Runs by name, in a form.
+///
+/// # Errors
+/// When one of them cannot be read.
+pub fn text(runs: &[String], format: Format) -> Result<String> {
+    let matrix = kept::load(runs)?;
+    Ok(match (&matrix.cells[..], format) {
         ([cell], format) if cell.report().is_some() => {
             cell.report().map_or_else(|| Ok(String::new()), |report| test::rendered(report, format))?
         }
@@ -29,9 +38,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
         (_, Format::Github) => github::render(&matrix),
         (_, Format::Markdown) => markdown::render(&matrix),
         (_, Format::Html) => html::render(&matrix)?,
-    };
-    print!("{text}");
-    Ok(ExitCode::AsExpected)
+    })
 }
 
 /// KTAP with a test for each cell, and its cases as subtests.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::{AccelChoice, KernelArgs, MutantsArgs, TableFormat, at_least_one, examples, heading};
+use super::{AccelChoice, Github, KernelArgs, MutantsArgs, TableFormat, at_least_one, examples, heading};
 
 #[derive(Debug, Subcommand)]
 pub enum Dev {
@@ -36,6 +36,9 @@ pub enum Dev {
         /// Directory of workflow files [default: .github/workflows]
         dir: Option<PathBuf>,
     },
+    /// Run a step of the GitHub workflows
+    #[command(subcommand, hide = true)]
+    Github(Github),
     /// Print completions for a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions {

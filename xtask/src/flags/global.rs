@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use harness::host::colour::When;
+use clap::{Args, ColorChoice};
 use harness::host::progress::bytes;
 
 use super::{at_least_one, heading};
@@ -18,11 +17,11 @@ pub struct Global {
     /// Print each command that is run, its directory and how long it took
     #[arg(long, short, global = true)]
     pub verbose: bool,
-    /// When to use colours: auto, always or never
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
-    pub color: Color,
-    /// Directory for sources, builds and kernels [default: in XDG_CACHE_HOME]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// When to colour; `auto` looks at the terminal, NO_COLOR, CLICOLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_possible_values = true)]
+    pub color: ColorChoice,
+    /// Directory for sources, objects and kernels [default: below XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     pub cache: Option<PathBuf>,
     /// Always keep the newest N runs
     #[arg(long, global = true, value_name = "N", value_parser = at_least_one, default_value_t = Keep::default().runs)]
@@ -39,37 +38,6 @@ impl Global {
     /// Which runs stay when another one begins.
     pub fn keep(&self) -> Keep {
         Keep { runs: self.keep_runs, days: self.keep_days, bytes: self.keep_size.0 }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless the environment says otherwise
-    #[default]
-    Auto,
-    /// Also in files and pipes
-    Always,
-    /// Text only
-    Never,
-}
-
-impl From<Color> for When {
-    fn from(color: Color) -> When {
-        match color {
-            Color::Auto => When::Auto,
-            Color::Always => When::Always,
-            Color::Never => When::Never,
-        }
-    }
-}
-
-impl From<Color> for clap::ColorChoice {
-    fn from(color: Color) -> clap::ColorChoice {
-        match color {
-            Color::Auto => clap::ColorChoice::Auto,
-            Color::Always => clap::ColorChoice::Always,
-            Color::Never => clap::ColorChoice::Never,
-        }
     }
 }
 

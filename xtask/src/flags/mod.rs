@@ -3,6 +3,7 @@
 mod choices;
 mod dev;
 mod examples;
+mod github;
 mod global;
 mod kernel;
 mod matrix;
@@ -13,14 +14,13 @@ mod test;
 mod upkeep;
 mod which;
 
-use std::path::PathBuf;
-
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use harness::exit_code::ExitCode;
 
 pub use choices::{AccelChoice, Format, TableFormat};
 pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, KselftestArgs, SelftestArgs};
-pub use global::{Color, Global};
+pub use github::{CellArgs, Github, VerdictArgs};
+pub use global::Global;
 pub use kernel::KernelArgs;
 pub use matrix::{MatrixArgs, ReportArgs, Shard};
 pub use mutants::MutantsArgs;
@@ -90,12 +90,6 @@ pub enum Command {
     /// The same without the word `dev`: `cargo xtask ci` is what documents and workflows say.
     #[command(flatten)]
     WithoutDev(Dev),
-    /// Try a virtual machine of a few instructions; what looks for KVM runs this as a child
-    #[command(hide = true)]
-    ProbeKvm {
-        /// The device
-        device: PathBuf,
-    },
 }
 
 /// The command line as clap knows it: help lists the commands for contributors behind `dev` only, and ends with the exit codes.

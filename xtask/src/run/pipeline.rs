@@ -23,10 +23,8 @@ use harness::source;
 use harness::source::spec::{KernelSpec, Kernels, SourceSpec};
 use xshell::{Shell, cmd};
 
-use crate::commands::dev::probe_kvm;
 use crate::flags::{AccelChoice, KernelArgs};
-use crate::settings;
-use crate::workspace;
+use crate::{settings, workspace};
 
 /// The target of the guest program: the one that this machine has anyway, linked statically.
 const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -223,7 +221,7 @@ impl Pipeline {
 }
 
 fn asking<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
-    Probe { machine, helper: probe_kvm::command(), kernel, timeouts: probe::ProbeTimeouts::default() }
+    Probe { machine, kernel, limit: probe::LIMIT }
 }
 
 /// The kernel that the arguments name.

@@ -1,7 +1,7 @@
 use clap::FromArgMatches;
 
 use super::*;
-use crate::flags::{self, AccelChoice, Color, Command, Dev, Flags, TestArgs};
+use crate::flags::{self, AccelChoice, Command, Dev, Flags, TestArgs};
 
 fn loaded(set: &[(&str, &str)], own: &str, checkout: &str) -> Result<Settings> {
     let dir = tempfile::tempdir().unwrap();
@@ -67,7 +67,7 @@ fn commands_with_a_default_of_their_own_keep_it() {
     let settings =
         set("kernel = \"6.12\"\nflavour = \"fast\"\nno-install = true\nkeep-size = \"1GB\"\ncolor = \"never\"\n");
     let flags = parsed(&settings, "coverage");
-    assert_eq!((flags.global.keep().bytes, flags.global.color), (1_000_000_000, Color::Never));
+    assert_eq!((flags.global.keep().bytes, flags.global.color), (1_000_000_000, clap::ColorChoice::Never));
     let Command::WithoutDev(Dev::Coverage(args)) = flags.command else { panic!() };
     assert_eq!(
         (args.kernel.kernel.as_deref(), args.kernel.flavour, args.kernel.no_install),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use console::Term;
 use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget};
 
-use crate::host::colour;
+use crate::host::style::coloured;
 use line::{Standing, Unit};
 
 /// A log without a terminal gets at most one line of a running task in this time.
@@ -72,7 +72,7 @@ impl Progress {
             Mode::Quiet => Inner::Quiet,
             Mode::Auto if terminal && !dumb => Inner::Bars {
                 bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
-                colour: colour::wanted(terminal),
+                colour: coloured(&std::io::stderr()),
                 columns: Box::new(|| usize::from(Term::stderr().size().1)),
             },
             _ => Inner::Plain { sink: Mutex::new(Box::new(std::io::stderr())), every: PLAIN_INTERVAL },

@@ -24,6 +24,7 @@ use crate::host::store::{Condition, Store};
 use crate::kbuild::build_dir::{self, BuildDir};
 use crate::kbuild::kconfig::Flavour;
 use crate::patch::PatchedTree;
+use crate::patch::uapi_header;
 use configure::{configure, uninstrumented, watched};
 
 /// A kernel that can be booted.
@@ -83,7 +84,8 @@ const FACTS: &str = "facts.json";
 /// Builds the image, or finds it in the cache.
 ///
 /// # Errors
-/// [`ErrorKind::Kconfig`] for an option that fell away, [`ErrorKind::Build`] with the compiler's lines, [`ErrorKind::Host`].
+/// [`ErrorKind::Kconfig`] for an option that fell away, [`ErrorKind::Build`] with the compiler's lines, [`ErrorKind::Host`];
+/// [`ErrorKind::Patch`] when DERIVE cannot be called as the patched header has it.
 pub fn build(
     kernel: &str,
     patched: &PatchedTree,
@@ -349,6 +351,9 @@ fn collect(workshop: &BuildDir, dir: &Path, facts: &ImageFacts) -> Result<()> {
 
 fn does_not_compile(output: &str, log: &Path) -> Error {
     if let Some(error) = full_disk(output, "building the kernel in", log.parent().unwrap_or(log)) {
+        return error;
+    }
+    if let Some(error) = uapi_header::uncallable(output) {
         return error;
     }
     let error = Regex::new(r"^(?:\.\./)*([^\s:]+\.[chS]):(\d+)(?::\d+)?: (?:fatal )?error: ").expect("a valid pattern");

@@ -49,7 +49,8 @@ fn cut(text: &str) -> String {
     }
 }
 
-fn annotate(out: &mut String, command: &str, title: &str, message: &str) {
+/// Adds one annotation.
+pub fn annotate(out: &mut String, command: &str, title: &str, message: &str) {
     let _ = writeln!(out, "::{command} title={}::{}", property(title), data(message));
 }
 

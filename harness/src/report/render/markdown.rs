@@ -134,8 +134,8 @@ fn span(text: &str) -> String {
     format!("{ticks}{pad}{}{pad}{ticks}", text.replace('|', "\\|"))
 }
 
-/// Lines in a fenced block, with a fence that none of them can close.
-fn fence(out: &mut String, language: &str, text: &str) {
+/// Adds lines in a fenced block, with a fence that none of them can close.
+pub fn fence(out: &mut String, language: &str, text: &str) {
     let ticks = "`".repeat((longest_run(text) + 1).max(3));
     let _ = writeln!(out, "{ticks}{language}");
     let mut left = LENGTH;

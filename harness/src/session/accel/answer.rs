@@ -10,8 +10,6 @@ use super::Accel;
 pub enum Stage {
     /// The device can be opened.
     Device,
-    /// A virtual machine runs some instructions.
-    Instructions,
     /// A real kernel says its first byte.
     Guest,
 }
@@ -49,8 +47,7 @@ impl Answer {
     pub fn sentence(&self) -> String {
         match self.findings.last() {
             None => "KVM was not tried".into(),
-            Some(Finding { stage: Stage::Device, works: true, .. }) => "/dev/kvm opens, and no more was tried".into(),
-            Some(Finding { stage: Stage::Instructions, works: true, .. }) => {
+            Some(Finding { stage: Stage::Device, works: true, .. }) => {
                 "/dev/kvm opens, but no guest was tried yet".into()
             }
             Some(Finding { stage: Stage::Device, said, .. } | Finding { works: true, said, .. }) => said.clone(),

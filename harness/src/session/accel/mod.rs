@@ -8,7 +8,6 @@
 pub mod answer;
 pub mod probe;
 pub mod probe_cache;
-pub mod virtual_machine;
 
 use std::path::Path;
 

@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use cases::protocol::{Line, VERSION};
 
-use super::probe::ProbeTimeouts;
 use super::*;
 use crate::guest::boot_plan::QEMU;
 use crate::guest::recording::{Findings, Phase, Recording};
 use crate::host::machine::{pretend, put};
-use crate::host::process::Cmd;
 
 const SPEAKS: &str = "for word; do case $word in file:*) echo Linux > ${word#file:};; esac; done; sleep 600";
 const SILENT: &str = "exit 0";
 
-/// A host with a cache; its helper counts how often it is called.
+/// A QEMU that notes that it was called.
+fn counted(qemu: &str) -> String {
+    format!("echo asked >> ${{0%/*}}/asked; {qemu}")
+}
+
+/// A host with a cache; its QEMU counts how often it is called.
 struct Host {
     dir: tempfile::TempDir,
     machine: Machine,
@@ -26,8 +29,7 @@ struct Host {
 impl Host {
     fn new(qemu: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let helper = "echo asked >> ${0%/*}/asked; echo the processor halted";
-        let machine = pretend(dir.path(), &[("helper", helper), (QEMU, qemu)]);
+        let machine = pretend(dir.path(), &[(QEMU, &counted(qemu))]);
         put(&machine, "/dev/kvm", "");
         put(&machine, "/proc/sys/kernel/random/boot_id", "first\n");
         put(&machine, "/proc/cpuinfo", "processor\t: 0\nmodel name\t: A Processor\n");
@@ -42,9 +44,7 @@ impl Host {
 
     fn decide_with(&self, wish: AccelRequest, kernel: &str) -> Acceleration {
         let kernel = self.dir.path().join(kernel);
-        let helper = Cmd::new(self.dir.path().join("bin/helper").display().to_string());
-        let timeouts = ProbeTimeouts { instructions: Duration::from_secs(20), guest: Duration::from_secs(20) };
-        let probe = Probe { machine: &self.machine, helper, kernel: Some(&kernel), timeouts };
+        let probe = Probe { machine: &self.machine, kernel: Some(&kernel), limit: Duration::from_secs(20) };
         Acceleration::decide(wish, &probe, &self.store).unwrap()
     }
 
@@ -52,7 +52,7 @@ impl Host {
         self.decide(AccelRequest::Auto).text().to_string()
     }
 
-    /// How often a virtual machine was tried.
+    /// How often a guest was tried.
     fn asked(&self) -> usize {
         let text = std::fs::read_to_string(self.dir.path().join("bin/asked")).unwrap_or_default();
         text.lines().count()
@@ -95,7 +95,7 @@ fn a_yes_is_remembered_until_something_changes() {
         ("/proc/sys/kernel/random/boot_id", "second\n"),
         ("/proc/cpuinfo", "model name\t: Another Processor\n"),
         ("/sys/module/kvm_amd/parameters/nested", "0\n"),
-        ("/bin/qemu-system-x86_64", &format!("#!/bin/sh\n\n{SPEAKS}\n")),
+        ("/bin/qemu-system-x86_64", &format!("#!/bin/sh\n\n{}\n", counted(SPEAKS))),
     ]
     .into_iter()
     .enumerate()

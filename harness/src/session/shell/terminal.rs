@@ -95,6 +95,5 @@ fn keeper() -> Option<(Running, PipeWriter)> {
 
 /// Rows and columns.
 pub fn size() -> Option<(u16, u16)> {
-    let (width, height) = terminal_size::terminal_size()?;
-    Some((height.0, width.0))
+    console::Term::stdout().size_checked()
 }

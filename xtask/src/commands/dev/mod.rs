@@ -5,11 +5,11 @@ pub mod build;
 pub mod ci;
 pub mod counted;
 pub mod coverage;
+pub mod github;
 pub mod kselftest;
 pub mod lint_workflows;
 pub mod manual;
 pub mod mutants;
-pub mod probe_kvm;
 pub mod selftest;
 
 use harness::error::Result;
@@ -31,6 +31,7 @@ pub fn run(command: &Dev, quiet: bool) -> Result<ExitCode> {
         Dev::Build(args) => build::run(args, quiet),
         Dev::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
         Dev::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
+        Dev::Github(command) => github::run(command, quiet),
         Dev::Completions { shell } => Ok(manual::completions(*shell)),
         Dev::Man { dir } => manual::pages(dir),
     }

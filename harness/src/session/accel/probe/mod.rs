@@ -1,4 +1,4 @@
-//! Asks whether KVM works, by running things under it: nothing else proves it. Every stage is a child that can be killed.
+//! Asks whether KVM works, by running a guest under it: nothing else proves it. QEMU is a child that can be killed.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::MetadataExt;
@@ -10,13 +10,15 @@ use nix::unistd::{Gid, Group};
 
 use super::Accel;
 use super::answer::{Answer, Finding, Stage};
-use super::virtual_machine::HALTED;
-use crate::error::{Context, ErrorKind, Result, io};
+use crate::error::{Context, ErrorKind, Result};
 use crate::guest::boot_plan::{BootPlan, QEMU};
 use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::recording::Recording;
 use crate::host::machine::Machine;
-use crate::host::process::{Cmd, Running, check_interrupt, create};
+use crate::host::process::{Running, check_interrupt, create};
+
+/// How long the guest may take to its first byte. A kernel that boots speaks within a few tenths of a second.
+pub const LIMIT: Duration = Duration::from_secs(2);
 
 /// The device.
 const DEVICE: &str = "/dev/kvm";
@@ -25,33 +27,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// A killed child is gone at once, unless the kernel does not let it go.
 const DYING: Duration = Duration::from_millis(300);
 
-/// How long a stage may take. All of them together delay a run by less than three seconds, once.
-#[derive(Clone, Copy, Debug)]
-pub struct ProbeTimeouts {
-    /// A virtual machine of a few instructions takes some milliseconds.
-    pub instructions: Duration,
-    /// A kernel that boots speaks within a few tenths of a second.
-    pub guest: Duration,
-}
-
-impl Default for ProbeTimeouts {
-    fn default() -> Self {
-        ProbeTimeouts { instructions: Duration::from_millis(600), guest: Duration::from_secs(2) }
-    }
-}
-
 /// What is asked, and with what.
 #[derive(Debug)]
 pub struct Probe<'a> {
     /// Where the device and QEMU are.
     pub machine: &'a Machine,
-    /// Calls [`super::virtual_machine::try_out`] on the device that is added as the last argument, prints every step as a
-    /// line, and exits with 0 if all went well.
-    pub helper: Cmd,
-    /// What a guest boots; without it the last stage is left out.
+    /// What a guest boots; without it none is tried.
     pub kernel: Option<&'a Path>,
-    /// How long to wait.
-    pub timeouts: ProbeTimeouts,
+    /// How long the guest may take to its first byte.
+    pub limit: Duration,
 }
 
 /// How waiting for a child ended.
@@ -65,16 +49,13 @@ enum Seen {
 }
 
 impl Probe<'_> {
-    /// Goes through the stages up to the first one that does not work.
+    /// Opens the device, and if that works, boots a guest.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when a child cannot be started, [`ErrorKind::Interrupt`].
+    /// [`ErrorKind::Host`] when QEMU cannot be started, [`ErrorKind::Interrupt`].
     pub fn ask(&self) -> Result<Answer> {
         let mut findings = vec![self.device()];
-        if findings[0].works {
-            findings.push(self.instructions()?);
-        }
-        if let (Some(kernel), true) = (self.kernel, findings.iter().all(|finding| finding.works)) {
+        if let (Some(kernel), true) = (self.kernel, findings[0].works) {
             findings.push(self.guest(kernel)?);
         }
         Ok(Answer { findings })
@@ -92,32 +73,9 @@ impl Probe<'_> {
         finding(Stage::Device, refused.is_none(), said, start)
     }
 
-    fn instructions(&self) -> Result<Finding> {
-        let (start, limit) = (Instant::now(), self.timeouts.instructions);
-        let dir = tempfile::tempdir().context(ErrorKind::Host, || "no temporary directory".into())?;
-        let path = dir.path().join("steps");
-        let steps = create(&path)?;
-        let errors = steps.try_clone().map_err(|error| io(&error, "writing", &path))?;
-        let helper = self.helper.clone().path(&self.machine.file(DEVICE));
-        let (seen, stuck) = watch(helper.start(Stdio::null(), steps.into(), errors.into())?, limit, || false)?;
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let last = text.lines().last().unwrap_or("starting");
-        let said = match seen {
-            Seen::Ended(status) if status.success() && last == HALTED => {
-                return Ok(finding(Stage::Instructions, true, "a virtual machine ran some instructions".into(), start));
-            }
-            Seen::Ended(status) if status.code().is_none() => {
-                format!("trying a virtual machine died of {status}: {last}")
-            }
-            Seen::Ended(_) => format!("a virtual machine does not work: {last}"),
-            _ => format!("a virtual machine did not get past {last} within {:.1} s{stuck}", limit.as_secs_f64()),
-        };
-        Ok(finding(Stage::Instructions, false, said, start))
-    }
-
     /// The last stage: QEMU with a real kernel.
     fn guest(&self, kernel: &Path) -> Result<Finding> {
-        let (start, limit) = (Instant::now(), self.timeouts.guest);
+        let (start, limit) = (Instant::now(), self.limit);
         let dir = tempfile::tempdir().context(ErrorKind::Host, || "no temporary directory".into())?;
         // It is killed long before it looks for an init.
         let nobody = GuestBinary { bytes: Vec::new() };

@@ -1,17 +1,18 @@
 //! The kernels that mutants run in: one for all that can stand beside the original, and one each for the others.
 
+use mutants::change::SourceChange;
+use mutants::compiler;
+use mutants::object_code::ObjectCode;
+use mutants::outcome::MutantOutcome;
+use mutants::schemata::{CHOOSER, CHOOSER_RULE, CHOOSER_TEXT, version, weave};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use harness::error::{Error, ErrorKind, Result};
 use harness::host::process::Cmd;
 use harness::kbuild::image::{self, KernelImage};
+use harness::patch::uapi_header;
 use harness::patch::{Edits, PatchedTree};
-use mutants::change::SourceChange;
-use mutants::compiler;
-use mutants::object_code::ObjectCode;
-use mutants::outcome::MutantOutcome;
-use mutants::schemata::{CHOOSER, CHOOSER_RULE, CHOOSER_TEXT, version, weave};
 
 use super::mutant::{Mutant, MutantKernel};
 use super::set::text;
@@ -70,8 +71,8 @@ pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joi
 /// As [`kbuild::build`]; [`ErrorKind::Build`] when the mutant does not compile.
 pub fn own(pipeline: &Pipeline, tree: &Tree, mutant: &Mutant) -> Result<KernelImage> {
     let mut patched = with(&tree.patched, &mutant.edits);
-    let header = text(&patched, Path::new("include/uapi/linux/dma-buf.h")).unwrap_or_default();
-    patched.defines_derive = header.contains("DMA_BUF_IOCTL_DERIVE");
+    let header = text(&patched, Path::new(uapi_header::PATH)).unwrap_or_default();
+    patched.defines_derive = uapi_header::defines_derive(&header);
     image::build(&workshop(tree), &patched, &tree.flavour, &pipeline.store, &pipeline.progress)
 }
 

@@ -1,8 +1,10 @@
 //! `cargo xtask lint-workflows`.
 
+mod common;
+
 use std::fs;
 
-use crate::common::{command, run};
+use common::{command, root, run};
 
 /// One fault for each linter.
 const FAULTY: &str = "name: x
@@ -46,7 +48,7 @@ fn what_cannot_be_had_is_said_and_in_ci_is_an_error() {
 
 #[test]
 fn the_pins_name_no_registry() {
-    let dir = crate::common::root().join(".github/lint");
+    let dir = root().join(".github/lint");
     let text = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
     let lock = text("package-lock.json");
     assert!(!lock.contains("\"resolved\""), "npm install --package-lock-only --omit-lockfile-registry-resolved");
