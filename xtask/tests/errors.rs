@@ -152,20 +152,20 @@ fn the_page_of_errors_is_that_of_the_sources() {
 
 fn page() -> String {
     let kinds = [
-        ("Usage", ErrorKind::Usage, "The fault of the command line, or of a file that it names."),
-        ("Host", ErrorKind::Host, "The fault of this machine: tools, disk, cache."),
-        ("Source", ErrorKind::Source, "The kernel source could not be had, or is none."),
+        ("Usage", ErrorKind::Usage, "The command line, or a file that it names, is wrong."),
+        ("Host", ErrorKind::Host, "Something is wrong with this machine: tools, disk, cache."),
+        ("Source", ErrorKind::Source, "The kernel source cannot be fetched, or is not a kernel tree."),
         ("Kconfig", ErrorKind::Kconfig, "An option of the kernel did not survive configuration."),
-        ("Patch", ErrorKind::Patch, "The fault of the series."),
+        ("Patch", ErrorKind::Patch, "The series is wrong, or does not fit this kernel."),
         ("Build", ErrorKind::Build, "The kernel or the guest program does not compile."),
-        ("Interrupt", ErrorKind::Interrupt, "Somebody ended the program."),
-        ("Internal", ErrorKind::Internal, "The fault of the suite itself: please report it."),
+        ("Interrupt", ErrorKind::Interrupt, "The program was interrupted."),
+        ("Internal", ErrorKind::Internal, "A bug in the suite: please report it."),
     ];
     let mut out = String::from(
-        "# Errors\n\nGenerated from the sources; `UPDATE=1 cargo test -p xtask --test errors` writes it. An error has a title that starts \
-         with whose\nfault it is, then what was seen, then what to do. Verdicts on a kernel are no errors: [triage.md](triage.md).\n\n\
-         What stands in braces is filled in. Errors of files and programs (no right to write, a full disk, what a tool printed)\ncome \
-         from all places and are not listed.\n",
+        "# Errors\n\nGenerated from the sources by `UPDATE=1 cargo test -p xtask --test errors`. The title of an error starts with \
+         whose fault it is.\nThen it says what was seen and what to do. Verdicts about a kernel are not errors: see [triage.md](triage.md).\n\n\
+         Text in braces is filled in. Errors of files and programs (no permission, a full disk, the output of a tool) can come from \
+         anywhere\nand are not listed.\n",
     );
     let mut by_kind: BTreeMap<String, Vec<MadeError>> = BTreeMap::new();
     for error in made().into_iter().filter(|error| !error.title.is_empty()) {

@@ -13,7 +13,7 @@ use serde_json::json;
 fn step(bench: &Bench, args: &[&str]) -> (Ran, String) {
     let summary = bench.path("summary");
     let _ = fs::remove_file(&summary);
-    let mut command = bench.command(&[&["github"], args].concat());
+    let mut command = bench.command(&[&["dev", "github"], args].concat());
     let environment = [("GITHUB_STEP_SUMMARY", summary.clone()), ("GITHUB_OUTPUT", bench.path("outputs"))];
     let ran = common::run(command.envs(environment).env("CONFORMANCE_ACCEL", "tcg"));
     (ran, fs::read_to_string(summary).unwrap_or_default())

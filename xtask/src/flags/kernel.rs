@@ -34,7 +34,7 @@ pub struct KernelArgs {
     /// Required SHA-256 sum of the tarball; if omitted, the computed sum is printed
     #[arg(long, value_name = "HEX", requires = "tarball", help_heading = heading::KERNEL)]
     pub sha256: Option<String>,
-    /// RefLookup for a newer version of the Debian source package
+    /// Look for a newer version of the Debian source package
     #[arg(long, help_heading = heading::KERNEL)]
     pub refresh: bool,
     /// Use remote branches and tags as they were last fetched
