@@ -1,18 +1,13 @@
 //! From the words of the command line to [`Flags`], with what is set elsewhere as their defaults.
 
 use std::ffi::OsString;
-use std::path::Path;
 
-use clap::parser::ValueSource;
 use clap::{ArgMatches, ColorChoice, FromArgMatches, ValueEnum};
 use harness::error::Error;
 use harness::host::progress;
-use harness::source::git_spec::GitSpec;
 
 use crate::flags::{self, Flags};
-use crate::settings::file::{self, IN_CHECKOUT};
-use crate::settings::key::{CACHE, KEYS, Key};
-use crate::settings::{self, Settings};
+use crate::settings::{self, CACHE, IN_CHECKOUT, KEYS, Settings};
 use crate::workspace;
 
 /// Commands that are the same for everybody, or that a bad file must not keep from saying so.
@@ -57,13 +52,11 @@ fn parsed(words: &[OsString]) -> Result<Flags, CommandLineError> {
         // Help is there for everybody.
         Err(error) => return Err(plain.map_or_else(CommandLineError::Words, |_| CommandLineError::Settings(error))),
     };
-    let matched =
-        |settings: &Settings| settings.applied(command()).try_get_matches_from(words).map_err(CommandLineError::Words);
-    let matches = matched(&settings)?;
-    if own_commit(leaf(&matches)) {
-        let settings = settings.without("series");
-        return made(&matched(&settings)?, settings);
-    }
+    let settings = match &plain {
+        Ok(matches) => settings.beside(leaf(matches)),
+        Err(_) => settings,
+    };
+    let matches = settings.applied(command()).try_get_matches_from(words).map_err(CommandLineError::Words)?;
     made(&matches, settings)
 }
 
@@ -84,12 +77,13 @@ pub fn load() -> harness::error::Result<Settings> {
 /// What would have an influence on commands that do without: files, and variables. Where the cache is has none.
 pub fn ignored() -> Vec<String> {
     let env = |name: &str| std::env::var(name).ok();
-    let files = file::places(&env, &workspace::root()).into_iter().filter(|path| path.exists());
+    let files = settings::places(&env, &workspace::root()).into_iter().filter(|path| path.exists());
     let files = files.map(|path| match path.ends_with(IN_CHECKOUT) {
         true => IN_CHECKOUT.to_string(),
         false => path.display().to_string(),
     });
-    let variables = KEYS.iter().filter(|key| key.name != CACHE).map(Key::variable).filter(|name| env(name).is_some());
+    let variables =
+        KEYS.into_iter().filter(|key| *key != CACHE).map(settings::variable).filter(|name| env(name).is_some());
     files.chain(variables).collect()
 }
 
@@ -99,17 +93,8 @@ fn last_word(matches: &ArgMatches) -> &str {
 }
 
 /// What belongs to the command itself, as `boot` of `bench boot`.
-fn leaf(matches: &ArgMatches) -> &ArgMatches {
+pub fn leaf(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, below)| leaf(below))
-}
-
-/// Whether the command line names a commit: it is tested as it is, like a tree, unless the command line says otherwise.
-fn own_commit(matches: &ArgMatches) -> bool {
-    let from =
-        |id: &str| matches.try_contains_id(id).is_ok_and(|there| there).then(|| matches.value_source(id)).flatten();
-    let here = Path::new(".");
-    let commit = || matches.get_one::<String>("kernel").is_some_and(|kernel| GitSpec::parse(kernel, here).is_some());
-    from("kernel") == Some(ValueSource::CommandLine) && from("series") == Some(ValueSource::DefaultValue) && commit()
 }
 
 /// Help and errors of the command line itself are coloured before it is understood.

@@ -41,7 +41,7 @@ fn configuration() -> String {
         let _ = writeln!(text, "  no file  {}", path.display());
     }
     for said in &settings.said {
-        let _ = writeln!(text, "  {:<10} {:<12} {}", said.key.name, said.value, said.place);
+        let _ = writeln!(text, "  {:<10} {:<12} {}", said.key, said.value, said.place);
     }
     if settings.said.is_empty() {
         text += "  nothing is set; docs/configuration.md says what can be\n";

@@ -14,8 +14,7 @@ use xshell::{Shell, cmd};
 use crate::command_line;
 use crate::flags::CiArgs;
 use crate::run::pipeline::Pipeline;
-use crate::settings::key::{CACHE, KEYS, Key};
-use crate::settings::{self, file};
+use crate::settings::{self, CACHE, KEYS, variable};
 use crate::workspace;
 
 /// The kernel that the reference series was written for, and the oldest of kernels.toml. With `--full` all are run.
@@ -106,14 +105,13 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
             .progress
             .line(format!("not regarded, so that the answer is the same everywhere: {}", ignored.join(", ")));
     }
-    let cache_variable = &Key::find(CACHE).map(Key::variable).unwrap_or_default();
     for stage in stages {
         let prepared = |check: xshell::Cmd<'_>| {
             // A pending snapshot is a failure here and not a file.
-            let check = check.env("INSTA_UPDATE", "no").env(file::VARIABLE, "none");
-            let keys = KEYS.iter().filter(|key| key.name != CACHE);
-            let check = keys.fold(check, |check, key| check.env_remove(key.variable()));
-            let check = settings::cache().into_iter().fold(check, |check, dir| check.env(cache_variable, dir));
+            let check = check.env("INSTA_UPDATE", "no").env(settings::FILE, "none");
+            let keys = KEYS.into_iter().filter(|key| *key != CACHE);
+            let check = keys.fold(check, |check, key| check.env_remove(variable(key)));
+            let check = settings::cache().into_iter().fold(check, |check, dir| check.env(variable(CACHE), dir));
             Cmd::from(Command::from(check))
         };
         let stage = stage.into_iter().map(|(what, check)| (what, prepared(check))).collect();
