@@ -80,7 +80,7 @@ fn run(filters: &[String]) -> Result<i32, Stop> {
         filters => select(filters)?,
     };
     let planned: Vec<Planned> =
-        chosen.into_iter().filter_map(|key| suite::find(&key).map(|(case, exporter)| (key, case, exporter))).collect();
+        chosen.into_iter().filter_map(|key| suite::find(&key).map(|(case, on)| (key, case, on))).collect();
     if !nix::unistd::geteuid().is_root() {
         return Err(Stop(USAGE, "cases are run by root".into()));
     }
@@ -174,10 +174,11 @@ impl Tally {
 fn list(filters: &[String]) -> Result<i32, Stop> {
     let keys = select(filters)?;
     for case in suite::CASES {
-        let id = case.id();
-        let on: Vec<&str> = keys.iter().filter(|key| key.id() == id).map(CaseKey::exporter).collect();
-        if !on.is_empty() {
-            println!("{:<7} {id:<38} {:<9} {}", case.clause, case.judgement.name(), on.join(" "));
+        for name in case.variants.iter().map(|variant| case.name(variant)) {
+            let on: Vec<&str> = keys.iter().filter(|key| key.name() == name).map(CaseKey::exporter).collect();
+            if !on.is_empty() {
+                println!("{:<7} {name:<38} {:<9} {}", case.clause, case.judgement.name(), on.join(" "));
+            }
         }
     }
     let clauses: BTreeSet<&str> =
@@ -192,16 +193,19 @@ fn explain(names: &[String]) -> Result<i32, Stop> {
     if let Some(clause) = clause {
         println!("{}  {}\n      Why: {}\n", clause.id, clause.claim, clause.why);
     }
-    let id = name.split('@').next().unwrap_or(name);
-    let told = |case: &&Case| clause.map_or_else(|| case.id().contains(id), |clause| case.clause == clause.id);
+    let key = CaseKey(name.clone());
+    let told = |case: &&Case| clause.map_or_else(|| case.id().contains(key.id()), |clause| case.clause == clause.id);
     let cases: Vec<&Case> = suite::CASES.iter().filter(told).collect();
     if clause.is_none() && cases.is_empty() {
         return Err(Stop(USAGE, format!("{name} is neither a case nor a clause; `cases list` shows both")));
     }
     for case in cases {
-        let exporters: Vec<&str> = case.exporters.iter().copied().map(Exporter::name).collect();
-        println!("{}  {} ({}, on {})", case.clause, case.id(), case.judgement.name(), exporters.join(", "));
+        println!("{}  {} ({})", case.clause, case.id(), case.judgement.name());
         println!("      {}", case.claim_text());
+        for variant in case.variants {
+            let exporters: Vec<&str> = case.exporters_of(variant).iter().copied().map(Exporter::name).collect();
+            println!("      {}, {}, on {}", case.name(variant), variant.about, exporters.join(", "));
+        }
         if let Judgement::Hazard(reason) = case.judgement {
             println!("      Expected to be there: {reason}");
         }

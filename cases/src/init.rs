@@ -7,12 +7,12 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::channel::Channel;
-use crate::exporter::Exporter;
 use crate::protocol::{CaseKey, Record, VERSION};
 use crate::runner::Runner;
 use crate::session;
 use crate::suite;
 use crate::upstream;
+use crate::variant::On;
 
 /// The keys to run, one a line, put into the initramfs by the host.
 const PLAN: &str = "/plan";
@@ -74,14 +74,14 @@ fn run(channel: Channel, mounted: Result<(), String>) {
 }
 
 /// A planned run: the key, and where it leads.
-pub type Planned = (CaseKey, &'static crate::case::Case, Exporter);
+pub type Planned = (CaseKey, &'static crate::case::Case, On);
 
 fn plan() -> Result<Vec<Planned>, String> {
     let text = fs::read_to_string(PLAN).map_err(|error| format!("{PLAN}: {error}"))?;
     text.lines()
         .map(|line| {
             let key = CaseKey(line.to_string());
-            suite::find(&key).map(|(case, exporter)| (key, case, exporter)).ok_or(format!("unknown case: {line}"))
+            suite::find(&key).map(|(case, on)| (key, case, on)).ok_or(format!("unknown case: {line}"))
         })
         .collect()
 }

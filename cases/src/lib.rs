@@ -3,7 +3,7 @@
 //! This crate knows the dma-buf ioctls and nothing of QEMU; `harness` knows QEMU and nothing of dma-buf ioctls. They meet
 //! in [`protocol`] and in the catalogue of [`suite`].
 //!
-//! Where to look: [`clause`] is the contract, [`mod@case`] what a case is, [`suite`] the cases themselves, [`steps`] the pen
+//! Where to look: [`clause`] is the contract, [`mod@case`] what a case is, [`variant`] what it runs on, [`suite`] the cases themselves, [`steps`] the pen
 //! they write transcripts with, [`fixture`] what they are made of, [`uapi`] the system calls; [`init`] and [`runner`] are
 //! the guest; [`session`] is a guest with a shell, and [`by_hand`] what a person calls there.
 
@@ -36,4 +36,5 @@ pub mod suite;
 pub mod terminal;
 pub mod uapi;
 pub mod upstream;
+pub mod variant;
 pub mod world;

@@ -162,7 +162,7 @@ impl<'a> Runner<'a> {
     }
 
     /// One case. False when its process could not be killed.
-    fn one(&mut self, (key, case, exporter): &Planned, world: &World) -> bool {
+    fn one(&mut self, (key, case, on): &Planned, world: &World) -> bool {
         if let Some(Err(why)) = self.kmemleak.as_mut().map(|kmemleak| kmemleak.begins(key)) {
             self.unsearchable.get_or_insert(why);
         }
@@ -171,11 +171,11 @@ impl<'a> Runner<'a> {
         self.scratch.begins();
         let start = Instant::now();
         let mut stuck = false;
-        let outcome = match world.lacks(case.needs) {
+        let outcome = match world.lacks(&case.needs_of(on.variant)) {
             Some((need, why)) => Outcome::Skip { need: need.name().into(), why: why.into() },
             None => {
                 let before = self.ledger();
-                let (outcome, farewell) = self.in_child(|steps| (case.run)(steps, *exporter));
+                let (outcome, farewell) = self.in_child(|steps| (case.run)(steps, *on));
                 stuck = farewell.is_some_and(|farewell| farewell.stuck);
                 if farewell.is_none_or(|farewell| farewell.ending != Ending::Exited(DELIVERED)) {
                     self.settings.restore();

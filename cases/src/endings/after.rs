@@ -5,12 +5,12 @@ use std::os::fd::AsFd;
 
 use nix::libc;
 
-use crate::exporter::Exporter;
 use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::memory::{self, PAGE};
+use crate::variant::On;
 
-pub(super) fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 2)?;
+pub(super) fn run(s: &mut Steps, on: On) -> Step {
+    let buffer = s.export(on.exporter, 2)?;
     let second = s.dup("duplicate", &buffer.primary)?;
     let mapping = memory::map(second.as_fd(), buffer.len(), libc::PROT_READ, libc::MAP_SHARED, 0).or_broken("mmap")?;
     s.check("the buffer can be read", mapping.read(0) == mapping.read(0), "it changes by itself");

@@ -9,8 +9,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::Pid;
 
 use super::{Ending, ending};
-use crate::exporter::Exporter;
 use crate::steps::{OrBroken, Step, Steps};
+use crate::variant::On;
 
 /// Takes the name of a fault, and a descriptor where the fault is about one.
 const MISBEHAVE: &str = "/sys/kernel/debug/dmabuf-conformance/misbehave";
@@ -305,8 +305,8 @@ fn ask(request: &str) -> nix::Result<()> {
     fs::write(MISBEHAVE, request).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
 }
 
-fn leak_buffer(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 1)?;
+fn leak_buffer(s: &mut Steps, on: On) -> Step {
+    let buffer = s.export(on.exporter, 1)?;
     let number = buffer.primary.number();
     let done = s.call("fault(leak_file, primary)", |()| "ok".into(), || ask(&format!("leak_file {number}")));
     s.equal("the reference was taken", done, Ok(()));

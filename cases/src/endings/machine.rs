@@ -6,8 +6,8 @@ use nix::libc;
 use nix::sys::reboot::{RebootMode, reboot};
 
 use super::{Ending, ending};
-use crate::exporter::Exporter;
 use crate::steps::{OrBroken, Step, Steps};
+use crate::variant::On;
 
 pub(super) const ENDINGS: &[Ending] = &[
     ending!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a word"], |s, _| {
@@ -54,7 +54,7 @@ fn sysrq(s: &mut Steps, key: &str) -> Step {
     asked.or_broken("sysrq")
 }
 
-fn cut(s: &mut Steps, _exporter: Exporter) -> Step {
+fn cut(s: &mut Steps, _on: On) -> Step {
     s.note("the next record ends in the middle");
     s.channel().raw(br#"{"seq":99,"r":"call","te"#);
     s.channel().drain();

@@ -17,6 +17,7 @@ use crate::case::{Case, Judgement};
 use crate::exporter::Exporter;
 use crate::protocol::CaseKey;
 use crate::steps::{Steps, Stop};
+use crate::variant::{EXPORTED, On};
 
 /// What an ending has to be reported as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +106,7 @@ pub fn all() -> impl Iterator<Item = &'static Ending> {
 static ENDINGS: &[&[Ending]] =
     &[kernel::ENDINGS, machine::ENDINGS, process::ENDINGS, resources::ENDINGS, runner::ENDINGS];
 
-const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, Exporter) -> Result<(), Stop>) -> Case {
+const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, On) -> Result<(), Stop>) -> Case {
     Case {
         module: id,
         claim,
@@ -113,6 +114,7 @@ const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, Exporte
         judgement: Judgement::Contract,
         exporters: &[EXPORTER],
         needs: &[],
+        variants: &[EXPORTED],
         run,
     }
 }

@@ -9,10 +9,10 @@ use nix::sys::signal::{Signal, raise};
 use nix::unistd::{execv, ftruncate};
 
 use super::{Ending, ending};
-use crate::exporter::Exporter;
 use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::{close_everything, trap};
+use crate::variant::On;
 
 pub(super) const ENDINGS: &[Ending] = &[
     ending!("sigsegv", "The case reads memory that it may not.", Brief, Fail, ["SIGSEGV"], |s, _| {
@@ -121,7 +121,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         Brief,
         Fail,
         ["two is three"],
-        |s: &mut Steps, _: Exporter| {
+        |s: &mut Steps, _: On| {
             s.check("two is three", false, "it is not");
             Ok(())
         }

@@ -8,10 +8,10 @@ use nix::sys::signal::{Signal, raise};
 
 use super::process::spin;
 use super::{Ending, ending};
-use crate::exporter::Exporter;
 use crate::steps::{OrBroken, Step, Steps, Stop};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::{real_time, spawn};
+use crate::variant::On;
 
 pub(super) const ENDINGS: &[Ending] = &[
     ending!(
@@ -124,7 +124,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         Brief,
         Fail,
         ["did not end within its limit"],
-        |s: &mut Steps, _: Exporter| {
+        |s: &mut Steps, _: On| {
             let text = "flood ".repeat(100);
             loop {
                 s.note(&text);
@@ -165,7 +165,7 @@ fn hog() {
     }
 }
 
-fn fill(s: &mut Steps, _exporter: Exporter) -> Step {
+fn fill(s: &mut Steps, _on: On) -> Step {
     let mut file = File::create("/tmp/full").or_broken("/tmp/full")?;
     let chunk = vec![1u8; 256 * PAGE];
     let refused = loop {

@@ -7,9 +7,9 @@ use nix::sys::ptrace;
 use nix::unistd::Pid;
 
 use super::{AREA, EXPORTER, Ending, ending};
-use crate::exporter::Exporter;
 use crate::protocol::{CaseKey, Outcome, Record};
 use crate::steps::{OrBroken, Step, Steps};
+use crate::variant::On;
 
 pub(super) const ENDINGS: &[Ending] = &[
     ending!(
@@ -47,7 +47,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         Brief,
         Broken,
         ["no record"],
-        |s: &mut Steps, _: Exporter| {
+        |s: &mut Steps, _: On| {
             s.check("all is well", true, "");
             s.channel().raw(b"\x00\xff no record at all \n");
             Ok(())
@@ -59,7 +59,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         Brief,
         Broken,
         ["was not running"],
-        |s: &mut Steps, _: Exporter| {
+        |s: &mut Steps, _: On| {
             let case = CaseKey::new(&format!("{AREA}forged_end"), EXPORTER.name());
             s.check("all is well", true, "");
             s.channel().send(Record::End { case, outcome: Outcome::Pass, ms: 1 });
@@ -72,7 +72,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         Brief,
         Lost,
         ["restarted without a word"],
-        |s: &mut Steps, _: Exporter| {
+        |s: &mut Steps, _: On| {
             s.check("all is well", true, "");
             s.channel().send(Record::Count { ended: 0 });
             s.channel().drain();
@@ -82,7 +82,7 @@ pub(super) const ENDINGS: &[Ending] = &[
 ];
 
 /// The program is one, so what we would run ourselves is what the runner runs: everything but this.
-fn overwrite(s: &mut Steps, _exporter: Exporter) -> Step {
+fn overwrite(s: &mut Steps, _on: On) -> Step {
     let maps = fs::read_to_string("/proc/1/maps").or_broken("/proc/1/maps")?;
     let memory = File::options().write(true).open("/proc/1/mem").or_broken("/proc/1/mem")?;
     let code = maps.lines().filter(|line| line.contains(" r-xp ") && line.contains("/init"));

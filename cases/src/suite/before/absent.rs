@@ -7,14 +7,15 @@ use crate::exporter::Exporter;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{RDONLY, RDWR};
 use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::variant::On;
 
 crate::case! {
     /// Without the patch DERIVE is ENOTTY for every access mode, and the buffer keeps its reference count.
     "B-1", Contract, Exporter::ALL, [NoDerive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 2)?;
+fn run(s: &mut Steps, on: On) -> Step {
+    let buffer = s.export(on.exporter, 2)?;
     let before = fdinfo(&buffer.primary).map_err(errno_name).or_broken("fdinfo")?;
     for flags in [RDONLY, RDWR] {
         let result = s.derive("alias", &buffer.primary, flags);

@@ -11,6 +11,7 @@ use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
 use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file};
 use crate::uapi::{IOC_WRITE, ioc, ioctl_struct};
+use crate::variant::On;
 
 crate::case! {
     /// SYNC, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE and poll for reading and writing, through descriptors that the heap gave
@@ -20,7 +21,7 @@ crate::case! {
 
 const WAYS: [Way; 3] = [Way::Read, Way::Write, Way::ReadWrite];
 
-fn run(s: &mut Steps, _: Exporter) -> Step {
+fn run(s: &mut Steps, _: On) -> Step {
     for (name, mode) in [
         ("O_RDWR", libc::O_RDWR),
         ("O_RDONLY", libc::O_RDONLY),

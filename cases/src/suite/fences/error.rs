@@ -8,28 +8,24 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::Timeline;
-use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::importer::{Timeline as Order, Usage};
 use crate::uapi::sync_file;
+use crate::variant::{ALIASES, DUPLICATES, On};
 
 crate::case! {
     /// An importer that got at the buffer through an alias fails its work: the fence it had attached carries the same
     /// errno in the sync_file of every descriptor. So does the fence of a program that goes away before it has done what
     /// it promised.
-    "F-4", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+    "F-4", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?.into_vec();
+    let family = s.family_of(on.fds(), primary)?.into_vec();
     let importer = watch.importer();
 
     for (via, usage, error) in [(2, Usage::Write, Errno::EIO), (3, Usage::Read, Errno::ETIMEDOUT)] {

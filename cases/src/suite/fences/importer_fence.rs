@@ -6,29 +6,25 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{fences, poll_now, poll_text};
-use crate::fixture::siblings::Kin;
 use crate::fixture::vgem::Vgem;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::Way;
 use crate::uapi::importer::{FENCE_DRIVER, Timeline, Usage};
+use crate::variant::{ALIASES, DUPLICATES, On};
 use nix::poll::PollFlags;
 
 crate::case! {
     /// A driver that imported an alias attaches a fence to the buffer. Every descriptor shows that fence and holds back
     /// whom it is meant to hold back until the driver signals, be the driver vgem or the test importer.
-    "F-6", Contract, Exporter::MAIN, [Derive, TestImporter, Vgem]
+    "F-6", Contract, Exporter::MAIN, [TestImporter, Vgem], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let vgem = Vgem::open()?;
-    let primary = s.export(exporter, 1)?.primary;
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?.into_vec();
+    let family = s.family_of(on.fds(), primary)?.into_vec();
     s.must_balance(&watch, &family[0], &family[2])?;
 
     for (via, write) in [(2, true), (3, false)] {

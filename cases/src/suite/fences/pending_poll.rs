@@ -9,25 +9,21 @@ use crate::fixture::counts::poll_for_reading;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
 use crate::fixture::poller::Sleeper;
-use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::{Way, import_sync_file};
+use crate::variant::{ALIASES, DUPLICATES, On};
 use std::os::fd::AsFd;
 
 crate::case! {
     /// A poll through an alias leaves a callback on the fence. When all descriptors are closed before the fence signals,
     /// the buffer lives until the callback has run and is released then. When descriptors are left, the callback leaves
     /// every count as it was. A process asleep in poll keeps the buffer as a descriptor does.
-    "F-5", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+    "F-5", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, (exporter, Kin::Aliases))
-}
-
-pub(super) fn judge(s: &mut Steps, subject: Subject) -> Step {
-    let (watch, family) = quiet_family(subject)?;
+fn run(s: &mut Steps, on: On) -> Step {
+    let (watch, family) = quiet_family(on)?;
     let fds: Vec<_> = family.iter().collect();
     let before = watch.counts(&fds)?;
     let polled = poll_for_reading(&family[2]);
@@ -38,20 +34,17 @@ pub(super) fn judge(s: &mut Steps, subject: Subject) -> Step {
     }
     for polled in 0..4 {
         for way in [Way::Read, Way::Write] {
-            if !(counts_come_back(s, subject, polled, way)? && all_closed(s, subject, polled, way)?) {
+            if !(counts_come_back(s, on, polled, way)? && all_closed(s, on, polled, way)?) {
                 // What one closing got wrong is wrong in the kernel from here on.
                 return Ok(());
             }
         }
     }
-    asleep(s, subject)
+    asleep(s, on)
 }
 
-/// The buffer of an exporter, through descriptors of a kind.
-pub(super) type Subject = (Exporter, Kin);
-
-fn counts_come_back(s: &mut Steps, subject: Subject, polled: usize, way: Way) -> Step<bool> {
-    let (watch, family) = quiet_family(subject)?;
+fn counts_come_back(s: &mut Steps, on: On, polled: usize, way: Way) -> Step<bool> {
+    let (watch, family) = quiet_family(on)?;
     let fds: Vec<_> = family.iter().collect();
     let name = family[polled].name.clone();
     let before = watch.counts(&fds)?;
@@ -65,8 +58,8 @@ fn counts_come_back(s: &mut Steps, subject: Subject, polled: usize, way: Way) ->
     Ok(s.nothing_wrong(sentence, Ok(changed)))
 }
 
-fn all_closed(s: &mut Steps, subject: Subject, polled: usize, way: Way) -> Step<bool> {
-    let (watch, family) = quiet_family(subject)?;
+fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> Step<bool> {
+    let (watch, family) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
@@ -93,8 +86,8 @@ fn waits(fd: &Fd, way: Way) -> Step<Option<String>> {
     Ok((ready != want).then(|| format!("poll does not wait for the fence, it says {}", poll_text(ready))))
 }
 
-fn asleep(s: &mut Steps, subject: Subject) -> Step {
-    let (watch, family) = quiet_family(subject)?;
+fn asleep(s: &mut Steps, on: On) -> Step {
+    let (watch, family) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[2].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
@@ -108,9 +101,9 @@ fn asleep(s: &mut Steps, subject: Subject) -> Step {
     Ok(())
 }
 
-fn quiet_family((exporter, kin): Subject) -> Step<(Watch, Vec<Fd>)> {
-    let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+fn quiet_family(on: On) -> Step<(Watch, Vec<Fd>)> {
+    let primary = export(on.exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
-    let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
+    let family = on.fds().quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
     Ok((watch, family.into_vec()))
 }

@@ -9,18 +9,25 @@ use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, poll_now, poll_text};
 use crate::fixture::poller::{Sleeper, Wakeups};
 use crate::fixture::watch::Watch;
+use crate::need::Need;
 use crate::steps::{Step, Steps};
 use crate::uapi::dma_buf::Way;
+use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
 crate::case! {
     /// Through every descriptor a pending write fence holds back POLLIN and POLLOUT and a pending read fence POLLOUT
     /// only, for poll and for epoll. When it signals, every descriptor in an epoll set is reported and every process
     /// that sleeps in poll wakes up, whichever descriptor each of them holds.
-    "F-2", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+    "F-2", Contract, Exporter::MAIN, [SwSync],
+    [ALIASES.needing(&[Need::Derive, Need::TestImporter]), DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
+    if on.fds() == FdKind::Duplicate {
+        let family = s.duplicates(primary)?;
+        return judge(s, &family);
+    }
     let watch = Watch::start(&primary)?;
     let family = s.family(primary)?.into_vec();
     s.must_balance(&watch, &family[0], &family[2])?;
@@ -30,7 +37,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 const BOTH: PollFlags = PollFlags::POLLIN.union(PollFlags::POLLOUT);
 
 /// Polls every descriptor of `family` with each kind of fence pending.
-pub fn judge(s: &mut Steps, family: &[Fd]) -> Step {
+fn judge(s: &mut Steps, family: &[Fd]) -> Step {
     s.nothing_wrong("without a fence, all are ready to be read and written", agree(family, BOTH));
     let timeline = Timeline::new()?;
     let kinds = [("write", Way::Write, PollFlags::empty()), ("read", Way::Read, PollFlags::POLLIN)];

@@ -8,27 +8,23 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, pending, poll_now, poll_text, way_text};
-use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::sync_file;
+use crate::variant::{ALIASES, DUPLICATES, On};
 
 crate::case! {
     /// Fences of one timeline that come in through different descriptors and signal one by one: after every step all
     /// descriptors agree on what is pending, and the sync_file that each exported for fence n is signalled from step n
     /// on. The same for as many timelines of one fence each.
-    "F-3", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+    "F-3", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?.into_vec();
+    let family = s.family_of(on.fds(), primary)?.into_vec();
     s.must_balance(&watch, &family[0], &family[2])?;
     one_timeline(s, &family)?;
     many_timelines(s, &family)

@@ -5,27 +5,23 @@ use std::os::fd::AsFd;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fence::{Timeline, describe, other_fence};
-use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::sync_file;
+use crate::variant::{ALIASES, DUPLICATES, On};
 
 crate::case! {
     /// A sync_file that was exported through an alias still names its fence, and still learns of the signal, after every
     /// descriptor is closed; it does not keep the buffer, which is released at the last close with the fence pending.
-    "F-7", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+    "F-7", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let timeline = Timeline::new()?;
-    let primary = s.export(exporter, 1)?.primary;
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?.into_vec();
+    let family = s.family_of(on.fds(), primary)?.into_vec();
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
     let imported = s.import_fence(&family[0], Way::Write, "fence", &fence);

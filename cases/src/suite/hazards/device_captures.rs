@@ -13,18 +13,25 @@ use crate::fixture::vivid::{SLOTS, Vivid};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::memory::{self, PAGE};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
     /// vivid captures a frame into a buffer of which it was given a read-only alias, while nobody has a writable
     /// descriptor: every page that the frame reaches changes. The driver gets at the memory by a kernel mapping
-    /// (vb2_vmalloc_map_dmabuf), without attaching a device, and lets go of it completely.
+    /// (vb2_vmalloc_map_dmabuf), without attaching a device, and lets go of it completely. The same with a buffer
+    /// that the heap gave out O_RDONLY: the limit is older than aliases.
     "H-1", Hazard("V4L2 asks dma_buf_get() for the buffer, which does not say what the descriptor may do, and writes as capturing does"),
-    Exporter::MAIN, [Derive, TestImporter, Vivid, KernelMapping]
+    Exporter::MAIN, [TestImporter, Vivid, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let (vivid, bytes) = camera()?;
-    let primary = s.export(exporter, bytes.div_ceil(PAGE))?.primary;
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", bytes.div_ceil(PAGE), RDONLY)?;
+        let watch = Watch::start(&fd)?;
+        return judge(s, &watch, &fd, &vivid, bytes);
+    }
+    let primary = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.must_balance(&watch, &primary, &alias)?;
@@ -33,14 +40,14 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// vivid, and the bytes of the frames that it is going to capture.
-pub(super) fn camera() -> Step<(Vivid, usize)> {
+fn camera() -> Step<(Vivid, usize)> {
     let vivid = Vivid::open()?;
     let bytes = vivid.set_small_format().map_err(errno_name).or_broken("choosing a small frame")?;
     Ok((vivid, bytes as usize))
 }
 
 /// Captures a frame into a buffer that nobody has open for writing.
-pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, vivid: &Vivid, bytes: usize) -> Step {
+fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, vivid: &Vivid, bytes: usize) -> Step {
     let len = bytes.next_multiple_of(PAGE);
     let writable = s.mmap(alias, len, RW, libc::MAP_SHARED);
     s.fails_with(format!("the {} cannot be mapped for writing", alias.name), &writable, Errno::EACCES);

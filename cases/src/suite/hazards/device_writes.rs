@@ -7,16 +7,22 @@ use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::importer::Direction;
 use crate::uapi::memory::PAGE;
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
     /// A driver that imported a read-only alias maps the whole buffer for its device to write into, and begins CPU access
-    /// for that.
+    /// for that. The same with a buffer that the heap gave out O_RDONLY: the limit is older than aliases.
     "H-3", Hazard("the direction of a mapping is the driver's own word, and the dma-buf API passes it no descriptor to compare with"),
-    Exporter::MAIN, [Derive, TestImporter]
+    Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 2)?;
+fn run(s: &mut Steps, on: On) -> Step {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
+        let watch = Watch::start(&fd)?;
+        return judge(s, &watch, &fd, 2 * PAGE);
+    }
+    let buffer = s.export(on.exporter, 2)?;
     let (len, primary) = (buffer.len(), buffer.primary);
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
@@ -26,7 +32,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// Lets a driver write into all of a buffer that nobody has open for writing.
-pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, len: usize) -> Step {
+fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, len: usize) -> Step {
     let importer = watch.importer();
     for (direction, text) in
         [(Direction::FromDevice, "DMA_FROM_DEVICE"), (Direction::Bidirectional, "DMA_BIDIRECTIONAL")]

@@ -9,6 +9,7 @@ use crate::fixture::vgem::{Handle, Vgem};
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::fcntl;
 use crate::uapi::process::same_description;
+use crate::variant::On;
 
 crate::case! {
     /// A handle is exported read-only and read-write, in either order, from vgem's own buffer and from an import of a heap
@@ -17,7 +18,7 @@ crate::case! {
     "H-2", Record, Exporter::HEAP, [Vgem]
 }
 
-fn run(s: &mut Steps, _: Exporter) -> Step {
+fn run(s: &mut Steps, _: On) -> Step {
     let vgem = Vgem::open()?;
     for order in [[RDONLY, RDWR], [RDWR, RDONLY]] {
         let handle = vgem.quiet_create().map_err(errno_name).or_broken("making a buffer of vgem's own")?;

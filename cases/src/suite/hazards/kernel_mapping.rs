@@ -12,15 +12,22 @@ use crate::fixture::watch::Watch;
 use crate::need::Need;
 use crate::steps::{OrBroken, Step, Steps, Stop, errno_name, outcome_name};
 use crate::uapi::memory::{self, PAGE};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
     /// A driver that imported a read-only alias maps it into the kernel and writes there; the bytes change for everybody.
+    /// The same with a buffer that the heap gave out O_RDONLY: the limit is older than aliases.
     "H-4", Hazard("dma_buf_vmap() has no read-only form and sees no descriptor"),
-    Exporter::MAIN, [Derive, TestImporter, KernelMapping]
+    Exporter::MAIN, [TestImporter, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 2)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
+        let watch = Watch::start(&fd)?;
+        return judge(s, &watch, &fd);
+    }
+    let primary = s.export(on.exporter, 2)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.must_balance(&watch, &primary, &alias)?;
@@ -29,7 +36,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// Lets a driver write with the processor into a buffer of two pages that nobody has open for writing.
-pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd) -> Step {
+fn judge(s: &mut Steps, watch: &Watch, alias: &Fd) -> Step {
     let seen = memory::map(alias.as_fd(), 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
     let seen = seen.map_err(errno_name).or_broken("mapping a buffer for reading")?;
     let importer = watch.importer();

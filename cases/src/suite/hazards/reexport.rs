@@ -13,6 +13,7 @@ use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
+use crate::variant::On;
 
 crate::case! {
     /// Whoever may use a device that imports dma-bufs turns a read-only alias into a descriptor with the mode that the
@@ -21,9 +22,9 @@ crate::case! {
     Exporter::MAIN, [Derive, Vgem, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let vgem = Vgem::open()?;
-    let primary = s.export(exporter, 1)?.primary;
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // With the primary open the holder of the alias might as well have been given that; the way must not depend on it.

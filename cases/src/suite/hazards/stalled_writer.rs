@@ -8,6 +8,7 @@ use crate::fixture::fd::RDONLY;
 use crate::fixture::fence::{Timeline, pending, poll_now, poll_text};
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::Way;
+use crate::variant::On;
 
 crate::case! {
     /// The holder of a read-only alias imports a fence of its own that never signals: the writer's poll and the fences
@@ -16,9 +17,9 @@ crate::case! {
     Exporter::MAIN, [Derive, SwSync]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     for (way, kind) in [(Way::Read, "read"), (Way::Write, "write")] {
-        let primary = s.export(exporter, 1)?.primary;
+        let primary = s.export(on.exporter, 1)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;

@@ -6,6 +6,7 @@ use crate::fixture::fd::Fd;
 use crate::fixture::vgem::Vgem;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::variant::On;
 
 crate::case! {
     /// Every alias has the address space of the primary, also on a DRM buffer, where it is the driver's and not the
@@ -14,10 +15,10 @@ crate::case! {
     "I-2", Contract, Exporter::MAIN, [Derive, TestImporter, Vgem]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     shared(s, primary)?;
-    if exporter == Exporter::SystemHeap {
+    if on.exporter == Exporter::SystemHeap {
         let vgem = Vgem::open()?;
         let primary = s.call(
             "vgem_export(a buffer of its own)",

@@ -7,44 +7,40 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::facts::{BUFINFO, fdinfo, identity, times_listed};
-use crate::fixture::siblings::Kin;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::importer::{Count, Totals};
+use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
 crate::case! {
     /// debugfs bufinfo and the kernel's own list hold a buffer exactly once: without aliases, with three, with the primary
     /// closed, with one alias left; and not at all after the last close. Neither the number of buffers nor the sum of their
     /// sizes changes meanwhile. The BPF iterator (Linux 6.16) walks the kernel's own list; it is not asked by itself,
     /// because it would take BTF, and with it pahole and debug information of the whole kernel, in every build.
-    "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Bufinfo]
+    "I-5", Contract, Exporter::MAIN, [TestImporter, Bufinfo], [ALIASES, DUPLICATES]
 }
 
 /// What the BPF iterator cannot do without.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let without = summary()?;
-    let primary = s.export(exporter, 2)?.primary;
+    let primary = s.export(on.exporter, 2)?.primary;
     let watch = Watch::start(&primary)?;
     let (_, inode) = identity(&primary).map_err(errno_name).or_broken("fstat")?;
     let count = fdinfo(&primary).map_err(errno_name).or_broken("fdinfo")?.count;
     let place = Place { watch: &watch, inode, summary: summary()?, totals: totals(&watch)? };
     s.check("bufinfo's summary grows by the export", place.summary != without, "it is the same as before");
-    let (one, more) = match kin {
-        Kin::Aliases => ("alias", "aliases"),
-        Kin::Duplicates => ("duplicate", "duplicates"),
+    let (one, more) = match on.fds() {
+        FdKind::Alias => ("alias", "aliases"),
+        _ => ("duplicate", "duplicates"),
     };
     let mut sound = once(s, &place, &format!("without {more}"))?;
 
     if Path::new(BTF).exists() {
         s.note("this kernel has BTF, and so may have the BPF iterator, which is not asked");
     }
-    let family = s.kin(kin, primary)?;
+    let family = s.family_of(on.fds(), primary)?;
     sound &= once(s, &place, &format!("with three {more}"))?;
     let now = fdinfo(&family.primary).map_err(errno_name).or_broken("fdinfo")?.count;
     s.check(format!("the {more} hold references on the buffer"), now > count, "the count in fdinfo did not grow");

@@ -11,23 +11,28 @@ use crate::fixture::fd::Fd;
 use crate::fixture::mapping::pattern;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::memory::{self, PAGE};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
     /// What is written into the memfds shows on the page of the buffer that they stand for, and what is written through
-    /// the buffer shows in the memfds, for every page and every part of a list. The same holds before the patch.
-    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], []
+    /// it, or through a read-write alias, shows in the memfds, for every page and every part of a list.
+    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [], [EXPORTED, ALIASES]
 }
 
 /// Odd, so that the parts of a list differ in length.
-pub(super) const PAGES: usize = 5;
+const PAGES: usize = 5;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, PAGES)?;
-    judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary])
+fn run(s: &mut Steps, on: On) -> Step {
+    let buffer = s.export(on.exporter, PAGES)?;
+    if on.fds() == FdKind::Exported {
+        return judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary]);
+    }
+    let family = s.family(buffer.primary)?;
+    judge(s, &buffer.memfds, &[&family.read_write], &[&family.read_write, &family.read_only, &family.second])
 }
 
 /// Compares memfds and descriptors in both directions.
-pub(super) fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> Step {
+fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> Step {
     for page in 0..PAGES {
         let (memfd, offset) = place(memfds, page);
         pwrite(memfd, &[pattern(page, 50); PAGE], offset).map_err(errno_name).or_broken("writing a memfd")?;

@@ -7,6 +7,7 @@ use crate::exporter::Exporter;
 use crate::fixture::facts::fdinfo;
 use crate::steps::{Step, Steps, outcome_name};
 use crate::uapi::dma_buf::set_name;
+use crate::variant::On;
 
 crate::case! {
     /// No rule says whether a read-only alias may set the buffer's name. This records what the kernel answers, and what
@@ -14,8 +15,8 @@ crate::case! {
     "I-4", Record, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let family = s.family(primary)?;
     for (fd, name) in [(&family.read_only, c"by-a-reader"), (&family.second, c"by-another")] {
         let result = set_name(fd.as_fd(), name);

@@ -15,6 +15,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::set_name;
 use crate::uapi::importer::Importer;
 use crate::uapi::{IOC_WRITE, ioc, ioctl_address};
+use crate::variant::On;
 
 crate::case! {
     /// What SET_NAME answers to names of every kind, to its two request numbers, on a buffer that is attached and mapped,
@@ -22,8 +23,8 @@ crate::case! {
     "I-4", Record, Exporter::MAIN, [TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     for (what, name) in [
         ("31 letters", c"abcdefghijklmnopqrstuvwxyzabcde"),
         ("32 letters", c"abcdefghijklmnopqrstuvwxyzabcdef"),
@@ -43,7 +44,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let import = Staged::new(&importer, &primary, 3).map_err(errno_name).or_broken("mapping a buffer for a device")?;
     record(s, &primary, "a name while a device has the buffer mapped", c"attached");
     import.undo(false).map_err(errno_name).or_broken("taking an import back")?;
-    if exporter == Exporter::SystemHeap {
+    if on.exporter == Exporter::SystemHeap {
         for mode in [libc::O_RDONLY, libc::O_WRONLY, libc::O_ACCMODE] {
             let name = match mode {
                 libc::O_RDONLY => "O_RDONLY heap buffer",

@@ -10,6 +10,7 @@ use crate::exporter::Exporter;
 use crate::fixture::mapping::RW;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::memory::{self, PAGE};
+use crate::variant::On;
 use std::os::fd::AsFd;
 
 crate::case! {
@@ -26,8 +27,8 @@ const SEALS: [(&str, SealFlag); 4] = [
     ("F_SEAL_SEAL", SealFlag::F_SEAL_SEAL),
 ];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 2)?;
+fn run(s: &mut Steps, on: On) -> Step {
+    let buffer = s.export(on.exporter, 2)?;
     let memfd = &buffer.memfds[0];
     let held = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
     let held = held.map_err(errno_name).or_broken("mapping a buffer")?;
@@ -51,7 +52,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         let again = outcome_name(&again);
         s.note(format!("  buffer: map for writing {again}, what the old mapping writes {reaches} the memfd"));
     }
-    let second = s.export(exporter, 2)?;
+    let second = s.export(on.exporter, 2)?;
     drop(second.primary);
     let sealed = fcntl(&second.memfds[0], FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE));
     s.note(format!("F_SEAL_WRITE once the buffer is closed: {}", outcome_name(&sealed)));

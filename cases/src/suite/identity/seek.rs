@@ -8,23 +8,31 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::steps::{Step, Steps, outcome_name};
 use crate::uapi::memory::PAGE;
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
-    /// On an exported descriptor lseek gives the size for SEEK_END with offset 0, 0 for SEEK_SET with offset 0, and
-    /// EINVAL for every other offset and whence. The same holds before the patch.
-    "I-6", Contract, Exporter::MAIN, []
+    /// On an exported descriptor, and on every alias, lseek gives the size for SEEK_END with offset 0, 0 for SEEK_SET with offset 0, and
+    /// EINVAL for every other offset and whence.
+    "I-6", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
-pub(super) const PAGES: usize = 3;
+const PAGES: usize = 3;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, PAGES)?.primary;
-    judge(s, &primary);
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, PAGES)?.primary;
+    if on.fds() == FdKind::Exported {
+        judge(s, &primary);
+        return Ok(());
+    }
+    let family = s.family(primary)?;
+    for fd in [&family.read_write, &family.read_only, &family.second] {
+        judge(s, fd);
+    }
     Ok(())
 }
 
 /// Seeks in every way.
-pub(super) fn judge(s: &mut Steps, fd: &Fd) {
+fn judge(s: &mut Steps, fd: &Fd) {
     let size = (PAGES * PAGE) as i64;
     let set = Whence::SeekSet;
     let end = Whence::SeekEnd;

@@ -10,6 +10,7 @@ use crate::fixture::facts::{STATISTICS, fdinfo, identity};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::memory::PAGE;
+use crate::variant::On;
 
 crate::case! {
     /// The statistics in sysfs have one entry for a buffer, however many aliases it has, with its size and its exporter,
@@ -17,9 +18,9 @@ crate::case! {
     "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Statistics]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let before = entries()?;
-    let primary = s.export(exporter, 2)?.primary;
+    let primary = s.export(on.exporter, 2)?.primary;
     let watch = Watch::start(&primary)?;
     let (_, inode) = identity(&primary).map_err(errno_name).or_broken("fstat")?;
     let entry = Path::new(STATISTICS).join(inode.to_string());

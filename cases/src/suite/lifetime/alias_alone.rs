@@ -15,6 +15,7 @@ use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::{memory, sync_file};
+use crate::variant::On;
 use nix::poll::PollFlags;
 
 crate::case! {
@@ -26,8 +27,8 @@ crate::case! {
 
 const PAGES: usize = 2;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, PAGES)?;
+fn run(s: &mut Steps, on: On) -> Step {
+    let buffer = s.export(on.exporter, PAGES)?;
     let (len, primary) = (buffer.len(), buffer.primary);
     let watch = Watch::start(&primary)?;
     s.fill(&primary, len, 3)?;

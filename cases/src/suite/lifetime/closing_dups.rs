@@ -11,6 +11,7 @@ use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::suite::lifetime::closing_orders::permutations;
 use crate::uapi::memory::{self, Mapping, PAGE};
+use crate::variant::On;
 use std::os::fd::AsFd;
 
 crate::case! {
@@ -37,10 +38,10 @@ impl Holder<'_> {
     }
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     for order in permutations(4) {
         let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
-        let wrong = in_order(exporter, &order)?;
+        let wrong = in_order(on.exporter, &order)?;
         if !s.nothing_wrong(format!("giving up {names}: released once, at the end"), Ok(wrong)) {
             return Ok(());
         }

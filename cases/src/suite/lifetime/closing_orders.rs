@@ -5,6 +5,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
 use crate::fixture::watch::{Watch, not_alive, not_gone};
 use crate::steps::{Step, Steps};
+use crate::variant::On;
 
 crate::case! {
     /// The exporter's release runs once, after the last of primary, read-only alias, read-write alias and alias of an
@@ -13,11 +14,11 @@ crate::case! {
     "L-1", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     for count in 2..=4 {
         for order in permutations(count) {
             let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
-            let wrong = close_in_order(s, exporter, count, &order)?;
+            let wrong = close_in_order(s, on.exporter, count, &order)?;
             let holds = wrong.is_none();
             s.check(format!("closing {names}: released once, at the end"), holds, wrong.unwrap_or_default());
             if !holds {

@@ -12,6 +12,7 @@ use crate::fixture::fd::{RDONLY, RDWR};
 use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps, errno_name};
 use crate::uapi::dma_buf;
+use crate::variant::On;
 
 crate::case! {
     /// With the first, second, third ... allocation inside DERIVE failing, until one succeeds: the caller gets ENOMEM,
@@ -22,8 +23,8 @@ crate::case! {
 /// No implementation allocates this often.
 pub const MANY: u32 = 100;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
     let fail = FailNth::prepare()?;

@@ -7,6 +7,7 @@ use crate::fixture::fault::FailNth;
 use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
 use crate::suite::lifetime::failed_allocation::every_allocation;
 use crate::uapi::importer::{Count, Importer};
+use crate::variant::On;
 
 crate::case! {
     /// With the first, second, third ... allocation inside an export failing, until one succeeds: the caller gets ENOMEM,
@@ -14,14 +15,14 @@ crate::case! {
     "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
     let listed = || -> Step<Count> { Ok(importer.totals().map_err(errno_name).or_broken("counting buffers")?.listed) };
     let before = listed()?;
     if before == Count::Unknown {
         return Err(Stop::Broken("the test importer does not find this kernel's list of buffers".into()));
     }
-    let exporting = Exporting::prepare(exporter, 2).map_err(errno_name).or_broken("preparing an export")?;
+    let exporting = Exporting::prepare(on.exporter, 2).map_err(errno_name).or_broken("preparing an export")?;
     let fail = FailNth::prepare()?;
     let unbalanced = || {
         let now = listed()?;
@@ -34,7 +35,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         None => all()?,
         wrong => wrong,
     };
-    let sentence = format!("export({}) with any allocation failing: ENOMEM, nothing left behind", exporter.name());
+    let sentence = format!("export({}) with any allocation failing: ENOMEM, nothing left behind", on.exporter.name());
     s.check(sentence, outcome.is_none(), outcome.unwrap_or_default());
     Ok(())
 }

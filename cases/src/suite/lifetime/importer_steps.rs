@@ -8,27 +8,23 @@ use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::siblings::Kin;
 use crate::fixture::stages::{STAGES, Staged};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::importer::{Direction, Importer};
+use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
 crate::case! {
     /// A driver imports through any descriptor, attaches, maps for the device and into the kernel, adds a fence, begins
     /// CPU access, and takes it all back from any step on and in either order, or fails on the way: every reference count
     /// is as it was, once and a hundred times. What it holds keeps the buffer after every descriptor is closed.
-    "L-3", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "L-3", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?;
+    let family = s.family_of(on.fds(), primary)?;
     let fds = family.all();
     let before = watch.counts(&fds)?;
     let unchanged = |found: Result<Option<String>, Errno>| -> Step<Result<Option<String>, Errno>> {
@@ -74,9 +70,9 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
         }
     }
 
-    let (later, what) = match kin {
-        Kin::Aliases => (s.must_derive("later alias", fds[2], RDONLY)?, "an alias derived"),
-        Kin::Duplicates => (s.dup("later duplicate", fds[2])?, "a duplicate made"),
+    let (later, what) = match on.fds() {
+        FdKind::Alias => (s.must_derive("later alias", fds[2], RDONLY)?, "an alias derived"),
+        _ => (s.dup("later duplicate", fds[2])?, "a duplicate made"),
     };
     let done = Staged::new(importer, &later, STAGES.len()).and_then(|import| import.undo(false));
     s.nothing_wrong(format!("{what} after all this can be imported"), done.map(|()| None));
@@ -84,7 +80,7 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     s.close(later);
     s.nothing_wrong("counts as before", unchanged(Ok(None))?);
     s.nothing_wrong("alive and listed once", Ok(watch.not_alive()?));
-    kept(s, exporter, kin)
+    kept(s, on.exporter, on.fds())
 }
 
 /// Every step that can be asked for at the wrong moment.
@@ -118,13 +114,13 @@ fn failing(importer: &Importer, fd: &Fd) -> Result<Option<String>, Errno> {
 }
 
 /// An import that is all that is left of a buffer, at every depth.
-fn kept(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+fn kept(s: &mut Steps, exporter: Exporter, kind: FdKind) -> Step {
     for (depth, stage) in STAGES.iter().enumerate() {
         let mut wrong = None;
         for via in 0..4 {
             let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
             let watch = Watch::start(&primary)?;
-            let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
+            let family = kind.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
             let importer = watch.importer();
             let import = Staged::new(importer, family.all()[via], depth + 1);
             let import = import.map_err(errno_name).or_broken("importing a buffer")?;

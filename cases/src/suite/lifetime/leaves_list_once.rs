@@ -2,25 +2,21 @@
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::siblings::Kin;
 use crate::fixture::watch::{Watch, not_alive};
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::importer::Count;
+use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
 crate::case! {
     /// Deriving and closing aliases neither adds a buffer to the global list nor takes one off. The buffer leaves it when
     /// its last file is gone and not before, and its neighbours on the list stay where they are.
-    "L-2", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "L-2", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let older = s.export(exporter, 1)?.primary;
-    let buffer = s.export(exporter, 1)?.primary;
-    let newer = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let older = s.export(on.exporter, 1)?.primary;
+    let buffer = s.export(on.exporter, 1)?.primary;
+    let newer = s.export(on.exporter, 1)?.primary;
     let watches = [Watch::start(&older)?, Watch::start(&buffer)?, Watch::start(&newer)?];
     let length = |watch: &Watch| -> Step<Count> {
         let totals = watch.importer().totals().map_err(errno_name).or_broken("counting buffers")?;
@@ -43,8 +39,8 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
         on_list(expected)
     };
 
-    let family = s.kin(kin, buffer)?;
-    let more = if kin == Kin::Aliases { "aliases" } else { "duplicates" };
+    let family = s.family_of(on.fds(), buffer)?;
+    let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
     s.nothing_wrong(format!("three {more}: the list is as it was"), Ok(as_before(all)?));
     let mut family = family.into_vec();
     // The primary in the middle: aliases are closed both before and after it.

@@ -5,6 +5,7 @@ use crate::exporter::Exporter;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::stall::{Met, hold_list, list_held};
+use crate::variant::On;
 
 crate::case! {
     /// While somebody else holds the lock of the global list, as all do who walk it, the last close of a buffer waits and
@@ -12,8 +13,8 @@ crate::case! {
     "L-10", Contract, Exporter::MAIN, [TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     s.check_alive(&watch, "exported")?;
     let (importer, token) = (watch.importer(), watch.token());

@@ -14,6 +14,7 @@ use crate::fixture::mapping::wrong_page;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::derive;
+use crate::variant::On;
 
 crate::case! {
     /// Ten thousand aliases, each derived from the one before: each knows the size, the first, the middle and the last
@@ -30,10 +31,10 @@ const BATCH: usize = 1_000;
 /// Pages by which two batches may differ: the table of descriptors doubles now and then, and slabs are not cut to measure.
 const SLACK: u32 = 32;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let limit = ALIASES as u64 + 100;
     setrlimit(Resource::RLIMIT_NOFILE, limit, limit).or_broken("setrlimit")?;
-    let buffer = s.export(exporter, 1)?;
+    let buffer = s.export(on.exporter, 1)?;
     let (len, primary) = (buffer.len(), buffer.primary);
     let watch = Watch::start(&primary)?;
     s.fill(&primary, len, 13)?;

@@ -8,19 +8,23 @@ use crate::fixture::mapping::{RW, pattern};
 use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps};
 use crate::uapi::memory::{Mapping, PAGE};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
     /// Mappings made through the primary and through aliases show the buffer, and each other's writes, after every
     /// descriptor is closed, also in pages that were not touched before. The buffer is released once, after the last
     /// mapping is gone, whichever that is.
-    "L-5", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "L-5", Contract, Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED]
 }
 
 const PAGES: usize = 4;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
+    if on.fds() == FdKind::Exported {
+        return one_descriptor(s, on);
+    }
     for last in 0..3 {
-        let buffer = s.export(exporter, PAGES)?;
+        let buffer = s.export(on.exporter, PAGES)?;
         let (len, primary) = (buffer.len(), buffer.primary);
         let watch = Watch::start(&primary)?;
         s.fill(&primary, len, 7)?;
@@ -41,9 +45,23 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
+fn one_descriptor(s: &mut Steps, on: On) -> Step {
+    let buffer = s.export(on.exporter, PAGES)?;
+    let (len, primary) = (buffer.len(), buffer.primary);
+    let watch = Watch::start(&primary)?;
+    s.fill(&primary, len, 7)?;
+    let mut mappings = Vec::new();
+    for (name, prot) in [("first mapping", RW), ("read-only mapping", libc::PROT_READ)] {
+        let mapped = s.mmap(&primary, len, prot, libc::MAP_SHARED);
+        mappings.push((name.to_string(), s.succeeds(format!("the {name} is made"), mapped)?));
+    }
+    s.close(primary);
+    outlives(s, &watch, mappings, 1).map(drop)
+}
+
 /// Uses mappings of a buffer that has no descriptor any more, then undoes them with the one at index `last` left to the
 /// end. The first of `mappings` is writable. False when a check did not hold.
-pub fn outlives(s: &mut Steps, watch: &Watch, mut mappings: Vec<(String, Mapping)>, last: usize) -> Step<bool> {
+fn outlives(s: &mut Steps, watch: &Watch, mut mappings: Vec<(String, Mapping)>, last: usize) -> Step<bool> {
     let mut holds = s.nothing_wrong("mapped only: alive and listed once", Ok(watch.not_alive()?));
     let wrong = mappings.iter().find(|(_, mapping)| !shows(mapping, 7)).map(|(name, _)| name.clone());
     holds &= s.nothing_wrong("every mapping shows every page", Ok(wrong));

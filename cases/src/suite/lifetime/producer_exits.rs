@@ -20,6 +20,7 @@ use crate::suite::lifetime::alias_alone::works;
 use crate::uapi::memory;
 use crate::uapi::process::{Ending, kill_and_reap, spawn};
 use crate::uapi::{close_number, derive};
+use crate::variant::On;
 
 crate::case! {
     /// A consumer that got its aliases over a socket goes on in full after the producer, the only one with the primary, was
@@ -38,9 +39,9 @@ const FINDINGS: [(i32, &str); 4] = [
 ];
 const NO_CHILD: i32 = 0x40;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     for in_flight in [false, true] {
-        let buffer = s.export(exporter, PAGES)?;
+        let buffer = s.export(on.exporter, PAGES)?;
         let (len, primary) = (buffer.len(), buffer.primary);
         let watch = Watch::start(&primary)?;
         s.fill(&primary, len, 3)?;

@@ -12,18 +12,19 @@ use crate::fixture::facts::{exporters_listed, fdinfo};
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::fence::{Timeline, poll_now};
 use crate::fixture::racers::race;
-use crate::fixture::siblings::{Family, Kin};
+use crate::fixture::siblings::Family;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
+use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
 crate::case! {
     /// Two threads on two processors derive and close aliases of one buffer while the other derives, maps, enumerates,
     /// imports or polls, a bounded number of times. Every call succeeds, every count comes back, and the last close, when
     /// two descriptors are closed at the same moment, releases the buffer once.
-    "L-10", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+    "L-10", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
 const ROUNDS: usize = 25;
@@ -31,28 +32,24 @@ const ROUNDS: usize = 25;
 /// What one of the two threads does in every round.
 type Side<'a> = dyn Fn() -> Result<(), Errno> + Sync + 'a;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let alias = match kin {
-        Kin::Aliases => s.must_derive("RO alias", &primary, RDONLY)?,
-        Kin::Duplicates => s.dup("duplicate", &primary)?,
+    let alias = match on.fds() {
+        FdKind::Alias => s.must_derive("RO alias", &primary, RDONLY)?,
+        _ => s.dup("duplicate", &primary)?,
     };
     let fds = [&primary, &alias];
     s.must_balance(&watch, &primary, &alias)?;
     let before = watch.counts(&fds)?;
     let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
 
-    let (making, made) = match kin {
-        Kin::Aliases => ("derive", "deriving"),
-        Kin::Duplicates => ("duplicate", "duplicating"),
+    let (making, made) = match on.fds() {
+        FdKind::Alias => ("derive", "deriving"),
+        _ => ("duplicate", "duplicating"),
     };
-    let another = || kin.another(&alias).map(drop);
-    let another_of_primary = || kin.another(&primary).map(drop);
+    let another = || on.fds().another(&alias).map(drop);
+    let another_of_primary = || on.fds().another(&primary).map(drop);
     let mapped = || memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
     let imported = || importer.import(alias.number()).and_then(|handle| importer.put(handle));
     let enumerated = || watch_list(&importer).and_then(|()| fdinfo(&alias).map(drop));
@@ -75,8 +72,8 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     drop(alias);
     drop(primary);
     s.nothing_wrong("closed: released once and off the list", Ok(watch.not_gone()?));
-    on_the_list(s, exporter)?;
-    last_close(s, exporter, kin)
+    on_the_list(s, on.exporter)?;
+    last_close(s, on.exporter, on.fds())
 }
 
 /// Buffers come onto the global list and leave it, while others do or while somebody reads it.
@@ -101,12 +98,12 @@ fn watch_list(importer: &Importer) -> Result<(), Errno> {
 }
 
 /// Both threads close half of the descriptors of a buffer, with a fence that signals meanwhile.
-fn last_close(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+fn last_close(s: &mut Steps, exporter: Exporter, kind: FdKind) -> Step {
     let mut wrong = None;
     for _ in 0..5 {
         let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
         let watch = Watch::start(&primary)?;
-        let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
+        let family = kind.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
         import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;

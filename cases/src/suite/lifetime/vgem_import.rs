@@ -10,6 +10,7 @@ use crate::fixture::siblings::Family;
 use crate::fixture::vgem::Vgem;
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::variant::On;
 
 crate::case! {
     /// Importing into vgem through the primary or any alias and closing the handle leaves the reference counts of the
@@ -18,9 +19,9 @@ crate::case! {
     "L-3", Contract, Exporter::MAIN, [Derive, Vgem, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let vgem = Vgem::open()?;
-    let primary = s.export(exporter, 1)?.primary;
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let family = s.family(primary)?;
     let fds = family.all();
@@ -63,7 +64,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         s.close(fd);
     }
     s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
-    closing_orders(s, exporter, &vgem)
+    closing_orders(s, on.exporter, &vgem)
 }
 
 fn one_handle(vgem: &Vgem, fds: &[&Fd]) -> Result<Option<String>, Errno> {

@@ -19,6 +19,7 @@ use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::stall::Place;
 use crate::uapi::{borrow_number, close_number, dup, fcntl};
+use crate::variant::On;
 
 crate::case! {
     /// A thread that finds the descriptor in the very moment in which it appears, while DERIVE has not returned, meets an
@@ -28,12 +29,12 @@ crate::case! {
     "L-10", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
     for flags in [RDONLY, RDWR] {
-        look_and_close(s, exporter, &importer, flags)?;
+        look_and_close(s, on.exporter, &importer, flags)?;
     }
-    close_everything(s, exporter, &importer)
+    close_everything(s, on.exporter, &importer)
 }
 
 /// Derives from an alias, as the thread that is inside of DERIVE has a reference on that and none on the primary.

@@ -13,6 +13,7 @@ use crate::fixture::mapping::RW;
 use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps, outcome_name};
 use crate::uapi::memory::{self, PAGE};
+use crate::variant::On;
 
 crate::case! {
     /// With the primary closed, an alias is bounded by its own access mode as before: one that can be written grants both
@@ -21,8 +22,8 @@ crate::case! {
     "R-1", Contract, Exporter::ALL, [Derive, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;

@@ -9,6 +9,7 @@ use crate::fixture::books::Books;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::watch::Watch;
 use crate::steps::{Step, Steps, outcome_name};
+use crate::variant::On;
 
 crate::case! {
     /// The access mode of the calling descriptor bounds what can be derived from it. From O_RDWR: both modes. From
@@ -19,8 +20,8 @@ crate::case! {
 
 const GRANTED: &str = "ok";
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let buffer = (&watch, &primary);
     row(s, buffer, &primary, [GRANTED, GRANTED])?;
@@ -33,7 +34,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let second = s.must_derive("alias of the read-write alias", &read_write, RDONLY)?;
     row(s, buffer, &second, [GRANTED, "EACCES"])?;
 
-    if exporter == Exporter::SystemHeap {
+    if on.exporter == Exporter::SystemHeap {
         let cloexec = libc::O_CLOEXEC as u32;
         for (name, mode, want) in [
             ("O_RDWR heap buffer", libc::O_RDWR, [GRANTED, GRANTED]),

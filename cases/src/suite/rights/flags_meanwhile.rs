@@ -16,6 +16,7 @@ use crate::uapi::derive::shape;
 use crate::uapi::memory::{self, Mapping, PAGE, anonymous};
 use crate::uapi::stall::Place;
 use crate::uapi::{dma_buf, fcntl, ioctl_raw};
+use crate::variant::On;
 
 crate::case! {
     /// The holder of a read-only alias asks for O_RDONLY, and another thread of its own puts O_RDWR into the argument while
@@ -27,8 +28,8 @@ crate::case! {
 /// More locks than any DERIVE takes.
 const LIMIT: u32 = 1000;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.must_balance(&watch, &primary, &alias)?;

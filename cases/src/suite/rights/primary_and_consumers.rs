@@ -18,6 +18,7 @@ use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::memory::{self, Mapping, PAGE};
 use crate::uapi::process::{Ending, kill_and_reap, spawn, wait};
 use crate::uapi::{close_number, derive};
+use crate::variant::On;
 
 crate::case! {
     /// The producer keeps all it has while another process holds, maps and derives from a read-only alias, and after that
@@ -39,8 +40,8 @@ enum End {
     WritesWhereItMayNot,
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, PAGES)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, PAGES)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // Only now: the producer need not have been there first.
     let before = s.mmap(&primary, LEN, RW, libc::MAP_SHARED);

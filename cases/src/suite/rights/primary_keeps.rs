@@ -11,6 +11,7 @@ use crate::steps::{Step, Steps};
 use crate::suite::rights::mmap_table::shared;
 use crate::uapi::fcntl;
 use crate::uapi::memory::{Mapping, PAGE};
+use crate::variant::On;
 
 crate::case! {
     /// While aliases are made, mapped, derived from and closed, the primary stays O_RDWR, can be mapped in every way, and
@@ -18,8 +19,8 @@ crate::case! {
     "R-10", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 2)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 2)?.primary;
     let before = s.mmap(&primary, 2 * PAGE, RW, libc::MAP_SHARED);
     let before = s.succeeds("the primary can be mapped RW", before)?;
     keeps(s, &primary, &before, "without aliases", 20)?;

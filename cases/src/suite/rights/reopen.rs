@@ -8,20 +8,28 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::steps::{Step, Steps};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
-    /// Opening /proc/self/fd/N of a dma-buf is ENXIO for every access mode. The same holds before the patch.
-    "R-7", Contract, Exporter::MAIN, []
+    /// Opening /proc/self/fd/N of a dma-buf, or of an alias, is ENXIO for every access mode.
+    "R-7", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    attack(s, &primary);
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
+    if on.fds() == FdKind::Exported {
+        attack(s, &primary);
+        return Ok(());
+    }
+    let family = s.family(primary)?;
+    for fd in [&family.read_write, &family.read_only, &family.second] {
+        attack(s, fd);
+    }
     Ok(())
 }
 
 /// Opens the entry of `fd`, directly and by way of an O_PATH descriptor.
-pub(super) fn attack(s: &mut Steps, fd: &Fd) {
+fn attack(s: &mut Steps, fd: &Fd) {
     for (mode, name) in [
         (OFlag::O_RDONLY, "O_RDONLY"),
         (OFlag::O_WRONLY, "O_WRONLY"),

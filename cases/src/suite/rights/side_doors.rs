@@ -20,15 +20,20 @@ use crate::fixture::mapping::RW;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::uapi::process::{kill_and_reap, spawn};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
     /// /proc/self/mem, process_vm_writev and ptrace write ordinary memory of this process, and do not write a dma-buf
-    /// through a shared read-only mapping of a read-only alias: EIO, EFAULT and EIO, and no byte changes.
-    "R-6", Contract, Exporter::MAIN, [Derive]
+    /// through a shared read-only mapping of a read-only alias, or of a buffer that was exported O_RDONLY: EIO, EFAULT and EIO, and no byte changes.
+    "R-6", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 1, RDONLY)?;
+        return attack(s, &fd);
+    }
+    let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.fill(&primary, PAGE, 3)?;
     attack(s, &alias)?;
@@ -37,7 +42,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// Tries every way on a mapping of `fd`.
-pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
+fn attack(s: &mut Steps, fd: &Fd) -> Step {
     let target = s.mmap(fd, PAGE, libc::PROT_READ, libc::MAP_SHARED);
     let target = s.succeeds(format!("{} can be mapped for reading", fd.name), target)?;
     let ordinary = anonymous(PAGE, RW).map_err(errno_name).or_broken("ordinary memory")?;

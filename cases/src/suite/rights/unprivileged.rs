@@ -22,26 +22,29 @@ use crate::suite::rights::reopen::reopen;
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::Ending;
 use crate::uapi::{close_number, dma_buf, fcntl};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
     /// A process without the superuser's id and without capabilities, which received a read-only alias over a UNIX
     /// socket and has no other descriptor of the buffer, can read it and derive O_RDONLY, and cannot write it by any way
-    /// that the other clauses name.
-    "R-9", Contract, Exporter::MAIN, [Derive]
+    /// that the other clauses name. One that received a buffer which the heap gave out O_RDONLY cannot write it either.
+    "R-9", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-pub(super) const SEED: u8 = 11;
-pub(super) const BYTES: usize = 2 * PAGE;
+const SEED: u8 = 11;
+const BYTES: usize = 2 * PAGE;
 /// Exit statuses of a child that never came to try.
 const NO_RIGHTS_DROPPED: i32 = 0x7e;
 const NOTHING_RECEIVED: i32 = 0x7f;
 
 /// True when it came out as it must.
-pub(super) type Attempt = fn(&Fd) -> bool;
+type Attempt = fn(&Fd) -> bool;
+
+const READ: &str = "reads every page";
 
 /// What the child tries, and whether it came out as it must. In order; it stops at none.
-pub(super) const ATTEMPTS: [(&str, Attempt); 10] = [
-    ("reads every page", |fd| wrong_page(fd, BYTES, SEED) == Ok(None)),
+const ATTEMPTS: [(&str, Attempt); 10] = [
+    (READ, |fd| wrong_page(fd, BYTES, SEED) == Ok(None)),
     ("derives O_RDONLY", |fd| dma_buf::derive(fd.as_fd(), RDONLY).is_ok()),
     ("derive O_RDWR is EACCES", |fd| dma_buf::derive(fd.as_fd(), RDWR).err() == Some(Errno::EACCES)),
     ("mapping RW shared is EACCES", |fd| map_errno(fd, RW) == Some(Errno::EACCES)),
@@ -67,8 +70,15 @@ pub(super) const ATTEMPTS: [(&str, Attempt); 10] = [
     ("write fails", |fd| write(fd, &[0xee; 8]).is_err()),
 ];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, BYTES / PAGE)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", BYTES / PAGE, RDONLY)?;
+        // Nobody can have filled it, so there is no pattern to read; and whether it can be derived from is for R-1.
+        let attempts: Vec<_> =
+            ATTEMPTS.into_iter().filter(|(what, _)| !what.contains("derive") && *what != READ).collect();
+        return judge(s, &fd, &attempts);
+    }
+    let primary = s.export(on.exporter, BYTES / PAGE)?.primary;
     s.fill(&primary, BYTES, SEED)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     judge(s, &alias, &ATTEMPTS)?;
@@ -77,7 +87,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// Sends `alias` to children without privileges, which try.
-pub(super) fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
+fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
     let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
     pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
 

@@ -8,19 +8,24 @@ use nix::libc;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
+use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::{RW, prot_text};
 use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::memory::{Mapping, PAGE};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
-    /// A shared mapping of a read-only alias, and of an alias of an alias, does not become writable by mprotect, nor
+    /// A shared mapping of a read-only alias, of an alias of an alias, and of a buffer that was exported O_RDONLY, does not become writable by mprotect, nor
     /// after mremap moved or doubled it, nor by remap_file_pages. A store into it faults and changes nothing.
-    "R-4", Contract, Exporter::MAIN, [Derive]
+    "R-4", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 2)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
+        return attack(s, &fd);
+    }
+    let primary = s.export(on.exporter, 2)?.primary;
     let family = s.family(primary)?;
     s.fill(&family.primary, 2 * PAGE, 9)?;
     attack(s, &family.read_only)?;
@@ -30,7 +35,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// Tries every way on a two-page mapping of `fd`.
-pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
+fn attack(s: &mut Steps, fd: &Fd) -> Step {
     let mapping = s.mmap(fd, 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED);
     let mut mapping = s.succeeds(format!("{} can be mapped for reading", fd.name), mapping)?;
     locked(s, &fd.name, &mapping)?;

@@ -13,22 +13,29 @@ use crate::fixture::fd::{Fd, RDONLY, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::message::Pair;
 use crate::fixture::watch::Watch;
+use crate::need::Need;
 use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::{pidfd, pidfd_getfd};
 use crate::uapi::{self, dma_buf, fcntl};
+use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
     /// From a read-only alias and from heap buffers of every lesser access mode: no sequence of up to four steps out of
     /// deriving with any mode, dup, F_DUPFD, F_SETFL, an SCM_RIGHTS round trip and pidfd_getfd reaches a descriptor that
-    /// can be mapped in a way that the first one could not, or that claims a mode that the first one had not.
-    "R-2", Contract, Exporter::MAIN, [Derive, TestImporter]
+    /// can be mapped in a way that the first one could not, or that claims a mode that the first one had not. Without the
+    /// patch the same holds for the heap buffers and the steps but deriving.
+    "R-2", Contract, Exporter::MAIN, [],
+    [ALIASES.needing(&[Need::Derive, Need::TestImporter]), EXPORTED.only_on(Exporter::HEAP)]
 }
 
 const DEPTH: usize = 4;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    if on.fds() == FdKind::Exported {
+        return heap_modes(s, &Tools::new(false)?);
+    }
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.must_balance(&watch, &primary, &alias)?;
@@ -37,14 +44,14 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     walk(s, &tools, &alias)?;
     let all = Rights::of(&primary.quiet_dup().map_err(errno_name).or_broken("dup")?);
     s.check("the primary, by the same measure, has every right", all.read && all.write, "it has not");
-    if exporter == Exporter::SystemHeap {
+    if on.exporter == Exporter::SystemHeap {
         heap_modes(s, &tools)?;
     }
     Ok(())
 }
 
 /// Walks from a buffer of each access mode that gives less than everything.
-pub(super) fn heap_modes(s: &mut Steps, tools: &Tools) -> Step {
+fn heap_modes(s: &mut Steps, tools: &Tools) -> Step {
     for (name, mode) in [
         ("O_RDONLY heap buffer", libc::O_RDONLY),
         ("O_WRONLY heap buffer", libc::O_WRONLY),
@@ -58,7 +65,7 @@ pub(super) fn heap_modes(s: &mut Steps, tools: &Tools) -> Step {
 
 /// What a descriptor lets its holder do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Rights {
+struct Rights {
     read: bool,
     write: bool,
 }
@@ -105,7 +112,7 @@ impl Move {
 }
 
 /// The moves, and what they need.
-pub(super) struct Tools {
+struct Tools {
     moves: Vec<Move>,
     pair: Pair,
     own: OwnedFd,
@@ -113,7 +120,7 @@ pub(super) struct Tools {
 
 impl Tools {
     /// With or without deriving among the moves.
-    pub(super) fn new(derive: bool) -> Step<Self> {
+    fn new(derive: bool) -> Step<Self> {
         let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
         let own = pidfd(getpid()).map_err(errno_name).or_broken("pidfd_open")?;
         let modes = [libc::O_RDWR, libc::O_RDONLY, libc::O_WRONLY, libc::O_ACCMODE];
@@ -147,7 +154,7 @@ impl Tools {
 type State = (Rights, i32, bool);
 
 /// Breadth first, so that the first path that is found is a shortest one.
-pub(super) fn walk(s: &mut Steps, tools: &Tools, root: &Fd) -> Step {
+fn walk(s: &mut Steps, tools: &Tools, root: &Fd) -> Step {
     let start = root.quiet_dup().map_err(errno_name).or_broken("dup")?;
     let limit = Rights::of(&start);
     let state = |fd: &OwnedFd, alias| (Rights::of(fd), fcntl(fd.as_raw_fd(), libc::F_GETFL, 0).unwrap_or(-1), alias);

@@ -8,6 +8,7 @@ use crate::fixture::fd::RDWR;
 use crate::fixture::mapping::RW;
 use crate::steps::{Step, Steps};
 use crate::uapi::memory::PAGE;
+use crate::variant::On;
 
 crate::case! {
     /// A mapping that was made for reading through a read-write alias, or an alias of one, becomes writable by mprotect, as
@@ -15,8 +16,8 @@ crate::case! {
     "R-3", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
     let second = s.must_derive("RW alias of RW alias", &alias, RDWR)?;
     for (fd, byte) in [(&alias, 31), (&second, 32)] {

@@ -17,6 +17,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::derive::{self, Derive, POISON, shape};
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::uapi::{fcntl, ioctl_raw};
+use crate::variant::On;
 
 crate::case! {
     /// An argument that cannot be read, as a whole or in one of its halves, is EFAULT, and so is one that can be read but
@@ -28,8 +29,8 @@ crate::case! {
 /// How often one thread is refused while another looks.
 const ROUNDS: usize = 100;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let books = Books::open(&watch, &primary)?;

@@ -12,6 +12,7 @@ use crate::fixture::process::in_child;
 use crate::helper::{NOT_A_BUFFER, PROBE_FD};
 use crate::steps::{Step, Steps, Stop};
 use crate::uapi::process::Ending;
+use crate::variant::On;
 
 crate::case! {
     /// After a real execve an alias that was derived with O_CLOEXEC is closed, and one that was derived without it is
@@ -22,8 +23,8 @@ crate::case! {
 /// Exit status of a child that could not execute.
 const NO_EXEC: i32 = 0x42;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let mut aliases = Vec::new();
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {

@@ -13,6 +13,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::derive::{Derive, POISON, shape, take_derived};
 use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
 use crate::uapi::{compat, fcntl};
+use crate::variant::On;
 
 crate::case! {
     /// A 32-bit caller gets the same descriptors and the same errors: the modes and FD_CLOEXEC that it asks for, EINVAL
@@ -20,8 +21,8 @@ crate::case! {
     "UAPI-8", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let low = anonymous_low(PAGE, RW).map_err(errno_name).or_broken("a page below 4 GiB")?;
     let address = u32::try_from(low.address()).or_broken("a page below 4 GiB")?;

@@ -15,6 +15,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::derive::{Derive, POISON, shape, take_derived};
 use crate::uapi::memory::{self, Mapping, PAGE, anonymous_low};
 use crate::uapi::{IOC_WRITE, compat, fcntl, ioc, ioctl_raw};
+use crate::variant::On;
 
 crate::case! {
     /// Whatever a 64-bit caller gets, a 32-bit caller gets: the same answer, the same bytes in and around the structure, an
@@ -46,8 +47,8 @@ struct Seen {
     alias: Option<[String; 4]>,
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;
     let desk = Desk::new(&primary)?;

@@ -14,6 +14,7 @@ use crate::settings::FILE_MAX;
 use crate::steps::{OrBroken, Step, Steps, Stop};
 use crate::uapi::dma_buf::{self, Derive, POISON};
 use crate::uapi::process::Ending;
+use crate::variant::On;
 
 crate::case! {
     /// When the system has as many open files as it may have, DERIVE is ENFILE for a caller without privileges, writes
@@ -30,8 +31,8 @@ const FINDINGS: [(i32, &str, &str); 3] = [
 ];
 const NO_CHILD: i32 = 0x40;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let books = Books::open(&watch, &primary)?;

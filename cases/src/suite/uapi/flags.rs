@@ -10,6 +10,7 @@ use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{Fd, flags_text};
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::variant::On;
 
 crate::case! {
     /// DERIVE takes O_RDONLY and O_RDWR, each with or without O_CLOEXEC. Every other bit by itself, O_WRONLY and access
@@ -17,8 +18,8 @@ crate::case! {
     "UAPI-2", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {
             let flags = (mode | cloexec) as u32;

@@ -11,6 +11,7 @@ use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::variant::On;
 
 crate::case! {
     /// Flags are judged before anything is allocated: with no free descriptor number, where valid flags are EMFILE,
@@ -21,8 +22,8 @@ crate::case! {
 
 const VALID: u32 = (libc::O_ACCMODE | libc::O_CLOEXEC) as u32;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;

@@ -17,6 +17,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::derive::{Derive, POISON, shape, take_derived};
 use crate::uapi::ioctl_raw;
 use crate::uapi::memory::{self, Mapping, PAGE};
+use crate::variant::On;
 
 crate::case! {
     /// An argument in the buffer itself, mapped read-only through an alias, is EFAULT, and the buffer holds what it held. So
@@ -29,8 +30,8 @@ crate::case! {
 /// Where in a page an argument is that is not to be torn.
 const OFFSET: usize = 0x40;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let writable = map(primary.as_fd(), 1, RW)?;

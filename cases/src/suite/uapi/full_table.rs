@@ -10,6 +10,7 @@ use crate::fixture::fd::{RDONLY, RDWR, flags_text};
 use crate::fixture::watch::Watch;
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::variant::On;
 
 crate::case! {
     /// With no free descriptor number DERIVE is EMFILE, writes nothing into the structure and leaves no reference
@@ -17,8 +18,8 @@ crate::case! {
     "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let books = Books::open(&watch, &primary)?;

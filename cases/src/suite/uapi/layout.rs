@@ -9,6 +9,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::{self, POISON};
 use crate::uapi::importer::{Count, DeriveLayout, Importer};
 use crate::uapi::ioctl_raw;
+use crate::variant::On;
 
 crate::case! {
     /// The request number is 0xc0086204, the structure has 8 bytes, `flags` is the word at offset 0 and `fd` the word at
@@ -20,7 +21,7 @@ crate::case! {
 /// What words around the structure hold.
 const CANARY: u32 = 0x5aa5_c33c;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let info = Importer::open().and_then(|importer| importer.info());
     let info = info.map_err(errno_name).or_broken("asking the test importer for the header's numbers")?;
     let number = info.derive_cmd.map_or("none".to_string(), |number| format!("{number:#x}"));
@@ -29,7 +30,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let layout = DeriveLayout { flags_offset: 0, flags_size: 4, fd_offset: 4, fd_size: 4 };
     s.equal("the header's offsets and sizes of flags and fd", info.derive_layout, Some(layout));
 
-    let primary = s.export(exporter, 1)?.primary;
+    let primary = s.export(on.exporter, 1)?.primary;
     // A flag that nobody knows in the first word and valid ones in the second: which of them is judged tells them apart.
     let mut swapped = [1 << 31, RDONLY];
     let result = s.call(

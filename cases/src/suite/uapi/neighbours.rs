@@ -23,6 +23,7 @@ use crate::uapi::dma_buf::{Way, export_sync_file};
 use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
 use crate::uapi::process::pidfd;
 use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, sync_file};
+use crate::variant::On;
 
 crate::case! {
     /// A program that takes another of its descriptors for a dma-buf is told so: on sync_files, timelines, importers'
@@ -35,8 +36,8 @@ crate::case! {
 /// A request that nobody has, of the same letter.
 const NONSENSE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8);
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let area = Area::new()?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;

@@ -16,6 +16,7 @@ use crate::uapi::importer::Importer;
 use crate::uapi::ioctl_raw;
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::uapi::stall::Place;
+use crate::variant::On;
 
 crate::case! {
     /// DERIVE that ends with EFAULT installs no descriptor, not even for a moment. A thread would be stopped at the very
@@ -23,9 +24,9 @@ crate::case! {
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> Step {
     let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let primary = s.export(exporter, 1)?.primary;
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let area = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page for an argument")?;
     let books = Books::open(&watch, &primary)?;

@@ -18,6 +18,7 @@ use crate::fixture::message::Pair;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
 use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw};
+use crate::variant::On;
 
 crate::case! {
     /// On files, pipes, sockets, devices and memfds DERIVE is ENOTTY; epoll instances and the heap's own device answer as
@@ -27,8 +28,8 @@ crate::case! {
     "UAPI-7", Contract, Exporter::MAIN, []
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 1)?;
+fn run(s: &mut Steps, on: On) -> Step {
+    let buffer = s.export(on.exporter, 1)?;
     let primary = &buffer.primary;
     let files = others().map_err(errno_name).or_broken("opening files of other kinds")?;
     let path = format!("/proc/self/fd/{}", primary.number());

@@ -10,6 +10,7 @@ use crate::fixture::mapping::RW;
 use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::uapi::ioctl_raw;
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
+use crate::variant::On;
 
 crate::case! {
     /// A program that knows nothing but the number 0xc0086204 and eight bytes gets its alias: the mode is in the first
@@ -26,8 +27,8 @@ const CANARY: u8 = 0xa5;
 const MODES: [(&str, [u8; 4]); 2] =
     [("O_RDONLY|O_CLOEXEC", [0x00, 0x00, 0x08, 0x00]), ("O_RDWR", [0x02, 0x00, 0x00, 0x00])];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     // The page in the middle is the only one that there is for the kernel.
     let area = anonymous(3 * PAGE, libc::PROT_NONE).map_err(errno_name).or_broken("three pages")?;
     area.protect_part(PAGE, PAGE, RW).map_err(errno_name).or_broken("mprotect")?;

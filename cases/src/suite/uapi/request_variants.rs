@@ -7,6 +7,7 @@ use crate::fixture::fd::RDONLY;
 use crate::steps::{Step, Steps, outcome_name};
 use crate::uapi::derive::{Derive, POISON, shape};
 use crate::uapi::{IOC_READ, IOC_WRITE, ioctl_raw};
+use crate::variant::On;
 
 crate::case! {
     /// The number of DERIVE with any other size or direction is ENOTTY, writes nothing and allocates nothing. The same
@@ -17,8 +18,8 @@ crate::case! {
 /// Long enough for every size that is tried.
 const AREA: usize = 512;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let next = next_number(&primary)?;
     let shape = shape();
     let size = shape.size as u32;

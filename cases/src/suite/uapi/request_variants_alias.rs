@@ -12,6 +12,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
 use crate::uapi::derive::{Derive, POISON, shape};
 use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
+use crate::variant::On;
 
 crate::case! {
     /// On read-write and read-only aliases, too, the number of DERIVE is ENOTTY with any other pair of size and direction,
@@ -28,8 +29,8 @@ const LOOKED_AT: usize = 64;
 /// Behind the structure: what an extension that nobody has might hold.
 const BEHIND: [(u8, &str); 2] = [(0, "zeroes"), (0xff, "ones")];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let family = s.family(primary)?;
     let area = anonymous_low(5 * PAGE, RW).map_err(errno_name).or_broken("pages below 4 GiB")?;

@@ -11,6 +11,7 @@ use crate::steps::{Step, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::{borrow_number, close_number, dup};
+use crate::variant::On;
 
 crate::case! {
     /// On success `flags` is as it was and `fd` is the lowest number that was free, a gap and 0 included, whatever `fd` held
@@ -18,8 +19,8 @@ crate::case! {
     "UAPI-4", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let low = s.dup("low", &primary)?;
     let high = s.dup("high", &primary)?;
     s.close(low);

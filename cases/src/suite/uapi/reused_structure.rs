@@ -15,6 +15,7 @@ use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
 use crate::suite::uapi::file_limit::Limit;
 use crate::uapi::derive::{Derive, derive_with, take_derived};
 use crate::uapi::process::Ending;
+use crate::variant::On;
 
 crate::case! {
     /// A program that fills in `flags` and passes the same structure again and again, with what the last call left in `fd`,
@@ -61,8 +62,8 @@ impl Table {
     }
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let mut table = Table::with_holes(&primary)?;
     s.note(format!("the descriptor table has {} holes, and one structure is used for all calls", HOLES.len()));

@@ -8,6 +8,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, flags_text};
 use crate::steps::{OrBroken, Step, Steps, errno_name};
 use crate::uapi::fcntl;
+use crate::variant::On;
 
 crate::case! {
     /// FD_CLOEXEC of an alias is set exactly when O_CLOEXEC was asked for, whether or not the calling descriptor has it.
@@ -16,8 +17,8 @@ crate::case! {
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> Step {
+    let primary = s.export(on.exporter, 1)?.primary;
     let kept = s.dup("duplicate without FD_CLOEXEC", &primary)?;
     each(s, &primary)?;
     each(s, &kept)?;
