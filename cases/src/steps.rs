@@ -34,11 +34,40 @@ pub trait OrBroken<T> {
     fn or_broken(self, what: &str) -> Step<T>;
 }
 
-impl<T, E: Display> OrBroken<T> for Result<T, E> {
+impl<T, E: SetupError> OrBroken<T> for Result<T, E> {
     fn or_broken(self, what: &str) -> Step<T> {
-        self.map_err(|error| Stop::Broken(format!("{what}: {error}")))
+        self.map_err(|error| Stop::Broken(format!("{what}: {}", error.text())))
     }
 }
+
+/// An error that setting up a case can meet, in the words of a report: an errno by its name.
+pub trait SetupError {
+    /// What went wrong.
+    fn text(&self) -> String;
+}
+
+impl SetupError for Errno {
+    fn text(&self) -> String {
+        errno_name(*self)
+    }
+}
+
+impl SetupError for std::io::Error {
+    fn text(&self) -> String {
+        self.raw_os_error().map_or_else(|| self.to_string(), |number| errno_name(Errno::from_raw(number)))
+    }
+}
+
+macro_rules! displayed {
+    ($($error:ty),+) => {
+        $(impl SetupError for $error {
+            fn text(&self) -> String {
+                self.to_string()
+            }
+        })+
+    };
+}
+displayed!(&str, std::num::TryFromIntError, std::sync::mpsc::RecvTimeoutError);
 
 /// The pen of a running case.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{RDONLY, RDWR};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::variant::On;
 
 crate::case! {
@@ -16,12 +16,12 @@ crate::case! {
 
 fn run(s: &mut Steps, on: On) -> Step {
     let buffer = s.export(on.exporter, 2)?;
-    let before = fdinfo(&buffer.primary).map_err(errno_name).or_broken("fdinfo")?;
+    let before = fdinfo(&buffer.primary).or_broken("fdinfo")?;
     for flags in [RDONLY, RDWR] {
         let result = s.derive("alias", &buffer.primary, flags);
         s.fails_with("the kernel does not know the request", &result, Errno::ENOTTY);
     }
-    let after = fdinfo(&buffer.primary).map_err(errno_name).or_broken("fdinfo")?;
+    let after = fdinfo(&buffer.primary).or_broken("fdinfo")?;
     s.equal("fdinfo is what it was", after, before);
     Ok(())
 }

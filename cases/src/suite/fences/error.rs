@@ -31,13 +31,13 @@ fn run(s: &mut Steps, on: On) -> Step {
     for (via, usage, error) in [(2, Usage::Write, Errno::EIO), (3, Usage::Read, Errno::ETIMEDOUT)] {
         let handle = importer.import(family[via].number());
         let handle = s.succeeds(format!("an importer takes {}", family[via].name), handle)?;
-        let fence = importer.add_fence(handle, usage, Order::Own).map_err(errno_name).or_broken("adding a fence")?;
+        let fence = importer.add_fence(handle, usage, Order::Own).or_broken("adding a fence")?;
         let files = exported(s, &family)?;
         s.nothing_wrong("its fence is pending through every descriptor", status(&family, &files, 0));
-        importer.signal(fence.id, Some(error)).map_err(errno_name).or_broken("signalling a fence")?;
+        importer.signal(fence.id, Some(error)).or_broken("signalling a fence")?;
         let sentence = format!("its fence ends with {} through every descriptor", errno_name(error));
         s.nothing_wrong(sentence, status(&family, &files, -(error as i32)));
-        importer.put(handle).map_err(errno_name).or_broken("putting a buffer")?;
+        importer.put(handle).or_broken("putting a buffer")?;
     }
 
     let timeline = Timeline::new()?;

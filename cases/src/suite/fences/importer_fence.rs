@@ -8,7 +8,7 @@ use crate::fixture::fd::Fd;
 use crate::fixture::fence::{fences, poll_now, poll_text};
 use crate::fixture::vgem::Vgem;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::dma_buf::Way;
 use crate::uapi::importer::{FENCE_DRIVER, Timeline, Usage};
 use crate::variant::{ALIASES, DUPLICATES, On};
@@ -34,7 +34,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         let fence = s.succeeds(format!("vgem attaches a {} fence", kind(write)), fence)?;
         s.nothing_wrong("every descriptor shows it", shown(&family, write, |driver, _| driver == "vgem"));
         s.nothing_wrong("and poll waits for it", waits(&family, write));
-        vgem.signal_fence(fence).map_err(errno_name).or_broken("signalling a vgem fence")?;
+        vgem.signal_fence(fence).or_broken("signalling a vgem fence")?;
         s.nothing_wrong("until vgem signals", ready(&family));
         let closed = s.vgem_close(&vgem, handle);
         s.succeeds("vgem lets go", closed)?;
@@ -45,16 +45,16 @@ fn run(s: &mut Steps, on: On) -> Step {
         let handle = importer.import(family[via].number());
         let handle = s.succeeds(format!("the test importer takes {}", family[via].name), handle)?;
         let usage = if write { Usage::Write } else { Usage::Read };
-        let fence = importer.add_fence(handle, usage, Timeline::Own).map_err(errno_name).or_broken("adding a fence")?;
+        let fence = importer.add_fence(handle, usage, Timeline::Own).or_broken("adding a fence")?;
         // A sync_file's name has room for 31 characters, and the driver's name alone takes most of them.
         let name = format!("{FENCE_DRIVER}-importer{}-{}", fence.context, fence.seqno);
         let name: String = name.chars().take(31).collect();
         let matches = |driver: &str, got: &str| driver == FENCE_DRIVER && got == name;
         s.nothing_wrong(format!("every descriptor shows its {} fence", kind(write)), shown(&family, write, matches));
         s.nothing_wrong("and poll waits for it", waits(&family, write));
-        importer.signal(fence.id, None).map_err(errno_name).or_broken("signalling a fence")?;
+        importer.signal(fence.id, None).or_broken("signalling a fence")?;
         s.nothing_wrong("until it signals", ready(&family));
-        importer.put(handle).map_err(errno_name).or_broken("putting a buffer")?;
+        importer.put(handle).or_broken("putting a buffer")?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
 use crate::fixture::poller::Sleeper;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::variant::{ALIASES, DUPLICATES, On};
 use std::os::fd::AsFd;
@@ -102,8 +102,8 @@ fn asleep(s: &mut Steps, on: On) -> Step {
 }
 
 fn quiet_family(on: On) -> Step<(Watch, Vec<Fd>)> {
-    let primary = export(on.exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+    let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
-    let family = on.fds().quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
+    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
     Ok((watch, family.into_vec()))
 }

@@ -11,7 +11,7 @@ use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::RW;
 use crate::fixture::vivid::{SLOTS, Vivid};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -42,7 +42,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 /// vivid, and the bytes of the frames that it is going to capture.
 fn camera() -> Step<(Vivid, usize)> {
     let vivid = Vivid::open()?;
-    let bytes = vivid.set_small_format().map_err(errno_name).or_broken("choosing a small frame")?;
+    let bytes = vivid.set_small_format().or_broken("choosing a small frame")?;
     Ok((vivid, bytes as usize))
 }
 
@@ -82,7 +82,7 @@ fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, vivid: &Vivid, bytes: usize) 
 /// How many of the pages that the first `len` bytes touch hold nothing but zeros in those bytes.
 fn blank_pages(fd: &Fd, len: usize) -> Step<usize> {
     let mapped = memory::map(fd.as_fd(), len, libc::PROT_READ, libc::MAP_SHARED, 0);
-    let mapped = mapped.map_err(errno_name).or_broken("mapping an alias for reading")?;
+    let mapped = mapped.or_broken("mapping an alias for reading")?;
     let blank = |page: usize| (page * PAGE..len.min((page + 1) * PAGE)).all(|offset| mapped.read(offset) == 0);
     Ok((0..len.div_ceil(PAGE)).filter(|page| blank(*page)).count())
 }

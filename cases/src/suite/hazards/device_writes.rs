@@ -4,7 +4,7 @@ use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::importer::Direction;
 use crate::uapi::memory::PAGE;
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
@@ -39,20 +39,20 @@ fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, len: usize) -> Step {
     {
         let handle = importer.import(alias.number());
         let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
-        importer.attach(handle).map_err(errno_name).or_broken("attaching")?;
+        importer.attach(handle).or_broken("attaching")?;
         let mapped = s.call(format!("map(handle, {text})"), |_| "mapped".into(), || importer.map(handle, direction));
         let whole = mapped.is_ok_and(|mapping| mapping.bytes == len as u64 && len == 2 * PAGE);
         s.hazard(format!("the device gets all of the buffer for {text}"), whole);
         let begun = importer.begin_cpu(handle, direction);
         s.note(format!("begin_cpu_access for {text}: {}", outcome_name(&begun)));
         if begun.is_ok() {
-            importer.end_cpu(handle, direction).map_err(errno_name).or_broken("ending CPU access")?;
+            importer.end_cpu(handle, direction).or_broken("ending CPU access")?;
         }
         if mapped.is_ok() {
-            importer.unmap(handle).map_err(errno_name).or_broken("unmapping")?;
+            importer.unmap(handle).or_broken("unmapping")?;
         }
-        importer.detach(handle).map_err(errno_name).or_broken("detaching")?;
-        importer.put(handle).map_err(errno_name).or_broken("putting a buffer")?;
+        importer.detach(handle).or_broken("detaching")?;
+        importer.put(handle).or_broken("putting a buffer")?;
     }
     Ok(())
 }

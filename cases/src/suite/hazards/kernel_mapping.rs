@@ -10,7 +10,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::watch::Watch;
 use crate::need::Need;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, Stop, outcome_name};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -38,7 +38,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 /// Lets a driver write with the processor into a buffer of two pages that nobody has open for writing.
 fn judge(s: &mut Steps, watch: &Watch, alias: &Fd) -> Step {
     let seen = memory::map(alias.as_fd(), 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
-    let seen = seen.map_err(errno_name).or_broken("mapping a buffer for reading")?;
+    let seen = seen.or_broken("mapping a buffer for reading")?;
     let importer = watch.importer();
     let handle = importer.import(alias.number());
     let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
@@ -55,6 +55,6 @@ fn judge(s: &mut Steps, watch: &Watch, alias: &Fd) -> Step {
     s.note(format!("writing through the kernel mapping: {}", outcome_name(&wrote)));
     let bytes: Vec<u8> = (PAGE - 2..PAGE + 2).map(|offset| seen.read(offset)).collect();
     s.hazard(format!("what the driver writes shows through the {}", alias.name), bytes == b"evil");
-    importer.vunmap(handle).map_err(errno_name).or_broken("unmapping from the kernel")?;
-    importer.put(handle).map_err(errno_name).or_broken("putting a buffer")
+    importer.vunmap(handle).or_broken("unmapping from the kernel")?;
+    importer.put(handle).or_broken("putting a buffer")
 }

@@ -10,7 +10,7 @@ use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::RW;
 use crate::fixture::vgem::Vgem;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::On;
@@ -41,7 +41,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     s.succeeds("vgem lets go", closed)?;
     s.close(again);
 
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
     let handle = s.call("import(RO alias)", |_| "handle".into(), || importer.import(alias.number()));
     let handle = s.succeeds("the test importer takes the alias", handle)?;
     let again = s.call(
@@ -54,8 +54,8 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 fn judge(s: &mut Steps, again: &Fd, alias: &Fd) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let facts = importer.file_facts(None, again.number()).map_err(errno_name).or_broken("looking at a file")?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let facts = importer.file_facts(None, again.number()).or_broken("looking at a file")?;
     s.note(format!(
         "{}: {}{}",
         again.name,
@@ -79,5 +79,5 @@ fn write_a_byte(fd: &Fd) -> Result<(), Errno> {
 
 fn read_a_byte(fd: &Fd) -> Step<u8> {
     let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
-    Ok(mapping.map_err(errno_name).or_broken("mapping an alias")?.read(0))
+    Ok(mapping.or_broken("mapping an alias")?.read(0))
 }

@@ -6,7 +6,7 @@ use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
 use crate::fixture::fd::RDONLY;
 use crate::fixture::fence::{Timeline, pending, poll_now, poll_text};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::dma_buf::Way;
 use crate::variant::On;
 
@@ -33,7 +33,7 @@ fn run(s: &mut Steps, on: On) -> Step {
             format!("a {kind} fence of the reader holds back the writer's POLLOUT"),
             !ready.contains(PollFlags::POLLOUT),
         );
-        let left = pending(&primary, Way::Write).map_err(errno_name).or_broken("exporting fences")?;
+        let left = pending(&primary, Way::Write).or_broken("exporting fences")?;
         s.hazard("the writer is told to wait for it", left > 0);
     }
     Ok(())

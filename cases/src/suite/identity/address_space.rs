@@ -5,7 +5,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::vgem::Vgem;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::variant::On;
 
 crate::case! {
@@ -25,7 +25,7 @@ fn run(s: &mut Steps, on: On) -> Step {
             |fd: &Fd| fd.name.clone(),
             || vgem.quiet_own_buffer("vgem primary"),
         );
-        let primary = primary.map_err(errno_name).or_broken("a buffer from vgem")?;
+        let primary = primary.or_broken("a buffer from vgem")?;
         shared(s, primary)?;
     }
     Ok(())

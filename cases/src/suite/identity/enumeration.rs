@@ -5,10 +5,9 @@ use std::path::Path;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
 use crate::fixture::facts::{BUFINFO, fdinfo, identity, times_listed};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::importer::{Count, Totals};
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
@@ -27,8 +26,8 @@ fn run(s: &mut Steps, on: On) -> Step {
     let without = summary()?;
     let primary = s.export(on.exporter, 2)?.primary;
     let watch = Watch::start(&primary)?;
-    let (_, inode) = identity(&primary).map_err(errno_name).or_broken("fstat")?;
-    let count = fdinfo(&primary).map_err(errno_name).or_broken("fdinfo")?.count;
+    let (_, inode) = identity(&primary).or_broken("fstat")?;
+    let count = fdinfo(&primary).or_broken("fdinfo")?.count;
     let place = Place { watch: &watch, inode, summary: summary()?, totals: totals(&watch)? };
     s.check("bufinfo's summary grows by the export", place.summary != without, "it is the same as before");
     let (one, more) = match on.fds() {
@@ -42,7 +41,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     }
     let family = s.family_of(on.fds(), primary)?;
     sound &= once(s, &place, &format!("with three {more}"))?;
-    let now = fdinfo(&family.primary).map_err(errno_name).or_broken("fdinfo")?.count;
+    let now = fdinfo(&family.primary).or_broken("fdinfo")?.count;
     s.check(format!("the {more} hold references on the buffer"), now > count, "the count in fdinfo did not grow");
     if !sound {
         return Ok(());
@@ -60,7 +59,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         }
     }
     s.close(second);
-    let listed = times_listed(inode).map_err(errno_name).or_broken(BUFINFO)?;
+    let listed = times_listed(inode).or_broken(BUFINFO)?;
     s.equal("after the last close: bufinfo lists it", listed, 0);
     s.equal("after the last close: bufinfo's summary is as before the export", summary()?, without);
     s.check_gone(&watch, "after the last close")?;
@@ -76,7 +75,7 @@ struct Place<'a> {
 }
 
 fn once(s: &mut Steps, place: &Place<'_>, when: &str) -> Step<bool> {
-    let listed = times_listed(place.inode).map_err(errno_name).or_broken(BUFINFO)?;
+    let listed = times_listed(place.inode).or_broken(BUFINFO)?;
     let mut sound = s.equal(format!("{when}: bufinfo lists it"), listed, 1);
     sound &= s.equal(format!("{when}: bufinfo's summary"), summary()? == place.summary, true);
     sound &= s.equal(format!("{when}: the kernel's list holds it"), place.watch.glance()?.on_list, Count::Exact(1));
@@ -86,12 +85,12 @@ fn once(s: &mut Steps, place: &Place<'_>, when: &str) -> Step<bool> {
 }
 
 fn totals(watch: &Watch) -> Step<Totals> {
-    watch.importer().totals().map_err(errno_name).or_broken("asking the test importer for totals")
+    watch.importer().totals().or_broken("asking the test importer for totals")
 }
 
 /// The last line of bufinfo: how many buffers, and their size in bytes.
 fn summary() -> Step<String> {
-    let text = fs::read_to_string(BUFINFO).map_err(|error| errno_name(io_errno(error))).or_broken(BUFINFO)?;
+    let text = fs::read_to_string(BUFINFO).or_broken(BUFINFO)?;
     let last = text.lines().rev().find(|line| line.starts_with("Total") && line.contains("objects"));
     Ok(last.unwrap_or_default().to_string())
 }

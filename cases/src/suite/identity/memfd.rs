@@ -9,7 +9,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::pattern;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -35,7 +35,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> Step {
     for page in 0..PAGES {
         let (memfd, offset) = place(memfds, page);
-        pwrite(memfd, &[pattern(page, 50); PAGE], offset).map_err(errno_name).or_broken("writing a memfd")?;
+        pwrite(memfd, &[pattern(page, 50); PAGE], offset).or_broken("writing a memfd")?;
     }
     for reader in readers {
         s.check_pattern(reader, PAGES * PAGE, 50)?;
@@ -53,7 +53,7 @@ fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) ->
         for page in (0..PAGES).rev() {
             let (memfd, offset) = place(memfds, page);
             let mut byte = [0];
-            pread(memfd, &mut byte, offset).map_err(errno_name).or_broken("reading a memfd")?;
+            pread(memfd, &mut byte, offset).or_broken("reading a memfd")?;
             wrong = if byte[0] == pattern(page, seed) { wrong } else { Some(page) };
         }
         let detail = wrong.map(|page| format!("page {page} differs")).unwrap_or_default();

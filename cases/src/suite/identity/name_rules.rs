@@ -40,10 +40,10 @@ fn run(s: &mut Steps, on: On) -> Step {
         let result = ioctl_address(primary.as_fd(), number, 0);
         s.note(format!("{what} without a name: {}, the name is {}", outcome_name(&result), shown(&primary)));
     }
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let import = Staged::new(&importer, &primary, 3).map_err(errno_name).or_broken("mapping a buffer for a device")?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let import = Staged::new(&importer, &primary, 3).or_broken("mapping a buffer for a device")?;
     record(s, &primary, "a name while a device has the buffer mapped", c"attached");
-    import.undo(false).map_err(errno_name).or_broken("taking an import back")?;
+    import.undo(false).or_broken("taking an import back")?;
     if on.exporter == Exporter::SystemHeap {
         for mode in [libc::O_RDONLY, libc::O_WRONLY, libc::O_ACCMODE] {
             let name = match mode {

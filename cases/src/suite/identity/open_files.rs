@@ -8,7 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::facts::identity;
 use crate::fixture::fd::Fd;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::fcntl;
 use crate::uapi::memory::PAGE;
 use crate::uapi::process::same_description;
@@ -27,13 +27,13 @@ fn run(s: &mut Steps, on: On) -> Step {
     let primary = s.export(on.exporter, PAGES)?.primary;
     let other = s.export(on.exporter, 1)?.primary;
     let family = s.family_of(on.fds(), primary)?.into_vec();
-    let want = identity(&family[0]).map_err(errno_name).or_broken("fstat")?;
+    let want = identity(&family[0]).or_broken("fstat")?;
     for fd in &family {
         s.check(format!("{} has the buffer's st_dev and st_ino", fd.name), identity(fd) == Ok(want), "others");
         let size = fstat(fd).map(|stat| stat.st_size);
         s.equal(format!("st_size of {}", fd.name), size, Ok((PAGES * PAGE) as i64));
         if on.fds() == FdKind::Duplicate {
-            let same = same_description(family[0].number(), fd.number()).map_err(errno_name).or_broken("kcmp")?;
+            let same = same_description(family[0].number(), fd.number()).or_broken("kcmp")?;
             s.check(format!("{} is the same open file", fd.name), same, "kcmp: another");
         }
     }
@@ -44,28 +44,28 @@ fn run(s: &mut Steps, on: On) -> Step {
 fn each_is_its_own(s: &mut Steps, family: &[Fd]) -> Step {
     for (index, one) in family.iter().enumerate() {
         for two in &family[index + 1..] {
-            let same = same_description(one.number(), two.number()).map_err(errno_name).or_broken("kcmp")?;
+            let same = same_description(one.number(), two.number()).or_broken("kcmp")?;
             s.check(format!("{} and {} are different open files", one.name, two.name), !same, "kcmp: the same");
         }
         let duplicate = s.dup("duplicate", one)?;
-        let same = same_description(one.number(), duplicate.number()).map_err(errno_name).or_broken("kcmp")?;
+        let same = same_description(one.number(), duplicate.number()).or_broken("kcmp")?;
         s.check(format!("a duplicate of {} is the same open file", one.name), same, "kcmp: different");
     }
 
     for (index, one) in family.iter().enumerate() {
         let flag = |fd: i32| fcntl(fd, libc::F_GETFL, 0).map(|flags| flags & libc::O_NONBLOCK != 0);
-        fcntl(one.number(), libc::F_SETFL, libc::O_NONBLOCK).map_err(errno_name).or_broken("F_SETFL")?;
+        fcntl(one.number(), libc::F_SETFL, libc::O_NONBLOCK).or_broken("F_SETFL")?;
         let others: Result<Vec<bool>, Errno> =
             family.iter().enumerate().filter(|(place, _)| *place != index).map(|(_, fd)| flag(fd.number())).collect();
         let alone = flag(one.number()) == Ok(true) && others.is_ok_and(|others| !others.contains(&true));
         s.check(format!("O_NONBLOCK set on {} shows there and nowhere else", one.name), alone, "it does not");
-        fcntl(one.number(), libc::F_SETFL, 0).map_err(errno_name).or_broken("F_SETFL")?;
+        fcntl(one.number(), libc::F_SETFL, 0).or_broken("F_SETFL")?;
     }
     Ok(())
 }
 
 fn all_are_one(s: &mut Steps, family: &[Fd]) -> Step {
-    fcntl(family[3].number(), libc::F_SETFL, libc::O_NONBLOCK).map_err(errno_name).or_broken("F_SETFL")?;
+    fcntl(family[3].number(), libc::F_SETFL, libc::O_NONBLOCK).or_broken("F_SETFL")?;
     let flags = family.iter().map(|fd| fcntl(fd.number(), libc::F_GETFL, 0).map(|flags| flags & libc::O_NONBLOCK));
     let flags = flags.collect::<Result<Vec<_>, Errno>>();
     s.equal("O_NONBLOCK set on one shows on all", flags, Ok(vec![libc::O_NONBLOCK; 4]));

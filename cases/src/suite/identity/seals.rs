@@ -8,7 +8,7 @@ use nix::unistd::ftruncate;
 use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::On;
 use std::os::fd::AsFd;
@@ -31,7 +31,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let buffer = s.export(on.exporter, 2)?;
     let memfd = &buffer.memfds[0];
     let held = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
-    let held = held.map_err(errno_name).or_broken("mapping a buffer")?;
+    let held = held.or_broken("mapping a buffer")?;
     for (name, seal) in SEALS {
         let sealed = fcntl(memfd, FcntlArg::F_ADD_SEALS(seal));
         s.note(format!("{name}: {}", outcome_name(&sealed)));
@@ -47,7 +47,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         let again = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
         held.write(1, held.read(1).wrapping_add(1));
         let mut seen = [0];
-        pread(memfd, &mut seen, 1).map_err(errno_name).or_broken("reading a memfd")?;
+        pread(memfd, &mut seen, 1).or_broken("reading a memfd")?;
         let reaches = if seen[0] == held.read(1) { "reaches" } else { "does not reach" };
         let again = outcome_name(&again);
         s.note(format!("  buffer: map for writing {again}, what the old mapping writes {reaches} the memfd"));

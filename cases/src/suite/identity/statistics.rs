@@ -8,7 +8,7 @@ use crate::exporter::Exporter;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::facts::{STATISTICS, fdinfo, identity};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::memory::PAGE;
 use crate::variant::On;
 
@@ -22,7 +22,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let before = entries()?;
     let primary = s.export(on.exporter, 2)?.primary;
     let watch = Watch::start(&primary)?;
-    let (_, inode) = identity(&primary).map_err(errno_name).or_broken("fstat")?;
+    let (_, inode) = identity(&primary).or_broken("fstat")?;
     let entry = Path::new(STATISTICS).join(inode.to_string());
     let said = |name: &str| fs::read_to_string(entry.join(name)).map(|text| text.trim().to_string()).map_err(io_errno);
     s.equal("one entry is new", entries()?, before + 1);
@@ -43,6 +43,6 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 fn entries() -> Step<usize> {
-    let entries = fs::read_dir(STATISTICS).map_err(|error| errno_name(io_errno(error))).or_broken(STATISTICS)?;
+    let entries = fs::read_dir(STATISTICS).or_broken(STATISTICS)?;
     Ok(entries.count())
 }

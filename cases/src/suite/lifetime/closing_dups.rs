@@ -8,7 +8,7 @@ use crate::fixture::buffer::export;
 use crate::fixture::fd::Fd;
 use crate::fixture::stages::Staged;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::suite::lifetime::closing_orders::permutations;
 use crate::uapi::memory::{self, Mapping, PAGE};
 use crate::variant::On;
@@ -50,12 +50,12 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 fn in_order(exporter: Exporter, order: &[usize]) -> Step<Option<String>> {
-    let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+    let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
-    let duplicate = Fd::new(NAMES[1], primary.quiet_dup().map_err(errno_name).or_broken("dup")?);
+    let duplicate = Fd::new(NAMES[1], primary.quiet_dup().or_broken("dup")?);
     let mapping = memory::map(primary.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
-    let mapping = mapping.map_err(errno_name).or_broken("mmap")?;
-    let import = Staged::new(watch.importer(), &primary, 2).map_err(errno_name).or_broken("importing a buffer")?;
+    let mapping = mapping.or_broken("mmap")?;
+    let import = Staged::new(watch.importer(), &primary, 2).or_broken("importing a buffer")?;
     let mut holders = [
         Some(Holder::Descriptor(primary)),
         Some(Holder::Descriptor(duplicate)),
@@ -67,7 +67,7 @@ fn in_order(exporter: Exporter, order: &[usize]) -> Step<Option<String>> {
             return Ok(Some(format!("before {}: {wrong}", NAMES[*index])));
         }
         if let Some(holder) = holders[*index].take() {
-            holder.let_go().map_err(errno_name).or_broken("letting go of a buffer")?;
+            holder.let_go().or_broken("letting go of a buffer")?;
         }
     }
     Ok(watch.not_gone()?.map(|wrong| format!("at the end: {wrong}")))

@@ -38,7 +38,7 @@ fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usiz
     use crate::uapi::dma_buf::derive;
     use std::os::fd::AsFd;
 
-    let buffer = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?;
+    let buffer = export(exporter, 1).or_broken("export of a buffer")?;
     let watch = Watch::start(&buffer.primary)?;
     let mut fds = vec![Some(buffer.primary)];
     for (index, (source, flags)) in [(0, RDONLY), (0, RDWR), (2, RDONLY)].into_iter().take(count - 1).enumerate() {

@@ -10,7 +10,7 @@ use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::stages::{STAGES, Staged};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::importer::{Direction, Importer};
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
@@ -118,21 +118,21 @@ fn kept(s: &mut Steps, exporter: Exporter, kind: FdKind) -> Step {
     for (depth, stage) in STAGES.iter().enumerate() {
         let mut wrong = None;
         for via in 0..4 {
-            let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+            let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
             let watch = Watch::start(&primary)?;
-            let family = kind.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
+            let family = kind.quiet(primary).or_broken("more descriptors of a buffer")?;
             let importer = watch.importer();
             let import = Staged::new(importer, family.all()[via], depth + 1);
-            let import = import.map_err(errno_name).or_broken("importing a buffer")?;
+            let import = import.or_broken("importing a buffer")?;
             let name = family.all()[via].name.clone();
             drop(family);
             let early = watch.not_alive()?.map(|wrong| format!("through {name}, with the import left: {wrong}"));
             wrong = match early {
                 Some(early) => Some(early),
                 None => {
-                    let again = importer.export(import.handle(), 0).map_err(errno_name).or_broken("exporting again")?;
+                    let again = importer.export(import.handle(), 0).or_broken("exporting again")?;
                     drop(again);
-                    import.undo(via % 2 == 0).map_err(errno_name).or_broken("taking an import back")?;
+                    import.undo(via % 2 == 0).or_broken("taking an import back")?;
                     watch.not_gone()?.map(|wrong| format!("through {name}, import undone: {wrong}"))
                 }
             };

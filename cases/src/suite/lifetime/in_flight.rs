@@ -10,7 +10,7 @@ use crate::fixture::fd::Fd;
 use crate::fixture::mapping::{fill, wrong_page};
 use crate::fixture::message::Pair;
 use crate::fixture::watch::{Watch, not_gone};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::memory::PAGE;
 use crate::variant::{ALIASES, DUPLICATES, On};
 
@@ -31,19 +31,19 @@ fn run(s: &mut Steps, on: On) -> Step {
 
 /// A buffer whose descriptor of this number is in flight while all are closed.
 fn sent(on: On, via: usize) -> Step<(Watch, Pair, String)> {
-    let primary = export(on.exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+    let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
-    fill(&primary, PAGE, 11).map_err(errno_name).or_broken("filling a buffer")?;
-    let family = on.fds().quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?.into_vec();
-    let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
-    pair.send(family[via].as_fd()).map_err(errno_name).or_broken("sending a descriptor")?;
+    fill(&primary, PAGE, 11).or_broken("filling a buffer")?;
+    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?.into_vec();
+    let pair = Pair::new().or_broken("socketpair")?;
+    pair.send(family[via].as_fd()).or_broken("sending a descriptor")?;
     Ok((watch, pair, family[via].name.clone()))
 }
 
 fn received(s: &mut Steps, on: On, via: usize) -> Step<bool> {
     let (watch, pair, name) = sent(on, via)?;
     let mut holds = s.nothing_wrong(format!("{name} in flight: alive and listed once"), Ok(watch.not_alive()?));
-    let fd = Fd::new(name, pair.receive().map_err(errno_name).or_broken("receiving a descriptor")?);
+    let fd = Fd::new(name, pair.receive().or_broken("receiving a descriptor")?);
     drop(pair);
     let wrong = wrong_page(&fd, PAGE, 11).map(|wrong| wrong.map(|_| "it shows something else".to_string()));
     holds &= s.nothing_wrong("received, it shows the buffer", wrong);
@@ -63,7 +63,7 @@ fn discarded(s: &mut Steps, on: On, via: usize) -> Step<bool> {
 /// The receiving socket waits in its own queue, behind the alias: nobody can reach either once both ends are closed.
 fn cycle(s: &mut Steps, on: On) -> Step {
     let (watch, pair, name) = sent(on, 2)?;
-    pair.send(pair.far.as_fd()).map_err(errno_name).or_broken("sending a socket to itself")?;
+    pair.send(pair.far.as_fd()).or_broken("sending a socket to itself")?;
     s.nothing_wrong(format!("{name} in a socket that is in flight to itself: alive"), Ok(watch.not_alive()?));
     drop(pair);
     // Closing any UNIX socket starts the collector while there are cycles, but it works on a queue of its own: so the
@@ -71,7 +71,7 @@ fn cycle(s: &mut Steps, on: On) -> Step {
     let deadline = Instant::now() + Duration::from_secs(5);
     let mut wrong = not_gone(&watch.glance()?);
     while wrong.is_some() && Instant::now() < deadline {
-        drop(Pair::new().map_err(errno_name).or_broken("socketpair")?);
+        drop(Pair::new().or_broken("socketpair")?);
         std::thread::yield_now();
         wrong = not_gone(&watch.glance()?);
     }

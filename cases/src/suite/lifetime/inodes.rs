@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::{export, io_errno};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::variant::{ALIASES, DUPLICATES, On};
 
 crate::case! {
@@ -24,7 +24,7 @@ const SLACK: i64 = BUFFERS / 4;
 
 fn run(s: &mut Steps, on: On) -> Step {
     let one = || export(on.exporter, 1).and_then(|buffer| on.fds().quiet(buffer.primary)).map(drop);
-    let count = || count().map_err(errno_name).or_broken(INODES);
+    let count = || count().or_broken(INODES);
     // The first one pays for what is made once.
     s.nothing_wrong("a buffer with three more descriptors can be had", one().map(|()| None));
     let before = count()?;

@@ -13,7 +13,7 @@ use crate::fixture::fence::{Timeline, poll_now};
 use crate::fixture::siblings::Family;
 use crate::fixture::stages::{STAGES, Staged};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
@@ -28,18 +28,18 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, on: On) -> Step {
-    let primary = export(on.exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+    let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let watch = Watch::start(&primary)?;
-    let family = on.fds().quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
+    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
     s.must_balance(&watch, &family.primary, &family.read_only)?;
     let timeline = Timeline::new()?;
     let first = holder(&family, on.fds(), None)?;
     let second = holder(&family, on.fds(), Some(&timeline))?;
     drop(family);
     s.nothing_wrong("held by two processes: alive and listed once", Ok(watch.not_alive()?));
-    kill_and_reap(first).map_err(errno_name).or_broken("killing a process")?;
+    kill_and_reap(first).or_broken("killing a process")?;
     s.nothing_wrong("the first is killed: alive and listed once", Ok(watch.not_alive()?));
-    kill_and_reap(second).map_err(errno_name).or_broken("killing a process")?;
+    kill_and_reap(second).or_broken("killing a process")?;
     s.nothing_wrong("the second is killed, its poll is pending: alive and listed once", Ok(watch.not_alive()?));
     timeline.advance()?;
     s.nothing_wrong("the fence signals: released once and off the list", Ok(watch.not_gone()?));
@@ -69,7 +69,7 @@ fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> Step<Pi
         };
         i32::from(hold().is_err())
     });
-    let pid = pid.map_err(errno_name).or_broken("fork")?;
+    let pid = pid.or_broken("fork")?;
     drop(tell);
     let mut byte = [0];
     ready.read_exact(&mut byte).or_broken("waiting for a process to hold a buffer")?;

@@ -3,7 +3,7 @@
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::watch::{Watch, not_alive};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::importer::Count;
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
@@ -19,7 +19,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let newer = s.export(on.exporter, 1)?.primary;
     let watches = [Watch::start(&older)?, Watch::start(&buffer)?, Watch::start(&newer)?];
     let length = |watch: &Watch| -> Step<Count> {
-        let totals = watch.importer().totals().map_err(errno_name).or_broken("counting buffers")?;
+        let totals = watch.importer().totals().or_broken("counting buffers")?;
         Ok(totals.listed)
     };
     let Count::Exact(all) = length(&watches[0])? else {

@@ -3,7 +3,7 @@
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::stall::{Met, hold_list, list_held};
 use crate::variant::On;
 
@@ -21,11 +21,11 @@ fn run(s: &mut Steps, on: On) -> Step {
     let met = std::thread::scope(|scope| {
         let holder = std::thread::Builder::new().stack_size(64 << 10);
         let holder = holder.spawn_scoped(scope, || hold_list(importer, token)).or_broken("a second thread")?;
-        list_held(importer).map_err(errno_name).or_broken("waiting for the lock to be held")?;
+        list_held(importer).or_broken("waiting for the lock to be held")?;
         // Returns once the other thread has given the lock back.
         drop(primary);
         let met = holder.join().map_err(|_| "the second thread died").or_broken("holding the lock")?;
-        met.map_err(errno_name).or_broken("holding the lock of the list")
+        met.or_broken("holding the lock of the list")
     })?;
     s.equal("the last close, with the lock held by another thread", met, Met::Waited);
     s.check_gone(&watch, "with the lock given back")?;

@@ -12,7 +12,7 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::wrong_page;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::dma_buf::derive;
 use crate::variant::On;
 
@@ -39,7 +39,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let watch = Watch::start(&primary)?;
     s.fill(&primary, len, 13)?;
     let before = watch.counts(&[&primary])?;
-    let slab = || watch.importer().totals().map(|totals| totals.slab_pages).map_err(errno_name).or_broken("totals");
+    let slab = || watch.importer().totals().map(|totals| totals.slab_pages).or_broken("totals");
 
     let mut slabs = vec![slab()?];
     let mut aliases: Vec<OwnedFd> = Vec::with_capacity(ALIASES);

@@ -15,7 +15,7 @@ use crate::fixture::mapping::{RW, fill, wrong_page};
 use crate::fixture::message::Pair;
 use crate::fixture::process::{become_nobody, in_child};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::steps::{OrBroken, Step, Steps, Stop};
 use crate::suite::lifetime::alias_alone::works;
 use crate::uapi::memory;
 use crate::uapi::process::{Ending, kill_and_reap, spawn};
@@ -50,7 +50,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         s.must_balance(&watch, &primary, &alias)?;
         s.close(alias);
 
-        let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
+        let pair = Pair::new().or_broken("socketpair")?;
         let producer = producer(&primary, &pair)?;
         drop(primary);
         drop(buffer.memfds);
@@ -91,7 +91,7 @@ fn producer(primary: &Fd, pair: &Pair) -> Step<Pid> {
         };
         i32::from(produce().is_err())
     });
-    let pid = pid.map_err(errno_name).or_broken("fork")?;
+    let pid = pid.or_broken("fork")?;
     drop(tell);
     ready.read_exact(&mut [0]).or_broken("waiting for the producer")?;
     Ok(pid)
@@ -99,7 +99,7 @@ fn producer(primary: &Fd, pair: &Pair) -> Step<Pid> {
 
 fn kill(s: &mut Steps, producer: Pid) -> Step {
     let killed = s.call("kill(producer, SIGKILL)", |()| "ok".into(), || kill_and_reap(producer));
-    killed.map_err(errno_name).or_broken("killing the producer")
+    killed.or_broken("killing the producer")
 }
 
 fn goes_on(s: &mut Steps, watch: &Watch, read_write: Fd, read_only: Fd, (len, known): (usize, (u64, u64))) -> Step {

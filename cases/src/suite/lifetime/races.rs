@@ -14,7 +14,7 @@ use crate::fixture::fence::{Timeline, poll_now};
 use crate::fixture::racers::race;
 use crate::fixture::siblings::Family;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
@@ -42,7 +42,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let fds = [&primary, &alias];
     s.must_balance(&watch, &primary, &alias)?;
     let before = watch.counts(&fds)?;
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
 
     let (making, made) = match on.fds() {
         FdKind::Alias => ("derive", "deriving"),
@@ -78,8 +78,8 @@ fn run(s: &mut Steps, on: On) -> Step {
 
 /// Buffers come onto the global list and leave it, while others do or while somebody reads it.
 fn on_the_list(s: &mut Steps, exporter: Exporter) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let listed = || Ok(importer.totals().map_err(errno_name).or_broken("counting buffers")?.listed);
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let listed = || Ok(importer.totals().or_broken("counting buffers")?.listed);
     let before = listed()?;
     let passing = || export(exporter, 1).map(drop);
     let reading = || exporters_listed().map(drop);
@@ -101,9 +101,9 @@ fn watch_list(importer: &Importer) -> Result<(), Errno> {
 fn last_close(s: &mut Steps, exporter: Exporter, kind: FdKind) -> Step {
     let mut wrong = None;
     for _ in 0..5 {
-        let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+        let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
         let watch = Watch::start(&primary)?;
-        let family = kind.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
+        let family = kind.quiet(primary).or_broken("more descriptors of a buffer")?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
         import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;

@@ -9,7 +9,7 @@ use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::siblings::Family;
 use crate::fixture::vgem::Vgem;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::variant::On;
 
 crate::case! {
@@ -103,11 +103,11 @@ fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> Step {
         let mut wrong = None;
         let mut name = String::new();
         for position in 0..=4 {
-            let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
+            let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
             let watch = Watch::start(&primary)?;
-            let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?.into_vec();
+            let family = Family::quiet(primary).or_broken("deriving an alias")?.into_vec();
             name.clone_from(&family[imported].name);
-            let mut handle = Some(vgem.quiet_import(&family[imported]).map_err(errno_name).or_broken("import")?);
+            let mut handle = Some(vgem.quiet_import(&family[imported]).or_broken("import")?);
             // The descriptor that was imported goes first: then the handle stands on nothing but its own reference.
             let mut family: Vec<_> = family.into_iter().map(Some).collect();
             family.swap(0, imported);
@@ -118,7 +118,7 @@ fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> Step {
                 }
                 if step == position {
                     let handle = handle.take().map_or(Ok(()), |handle| vgem.quiet_close(handle));
-                    handle.map_err(errno_name).or_broken("closing a handle")?;
+                    handle.or_broken("closing a handle")?;
                 } else {
                     drop(family[step - usize::from(step > position)].take());
                 }

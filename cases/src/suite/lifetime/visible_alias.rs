@@ -30,7 +30,7 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, on: On) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
     for flags in [RDONLY, RDWR] {
         look_and_close(s, on.exporter, &importer, flags)?;
     }
@@ -55,7 +55,7 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         derive_with(source.number(), &mut argument).map(|_| argument.fd)
     };
     let (derived, seen) = while_stopped(importer, Place::Visible(number), call, || {
-        let new = dup(borrow_number(number)).map_err(errno_name).or_broken("dup of the new descriptor")?;
+        let new = dup(borrow_number(number)).or_broken("dup of the new descriptor")?;
         let new = Fd::new("new alias", new);
         let facts = watch.file(&new)?;
         let led = facts.same_private_data == usual.same_private_data;
@@ -68,7 +68,7 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         };
         let closed = close_number(number);
         drop(new);
-        closed.map_err(errno_name).or_broken("closing the new descriptor")?;
+        closed.or_broken("closing the new descriptor")?;
         let now = watch.glance()?.primary_refs;
         let taken = (now != before).then(|| format!("the primary has {now} references, {before} before DERIVE"));
         Ok::<_, Stop>([wrong, taken])
@@ -115,7 +115,7 @@ fn close_everything(s: &mut Steps, exporter: Exporter, importer: &Importer) -> S
     let (derived, seen) = while_stopped(importer, Place::Visible(number), call, || {
         let closed = close_number(number);
         drop(primary);
-        closed.map_err(errno_name).or_broken("closing the new descriptor")?;
+        closed.or_broken("closing the new descriptor")?;
         watch.not_alive()
     })?;
     let Some(seen) = seen else {

@@ -12,7 +12,7 @@ use nix::unistd::{ftruncate, pipe, write};
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::memory::PAGE;
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -42,8 +42,8 @@ type Call<'a> = &'a dyn Fn() -> Result<usize, Errno>;
 
 /// Tries every call on `fd`, whose buffer has two pages. No rule names the errno, so the transcript does.
 fn attack(s: &mut Steps, fd: &Fd) -> Step {
-    let (out, into) = pipe().map_err(errno_name).or_broken("pipe")?;
-    write(&into, &[0xee; 16]).map_err(errno_name).or_broken("filling a pipe")?;
+    let (out, into) = pipe().or_broken("pipe")?;
+    write(&into, &[0xee; 16]).or_broken("filling a pipe")?;
     let source = std::fs::File::open("/proc/self/exe").or_broken("/proc/self/exe")?;
     let calls: [(&str, Call<'_>); 9] = [
         ("write", &|| write(fd, &[0xee; 16])),

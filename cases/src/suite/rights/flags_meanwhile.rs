@@ -33,7 +33,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.must_balance(&watch, &primary, &alias)?;
-    let argument = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page for an argument")?;
+    let argument = anonymous(PAGE, RW).or_broken("a page for an argument")?;
 
     let shape = shape();
     let mut wrong = None;

@@ -124,7 +124,7 @@ impl Consumer {
             };
             i32::from(consume().is_err())
         });
-        let pid = pid.map_err(errno_name).or_broken("fork")?;
+        let pid = pid.or_broken("fork")?;
         drop(tell);
         ready.read_exact(&mut [0]).or_broken("waiting for a consumer to hold a buffer")?;
         Ok(Consumer { pid, go })
@@ -133,7 +133,7 @@ impl Consumer {
     /// Makes it end.
     fn end(self, end: End) -> Step {
         if end == End::IsKilled {
-            return kill_and_reap(self.pid).map_err(errno_name).or_broken("killing a consumer");
+            return kill_and_reap(self.pid).or_broken("killing a consumer");
         }
         drop(self.go);
         let want = if end == End::ClosesAll { Ending::Exited(0) } else { Ending::Signalled(Signal::SIGSEGV) };

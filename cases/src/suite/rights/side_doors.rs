@@ -17,7 +17,7 @@ use crate::exporter::Exporter;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::uapi::process::{kill_and_reap, spawn};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
@@ -45,7 +45,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 fn attack(s: &mut Steps, fd: &Fd) -> Step {
     let target = s.mmap(fd, PAGE, libc::PROT_READ, libc::MAP_SHARED);
     let target = s.succeeds(format!("{} can be mapped for reading", fd.name), target)?;
-    let ordinary = anonymous(PAGE, RW).map_err(errno_name).or_broken("ordinary memory")?;
+    let ordinary = anonymous(PAGE, RW).or_broken("ordinary memory")?;
 
     let ways: [(&str, Writer, Errno); 3] = [
         ("/proc/self/mem", through_proc, Errno::EIO),
@@ -54,7 +54,7 @@ fn attack(s: &mut Steps, fd: &Fd) -> Step {
     ];
     for (name, write, want) in ways {
         // If ordinary memory cannot be written this way either, the refusal proves nothing.
-        write(&ordinary).map_err(errno_name).or_broken(&format!("writing ordinary memory by {name}"))?;
+        write(&ordinary).or_broken(&format!("writing ordinary memory by {name}"))?;
         let result =
             s.call(format!("{name}: write into the mapping of {}", fd.name), |()| "written".into(), || write(&target));
         s.fails_with(format!("{name} does not write into the mapping of {}", fd.name), &result, want);

@@ -17,7 +17,7 @@ use crate::fixture::fd::{Fd, RDONLY, RDWR};
 use crate::fixture::mapping::{RW, wrong_page};
 use crate::fixture::message::Pair;
 use crate::fixture::process::in_child;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::steps::{OrBroken, Step, Steps, Stop};
 use crate::suite::rights::reopen::reopen;
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::Ending;
@@ -88,8 +88,8 @@ fn run(s: &mut Steps, on: On) -> Step {
 
 /// Sends `alias` to children without privileges, which try.
 fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
-    let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
-    pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
+    let pair = Pair::new().or_broken("socketpair")?;
+    pair.send(alias.as_fd()).or_broken("sending an alias")?;
 
     // One child for each half: an exit status has seven bits that a signal cannot be mistaken for.
     let half = attempts.len() / 2;
@@ -106,7 +106,7 @@ fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
             Ending::Exited(status) => status << part.start,
             other => return s.must("the consumer ends by itself", false, format_args!("{other:?}")),
         };
-        pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
+        pair.send(alias.as_fd()).or_broken("sending an alias")?;
     }
     for (index, (what, _)) in attempts.iter().enumerate() {
         s.check(format!("unprivileged consumer: {what}"), wrong & (1 << index) == 0, "it came out otherwise");

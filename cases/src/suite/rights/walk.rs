@@ -42,7 +42,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let tools = Tools::new(true)?;
     // Not from the primary: it has every right, so a walk from it could find nothing.
     walk(s, &tools, &alias)?;
-    let all = Rights::of(&primary.quiet_dup().map_err(errno_name).or_broken("dup")?);
+    let all = Rights::of(&primary.quiet_dup().or_broken("dup")?);
     s.check("the primary, by the same measure, has every right", all.read && all.write, "it has not");
     if on.exporter == Exporter::SystemHeap {
         heap_modes(s, &tools)?;
@@ -121,8 +121,8 @@ struct Tools {
 impl Tools {
     /// With or without deriving among the moves.
     fn new(derive: bool) -> Step<Self> {
-        let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
-        let own = pidfd(getpid()).map_err(errno_name).or_broken("pidfd_open")?;
+        let pair = Pair::new().or_broken("socketpair")?;
+        let own = pidfd(getpid()).or_broken("pidfd_open")?;
         let modes = [libc::O_RDWR, libc::O_RDONLY, libc::O_WRONLY, libc::O_ACCMODE];
         let flags = modes.into_iter().flat_map(|mode| [mode as u32, (mode | libc::O_CLOEXEC) as u32]);
         let mut moves: Vec<Move> = flags.filter(|_| derive).map(Move::Derive).collect();
@@ -155,7 +155,7 @@ type State = (Rights, i32, bool);
 
 /// Breadth first, so that the first path that is found is a shortest one.
 fn walk(s: &mut Steps, tools: &Tools, root: &Fd) -> Step {
-    let start = root.quiet_dup().map_err(errno_name).or_broken("dup")?;
+    let start = root.quiet_dup().or_broken("dup")?;
     let limit = Rights::of(&start);
     let state = |fd: &OwnedFd, alias| (Rights::of(fd), fcntl(fd.as_raw_fd(), libc::F_GETFL, 0).unwrap_or(-1), alias);
     let mut seen: HashSet<State> = HashSet::from([state(&start, false)]);

@@ -13,7 +13,7 @@ use crate::fixture::fd::{Fd, RDONLY, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::racers::race;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::derive::{self, Derive, POISON, shape};
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::uapi::{fcntl, ioctl_raw};
@@ -39,9 +39,9 @@ fn run(s: &mut Steps, on: On) -> Step {
     if !s.check_balanced(&books, "an alias is derived and closed again")? {
         return Ok(());
     }
-    let area = anonymous(2 * PAGE, RW).map_err(errno_name).or_broken("two pages for arguments")?;
+    let area = anonymous(2 * PAGE, RW).or_broken("two pages for arguments")?;
     let gone = {
-        let mapping = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page to unmap")?;
+        let mapping = anonymous(PAGE, RW).or_broken("a page to unmap")?;
         mapping.address()
     };
 
@@ -68,7 +68,7 @@ fn run(s: &mut Steps, on: On) -> Step {
             if !refused(s, &watch, [&primary, source], what, area.address() + offset, flags)? {
                 return Ok(());
             }
-            area.protect_part(0, 2 * PAGE, RW).map_err(errno_name).or_broken("mprotect")?;
+            area.protect_part(0, 2 * PAGE, RW).or_broken("mprotect")?;
             let kept: Vec<u8> = (0..shape().size).map(|byte| area.read(offset + byte)).collect();
             if shape().decode(&kept) != (Derive { flags, fd: POISON }) {
                 s.check("a refusal leaves the argument alone", false, format_args!("{what}: it changed"));
@@ -110,7 +110,7 @@ fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
 
 /// Puts an argument at `offset` and takes rights from one of the two pages.
 fn prepare(area: &Mapping, offset: usize, flags: u32, (page, prot): (usize, i32)) -> Step {
-    let protect = |at, len, prot| area.protect_part(at, len, prot).map_err(errno_name).or_broken("mprotect");
+    let protect = |at, len, prot| area.protect_part(at, len, prot).or_broken("mprotect");
     protect(0, 2 * PAGE, RW)?;
     for (index, byte) in shape().encode(Derive { flags, fd: POISON }).into_iter().enumerate() {
         area.write(offset + index, byte);

@@ -9,7 +9,7 @@ use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::derive::{Derive, POISON, shape, take_derived};
 use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
 use crate::uapi::{compat, fcntl};
@@ -24,7 +24,7 @@ crate::case! {
 fn run(s: &mut Steps, on: On) -> Step {
     let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let low = anonymous_low(PAGE, RW).map_err(errno_name).or_broken("a page below 4 GiB")?;
+    let low = anonymous_low(PAGE, RW).or_broken("a page below 4 GiB")?;
     let address = u32::try_from(low.address()).or_broken("a page below 4 GiB")?;
     let call = |source: &Fd, request: u32, flags: u32| {
         store(&low, Derive { flags, fd: POISON });
@@ -76,7 +76,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let null = compat::ioctl(primary.number(), request, 0);
     s.fails_with("compat derive: NULL", &null, Errno::EFAULT);
     store(&low, Derive { flags: RDONLY, fd: POISON });
-    low.protect(libc::PROT_READ).map_err(errno_name).or_broken("mprotect")?;
+    low.protect(libc::PROT_READ).or_broken("mprotect")?;
     let read_only = compat::ioctl(primary.number(), request, address);
     s.fails_with("compat derive: read-only memory", &read_only, Errno::EFAULT);
     s.check_balanced(&books, "after the refusals")?;

@@ -11,7 +11,7 @@ use crate::exporter::Exporter;
 use crate::fixture::books::next_number;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::derive::{Derive, POISON, shape, take_derived};
 use crate::uapi::memory::{self, Mapping, PAGE, anonymous_low};
 use crate::uapi::{IOC_WRITE, compat, fcntl, ioc, ioctl_raw};
@@ -75,8 +75,8 @@ fn run(s: &mut Steps, on: On) -> Step {
     let next = next_number(&primary)?;
     let closed = desk.compare(next, request, &argument(RDONLY));
     s.nothing_wrong("a number that is not open: both callers see the same", closed);
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(errno_name).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(errno_name).or_broken("setrlimit");
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
+    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     limit(next as u64)?;
     let full = desk.compare(primary.number(), request, &argument(RDWR));
     limit(soft)?;
@@ -126,7 +126,7 @@ struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     fn new(any: &'a Fd) -> Step<Self> {
-        let area = anonymous_low(2 * PAGE, RW).map_err(errno_name).or_broken("pages below 4 GiB")?;
+        let area = anonymous_low(2 * PAGE, RW).or_broken("pages below 4 GiB")?;
         u32::try_from(area.address()).or_broken("pages below 4 GiB")?;
         Ok(Desk { area, any })
     }

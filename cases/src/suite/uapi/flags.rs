@@ -1,6 +1,5 @@
 //! Which flags DERIVE takes.
 
-use nix::errno::Errno;
 use nix::libc;
 
 use crate::case::Judgement::Contract;
@@ -8,7 +7,7 @@ use crate::exporter::Exporter;
 use crate::fixture::books::next_number;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::dma_buf::{self, Derive, POISON};
 use crate::variant::On;
 
@@ -75,6 +74,6 @@ fn attempt(primary: &Fd, flags: u32) -> (String, Derive) {
 }
 
 fn count(primary: &Fd) -> Step<i64> {
-    let info = fdinfo(primary).map_err(|errno: Errno| errno_name(errno)).or_broken("fdinfo")?;
+    let info = fdinfo(primary).or_broken("fdinfo")?;
     Ok(info.count)
 }

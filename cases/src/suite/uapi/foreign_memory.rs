@@ -13,7 +13,7 @@ use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::derive::{Derive, POISON, shape, take_derived};
 use crate::uapi::ioctl_raw;
 use crate::uapi::memory::{self, Mapping, PAGE};
@@ -45,9 +45,9 @@ fn run(s: &mut Steps, on: On) -> Step {
     }
 
     let narrowed = map(primary.as_fd(), 1, RW)?;
-    narrowed.protect(libc::PROT_READ).map_err(errno_name).or_broken("mprotect")?;
+    narrowed.protect(libc::PROT_READ).or_broken("mprotect")?;
     let hidden = map(primary.as_fd(), 1, RW)?;
-    hidden.protect(libc::PROT_NONE).map_err(errno_name).or_broken("mprotect")?;
+    hidden.protect(libc::PROT_NONE).or_broken("mprotect")?;
     let (file, short) = (memfd(1)?, memfd(2)?);
     let (file, reading) = (map(file.as_fd(), 1, RW)?, map(file.as_fd(), 1, libc::PROT_READ)?);
     let ending = map(short.as_fd(), 2, RW)?;
@@ -114,9 +114,7 @@ fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> Step<Option<St
 
 /// A shared mapping of the first pages.
 fn map(fd: std::os::fd::BorrowedFd<'_>, pages: usize, prot: i32) -> Step<Mapping> {
-    memory::map(fd, pages * PAGE, prot, libc::MAP_SHARED, 0)
-        .map_err(errno_name)
-        .or_broken("mapping memory for arguments")
+    memory::map(fd, pages * PAGE, prot, libc::MAP_SHARED, 0).or_broken("mapping memory for arguments")
 }
 
 fn memfd(pages: usize) -> Step<OwnedFd> {

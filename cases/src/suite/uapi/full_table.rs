@@ -8,7 +8,7 @@ use crate::exporter::Exporter;
 use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{RDONLY, RDWR, flags_text};
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::dma_buf::{self, Derive, POISON};
 use crate::variant::On;
 
@@ -23,8 +23,8 @@ fn run(s: &mut Steps, on: On) -> Step {
     let watch = Watch::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let books = Books::open(&watch, &primary)?;
-    let (old, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(errno_name).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(errno_name).or_broken("setrlimit");
+    let (old, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
+    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     // Every number below the next one is in use.
     let full = next_number(&primary)? as u64;
 

@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::RDONLY;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::dma_buf::{self, POISON};
 use crate::uapi::importer::{Count, DeriveLayout, Importer};
 use crate::uapi::ioctl_raw;
@@ -23,7 +23,7 @@ const CANARY: u32 = 0x5aa5_c33c;
 
 fn run(s: &mut Steps, on: On) -> Step {
     let info = Importer::open().and_then(|importer| importer.info());
-    let info = info.map_err(errno_name).or_broken("asking the test importer for the header's numbers")?;
+    let info = info.or_broken("asking the test importer for the header's numbers")?;
     let number = info.derive_cmd.map_or("none".to_string(), |number| format!("{number:#x}"));
     s.equal("the header's request number", number.as_str(), "0xc0086204");
     s.equal("the header's size of the structure", info.derive_size, Count::Exact(8));

@@ -41,13 +41,13 @@ fn run(s: &mut Steps, on: On) -> Step {
     let area = Area::new()?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
-    let before = sync_file::info(fence.as_fd()).map_err(errno_name).or_broken("asking a fence")?;
+    let before = sync_file::info(fence.as_fd()).or_broken("asking a fence")?;
     let (pipe, writing) = nix::unistd::pipe().or_broken("pipe")?;
     nix::unistd::write(&writing, b"x").or_broken("filling a pipe")?;
-    let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
-    pair.send(primary.as_fd()).map_err(errno_name).or_broken("sending a dma-buf")?;
-    let exported = export_sync_file(primary.as_fd(), Way::Read).map_err(errno_name).or_broken("the buffer's fences")?;
-    let own = pidfd(nix::unistd::getpid()).map_err(errno_name).or_broken("pidfd_open")?;
+    let pair = Pair::new().or_broken("socketpair")?;
+    pair.send(primary.as_fd()).or_broken("sending a dma-buf")?;
+    let exported = export_sync_file(primary.as_fd(), Way::Read).or_broken("the buffer's fences")?;
+    let own = pidfd(nix::unistd::getpid()).or_broken("pidfd_open")?;
     let device = |path: &str| OpenOptions::new().read(true).write(true).open(path).or_broken(path);
     let (sw_sync, vgem, vivid) = (device(fence::SW_SYNC)?, device(vgem::NODE)?, device(vivid::NODE)?);
     let (udmabuf, system) = (device("/dev/udmabuf")?, device("/dev/dma_heap/system")?);
@@ -81,7 +81,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     }
     s.equal("no descriptor number is taken", next_number(&primary)? - next, 0);
 
-    let after = sync_file::info(fence.as_fd()).map_err(errno_name).or_broken("asking a fence")?;
+    let after = sync_file::info(fence.as_fd()).or_broken("asking a fence")?;
     s.check("the fence is pending as before", after == before, "its sync_file says something else");
     timeline.advance()?;
     let signalled = sync_file::info(fence.as_fd()).map(|info| info.status);
@@ -108,7 +108,7 @@ struct Area {
 
 impl Area {
     fn new() -> Step<Self> {
-        let memory = anonymous_low(PAGE, RW).map_err(errno_name).or_broken("a page below 4 GiB")?;
+        let memory = anonymous_low(PAGE, RW).or_broken("a page below 4 GiB")?;
         u32::try_from(memory.address()).or_broken("a page below 4 GiB")?;
         let mut before = shape().encode(Derive { flags: RDONLY, fd: POISON });
         before.resize(PAGE, 0xa5);

@@ -10,7 +10,7 @@ use crate::fixture::fd::{RDONLY, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::stalled::while_stopped;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{OrBroken, Step, Steps};
 use crate::uapi::derive::{Derive, POISON, shape};
 use crate::uapi::importer::Importer;
 use crate::uapi::ioctl_raw;
@@ -25,10 +25,10 @@ crate::case! {
 }
 
 fn run(s: &mut Steps, on: On) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
     let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
-    let area = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page for an argument")?;
+    let area = anonymous(PAGE, RW).or_broken("a page for an argument")?;
     let books = Books::open(&watch, &primary)?;
     let (source, number) = (primary.number(), next_number(&primary)?);
     for (what, protection) in [("cannot be written", libc::PROT_READ), ("cannot be read", libc::PROT_NONE)] {
@@ -48,7 +48,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 
 /// Puts an argument at the start of the page, and takes rights from it.
 fn put(area: &Mapping, flags: u32, protection: i32) -> Step {
-    let protect = |prot| area.protect_part(0, PAGE, prot).map_err(errno_name).or_broken("mprotect");
+    let protect = |prot| area.protect_part(0, PAGE, prot).or_broken("mprotect");
     protect(RW)?;
     for (index, byte) in shape().encode(Derive { flags, fd: POISON }).into_iter().enumerate() {
         area.write(index, byte);

@@ -31,16 +31,16 @@ crate::case! {
 fn run(s: &mut Steps, on: On) -> Step {
     let buffer = s.export(on.exporter, 1)?;
     let primary = &buffer.primary;
-    let files = others().map_err(errno_name).or_broken("opening files of other kinds")?;
+    let files = others().or_broken("opening files of other kinds")?;
     let path = format!("/proc/self/fd/{}", primary.number());
     let path = open(path.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
-    let path = path.map_err(errno_name).or_broken("an O_PATH descriptor of a dma-buf")?;
+    let path = path.or_broken("an O_PATH descriptor of a dma-buf")?;
     let next = next_number(primary)?;
 
     for (what, file) in &files {
         judge(s, what, file.as_raw_fd(), Errno::ENOTTY);
     }
-    for (what, file) in &stubborn().map_err(errno_name).or_broken("opening files of other kinds")? {
+    for (what, file) in &stubborn().or_broken("opening files of other kinds")? {
         let mut argument = Derive { flags: RDONLY, fd: POISON };
         let result = dma_buf::derive_with(file.as_raw_fd(), &mut argument);
         let nonsense = ioctl_raw(file.as_raw_fd(), ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8), 0);

@@ -7,7 +7,7 @@ use crate::exporter::Exporter;
 use crate::fixture::books::next_number;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::uapi::ioctl_raw;
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::variant::On;
@@ -30,8 +30,8 @@ const MODES: [(&str, [u8; 4]); 2] =
 fn run(s: &mut Steps, on: On) -> Step {
     let primary = s.export(on.exporter, 1)?.primary;
     // The page in the middle is the only one that there is for the kernel.
-    let area = anonymous(3 * PAGE, libc::PROT_NONE).map_err(errno_name).or_broken("three pages")?;
-    area.protect_part(PAGE, PAGE, RW).map_err(errno_name).or_broken("mprotect")?;
+    let area = anonymous(3 * PAGE, libc::PROT_NONE).or_broken("three pages")?;
+    area.protect_part(PAGE, PAGE, RW).or_broken("mprotect")?;
 
     for (place, offset) in [("where memory begins", 0), ("at an odd address", 37), ("where memory ends", PAGE - 8)] {
         for (mode, bytes) in MODES {

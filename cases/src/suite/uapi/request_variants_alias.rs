@@ -8,7 +8,7 @@ use crate::fixture::books::Books;
 use crate::fixture::fd::RDONLY;
 use crate::fixture::mapping::RW;
 use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{OrBroken, Step, Steps, outcome_name};
 use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
 use crate::uapi::derive::{Derive, POISON, shape};
 use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
@@ -33,7 +33,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let primary = s.export(on.exporter, 1)?.primary;
     let watch = Watch::start(&primary)?;
     let family = s.family(primary)?;
-    let area = anonymous_low(5 * PAGE, RW).map_err(errno_name).or_broken("pages below 4 GiB")?;
+    let area = anonymous_low(5 * PAGE, RW).or_broken("pages below 4 GiB")?;
     u32::try_from(area.address()).or_broken("pages below 4 GiB")?;
     let books = Books::open(&watch, &family.primary)?;
 

@@ -43,7 +43,7 @@ struct Table {
 impl Table {
     fn with_holes(primary: &Fd) -> Step<Self> {
         let all = (0..TABLE).map(|_| primary.quiet_dup()).collect::<Result<Vec<_>, _>>();
-        let all = all.map_err(errno_name).or_broken("duplicates that fill the table")?;
+        let all = all.or_broken("duplicates that fill the table")?;
         // dup(2) takes the lowest number as well, so that there is no hole below the last one.
         let above = all.iter().map(AsRawFd::as_raw_fd).max().unwrap_or_default() + 1;
         let (holes, kept): (Vec<_>, Vec<_>) = all.into_iter().enumerate().partition(|(index, _)| HOLES.contains(index));
@@ -89,8 +89,8 @@ fn refusals(
     argument: &mut Derive,
     aliases: &mut Vec<OwnedFd>,
 ) -> Step {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(errno_name).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(errno_name).or_broken("setrlimit");
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
+    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     for (what, source, flags, want) in [
         ("an unknown bit", primary.number(), RDONLY | 1 << 30, Errno::EINVAL),
         ("O_WRONLY", primary.number(), libc::O_WRONLY as u32, Errno::EINVAL),

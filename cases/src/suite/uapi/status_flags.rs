@@ -29,7 +29,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         |_| "ok".into(),
         || fcntl(primary.number(), libc::F_SETFL, status),
     );
-    set.map_err(errno_name).or_broken("setting status flags")?;
+    set.or_broken("setting status flags")?;
     s.note("with O_APPEND and O_NONBLOCK set on the primary:");
     each(s, &primary)?;
     let left = fcntl(primary.number(), libc::F_GETFL, 0).map(|flags| flags & status);
