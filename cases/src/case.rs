@@ -3,7 +3,7 @@
 use crate::exporter::Exporter;
 use crate::need::Need;
 use crate::protocol::CaseKey;
-use crate::steps::{Steps, Stop};
+use crate::steps::{Abort, Steps};
 use crate::variant::{On, Variant};
 
 /// What a verdict on this case means.
@@ -46,7 +46,7 @@ pub struct Case {
     /// Which descriptors it runs on. The first is the default, which keys do not name.
     pub variants: &'static [Variant],
     /// The case itself.
-    pub run: fn(&mut Steps, On) -> Result<(), Stop>,
+    pub run: fn(&mut Steps, On) -> Result<(), Abort>,
 }
 
 impl Case {

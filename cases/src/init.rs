@@ -8,11 +8,10 @@ use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::channel::Channel;
 use crate::protocol::{CaseKey, Record, VERSION};
-use crate::runner::Runner;
+use crate::runner::{Planned, Runner};
 use crate::session;
 use crate::suite;
 use crate::upstream;
-use crate::variant::On;
 
 /// The keys to run, one a line, put into the initramfs by the host.
 const PLAN: &str = "/plan";
@@ -72,9 +71,6 @@ fn run(channel: Channel, mounted: Result<(), String>) {
         std::thread::sleep(EXAMINED);
     }
 }
-
-/// A planned run: the key, and where it leads.
-pub type Planned = (CaseKey, &'static crate::case::Case, On);
 
 fn plan() -> Result<Vec<Planned>, String> {
     let text = fs::read_to_string(PLAN).map_err(|error| format!("{PLAN}: {error}"))?;

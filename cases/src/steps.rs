@@ -13,7 +13,7 @@ use crate::protocol::Record;
 
 /// Why a case ends before its last line.
 #[derive(Debug)]
-pub enum Stop {
+pub enum Abort {
     /// A check that the rest of the case stands on did not hold. It is in the transcript already.
     Failed,
     /// Our own set-up did not work: the clause was not judged.
@@ -23,20 +23,20 @@ pub enum Stop {
 }
 
 /// Result of a piece of a case.
-pub type Step<T = ()> = Result<T, Stop>;
+pub type CaseResult<T = ()> = Result<T, Abort>;
 
-/// Turns an error of our own set-up into [`Stop::Broken`].
+/// Turns an error of our own set-up into [`Abort::Broken`].
 pub trait OrBroken<T> {
     /// Says what could not be set up.
     ///
     /// # Errors
-    /// [`Stop::Broken`] for every error.
-    fn or_broken(self, what: &str) -> Step<T>;
+    /// [`Abort::Broken`] for every error.
+    fn or_broken(self, what: &str) -> CaseResult<T>;
 }
 
 impl<T, E: SetupError> OrBroken<T> for Result<T, E> {
-    fn or_broken(self, what: &str) -> Step<T> {
-        self.map_err(|error| Stop::Broken(format!("{what}: {}", error.text())))
+    fn or_broken(self, what: &str) -> CaseResult<T> {
+        self.map_err(|error| Abort::Broken(format!("{what}: {}", error.text())))
     }
 }
 
@@ -131,19 +131,19 @@ impl Steps {
     /// As [`Steps::check`], where the rest of the case makes no sense unless it holds.
     ///
     /// # Errors
-    /// [`Stop::Failed`] when it does not hold.
-    pub fn must(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> Step {
-        if self.check(sentence, holds, detail) { Ok(()) } else { Err(Stop::Failed) }
+    /// [`Abort::Failed`] when it does not hold.
+    pub fn must(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> CaseResult {
+        if self.check(sentence, holds, detail) { Ok(()) } else { Err(Abort::Failed) }
     }
 
     /// Checks that a call that was written down succeeded, and hands out its value.
     ///
     /// # Errors
-    /// [`Stop::Failed`] with the errno in the transcript.
-    pub fn succeeds<T>(&mut self, sentence: impl Into<String>, result: Result<T, Errno>) -> Step<T> {
+    /// [`Abort::Failed`] with the errno in the transcript.
+    pub fn succeeds<T>(&mut self, sentence: impl Into<String>, result: Result<T, Errno>) -> CaseResult<T> {
         let detail = result.as_ref().err().map(|errno| format!("it gave {}", errno_name(*errno)));
         self.must(sentence, detail.is_none(), detail.unwrap_or_default())?;
-        result.map_err(|_| Stop::Failed)
+        result.map_err(|_| Abort::Failed)
     }
 
     /// Checks that a call that was written down failed with exactly this errno.

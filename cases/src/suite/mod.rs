@@ -112,9 +112,9 @@ pub fn find(key: &CaseKey) -> Option<(&'static Case, On)> {
     case.runs().find(|on| case.key(*on) == *key).map(|on| (case, on))
 }
 
-/// The case with this id; one of [`crate::endings`] too, although no plan of the suite holds it.
+/// The case with this id; one of [`crate::faults`] too, although no plan of the suite holds it.
 pub fn by_id(id: &str) -> Option<&'static Case> {
-    CASES.iter().find(|case| case.id() == id).or_else(|| crate::endings::by_id(id))
+    CASES.iter().find(|case| case.id() == id).or_else(|| crate::faults::by_id(id))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cases::endings::{self, Ending, Setting};
+use cases::faults::{self, FaultCase, GuestTuning};
 use cases::protocol::{CaseKey, Record};
 use harness::boot_plan::BootPlan;
 use harness::error::{Blame, Error, Result, io};
@@ -210,14 +210,14 @@ pub static ENDINGS: &[HostEnding] = &[
 /// Whatever keeps it from being brought about.
 pub fn row(lab: &Lab, ending: &HostEnding) -> Result<Row> {
     let dir = lab.room()?;
-    let victim = endings::all().find(|known| known.name() == VICTIM);
+    let victim = faults::all().find(|known| known.name() == VICTIM);
     let victim = victim.ok_or_else(|| Error::new(Blame::Internal, format!("there is no ending {VICTIM}")))?;
     match &ending.act {
         Act::Signal(signal) => {
             let plan = [victim.key(), victim.after_key()];
             let mut clock = Clock::new(&dir);
             let mut signal = Some(*signal);
-            let guests = lab.session(&dir, Setting::Brief, &plan, |record| {
+            let guests = lab.session(&dir, GuestTuning::Brief, &plan, |record| {
                 clock.record(record);
                 if matches!(record, Record::Call { .. })
                     && let (Some(signal), Some(qemu)) = (signal.take(), clock.latest())
@@ -257,7 +257,7 @@ pub fn row(lab: &Lab, ending: &HostEnding) -> Result<Row> {
     }
 }
 
-fn boots(lab: &Lab, ending: &HostEnding, victim: &Ending, boot: &BootPlan) -> Result<Row> {
+fn boots(lab: &Lab, ending: &HostEnding, victim: &FaultCase, boot: &BootPlan) -> Result<Row> {
     let mut clock = Clock::new(&boot.dir);
     let start = Instant::now();
     match guest::run(boot, patience(lab), |record| clock.record(record)) {
@@ -278,7 +278,7 @@ fn patience(lab: &Lab) -> Patience {
 fn judged(
     lab: &Lab,
     ending: &HostEnding,
-    victim: &Ending,
+    victim: &FaultCase,
     within: bool,
     guests: &[GuestRun],
     clock: &mut Clock,

@@ -6,7 +6,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{RDONLY, RDWR};
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::On;
 
 crate::case! {
@@ -14,7 +14,7 @@ crate::case! {
     "B-1", Contract, Exporter::ALL, [NoDerive]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, 2)?;
     let before = fdinfo(&buffer.primary).or_broken("fdinfo")?;
     for flags in [RDONLY, RDWR] {

@@ -8,7 +8,7 @@ use nix::libc;
 use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file};
 use crate::uapi::{IOC_WRITE, ioc, ioctl_struct};
 use crate::variant::On;
@@ -21,7 +21,7 @@ crate::case! {
 
 const WAYS: [Way; 3] = [Way::Read, Way::Write, Way::ReadWrite];
 
-fn run(s: &mut Steps, _: On) -> Step {
+fn run(s: &mut Steps, _: On) -> CaseResult {
     for (name, mode) in [
         ("O_RDWR", libc::O_RDWR),
         ("O_RDONLY", libc::O_RDONLY),

@@ -8,10 +8,10 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::Timeline;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, OrBroken, Steps, errno_name};
 use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::importer::{Timeline as Order, Usage};
+use crate::uapi::importer::{FenceOrder, Usage};
 use crate::uapi::sync_file;
 use crate::variant::{ALIASES, DUPLICATES, On};
 
@@ -22,16 +22,16 @@ crate::case! {
     "F-4", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family_of(on.fds(), primary)?.into_vec();
-    let importer = watch.importer();
+    let importer = observer.importer();
 
     for (via, usage, error) in [(2, Usage::Write, Errno::EIO), (3, Usage::Read, Errno::ETIMEDOUT)] {
         let handle = importer.import(family[via].number());
         let handle = s.succeeds(format!("an importer takes {}", family[via].name), handle)?;
-        let fence = importer.add_fence(handle, usage, Order::Own).or_broken("adding a fence")?;
+        let fence = importer.add_fence(handle, usage, FenceOrder::Own).or_broken("adding a fence")?;
         let files = exported(s, &family)?;
         s.nothing_wrong("its fence is pending through every descriptor", status(&family, &files, 0));
         importer.signal(fence.id, Some(error)).or_broken("signalling a fence")?;
@@ -53,7 +53,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     Ok(())
 }
 
-fn exported(s: &mut Steps, family: &[Fd]) -> Step<Vec<OwnedFd>> {
+fn exported(s: &mut Steps, family: &[Fd]) -> CaseResult<Vec<OwnedFd>> {
     let files = family.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), Way::Write));
     let files = s.call("export_sync_file(each, WRITE)", |_| "ok".into(), || files.collect());
     s.succeeds("every descriptor exports the fence", files)

@@ -6,11 +6,11 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{fences, poll_now, poll_text};
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::vgem::Vgem;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::dma_buf::Way;
-use crate::uapi::importer::{FENCE_DRIVER, Timeline, Usage};
+use crate::uapi::importer::{FENCE_DRIVER, FenceOrder, Usage};
 use crate::variant::{ALIASES, DUPLICATES, On};
 use nix::poll::PollFlags;
 
@@ -20,12 +20,12 @@ crate::case! {
     "F-6", Contract, Exporter::MAIN, [TestImporter, Vgem], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let vgem = Vgem::open()?;
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family_of(on.fds(), primary)?.into_vec();
-    s.must_balance(&watch, &family[0], &family[2])?;
+    s.must_balance(&observer, &family[0], &family[2])?;
 
     for (via, write) in [(2, true), (3, false)] {
         let handle = s.vgem_import(&vgem, &family[via]);
@@ -40,12 +40,12 @@ fn run(s: &mut Steps, on: On) -> Step {
         s.succeeds("vgem lets go", closed)?;
     }
 
-    let importer = watch.importer();
+    let importer = observer.importer();
     for (via, write) in [(2, true), (3, false)] {
         let handle = importer.import(family[via].number());
         let handle = s.succeeds(format!("the test importer takes {}", family[via].name), handle)?;
         let usage = if write { Usage::Write } else { Usage::Read };
-        let fence = importer.add_fence(handle, usage, Timeline::Own).or_broken("adding a fence")?;
+        let fence = importer.add_fence(handle, usage, FenceOrder::Own).or_broken("adding a fence")?;
         // A sync_file's name has room for 31 characters, and the driver's name alone takes most of them.
         let name = format!("{FENCE_DRIVER}-importer{}-{}", fence.context, fence.seqno);
         let name: String = name.chars().take(31).collect();

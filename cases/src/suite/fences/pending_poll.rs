@@ -5,12 +5,12 @@ use nix::poll::PollFlags;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
-use crate::fixture::counts::poll_for_reading;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::poller::Sleeper;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::fixture::ref_counts::poll_for_reading;
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::variant::{ALIASES, DUPLICATES, On};
 use std::os::fd::AsFd;
@@ -22,12 +22,12 @@ crate::case! {
     "F-5", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
-    let (watch, family) = quiet_family(on)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let (observer, family) = quiet_family(on)?;
     let fds: Vec<_> = family.iter().collect();
-    let before = watch.counts(&fds)?;
+    let before = observer.counts(&fds)?;
     let polled = poll_for_reading(&family[2]);
-    let changed = watch.counts(&fds)?.change_since(&before);
+    let changed = observer.counts(&fds)?.change_since(&before);
     let sentence = format!("poll on {}, without a fence: counts as before", family[2].name);
     if !s.nothing_wrong(sentence, polled.map(|()| changed)) {
         return Ok(());
@@ -43,23 +43,23 @@ fn run(s: &mut Steps, on: On) -> Step {
     asleep(s, on)
 }
 
-fn counts_come_back(s: &mut Steps, on: On, polled: usize, way: Way) -> Step<bool> {
-    let (watch, family) = quiet_family(on)?;
+fn counts_come_back(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool> {
+    let (observer, family) = quiet_family(on)?;
     let fds: Vec<_> = family.iter().collect();
     let name = family[polled].name.clone();
-    let before = watch.counts(&fds)?;
+    let before = observer.counts(&fds)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
     let waits = waits(&family[polled], way)?;
     timeline.advance()?;
-    let changed = waits.or(watch.counts(&fds)?.change_since(&before));
+    let changed = waits.or(observer.counts(&fds)?.change_since(&before));
     let sentence = format!("poll on {}, {} fence signals: counts as before", name, way_text(way));
     Ok(s.nothing_wrong(sentence, Ok(changed)))
 }
 
-fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> Step<bool> {
-    let (watch, family) = quiet_family(on)?;
+fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool> {
+    let (observer, family) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
@@ -69,31 +69,31 @@ fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> Step<bool> {
     let mut family: Vec<_> = family.into_iter().map(Some).collect();
     drop(family[polled].take());
     drop(family);
-    let early = waits.or(watch.not_alive()?);
+    let early = waits.or(observer.not_alive()?);
     timeline.advance()?;
     let wrong = match early {
         Some(wrong) => Some(format!("with the callback pending: {wrong}")),
-        None => watch.not_gone()?.map(|wrong| format!("after the callback: {wrong}")),
+        None => observer.not_gone()?.map(|wrong| format!("after the callback: {wrong}")),
     };
     let sentence = format!("poll on {}, {} fence, all closed: released once, after the callback", name, way_text(way));
     Ok(s.nothing_wrong(sentence, Ok(wrong)))
 }
 
 /// Why poll leaves no callback behind, if it does not: it says that there is nothing to wait for.
-fn waits(fd: &Fd, way: Way) -> Step<Option<String>> {
+fn waits(fd: &Fd, way: Way) -> CaseResult<Option<String>> {
     let ready = poll_now(fd).or_broken("poll")?;
     let want = if matches!(way, Way::Write) { PollFlags::empty() } else { PollFlags::POLLIN };
     Ok((ready != want).then(|| format!("poll does not wait for the fence, it says {}", poll_text(ready))))
 }
 
-fn asleep(s: &mut Steps, on: On) -> Step {
-    let (watch, family) = quiet_family(on)?;
+fn asleep(s: &mut Steps, on: On) -> CaseResult {
+    let (observer, family) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[2].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
     let sleeper = Sleeper::start(&family[2], PollFlags::POLLIN)?;
     drop(family);
-    s.nothing_wrong("all closed but for a process asleep in poll: alive and listed once", Ok(watch.not_alive()?));
+    s.nothing_wrong("all closed but for a process asleep in poll: alive and listed once", Ok(observer.not_alive()?));
     timeline.advance()?;
     let woken = sleeper.woken();
     let right = matches!(woken, Some(Ok(PollFlags::POLLIN)));
@@ -101,9 +101,9 @@ fn asleep(s: &mut Steps, on: On) -> Step {
     Ok(())
 }
 
-fn quiet_family(on: On) -> Step<(Watch, Vec<Fd>)> {
+fn quiet_family(on: On) -> CaseResult<(BufferObserver, Vec<Fd>)> {
     let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
-    Ok((watch, family.into_vec()))
+    Ok((observer, family.into_vec()))
 }

@@ -7,10 +7,10 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, poll_now, poll_text};
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::poller::{Sleeper, Wakeups};
-use crate::fixture::watch::Watch;
 use crate::need::Need;
-use crate::steps::{Step, Steps};
+use crate::steps::{CaseResult, Steps};
 use crate::uapi::dma_buf::Way;
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
@@ -22,22 +22,22 @@ crate::case! {
     [ALIASES.needing(&[Need::Derive, Need::TestImporter]), DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     if on.fds() == FdKind::Duplicate {
         let family = s.duplicates(primary)?;
         return judge(s, &family);
     }
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family(primary)?.into_vec();
-    s.must_balance(&watch, &family[0], &family[2])?;
+    s.must_balance(&observer, &family[0], &family[2])?;
     judge(s, &family)
 }
 
 const BOTH: PollFlags = PollFlags::POLLIN.union(PollFlags::POLLOUT);
 
 /// Polls every descriptor of `family` with each kind of fence pending.
-fn judge(s: &mut Steps, family: &[Fd]) -> Step {
+fn judge(s: &mut Steps, family: &[Fd]) -> CaseResult {
     s.nothing_wrong("without a fence, all are ready to be read and written", agree(family, BOTH));
     let timeline = Timeline::new()?;
     let kinds = [("write", Way::Write, PollFlags::empty()), ("read", Way::Read, PollFlags::POLLIN)];
@@ -64,11 +64,11 @@ fn judge(s: &mut Steps, family: &[Fd]) -> Step {
 }
 
 /// Processes asleep in poll(2), where epoll only ever looks in from outside.
-fn sleepers(s: &mut Steps, family: &[Fd], timeline: &Timeline) -> Step {
+fn sleepers(s: &mut Steps, family: &[Fd], timeline: &Timeline) -> CaseResult {
     let fence = timeline.fence(3)?;
     let imported = s.import_fence(&family[0], Way::Write, "third fence", &fence);
     s.succeeds("primary takes the third fence", imported)?;
-    let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<Step<Vec<_>>>()?;
+    let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<CaseResult<Vec<_>>>()?;
     s.check("a process sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has come back");
     timeline.advance()?;
     let wrong = sleepers.iter().find_map(not_woken);

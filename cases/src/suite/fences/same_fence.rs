@@ -8,7 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, fences, other_fence, pending};
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::dma_buf::Way;
 use crate::uapi::sync_file;
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
@@ -20,7 +20,7 @@ crate::case! {
     "F-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let family = match on.fds() {
         FdKind::Alias => s.family(primary)?.into_vec(),
@@ -47,7 +47,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     Ok(())
 }
 
-fn same(family: &[Fd], way: Way, want: &sync_file::Info) -> Result<Option<String>, Errno> {
+fn same(family: &[Fd], way: Way, want: &sync_file::SyncFileInfo) -> Result<Option<String>, Errno> {
     for fd in family {
         if let Some(other) = other_fence(&fences(fd, way)?, want) {
             return Ok(Some(format!("{} exports {other}", fd.name)));

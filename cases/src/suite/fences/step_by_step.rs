@@ -8,8 +8,8 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::fence::{Timeline, pending, poll_now, poll_text, way_text};
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, Steps};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::sync_file;
 use crate::variant::{ALIASES, DUPLICATES, On};
@@ -21,16 +21,16 @@ crate::case! {
     "F-3", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family_of(on.fds(), primary)?.into_vec();
-    s.must_balance(&watch, &family[0], &family[2])?;
+    s.must_balance(&observer, &family[0], &family[2])?;
     one_timeline(s, &family)?;
     many_timelines(s, &family)
 }
 
-fn one_timeline(s: &mut Steps, family: &[Fd]) -> Step {
+fn one_timeline(s: &mut Steps, family: &[Fd]) -> CaseResult {
     let timeline = Timeline::new()?;
     let mut exported: Vec<Vec<OwnedFd>> = Vec::new();
     for (index, into) in family.iter().enumerate() {
@@ -67,7 +67,7 @@ fn signalled(family: &[Fd], exported: &[Vec<OwnedFd>], step: usize) -> Result<Op
     Ok(None)
 }
 
-fn many_timelines(s: &mut Steps, family: &[Fd]) -> Step {
+fn many_timelines(s: &mut Steps, family: &[Fd]) -> CaseResult {
     let mut timelines = Vec::new();
     // Readers and writers in turn, so that the two views of a step differ.
     for (index, into) in family.iter().rev().enumerate() {

@@ -5,8 +5,8 @@ use std::os::fd::AsFd;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fence::{Timeline, describe, other_fence};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::sync_file;
 use crate::variant::{ALIASES, DUPLICATES, On};
@@ -17,10 +17,10 @@ crate::case! {
     "F-7", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let timeline = Timeline::new()?;
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family_of(on.fds(), primary)?.into_vec();
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
@@ -33,15 +33,15 @@ fn run(s: &mut Steps, on: On) -> Step {
     for fd in family {
         s.close(fd);
     }
-    s.nothing_wrong("the buffer is released once and off the list", Ok(watch.not_gone()?));
+    s.nothing_wrong("the buffer is released once and off the list", Ok(observer.not_gone()?));
 
-    let wrong = |check: &dyn Fn(&sync_file::Info) -> Option<String>| {
+    let wrong = |check: &dyn Fn(&sync_file::SyncFileInfo) -> Option<String>| {
         files.iter().find_map(|file| sync_file::info(file.as_fd()).map(|info| check(&info)).transpose()).transpose()
     };
     s.nothing_wrong("every sync_file still holds the fence, pending", wrong(&|info| other_fence(info, &want)));
     timeline.advance()?;
     // A signalled fence no longer says whose it was, as its driver may be gone.
-    let unsignalled = |info: &sync_file::Info| (info.status != 1).then(|| describe(info));
+    let unsignalled = |info: &sync_file::SyncFileInfo| (info.status != 1).then(|| describe(info));
     s.nothing_wrong("every sync_file learns of the signal", wrong(&unsignalled));
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::fence::{Timeline, poll_now, poll_text};
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, import_sync_file};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 use std::os::fd::AsFd;
@@ -15,7 +15,7 @@ crate::case! {
     "F-8", Record, Exporter::MAIN, [SwSync], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", 1, RDONLY)?;
         let second = s.dup("dup", &fd)?;
@@ -30,7 +30,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Notes what `fd` answers and what `other` shows of it.
-fn record(s: &mut Steps, fd: &Fd, other: &Fd) -> Step {
+fn record(s: &mut Steps, fd: &Fd, other: &Fd) -> CaseResult {
     for (way, text) in [(Way::Write, "WRITE"), (Way::ReadWrite, "READ|WRITE")] {
         let begun = begin_cpu_access(fd.as_fd(), way);
         let ended = end_cpu_access(fd.as_fd(), way);

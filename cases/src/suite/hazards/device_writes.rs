@@ -3,8 +3,8 @@
 use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::importer::Direction;
 use crate::uapi::memory::PAGE;
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
@@ -16,24 +16,24 @@ crate::case! {
     Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
-        let watch = Watch::start(&fd)?;
-        return judge(s, &watch, &fd, 2 * PAGE);
+        let observer = BufferObserver::start(&fd)?;
+        return judge(s, &observer, &fd, 2 * PAGE);
     }
     let buffer = s.export(on.exporter, 2)?;
     let (len, primary) = (buffer.len(), buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
-    judge(s, &watch, &alias, len)
+    judge(s, &observer, &alias, len)
 }
 
 /// Lets a driver write into all of a buffer that nobody has open for writing.
-fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, len: usize) -> Step {
-    let importer = watch.importer();
+fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, len: usize) -> CaseResult {
+    let importer = observer.importer();
     for (direction, text) in
         [(Direction::FromDevice, "DMA_FROM_DEVICE"), (Direction::Bidirectional, "DMA_BIDIRECTIONAL")]
     {

@@ -5,8 +5,8 @@ use nix::libc;
 use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::vgem::{Handle, Vgem};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::fixture::vgem::{Vgem, VgemHandle};
+use crate::steps::{CaseResult, OrBroken, Steps, errno_name};
 use crate::uapi::fcntl;
 use crate::uapi::process::same_description;
 use crate::variant::On;
@@ -18,7 +18,7 @@ crate::case! {
     "H-2", Record, Exporter::HEAP, [Vgem]
 }
 
-fn run(s: &mut Steps, _: On) -> Step {
+fn run(s: &mut Steps, _: On) -> CaseResult {
     let vgem = Vgem::open()?;
     for order in [[RDONLY, RDWR], [RDWR, RDONLY]] {
         let handle = vgem.quiet_create().or_broken("making a buffer of vgem's own")?;
@@ -35,7 +35,7 @@ fn run(s: &mut Steps, _: On) -> Step {
     Ok(())
 }
 
-fn record(s: &mut Steps, vgem: &Vgem, handle: &Handle, what: &str, order: [u32; 2]) -> Step {
+fn record(s: &mut Steps, vgem: &Vgem, handle: &VgemHandle, what: &str, order: [u32; 2]) -> CaseResult {
     let export = |flags| vgem.quiet_export("exported", handle, flags).or_broken("exporting");
     let (first, second) = (export(order[0])?, export(order[1])?);
     for (fd, flags, turn) in [(&first, order[0], "first"), (&second, order[1], "then")] {

@@ -8,9 +8,9 @@ use nix::libc;
 use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::watch::Watch;
+use crate::fixture::observer::BufferObserver;
 use crate::need::Need;
-use crate::steps::{OrBroken, Step, Steps, Stop, outcome_name};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -21,30 +21,30 @@ crate::case! {
     Exporter::MAIN, [TestImporter, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
-        let watch = Watch::start(&fd)?;
-        return judge(s, &watch, &fd);
+        let observer = BufferObserver::start(&fd)?;
+        return judge(s, &observer, &fd);
     }
     let primary = s.export(on.exporter, 2)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
-    judge(s, &watch, &alias)
+    judge(s, &observer, &alias)
 }
 
 /// Lets a driver write with the processor into a buffer of two pages that nobody has open for writing.
-fn judge(s: &mut Steps, watch: &Watch, alias: &Fd) -> Step {
+fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd) -> CaseResult {
     let seen = memory::map(alias.as_fd(), 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
     let seen = seen.or_broken("mapping a buffer for reading")?;
-    let importer = watch.importer();
+    let importer = observer.importer();
     let handle = importer.import(alias.number());
     let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
     let mapped = s.call("vmap(handle)", |()| "mapped".into(), || importer.vmap(handle));
     if mapped == Err(Errno::EOPNOTSUPP) {
-        return Err(Stop::Lacks(Need::KernelMapping, "the exporter has no vmap".into()));
+        return Err(Abort::Lacks(Need::KernelMapping, "the exporter has no vmap".into()));
     }
     if mapped.is_err() {
         s.hazard("the driver gets a kernel mapping", false);

@@ -8,9 +8,9 @@ use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::RW;
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::vgem::Vgem;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::On;
@@ -22,13 +22,13 @@ crate::case! {
     Exporter::MAIN, [Derive, Vgem, TestImporter]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let vgem = Vgem::open()?;
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // With the primary open the holder of the alias might as well have been given that; the way must not depend on it.
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
     s.fails_with("the alias itself cannot be mapped for writing", &write_a_byte(&alias), Errno::EACCES);
 
@@ -53,7 +53,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     judge(s, &again, &alias)
 }
 
-fn judge(s: &mut Steps, again: &Fd, alias: &Fd) -> Step {
+fn judge(s: &mut Steps, again: &Fd, alias: &Fd) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
     let facts = importer.file_facts(None, again.number()).or_broken("looking at a file")?;
     s.note(format!(
@@ -77,7 +77,7 @@ fn write_a_byte(fd: &Fd) -> Result<(), Errno> {
     Ok(())
 }
 
-fn read_a_byte(fd: &Fd) -> Step<u8> {
+fn read_a_byte(fd: &Fd) -> CaseResult<u8> {
     let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
     Ok(mapping.or_broken("mapping an alias")?.read(0))
 }

@@ -6,7 +6,7 @@ use crate::case::Judgement::Hazard;
 use crate::exporter::Exporter;
 use crate::fixture::fd::RDONLY;
 use crate::fixture::fence::{Timeline, pending, poll_now, poll_text};
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::dma_buf::Way;
 use crate::variant::On;
 
@@ -17,7 +17,7 @@ crate::case! {
     Exporter::MAIN, [Derive, SwSync]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for (way, kind) in [(Way::Read, "read"), (Way::Write, "write")] {
         let primary = s.export(on.exporter, 1)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;

@@ -3,9 +3,9 @@
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::vgem::Vgem;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::On;
 
 crate::case! {
@@ -15,7 +15,7 @@ crate::case! {
     "I-2", Contract, Exporter::MAIN, [Derive, TestImporter, Vgem]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     shared(s, primary)?;
     if on.exporter == Exporter::SystemHeap {
@@ -31,12 +31,12 @@ fn run(s: &mut Steps, on: On) -> Step {
     Ok(())
 }
 
-fn shared(s: &mut Steps, primary: Fd) -> Step {
-    let watch = Watch::start(&primary)?;
-    let whose = if watch.file(&primary)?.own_mapping { "its inode's" } else { "the driver's" };
+fn shared(s: &mut Steps, primary: Fd) -> CaseResult {
+    let observer = BufferObserver::start(&primary)?;
+    let whose = if observer.file(&primary)?.own_mapping { "its inode's" } else { "the driver's" };
     s.note(format!("the address space of {} is {whose}", primary.name));
     for fd in s.family(primary)?.all() {
-        let same = watch.file(fd)?.same_mapping;
+        let same = observer.file(fd)?.same_mapping;
         s.check(
             format!("{}: the exporter finds its mappings where the primary's are", fd.name),
             same,

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::facts::{BUFINFO, fdinfo, identity, times_listed};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::importer::{Count, Totals};
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
@@ -22,13 +22,13 @@ crate::case! {
 /// What the BPF iterator cannot do without.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let without = summary()?;
     let primary = s.export(on.exporter, 2)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let (_, inode) = identity(&primary).or_broken("fstat")?;
     let count = fdinfo(&primary).or_broken("fdinfo")?.count;
-    let place = Place { watch: &watch, inode, summary: summary()?, totals: totals(&watch)? };
+    let place = Place { observer: &observer, inode, summary: summary()?, totals: totals(&observer)? };
     s.check("bufinfo's summary grows by the export", place.summary != without, "it is the same as before");
     let (one, more) = match on.fds() {
         FdKind::Alias => ("alias", "aliases"),
@@ -47,7 +47,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         return Ok(());
     }
     let [primary, read_write, read_only, second] =
-        <[_; 4]>::try_from(family.into_vec()).map_err(|_| crate::steps::Stop::Failed)?;
+        <[_; 4]>::try_from(family.into_vec()).map_err(|_| crate::steps::Abort::Failed)?;
     for (fd, when) in [
         (read_only, format!("with one {one} closed")),
         (primary, "with the primary closed".to_string()),
@@ -62,34 +62,34 @@ fn run(s: &mut Steps, on: On) -> Step {
     let listed = times_listed(inode).or_broken(BUFINFO)?;
     s.equal("after the last close: bufinfo lists it", listed, 0);
     s.equal("after the last close: bufinfo's summary is as before the export", summary()?, without);
-    s.check_gone(&watch, "after the last close")?;
+    s.check_gone(&observer, "after the last close")?;
     Ok(())
 }
 
 /// What all enumerators must go on saying.
 struct Place<'a> {
-    watch: &'a Watch,
+    observer: &'a BufferObserver,
     inode: u64,
     summary: String,
     totals: Totals,
 }
 
-fn once(s: &mut Steps, place: &Place<'_>, when: &str) -> Step<bool> {
+fn once(s: &mut Steps, place: &Place<'_>, when: &str) -> CaseResult<bool> {
     let listed = times_listed(place.inode).or_broken(BUFINFO)?;
     let mut sound = s.equal(format!("{when}: bufinfo lists it"), listed, 1);
     sound &= s.equal(format!("{when}: bufinfo's summary"), summary()? == place.summary, true);
-    sound &= s.equal(format!("{when}: the kernel's list holds it"), place.watch.glance()?.on_list, Count::Exact(1));
-    let same = totals(place.watch)?.listed == place.totals.listed;
+    sound &= s.equal(format!("{when}: the kernel's list holds it"), place.observer.glance()?.on_list, Count::Exact(1));
+    let same = totals(place.observer)?.listed == place.totals.listed;
     sound &= s.check(format!("{when}: the list is as long as it was"), same, "it is not");
     Ok(sound)
 }
 
-fn totals(watch: &Watch) -> Step<Totals> {
-    watch.importer().totals().or_broken("asking the test importer for totals")
+fn totals(observer: &BufferObserver) -> CaseResult<Totals> {
+    observer.importer().totals().or_broken("asking the test importer for totals")
 }
 
 /// The last line of bufinfo: how many buffers, and their size in bytes.
-fn summary() -> Step<String> {
+fn summary() -> CaseResult<String> {
     let text = fs::read_to_string(BUFINFO).or_broken(BUFINFO)?;
     let last = text.lines().rev().find(|line| line.starts_with("Total") && line.contains("objects"));
     Ok(last.unwrap_or_default().to_string())

@@ -6,7 +6,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::facts::{FdInfo, fdinfo, fdinfo_keys};
 use crate::fixture::fd::Fd;
-use crate::steps::{Step, Steps};
+use crate::steps::{CaseResult, Steps};
 use crate::uapi::dma_buf::set_name;
 use crate::uapi::memory::PAGE;
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
@@ -20,7 +20,7 @@ crate::case! {
 
 const PAGES: usize = 3;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     let before = s.succeeds("fdinfo of the primary can be read", fdinfo(&primary))?;
     s.equal("the size in bytes", before.size, (PAGES * PAGE) as u64);
@@ -49,7 +49,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     agree(s, &family, &FdInfo { count: with.count - 2, ..with }, "with the primary closed")
 }
 
-fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> Step {
+fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> CaseResult {
     for fd in fds {
         let got = s.succeeds(format!("{when}: fdinfo of {} can be read", fd.name), fdinfo(fd))?;
         s.equal(

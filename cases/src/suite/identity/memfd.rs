@@ -9,7 +9,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::pattern;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -22,7 +22,7 @@ crate::case! {
 /// Odd, so that the parts of a list differ in length.
 const PAGES: usize = 5;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, PAGES)?;
     if on.fds() == FdKind::Exported {
         return judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary]);
@@ -32,7 +32,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Compares memfds and descriptors in both directions.
-fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> Step {
+fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
     for page in 0..PAGES {
         let (memfd, offset) = place(memfds, page);
         pwrite(memfd, &[pattern(page, 50); PAGE], offset).or_broken("writing a memfd")?;

@@ -11,7 +11,7 @@ use crate::exporter::Exporter;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::Fd;
-use crate::steps::{Step, Steps};
+use crate::steps::{CaseResult, Steps};
 use crate::uapi::dma_buf::set_name;
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, DUPLICATES, On};
@@ -22,7 +22,7 @@ crate::case! {
     "I-4", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let family = s.family_of(on.fds(), primary)?;
     let all = family.all();

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::facts::fdinfo;
-use crate::steps::{Step, Steps, outcome_name};
+use crate::steps::{CaseResult, Steps, outcome_name};
 use crate::uapi::dma_buf::set_name;
 use crate::variant::On;
 
@@ -15,7 +15,7 @@ crate::case! {
     "I-4", Record, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let family = s.family(primary)?;
     for (fd, name) in [(&family.read_only, c"by-a-reader"), (&family.second, c"by-another")] {

@@ -11,7 +11,7 @@ use crate::exporter::Exporter;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::Fd;
 use crate::fixture::stages::Staged;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, errno_name, outcome_name};
 use crate::uapi::dma_buf::set_name;
 use crate::uapi::importer::Importer;
 use crate::uapi::{IOC_WRITE, ioc, ioctl_address};
@@ -23,7 +23,7 @@ crate::case! {
     "I-4", Record, Exporter::MAIN, [TestImporter]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     for (what, name) in [
         ("31 letters", c"abcdefghijklmnopqrstuvwxyzabcde"),

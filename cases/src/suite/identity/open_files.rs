@@ -8,7 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::facts::identity;
 use crate::fixture::fd::Fd;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::fcntl;
 use crate::uapi::memory::PAGE;
 use crate::uapi::process::same_description;
@@ -23,7 +23,7 @@ crate::case! {
 
 const PAGES: usize = 3;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     let other = s.export(on.exporter, 1)?.primary;
     let family = s.family_of(on.fds(), primary)?.into_vec();
@@ -41,7 +41,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     if on.fds() == FdKind::Alias { each_is_its_own(s, &family) } else { all_are_one(s, &family) }
 }
 
-fn each_is_its_own(s: &mut Steps, family: &[Fd]) -> Step {
+fn each_is_its_own(s: &mut Steps, family: &[Fd]) -> CaseResult {
     for (index, one) in family.iter().enumerate() {
         for two in &family[index + 1..] {
             let same = same_description(one.number(), two.number()).or_broken("kcmp")?;
@@ -64,7 +64,7 @@ fn each_is_its_own(s: &mut Steps, family: &[Fd]) -> Step {
     Ok(())
 }
 
-fn all_are_one(s: &mut Steps, family: &[Fd]) -> Step {
+fn all_are_one(s: &mut Steps, family: &[Fd]) -> CaseResult {
     fcntl(family[3].number(), libc::F_SETFL, libc::O_NONBLOCK).or_broken("F_SETFL")?;
     let flags = family.iter().map(|fd| fcntl(fd.number(), libc::F_GETFL, 0).map(|flags| flags & libc::O_NONBLOCK));
     let flags = flags.collect::<Result<Vec<_>, Errno>>();

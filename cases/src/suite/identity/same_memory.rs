@@ -8,7 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::pattern;
-use crate::steps::{Step, Steps, errno_name};
+use crate::steps::{CaseResult, Steps, errno_name};
 use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
@@ -22,7 +22,7 @@ crate::case! {
 /// Odd, so that the parts of a list differ in length.
 const PAGES: usize = 5;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     if on.fds() == FdKind::Duplicate {
         let duplicate = s.dup("duplicate", &primary)?;
@@ -33,7 +33,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Writes through each of `writers` and looks through each of `readers`.
-fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> Step {
+fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
     for (round, writer) in writers.iter().enumerate() {
         let seed = 30 + round as u8;
         s.fill(writer, PAGES * PAGE, seed)?;

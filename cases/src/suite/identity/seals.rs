@@ -8,7 +8,7 @@ use nix::unistd::ftruncate;
 use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::On;
 use std::os::fd::AsFd;
@@ -27,7 +27,7 @@ const SEALS: [(&str, SealFlag); 4] = [
     ("F_SEAL_SEAL", SealFlag::F_SEAL_SEAL),
 ];
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, 2)?;
     let memfd = &buffer.memfds[0];
     let held = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);

@@ -6,7 +6,7 @@ use nix::unistd::{Whence, lseek};
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
-use crate::steps::{Step, Steps, outcome_name};
+use crate::steps::{CaseResult, Steps, outcome_name};
 use crate::uapi::memory::PAGE;
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -18,7 +18,7 @@ crate::case! {
 
 const PAGES: usize = 3;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     if on.fds() == FdKind::Exported {
         judge(s, &primary);

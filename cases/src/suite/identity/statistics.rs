@@ -7,8 +7,8 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::facts::{STATISTICS, fdinfo, identity};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::memory::PAGE;
 use crate::variant::On;
 
@@ -18,10 +18,10 @@ crate::case! {
     "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Statistics]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let before = entries()?;
     let primary = s.export(on.exporter, 2)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let (_, inode) = identity(&primary).or_broken("fstat")?;
     let entry = Path::new(STATISTICS).join(inode.to_string());
     let said = |name: &str| fs::read_to_string(entry.join(name)).map(|text| text.trim().to_string()).map_err(io_errno);
@@ -36,13 +36,13 @@ fn run(s: &mut Steps, on: On) -> Step {
         s.check(format!("before {} is closed: the entry is there", fd.name), entry.is_dir(), "it is gone");
         s.close(fd);
     }
-    s.check_gone(&watch, "after the last close")?;
+    s.check_gone(&observer, "after the last close")?;
     s.check("after the last close: the entry is gone", !entry.exists(), "it is still there");
     s.equal("after the last close: as many entries as before the export", entries()?, before);
     Ok(())
 }
 
-fn entries() -> Step<usize> {
+fn entries() -> CaseResult<usize> {
     let entries = fs::read_dir(STATISTICS).or_broken(STATISTICS)?;
     Ok(entries.count())
 }

@@ -10,9 +10,9 @@ use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
 use crate::fixture::fence::{Timeline, fences, other_fence, poll_now, poll_text};
 use crate::fixture::mapping::RW;
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::stages::{STAGES, Staged};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{CaseResult, OrBroken, Steps, errno_name};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::{memory, sync_file};
 use crate::variant::On;
@@ -27,46 +27,46 @@ crate::case! {
 
 const PAGES: usize = 2;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, PAGES)?;
     let (len, primary) = (buffer.len(), buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     s.fill(&primary, len, 3)?;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
 
-    let dead = watch.not_alive()?;
+    let dead = observer.not_alive()?;
     s.must("the buffer is alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
     s.check_pattern(&alias, len, 3)?;
     s.nothing_wrong("the alias can be written", crate::fixture::mapping::fill(&alias, len, 5).map(|()| None));
     s.check_pattern(&alias, len, 5)?;
-    works(s, &watch, &alias)?;
+    works(s, &observer, &alias)?;
 
     let read_only = s.must_derive("RO alias of the RW alias", &alias, RDONLY)?;
     let read_write = s.must_derive("RW alias of the RW alias", &alias, RDWR)?;
     s.check_pattern(&read_write, len, 5)?;
     s.close(alias);
     s.close(read_write);
-    let dead = watch.not_alive()?;
+    let dead = observer.not_alive()?;
     s.must("with one read-only alias left: alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
     s.check_pattern(&read_only, len, 5)?;
     let writable = memory::map(read_only.as_fd(), len, RW, libc::MAP_SHARED, 0).map(drop);
     s.fails_with("it still cannot be mapped for writing", &writable, nix::errno::Errno::EACCES);
-    works(s, &watch, &read_only)?;
+    works(s, &observer, &read_only)?;
 
     let last = s.must_derive("alias of that", &read_only, RDONLY)?;
     s.close(read_only);
     s.check_pattern(&last, len, 5)?;
-    works(s, &watch, &last)?;
+    works(s, &observer, &last)?;
     s.close(last);
-    s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
+    s.nothing_wrong("released once and off the list", Ok(observer.not_gone()?));
     Ok(())
 }
 
 /// What does not depend on the access mode.
-pub(super) fn works(s: &mut Steps, watch: &Watch, fd: &Fd) -> Step {
-    let before = watch.counts(&[fd])?;
+pub(super) fn works(s: &mut Steps, observer: &BufferObserver, fd: &Fd) -> CaseResult {
+    let before = observer.counts(&[fd])?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
@@ -76,16 +76,16 @@ pub(super) fn works(s: &mut Steps, watch: &Watch, fd: &Fd) -> Step {
     s.equal("poll waits for it", polled(fd)?, poll_text(PollFlags::empty()));
     timeline.advance()?;
     s.equal("and sees the signal", polled(fd)?, poll_text(PollFlags::POLLIN | PollFlags::POLLOUT));
-    let done = Staged::new(watch.importer(), fd, STAGES.len()).and_then(|import| import.undo(false));
+    let done = Staged::new(observer.importer(), fd, STAGES.len()).and_then(|import| import.undo(false));
     s.nothing_wrong("an importer goes through every step with it", done.map(|()| None));
     s.nothing_wrong("it takes a name", dma_buf::set_name(fd.as_fd(), c"alone").map(|()| None));
     let name = fdinfo(fd).map(|info| info.name.unwrap_or_default());
     s.equal("fdinfo shows the name", name.map_err(errno_name), Ok("alone".to_string()));
     // From here on everything stands on the counts, so a wrong one ends the case.
-    let changed = watch.counts(&[fd])?.change_since(&before);
+    let changed = observer.counts(&[fd])?.change_since(&before);
     s.must("counts as before", changed.is_none(), changed.unwrap_or_default())
 }
 
-fn polled(fd: &Fd) -> Step<String> {
+fn polled(fd: &Fd) -> CaseResult<String> {
     poll_now(fd).map(poll_text).or_broken("poll")
 }

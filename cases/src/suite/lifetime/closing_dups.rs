@@ -6,9 +6,9 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
 use crate::fixture::fd::Fd;
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::stages::Staged;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::suite::lifetime::closing_orders::permutations;
 use crate::uapi::memory::{self, Mapping, PAGE};
 use crate::variant::On;
@@ -38,7 +38,7 @@ impl Holder<'_> {
     }
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for order in permutations(4) {
         let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
         let wrong = in_order(on.exporter, &order)?;
@@ -49,13 +49,13 @@ fn run(s: &mut Steps, on: On) -> Step {
     Ok(())
 }
 
-fn in_order(exporter: Exporter, order: &[usize]) -> Step<Option<String>> {
+fn in_order(exporter: Exporter, order: &[usize]) -> CaseResult<Option<String>> {
     let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let duplicate = Fd::new(NAMES[1], primary.quiet_dup().or_broken("dup")?);
     let mapping = memory::map(primary.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
     let mapping = mapping.or_broken("mmap")?;
-    let import = Staged::new(watch.importer(), &primary, 2).or_broken("importing a buffer")?;
+    let import = Staged::new(observer.importer(), &primary, 2).or_broken("importing a buffer")?;
     let mut holders = [
         Some(Holder::Descriptor(primary)),
         Some(Holder::Descriptor(duplicate)),
@@ -63,12 +63,12 @@ fn in_order(exporter: Exporter, order: &[usize]) -> Step<Option<String>> {
         Some(Holder::Imported(import)),
     ];
     for index in order {
-        if let Some(wrong) = watch.not_alive()? {
+        if let Some(wrong) = observer.not_alive()? {
             return Ok(Some(format!("before {}: {wrong}", NAMES[*index])));
         }
         if let Some(holder) = holders[*index].take() {
             holder.let_go().or_broken("letting go of a buffer")?;
         }
     }
-    Ok(watch.not_gone()?.map(|wrong| format!("at the end: {wrong}")))
+    Ok(observer.not_gone()?.map(|wrong| format!("at the end: {wrong}")))
 }

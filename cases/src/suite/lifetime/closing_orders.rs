@@ -3,8 +3,8 @@
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::watch::{Watch, not_alive, not_gone};
-use crate::steps::{Step, Steps};
+use crate::fixture::observer::{BufferObserver, not_alive, not_gone};
+use crate::steps::{CaseResult, Steps};
 use crate::variant::On;
 
 crate::case! {
@@ -14,7 +14,7 @@ crate::case! {
     "L-1", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for count in 2..=4 {
         for order in permutations(count) {
             let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
@@ -22,7 +22,7 @@ fn run(s: &mut Steps, on: On) -> Step {
             let holds = wrong.is_none();
             s.check(format!("closing {names}: released once, at the end"), holds, wrong.unwrap_or_default());
             if !holds {
-                // The kernel's books are wrong now; more orders would only repeat it or trip over it.
+                // The kernel's snapshot are wrong now; more orders would only repeat it or trip over it.
                 return Ok(());
             }
         }
@@ -32,14 +32,14 @@ fn run(s: &mut Steps, on: On) -> Step {
 
 const NAMES: [&str; 4] = ["primary", "RO alias", "RW alias", "alias of RW alias"];
 
-fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usize]) -> Step<Option<String>> {
+fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usize]) -> CaseResult<Option<String>> {
     use crate::fixture::buffer::export;
     use crate::steps::{OrBroken, errno_name};
     use crate::uapi::dma_buf::derive;
     use std::os::fd::AsFd;
 
     let buffer = export(exporter, 1).or_broken("export of a buffer")?;
-    let watch = Watch::start(&buffer.primary)?;
+    let observer = BufferObserver::start(&buffer.primary)?;
     let mut fds = vec![Some(buffer.primary)];
     for (index, (source, flags)) in [(0, RDONLY), (0, RDWR), (2, RDONLY)].into_iter().take(count - 1).enumerate() {
         let source: &Fd = fds[source].as_ref().expect("made above and not closed yet");
@@ -51,15 +51,15 @@ fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usiz
         }
     }
     for (position, index) in order.iter().enumerate() {
-        if let Some(wrong) = not_alive(&watch.glance()?) {
+        if let Some(wrong) = not_alive(&observer.glance()?) {
             return Ok(Some(format!("before closing {}: {wrong}", NAMES[*index])));
         }
         drop(fds[*index].take());
         let last = position + 1 == order.len();
         if last {
             // Cheap when the kernel is right: close() returns after the release has run.
-            let facts = watch.glance()?;
-            let facts = if not_gone(&facts).is_some() { watch.look()? } else { facts };
+            let facts = observer.glance()?;
+            let facts = if not_gone(&facts).is_some() { observer.look()? } else { facts };
             return Ok(not_gone(&facts).map(|wrong| format!("after the last close: {wrong}")));
         }
     }

@@ -6,11 +6,11 @@ use nix::errno::Errno;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::Books;
 use crate::fixture::fault::FailNth;
 use crate::fixture::fd::{RDONLY, RDWR};
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps, errno_name};
+use crate::fixture::observer::BufferObserver;
+use crate::fixture::ref_snapshot::RefSnapshot;
+use crate::steps::{CaseResult, Steps, errno_name};
 use crate::uapi::dma_buf;
 use crate::variant::On;
 
@@ -23,35 +23,35 @@ crate::case! {
 /// No implementation allocates this often.
 pub const MANY: u32 = 100;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
     let fail = FailNth::prepare()?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     for source in [&primary, &alias] {
-        let balanced = || books.difference();
+        let balanced = || snapshot.difference();
         let outcome = every_allocation(&fail, || dma_buf::derive(source.as_fd(), RDONLY), balanced)?;
         let sentence = format!("derive({}) with any allocation failing: ENOMEM, nothing left behind", source.name);
         if !s.check(sentence, outcome.is_none(), outcome.unwrap_or_default()) {
             return Ok(());
         }
     }
-    s.check_alive(&watch, "after all failures")?;
+    s.check_alive(&observer, "after all failures")?;
     drop((alias, primary));
-    s.check_gone(&watch, "after the last close")?;
+    s.check_gone(&observer, "after the last close")?;
     Ok(())
 }
 
 /// Lets the first, second, ... allocation of `act` fail until there is none left to fail, and says what was wrong.
 ///
 /// # Errors
-/// [`crate::steps::Stop::Broken`] when failures cannot be injected, or `unbalanced` cannot tell.
+/// [`crate::steps::Abort::Broken`] when failures cannot be injected, or `unbalanced` cannot tell.
 pub fn every_allocation(
     fail: &FailNth,
     act: impl Fn() -> Result<OwnedFd, Errno>,
-    unbalanced: impl Fn() -> Step<Option<String>>,
-) -> Step<Option<String>> {
+    unbalanced: impl Fn() -> CaseResult<Option<String>>,
+) -> CaseResult<Option<String>> {
     for nth in 1..=MANY {
         let (result, injected) = fail.during(nth, &act)?;
         let answer = result.as_ref().map_err(|errno| *errno).err();

@@ -4,7 +4,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::Exporting;
 use crate::fixture::fault::FailNth;
-use crate::steps::{OrBroken, Step, Steps, Stop};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps};
 use crate::suite::lifetime::failed_allocation::every_allocation;
 use crate::uapi::importer::{Count, Importer};
 use crate::variant::On;
@@ -15,12 +15,12 @@ crate::case! {
     "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
-    let listed = || -> Step<Count> { Ok(importer.totals().or_broken("counting buffers")?.listed) };
+    let listed = || -> CaseResult<Count> { Ok(importer.totals().or_broken("counting buffers")?.listed) };
     let before = listed()?;
     if before == Count::Unknown {
-        return Err(Stop::Broken("the test importer does not find this kernel's list of buffers".into()));
+        return Err(Abort::Broken("the test importer does not find this kernel's list of buffers".into()));
     }
     let exporting = Exporting::prepare(on.exporter, 2).or_broken("preparing an export")?;
     let fail = FailNth::prepare()?;

@@ -8,9 +8,9 @@ use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{Fd, RDONLY};
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::stages::{STAGES, Staged};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::importer::{Direction, Importer};
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
@@ -21,17 +21,17 @@ crate::case! {
     "L-3", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family_of(on.fds(), primary)?;
     let fds = family.all();
-    let before = watch.counts(&fds)?;
-    let unchanged = |found: Result<Option<String>, Errno>| -> Step<Result<Option<String>, Errno>> {
-        let changed = watch.counts(&fds)?.change_since(&before);
+    let before = observer.counts(&fds)?;
+    let unchanged = |found: Result<Option<String>, Errno>| -> CaseResult<Result<Option<String>, Errno>> {
+        let changed = observer.counts(&fds)?.change_since(&before);
         Ok(found.map(|found| found.or(changed)))
     };
-    let importer = watch.importer();
+    let importer = observer.importer();
 
     // One step first: the simplest import says most clearly which count is off.
     for fd in fds {
@@ -79,7 +79,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     s.nothing_wrong("its fdinfo can be read", fdinfo(&later).map(|_| None));
     s.close(later);
     s.nothing_wrong("counts as before", unchanged(Ok(None))?);
-    s.nothing_wrong("alive and listed once", Ok(watch.not_alive()?));
+    s.nothing_wrong("alive and listed once", Ok(observer.not_alive()?));
     kept(s, on.exporter, on.fds())
 }
 
@@ -114,26 +114,26 @@ fn failing(importer: &Importer, fd: &Fd) -> Result<Option<String>, Errno> {
 }
 
 /// An import that is all that is left of a buffer, at every depth.
-fn kept(s: &mut Steps, exporter: Exporter, kind: FdKind) -> Step {
+fn kept(s: &mut Steps, exporter: Exporter, kind: FdKind) -> CaseResult {
     for (depth, stage) in STAGES.iter().enumerate() {
         let mut wrong = None;
         for via in 0..4 {
             let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
-            let watch = Watch::start(&primary)?;
+            let observer = BufferObserver::start(&primary)?;
             let family = kind.quiet(primary).or_broken("more descriptors of a buffer")?;
-            let importer = watch.importer();
+            let importer = observer.importer();
             let import = Staged::new(importer, family.all()[via], depth + 1);
             let import = import.or_broken("importing a buffer")?;
             let name = family.all()[via].name.clone();
             drop(family);
-            let early = watch.not_alive()?.map(|wrong| format!("through {name}, with the import left: {wrong}"));
+            let early = observer.not_alive()?.map(|wrong| format!("through {name}, with the import left: {wrong}"));
             wrong = match early {
                 Some(early) => Some(early),
                 None => {
                     let again = importer.export(import.handle(), 0).or_broken("exporting again")?;
                     drop(again);
                     import.undo(via % 2 == 0).or_broken("taking an import back")?;
-                    watch.not_gone()?.map(|wrong| format!("through {name}, import undone: {wrong}"))
+                    observer.not_gone()?.map(|wrong| format!("through {name}, import undone: {wrong}"))
                 }
             };
             if wrong.is_some() {

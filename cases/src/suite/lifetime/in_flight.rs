@@ -9,8 +9,8 @@ use crate::fixture::buffer::export;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::{fill, wrong_page};
 use crate::fixture::message::Pair;
-use crate::fixture::watch::{Watch, not_gone};
-use crate::steps::{OrBroken, Step, Steps};
+use crate::fixture::observer::{BufferObserver, not_gone};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::memory::PAGE;
 use crate::variant::{ALIASES, DUPLICATES, On};
 
@@ -20,7 +20,7 @@ crate::case! {
     "L-7", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for via in 1..4 {
         if !(received(s, on, via)? && discarded(s, on, via)?) {
             return Ok(());
@@ -30,50 +30,50 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// A buffer whose descriptor of this number is in flight while all are closed.
-fn sent(on: On, via: usize) -> Step<(Watch, Pair, String)> {
+fn sent(on: On, via: usize) -> CaseResult<(BufferObserver, Pair, String)> {
     let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     fill(&primary, PAGE, 11).or_broken("filling a buffer")?;
     let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?.into_vec();
     let pair = Pair::new().or_broken("socketpair")?;
     pair.send(family[via].as_fd()).or_broken("sending a descriptor")?;
-    Ok((watch, pair, family[via].name.clone()))
+    Ok((observer, pair, family[via].name.clone()))
 }
 
-fn received(s: &mut Steps, on: On, via: usize) -> Step<bool> {
-    let (watch, pair, name) = sent(on, via)?;
-    let mut holds = s.nothing_wrong(format!("{name} in flight: alive and listed once"), Ok(watch.not_alive()?));
+fn received(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
+    let (observer, pair, name) = sent(on, via)?;
+    let mut holds = s.nothing_wrong(format!("{name} in flight: alive and listed once"), Ok(observer.not_alive()?));
     let fd = Fd::new(name, pair.receive().or_broken("receiving a descriptor")?);
     drop(pair);
     let wrong = wrong_page(&fd, PAGE, 11).map(|wrong| wrong.map(|_| "it shows something else".to_string()));
     holds &= s.nothing_wrong("received, it shows the buffer", wrong);
     drop(fd);
-    holds &= s.nothing_wrong("closed: released once and off the list", Ok(watch.not_gone()?));
+    holds &= s.nothing_wrong("closed: released once and off the list", Ok(observer.not_gone()?));
     Ok(holds)
 }
 
-fn discarded(s: &mut Steps, on: On, via: usize) -> Step<bool> {
-    let (watch, pair, name) = sent(on, via)?;
-    let early = watch.not_alive()?;
+fn discarded(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
+    let (observer, pair, name) = sent(on, via)?;
+    let early = observer.not_alive()?;
     drop(pair);
-    let wrong = early.or(watch.not_gone()?);
+    let wrong = early.or(observer.not_gone()?);
     Ok(s.nothing_wrong(format!("{name} in a socket that is closed: released once, with it"), Ok(wrong)))
 }
 
 /// The receiving socket waits in its own queue, behind the alias: nobody can reach either once both ends are closed.
-fn cycle(s: &mut Steps, on: On) -> Step {
-    let (watch, pair, name) = sent(on, 2)?;
+fn cycle(s: &mut Steps, on: On) -> CaseResult {
+    let (observer, pair, name) = sent(on, 2)?;
     pair.send(pair.far.as_fd()).or_broken("sending a socket to itself")?;
-    s.nothing_wrong(format!("{name} in a socket that is in flight to itself: alive"), Ok(watch.not_alive()?));
+    s.nothing_wrong(format!("{name} in a socket that is in flight to itself: alive"), Ok(observer.not_alive()?));
     drop(pair);
     // Closing any UNIX socket starts the collector while there are cycles, but it works on a queue of its own: so the
     // only thing to wait for is the release itself.
     let deadline = Instant::now() + Duration::from_secs(5);
-    let mut wrong = not_gone(&watch.glance()?);
+    let mut wrong = not_gone(&observer.glance()?);
     while wrong.is_some() && Instant::now() < deadline {
         drop(Pair::new().or_broken("socketpair")?);
         std::thread::yield_now();
-        wrong = not_gone(&watch.glance()?);
+        wrong = not_gone(&observer.glance()?);
     }
     s.nothing_wrong("the garbage collector ran: released once and off the list", Ok(wrong));
     Ok(())

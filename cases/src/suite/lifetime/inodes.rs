@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::{export, io_errno};
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::{ALIASES, DUPLICATES, On};
 
 crate::case! {
@@ -22,7 +22,7 @@ const BUFFERS: i64 = 64;
 /// What the rest of the system may make meanwhile: files of /proc that are looked at for the first time.
 const SLACK: i64 = BUFFERS / 4;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let one = || export(on.exporter, 1).and_then(|buffer| on.fds().quiet(buffer.primary)).map(drop);
     let count = || count().or_broken(INODES);
     // The first one pays for what is made once.

@@ -10,10 +10,10 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
 use crate::fixture::fence::{Timeline, poll_now};
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::siblings::Family;
 use crate::fixture::stages::{STAGES, Staged};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
@@ -27,27 +27,27 @@ crate::case! {
     "L-6", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
-    s.must_balance(&watch, &family.primary, &family.read_only)?;
+    s.must_balance(&observer, &family.primary, &family.read_only)?;
     let timeline = Timeline::new()?;
     let first = holder(&family, on.fds(), None)?;
     let second = holder(&family, on.fds(), Some(&timeline))?;
     drop(family);
-    s.nothing_wrong("held by two processes: alive and listed once", Ok(watch.not_alive()?));
+    s.nothing_wrong("held by two processes: alive and listed once", Ok(observer.not_alive()?));
     kill_and_reap(first).or_broken("killing a process")?;
-    s.nothing_wrong("the first is killed: alive and listed once", Ok(watch.not_alive()?));
+    s.nothing_wrong("the first is killed: alive and listed once", Ok(observer.not_alive()?));
     kill_and_reap(second).or_broken("killing a process")?;
-    s.nothing_wrong("the second is killed, its poll is pending: alive and listed once", Ok(watch.not_alive()?));
+    s.nothing_wrong("the second is killed, its poll is pending: alive and listed once", Ok(observer.not_alive()?));
     timeline.advance()?;
-    s.nothing_wrong("the fence signals: released once and off the list", Ok(watch.not_gone()?));
+    s.nothing_wrong("the fence signals: released once and off the list", Ok(observer.not_gone()?));
     Ok(())
 }
 
 /// A child with aliases of its own beside those it inherits. Comes back once it holds everything.
-fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> Step<Pid> {
+fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> CaseResult<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {
         let mut hold = || -> nix::Result<()> {

@@ -2,8 +2,8 @@
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::watch::{Watch, not_alive};
-use crate::steps::{OrBroken, Step, Steps};
+use crate::fixture::observer::{BufferObserver, not_alive};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::importer::Count;
 use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
 
@@ -13,26 +13,26 @@ crate::case! {
     "L-2", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let older = s.export(on.exporter, 1)?.primary;
     let buffer = s.export(on.exporter, 1)?.primary;
     let newer = s.export(on.exporter, 1)?.primary;
-    let watches = [Watch::start(&older)?, Watch::start(&buffer)?, Watch::start(&newer)?];
-    let length = |watch: &Watch| -> Step<Count> {
-        let totals = watch.importer().totals().or_broken("counting buffers")?;
+    let observers = [BufferObserver::start(&older)?, BufferObserver::start(&buffer)?, BufferObserver::start(&newer)?];
+    let length = |observer: &BufferObserver| -> CaseResult<Count> {
+        let totals = observer.importer().totals().or_broken("counting buffers")?;
         Ok(totals.listed)
     };
-    let Count::Exact(all) = length(&watches[0])? else {
-        return Err(crate::steps::Stop::Broken("the global list cannot be counted".into()));
+    let Count::Exact(all) = length(&observers[0])? else {
+        return Err(crate::steps::Abort::Broken("the global list cannot be counted".into()));
     };
-    let on_list = |expected: u32| -> Step<Option<String>> {
-        let got = length(&watches[0])?;
+    let on_list = |expected: u32| -> CaseResult<Option<String>> {
+        let got = length(&observers[0])?;
         let change = (got != expected).then(|| format!("{got} buffers on the list instead of {expected}"));
         Ok(change.map(|text| text.replace(&format!("{all} "), "all ")))
     };
-    let as_before = |expected: u32| -> Step<Option<String>> {
-        for watch in &watches {
-            if let Some(wrong) = not_alive(&watch.glance()?) {
+    let as_before = |expected: u32| -> CaseResult<Option<String>> {
+        for observer in &observers {
+            if let Some(wrong) = not_alive(&observer.glance()?) {
                 return Ok(Some(wrong));
             }
         }
@@ -56,10 +56,10 @@ fn run(s: &mut Steps, on: On) -> Step {
     for fd in family {
         s.close(fd);
     }
-    s.nothing_wrong("the last one closed: released once and off the list", Ok(watches[1].not_gone()?));
+    s.nothing_wrong("the last one closed: released once and off the list", Ok(observers[1].not_gone()?));
     s.nothing_wrong("the list is shorter by one", Ok(on_list(all - 1)?));
-    for (watch, name) in [(&watches[0], "older"), (&watches[2], "newer")] {
-        s.nothing_wrong(format!("the {name} neighbour is listed once"), Ok(not_alive(&watch.glance()?)));
+    for (observer, name) in [(&observers[0], "older"), (&observers[2], "newer")] {
+        s.nothing_wrong(format!("the {name} neighbour is listed once"), Ok(not_alive(&observer.glance()?)));
     }
     Ok(())
 }

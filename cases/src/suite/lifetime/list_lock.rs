@@ -2,8 +2,8 @@
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::stall::{Met, hold_list, list_held};
 use crate::variant::On;
 
@@ -13,11 +13,11 @@ crate::case! {
     "L-10", Contract, Exporter::MAIN, [TestImporter]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    s.check_alive(&watch, "exported")?;
-    let (importer, token) = (watch.importer(), watch.token());
+    let observer = BufferObserver::start(&primary)?;
+    s.check_alive(&observer, "exported")?;
+    let (importer, token) = (observer.importer(), observer.token());
     let met = std::thread::scope(|scope| {
         let holder = std::thread::Builder::new().stack_size(64 << 10);
         let holder = holder.spawn_scoped(scope, || hold_list(importer, token)).or_broken("a second thread")?;
@@ -28,6 +28,6 @@ fn run(s: &mut Steps, on: On) -> Step {
         met.or_broken("holding the lock of the list")
     })?;
     s.equal("the last close, with the lock held by another thread", met, Met::Waited);
-    s.check_gone(&watch, "with the lock given back")?;
+    s.check_gone(&observer, "with the lock given back")?;
     Ok(())
 }

@@ -11,8 +11,8 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::wrong_page;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::dma_buf::derive;
 use crate::variant::On;
 
@@ -31,15 +31,15 @@ const BATCH: usize = 1_000;
 /// Pages by which two batches may differ: the table of descriptors doubles now and then, and slabs are not cut to measure.
 const SLACK: u32 = 32;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let limit = ALIASES as u64 + 100;
     setrlimit(Resource::RLIMIT_NOFILE, limit, limit).or_broken("setrlimit")?;
     let buffer = s.export(on.exporter, 1)?;
     let (len, primary) = (buffer.len(), buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     s.fill(&primary, len, 13)?;
-    let before = watch.counts(&[&primary])?;
-    let slab = || watch.importer().totals().map(|totals| totals.slab_pages).or_broken("totals");
+    let before = observer.counts(&[&primary])?;
+    let slab = || observer.importer().totals().map(|totals| totals.slab_pages).or_broken("totals");
 
     let mut slabs = vec![slab()?];
     let mut aliases: Vec<OwnedFd> = Vec::with_capacity(ALIASES);
@@ -57,7 +57,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         let detail = format_args!("it took {last} pages, an early thousand {early}");
         s.check("the last thousand takes no more memory than an early one", *last <= early + SLACK, detail);
     }
-    s.nothing_wrong("the buffer is alive and listed once", Ok(watch.not_alive()?));
+    s.nothing_wrong("the buffer is alive and listed once", Ok(observer.not_alive()?));
     let size = |fd: &OwnedFd| lseek(fd.as_fd(), 0, Whence::SeekEnd);
     let odd = aliases.iter().map(size).position(|size| size != Ok(len as i64));
     s.nothing_wrong("each knows the buffer's size", Ok(odd.map(|index| format!("number {index} does not"))));
@@ -68,15 +68,15 @@ fn run(s: &mut Steps, on: On) -> Step {
         s.nothing_wrong(format!("the {name} one shows the buffer"), wrong);
     }
     drop(aliases);
-    s.nothing_wrong("all closed: counts as before", Ok(watch.counts(&[&primary])?.change_since(&before)));
+    s.nothing_wrong("all closed: counts as before", Ok(observer.counts(&[&primary])?.change_since(&before)));
     // KASAN keeps freed files for a while (a quarter of them was seen), and so does the allocator; where it cannot be asked,
     // it gives them back by itself. What leaks with each alias leaves all of it.
     let _ = fs::write(SHRINK, "1");
-    watch.look()?;
+    observer.look()?;
     let (taken, left) = (slabs[slabs.len() - 1].saturating_sub(slabs[0]), slab()?.saturating_sub(slabs[0]));
     s.check("their memory comes back", left * 2 < taken, format_args!("{left} of {taken} pages are still taken"));
     s.close(primary);
-    s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
+    s.nothing_wrong("released once and off the list", Ok(observer.not_gone()?));
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use nix::libc;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::mapping::{RW, pattern};
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps};
+use crate::fixture::observer::BufferObserver;
+use crate::steps::{CaseResult, Steps};
 use crate::uapi::memory::{Mapping, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -19,14 +19,14 @@ crate::case! {
 
 const PAGES: usize = 4;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         return one_descriptor(s, on);
     }
     for last in 0..3 {
         let buffer = s.export(on.exporter, PAGES)?;
         let (len, primary) = (buffer.len(), buffer.primary);
-        let watch = Watch::start(&primary)?;
+        let observer = BufferObserver::start(&primary)?;
         s.fill(&primary, len, 7)?;
         let family = s.family(primary)?;
         let mut mappings = Vec::new();
@@ -38,17 +38,17 @@ fn run(s: &mut Steps, on: On) -> Step {
         for fd in family.into_vec() {
             s.close(fd);
         }
-        if !outlives(s, &watch, mappings, last)? {
+        if !outlives(s, &observer, mappings, last)? {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn one_descriptor(s: &mut Steps, on: On) -> Step {
+fn one_descriptor(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, PAGES)?;
     let (len, primary) = (buffer.len(), buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     s.fill(&primary, len, 7)?;
     let mut mappings = Vec::new();
     for (name, prot) in [("first mapping", RW), ("read-only mapping", libc::PROT_READ)] {
@@ -56,13 +56,18 @@ fn one_descriptor(s: &mut Steps, on: On) -> Step {
         mappings.push((name.to_string(), s.succeeds(format!("the {name} is made"), mapped)?));
     }
     s.close(primary);
-    outlives(s, &watch, mappings, 1).map(drop)
+    outlives(s, &observer, mappings, 1).map(drop)
 }
 
 /// Uses mappings of a buffer that has no descriptor any more, then undoes them with the one at index `last` left to the
 /// end. The first of `mappings` is writable. False when a check did not hold.
-fn outlives(s: &mut Steps, watch: &Watch, mut mappings: Vec<(String, Mapping)>, last: usize) -> Step<bool> {
-    let mut holds = s.nothing_wrong("mapped only: alive and listed once", Ok(watch.not_alive()?));
+fn outlives(
+    s: &mut Steps,
+    observer: &BufferObserver,
+    mut mappings: Vec<(String, Mapping)>,
+    last: usize,
+) -> CaseResult<bool> {
+    let mut holds = s.nothing_wrong("mapped only: alive and listed once", Ok(observer.not_alive()?));
     let wrong = mappings.iter().find(|(_, mapping)| !shows(mapping, 7)).map(|(name, _)| name.clone());
     holds &= s.nothing_wrong("every mapping shows every page", Ok(wrong));
     for page in 0..PAGES {
@@ -77,12 +82,12 @@ fn outlives(s: &mut Steps, watch: &Watch, mut mappings: Vec<(String, Mapping)>, 
     for (name, mapping) in mappings {
         drop(mapping);
         let right = shows(&kept.1, 9);
-        let wrong = watch.not_alive()?.or((!right).then(|| "another page shows up".to_string()));
+        let wrong = observer.not_alive()?.or((!right).then(|| "another page shows up".to_string()));
         let sentence = format!("munmap of {name}: alive, and {} still shows every page", kept.0);
         holds &= s.nothing_wrong(sentence, Ok(wrong));
     }
     drop(kept.1);
-    holds &= s.nothing_wrong(format!("munmap of {}: released once and off the list", kept.0), Ok(watch.not_gone()?));
+    holds &= s.nothing_wrong(format!("munmap of {}: released once and off the list", kept.0), Ok(observer.not_gone()?));
     Ok(holds)
 }
 

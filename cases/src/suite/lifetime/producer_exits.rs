@@ -13,12 +13,12 @@ use crate::fixture::facts::identity;
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
 use crate::fixture::mapping::{RW, fill, wrong_page};
 use crate::fixture::message::Pair;
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::process::{become_nobody, in_child};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, Stop};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps};
 use crate::suite::lifetime::alias_alone::works;
 use crate::uapi::memory;
-use crate::uapi::process::{Ending, kill_and_reap, spawn};
+use crate::uapi::process::{ChildStatus, kill_and_reap, spawn};
 use crate::uapi::{close_number, derive};
 use crate::variant::On;
 
@@ -39,15 +39,15 @@ const FINDINGS: [(i32, &str); 4] = [
 ];
 const NO_CHILD: i32 = 0x40;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for in_flight in [false, true] {
         let buffer = s.export(on.exporter, PAGES)?;
         let (len, primary) = (buffer.len(), buffer.primary);
-        let watch = Watch::start(&primary)?;
+        let observer = BufferObserver::start(&primary)?;
         s.fill(&primary, len, 3)?;
         let known = identity(&primary).or_broken("fstat")?;
         let alias = s.must_derive("alias", &primary, RDONLY)?;
-        s.must_balance(&watch, &primary, &alias)?;
+        s.must_balance(&observer, &primary, &alias)?;
         s.close(alias);
 
         let pair = Pair::new().or_broken("socketpair")?;
@@ -68,15 +68,15 @@ fn run(s: &mut Steps, on: On) -> Step {
             kill(s, producer)?;
             s.note("it is killed after they have arrived");
         }
-        let dead = watch.not_alive()?;
+        let dead = observer.not_alive()?;
         s.must("without the producer: alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
-        goes_on(s, &watch, read_write, read_only, (len, known))?;
+        goes_on(s, &observer, read_write, read_only, (len, known))?;
     }
     Ok(())
 }
 
 /// A child that is the last to have the primary. Comes back once it has sent both aliases.
-fn producer(primary: &Fd, pair: &Pair) -> Step<Pid> {
+fn producer(primary: &Fd, pair: &Pair) -> CaseResult<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {
         let mut produce = || -> nix::Result<()> {
@@ -97,12 +97,18 @@ fn producer(primary: &Fd, pair: &Pair) -> Step<Pid> {
     Ok(pid)
 }
 
-fn kill(s: &mut Steps, producer: Pid) -> Step {
+fn kill(s: &mut Steps, producer: Pid) -> CaseResult {
     let killed = s.call("kill(producer, SIGKILL)", |()| "ok".into(), || kill_and_reap(producer));
     killed.or_broken("killing the producer")
 }
 
-fn goes_on(s: &mut Steps, watch: &Watch, read_write: Fd, read_only: Fd, (len, known): (usize, (u64, u64))) -> Step {
+fn goes_on(
+    s: &mut Steps,
+    observer: &BufferObserver,
+    read_write: Fd,
+    read_only: Fd,
+    (len, known): (usize, (u64, u64)),
+) -> CaseResult {
     s.check_pattern(&read_only, len, 3)?;
     s.nothing_wrong("the RW alias can be written", fill(&read_write, len, 5).map(|()| None));
     s.check_pattern(&read_only, len, 5)?;
@@ -111,20 +117,20 @@ fn goes_on(s: &mut Steps, watch: &Watch, read_write: Fd, read_only: Fd, (len, kn
         identity(&read_only).map(|now| (now != known).then(|| "it is another one".into())),
     );
     s.equal("seeking to its end gives the size", lseek(&read_only, 0, Whence::SeekEnd), Ok(len as i64));
-    works(s, watch, &read_only)?;
+    works(s, observer, &read_only)?;
 
     let second = s.must_derive("alias of the RO alias", &read_only, RDONLY)?;
     s.close(read_only);
     s.close(read_write);
     let ending = in_child(|| stranger(&second, len))?;
-    let Ending::Exited(wrong @ 0..NO_CHILD) = ending else {
-        return Err(Stop::Broken(format!("the process without privileges ended with {ending:?}")));
+    let ChildStatus::Exited(wrong @ 0..NO_CHILD) = ending else {
+        return Err(Abort::Broken(format!("the process without privileges ended with {ending:?}")));
     };
     let found = FINDINGS.iter().find(|(bit, _)| wrong & bit != 0).map(|(_, detail)| (*detail).to_string());
     s.nothing_wrong("a process without privileges reads through it, and can do no more", Ok(found));
-    works(s, watch, &second)?;
+    works(s, observer, &second)?;
     s.close(second);
-    s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
+    s.nothing_wrong("released once and off the list", Ok(observer.not_gone()?));
     Ok(())
 }
 

@@ -11,10 +11,10 @@ use crate::fixture::buffer::export;
 use crate::fixture::facts::{exporters_listed, fdinfo};
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::fence::{Timeline, poll_now};
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::racers::race;
 use crate::fixture::siblings::Family;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::dma_buf::{Way, import_sync_file};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
@@ -32,16 +32,16 @@ const ROUNDS: usize = 25;
 /// What one of the two threads does in every round.
 type Side<'a> = dyn Fn() -> Result<(), Errno> + Sync + 'a;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = match on.fds() {
         FdKind::Alias => s.must_derive("RO alias", &primary, RDONLY)?,
         _ => s.dup("duplicate", &primary)?,
     };
     let fds = [&primary, &alias];
-    s.must_balance(&watch, &primary, &alias)?;
-    let before = watch.counts(&fds)?;
+    s.must_balance(&observer, &primary, &alias)?;
+    let before = observer.counts(&fds)?;
     let importer = Importer::open().or_broken("opening the test importer")?;
 
     let (making, made) = match on.fds() {
@@ -52,7 +52,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     let another_of_primary = || on.fds().another(&primary).map(drop);
     let mapped = || memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
     let imported = || importer.import(alias.number()).and_then(|handle| importer.put(handle));
-    let enumerated = || watch_list(&importer).and_then(|()| fdinfo(&alias).map(drop));
+    let enumerated = || read_list(&importer).and_then(|()| fdinfo(&alias).map(drop));
     let polled = || poll_now(&alias).map(drop);
     let sides: [(&str, &Side<'_>); 5] = [
         (made, &another_of_primary),
@@ -63,21 +63,21 @@ fn run(s: &mut Steps, on: On) -> Step {
     ];
     for (name, side) in sides {
         let failed = race(ROUNDS, another, side);
-        let changed = watch.counts(&fds)?.change_since(&before);
+        let changed = observer.counts(&fds)?.change_since(&before);
         if !s.nothing_wrong(format!("{making} and close against {name}: counts as before"), Ok(failed.or(changed))) {
             return Ok(());
         }
     }
-    s.nothing_wrong("alive and listed once", Ok(watch.not_alive()?));
+    s.nothing_wrong("alive and listed once", Ok(observer.not_alive()?));
     drop(alias);
     drop(primary);
-    s.nothing_wrong("closed: released once and off the list", Ok(watch.not_gone()?));
+    s.nothing_wrong("closed: released once and off the list", Ok(observer.not_gone()?));
     on_the_list(s, on.exporter)?;
     last_close(s, on.exporter, on.fds())
 }
 
 /// Buffers come onto the global list and leave it, while others do or while somebody reads it.
-fn on_the_list(s: &mut Steps, exporter: Exporter) -> Step {
+fn on_the_list(s: &mut Steps, exporter: Exporter) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
     let listed = || Ok(importer.totals().or_broken("counting buffers")?.listed);
     let before = listed()?;
@@ -93,16 +93,16 @@ fn on_the_list(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-fn watch_list(importer: &Importer) -> Result<(), Errno> {
+fn read_list(importer: &Importer) -> Result<(), Errno> {
     importer.totals().map(drop)
 }
 
 /// Both threads close half of the descriptors of a buffer, with a fence that signals meanwhile.
-fn last_close(s: &mut Steps, exporter: Exporter, kind: FdKind) -> Step {
+fn last_close(s: &mut Steps, exporter: Exporter, kind: FdKind) -> CaseResult {
     let mut wrong = None;
     for _ in 0..5 {
         let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
-        let watch = Watch::start(&primary)?;
+        let observer = BufferObserver::start(&primary)?;
         let family = kind.quiet(primary).or_broken("more descriptors of a buffer")?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
@@ -118,7 +118,7 @@ fn last_close(s: &mut Steps, exporter: Exporter, kind: FdKind) -> Step {
                 timeline.advance().map_err(|_| Errno::EIO)
             },
         );
-        wrong = watch.not_gone()?;
+        wrong = observer.not_gone()?;
         if wrong.is_some() {
             break;
         }

@@ -6,10 +6,10 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::export;
 use crate::fixture::fd::{Fd, RDONLY};
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::siblings::Family;
 use crate::fixture::vgem::Vgem;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::On;
 
 crate::case! {
@@ -19,17 +19,17 @@ crate::case! {
     "L-3", Contract, Exporter::MAIN, [Derive, Vgem, TestImporter]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let vgem = Vgem::open()?;
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family(primary)?;
     let fds = family.all();
-    let before = watch.counts(&fds)?;
+    let before = observer.counts(&fds)?;
 
     for fd in fds {
         let done = vgem.quiet_import(fd).and_then(|handle| vgem.quiet_close(handle));
-        let changed = watch.counts(&fds)?.change_since(&before);
+        let changed = observer.counts(&fds)?.change_since(&before);
         let sentence = format!("import of {} and close: counts as before", fd.name);
         // A count that is off is off for good: each further import would take it further.
         if !s.nothing_wrong(sentence, done.map(|()| changed)) {
@@ -37,7 +37,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         }
     }
     let done = (0..100).try_for_each(|round| vgem.quiet_close(vgem.quiet_import(fds[round % 4])?));
-    let changed = watch.counts(&fds)?.change_since(&before);
+    let changed = observer.counts(&fds)?.change_since(&before);
     if !s.nothing_wrong("a hundred times, through each in turn: counts as before", done.map(|()| changed)) {
         return Ok(());
     }
@@ -47,7 +47,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         ("a handle that is exported again and closed", exported_again(&vgem, fds[2])),
         ("an import with a handle that is closed twice", closed_twice(&vgem, fds[3])),
     ] {
-        let changed = watch.counts(&fds)?.change_since(&before);
+        let changed = observer.counts(&fds)?.change_since(&before);
         if !s.nothing_wrong(format!("{what}: counts as before"), wrong.map(|wrong| wrong.or(changed))) {
             return Ok(());
         }
@@ -59,11 +59,11 @@ fn run(s: &mut Steps, on: On) -> Step {
         vgem.quiet_import(&later).and_then(|handle| vgem.quiet_close(handle).map(|()| None)),
     );
     s.close(later);
-    s.nothing_wrong("the buffer is alive and listed once", Ok(watch.not_alive()?));
+    s.nothing_wrong("the buffer is alive and listed once", Ok(observer.not_alive()?));
     for fd in family.into_vec() {
         s.close(fd);
     }
-    s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
+    s.nothing_wrong("released once and off the list", Ok(observer.not_gone()?));
     closing_orders(s, on.exporter, &vgem)
 }
 
@@ -98,13 +98,13 @@ fn closed_twice(vgem: &Vgem, fd: &Fd) -> Result<Option<String>, Errno> {
 }
 
 /// Where the handle's close stands among the closes of the four descriptors, for handles from each of them.
-fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> Step {
+fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> CaseResult {
     for imported in 0..4 {
         let mut wrong = None;
         let mut name = String::new();
         for position in 0..=4 {
             let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
-            let watch = Watch::start(&primary)?;
+            let observer = BufferObserver::start(&primary)?;
             let family = Family::quiet(primary).or_broken("deriving an alias")?.into_vec();
             name.clone_from(&family[imported].name);
             let mut handle = Some(vgem.quiet_import(&family[imported]).or_broken("import")?);
@@ -112,7 +112,7 @@ fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> Step {
             let mut family: Vec<_> = family.into_iter().map(Some).collect();
             family.swap(0, imported);
             for step in 0..=4 {
-                if let Some(dead) = watch.not_alive()? {
+                if let Some(dead) = observer.not_alive()? {
                     wrong = Some(format!("handle closed after {position} descriptors, at step {step}: {dead}"));
                     break;
                 }
@@ -123,7 +123,7 @@ fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> Step {
                     drop(family[step - usize::from(step > position)].take());
                 }
             }
-            let end = watch.not_gone()?.map(|wrong| format!("handle closed after {position} descriptors: {wrong}"));
+            let end = observer.not_gone()?.map(|wrong| format!("handle closed after {position} descriptors: {wrong}"));
             wrong = wrong.or(end);
             if wrong.is_some() {
                 break;

@@ -8,16 +8,16 @@ use nix::unistd::{Whence, lseek};
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::mapping::RW;
+use crate::fixture::observer::BufferObserver;
+use crate::fixture::ref_snapshot::next_number;
 use crate::fixture::stalled::while_stopped;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name, outcome_name};
-use crate::uapi::dma_buf::{Derive, POISON, derive_with};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name, outcome_name};
+use crate::uapi::dma_buf::{DeriveArgs, POISON, derive_with};
 use crate::uapi::importer::Importer;
 use crate::uapi::memory::{self, PAGE};
-use crate::uapi::stall::Place;
+use crate::uapi::stall::StallPoint;
 use crate::uapi::{borrow_number, close_number, dup, fcntl};
 use crate::variant::On;
 
@@ -29,7 +29,7 @@ crate::case! {
     "L-10", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
     for flags in [RDONLY, RDWR] {
         look_and_close(s, on.exporter, &importer, flags)?;
@@ -38,26 +38,26 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Derives from an alias, as the thread that is inside of DERIVE has a reference on that and none on the primary.
-fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags: u32) -> Step {
+fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags: u32) -> CaseResult {
     let asked = flags_text(flags);
     s.note(format!("{asked}:"));
     let buffer = s.export(exporter, 1)?;
     let (len, primary) = (buffer.len() as i64, buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let source = s.must_derive("RW alias", &primary, RDWR)?;
-    s.must_balance(&watch, &primary, &source)?;
-    let before = watch.glance()?.primary_refs;
-    let usual = watch.file(&source)?;
+    s.must_balance(&observer, &primary, &source)?;
+    let before = observer.glance()?.primary_refs;
+    let usual = observer.file(&source)?;
     let number = next_number(&primary)?;
 
     let call = || {
-        let mut argument = Derive { flags, fd: POISON };
+        let mut argument = DeriveArgs { flags, fd: POISON };
         derive_with(source.number(), &mut argument).map(|_| argument.fd)
     };
-    let (derived, seen) = while_stopped(importer, Place::Visible(number), call, || {
+    let (derived, seen) = while_stopped(importer, StallPoint::Visible(number), call, || {
         let new = dup(borrow_number(number)).or_broken("dup of the new descriptor")?;
         let new = Fd::new("new alias", new);
-        let facts = watch.file(&new)?;
+        let facts = observer.file(&new)?;
         let led = facts.same_private_data == usual.same_private_data;
         let wrong = match fcntl(number, libc::F_GETFD, 0) {
             // A file that leads nowhere would take this thread down.
@@ -69,12 +69,12 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         let closed = close_number(number);
         drop(new);
         closed.or_broken("closing the new descriptor")?;
-        let now = watch.glance()?.primary_refs;
+        let now = observer.glance()?.primary_refs;
         let taken = (now != before).then(|| format!("the primary has {now} references, {before} before DERIVE"));
-        Ok::<_, Stop>([wrong, taken])
+        Ok::<_, Abort>([wrong, taken])
     })?;
     let Some(seen) = seen else {
-        return Err(Stop::Broken("the second thread was not stopped where the descriptor appears".into()));
+        return Err(Abort::Broken("the second thread was not stopped where the descriptor appears".into()));
     };
     let [wrong, taken] = seen?;
     let whole = s.nothing_wrong(format!("{asked}, as it appears: with its rights and its buffer"), Ok(wrong));
@@ -82,7 +82,7 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
     s.equal(format!("{asked}: DERIVE tells its number"), derived, Ok(number));
     if whole && own {
         drop((source, primary));
-        s.check_gone(&watch, "all closed")?;
+        s.check_gone(&observer, "all closed")?;
     }
     Ok(())
 }
@@ -104,25 +104,25 @@ fn incomplete(fd: &Fd, flags: u32, len: i64) -> Option<String> {
 }
 
 /// Closes the last descriptors of the buffer while the thread inside of DERIVE stands.
-fn close_everything(s: &mut Steps, exporter: Exporter, importer: &Importer) -> Step {
+fn close_everything(s: &mut Steps, exporter: Exporter, importer: &Importer) -> CaseResult {
     let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let (source, number) = (primary.number(), next_number(&primary)?);
     let call = || {
-        let mut argument = Derive { flags: RDONLY, fd: POISON };
+        let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
         derive_with(source, &mut argument).map(drop)
     };
-    let (derived, seen) = while_stopped(importer, Place::Visible(number), call, || {
+    let (derived, seen) = while_stopped(importer, StallPoint::Visible(number), call, || {
         let closed = close_number(number);
         drop(primary);
         closed.or_broken("closing the new descriptor")?;
-        watch.not_alive()
+        observer.not_alive()
     })?;
     let Some(seen) = seen else {
-        return Err(Stop::Broken("the second thread was not stopped where the descriptor appears".into()));
+        return Err(Abort::Broken("the second thread was not stopped where the descriptor appears".into()));
     };
     s.nothing_wrong("everything closed while DERIVE has not returned: the buffer lives", Ok(seen?));
     s.succeeds("DERIVE succeeds all the same", derived)?;
-    s.check_gone(&watch, "DERIVE has returned")?;
+    s.check_gone(&observer, "DERIVE has returned")?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use nix::unistd::{ftruncate, pipe, write};
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::memory::PAGE;
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -22,7 +22,7 @@ crate::case! {
     "R-8", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 2)?.primary;
     if on.fds() == FdKind::Exported {
         s.fill(&primary, 2 * PAGE, 7)?;
@@ -41,7 +41,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 type Call<'a> = &'a dyn Fn() -> Result<usize, Errno>;
 
 /// Tries every call on `fd`, whose buffer has two pages. No rule names the errno, so the transcript does.
-fn attack(s: &mut Steps, fd: &Fd) -> Step {
+fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     let (out, into) = pipe().or_broken("pipe")?;
     write(&into, &[0xee; 16]).or_broken("filling a pipe")?;
     let source = std::fs::File::open("/proc/self/exe").or_broken("/proc/self/exe")?;

@@ -9,12 +9,12 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::mapping::RW;
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::stalled::while_stopped;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name};
 use crate::uapi::derive::shape;
 use crate::uapi::memory::{self, Mapping, PAGE, anonymous};
-use crate::uapi::stall::Place;
+use crate::uapi::stall::StallPoint;
 use crate::uapi::{dma_buf, fcntl, ioctl_raw};
 use crate::variant::On;
 
@@ -28,21 +28,21 @@ crate::case! {
 /// More locks than any DERIVE takes.
 const LIMIT: u32 = 1000;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     let argument = anonymous(PAGE, RW).or_broken("a page for an argument")?;
 
     let shape = shape();
     let mut wrong = None;
     let mut moments = 0;
     while wrong.is_none() {
-        put(&argument, 0, &shape.encode(dma_buf::Derive { flags: RDONLY, fd: dma_buf::POISON }));
+        put(&argument, 0, &shape.encode(dma_buf::DeriveArgs { flags: RDONLY, fd: dma_buf::POISON }));
         let call = || ioctl_raw(alias.number(), dma_buf::derive_request(), argument.address());
         let change = || put(&argument, shape.flags_offset(), &RDWR.to_le_bytes());
-        let (result, changed) = while_stopped(watch.importer(), Place::Lock(moments), call, change)?;
+        let (result, changed) = while_stopped(observer.importer(), StallPoint::Lock(moments), call, change)?;
         wrong = match result {
             Ok(_) => gained(shape.decode(&get(&argument, shape.size)).fd),
             Err(Errno::EACCES) => None,
@@ -53,11 +53,11 @@ fn run(s: &mut Steps, on: On) -> Step {
         }
         moments += 1;
         if moments == LIMIT {
-            return Err(Stop::Broken("DERIVE does not come to an end of its locks".into()));
+            return Err(Abort::Broken("DERIVE does not come to an end of its locks".into()));
         }
     }
     if moments == 0 {
-        return Err(Stop::Broken("the second thread was never stopped".into()));
+        return Err(Abort::Broken("the second thread was never stopped".into()));
     }
     s.nothing_wrong("O_RDONLY that becomes O_RDWR in the middle of DERIVE gains nothing", Ok(wrong));
     Ok(())
@@ -76,7 +76,7 @@ fn gained(number: i32) -> Option<String> {
     if number < 0 {
         return Some("DERIVE tells no descriptor".into());
     }
-    let new = Fd::new("new alias", dma_buf::take_derived(&dma_buf::Derive { flags: RDONLY, fd: number }));
+    let new = Fd::new("new alias", dma_buf::take_derived(&dma_buf::DeriveArgs { flags: RDONLY, fd: number }));
     let flags = fcntl(new.number(), libc::F_GETFL, 0);
     if flags != Ok(libc::O_RDONLY) {
         return Some(format!("F_GETFL gives {}", flags.map_or_else(errno_name, |flags| flags_text(flags as u32))));

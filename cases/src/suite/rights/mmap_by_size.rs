@@ -8,7 +8,7 @@ use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::{RW, prot_text, sharing_text};
-use crate::steps::{Step, Steps, outcome_name};
+use crate::steps::{CaseResult, Steps, outcome_name};
 use crate::suite::rights::private_writable::MANY;
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::On;
@@ -23,7 +23,7 @@ crate::case! {
 const PROTS: [i32; 6] =
     [libc::PROT_NONE, libc::PROT_READ, libc::PROT_WRITE, RW, libc::PROT_READ | libc::PROT_EXEC, RW | libc::PROT_EXEC];
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for (pages, size) in [(1, "one page"), (16, "16 pages"), (MANY, "many pages")] {
         let primary = s.export(on.exporter, pages)?.primary;
         for sharing in [libc::MAP_SHARED, libc::MAP_PRIVATE] {

@@ -8,7 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::{RW, prot_text, sharing_text};
-use crate::steps::{Step, Steps, outcome_name};
+use crate::steps::{CaseResult, Steps, outcome_name};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -23,7 +23,7 @@ crate::case! {
 const SHARED: [i32; 2] = [libc::MAP_SHARED, libc::MAP_SHARED_VALIDATE];
 const RX: i32 = libc::PROT_READ | libc::PROT_EXEC;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         return heap_modes(s);
     }
@@ -55,7 +55,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     Ok(())
 }
 
-fn heap_modes(s: &mut Steps) -> Step {
+fn heap_modes(s: &mut Steps) -> CaseResult {
     for (name, mode, read, write) in [
         ("O_RDWR heap buffer", libc::O_RDWR, "ok", "ok"),
         ("O_RDONLY heap buffer", libc::O_RDONLY, "ok", "EACCES"),

@@ -13,10 +13,10 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
 use crate::fixture::mapping::{RW, fill, pattern, wrong_page};
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name};
 use crate::uapi::dma_buf::{self, Way};
 use crate::uapi::memory::{self, Mapping, PAGE};
-use crate::uapi::process::{Ending, kill_and_reap, spawn, wait};
+use crate::uapi::process::{ChildStatus, kill_and_reap, spawn, wait};
 use crate::uapi::{close_number, derive};
 use crate::variant::On;
 
@@ -40,7 +40,7 @@ enum End {
     WritesWhereItMayNot,
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // Only now: the producer need not have been there first.
@@ -64,7 +64,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 
 /// Everything that a producer does. The mapping that it has is written by the kernel on its behalf, which gives an errno
 /// where an instruction would end the case.
-fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> Step {
+fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> CaseResult {
     let mut check = |what: &str, found: Result<Option<String>, Errno>| {
         let wrong = found.unwrap_or_else(|errno| Some(format!("it gave {}", errno_name(errno))));
         s.must(format!("{when}: {what}"), wrong.is_none(), wrong.unwrap_or_default())
@@ -102,7 +102,7 @@ struct Consumer {
 
 impl Consumer {
     /// Comes back once it holds everything.
-    fn start(primary: &Fd, alias: &Fd, end: End) -> Step<Self> {
+    fn start(primary: &Fd, alias: &Fd, end: End) -> CaseResult<Self> {
         let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
         let (mut told, go) = std::io::pipe().or_broken("pipe")?;
         let (primary, keep) = (primary.number(), go.as_raw_fd());
@@ -131,15 +131,15 @@ impl Consumer {
     }
 
     /// Makes it end.
-    fn end(self, end: End) -> Step {
+    fn end(self, end: End) -> CaseResult {
         if end == End::IsKilled {
             return kill_and_reap(self.pid).or_broken("killing a consumer");
         }
         drop(self.go);
-        let want = if end == End::ClosesAll { Ending::Exited(0) } else { Ending::Signalled(Signal::SIGSEGV) };
+        let want = if end == End::ClosesAll { ChildStatus::Exited(0) } else { ChildStatus::Signalled(Signal::SIGSEGV) };
         match wait(self.pid, PATIENCE).or_broken("waiting for a consumer")? {
             ending if ending == want => Ok(()),
-            other => Err(Stop::Broken(format!("the consumer ended with {other:?}"))),
+            other => Err(Abort::Broken(format!("the consumer ended with {other:?}"))),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::{RW, pattern};
-use crate::steps::{Step, Steps, outcome_name};
+use crate::steps::{CaseResult, Steps, outcome_name};
 use crate::suite::rights::private_writable::MANY;
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
@@ -19,7 +19,7 @@ crate::case! {
     "R-5", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let primary = s.export(on.exporter, 1)?.primary;
         s.fill(&primary, PAGE, 5)?;
@@ -35,7 +35,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Writes through whatever private mapping `fd` gives and looks at the buffer through `primary`, which holds pattern 5.
-fn scribble(s: &mut Steps, primary: &Fd, fd: &Fd, pages: usize) -> Step {
+fn scribble(s: &mut Steps, primary: &Fd, fd: &Fd, pages: usize) -> CaseResult {
     for (how, prot) in [("mapped RW", RW), ("mapped R, then mprotect to RW", libc::PROT_READ)] {
         let mapping = memory::map(fd.as_fd(), pages * PAGE, prot, libc::MAP_PRIVATE, 0);
         let mapping = mapping.and_then(|mapping| mapping.protect(RW).map(|()| mapping));

@@ -6,7 +6,7 @@ use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::fd::RDONLY;
 use crate::fixture::mapping::{RW, prot_text};
-use crate::steps::{Step, Steps};
+use crate::steps::{CaseResult, Steps};
 use crate::suite::rights::mmap_table::outcome;
 use crate::variant::On;
 
@@ -20,7 +20,7 @@ crate::case! {
 /// buffer always has several.
 pub(super) const MANY: usize = 64;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for pages in [1, MANY] {
         let primary = s.export(on.exporter, pages)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;

@@ -7,7 +7,7 @@ use nix::sys::stat::Mode;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::Fd;
-use crate::steps::{Step, Steps};
+use crate::steps::{CaseResult, Steps};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
 crate::case! {
@@ -15,7 +15,7 @@ crate::case! {
     "R-7", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     if on.fds() == FdKind::Exported {
         attack(s, &primary);

@@ -17,7 +17,7 @@ use crate::exporter::Exporter;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::uapi::process::{kill_and_reap, spawn};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
@@ -28,7 +28,7 @@ crate::case! {
     "R-6", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", 1, RDONLY)?;
         return attack(s, &fd);
@@ -42,7 +42,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Tries every way on a mapping of `fd`.
-fn attack(s: &mut Steps, fd: &Fd) -> Step {
+fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     let target = s.mmap(fd, PAGE, libc::PROT_READ, libc::MAP_SHARED);
     let target = s.succeeds(format!("{} can be mapped for reading", fd.name), target)?;
     let ordinary = anonymous(PAGE, RW).or_broken("ordinary memory")?;

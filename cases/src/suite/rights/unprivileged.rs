@@ -17,10 +17,10 @@ use crate::fixture::fd::{Fd, RDONLY, RDWR};
 use crate::fixture::mapping::{RW, wrong_page};
 use crate::fixture::message::Pair;
 use crate::fixture::process::in_child;
-use crate::steps::{OrBroken, Step, Steps, Stop};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps};
 use crate::suite::rights::reopen::reopen;
 use crate::uapi::memory::{self, PAGE};
-use crate::uapi::process::Ending;
+use crate::uapi::process::ChildStatus;
 use crate::uapi::{close_number, dma_buf, fcntl};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -70,7 +70,7 @@ const ATTEMPTS: [(&str, Attempt); 10] = [
     ("write fails", |fd| write(fd, &[0xee; 8]).is_err()),
 ];
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", BYTES / PAGE, RDONLY)?;
         // Nobody can have filled it, so there is no pattern to read; and whether it can be derived from is for R-1.
@@ -87,7 +87,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Sends `alias` to children without privileges, which try.
-fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
+fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> CaseResult {
     let pair = Pair::new().or_broken("socketpair")?;
     pair.send(alias.as_fd()).or_broken("sending an alias")?;
 
@@ -97,13 +97,13 @@ fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
     for part in [0..half, half..attempts.len()] {
         let ending = in_child(|| consumer(&pair, &attempts[part.clone()]))?;
         wrong |= match ending {
-            Ending::Exited(NO_RIGHTS_DROPPED) => {
-                return Err(Stop::Broken("the child could not drop its rights".into()));
+            ChildStatus::Exited(NO_RIGHTS_DROPPED) => {
+                return Err(Abort::Broken("the child could not drop its rights".into()));
             }
-            Ending::Exited(NOTHING_RECEIVED) => {
+            ChildStatus::Exited(NOTHING_RECEIVED) => {
                 return s.must("the alias arrives over the socket", false, "the child received nothing");
             }
-            Ending::Exited(status) => status << part.start,
+            ChildStatus::Exited(status) => status << part.start,
             other => return s.must("the consumer ends by itself", false, format_args!("{other:?}")),
         };
         pair.send(alias.as_fd()).or_broken("sending an alias")?;

@@ -10,7 +10,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY};
 use crate::fixture::mapping::{RW, prot_text};
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::memory::{Mapping, PAGE};
 use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
@@ -20,7 +20,7 @@ crate::case! {
     "R-4", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
         return attack(s, &fd);
@@ -35,7 +35,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Tries every way on a two-page mapping of `fd`.
-fn attack(s: &mut Steps, fd: &Fd) -> Step {
+fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     let mapping = s.mmap(fd, 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED);
     let mut mapping = s.succeeds(format!("{} can be mapped for reading", fd.name), mapping)?;
     locked(s, &fd.name, &mapping)?;
@@ -60,7 +60,7 @@ fn attack(s: &mut Steps, fd: &Fd) -> Step {
     Ok(())
 }
 
-fn locked(s: &mut Steps, what: &str, mapping: &Mapping) -> Step {
+fn locked(s: &mut Steps, what: &str, mapping: &Mapping) -> CaseResult {
     for prot in [libc::PROT_WRITE, RW, RW | libc::PROT_EXEC] {
         let result = mapping.protect(prot);
         let sentence = format!("{what}: mprotect to {} is EACCES", prot_text(prot));

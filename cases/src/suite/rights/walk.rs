@@ -12,9 +12,9 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, flags_text};
 use crate::fixture::mapping::RW;
 use crate::fixture::message::Pair;
-use crate::fixture::watch::Watch;
+use crate::fixture::observer::BufferObserver;
 use crate::need::Need;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::{pidfd, pidfd_getfd};
 use crate::uapi::{self, dma_buf, fcntl};
@@ -31,14 +31,14 @@ crate::case! {
 
 const DEPTH: usize = 4;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.fds() == FdKind::Exported {
         return heap_modes(s, &Tools::new(false)?);
     }
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     let tools = Tools::new(true)?;
     // Not from the primary: it has every right, so a walk from it could find nothing.
     walk(s, &tools, &alias)?;
@@ -51,7 +51,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Walks from a buffer of each access mode that gives less than everything.
-fn heap_modes(s: &mut Steps, tools: &Tools) -> Step {
+fn heap_modes(s: &mut Steps, tools: &Tools) -> CaseResult {
     for (name, mode) in [
         ("O_RDONLY heap buffer", libc::O_RDONLY),
         ("O_WRONLY heap buffer", libc::O_WRONLY),
@@ -120,7 +120,7 @@ struct Tools {
 
 impl Tools {
     /// With or without deriving among the moves.
-    fn new(derive: bool) -> Step<Self> {
+    fn new(derive: bool) -> CaseResult<Self> {
         let pair = Pair::new().or_broken("socketpair")?;
         let own = pidfd(getpid()).or_broken("pidfd_open")?;
         let modes = [libc::O_RDWR, libc::O_RDONLY, libc::O_WRONLY, libc::O_ACCMODE];
@@ -154,7 +154,7 @@ impl Tools {
 type State = (Rights, i32, bool);
 
 /// Breadth first, so that the first path that is found is a shortest one.
-fn walk(s: &mut Steps, tools: &Tools, root: &Fd) -> Step {
+fn walk(s: &mut Steps, tools: &Tools, root: &Fd) -> CaseResult {
     let start = root.quiet_dup().or_broken("dup")?;
     let limit = Rights::of(&start);
     let state = |fd: &OwnedFd, alias| (Rights::of(fd), fcntl(fd.as_raw_fd(), libc::F_GETFL, 0).unwrap_or(-1), alias);
@@ -170,7 +170,7 @@ fn walk(s: &mut Steps, tools: &Tools, root: &Fd) -> Step {
                 Ok(to) => to,
                 // A request for more is refused; any other step has to work, or the walk proves nothing.
                 Err(_) if matches!(way, Move::Derive(_)) => continue,
-                Err(errno) => return Err(Stop::Broken(format!("{}: {}", way.name(), errno_name(errno)))),
+                Err(errno) => return Err(Abort::Broken(format!("{}: {}", way.name(), errno_name(errno)))),
             };
             let alias = alias || matches!(way, Move::Derive(_));
             let reached = state(&to, alias);

@@ -6,7 +6,7 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::RDWR;
 use crate::fixture::mapping::RW;
-use crate::steps::{Step, Steps};
+use crate::steps::{CaseResult, Steps};
 use crate::uapi::memory::PAGE;
 use crate::variant::On;
 
@@ -16,7 +16,7 @@ crate::case! {
     "R-3", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
     let second = s.must_derive("RW alias of RW alias", &alias, RDWR)?;

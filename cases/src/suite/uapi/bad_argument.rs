@@ -8,13 +8,13 @@ use nix::libc;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, flags_text};
 use crate::fixture::mapping::RW;
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::racers::race;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
-use crate::uapi::derive::{self, Derive, POISON, shape};
+use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
+use crate::steps::{CaseResult, OrBroken, Steps};
+use crate::uapi::derive::{self, DeriveArgs, POISON, shape};
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::uapi::{fcntl, ioctl_raw};
 use crate::variant::On;
@@ -29,14 +29,14 @@ crate::case! {
 /// How often one thread is refused while another looks.
 const ROUNDS: usize = 100;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     drop(derive::derive(primary.as_fd(), RDONLY));
     // Else every refusal below would be blamed for what a success leaves behind.
-    if !s.check_balanced(&books, "an alias is derived and closed again")? {
+    if !s.check_balanced(&snapshot, "an alias is derived and closed again")? {
         return Ok(());
     }
     let area = anonymous(2 * PAGE, RW).or_broken("two pages for arguments")?;
@@ -47,7 +47,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 
     let kernel = 0xffff_8880_0000_1000_usize;
     for (what, address) in [("NULL", 0), ("unmapped memory", gone), ("a kernel address", kernel)] {
-        if !refused(s, &watch, [&primary, &primary], what, address, RDONLY)? {
+        if !refused(s, &observer, [&primary, &primary], what, address, RDONLY)? {
             return Ok(());
         }
     }
@@ -65,12 +65,12 @@ fn run(s: &mut Steps, on: On) -> Step {
     ] {
         for (source, flags) in [(&primary, RDONLY), (&primary, libc::O_RDWR as u32), (&alias, RDONLY)] {
             prepare(&area, offset, flags, protected)?;
-            if !refused(s, &watch, [&primary, source], what, area.address() + offset, flags)? {
+            if !refused(s, &observer, [&primary, source], what, area.address() + offset, flags)? {
                 return Ok(());
             }
             area.protect_part(0, 2 * PAGE, RW).or_broken("mprotect")?;
             let kept: Vec<u8> = (0..shape().size).map(|byte| area.read(offset + byte)).collect();
-            if shape().decode(&kept) != (Derive { flags, fd: POISON }) {
+            if shape().decode(&kept) != (DeriveArgs { flags, fd: POISON }) {
                 s.check("a refusal leaves the argument alone", false, format_args!("{what}: it changed"));
             }
         }
@@ -81,7 +81,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 
 /// A descriptor that is installed first and closed again when the argument cannot be written leaves nothing behind, but
 /// for a moment another thread can use it.
-fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
+fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> CaseResult {
     let number = next_number(primary)?;
     let (seen, done) = (AtomicBool::new(false), AtomicBool::new(false));
     let refused = || {
@@ -109,10 +109,10 @@ fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
 }
 
 /// Puts an argument at `offset` and takes rights from one of the two pages.
-fn prepare(area: &Mapping, offset: usize, flags: u32, (page, prot): (usize, i32)) -> Step {
+fn prepare(area: &Mapping, offset: usize, flags: u32, (page, prot): (usize, i32)) -> CaseResult {
     let protect = |at, len, prot| area.protect_part(at, len, prot).or_broken("mprotect");
     protect(0, 2 * PAGE, RW)?;
-    for (index, byte) in shape().encode(Derive { flags, fd: POISON }).into_iter().enumerate() {
+    for (index, byte) in shape().encode(DeriveArgs { flags, fd: POISON }).into_iter().enumerate() {
         area.write(offset + index, byte);
     }
     protect(page, PAGE, prot)
@@ -121,15 +121,15 @@ fn prepare(area: &Mapping, offset: usize, flags: u32, (page, prot): (usize, i32)
 /// Derives with an argument at `address`; false when something stayed behind, so that going on makes no sense.
 fn refused(
     s: &mut Steps,
-    watch: &Watch,
+    observer: &BufferObserver,
     [primary, source]: [&Fd; 2],
     what: &str,
     address: usize,
     flags: u32,
-) -> Step<bool> {
-    let books = Books::open(watch, primary)?;
+) -> CaseResult<bool> {
+    let snapshot = RefSnapshot::take(observer, primary)?;
     let text = format!("derive({}, {what}, {})", source.name, flags_text(flags));
     let result = s.call(text.clone(), |_| "ok".into(), || ioctl_raw(source.number(), shape().request, address));
     let errno_right = s.fails_with(format!("{text} is EFAULT"), &result, Errno::EFAULT);
-    Ok(s.check_balanced(&books, &text)? && errno_right)
+    Ok(s.check_balanced(&snapshot, &text)? && errno_right)
 }

@@ -10,8 +10,8 @@ use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, flags_text};
 use crate::fixture::process::in_child;
 use crate::helper::{NOT_A_BUFFER, PROBE_FD};
-use crate::steps::{Step, Steps, Stop};
-use crate::uapi::process::Ending;
+use crate::steps::{Abort, CaseResult, Steps};
+use crate::uapi::process::ChildStatus;
 use crate::variant::On;
 
 crate::case! {
@@ -23,7 +23,7 @@ crate::case! {
 /// Exit status of a child that could not execute.
 const NO_EXEC: i32 = 0x42;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let mut aliases = Vec::new();
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
@@ -38,11 +38,11 @@ fn run(s: &mut Steps, on: On) -> Step {
 
     s.note("a child with all of them open executes this program again");
     let open = match in_child(|| exec(&numbers))? {
-        Ending::Exited(status) if status < NOT_A_BUFFER => status,
-        Ending::Exited(NOT_A_BUFFER) => {
+        ChildStatus::Exited(status) if status < NOT_A_BUFFER => status,
+        ChildStatus::Exited(NOT_A_BUFFER) => {
             return s.must("what survives is the buffer", false, "a number is open and is not a dma-buf");
         }
-        other => return Err(Stop::Broken(format!("the new program ended with {other:?}"))),
+        other => return Err(Abort::Broken(format!("the new program ended with {other:?}"))),
     };
     for (index, (flags, _)) in aliases.iter().enumerate() {
         let survived = open & (1 << index) != 0;

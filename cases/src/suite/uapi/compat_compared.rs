@@ -8,11 +8,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
-use crate::uapi::derive::{Derive, POISON, shape, take_derived};
+use crate::fixture::ref_snapshot::next_number;
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
+use crate::uapi::derive::{DeriveArgs, POISON, shape, take_derived};
 use crate::uapi::memory::{self, Mapping, PAGE, anonymous_low};
 use crate::uapi::{IOC_WRITE, compat, fcntl, ioc, ioctl_raw};
 use crate::variant::On;
@@ -47,7 +47,7 @@ struct Seen {
     alias: Option<[String; 4]>,
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;
@@ -93,7 +93,7 @@ fn every_flag() -> impl Iterator<Item = u32> {
 }
 
 fn argument(flags: u32) -> Vec<u8> {
-    shape().encode(Derive { flags, fd: POISON })
+    shape().encode(DeriveArgs { flags, fd: POISON })
 }
 
 /// Arguments that are torn, misplaced, or not to be written.
@@ -125,7 +125,7 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn new(any: &'a Fd) -> Step<Self> {
+    fn new(any: &'a Fd) -> CaseResult<Self> {
         let area = anonymous_low(2 * PAGE, RW).or_broken("pages below 4 GiB")?;
         u32::try_from(area.address()).or_broken("pages below 4 GiB")?;
         Ok(Desk { area, any })
@@ -178,7 +178,7 @@ impl<'a> Desk<'a> {
         let derived = derives.then(|| shape().decode(&memory[AROUND..])).filter(|derived| derived.fd >= 0);
         let alias = derived.map(|derived| {
             // A number that an earlier call lost is no difference between callers.
-            let number = shape().encode(Derive { flags: 0, fd: -1 });
+            let number = shape().encode(DeriveArgs { flags: 0, fd: -1 });
             memory[AROUND..].iter_mut().zip(number).for_each(|(byte, mask)| *byte &= !mask);
             let place = if Some(derived.fd) == lowest { "the lowest free number" } else { "another number" };
             let alias = Fd::new("alias", take_derived(&derived));

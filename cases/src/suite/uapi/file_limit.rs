@@ -6,14 +6,14 @@ use nix::errno::Errno;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, RDWR};
+use crate::fixture::observer::BufferObserver;
 use crate::fixture::process::{become_nobody, in_child};
-use crate::fixture::watch::Watch;
+use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
 use crate::settings::FILE_MAX;
-use crate::steps::{OrBroken, Step, Steps, Stop};
-use crate::uapi::dma_buf::{self, Derive, POISON};
-use crate::uapi::process::Ending;
+use crate::steps::{Abort, CaseResult, OrBroken, Steps};
+use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
+use crate::uapi::process::ChildStatus;
 use crate::variant::On;
 
 crate::case! {
@@ -31,11 +31,11 @@ const FINDINGS: [(i32, &str, &str); 3] = [
 ];
 const NO_CHILD: i32 = 0x40;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
 
     let limit = Limit::set("0")?;
     s.note("fs.file-max is 0 now, which binds all but the superuser");
@@ -45,13 +45,13 @@ fn run(s: &mut Steps, on: On) -> Step {
     s.succeeds("the superuser is not bound", privileged)?;
 
     let wrong = match ending {
-        Ending::Exited(status) if status < NO_CHILD => status,
-        other => return Err(Stop::Broken(format!("the unprivileged child ended with {other:?}"))),
+        ChildStatus::Exited(status) if status < NO_CHILD => status,
+        other => return Err(Abort::Broken(format!("the unprivileged child ended with {other:?}"))),
     };
     for (bit, sentence, detail) in FINDINGS {
         s.check(sentence, wrong & bit == 0, detail);
     }
-    s.check_balanced(&books, "after the child has gone")?;
+    s.check_balanced(&snapshot, "after the child has gone")?;
     Ok(())
 }
 
@@ -62,10 +62,10 @@ fn unprivileged(sources: [&Fd; 3]) -> i32 {
     let Ok(next) = next_number(sources[0]) else { return NO_CHILD };
     let mut wrong = 0;
     for (source, flags) in sources.into_iter().zip([RDONLY, RDWR, RDONLY]) {
-        let mut argument = Derive { flags, fd: POISON };
+        let mut argument = DeriveArgs { flags, fd: POISON };
         let result = dma_buf::derive_with(source.number(), &mut argument);
         wrong |= i32::from(result != Err(Errno::ENFILE));
-        wrong |= i32::from(argument != Derive { flags, fd: POISON }) << 1;
+        wrong |= i32::from(argument != DeriveArgs { flags, fd: POISON }) << 1;
     }
     match next_number(sources[0]) {
         Ok(now) => wrong | i32::from(now != next) << 2,
@@ -79,7 +79,7 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    pub(super) fn set(value: &str) -> Step<Self> {
+    pub(super) fn set(value: &str) -> CaseResult<Self> {
         let old = fs::read_to_string(FILE_MAX).or_broken(FILE_MAX)?;
         let limit = Limit { old };
         fs::write(FILE_MAX, value).or_broken(FILE_MAX)?;

@@ -4,11 +4,11 @@ use nix::libc;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
 use crate::fixture::facts::fdinfo;
 use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::fixture::ref_snapshot::next_number;
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
+use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
 use crate::variant::On;
 
 crate::case! {
@@ -17,7 +17,7 @@ crate::case! {
     "UAPI-2", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {
@@ -61,11 +61,11 @@ fn deviation(primary: &Fd, flags: u32) -> Option<String> {
     if got != "EINVAL" {
         return Some(format!("{asked} gave {got}"));
     }
-    (after != Derive { flags, fd: POISON }).then(|| format!("{asked} gave EINVAL and wrote into the structure"))
+    (after != DeriveArgs { flags, fd: POISON }).then(|| format!("{asked} gave EINVAL and wrote into the structure"))
 }
 
-fn attempt(primary: &Fd, flags: u32) -> (String, Derive) {
-    let mut argument = Derive { flags, fd: POISON };
+fn attempt(primary: &Fd, flags: u32) -> (String, DeriveArgs) {
+    let mut argument = DeriveArgs { flags, fd: POISON };
     let result = dma_buf::derive_with(primary.number(), &mut argument);
     if result.is_ok() && argument.fd >= 0 {
         drop(dma_buf::take_derived(&argument));
@@ -73,7 +73,7 @@ fn attempt(primary: &Fd, flags: u32) -> (String, Derive) {
     (outcome_name(&result), argument)
 }
 
-fn count(primary: &Fd) -> Step<i64> {
+fn count(primary: &Fd) -> CaseResult<i64> {
     let info = fdinfo(primary).or_broken("fdinfo")?;
     Ok(info.count)
 }

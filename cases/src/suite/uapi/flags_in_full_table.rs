@@ -6,11 +6,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::fixture::observer::BufferObserver;
+use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
+use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
 use crate::variant::On;
 
 crate::case! {
@@ -22,12 +22,12 @@ crate::case! {
 
 const VALID: u32 = (libc::O_ACCMODE | libc::O_CLOEXEC) as u32;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     let (old, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
     let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     // Every number below the next one is in use.
@@ -51,7 +51,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         for ((what, _), wrong) in rows.iter().zip(wrong) {
             s.nothing_wrong(format!("{name}: {what} is EINVAL and leaves the structure alone"), Ok(wrong));
         }
-        if !s.check_balanced(&books, &format!("{name}, after the refusals"))? {
+        if !s.check_balanced(&snapshot, &format!("{name}, after the refusals"))? {
             return Ok(());
         }
     }
@@ -76,7 +76,7 @@ fn unknown_bits(mode: u32) -> Vec<u32> {
 fn deviation(source: &Fd, flags: &[u32], want: Errno) -> Option<String> {
     flags.iter().find_map(|flags| {
         let flags = *flags;
-        let mut argument = Derive { flags, fd: POISON };
+        let mut argument = DeriveArgs { flags, fd: POISON };
         let result = dma_buf::derive_with(source.number(), &mut argument);
         if result.is_ok() && argument.fd >= 0 {
             drop(dma_buf::take_derived(&argument));
@@ -84,7 +84,7 @@ fn deviation(source: &Fd, flags: &[u32], want: Errno) -> Option<String> {
         let asked = flags_text(flags);
         match result {
             Err(errno) if errno == want => {
-                (argument != Derive { flags, fd: POISON }).then(|| format!("{asked} wrote into the structure"))
+                (argument != DeriveArgs { flags, fd: POISON }).then(|| format!("{asked} wrote into the structure"))
             }
             _ => Some(format!("{asked} gave {}", outcome_name(&result))),
         }

@@ -9,12 +9,12 @@ use nix::unistd::ftruncate;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::mapping::RW;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
-use crate::uapi::derive::{Derive, POISON, shape, take_derived};
+use crate::fixture::observer::BufferObserver;
+use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
+use crate::uapi::derive::{DeriveArgs, POISON, shape, take_derived};
 use crate::uapi::ioctl_raw;
 use crate::uapi::memory::{self, Mapping, PAGE};
 use crate::variant::On;
@@ -30,17 +30,17 @@ crate::case! {
 /// Where in a page an argument is that is not to be torn.
 const OFFSET: usize = 0x40;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let writable = map(primary.as_fd(), 1, RW)?;
     let shown = map(alias.as_fd(), 1, libc::PROT_READ)?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     let sentence = "an argument in a writable mapping of the buffer is answered there";
     s.nothing_wrong(sentence, Ok(answered(&primary, &writable, &shown)?));
     // Else every refusal below would be blamed for what a success leaves behind.
-    if !s.check_balanced(&books, "with that alias closed again")? {
+    if !s.check_balanced(&snapshot, "with that alias closed again")? {
         return Ok(());
     }
 
@@ -75,11 +75,11 @@ fn run(s: &mut Steps, on: On) -> Step {
             put(&writable, OFFSET, flags);
             put(&file, OFFSET, flags);
             put_until(&ending, torn, flags, PAGE);
-            let books = Books::open(&watch, &primary)?;
+            let snapshot = RefSnapshot::take(&observer, &primary)?;
             let result = ioctl_raw(source.number(), shape().request, address);
-            let left = books.difference()?;
+            let left = snapshot.difference()?;
             let refused = result == Err(Errno::EFAULT);
-            let untouched = [&writable, &file].iter().all(|memory| get(memory) == Derive { flags, fd: POISON });
+            let untouched = [&writable, &file].iter().all(|memory| get(memory) == DeriveArgs { flags, fd: POISON });
             wrong = if refused { None } else { Some(format!("it gave {}", outcome_name(&result))) };
             wrong = wrong.or(left).or((!untouched).then(|| "the argument was written".into()));
             if let Some(wrong) = &mut wrong {
@@ -96,7 +96,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// Derives with an argument in the buffer, and looks for the answer through both mappings.
-fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> Step<Option<String>> {
+fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> CaseResult<Option<String>> {
     put(writable, OFFSET, RDONLY);
     let lowest = next_number(primary)?;
     let result = ioctl_raw(primary.number(), shape().request, writable.address() + OFFSET);
@@ -104,7 +104,7 @@ fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> Step<Option<St
         return Ok(Some(format!("it gave {}", outcome_name(&result))));
     }
     let (written, seen) = (get(writable), get(shown));
-    let right = written == Derive { flags: RDONLY, fd: lowest };
+    let right = written == DeriveArgs { flags: RDONLY, fd: lowest };
     if right {
         drop(take_derived(&written));
     }
@@ -113,11 +113,11 @@ fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> Step<Option<St
 }
 
 /// A shared mapping of the first pages.
-fn map(fd: std::os::fd::BorrowedFd<'_>, pages: usize, prot: i32) -> Step<Mapping> {
+fn map(fd: std::os::fd::BorrowedFd<'_>, pages: usize, prot: i32) -> CaseResult<Mapping> {
     memory::map(fd, pages * PAGE, prot, libc::MAP_SHARED, 0).or_broken("mapping memory for arguments")
 }
 
-fn memfd(pages: usize) -> Step<OwnedFd> {
+fn memfd(pages: usize) -> CaseResult<OwnedFd> {
     let fd = memfd_create("arguments", MFdFlags::MFD_CLOEXEC).or_broken("memfd_create")?;
     ftruncate(&fd, (pages * PAGE) as i64).or_broken("ftruncate")?;
     Ok(fd)
@@ -129,11 +129,11 @@ fn put(memory: &Mapping, offset: usize, flags: u32) {
 
 /// Puts those bytes of an argument into memory that are before `end`.
 fn put_until(memory: &Mapping, offset: usize, flags: u32, end: usize) {
-    let bytes = shape().encode(Derive { flags, fd: POISON });
+    let bytes = shape().encode(DeriveArgs { flags, fd: POISON });
     bytes.into_iter().zip(offset..end).for_each(|(byte, at)| memory.write(at, byte));
 }
 
-fn get(memory: &Mapping) -> Derive {
+fn get(memory: &Mapping) -> DeriveArgs {
     let bytes: Vec<u8> = (0..shape().size).map(|index| memory.read(OFFSET + index)).collect();
     shape().decode(&bytes)
 }

@@ -5,11 +5,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
 use crate::fixture::fd::{RDONLY, RDWR, flags_text};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
-use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::fixture::observer::BufferObserver;
+use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
+use crate::steps::{CaseResult, OrBroken, Steps};
+use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
 use crate::variant::On;
 
 crate::case! {
@@ -18,11 +18,11 @@ crate::case! {
     "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     let (old, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
     let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     // Every number below the next one is in use.
@@ -30,18 +30,18 @@ fn run(s: &mut Steps, on: On) -> Step {
 
     limit(full)?;
     for (source, flags) in [(&primary, RDONLY), (&primary, RDWR), (&alias, RDONLY)] {
-        let mut argument = Derive { flags, fd: POISON };
+        let mut argument = DeriveArgs { flags, fd: POISON };
         let text = format!("derive({}, {}) with a full table", source.name, flags_text(flags));
         let result = s.call(text.clone(), |_| "ok".into(), || dma_buf::derive_with(source.number(), &mut argument));
         s.fails_with(format!("{text} is EMFILE"), &result, Errno::EMFILE);
         s.check(
             format!("{text} leaves the structure alone"),
-            argument == Derive { flags, fd: POISON },
+            argument == DeriveArgs { flags, fd: POISON },
             "it was written",
         );
     }
     limit(old)?;
-    if !s.check_balanced(&books, "after the refusals")? {
+    if !s.check_balanced(&snapshot, "after the refusals")? {
         return Ok(());
     }
 
@@ -49,6 +49,6 @@ fn run(s: &mut Steps, on: On) -> Step {
     let last = s.derive("last alias", &primary, RDONLY);
     limit(old)?;
     s.succeeds("with one free number it succeeds", last)?;
-    s.check_balanced(&books, "after closing that alias")?;
+    s.check_balanced(&snapshot, "after closing that alias")?;
     Ok(())
 }

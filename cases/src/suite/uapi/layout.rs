@@ -5,7 +5,7 @@ use nix::errno::Errno;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::RDONLY;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::dma_buf::{self, POISON};
 use crate::uapi::importer::{Count, DeriveLayout, Importer};
 use crate::uapi::ioctl_raw;
@@ -21,7 +21,7 @@ crate::case! {
 /// What words around the structure hold.
 const CANARY: u32 = 0x5aa5_c33c;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let info = Importer::open().and_then(|importer| importer.info());
     let info = info.or_broken("asking the test importer for the header's numbers")?;
     let number = info.derive_cmd.map_or("none".to_string(), |number| format!("{number:#x}"));
@@ -55,7 +55,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     }
     let [before, flags, fd, after] = words;
     s.must("the word at offset 4 is the descriptor", (fd as i32) >= 0, "it holds no number")?;
-    drop(dma_buf::take_derived(&dma_buf::Derive { flags, fd: fd as i32 }));
+    drop(dma_buf::take_derived(&dma_buf::DeriveArgs { flags, fd: fd as i32 }));
     s.equal("nothing around the structure is written", [before, after], [CANARY; 2]);
     Ok(())
 }

@@ -9,16 +9,16 @@ use nix::sys::stat::Mode;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
 use crate::fixture::buffer::heap;
 use crate::fixture::fd::RDONLY;
 use crate::fixture::fence::Timeline;
 use crate::fixture::mapping::RW;
 use crate::fixture::message::Pair;
+use crate::fixture::ref_snapshot::next_number;
 use crate::fixture::{fence, vgem, vivid};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, errno_name, outcome_name};
 use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
-use crate::uapi::derive::{Derive, POISON, shape};
+use crate::uapi::derive::{DeriveArgs, POISON, shape};
 use crate::uapi::dma_buf::{Way, export_sync_file};
 use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
 use crate::uapi::process::pidfd;
@@ -36,7 +36,7 @@ crate::case! {
 /// A request that nobody has, of the same letter.
 const NONSENSE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8);
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let area = Area::new()?;
     let timeline = Timeline::new()?;
@@ -107,10 +107,10 @@ struct Area {
 }
 
 impl Area {
-    fn new() -> Step<Self> {
+    fn new() -> CaseResult<Self> {
         let memory = anonymous_low(PAGE, RW).or_broken("a page below 4 GiB")?;
         u32::try_from(memory.address()).or_broken("a page below 4 GiB")?;
-        let mut before = shape().encode(Derive { flags: RDONLY, fd: POISON });
+        let mut before = shape().encode(DeriveArgs { flags: RDONLY, fd: POISON });
         before.resize(PAGE, 0xa5);
         Ok(Area { memory, before })
     }
@@ -132,7 +132,7 @@ impl Area {
 }
 
 /// An O_PATH descriptor of what a number leads to.
-fn path_only(number: RawFd) -> Step<OwnedFd> {
+fn path_only(number: RawFd) -> CaseResult<OwnedFd> {
     let path = format!("/proc/self/fd/{number}");
     open(path.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).or_broken("an O_PATH descriptor")
 }

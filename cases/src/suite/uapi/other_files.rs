@@ -11,12 +11,12 @@ use nix::sys::stat::Mode;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
 use crate::fixture::buffer::io_errno;
 use crate::fixture::fd::RDONLY;
 use crate::fixture::message::Pair;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::fixture::ref_snapshot::next_number;
+use crate::steps::{CaseResult, OrBroken, Steps, errno_name, outcome_name};
+use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
 use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw};
 use crate::variant::On;
 
@@ -28,7 +28,7 @@ crate::case! {
     "UAPI-7", Contract, Exporter::MAIN, []
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, 1)?;
     let primary = &buffer.primary;
     let files = others().or_broken("opening files of other kinds")?;
@@ -41,7 +41,7 @@ fn run(s: &mut Steps, on: On) -> Step {
         judge(s, what, file.as_raw_fd(), Errno::ENOTTY);
     }
     for (what, file) in &stubborn().or_broken("opening files of other kinds")? {
-        let mut argument = Derive { flags: RDONLY, fd: POISON };
+        let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
         let result = dma_buf::derive_with(file.as_raw_fd(), &mut argument);
         let nonsense = ioctl_raw(file.as_raw_fd(), ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8), 0);
         let refused = matches!(result, Err(Errno::EINVAL | Errno::ENOTTY)) && argument.fd == POISON;
@@ -59,9 +59,9 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 fn judge(s: &mut Steps, what: &str, number: i32, want: Errno) {
-    let mut argument = Derive { flags: RDONLY, fd: POISON };
+    let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
     let result = dma_buf::derive_with(number, &mut argument);
-    let untouched = argument == Derive { flags: RDONLY, fd: POISON };
+    let untouched = argument == DeriveArgs { flags: RDONLY, fd: POISON };
     let holds = result == Err(want) && untouched;
     let detail = format!("it gave {}, structure {}", outcome_name(&result), if untouched { "kept" } else { "written" });
     s.check(format!("derive on {what} is {}", errno_name(want)), holds, detail);

@@ -4,10 +4,10 @@ use nix::libc;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
 use crate::fixture::fd::Fd;
 use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::fixture::ref_snapshot::next_number;
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::uapi::ioctl_raw;
 use crate::uapi::memory::{Mapping, PAGE, anonymous};
 use crate::variant::On;
@@ -27,7 +27,7 @@ const CANARY: u8 = 0xa5;
 const MODES: [(&str, [u8; 4]); 2] =
     [("O_RDONLY|O_CLOEXEC", [0x00, 0x00, 0x08, 0x00]), ("O_RDWR", [0x02, 0x00, 0x00, 0x00])];
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     // The page in the middle is the only one that there is for the kernel.
     let area = anonymous(3 * PAGE, libc::PROT_NONE).or_broken("three pages")?;
@@ -47,7 +47,7 @@ fn derived(
     area: &Mapping,
     (place, offset): (&str, usize),
     (mode, bytes): (&str, [u8; 4]),
-) -> Step {
+) -> CaseResult {
     (0..PAGE).for_each(|index| area.write(PAGE + index, CANARY));
     bytes.iter().enumerate().for_each(|(index, byte)| area.write(PAGE + offset + index, *byte));
     let lowest = next_number(primary)?;

@@ -2,10 +2,10 @@
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
 use crate::fixture::fd::RDONLY;
-use crate::steps::{Step, Steps, outcome_name};
-use crate::uapi::derive::{Derive, POISON, shape};
+use crate::fixture::ref_snapshot::next_number;
+use crate::steps::{CaseResult, Steps, outcome_name};
+use crate::uapi::derive::{DeriveArgs, POISON, shape};
 use crate::uapi::{IOC_READ, IOC_WRITE, ioctl_raw};
 use crate::variant::On;
 
@@ -18,7 +18,7 @@ crate::case! {
 /// Long enough for every size that is tried.
 const AREA: usize = 512;
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let next = next_number(&primary)?;
     let shape = shape();
@@ -38,7 +38,7 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 fn variant(s: &mut Steps, what: &str, fd: i32, request: u32) {
-    let mut before = shape().encode(Derive { flags: RDONLY, fd: POISON });
+    let mut before = shape().encode(DeriveArgs { flags: RDONLY, fd: POISON });
     before.resize(before.len().max(AREA), 0);
     let mut area = before.clone();
     let result = ioctl_raw(fd, request, area.as_mut_ptr() as usize);

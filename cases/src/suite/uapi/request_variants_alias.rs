@@ -4,13 +4,13 @@ use nix::errno::Errno;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::Books;
 use crate::fixture::fd::RDONLY;
 use crate::fixture::mapping::RW;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
+use crate::fixture::observer::BufferObserver;
+use crate::fixture::ref_snapshot::RefSnapshot;
+use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
 use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
-use crate::uapi::derive::{Derive, POISON, shape};
+use crate::uapi::derive::{DeriveArgs, POISON, shape};
 use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
 use crate::variant::On;
 
@@ -29,20 +29,20 @@ const LOOKED_AT: usize = 64;
 /// Behind the structure: what an extension that nobody has might hold.
 const BEHIND: [(u8, &str); 2] = [(0, "zeroes"), (0xff, "ones")];
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family(primary)?;
     let area = anonymous_low(5 * PAGE, RW).or_broken("pages below 4 GiB")?;
     u32::try_from(area.address()).or_broken("pages below 4 GiB")?;
-    let books = Books::open(&watch, &family.primary)?;
+    let snapshot = RefSnapshot::take(&observer, &family.primary)?;
 
     for alias in [&family.read_write, &family.read_only, &family.second] {
         for (caller, call) in [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)] {
             let wrong = other(&area, |request| call(alias.number(), request, area.address()));
             s.nothing_wrong(format!("{}, a {caller} caller: every other request is ENOTTY", alias.name), Ok(wrong));
         }
-        if !s.check_balanced(&books, &format!("{}, after the refusals", alias.name))? {
+        if !s.check_balanced(&snapshot, &format!("{}, after the refusals", alias.name))? {
             return Ok(());
         }
         drop(s.must_derive("one more alias", alias, RDONLY)?);
@@ -58,7 +58,7 @@ fn other(area: &Mapping, call: impl Fn(u32) -> Result<i32, Errno>) -> Option<Str
         variants.map(|((direction, name), size)| ((request & 0xffff) | size << 16 | direction << 30, name, size));
     variants.filter(|(variant, ..)| *variant != request).find_map(|(variant, name, size)| {
         BEHIND.into_iter().find_map(|(behind, word)| {
-            let mut before = shape().encode(Derive { flags: RDONLY, fd: POISON });
+            let mut before = shape().encode(DeriveArgs { flags: RDONLY, fd: POISON });
             before.resize(before.len().max(LOOKED_AT), behind);
             before.iter().enumerate().for_each(|(index, byte)| area.write(index, *byte));
             let result = call(variant);

@@ -5,10 +5,10 @@ use nix::unistd::dup2_stdin;
 
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::steps::{Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
+use crate::fixture::ref_snapshot::next_number;
+use crate::steps::{CaseResult, Steps, errno_name, outcome_name};
+use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::{borrow_number, close_number, dup};
 use crate::variant::On;
@@ -19,7 +19,7 @@ crate::case! {
     "UAPI-4", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let low = s.dup("low", &primary)?;
     let high = s.dup("high", &primary)?;
@@ -46,9 +46,9 @@ fn run(s: &mut Steps, on: On) -> Step {
 }
 
 /// One check for everything about a success: the table of them is long.
-fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> Step {
+fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> CaseResult {
     let lowest = next_number(primary)?;
-    let mut argument = Derive { flags, fd };
+    let mut argument = DeriveArgs { flags, fd };
     let result = dma_buf::derive_with(primary.number(), &mut argument);
     let new = result.is_ok() && argument.fd >= 0 && argument.fd != primary.number();
     let alias = new.then(|| dma_buf::take_derived(&argument));
@@ -65,10 +65,10 @@ fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> Step
 }
 
 /// 0 is a number like any other: a program that has closed its standard input gets it.
-fn number_zero(s: &mut Steps, primary: &Fd) -> Step {
+fn number_zero(s: &mut Steps, primary: &Fd) -> CaseResult {
     let input = dup(borrow_number(0)).ok();
     let _ = close_number(0);
-    let mut argument = Derive { flags: RDONLY, fd: POISON };
+    let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
     let result = dma_buf::derive_with(primary.number(), &mut argument);
     let mapped = memory::map(borrow_number(0), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
     let wrong = match result {
@@ -85,11 +85,11 @@ fn number_zero(s: &mut Steps, primary: &Fd) -> Step {
     s.must("with 0 as the lowest free number: fd is 0, and an alias", wrong.is_none(), wrong.unwrap_or_default())
 }
 
-fn refused(s: &mut Steps, source: &Fd, flags: u32) -> Step {
+fn refused(s: &mut Steps, source: &Fd, flags: u32) -> CaseResult {
     for fd in [POISON, source.number()] {
-        let mut argument = Derive { flags, fd };
+        let mut argument = DeriveArgs { flags, fd };
         let result = dma_buf::derive_with(source.number(), &mut argument);
-        let untouched = argument == Derive { flags, fd };
+        let untouched = argument == DeriveArgs { flags, fd };
         let sentence = format!("{} from {}: refused and the structure untouched", flags_text(flags), source.name);
         let detail =
             format!("it gave {}, fields {}", outcome_name(&result), if untouched { "kept" } else { "written" });

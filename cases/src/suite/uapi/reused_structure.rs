@@ -11,10 +11,10 @@ use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
 use crate::fixture::process::{become_nobody, in_child};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
+use crate::steps::{CaseResult, OrBroken, Steps, errno_name, outcome_name};
 use crate::suite::uapi::file_limit::Limit;
-use crate::uapi::derive::{Derive, derive_with, take_derived};
-use crate::uapi::process::Ending;
+use crate::uapi::derive::{DeriveArgs, derive_with, take_derived};
+use crate::uapi::process::ChildStatus;
 use crate::variant::On;
 
 crate::case! {
@@ -41,7 +41,7 @@ struct Table {
 }
 
 impl Table {
-    fn with_holes(primary: &Fd) -> Step<Self> {
+    fn with_holes(primary: &Fd) -> CaseResult<Self> {
         let all = (0..TABLE).map(|_| primary.quiet_dup()).collect::<Result<Vec<_>, _>>();
         let all = all.or_broken("duplicates that fill the table")?;
         // dup(2) takes the lowest number as well, so that there is no hole below the last one.
@@ -62,12 +62,12 @@ impl Table {
     }
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let mut table = Table::with_holes(&primary)?;
     s.note(format!("the descriptor table has {} holes, and one structure is used for all calls", HOLES.len()));
-    let mut argument = Derive { flags: RDONLY, fd: -1 };
+    let mut argument = DeriveArgs { flags: RDONLY, fd: -1 };
     let mut aliases = Vec::new();
 
     let wrong = granted(&primary, &mut table, &mut argument, &mut aliases, RDONLY);
@@ -86,9 +86,9 @@ fn refusals(
     s: &mut Steps,
     [primary, alias]: [&Fd; 2],
     table: &mut Table,
-    argument: &mut Derive,
+    argument: &mut DeriveArgs,
     aliases: &mut Vec<OwnedFd>,
-) -> Step {
+) -> CaseResult {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
     let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     for (what, source, flags, want) in [
@@ -99,7 +99,7 @@ fn refusals(
         ("a closed descriptor", table.above, RDONLY, Errno::EBADF),
         ("no file free", alias.number(), RDONLY, Errno::ENFILE),
     ] {
-        let before = Derive { flags, ..*argument };
+        let before = DeriveArgs { flags, ..*argument };
         *argument = before;
         let wrong = match want {
             Errno::EMFILE => {
@@ -128,7 +128,7 @@ fn refusals(
 fn granted(
     source: &Fd,
     table: &mut Table,
-    argument: &mut Derive,
+    argument: &mut DeriveArgs,
     aliases: &mut Vec<OwnedFd>,
     flags: u32,
 ) -> Option<String> {
@@ -151,7 +151,7 @@ fn granted(
     }
 }
 
-fn refused(source: i32, argument: &mut Derive, want: Errno) -> Option<String> {
+fn refused(source: i32, argument: &mut DeriveArgs, want: Errno) -> Option<String> {
     let before = *argument;
     let result = derive_with(source, argument);
     if result != Err(want) {
@@ -161,7 +161,7 @@ fn refused(source: i32, argument: &mut Derive, want: Errno) -> Option<String> {
 }
 
 /// As [`refused`], in a process that the limit on the files of the system binds.
-fn without_files(source: i32, mut argument: Derive) -> Step<Option<String>> {
+fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Option<String>> {
     let limit = Limit::set("0")?;
     let ending = in_child(|| {
         if become_nobody().is_err() {
@@ -173,9 +173,9 @@ fn without_files(source: i32, mut argument: Derive) -> Step<Option<String>> {
     })?;
     drop(limit);
     match ending {
-        Ending::Exited(0) => Ok(None),
-        Ending::Exited(WRITTEN) => Ok(Some("the structure was written".into())),
-        Ending::Exited(wrong) if wrong < NO_CHILD => Ok(Some("it gave something else".into())),
-        other => Err(crate::steps::Stop::Broken(format!("the child without privileges ended with {other:?}"))),
+        ChildStatus::Exited(0) => Ok(None),
+        ChildStatus::Exited(WRITTEN) => Ok(Some("the structure was written".into())),
+        ChildStatus::Exited(wrong) if wrong < NO_CHILD => Ok(Some("it gave something else".into())),
+        other => Err(crate::steps::Abort::Broken(format!("the child without privileges ended with {other:?}"))),
     }
 }

@@ -6,7 +6,7 @@ use nix::libc;
 use crate::case::Judgement::Contract;
 use crate::exporter::Exporter;
 use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::steps::{CaseResult, OrBroken, Steps, errno_name};
 use crate::uapi::fcntl;
 use crate::variant::On;
 
@@ -17,7 +17,7 @@ crate::case! {
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let kept = s.dup("duplicate without FD_CLOEXEC", &primary)?;
     each(s, &primary)?;
@@ -37,7 +37,7 @@ fn run(s: &mut Steps, on: On) -> Step {
     Ok(())
 }
 
-fn each(s: &mut Steps, source: &Fd) -> Step {
+fn each(s: &mut Steps, source: &Fd) -> CaseResult {
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {
             let flags = (mode | cloexec) as u32;

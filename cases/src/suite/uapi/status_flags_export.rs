@@ -6,7 +6,7 @@ use crate::case::Judgement::Record;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::heap;
 use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{Step, Steps, errno_name, outcome_name};
+use crate::steps::{CaseResult, Steps, errno_name, outcome_name};
 use crate::uapi::fcntl;
 use crate::variant::On;
 
@@ -16,7 +16,7 @@ crate::case! {
     "UAPI-5", Record, Exporter::ALL, []
 }
 
-fn run(s: &mut Steps, on: On) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     if on.exporter == Exporter::SystemHeap {
         for mode in [libc::O_RDONLY, libc::O_WRONLY, libc::O_RDWR, libc::O_ACCMODE] {
             for extra in [0, libc::O_CLOEXEC] {

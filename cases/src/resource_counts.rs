@@ -12,7 +12,7 @@ const KERNELS_OWN_PAGES: u32 = 512;
 
 /// Every count at one moment.
 #[derive(Clone, Debug)]
-pub struct Ledger {
+pub struct ResourceCounts {
     totals: Totals,
 }
 
@@ -20,10 +20,10 @@ pub struct Ledger {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference(Vec<String>);
 
-impl Ledger {
+impl ResourceCounts {
     /// Takes stock. Nothing where the test importer does not answer.
     pub fn take(importer: &Importer) -> Option<Self> {
-        Some(Ledger { totals: importer.totals().ok()? })
+        Some(ResourceCounts { totals: importer.totals().ok()? })
     }
 
     /// The same without the open files, which may be anybody's where other programs run.
@@ -34,7 +34,7 @@ impl Ledger {
     }
 
     /// What is not as it was in `before`; nothing when all is.
-    pub fn since(&self, before: &Ledger) -> Option<Difference> {
+    pub fn since(&self, before: &ResourceCounts) -> Option<Difference> {
         let (now, then) = (&self.totals, &before.totals);
         let mut found = Vec::new();
         let mut compare = |what: &str, now: &dyn fmt::Display, then: &dyn fmt::Display| {
@@ -88,7 +88,7 @@ impl fmt::Display for Difference {
 mod tests {
     use super::*;
 
-    fn ledger() -> Ledger {
+    fn counts() -> ResourceCounts {
         let totals = Totals {
             listed: Count::Exact(1),
             contexts: 1,
@@ -104,14 +104,14 @@ mod tests {
             pages_kept: 0,
             files: Count::Exact(7),
         };
-        Ledger { totals }
+        ResourceCounts { totals }
     }
 
     #[test]
     fn what_is_left_is_named_and_counted() {
-        let before = ledger();
+        let before = counts();
         assert_eq!(before.since(&before), None);
-        let mut after = ledger();
+        let mut after = counts();
         after.totals.files = Count::Exact(8);
         assert_eq!(after.clone().without_files().since(&before.clone().without_files()), None);
         after.totals.attachments_lost = 2;

@@ -7,14 +7,14 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, raise};
 
 use super::process::spin;
-use super::{Ending, ending};
-use crate::steps::{OrBroken, Step, Steps, Stop};
+use super::{FaultCase, fault_case};
+use crate::steps::{Abort, CaseResult, OrBroken, Steps};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::{real_time, spawn};
 use crate::variant::On;
 
-pub(super) const ENDINGS: &[Ending] = &[
-    ending!(
+pub(super) const FAULT_CASES: &[FaultCase] = &[
+    fault_case!(
         "fork_bomb",
         "Processes that only make more of their kind, none of which dies with its parent.",
         Brief,
@@ -22,11 +22,11 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["did not end within its limit"],
         |s, _| { open_end(s, "fork(fork(...))", || _ = bomb()) }
     ),
-    ending!("memory_hog", "The case takes all memory.", Patient, Fail, ["oom-killer", "SIGKILL"], |s, _| {
+    fault_case!("memory_hog", "The case takes all memory.", Patient, Fail, ["oom-killer", "SIGKILL"], |s, _| {
         open_end(s, "allocate(everything)", hog)
     }),
-    ending!("fills_tmp", "The case fills /tmp and leaves it so.", Patient, Fail, ["No space left"], fill),
-    ending!(
+    fault_case!("fills_tmp", "The case fills /tmp and leaves it so.", Patient, Fail, ["No space left"], fill),
+    fault_case!(
         "leaves_a_process",
         "A process of the case outlives it.",
         Brief,
@@ -54,7 +54,7 @@ pub(super) const ENDINGS: &[Ending] = &[
             Ok(())
         }
     ),
-    ending!(
+    fault_case!(
         "real_time_loops",
         "Loops at real-time priority on every processor.",
         Brief,
@@ -73,7 +73,7 @@ pub(super) const ENDINGS: &[Ending] = &[
             open_end(s, "loop(SCHED_FIFO)", spin)
         }
     ),
-    ending!(
+    fault_case!(
         "covers_file_systems",
         "The case mounts over /proc, /dev and debugfs.",
         Brief,
@@ -91,7 +91,7 @@ pub(super) const ENDINGS: &[Ending] = &[
             Ok(())
         }
     ),
-    ending!(
+    fault_case!(
         "covers_file_systems_and_dies",
         "The same, and the case is killed before it could undo anything.",
         Brief,
@@ -102,7 +102,7 @@ pub(super) const ENDINGS: &[Ending] = &[
             open_end(s, "raise(SIGKILL)", || _ = raise(Signal::SIGKILL))
         }
     ),
-    ending!(
+    fault_case!(
         "floods_the_kernel_log",
         "The case writes to the kernel's log without end.",
         Brief,
@@ -118,7 +118,7 @@ pub(super) const ENDINGS: &[Ending] = &[
             })
         }
     ),
-    ending!(
+    fault_case!(
         "floods_the_channel",
         "The case writes down notes without end.",
         Brief,
@@ -133,7 +133,7 @@ pub(super) const ENDINGS: &[Ending] = &[
     ),
 ];
 
-fn open_end(s: &mut Steps, text: &str, act: impl FnOnce()) -> Step {
+fn open_end(s: &mut Steps, text: &str, act: impl FnOnce()) -> CaseResult {
     let _ = s.call(
         text,
         |()| "it came to an end".into(),
@@ -142,7 +142,7 @@ fn open_end(s: &mut Steps, text: &str, act: impl FnOnce()) -> Step {
             Ok(())
         },
     );
-    Err(Stop::Broken("what has no end has ended".into()))
+    Err(Abort::Broken("what has no end has ended".into()))
 }
 
 /// A child leads a process group of its own already; now it does not die with its parent either.
@@ -165,7 +165,7 @@ fn hog() {
     }
 }
 
-fn fill(s: &mut Steps, _on: On) -> Step {
+fn fill(s: &mut Steps, _on: On) -> CaseResult {
     let mut file = File::create("/tmp/full").or_broken("/tmp/full")?;
     let chunk = vec![1u8; 256 * PAGE];
     let refused = loop {

@@ -16,7 +16,7 @@ mod runner;
 use crate::case::{Case, Judgement};
 use crate::exporter::Exporter;
 use crate::protocol::CaseKey;
-use crate::steps::{Steps, Stop};
+use crate::steps::{Abort, Steps};
 use crate::variant::{EXPORTED, On};
 
 /// What an ending has to be reported as.
@@ -46,7 +46,7 @@ impl Expected {
 
 /// What the guest is set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setting {
+pub enum GuestTuning {
     /// A short limit for each case, because most endings are known at once and the others by that limit.
     Brief,
     /// A limit that is not to be reached: what ends the case takes a while.
@@ -59,20 +59,20 @@ pub enum Setting {
 
 /// One way in which a guest can end.
 #[derive(Debug)]
-pub struct Ending {
+pub struct FaultCase {
     /// What brings it about.
     pub case: Case,
     /// The case that comes after it.
     pub after: Case,
     /// What the guest is set to.
-    pub setting: Setting,
+    pub setting: GuestTuning,
     /// What it has to be reported as.
     pub expected: Expected,
     /// What the report has to hold, besides the name of the case and of a step that never returned.
     pub words: &'static [&'static str],
 }
 
-impl Ending {
+impl FaultCase {
     /// Its name: the id of the case without the area.
     pub fn name(&self) -> &'static str {
         self.case.module.strip_prefix(AREA).unwrap_or(self.case.module)
@@ -92,21 +92,21 @@ impl Ending {
 const AREA: &str = "selftest/";
 const EXPORTER: Exporter = Exporter::SystemHeap;
 
-/// The case with this id, if it belongs to an ending.
+/// The case with this id, if it belongs to an fault.
 pub fn by_id(id: &str) -> Option<&'static Case> {
-    let all = || ENDINGS.iter().copied().flatten();
-    all().flat_map(|ending| [&ending.case, &ending.after]).find(|case| case.id() == id)
+    let all = || FAULT_CASES.iter().copied().flatten();
+    all().flat_map(|fault| [&fault.case, &fault.after]).find(|case| case.id() == id)
 }
 
 /// Every ending, in the order of reports.
-pub fn all() -> impl Iterator<Item = &'static Ending> {
-    ENDINGS.iter().copied().flatten()
+pub fn all() -> impl Iterator<Item = &'static FaultCase> {
+    FAULT_CASES.iter().copied().flatten()
 }
 
-static ENDINGS: &[&[Ending]] =
-    &[kernel::ENDINGS, machine::ENDINGS, process::ENDINGS, resources::ENDINGS, runner::ENDINGS];
+static FAULT_CASES: &[&[FaultCase]] =
+    &[kernel::FAULT_CASES, machine::FAULT_CASES, process::FAULT_CASES, resources::FAULT_CASES, runner::FAULT_CASES];
 
-const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, On) -> Result<(), Stop>) -> Case {
+const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, On) -> Result<(), Abort>) -> Case {
     Case {
         module: id,
         claim,
@@ -120,22 +120,22 @@ const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, On) -> 
 }
 
 /// Declares an ending: name, what it is, setting, expected verdict, words, and the function that brings it about.
-macro_rules! ending {
+macro_rules! fault_case {
     ($name:literal, $claim:literal, $setting:ident, $expected:ident, [$($word:literal),* $(,)?], $run:expr) => {
-        $crate::endings::Ending {
-            case: $crate::endings::case(concat!("selftest/", $name), $claim, $run),
-            after: $crate::endings::case(
+        $crate::faults::FaultCase {
+            case: $crate::faults::case(concat!("selftest/", $name), $claim, $run),
+            after: $crate::faults::case(
                 concat!("selftest/after/", $name),
                 "What came before has left no trace.",
-                $crate::endings::after::run,
+                $crate::faults::after::run,
             ),
-            setting: $crate::endings::Setting::$setting,
-            expected: $crate::endings::Expected::$expected,
+            setting: $crate::faults::GuestTuning::$setting,
+            expected: $crate::faults::Expected::$expected,
             words: &[$($word),*],
         }
     };
 }
-use ending;
+use fault_case;
 
 #[cfg(test)]
 mod tests {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_key_leads_to_its_case() {
-        let keys: Vec<CaseKey> = all().flat_map(|ending| [ending.key(), ending.after_key()]).collect();
+        let keys: Vec<CaseKey> = all().flat_map(|fault| [fault.key(), fault.after_key()]).collect();
         for key in &keys {
             assert_eq!(suite::find(key).unwrap().0.id(), key.id());
         }

@@ -5,21 +5,21 @@ use std::fs;
 use nix::libc;
 use nix::sys::reboot::{RebootMode, reboot};
 
-use super::{Ending, ending};
-use crate::steps::{OrBroken, Step, Steps};
+use super::{FaultCase, fault_case};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::On;
 
-pub(super) const ENDINGS: &[Ending] = &[
-    ending!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a word"], |s, _| {
+pub(super) const FAULT_CASES: &[FaultCase] = &[
+    fault_case!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a word"], |s, _| {
         leave(s, "RB_AUTOBOOT", RebootMode::RB_AUTOBOOT)
     }),
-    ending!("halt", "The case halts the machine.", Brief, Lost, ["the guest did not end it"], |s, _| {
+    fault_case!("halt", "The case halts the machine.", Brief, Lost, ["the guest did not end it"], |s, _| {
         leave(s, "RB_HALT_SYSTEM", RebootMode::RB_HALT_SYSTEM)
     }),
-    ending!("sysrq_crash", "The case asks the kernel to crash.", Brief, Fail, ["Kernel panic", "sysrq"], |s, _| {
+    fault_case!("sysrq_crash", "The case asks the kernel to crash.", Brief, Fail, ["Kernel panic", "sysrq"], |s, _| {
         sysrq(s, "c")
     }),
-    ending!(
+    fault_case!(
         "sysrq_restart",
         "The case asks for a restart at once.",
         Brief,
@@ -27,7 +27,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["restarted without a word"],
         |s, _| { sysrq(s, "b") }
     ),
-    ending!(
+    fault_case!(
         "channel_cut_in_a_record",
         "The machine restarts while a record is on its way.",
         Brief,
@@ -37,12 +37,12 @@ pub(super) const ENDINGS: &[Ending] = &[
     ),
 ];
 
-fn leave(s: &mut Steps, name: &str, how: RebootMode) -> Step {
+fn leave(s: &mut Steps, name: &str, how: RebootMode) -> CaseResult {
     let _ = s.call(format!("reboot({name})"), |_| "ok".into(), || reboot(how).map(drop));
     Ok(())
 }
 
-fn sysrq(s: &mut Steps, key: &str) -> Step {
+fn sysrq(s: &mut Steps, key: &str) -> CaseResult {
     let asked = s.call(
         format!("write(/proc/sysrq-trigger, {key})"),
         |()| "ok".into(),
@@ -54,7 +54,7 @@ fn sysrq(s: &mut Steps, key: &str) -> Step {
     asked.or_broken("sysrq")
 }
 
-fn cut(s: &mut Steps, _on: On) -> Step {
+fn cut(s: &mut Steps, _on: On) -> CaseResult {
     s.note("the next record ends in the middle");
     s.channel().raw(br#"{"seq":99,"r":"call","te"#);
     s.channel().drain();

@@ -1,5 +1,5 @@
 //! What a case may leave in the guest for those after it, looked for after each. What it may leave in the kernel is in
-//! [`crate::ledger`].
+//! [`crate::resource_counts`].
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,7 +29,7 @@ impl Mounts {
 
 /// The files in /tmp.
 #[derive(Debug)]
-pub enum Scratch {
+pub enum TmpFiles {
     /// Nobody else's: what lies there after a case is the case's, and goes.
     Own,
     /// Those that were there before are somebody else's. New ones are told and left alone; not even that where the
@@ -37,10 +37,10 @@ pub enum Scratch {
     Shared(BTreeSet<PathBuf>),
 }
 
-impl Scratch {
+impl TmpFiles {
     /// A case is about to begin.
     pub fn begins(&mut self) {
-        if let Scratch::Shared(known) = self {
+        if let TmpFiles::Shared(known) = self {
             *known = if is_our_own() { lying() } else { BTreeSet::new() };
         }
     }
@@ -49,11 +49,11 @@ impl Scratch {
     pub fn left(&self) -> Option<String> {
         let mut found = lying();
         match self {
-            Scratch::Own => found.iter().for_each(|path| {
+            TmpFiles::Own => found.iter().for_each(|path| {
                 let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
             }),
-            Scratch::Shared(_) if !is_our_own() => return None,
-            Scratch::Shared(known) => found.retain(|path| !known.contains(path)),
+            TmpFiles::Shared(_) if !is_our_own() => return None,
+            TmpFiles::Shared(known) => found.retain(|path| !known.contains(path)),
         }
         let names: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
         (!names.is_empty()).then(|| names.join(", "))

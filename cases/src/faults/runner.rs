@@ -6,13 +6,13 @@ use std::os::unix::fs::FileExt;
 use nix::sys::ptrace;
 use nix::unistd::Pid;
 
-use super::{AREA, EXPORTER, Ending, ending};
+use super::{AREA, EXPORTER, FaultCase, fault_case};
 use crate::protocol::{CaseKey, Outcome, Record};
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::On;
 
-pub(super) const ENDINGS: &[Ending] = &[
-    ending!(
+pub(super) const FAULT_CASES: &[FaultCase] = &[
+    fault_case!(
         "runner_is_killed",
         "The case overwrites the program of the first process.",
         Brief,
@@ -20,7 +20,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["Attempted to kill init"],
         overwrite
     ),
-    ending!(
+    fault_case!(
         "runner_is_stopped",
         "The case stops the first process as a debugger does.",
         Brief,
@@ -41,7 +41,7 @@ pub(super) const ENDINGS: &[Ending] = &[
             Ok(())
         }
     ),
-    ending!(
+    fault_case!(
         "garbage_on_the_channel",
         "The case writes to the result channel what is no record.",
         Brief,
@@ -53,7 +53,7 @@ pub(super) const ENDINGS: &[Ending] = &[
             Ok(())
         }
     ),
-    ending!(
+    fault_case!(
         "forged_end",
         "The case announces its own end.",
         Brief,
@@ -66,7 +66,7 @@ pub(super) const ENDINGS: &[Ending] = &[
             Ok(())
         }
     ),
-    ending!(
+    fault_case!(
         "forged_count",
         "The case announces the end of the run and restarts the machine.",
         Brief,
@@ -82,7 +82,7 @@ pub(super) const ENDINGS: &[Ending] = &[
 ];
 
 /// The program is one, so what we would run ourselves is what the runner runs: everything but this.
-fn overwrite(s: &mut Steps, _on: On) -> Step {
+fn overwrite(s: &mut Steps, _on: On) -> CaseResult {
     let maps = fs::read_to_string("/proc/1/maps").or_broken("/proc/1/maps")?;
     let memory = File::options().write(true).open("/proc/1/mem").or_broken("/proc/1/mem")?;
     let code = maps.lines().filter(|line| line.contains(" r-xp ") && line.contains("/init"));

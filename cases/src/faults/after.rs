@@ -5,11 +5,11 @@ use std::os::fd::AsFd;
 
 use nix::libc;
 
-use crate::steps::{OrBroken, Step, Steps};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::memory::{self, PAGE};
 use crate::variant::On;
 
-pub(super) fn run(s: &mut Steps, on: On) -> Step {
+pub(super) fn run(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, 2)?;
     let second = s.dup("duplicate", &buffer.primary)?;
     let mapping = memory::map(second.as_fd(), buffer.len(), libc::PROT_READ, libc::MAP_SHARED, 0).or_broken("mmap")?;

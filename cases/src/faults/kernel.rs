@@ -8,8 +8,8 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::Pid;
 
-use super::{Ending, ending};
-use crate::steps::{OrBroken, Step, Steps};
+use super::{FaultCase, fault_case};
+use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::On;
 
 /// Takes the name of a fault, and a descriptor where the fault is about one.
@@ -51,8 +51,8 @@ pub(super) const FAULTS: &[&str] = &[
     "late_in_timer",
 ];
 
-pub(super) const ENDINGS: &[Ending] = &[
-    ending!(
+pub(super) const FAULT_CASES: &[FaultCase] = &[
+    fault_case!(
         "use_after_free",
         "The kernel reads memory that it has freed.",
         Brief,
@@ -60,7 +60,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["KASAN", "dbc_fault_use_after_free"],
         |s, _| { fault(s, "use_after_free") }
     ),
-    ending!(
+    fault_case!(
         "out_of_bounds",
         "The kernel writes behind an object.",
         Brief,
@@ -68,7 +68,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["KASAN", "dbc_fault_out_of_bounds"],
         |s, _| { fault(s, "out_of_bounds") }
     ),
-    ending!(
+    fault_case!(
         "double_free",
         "The kernel frees an object twice.",
         Brief,
@@ -76,7 +76,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["KASAN", "dbc_fault_double_free"],
         |s, _| { fault(s, "double_free") }
     ),
-    ending!(
+    fault_case!(
         "null_dereference",
         "The kernel follows a null pointer.",
         Brief,
@@ -84,7 +84,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["dbc_fault_null_dereference"],
         |s, _| { fault(s, "null_dereference") }
     ),
-    ending!(
+    fault_case!(
         "wild_pointer",
         "The kernel follows a pointer to nowhere.",
         Brief,
@@ -92,7 +92,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["dbc_fault_wild_pointer"],
         |s, _| { fault(s, "wild_pointer") }
     ),
-    ending!(
+    fault_case!(
         "jump_to_null",
         "The kernel calls a function that is not there.",
         Brief,
@@ -100,9 +100,9 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["dbc_fault_jump_to_null"],
         |s, _| { fault(s, "jump_to_null") }
     ),
-    ending!("bug", "BUG() in the kernel.", Brief, Fail, ["kernel BUG at", "dbc_fault_bug"], |s, _| fault(s, "bug")),
-    ending!("warn", "WARN() in the kernel.", Brief, Fail, ["WARNING: ", "dbc_fault_warn"], |s, _| fault(s, "warn")),
-    ending!(
+    fault_case!("bug", "BUG() in the kernel.", Brief, Fail, ["kernel BUG at", "dbc_fault_bug"], |s, _| fault(s, "bug")),
+    fault_case!("warn", "WARN() in the kernel.", Brief, Fail, ["WARNING: ", "dbc_fault_warn"], |s, _| fault(s, "warn")),
+    fault_case!(
         "divide_by_zero",
         "The kernel divides by zero.",
         Brief,
@@ -110,7 +110,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["divide error", "dbc_fault_divide_by_zero"],
         |s, _| { fault(s, "divide_by_zero") }
     ),
-    ending!(
+    fault_case!(
         "refcount_underflow",
         "A reference count drops below zero.",
         Brief,
@@ -118,7 +118,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["refcount_t: underflow", "dbc_fault_refcount_underflow"],
         |s, _| { fault(s, "refcount_underflow") }
     ),
-    ending!(
+    fault_case!(
         "list_corruption",
         "The kernel removes a list entry twice.",
         Brief,
@@ -126,7 +126,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["list_del corruption", "dbc_fault_list_corruption"],
         |s, _| { fault(s, "list_corruption") }
     ),
-    ending!(
+    fault_case!(
         "sleep_in_atomic",
         "The kernel sleeps while it holds a spinlock.",
         Brief,
@@ -134,7 +134,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["sleeping function called from invalid context", "dbc_fault_sleep_in_atomic"],
         |s, _| { fault(s, "sleep_in_atomic") }
     ),
-    ending!(
+    fault_case!(
         "lock_order",
         "Two locks are taken in both orders.",
         Brief,
@@ -142,7 +142,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["possible circular locking", "dbc_fault_lock_order"],
         |s, _| { fault(s, "lock_order") }
     ),
-    ending!(
+    fault_case!(
         "lock_taken_twice",
         "The kernel waits for a lock that it holds.",
         Brief,
@@ -150,7 +150,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["recursive locking", "dbc_fault_lock_taken_twice"],
         |s, _| { fault(s, "lock_taken_twice") }
     ),
-    ending!(
+    fault_case!(
         "lock_never_released",
         "The kernel returns to user space with a lock held.",
         Brief,
@@ -158,7 +158,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["lock held when returning to user space"],
         |s, _| { fault(s, "lock_never_released") }
     ),
-    ending!(
+    fault_case!(
         "wait_for_ever",
         "The kernel waits for what never comes, and no signal ends it.",
         Brief,
@@ -166,7 +166,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["did not end within its limit"],
         |s, _| { fault(s, "wait_for_ever") }
     ),
-    ending!(
+    fault_case!(
         "hung_task",
         "The same, and the kernel's own detector is set to seconds.",
         Detectors,
@@ -174,8 +174,8 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["INFO: task", "blocked for more than"],
         |s, _| { fault(s, "wait_for_ever") }
     ),
-    ending!("loop", "The kernel loops in silence.", Brief, Fail, ["dbc_fault_loop"], |s, _| fault_alone(s, "loop")),
-    ending!(
+    fault_case!("loop", "The kernel loops in silence.", Brief, Fail, ["dbc_fault_loop"], |s, _| fault_alone(s, "loop")),
+    fault_case!(
         "loop_with_interrupts_off",
         "The kernel loops with interrupts off.",
         Brief,
@@ -183,7 +183,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["dbc_fault_loop_with_interrupts_off"],
         |s, _| { fault_alone(s, "loop_with_interrupts_off") }
     ),
-    ending!(
+    fault_case!(
         "soft_lockup",
         "The kernel loops with preemption off, and its watchdog is set to seconds.",
         Detectors,
@@ -191,7 +191,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["soft lockup", "dbc_fault_loop_without_preemption"],
         |s, _| { fault_alone(s, "loop_without_preemption") }
     ),
-    ending!(
+    fault_case!(
         "rcu_stall",
         "The kernel loops where RCU has to wait for it.",
         Stalls,
@@ -199,14 +199,19 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["rcu: INFO: ", "stall", "dbc_fault_loop_in_rcu"],
         |s, _| { fault_alone(s, "loop_in_rcu") }
     ),
-    ending!("loop_everywhere", "Every processor loops with interrupts off.", Brief, Lost, ["dbc_loop_here"], |s, _| {
-        fault(s, "loop_everywhere")
-    }),
-    ending!("stack_overflow", "The kernel's stack overflows.", Brief, Fail, ["stack"], |s, _| fault(
+    fault_case!(
+        "loop_everywhere",
+        "Every processor loops with interrupts off.",
+        Brief,
+        Lost,
+        ["dbc_loop_here"],
+        |s, _| { fault(s, "loop_everywhere") }
+    ),
+    fault_case!("stack_overflow", "The kernel's stack overflows.", Brief, Fail, ["stack"], |s, _| fault(
         s,
         "stack_overflow"
     )),
-    ending!(
+    fault_case!(
         "triple_fault",
         "The processor resets itself, without a word from the kernel.",
         Brief,
@@ -214,7 +219,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["restarted without a word"],
         |s, _| { fault(s, "triple_fault") }
     ),
-    ending!(
+    fault_case!(
         "panic",
         "panic() in the kernel.",
         Brief,
@@ -222,7 +227,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["Kernel panic - not syncing: a panic on purpose"],
         |s, _| fault(s, "panic")
     ),
-    ending!(
+    fault_case!(
         "kernel_out_of_memory",
         "The kernel takes all memory and keeps it.",
         Patient,
@@ -230,10 +235,15 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["oom-killer"],
         |s, _| { fault(s, "out_of_memory") }
     ),
-    ending!("kernel_floods_its_log", "The kernel writes to its log without end.", Brief, Fail, ["limit"], |s, _| {
-        fault(s, "flood_the_log")
-    }),
-    ending!(
+    fault_case!(
+        "kernel_floods_its_log",
+        "The kernel writes to its log without end.",
+        Brief,
+        Fail,
+        ["limit"],
+        |s, _| { fault(s, "flood_the_log") }
+    ),
+    fault_case!(
         "leak_buffer",
         "The kernel keeps a reference on a buffer.",
         Brief,
@@ -241,7 +251,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["left behind", "buffers"],
         leak_buffer
     ),
-    ending!(
+    fault_case!(
         "leak_file",
         "The kernel keeps a reference on a file that is no buffer.",
         Brief,
@@ -249,10 +259,15 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["left behind", "files"],
         |s, _| { fault_with_file(s, "leak_file") }
     ),
-    ending!("fput_too_many", "The kernel drops a reference on a file twice.", Brief, Fail, ["complained"], |s, _| {
-        fault_with_file(s, "fput_too_many")
-    }),
-    ending!(
+    fault_case!(
+        "fput_too_many",
+        "The kernel drops a reference on a file twice.",
+        Brief,
+        Fail,
+        ["complained"],
+        |s, _| { fault_with_file(s, "fput_too_many") }
+    ),
+    fault_case!(
         "late_in_rcu",
         "A callback of RCU goes wrong after the case.",
         Brief,
@@ -260,7 +275,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["KASAN", "dbc_fault_use_after_free"],
         |s, _| { fault(s, "late_in_rcu") }
     ),
-    ending!(
+    fault_case!(
         "late_in_work",
         "Queued work goes wrong after the case.",
         Brief,
@@ -268,7 +283,7 @@ pub(super) const ENDINGS: &[Ending] = &[
         ["KASAN", "dbc_fault_use_after_free"],
         |s, _| { fault(s, "late_in_work") }
     ),
-    ending!(
+    fault_case!(
         "late_in_timer",
         "A timer goes wrong after the case, in an interrupt: the kernel panics.",
         Brief,
@@ -278,14 +293,14 @@ pub(super) const ENDINGS: &[Ending] = &[
     ),
 ];
 
-fn fault(s: &mut Steps, name: &str) -> Step {
+fn fault(s: &mut Steps, name: &str) -> CaseResult {
     let done = s.call(format!("fault({name})"), |()| "ok".into(), || ask(name));
     s.check("the kernel has such a fault", done != Err(Errno::ENOENT) && done != Err(Errno::EIO), "it has not");
     Ok(())
 }
 
 /// Commits a fault on a processor that nothing else needs: what the fault then keeps from running is always the same.
-fn fault_alone(s: &mut Steps, name: &str) -> Step {
+fn fault_alone(s: &mut Steps, name: &str) -> CaseResult {
     let only = |number| {
         let mut set = CpuSet::new();
         set.set(number).map(|()| set)
@@ -305,7 +320,7 @@ fn ask(request: &str) -> nix::Result<()> {
     fs::write(MISBEHAVE, request).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
 }
 
-fn leak_buffer(s: &mut Steps, on: On) -> Step {
+fn leak_buffer(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, 1)?;
     let number = buffer.primary.number();
     let done = s.call("fault(leak_file, primary)", |()| "ok".into(), || ask(&format!("leak_file {number}")));
@@ -313,7 +328,7 @@ fn leak_buffer(s: &mut Steps, on: On) -> Step {
     Ok(())
 }
 
-fn fault_with_file(s: &mut Steps, name: &str) -> Step {
+fn fault_with_file(s: &mut Steps, name: &str) -> CaseResult {
     let memfd = memfd_create(c"file", MFdFlags::MFD_CLOEXEC).or_broken("memfd_create")?;
     let number = memfd.as_raw_fd();
     let done = s.call(format!("fault({name}, file)"), |()| "ok".into(), || ask(&format!("{name} {number}")));

@@ -17,14 +17,14 @@ use crate::uapi::{compat, derive, ioctl_address};
 
 /// The needs that are not met, each with what was tried and how it answered.
 #[derive(Debug, Default)]
-pub struct World {
+pub struct KernelFeatures {
     missing: BTreeMap<Need, String>,
     /// The buffer that was probed with. It stays open: a kernel that gets the end of a buffer wrong is to be found out by
     /// a case, which can say what is wrong, and not by the probe before all of them.
     _probed: Option<Buffer>,
 }
 
-impl World {
+impl KernelFeatures {
     /// Probes every need.
     pub fn probe() -> Self {
         let mut missing = BTreeMap::new();
@@ -71,7 +71,7 @@ impl World {
                 missing.insert(need, format!("{path} is not there"));
             }
         }
-        World { missing, _probed: probed.ok() }
+        KernelFeatures { missing, _probed: probed.ok() }
     }
 
     /// The first of `needs` that is not met, with the reason.
