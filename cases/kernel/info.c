@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the tree that was built says about DERIVE in its own uAPI header.
+ * What the uAPI header of the tree under test says about DERIVE.
  *
- * The series under test may be one nobody here has read. derive.h is made for
- * each tree and names the structure if it has members that are called flags
- * and fd; otherwise offsets are reported as unknown.
+ * derive.h is generated for each tree. It names the structure if that has
+ * members called flags and fd; otherwise the offsets are reported as unknown.
  */
 
 #include <linux/stddef.h>
