@@ -26,6 +26,7 @@ pub mod kmemleak;
 pub mod leftovers;
 pub mod lines;
 pub mod need;
+pub mod prelude;
 pub mod protocol;
 pub mod resource_counts;
 pub mod runner;

@@ -1,15 +1,8 @@
 //! The ioctl on a kernel that does not have it.
 
-use nix::errno::Errno;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{RDONLY, RDWR};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// Without the patch DERIVE is ENOTTY for every access mode, and the buffer keeps its reference count.
     "B-1", Contract, Exporter::ALL, [NoDerive]
 }

@@ -1,19 +1,9 @@
 //! What the ioctls about fences and CPU access answer through descriptors of every access mode.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
+use crate::uapi::ioctl_struct;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file};
-use crate::uapi::{IOC_WRITE, ioc, ioctl_struct};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// SYNC, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE and poll for reading and writing, through descriptors that the heap gave
     /// out with each of the four access modes; and SYNC with flags that make no sense, out of order and twice.
     "F-8", Record, Exporter::HEAP, [SwSync]

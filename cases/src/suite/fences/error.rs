@@ -1,21 +1,8 @@
 //! A fence that ends in an error.
 
-use std::os::fd::{AsFd, OwnedFd};
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::Timeline;
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, OrBroken, Steps, errno_name};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::importer::{FenceOrder, Usage};
-use crate::uapi::sync_file;
-use crate::variant::{ALIASES, DUPLICATES, On};
-
-crate::case! {
+case! {
     /// An importer that got at the buffer through an alias fails its work: the fence it had attached carries the same
     /// errno in the sync_file of every descriptor. So does the fence of a program that goes away before it has done what
     /// it promised.

@@ -1,20 +1,9 @@
 //! Fences that drivers attach, having imported an alias.
 
-use nix::errno::Errno;
+use crate::prelude::*;
+use crate::uapi::importer::FENCE_DRIVER;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{fences, poll_now, poll_text};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::vgem::Vgem;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::Way;
-use crate::uapi::importer::{FENCE_DRIVER, FenceOrder, Usage};
-use crate::variant::{ALIASES, DUPLICATES, On};
-use nix::poll::PollFlags;
-
-crate::case! {
+case! {
     /// A driver that imported an alias attaches a fence to the buffer. Every descriptor shows that fence and holds back
     /// whom it is meant to hold back until the driver signals, be the driver vgem or the test importer.
     "F-6", Contract, Exporter::MAIN, [TestImporter, Vgem], [ALIASES, DUPLICATES]
@@ -70,7 +59,7 @@ fn shown(family: &[Fd], write: bool, is_it: impl Fn(&str, &str) -> bool) -> Resu
         let for_readers = fences(fd, Way::Read)?.fences.iter().any(|fence| fence.status == 0);
         if !right || for_readers != write {
             let whom = if for_readers { "readers and writers" } else { "writers" };
-            return Ok(Some(format!("{}: {}, for {whom}", fd.name, crate::fixture::fence::describe(&info))));
+            return Ok(Some(format!("{}: {}, for {whom}", fd.name, describe(&info))));
         }
     }
     Ok(None)

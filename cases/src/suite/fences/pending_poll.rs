@@ -1,21 +1,8 @@
 //! Descriptors that are closed while a poll waits for a fence.
 
-use nix::poll::PollFlags;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::poller::Sleeper;
-use crate::fixture::ref_counts::poll_for_reading;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::{Way, import_sync_file};
-use crate::variant::{ALIASES, DUPLICATES, On};
-use std::os::fd::AsFd;
-
-crate::case! {
+case! {
     /// A poll through an alias leaves a callback on the fence. When all descriptors are closed before the fence signals,
     /// the buffer lives until the callback has run and is released then. When descriptors are left, the callback leaves
     /// every count as it was. A process asleep in poll keeps the buffer as a descriptor does.

@@ -1,20 +1,8 @@
 //! What poll and epoll say while a fence is pending, and who wakes when it signals.
 
-use nix::errno::Errno;
-use nix::poll::PollFlags;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, poll_now, poll_text};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::poller::{Sleeper, Wakeups};
-use crate::need::Need;
-use crate::steps::{CaseResult, Steps};
-use crate::uapi::dma_buf::Way;
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
-
-crate::case! {
+case! {
     /// Through every descriptor a pending write fence holds back POLLIN and POLLOUT and a pending read fence POLLOUT
     /// only, for poll and for epoll. When it signals, every descriptor in an epoll set is reported and every process
     /// that sleeps in poll wakes up, whichever descriptor each of them holds.

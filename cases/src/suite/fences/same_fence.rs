@@ -1,19 +1,8 @@
 //! A fence goes in through one descriptor and comes out of the others.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, fences, other_fence, pending};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::Way;
-use crate::uapi::sync_file;
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
-
-crate::case! {
+case! {
     /// A fence that is imported through the primary, a read-write alias, a read-only alias or an alias of an alias is
     /// exported through each of them as the very same fence: driver, timeline, context and sequence number. Readers
     /// wait for write fences only, writers for both.

@@ -1,20 +1,8 @@
 //! Several fences that signal one after the other.
 
-use std::os::fd::{AsFd, OwnedFd};
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, pending, poll_now, poll_text, way_text};
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, Steps};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::sync_file;
-use crate::variant::{ALIASES, DUPLICATES, On};
-
-crate::case! {
+case! {
     /// Fences of one timeline that come in through different descriptors and signal one by one: after every step all
     /// descriptors agree on what is pending, and the sync_file that each exported for fence n is signalled from step n
     /// on. The same for as many timelines of one fence each.

@@ -1,17 +1,8 @@
 //! A sync_file after the buffer it came from.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fence::{Timeline, describe, other_fence};
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::sync_file;
-use crate::variant::{ALIASES, DUPLICATES, On};
-
-crate::case! {
+case! {
     /// A sync_file that was exported through an alias still names its fence, and still learns of the signal, after every
     /// descriptor is closed; it does not keep the buffer, which is released at the last close with the fence pending.
     "F-7", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]

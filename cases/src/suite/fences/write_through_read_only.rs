@@ -1,15 +1,8 @@
 //! Calls for writing on a descriptor that is open for reading.
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::fence::{Timeline, poll_now, poll_text};
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, import_sync_file};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// What a read-only alias answers to CPU access brackets for writing and to a fence that is imported for writing,
     /// and what such a fence does to the primary; and the same of a descriptor that the heap gave out read-only.
     "F-8", Record, Exporter::MAIN, [SwSync], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]

@@ -1,21 +1,9 @@
 //! A camera that captures into a read-only alias.
 
-use std::os::fd::AsFd;
+use crate::fixture::vivid::SLOTS;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::vivid::{SLOTS, Vivid};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// vivid captures a frame into a buffer of which it was given a read-only alias, while nobody has a writable
     /// descriptor: every page that the frame reaches changes. The driver gets at the memory by a kernel mapping
     /// (vb2_vmalloc_map_dmabuf), without attaching a device, and lets go of it completely. The same with a buffer

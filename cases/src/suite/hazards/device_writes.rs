@@ -1,15 +1,8 @@
 //! A device that maps a read-only alias for writing.
 
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::importer::Direction;
-use crate::uapi::memory::PAGE;
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// A driver that imported a read-only alias maps the whole buffer for its device to write into, and begins CPU access
     /// for that. The same with a buffer that the heap gave out O_RDONLY: the limit is older than aliases.
     "H-3", Hazard("the direction of a mapping is the driver's own word, and the dma-buf API passes it no descriptor to compare with"),

@@ -1,17 +1,8 @@
 //! Which access mode PRIME gives to a handle that is exported more than once.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::vgem::{Vgem, VgemHandle};
-use crate::steps::{CaseResult, OrBroken, Steps, errno_name};
-use crate::uapi::fcntl;
-use crate::uapi::process::same_description;
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// A handle is exported read-only and read-write, in either order, from vgem's own buffer and from an import of a heap
     /// buffer of each mode: which mode each descriptor has, and whether both are one open file. The first export of a
     /// buffer decides; who asks later gets what there is.

@@ -1,20 +1,8 @@
 //! A driver that writes into a read-only alias with the processor.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::observer::BufferObserver;
-use crate::need::Need;
-use crate::steps::{Abort, CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// A driver that imported a read-only alias maps it into the kernel and writes there; the bytes change for everybody.
     /// The same with a buffer that the heap gave out O_RDONLY: the limit is older than aliases.
     "H-4", Hazard("dma_buf_vmap() has no read-only form and sees no descriptor"),

@@ -1,21 +1,8 @@
 //! Importing a read-only alias and exporting it again.
 
-use nix::errno::Errno;
-use nix::libc;
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::vgem::Vgem;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::importer::Importer;
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// Whoever may use a device that imports dma-bufs turns a read-only alias into a descriptor with the mode that the
     /// buffer was exported with: by importing the alias and exporting the handle, even asking for no more than reading.
     "H-2", Hazard("a driver exports the file that the dma_buf names, which is the primary: dma_buf_fd() knows of no other"),

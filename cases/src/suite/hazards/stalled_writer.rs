@@ -1,16 +1,8 @@
 //! A reader that makes the writer wait.
 
-use nix::poll::PollFlags;
+use crate::prelude::*;
 
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::fence::{Timeline, pending, poll_now, poll_text};
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::dma_buf::Way;
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// The holder of a read-only alias imports a fence of its own that never signals: the writer's poll and the fences
     /// that are exported to the writer wait for it, also after the alias is closed.
     "H-5", Hazard("IMPORT_SYNC_FILE does not look at the access mode, and a reader has every right to a fence for reading"),

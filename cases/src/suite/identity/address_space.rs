@@ -1,14 +1,8 @@
 //! The address space through which an exporter takes processor mappings away.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::vgem::Vgem;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::variant::On;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// Every alias has the address space of the primary, also on a DRM buffer, where it is the driver's and not the
     /// inode's. A driver that moves a buffer zaps the mappings it finds there; an alias with another one would go on
     /// showing the old memory.

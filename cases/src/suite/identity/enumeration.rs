@@ -1,17 +1,10 @@
 //! How often the kernel's enumerators list a buffer that has aliases.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::{BUFINFO, fdinfo, identity, times_listed};
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::importer::{Count, Totals};
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// debugfs bufinfo and the kernel's own list hold a buffer exactly once: without aliases, with three, with the primary
     /// closed, with one alias left; and not at all after the last close. Neither the number of buffers nor the sum of their
     /// sizes changes meanwhile. The BPF iterator (Linux 6.16) walks the kernel's own list; it is not asked by itself,
@@ -46,8 +39,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     if !sound {
         return Ok(());
     }
-    let [primary, read_write, read_only, second] =
-        <[_; 4]>::try_from(family.into_vec()).map_err(|_| crate::steps::Abort::Failed)?;
+    let [primary, read_write, read_only, second] = <[_; 4]>::try_from(family.into_vec()).map_err(|_| Abort::Failed)?;
     for (fd, when) in [
         (read_only, format!("with one {one} closed")),
         (primary, "with the primary closed".to_string()),

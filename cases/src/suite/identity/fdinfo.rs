@@ -1,17 +1,8 @@
 //! What fdinfo says of a buffer.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::{FdInfo, fdinfo, fdinfo_keys};
-use crate::fixture::fd::Fd;
-use crate::steps::{CaseResult, Steps};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::memory::PAGE;
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
-
-crate::case! {
+case! {
     /// fdinfo gives the same size, exporter, name and reference count through every descriptor of a buffer, with and
     /// without a name, on the lines that the kernel's documentation shows. The count grows with every alias and shrinks
     /// when one is closed.

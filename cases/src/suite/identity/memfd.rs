@@ -1,19 +1,10 @@
 //! A udmabuf shows what its memfds hold.
 
-use std::os::fd::{AsFd, OwnedFd};
-
-use nix::libc;
 use nix::sys::uio::{pread, pwrite};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::pattern;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// What is written into the memfds shows on the page of the buffer that they stand for, and what is written through
     /// it, or through a read-write alias, shows in the memfds, for every page and every part of a list.
     "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [], [EXPORTED, ALIASES]

@@ -1,22 +1,10 @@
 //! The name of a buffer.
 
 use std::fs;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::Fd;
-use crate::steps::{CaseResult, Steps};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::{ALIASES, DUPLICATES, On};
-
-crate::case! {
+case! {
     /// A name that is set through the primary or through a read-write alias shows through every descriptor, in fdinfo and
     /// in the maps of mappings of each. The last one set wins, and a name that is too long changes nothing.
     "I-4", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]

@@ -1,23 +1,11 @@
 //! What a buffer may be called, and who may say so.
 
 use std::ffi::CStr;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
+use crate::uapi::ioctl_address;
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::Fd;
-use crate::fixture::stages::Staged;
-use crate::steps::{CaseResult, OrBroken, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::importer::Importer;
-use crate::uapi::{IOC_WRITE, ioc, ioctl_address};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// What SET_NAME answers to names of every kind, to its two request numbers, on a buffer that is attached and mapped,
     /// and through descriptors of every access mode that the heap hands out, and which name fdinfo shows after it.
     "I-4", Record, Exporter::MAIN, [TestImporter]

@@ -1,20 +1,10 @@
 //! One inode, several open file descriptions.
 
-use nix::errno::Errno;
-use nix::libc;
 use nix::sys::stat::fstat;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::identity;
-use crate::fixture::fd::Fd;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::fcntl;
-use crate::uapi::memory::PAGE;
-use crate::uapi::process::same_description;
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// All descriptors of a buffer have its st_dev, st_ino and size, and each that was derived is an open file
     /// description of its own: kcmp tells them apart, a status flag set on one does not show in the others. Duplicates are
     /// one open file description, status flags included. Another buffer has another inode.

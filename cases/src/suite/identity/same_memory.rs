@@ -1,19 +1,8 @@
 //! One memory behind all descriptors.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::pattern;
-use crate::steps::{CaseResult, Steps, errno_name};
-use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access};
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
-
-crate::case! {
+case! {
     /// What is written through the primary or a read-write alias shows on every page through every alias and through the
     /// primary, inside CPU access brackets, also where a single page is mapped at its offset.
     "I-2", Contract, Exporter::ALL, [], [ALIASES, DUPLICATES]

@@ -1,19 +1,14 @@
 //! What may still be sealed on a memfd once it is a udmabuf, and what the seal does to the buffer.
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::libc;
-use nix::sys::uio::{pread, pwrite};
-use nix::unistd::ftruncate;
+use nix::{
+    fcntl::{FcntlArg, SealFlag, fcntl},
+    sys::uio::{pread, pwrite},
+    unistd::ftruncate,
+};
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::mapping::RW;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::On;
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// After UDMABUF_CREATE: which seals the memfd still takes, whether its size can change, and what can be written to
     /// it and to the buffer with each seal in place; and which seals it takes once the buffer is gone.
     "I-7", Record, &[Exporter::Udmabuf], []

@@ -1,16 +1,8 @@
 //! lseek(2), the way to learn a buffer's size.
 
-use nix::errno::Errno;
-use nix::unistd::{Whence, lseek};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::steps::{CaseResult, Steps, outcome_name};
-use crate::uapi::memory::PAGE;
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// On an exported descriptor, and on every alias, lseek gives the size for SEEK_END with offset 0, 0 for SEEK_SET with offset 0, and
     /// EINVAL for every other offset and whence.
     "I-6", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
@@ -50,7 +42,7 @@ fn judge(s: &mut Steps, fd: &Fd) {
     ] {
         let got = lseek(fd, offset, whence);
         let shown = got.map_or_else(|_| outcome_name(&got), |position| format!("position {position}"));
-        let wanted = want.map_or_else(crate::steps::errno_name, |position| format!("position {position}"));
+        let wanted = want.map_or_else(errno_name, |position| format!("position {position}"));
         s.check(format!("lseek({}, {name}) is {wanted}", fd.name), got == want, format_args!("it is {shown}"));
     }
 }

@@ -1,18 +1,10 @@
 //! What sysfs says about a buffer that has aliases.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::facts::{STATISTICS, fdinfo, identity};
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::memory::PAGE;
-use crate::variant::On;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// The statistics in sysfs have one entry for a buffer, however many aliases it has, with its size and its exporter,
     /// until the last descriptor is closed.
     "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Statistics]

@@ -1,24 +1,8 @@
 //! Aliases after the primary is closed.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::fence::{Timeline, fences, other_fence, poll_now, poll_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::stages::{STAGES, Staged};
-use crate::steps::{CaseResult, OrBroken, Steps, errno_name};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::{memory, sync_file};
-use crate::variant::On;
-use nix::poll::PollFlags;
-
-crate::case! {
+case! {
     /// After the primary is closed an alias still maps, reads, writes, carries fences, is polled, named, imported and
     /// derived from; so does what is derived from it then, and the last read-only alias of an alias. The buffer is
     /// released when that one is closed.
@@ -39,7 +23,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let dead = observer.not_alive()?;
     s.must("the buffer is alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
     s.check_pattern(&alias, len, 3)?;
-    s.nothing_wrong("the alias can be written", crate::fixture::mapping::fill(&alias, len, 5).map(|()| None));
+    s.nothing_wrong("the alias can be written", fill(&alias, len, 5).map(|()| None));
     s.check_pattern(&alias, len, 5)?;
     works(s, &observer, &alias)?;
 
@@ -52,7 +36,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     s.must("with one read-only alias left: alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
     s.check_pattern(&read_only, len, 5)?;
     let writable = memory::map(read_only.as_fd(), len, RW, libc::MAP_SHARED, 0).map(drop);
-    s.fails_with("it still cannot be mapped for writing", &writable, nix::errno::Errno::EACCES);
+    s.fails_with("it still cannot be mapped for writing", &writable, Errno::EACCES);
     works(s, &observer, &read_only)?;
 
     let last = s.must_derive("alias of that", &read_only, RDONLY)?;

@@ -1,20 +1,9 @@
 //! Closing duplicates, a mapping and an import of a buffer in every order.
 
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fd::Fd;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::stages::Staged;
-use crate::steps::{CaseResult, OrBroken, Steps};
+use crate::prelude::*;
 use crate::suite::lifetime::closing_orders::permutations;
-use crate::uapi::memory::{self, Mapping, PAGE};
-use crate::variant::On;
-use std::os::fd::AsFd;
 
-crate::case! {
+case! {
     /// Without any alias: the exporter's release runs once, after the last of descriptor, duplicate, mapping and attached
     /// importer is gone, in each of the 24 orders; until then the buffer is on the global list exactly once.
     "L-1", Contract, Exporter::MAIN, [TestImporter]

@@ -1,13 +1,8 @@
 //! Closing up to four descriptors of a buffer in every order.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::observer::{BufferObserver, not_alive, not_gone};
-use crate::steps::{CaseResult, Steps};
-use crate::variant::On;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// The exporter's release runs once, after the last of primary, read-only alias, read-write alias and alias of an
     /// alias is closed, in each of the 24 orders and in the orders of two and three descriptors; until then the buffer
     /// is on the global list exactly once.
@@ -33,7 +28,6 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 const NAMES: [&str; 4] = ["primary", "RO alias", "RW alias", "alias of RW alias"];
 
 fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usize]) -> CaseResult<Option<String>> {
-    use crate::fixture::buffer::export;
     use crate::steps::{OrBroken, errno_name};
     use crate::uapi::dma_buf::derive;
     use std::os::fd::AsFd;

@@ -1,20 +1,8 @@
 //! DERIVE when memory runs out at any point inside it.
 
-use std::os::fd::{AsFd, OwnedFd};
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fault::FailNth;
-use crate::fixture::fd::{RDONLY, RDWR};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::RefSnapshot;
-use crate::steps::{CaseResult, Steps, errno_name};
-use crate::uapi::dma_buf;
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// With the first, second, third ... allocation inside DERIVE failing, until one succeeds: the caller gets ENOMEM,
     /// and no descriptor number and no reference stays behind. From the primary and from an alias.
     "L-8", Contract, Exporter::MAIN, [Derive, TestImporter, FaultInjection]
@@ -46,7 +34,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 /// Lets the first, second, ... allocation of `act` fail until there is none left to fail, and says what was wrong.
 ///
 /// # Errors
-/// [`crate::steps::Abort::Broken`] when failures cannot be injected, or `unbalanced` cannot tell.
+/// [`Abort::Broken`] when failures cannot be injected, or `unbalanced` cannot tell.
 pub fn every_allocation(
     fail: &FailNth,
     act: impl Fn() -> Result<OwnedFd, Errno>,

@@ -1,15 +1,9 @@
 //! Exporting a buffer when memory runs out at any point inside it.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::Exporting;
-use crate::fixture::fault::FailNth;
-use crate::steps::{Abort, CaseResult, OrBroken, Steps};
+use crate::prelude::*;
 use crate::suite::lifetime::failed_allocation::every_allocation;
-use crate::uapi::importer::{Count, Importer};
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// With the first, second, third ... allocation inside an export failing, until one succeeds: the caller gets ENOMEM,
     /// and no buffer stays on the kernel's list.
     "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection]

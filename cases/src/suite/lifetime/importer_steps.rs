@@ -1,20 +1,8 @@
 //! An importer that goes through its steps and back, from every descriptor, with and without failures.
 
-use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::stages::{STAGES, Staged};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::importer::{Direction, Importer};
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
-
-crate::case! {
+case! {
     /// A driver imports through any descriptor, attaches, maps for the device and into the kernel, adds a fence, begins
     /// CPU access, and takes it all back from any step on and in either order, or fails on the way: every reference count
     /// is as it was, once and a hundred times. What it holds keeps the buffer after every descriptor is closed.
@@ -102,10 +90,7 @@ fn failing(importer: &Importer, fd: &Fd) -> Result<Option<String>, Errno> {
     expect("detaching while mapped", importer.detach(handle), Errno::EBUSY);
     importer.unmap(handle)?;
     importer.detach(handle)?;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, 0, hard)?;
-    let full = importer.export(handle, 0).map(drop);
-    setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+    let full = with_fd_limit(0, || importer.export(handle, 0).map(drop)).map_err(|_| Errno::EIO)?;
     expect("exporting without a free descriptor", full, Errno::EMFILE);
     drop(importer.export(handle, 0)?);
     importer.put(handle)?;

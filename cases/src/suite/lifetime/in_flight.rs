@@ -1,20 +1,8 @@
 //! Aliases that are in messages when their sender closes them.
 
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{fill, wrong_page};
-use crate::fixture::message::Pair;
-use crate::fixture::observer::{BufferObserver, not_gone};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::memory::PAGE;
-use crate::variant::{ALIASES, DUPLICATES, On};
-
-crate::case! {
+case! {
     /// An alias in a message keeps the buffer after every descriptor is closed: until it is received and closed, until
     /// the socket it waits in is closed, or until the garbage collector of UNIX sockets frees a cycle that holds it.
     "L-7", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]

@@ -2,15 +2,9 @@
 
 use std::fs;
 
-use nix::errno::Errno;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::{export, io_errno};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::variant::{ALIASES, DUPLICATES, On};
-
-crate::case! {
+case! {
     /// Buffers that had aliases and were closed leave no inodes behind, by the kernel's own count of them. No descriptor
     /// leads to such an inode any more, and the exporter's release has run without it.
     "L-9", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]

@@ -1,26 +1,10 @@
 //! Processes that hold aliases and are killed.
 
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
 
-use nix::libc;
-use nix::unistd::Pid;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fence::{Timeline, poll_now};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::siblings::Family;
-use crate::fixture::stages::{STAGES, Staged};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::{Way, import_sync_file};
-use crate::uapi::importer::Importer;
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::process::{kill_and_reap, spawn};
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
-
-crate::case! {
+case! {
     /// Two processes that hold every kind of alias, mappings and an import each, one of them with a poll pending, are
     /// killed by SIGKILL. The buffer lives while one of them, or the pending callback, holds it, and is released once
     /// after that.
@@ -58,7 +42,7 @@ fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> CaseRes
             let importer = Importer::open()?;
             let _import = Staged::new(&importer, alias, STAGES.len())?;
             if let Some(timeline) = timeline {
-                let fence = timeline.fence(1).map_err(|_| nix::errno::Errno::EIO)?;
+                let fence = timeline.fence(1).map_err(|_| Errno::EIO)?;
                 import_sync_file(alias.as_fd(), Way::Write, fence.as_fd())?;
                 poll_now(alias)?;
             }

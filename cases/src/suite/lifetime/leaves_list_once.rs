@@ -1,13 +1,8 @@
 //! The global list of buffers while aliases come and go.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::observer::{BufferObserver, not_alive};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::importer::Count;
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// Deriving and closing aliases neither adds a buffer to the global list nor takes one off. The buffer leaves it when
     /// its last file is gone and not before, and its neighbours on the list stay where they are.
     "L-2", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
@@ -23,7 +18,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         Ok(totals.listed)
     };
     let Count::Exact(all) = length(&observers[0])? else {
-        return Err(crate::steps::Abort::Broken("the global list cannot be counted".into()));
+        return Err(Abort::Broken("the global list cannot be counted".into()));
     };
     let on_list = |expected: u32| -> CaseResult<Option<String>> {
         let got = length(&observers[0])?;

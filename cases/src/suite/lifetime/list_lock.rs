@@ -1,13 +1,9 @@
 //! The lock of the global list.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, OrBroken, Steps};
+use crate::prelude::*;
 use crate::uapi::stall::{Met, hold_list, list_held};
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// While somebody else holds the lock of the global list, as all do who walk it, the last close of a buffer waits and
     /// leaves the list alone.
     "L-10", Contract, Exporter::MAIN, [TestImporter]

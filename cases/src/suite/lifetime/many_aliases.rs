@@ -1,22 +1,11 @@
 //! Many aliases of one buffer.
 
-use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
-
-use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::unistd::{Whence, lseek};
+use std::fs;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::wrong_page;
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::derive;
-use crate::variant::On;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// Ten thousand aliases, each derived from the one before: each knows the size, the first, the middle and the last
     /// show the buffer, which is listed once. The last thousand take no more memory than an early thousand did; closing all
     /// in the order they were made brings every count back, and the memory. Work that grew with every alias would not

@@ -1,16 +1,8 @@
 //! Mappings after every descriptor is closed.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::mapping::{RW, pattern};
-use crate::fixture::observer::BufferObserver;
-use crate::steps::{CaseResult, Steps};
-use crate::uapi::memory::{Mapping, PAGE};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// Mappings made through the primary and through aliases show the buffer, and each other's writes, after every
     /// descriptor is closed, also in pages that were not touched before. The buffer is released once, after the last
     /// mapping is gone, whichever that is.

@@ -1,28 +1,11 @@
 //! Aliases in another process than the one that made them, which is gone.
 
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::unistd::{Pid, Whence, lseek};
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::identity;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, fill, wrong_page};
-use crate::fixture::message::Pair;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::process::{become_nobody, in_child};
-use crate::steps::{Abort, CaseResult, OrBroken, Steps};
+use crate::prelude::*;
 use crate::suite::lifetime::alias_alone::works;
-use crate::uapi::memory;
-use crate::uapi::process::{ChildStatus, kill_and_reap, spawn};
-use crate::uapi::{close_number, derive};
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// A consumer that got its aliases over a socket goes on in full after the producer, the only one with the primary, was
     /// killed, be it after they arrived or while they were in flight: it maps, reads and writes, seeks, names, polls,
     /// carries fences, imports, and hands an alias of its alias to a process without privileges. Released with the last.
@@ -80,8 +63,8 @@ fn producer(primary: &Fd, pair: &Pair) -> CaseResult<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {
         let mut produce = || -> nix::Result<()> {
-            let read_write = derive::derive(primary.as_fd(), RDWR)?;
-            let read_only = derive::derive(primary.as_fd(), RDONLY)?;
+            let read_write = dma_buf::derive(primary.as_fd(), RDWR)?;
+            let read_only = dma_buf::derive(primary.as_fd(), RDONLY)?;
             pair.send(read_write.as_fd())?;
             pair.send(read_only.as_fd())?;
             let _ = tell.write_all(b"x");
@@ -145,8 +128,8 @@ fn stranger(alias: &Fd, len: usize) -> i32 {
     let mapped = memory::map(alias.as_fd(), len, RW, libc::MAP_SHARED, 0).map(drop);
     [
         wrong_page(alias, len, 5) == Ok(None),
-        derive::derive(alias.as_fd(), RDONLY).is_ok(),
-        derive::derive(alias.as_fd(), RDWR).err() == Some(Errno::EACCES),
+        dma_buf::derive(alias.as_fd(), RDONLY).is_ok(),
+        dma_buf::derive(alias.as_fd(), RDWR).err() == Some(Errno::EACCES),
         mapped == Err(Errno::EACCES),
     ]
     .into_iter()

@@ -1,26 +1,8 @@
 //! Two processors that derive, close, import, poll and enumerate at the same time.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::facts::{exporters_listed, fdinfo};
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::fence::{Timeline, poll_now};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::racers::race;
-use crate::fixture::siblings::Family;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::{Way, import_sync_file};
-use crate::uapi::importer::Importer;
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::{ALIASES, DUPLICATES, FdKind, On};
-
-crate::case! {
+case! {
     /// Two threads on two processors derive and close aliases of one buffer while the other derives, maps, enumerates,
     /// imports or polls, a bounded number of times. Every call succeeds, every count comes back, and the last close, when
     /// two descriptors are closed at the same moment, releases the buffer once.

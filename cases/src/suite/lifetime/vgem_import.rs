@@ -1,18 +1,8 @@
 //! PRIME imports of every descriptor, and what they leave behind.
 
-use nix::errno::Errno;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::siblings::Family;
-use crate::fixture::vgem::Vgem;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// Importing into vgem through the primary or any alias and closing the handle leaves the reference counts of the
     /// buffer and of every file as they were, once and a hundred times, also when the import is exported again, fails,
     /// or is one of several. Descriptors may be closed before the handle: the handle keeps the buffer, to its close.

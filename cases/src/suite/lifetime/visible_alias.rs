@@ -1,27 +1,8 @@
 //! An alias in the moment in which its descriptor appears.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::unistd::{Whence, lseek};
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::next_number;
-use crate::fixture::stalled::while_stopped;
-use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{DeriveArgs, POISON, derive_with};
-use crate::uapi::importer::Importer;
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::stall::StallPoint;
-use crate::uapi::{borrow_number, close_number, dup, fcntl};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// A thread that finds the descriptor in the very moment in which it appears, while DERIVE has not returned, meets an
     /// alias that is complete: it has the access mode that was asked for and no more, is close-on-exec, leads to the buffer,
     /// and has a reference of its own. Closed at once, with everything else, it ends the buffer once, and not before DERIVE

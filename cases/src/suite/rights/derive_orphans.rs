@@ -1,21 +1,8 @@
 //! What can be derived once the descriptor that all others come from is closed.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::RefSnapshot;
-use crate::steps::{CaseResult, Steps, outcome_name};
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// With the primary closed, an alias is bounded by its own access mode as before: one that can be written grants both
     /// modes, a read-only one nothing but O_RDONLY, and so does what is derived from it when that is all that is left. An
     /// alias that is granted can be mapped for writing exactly when O_RDWR was asked for.

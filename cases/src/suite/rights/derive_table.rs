@@ -1,17 +1,8 @@
 //! The table of source mode and requested mode.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::RefSnapshot;
-use crate::steps::{CaseResult, Steps, outcome_name};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// The access mode of the calling descriptor bounds what can be derived from it. From O_RDWR: both modes. From
     /// O_RDONLY: O_RDONLY. From O_WRONLY and from access mode 3, which the heap hands out: nothing. The same holds when
     /// the caller is an alias. A refusal leaves neither a descriptor number nor a reference behind.

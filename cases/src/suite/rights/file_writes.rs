@@ -1,22 +1,14 @@
 //! Writing and resizing a dma-buf as if it were a regular file.
 
-use std::os::fd::AsFd;
+use nix::{
+    fcntl::{FallocateFlags, SpliceFFlags, copy_file_range, fallocate, splice},
+    sys::{sendfile::sendfile, stat::fstat, uio::pwrite},
+    unistd::{ftruncate, pipe, write},
+};
 
-use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, SpliceFFlags, copy_file_range, fallocate, splice};
-use nix::sys::sendfile::sendfile;
-use nix::sys::stat::fstat;
-use nix::sys::uio::pwrite;
-use nix::unistd::{ftruncate, pipe, write};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::memory::PAGE;
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// write, pwrite, splice, sendfile, copy_file_range, ftruncate and fallocate fail on a dma-buf, and on read-only and
     /// read-write aliases, and the size and contents of the buffer stay.
     "R-8", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]

@@ -1,24 +1,8 @@
 //! Flags that change while DERIVE looks at them.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::stalled::while_stopped;
-use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name};
-use crate::uapi::derive::shape;
-use crate::uapi::memory::{self, Mapping, PAGE, anonymous};
-use crate::uapi::stall::StallPoint;
-use crate::uapi::{dma_buf, fcntl, ioctl_raw};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// The holder of a read-only alias asks for O_RDONLY, and another thread of its own puts O_RDWR into the argument while
     /// DERIVE runs: at every moment at which the kernel releases a lock, one after the other. It gets a read-only alias or a
     /// refusal, never more.

@@ -1,19 +1,9 @@
 //! Which mappings an exporter gives, by the size of the buffer.
 
-use std::os::fd::AsFd;
-
-use nix::libc;
-
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{RW, prot_text, sharing_text};
-use crate::steps::{CaseResult, Steps, outcome_name};
+use crate::prelude::*;
 use crate::suite::rights::private_writable::MANY;
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// What an exported read-write descriptor answers to every protection and way of sharing, to flags that few programs
     /// use, and to ranges at and past its end, for buffers of one page, of one large piece, and of several pieces.
     "R-3", Record, Exporter::ALL, []

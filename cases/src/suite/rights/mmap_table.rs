@@ -1,18 +1,8 @@
 //! The table of protection, sharing and access mode for mmap(2).
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{RW, prot_text, sharing_text};
-use crate::steps::{CaseResult, Steps, outcome_name};
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// A shared mapping of an alias has the rights of its access mode: a read-only alias gives R and refuses W and RW
     /// with EACCES, a read-write alias gives all three. Execution, private reading and mapping past the end are answered
     /// as the primary answers them. A buffer that was exported with an access mode gives mappings of that mode: O_RDWR

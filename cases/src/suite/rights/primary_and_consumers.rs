@@ -1,26 +1,11 @@
 //! What the producer keeps while consumers in other processes come and go.
 
-use std::io::{PipeWriter, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
-use std::time::Duration;
-
-use nix::errno::Errno;
-use nix::libc;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use std::io::{PipeWriter, Read, Write};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, fill, pattern, wrong_page};
-use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::memory::{self, Mapping, PAGE};
-use crate::uapi::process::{ChildStatus, kill_and_reap, spawn, wait};
-use crate::uapi::{close_number, derive};
-use crate::variant::On;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// The producer keeps all it has while another process holds, maps and derives from a read-only alias, and after that
     /// process has closed all, has been killed, or has died of writing where it may not: the mapping that the producer had
     /// takes writes, can be narrowed and widened, the primary can be mapped and bracketed for writing, and gives O_RDWR.
@@ -78,7 +63,7 @@ fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) ->
         "the primary can be mapped RW, bracketed and written",
         fill(primary, LEN, seed + 100).and_then(|()| shows(seed + 100)),
     )?;
-    let again = derive::derive(primary.as_fd(), RDWR);
+    let again = dma_buf::derive(primary.as_fd(), RDWR);
     let again = again.and_then(|again| fill(&Fd::new("RW alias", again), LEN, seed)).and_then(|()| shows(seed));
     check("O_RDWR can be derived from it and written through", again)
 }
@@ -112,7 +97,7 @@ impl Consumer {
             let mut consume = || -> nix::Result<()> {
                 let mapping = memory::map(alias.as_fd(), LEN, libc::PROT_READ, libc::MAP_SHARED, 0)?;
                 mapping.read(0);
-                let own = derive::derive(alias.as_fd(), RDONLY)?;
+                let own = dma_buf::derive(alias.as_fd(), RDONLY)?;
                 dma_buf::begin_cpu_access(own.as_fd(), Way::Read)?;
                 let _ = tell.write_all(b"x");
                 let _ = told.read(&mut [0]);
@@ -137,7 +122,7 @@ impl Consumer {
         }
         drop(self.go);
         let want = if end == End::ClosesAll { ChildStatus::Exited(0) } else { ChildStatus::Signalled(Signal::SIGSEGV) };
-        match wait(self.pid, PATIENCE).or_broken("waiting for a consumer")? {
+        match crate::uapi::process::wait(self.pid, PATIENCE).or_broken("waiting for a consumer")? {
             ending if ending == want => Ok(()),
             other => Err(Abort::Broken(format!("the consumer ended with {other:?}"))),
         }

@@ -1,19 +1,9 @@
 //! What the producer keeps.
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, pattern};
-use crate::steps::{CaseResult, Steps};
+use crate::prelude::*;
 use crate::suite::rights::mmap_table::shared;
-use crate::uapi::fcntl;
-use crate::uapi::memory::{Mapping, PAGE};
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// While aliases are made, mapped, derived from and closed, the primary stays O_RDWR, can be mapped in every way, and
     /// hands out read-write aliases; a writable mapping that it had before stays writable and shared with the aliases.
     "R-10", Contract, Exporter::MAIN, [Derive]

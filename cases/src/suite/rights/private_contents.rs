@@ -1,19 +1,9 @@
 //! What is written through a private mapping stays private.
 
-use std::os::fd::AsFd;
-
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::{RW, pattern};
-use crate::steps::{CaseResult, Steps, outcome_name};
+use crate::prelude::*;
 use crate::suite::rights::private_writable::MANY;
-use crate::uapi::memory::{self, PAGE};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
 
-crate::case! {
+case! {
     /// Where a read-only alias, or an exported descriptor, gives a private writable mapping, what is written through it shows in that mapping and
     /// never in the buffer, on any page. The same for a private mapping that becomes writable by mprotect.
     "R-5", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED]

@@ -1,16 +1,9 @@
 //! Private writable mappings: who allows them.
 
-use nix::libc;
-
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::mapping::{RW, prot_text};
-use crate::steps::{CaseResult, Steps};
+use crate::prelude::*;
 use crate::suite::rights::mmap_table::outcome;
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// No rule says whether a private mapping may be writable; exporters and sizes differ. This records what the primary
     /// and a read-only alias answer for one page and for many.
     "R-5", Record, Exporter::MAIN, [Derive]

@@ -1,28 +1,16 @@
 //! Ways to write memory that do not go through the page tables of the writer.
 
-use std::fs::OpenOptions;
-use std::io::IoSlice;
-use std::os::unix::fs::FileExt;
+use nix::sys::{
+    ptrace,
+    signal::{Signal, raise},
+    uio::{RemoteIoVec, process_vm_writev},
+    wait::{WaitPidFlag, waitpid},
+};
+use std::{fs::OpenOptions, io::IoSlice, os::unix::fs::FileExt};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::ptrace;
-use nix::sys::signal::{Signal, raise};
-use nix::sys::uio::{RemoteIoVec, process_vm_writev};
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{Pid, getpid};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::RW;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::uapi::process::{kill_and_reap, spawn};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// /proc/self/mem, process_vm_writev and ptrace write ordinary memory of this process, and do not write a dma-buf
     /// through a shared read-only mapping of a read-only alias, or of a buffer that was exported O_RDONLY: EIO, EFAULT and EIO, and no byte changes.
     "R-6", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]

@@ -1,30 +1,15 @@
 //! The deployment: another process without privileges, which has nothing but the alias.
 
-use std::fs::OpenOptions;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use nix::{
+    fcntl::OFlag,
+    sys::prctl::{set_dumpable, set_no_new_privs},
+    unistd::{Gid, Uid, setgroups, setresgid, setresuid, write},
+};
+use std::{fs::OpenOptions, os::unix::fs::FileExt};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::libc;
-use nix::sys::prctl::{set_dumpable, set_no_new_privs};
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid, write};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, wrong_page};
-use crate::fixture::message::Pair;
-use crate::fixture::process::in_child;
-use crate::steps::{Abort, CaseResult, OrBroken, Steps};
-use crate::suite::rights::reopen::reopen;
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::process::ChildStatus;
-use crate::uapi::{close_number, dma_buf, fcntl};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// A process without the superuser's id and without capabilities, which received a read-only alias over a UNIX
     /// socket and has no other descriptor of the buffer, can read it and derive O_RDONLY, and cannot write it by any way
     /// that the other clauses name. One that received a buffer which the heap gave out O_RDONLY cannot write it either.
@@ -120,7 +105,6 @@ fn map_errno(fd: &Fd, prot: i32) -> Option<Errno> {
 
 /// Gives up all rights and all inherited descriptors but the socket, takes the alias, and tries.
 fn consumer(pair: &Pair, attempts: &[(&str, Attempt)]) -> i32 {
-    use std::os::fd::AsRawFd;
     (0..256).filter(|number| *number != pair.far.as_raw_fd()).for_each(|number| {
         let _ = close_number(number);
     });

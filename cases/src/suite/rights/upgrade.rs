@@ -1,20 +1,10 @@
 //! Ways to add write access to a mapping that exists.
 
 use std::fs::File;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::{RW, prot_text};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::memory::{Mapping, PAGE};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// A shared mapping of a read-only alias, of an alias of an alias, and of a buffer that was exported O_RDONLY, does not become writable by mprotect, nor
     /// after mremap moved or doubled it, nor by remap_file_pages. A store into it faults and changes nothing.
     "R-4", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]

@@ -1,26 +1,11 @@
 //! Every sequence of up to four steps from a descriptor, looking for a right that it lacked.
 
 use std::collections::{HashSet, VecDeque};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::unistd::getpid;
+use crate::prelude::*;
+use crate::uapi::process::pidfd_getfd;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::message::Pair;
-use crate::fixture::observer::BufferObserver;
-use crate::need::Need;
-use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name};
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::process::{pidfd, pidfd_getfd};
-use crate::uapi::{self, dma_buf, fcntl};
-use crate::variant::{ALIASES, EXPORTED, FdKind, On};
-
-crate::case! {
+case! {
     /// From a read-only alias and from heap buffers of every lesser access mode: no sequence of up to four steps out of
     /// deriving with any mode, dup, F_DUPFD, F_SETFL, an SCM_RIGHTS round trip and pidfd_getfd reaches a descriptor that
     /// can be mapped in a way that the first one could not, or that claims a mode that the first one had not. Without the
@@ -134,10 +119,10 @@ impl Tools {
     fn make(&self, way: &Move, from: &OwnedFd) -> Result<OwnedFd, Errno> {
         match way {
             Move::Derive(flags) => dma_buf::derive(from.as_fd(), *flags),
-            Move::Dup => uapi::dup(from.as_fd()),
-            Move::DupFd => nix::fcntl::fcntl(from, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(0)).map(uapi::own),
+            Move::Dup => dup(from.as_fd()),
+            Move::DupFd => nix::fcntl::fcntl(from, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(0)).map(crate::uapi::own),
             Move::SetFlags => {
-                let same = uapi::dup(from.as_fd())?;
+                let same = dup(from.as_fd())?;
                 fcntl(same.as_raw_fd(), libc::F_SETFL, libc::O_RDWR | libc::O_APPEND | libc::O_NONBLOCK)?;
                 Ok(same)
             }

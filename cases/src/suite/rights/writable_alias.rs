@@ -1,16 +1,8 @@
 //! What a read-write alias may do with a mapping that it made for reading.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDWR;
-use crate::fixture::mapping::RW;
-use crate::steps::{CaseResult, Steps};
-use crate::uapi::memory::PAGE;
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// A mapping that was made for reading through a read-write alias, or an alias of one, becomes writable by mprotect, as
     /// one of the primary does, and what is written through it is in the buffer.
     "R-3", Contract, Exporter::MAIN, [Derive]

@@ -1,25 +1,10 @@
 //! DERIVE on memory that it cannot read or cannot write.
 
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::racers::race;
-use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::derive::{self, DeriveArgs, POISON, shape};
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::uapi::{fcntl, ioctl_raw};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// An argument that cannot be read, as a whole or in one of its halves, is EFAULT, and so is one that can be read but
     /// not written. Afterwards the argument, the next descriptor number, the references on the buffer and its place on the
     /// list are as they were, and meanwhile no other thread finds the descriptor.
@@ -34,7 +19,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
-    drop(derive::derive(primary.as_fd(), RDONLY));
+    drop(dma_buf::derive(primary.as_fd(), RDONLY));
     // Else every refusal below would be blamed for what a success leaves behind.
     if !s.check_balanced(&snapshot, "an alias is derived and closed again")? {
         return Ok(());

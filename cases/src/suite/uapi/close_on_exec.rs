@@ -1,20 +1,11 @@
 //! A real execve(2) with aliases open.
 
-use std::ffi::CString;
-
-use nix::libc;
 use nix::unistd::execv;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::fixture::process::in_child;
 use crate::helper::{NOT_A_BUFFER, PROBE_FD};
-use crate::steps::{Abort, CaseResult, Steps};
-use crate::uapi::process::ChildStatus;
-use crate::variant::On;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// After a real execve an alias that was derived with O_CLOEXEC is closed, and one that was derived without it is
     /// open and shows the buffer.
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
@@ -58,7 +49,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 fn exec(fds: &[&Fd]) -> i32 {
     let words = ["cases".to_string(), PROBE_FD.to_string()];
     let words = words.into_iter().chain(fds.iter().map(|fd| fd.number().to_string()));
-    let Ok(arguments) = words.map(CString::new).collect::<Result<Vec<_>, _>>() else { return NO_EXEC };
+    let Ok(arguments) = words.map(std::ffi::CString::new).collect::<Result<Vec<_>, _>>() else { return NO_EXEC };
     let _ = execv(c"/proc/self/exe", &arguments);
     NO_EXEC
 }

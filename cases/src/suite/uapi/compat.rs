@@ -1,21 +1,8 @@
 //! DERIVE through the system calls of 32-bit programs.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::derive::{DeriveArgs, POISON, shape, take_derived};
-use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
-use crate::uapi::{compat, fcntl};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// A 32-bit caller gets the same descriptors and the same errors: the modes and FD_CLOEXEC that it asks for, EINVAL
     /// for other flags, EACCES for more rights, EFAULT for memory that cannot be used, ENOTTY for another size.
     "UAPI-8", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32]

@@ -1,23 +1,8 @@
 //! DERIVE as 64-bit and as 32-bit programs call it, side by side.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::ref_snapshot::next_number;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::derive::{DeriveArgs, POISON, shape, take_derived};
-use crate::uapi::memory::{self, Mapping, PAGE, anonymous_low};
-use crate::uapi::{IOC_WRITE, compat, fcntl, ioc, ioctl_raw};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// Whatever a 64-bit caller gets, a 32-bit caller gets: the same answer, the same bytes in and around the structure, an
     /// alias with the lowest number and the same mode, flags and rights to map, from the primary and from aliases, for every single bit of
     /// `flags`, for every kind of address, at the limit on descriptors, and for SYNC on the aliases.
@@ -75,11 +60,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let next = next_number(&primary)?;
     let closed = desk.compare(next, request, &argument(RDONLY));
     s.nothing_wrong("a number that is not open: both callers see the same", closed);
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
-    limit(next as u64)?;
-    let full = desk.compare(primary.number(), request, &argument(RDWR));
-    limit(soft)?;
+    let full = with_fd_limit(next as u64, || desk.compare(primary.number(), request, &argument(RDWR)))?;
     s.nothing_wrong("no descriptor number left: both callers see the same", full);
     Ok(())
 }

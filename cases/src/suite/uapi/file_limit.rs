@@ -2,21 +2,10 @@
 
 use std::fs;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::process::{become_nobody, in_child};
-use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
+use crate::prelude::*;
 use crate::settings::FILE_MAX;
-use crate::steps::{Abort, CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
-use crate::uapi::process::ChildStatus;
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// When the system has as many open files as it may have, DERIVE is ENFILE for a caller without privileges, writes
     /// nothing into the structure, and leaves neither a descriptor number nor a reference behind. A privileged caller
     /// is not bound.

@@ -1,17 +1,8 @@
 //! Which flags DERIVE takes.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::fixture::ref_snapshot::next_number;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// DERIVE takes O_RDONLY and O_RDWR, each with or without O_CLOEXEC. Every other bit by itself, O_WRONLY and access
     /// mode 3 give EINVAL, write nothing into the structure, and allocate neither a descriptor nor a reference.
     "UAPI-2", Contract, Exporter::MAIN, [Derive]

@@ -1,19 +1,8 @@
 //! Flags that DERIVE does not take, where there is nothing to be had.
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// Flags are judged before anything is allocated: with no free descriptor number, where valid flags are EMFILE,
     /// O_WRONLY, access mode 3 and every unknown bit, alone or with another, are EINVAL as ever, on the primary and on
     /// aliases, and leave the structure, descriptor numbers and references alone.
@@ -28,8 +17,6 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
-    let (old, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     // Every number below the next one is in use.
     let full = next_number(&primary)? as u64;
 
@@ -41,10 +28,10 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     ];
     // Who asks a read-only alias for more is refused for two reasons, and no clause says which one comes first.
     for (source, rows) in [(&primary, &rows[..]), (&read_write, &rows[..]), (&read_only, &rows[..1])] {
-        limit(full)?;
-        let valid = deviation(source, &[RDONLY], Errno::EMFILE);
-        let wrong: Vec<_> = rows.iter().map(|(_, flags)| deviation(source, flags, Errno::EINVAL)).collect();
-        limit(old)?;
+        let (valid, wrong) = with_fd_limit(full, || {
+            let wrong = rows.iter().map(|(_, flags)| deviation(source, flags, Errno::EINVAL)).collect::<Vec<_>>();
+            (deviation(source, &[RDONLY], Errno::EMFILE), wrong)
+        })?;
         let name = &source.name;
         let sentence = format!("{name}: no descriptor number is left, valid flags are EMFILE");
         s.must(sentence, valid.is_none(), valid.unwrap_or_default())?;

@@ -1,25 +1,13 @@
 //! DERIVE on arguments in memory that is not just any.
 
-use std::os::fd::{AsFd, OwnedFd};
+use nix::{
+    sys::memfd::{MFdFlags, memfd_create},
+    unistd::ftruncate,
+};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::ftruncate;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::derive::{DeriveArgs, POISON, shape, take_derived};
-use crate::uapi::ioctl_raw;
-use crate::uapi::memory::{self, Mapping, PAGE};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// An argument in the buffer itself, mapped read-only through an alias, is EFAULT, and the buffer holds what it held. So
     /// is one in a read-only mapping of a file, in a file that ends before or within it, and at an address that no program
     /// can have. None of them leaves a descriptor number or a reference behind. An argument in a writable mapping of the

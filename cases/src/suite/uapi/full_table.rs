@@ -1,18 +1,8 @@
 //! DERIVE with a full descriptor table.
 
-use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{RDONLY, RDWR, flags_text};
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// With no free descriptor number DERIVE is EMFILE, writes nothing into the structure and leaves no reference
     /// behind. One free number is enough.
     "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
@@ -23,31 +13,27 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
-    let (old, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     // Every number below the next one is in use.
     let full = next_number(&primary)? as u64;
 
-    limit(full)?;
-    for (source, flags) in [(&primary, RDONLY), (&primary, RDWR), (&alias, RDONLY)] {
-        let mut argument = DeriveArgs { flags, fd: POISON };
-        let text = format!("derive({}, {}) with a full table", source.name, flags_text(flags));
-        let result = s.call(text.clone(), |_| "ok".into(), || dma_buf::derive_with(source.number(), &mut argument));
-        s.fails_with(format!("{text} is EMFILE"), &result, Errno::EMFILE);
-        s.check(
-            format!("{text} leaves the structure alone"),
-            argument == DeriveArgs { flags, fd: POISON },
-            "it was written",
-        );
-    }
-    limit(old)?;
+    with_fd_limit(full, || {
+        for (source, flags) in [(&primary, RDONLY), (&primary, RDWR), (&alias, RDONLY)] {
+            let mut argument = DeriveArgs { flags, fd: POISON };
+            let text = format!("derive({}, {}) with a full table", source.name, flags_text(flags));
+            let result = s.call(text.clone(), |_| "ok".into(), || dma_buf::derive_with(source.number(), &mut argument));
+            s.fails_with(format!("{text} is EMFILE"), &result, Errno::EMFILE);
+            s.check(
+                format!("{text} leaves the structure alone"),
+                argument == DeriveArgs { flags, fd: POISON },
+                "it was written",
+            );
+        }
+    })?;
     if !s.check_balanced(&snapshot, "after the refusals")? {
         return Ok(());
     }
 
-    limit(full + 1)?;
-    let last = s.derive("last alias", &primary, RDONLY);
-    limit(old)?;
+    let last = with_fd_limit(full + 1, || s.derive("last alias", &primary, RDONLY))?;
     s.succeeds("with one free number it succeeds", last)?;
     s.check_balanced(&snapshot, "after closing that alias")?;
     Ok(())

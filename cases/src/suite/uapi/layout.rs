@@ -1,17 +1,9 @@
 //! Number, size and offsets of DERIVE.
 
-use nix::errno::Errno;
+use crate::prelude::*;
+use crate::uapi::importer::DeriveLayout;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::dma_buf::{self, POISON};
-use crate::uapi::importer::{Count, DeriveLayout, Importer};
-use crate::uapi::ioctl_raw;
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// The request number is 0xc0086204, the structure has 8 bytes, `flags` is the word at offset 0 and `fd` the word at
     /// offset 4: in the header of the tree that was built, and in what the kernel reads and writes. It writes nothing
     /// around the structure. A kernel whose header has the request knows it.

@@ -1,31 +1,15 @@
 //! DERIVE on what a program with dma-bufs has open beside them.
 
+use nix::{
+    fcntl::{OFlag, open},
+    sys::stat::Mode,
+};
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::heap;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::fence::Timeline;
-use crate::fixture::mapping::RW;
-use crate::fixture::message::Pair;
-use crate::fixture::ref_snapshot::next_number;
-use crate::fixture::{fence, vgem, vivid};
-use crate::steps::{CaseResult, OrBroken, Steps, errno_name, outcome_name};
+use crate::prelude::*;
 use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
-use crate::uapi::derive::{DeriveArgs, POISON, shape};
-use crate::uapi::dma_buf::{Way, export_sync_file};
-use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
-use crate::uapi::process::pidfd;
-use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, sync_file};
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// A program that takes another of its descriptors for a dma-buf is told so: on sync_files, timelines, importers'
     /// and exporters' devices, pipes, sockets and pidfds DERIVE is ENOTTY, on the heap's device what every unknown request
     /// is, on O_PATH descriptors and numbers that were a dma-buf EBADF. It is so for 64-bit and for 32-bit callers, no byte

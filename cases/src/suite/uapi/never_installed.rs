@@ -1,24 +1,8 @@
 //! Refusals of DERIVE, with another thread that waits for the descriptor to appear.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{RDONLY, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::{RefSnapshot, next_number};
-use crate::fixture::stalled::while_stopped;
-use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::uapi::derive::{DeriveArgs, POISON, shape};
-use crate::uapi::importer::Importer;
-use crate::uapi::ioctl_raw;
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::uapi::stall::StallPoint;
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// DERIVE that ends with EFAULT installs no descriptor, not even for a moment. A thread would be stopped at the very
     /// instruction behind the one that makes it visible, so this does not depend on who is faster.
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]

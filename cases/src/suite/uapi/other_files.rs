@@ -1,26 +1,18 @@
 //! DERIVE on descriptors that are no dma-buf.
 
+use nix::{
+    fcntl::{OFlag, open},
+    sys::{
+        epoll::{Epoll, EpollCreateFlags},
+        eventfd::EventFd,
+        stat::Mode,
+    },
+};
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::epoll::{Epoll, EpollCreateFlags};
-use nix::sys::eventfd::EventFd;
-use nix::sys::stat::Mode;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::message::Pair;
-use crate::fixture::ref_snapshot::next_number;
-use crate::steps::{CaseResult, OrBroken, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
-use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// On files, pipes, sockets, devices and memfds DERIVE is ENOTTY; epoll instances and the heap's own device answer as
     /// they do to every request that they do not know, which is EINVAL. On a number that is not open, and on an
     /// O_PATH descriptor of the dma-buf itself, it is EBADF. Nothing is allocated or written. The same holds before the

@@ -1,18 +1,8 @@
 //! DERIVE as bytes in memory, for a program that has no header.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::RW;
-use crate::fixture::ref_snapshot::next_number;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
-use crate::uapi::ioctl_raw;
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// A program that knows nothing but the number 0xc0086204 and eight bytes gets its alias: the mode is in the first
     /// four, little end first, the descriptor comes in the last four, and no other byte is read or written. That holds
     /// where memory begins, where it ends, and at an odd address.

@@ -1,15 +1,8 @@
 //! DERIVE's number with another size or direction.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::ref_snapshot::next_number;
-use crate::steps::{CaseResult, Steps, outcome_name};
-use crate::uapi::derive::{DeriveArgs, POISON, shape};
-use crate::uapi::{IOC_READ, IOC_WRITE, ioctl_raw};
-use crate::variant::On;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// The number of DERIVE with any other size or direction is ENOTTY, writes nothing and allocates nothing. The same
     /// holds before the patch.
     "UAPI-9", Contract, Exporter::MAIN, []

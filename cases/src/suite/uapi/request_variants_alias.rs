@@ -1,20 +1,9 @@
 //! As `request_variants`, on aliases, for all sizes and directions together, and for 32-bit callers.
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::mapping::RW;
-use crate::fixture::observer::BufferObserver;
-use crate::fixture::ref_snapshot::RefSnapshot;
-use crate::steps::{CaseResult, OrBroken, Steps, outcome_name};
+use crate::prelude::*;
 use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
-use crate::uapi::derive::{DeriveArgs, POISON, shape};
-use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// On read-write and read-only aliases, too, the number of DERIVE is ENOTTY with any other pair of size and direction,
     /// whatever the argument holds, for 64-bit and for 32-bit callers. Nothing is written, no descriptor number and no
     /// reference is taken, and the request itself still works.

@@ -1,19 +1,10 @@
 //! What DERIVE writes into its structure, and which number it picks.
 
-use nix::libc;
 use nix::unistd::dup2_stdin;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::ref_snapshot::next_number;
-use crate::steps::{CaseResult, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, DeriveArgs, POISON};
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::{borrow_number, close_number, dup};
-use crate::variant::On;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// On success `flags` is as it was and `fd` is the lowest number that was free, a gap and 0 included, whatever `fd` held
     /// before; the return value is 0. On failure neither field is written.
     "UAPI-4", Contract, Exporter::MAIN, [Derive]

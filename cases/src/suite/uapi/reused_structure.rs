@@ -1,23 +1,11 @@
 //! One structure for many calls, in a process whose descriptor table has holes.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::process::{become_nobody, in_child};
-use crate::steps::{CaseResult, OrBroken, Steps, errno_name, outcome_name};
+use crate::prelude::*;
 use crate::suite::uapi::file_limit::Limit;
-use crate::uapi::derive::{DeriveArgs, derive_with, take_derived};
-use crate::uapi::process::ChildStatus;
-use crate::variant::On;
 
-crate::case! {
+case! {
     /// A program that fills in `flags` and passes the same structure again and again, with what the last call left in `fd`,
     /// gets the holes of its descriptor table from the lowest to the highest and then the numbers above. A call that fails
     /// in between, for whatever reason, leaves `fd` as the last success did, and the hole to the next call.
@@ -89,8 +77,6 @@ fn refusals(
     argument: &mut DeriveArgs,
     aliases: &mut Vec<OwnedFd>,
 ) -> CaseResult {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).or_broken("setrlimit");
     for (what, source, flags, want) in [
         ("an unknown bit", primary.number(), RDONLY | 1 << 30, Errno::EINVAL),
         ("O_WRONLY", primary.number(), libc::O_WRONLY as u32, Errno::EINVAL),
@@ -102,12 +88,7 @@ fn refusals(
         let before = DeriveArgs { flags, ..*argument };
         *argument = before;
         let wrong = match want {
-            Errno::EMFILE => {
-                limit(table.lowest() as u64)?;
-                let wrong = refused(source, argument, want);
-                limit(soft)?;
-                wrong
-            }
+            Errno::EMFILE => with_fd_limit(table.lowest() as u64, || refused(source, argument, want))?,
             Errno::ENFILE => without_files(source, *argument)?,
             _ => refused(source, argument, want),
         };
@@ -176,6 +157,6 @@ fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Option<Str
         ChildStatus::Exited(0) => Ok(None),
         ChildStatus::Exited(WRITTEN) => Ok(Some("the structure was written".into())),
         ChildStatus::Exited(wrong) if wrong < NO_CHILD => Ok(Some("it gave something else".into())),
-        other => Err(crate::steps::Abort::Broken(format!("the child without privileges ended with {other:?}"))),
+        other => Err(Abort::Broken(format!("the child without privileges ended with {other:?}"))),
     }
 }

@@ -1,16 +1,8 @@
 //! FD_CLOEXEC and F_GETFL of an alias.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{CaseResult, OrBroken, Steps, errno_name};
-use crate::uapi::fcntl;
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// FD_CLOEXEC of an alias is set exactly when O_CLOEXEC was asked for, whether or not the calling descriptor has it.
     /// F_GETFL of an alias is the access mode that was asked for and nothing else, also when the caller's description
     /// has status flags set.

@@ -1,16 +1,8 @@
 //! F_GETFL and FD_CLOEXEC of descriptors that exporters hand out.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::heap;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{CaseResult, Steps, errno_name, outcome_name};
-use crate::uapi::fcntl;
-use crate::variant::On;
-
-crate::case! {
+case! {
     /// What F_GETFL and F_GETFD say of a descriptor as each exporter hands it out, for every flag that the heap may be
     /// asked for, and which status flags F_SETFL can change on it: the state of things that an alias is compared with.
     "UAPI-5", Record, Exporter::ALL, []
