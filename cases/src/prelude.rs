@@ -12,7 +12,7 @@ pub use crate::case;
 pub use crate::case::Judgement::{Contract, Hazard, Record};
 pub use crate::exporter::Exporter;
 pub use crate::need::Need;
-pub use crate::steps::{Abort, CaseResult, OrBroken, Steps, errno_name, outcome_name};
+pub use crate::steps::{Abort, CaseResult, OrBroken, Steps, ensure, errno_name, gave, outcome_name};
 pub use crate::variant::{ALIASES, DUPLICATES, EXPORTED, FdKind, On};
 
 pub use crate::fixture::buffer::{Buffer, Exporting, export, heap, io_errno};
@@ -22,19 +22,21 @@ pub use crate::fixture::facts::{
 pub use crate::fixture::fault::FailNth;
 pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, reopen};
 pub use crate::fixture::fence::{
-    self, Timeline, describe, fences, other_fence, pending, poll_for_reading, poll_now, poll_text, way_text,
+    self, Timeline, describe, fences, pending, poll_for_reading, poll_now, poll_text, same_fence, way_text,
 };
 pub use crate::fixture::limit::with_fd_limit;
-pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, wrong_page};
+pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, wrong_page};
 pub use crate::fixture::message::Pair;
-pub use crate::fixture::observer::{BufferObserver, not_alive, not_gone};
+pub use crate::fixture::observer::{BufferObserver, is_alive, is_gone};
 pub use crate::fixture::poller::{Sleeper, Wakeups};
 pub use crate::fixture::process::{become_nobody, in_child};
 pub use crate::fixture::racers::race;
 pub use crate::fixture::ref_snapshot::RefSnapshot;
+pub use crate::fixture::rights_walk::{Rights, RightsWalk};
 pub use crate::fixture::siblings::Family;
 pub use crate::fixture::stages::{STAGES, Staged};
 pub use crate::fixture::stalled::while_stopped;
+pub use crate::fixture::two_callers::{AS_32_BIT, AS_64_BIT, IoctlRequest, TwoCallers};
 pub use crate::fixture::vgem::{self, Vgem, VgemHandle};
 pub use crate::fixture::vivid::{self, Vivid};
 

@@ -121,11 +121,17 @@ impl Steps {
         self.check(sentence, holds, format_args!("expected {want:?}, got {got:?}"))
     }
 
-    /// Tests that a search, such as a loop over many calls, found nothing wrong. What it found, or the errno that ended
-    /// it, is the detail.
-    pub fn nothing_wrong(&mut self, sentence: impl Into<String>, found: Result<Option<String>, Errno>) -> bool {
-        let wrong = found.unwrap_or_else(|errno| Some(format!("a call gave {}", errno_name(errno))));
-        self.check(sentence, wrong.is_none(), wrong.unwrap_or_default())
+    /// Tests an expectation that says itself what was wrong, such as a loop over many calls.
+    pub fn holds(&mut self, sentence: impl Into<String>, found: Result<(), String>) -> bool {
+        self.check(sentence, found.is_ok(), found.err().unwrap_or_default())
+    }
+
+    /// As [`Steps::holds`], where the rest of the case makes no sense unless it holds.
+    ///
+    /// # Errors
+    /// [`Abort::Failed`] when it does not hold.
+    pub fn must_hold(&mut self, sentence: impl Into<String>, found: Result<(), String>) -> CaseResult {
+        if self.holds(sentence, found) { Ok(()) } else { Err(Abort::Failed) }
     }
 
     /// As [`Steps::check`], where the rest of the case makes no sense unless it holds.
@@ -186,6 +192,19 @@ impl Steps {
     pub fn observed(&self) -> bool {
         self.checks + self.hazards + self.notes > 0
     }
+}
+
+/// An expectation for [`Steps::holds`]: nothing if it holds, else what was wrong.
+///
+/// # Errors
+/// What `wrong` says.
+pub fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(wrong()) }
+}
+
+/// What was wrong with a call that had to succeed, for [`Steps::holds`].
+pub fn gave(errno: Errno) -> String {
+    format!("a call gave {}", errno_name(errno))
 }
 
 /// The name of an errno as man pages print it.

@@ -20,10 +20,10 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let handle = s.succeeds(format!("an importer takes {}", family[via].name), handle)?;
         let fence = importer.add_fence(handle, usage, FenceOrder::Own).or_broken("adding a fence")?;
         let files = exported(s, &family)?;
-        s.nothing_wrong("its fence is pending through every descriptor", status(&family, &files, 0));
+        s.holds("its fence is pending through every descriptor", status(&family, &files, 0));
         importer.signal(fence.id, Some(error)).or_broken("signalling a fence")?;
         let sentence = format!("its fence ends with {} through every descriptor", errno_name(error));
-        s.nothing_wrong(sentence, status(&family, &files, -(error as i32)));
+        s.holds(sentence, status(&family, &files, -(error as i32)));
         importer.put(handle).or_broken("putting a buffer")?;
     }
 
@@ -32,11 +32,11 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let imported = s.import_fence(&family[2], Way::Write, "fence", &fence);
     s.succeeds(format!("{} takes the fence", family[2].name), imported)?;
     let files = exported(s, &family)?;
-    s.nothing_wrong("the fence is pending through every descriptor", status(&family, &files, 0));
+    s.holds("the fence is pending through every descriptor", status(&family, &files, 0));
     drop(timeline);
     // sw_sync_debugfs_release gives the fences that are left this error.
     let sentence = "its maker closes the timeline: ENOENT through every descriptor";
-    s.nothing_wrong(sentence, status(&family, &files, -(Errno::ENOENT as i32)));
+    s.holds(sentence, status(&family, &files, -(Errno::ENOENT as i32)));
     Ok(())
 }
 
@@ -46,12 +46,9 @@ fn exported(s: &mut Steps, family: &[Fd]) -> CaseResult<Vec<OwnedFd>> {
     s.succeeds("every descriptor exports the fence", files)
 }
 
-fn status(family: &[Fd], files: &[OwnedFd], want: i32) -> Result<Option<String>, Errno> {
-    for (fd, file) in family.iter().zip(files) {
-        let got = sync_file::info(file.as_fd())?.status;
-        if got != want {
-            return Ok(Some(format!("{}: status {got}", fd.name)));
-        }
-    }
-    Ok(None)
+fn status(family: &[Fd], files: &[OwnedFd], want: i32) -> Result<(), String> {
+    family.iter().zip(files).try_for_each(|(fd, file)| {
+        let got = sync_file::info(file.as_fd()).map_err(gave)?.status;
+        ensure(got == want, || format!("{}: status {got}", fd.name))
+    })
 }

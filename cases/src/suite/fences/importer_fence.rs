@@ -21,10 +21,10 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let handle = s.succeeds(format!("vgem imports {}", family[via].name), handle)?;
         let fence = vgem.attach_fence(&handle, write);
         let fence = s.succeeds(format!("vgem attaches a {} fence", kind(write)), fence)?;
-        s.nothing_wrong("every descriptor shows it", shown(&family, write, |driver, _| driver == "vgem"));
-        s.nothing_wrong("and poll waits for it", waits(&family, write));
+        s.holds("every descriptor shows it", shown(&family, write, |driver, _| driver == "vgem"));
+        s.holds("and poll waits for it", waits(&family, write));
         vgem.signal_fence(fence).or_broken("signalling a vgem fence")?;
-        s.nothing_wrong("until vgem signals", ready(&family));
+        s.holds("until vgem signals", ready(&family));
         let closed = s.vgem_close(&vgem, handle);
         s.succeeds("vgem lets go", closed)?;
     }
@@ -39,10 +39,10 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let name = format!("{FENCE_DRIVER}-importer{}-{}", fence.context, fence.seqno);
         let name: String = name.chars().take(31).collect();
         let matches = |driver: &str, got: &str| driver == FENCE_DRIVER && got == name;
-        s.nothing_wrong(format!("every descriptor shows its {} fence", kind(write)), shown(&family, write, matches));
-        s.nothing_wrong("and poll waits for it", waits(&family, write));
+        s.holds(format!("every descriptor shows its {} fence", kind(write)), shown(&family, write, matches));
+        s.holds("and poll waits for it", waits(&family, write));
         importer.signal(fence.id, None).or_broken("signalling a fence")?;
-        s.nothing_wrong("until it signals", ready(&family));
+        s.holds("until it signals", ready(&family));
         importer.put(handle).or_broken("putting a buffer")?;
     }
     Ok(())
@@ -52,33 +52,27 @@ fn kind(write: bool) -> &'static str {
     if write { "write" } else { "read" }
 }
 
-fn shown(family: &[Fd], write: bool, is_it: impl Fn(&str, &str) -> bool) -> Result<Option<String>, Errno> {
-    for fd in family {
-        let info = fences(fd, Way::Write)?;
+fn shown(family: &[Fd], write: bool, is_it: impl Fn(&str, &str) -> bool) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let info = fences(fd, Way::Write).map_err(gave)?;
         let right = info.fences.len() == 1 && info.status == 0 && is_it(&info.fences[0].driver, &info.name);
-        let for_readers = fences(fd, Way::Read)?.fences.iter().any(|fence| fence.status == 0);
-        if !right || for_readers != write {
-            let whom = if for_readers { "readers and writers" } else { "writers" };
-            return Ok(Some(format!("{}: {}, for {whom}", fd.name, describe(&info))));
-        }
-    }
-    Ok(None)
+        let for_readers = pending(fd, Way::Read).map_err(gave)? > 0;
+        let whom = if for_readers { "readers and writers" } else { "writers" };
+        ensure(right && for_readers == write, || format!("{}: {}, for {whom}", fd.name, describe(&info)))
+    })
 }
 
-fn waits(family: &[Fd], write: bool) -> Result<Option<String>, Errno> {
+fn waits(family: &[Fd], write: bool) -> Result<(), String> {
     polled(family, if write { PollFlags::empty() } else { PollFlags::POLLIN })
 }
 
-fn ready(family: &[Fd]) -> Result<Option<String>, Errno> {
+fn ready(family: &[Fd]) -> Result<(), String> {
     polled(family, PollFlags::POLLIN | PollFlags::POLLOUT)
 }
 
-fn polled(family: &[Fd], want: PollFlags) -> Result<Option<String>, Errno> {
-    for fd in family {
-        let got = poll_now(fd)?;
-        if got != want {
-            return Ok(Some(format!("{}: {}", fd.name, poll_text(got))));
-        }
-    }
-    Ok(None)
+fn polled(family: &[Fd], want: PollFlags) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let got = poll_now(fd).map_err(gave)?;
+        ensure(got == want, || format!("{}: {}", fd.name, poll_text(got)))
+    })
 }

@@ -14,9 +14,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let fds: Vec<_> = family.iter().collect();
     let before = observer.counts(&fds)?;
     let polled = poll_for_reading(&family[2]);
-    let changed = observer.counts(&fds)?.change_since(&before);
+    let same = observer.counts(&fds)?.same_as(&before);
     let sentence = format!("poll on {}, without a fence: counts as before", family[2].name);
-    if !s.nothing_wrong(sentence, polled.map(|()| changed)) {
+    if !s.holds(sentence, polled.map_err(gave).and(same)) {
         return Ok(());
     }
     for polled in 0..4 {
@@ -40,9 +40,9 @@ fn counts_come_back(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResul
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
     let waits = waits(&family[polled], way)?;
     timeline.advance()?;
-    let changed = waits.or(observer.counts(&fds)?.change_since(&before));
+    let same = observer.counts(&fds)?.same_as(&before);
     let sentence = format!("poll on {}, {} fence signals: counts as before", name, way_text(way));
-    Ok(s.nothing_wrong(sentence, Ok(changed)))
+    Ok(s.holds(sentence, waits.and(same)))
 }
 
 fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool> {
@@ -56,21 +56,18 @@ fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool
     let mut family: Vec<_> = family.into_iter().map(Some).collect();
     drop(family[polled].take());
     drop(family);
-    let early = waits.or(observer.not_alive()?);
+    let early = waits.and(observer.alive()?).map_err(|wrong| format!("with the callback pending: {wrong}"));
     timeline.advance()?;
-    let wrong = match early {
-        Some(wrong) => Some(format!("with the callback pending: {wrong}")),
-        None => observer.not_gone()?.map(|wrong| format!("after the callback: {wrong}")),
-    };
+    let released = observer.gone()?.map_err(|wrong| format!("after the callback: {wrong}"));
     let sentence = format!("poll on {}, {} fence, all closed: released once, after the callback", name, way_text(way));
-    Ok(s.nothing_wrong(sentence, Ok(wrong)))
+    Ok(s.holds(sentence, early.and(released)))
 }
 
-/// Why poll leaves no callback behind, if it does not: it says that there is nothing to wait for.
-fn waits(fd: &Fd, way: Way) -> CaseResult<Option<String>> {
+/// Whether poll leaves a callback behind: it does not when it says that there is nothing to wait for.
+fn waits(fd: &Fd, way: Way) -> CaseResult<Result<(), String>> {
     let ready = poll_now(fd).or_broken("poll")?;
     let want = if matches!(way, Way::Write) { PollFlags::empty() } else { PollFlags::POLLIN };
-    Ok((ready != want).then(|| format!("poll does not wait for the fence, it says {}", poll_text(ready))))
+    Ok(ensure(ready == want, || format!("poll does not wait for the fence, it says {}", poll_text(ready))))
 }
 
 fn asleep(s: &mut Steps, on: On) -> CaseResult {
@@ -80,7 +77,7 @@ fn asleep(s: &mut Steps, on: On) -> CaseResult {
     import_sync_file(family[2].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
     let sleeper = Sleeper::start(&family[2], PollFlags::POLLIN)?;
     drop(family);
-    s.nothing_wrong("all closed but for a process asleep in poll: alive and listed once", Ok(observer.not_alive()?));
+    s.holds("all closed but for a process asleep in poll: alive and listed once", observer.alive()?);
     timeline.advance()?;
     let woken = sleeper.woken();
     let right = matches!(woken, Some(Ok(PollFlags::POLLIN)));

@@ -26,7 +26,7 @@ const BOTH: PollFlags = PollFlags::POLLIN.union(PollFlags::POLLOUT);
 
 /// Polls every descriptor of `family` with each kind of fence pending.
 fn judge(s: &mut Steps, family: &[Fd]) -> CaseResult {
-    s.nothing_wrong("without a fence, all are ready to be read and written", agree(family, BOTH));
+    s.holds("without a fence, all are ready to be read and written", agree(family, BOTH));
     let timeline = Timeline::new()?;
     let kinds = [("write", Way::Write, PollFlags::empty()), ("read", Way::Read, PollFlags::POLLIN)];
     for (index, (kind, way, ready)) in kinds.into_iter().enumerate() {
@@ -35,18 +35,18 @@ fn judge(s: &mut Steps, family: &[Fd]) -> CaseResult {
         let fence = timeline.fence(index as u32 + 1)?;
         let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
         s.succeeds(format!("{} takes the {kind} fence", into.name), imported)?;
-        s.nothing_wrong(format!("poll on each: {}", poll_text(ready)), agree(family, ready));
+        s.holds(format!("poll on each: {}", poll_text(ready)), agree(family, ready));
         let wakeups = Wakeups::of(family)?;
-        s.nothing_wrong(format!("epoll on each: {}", poll_text(ready)), Ok(all(family, &wakeups.take()?, ready)));
+        s.holds(format!("epoll on each: {}", poll_text(ready)), all(family, &wakeups.take()?, ready));
         timeline.advance()?;
         let woken = wakeups.take()?;
-        s.nothing_wrong("the signal makes epoll report each as ready", Ok(all(family, &woken, BOTH)));
+        s.holds("the signal makes epoll report each as ready", all(family, &woken, BOTH));
         drop(wakeups);
         if s.failed() {
             // A callback that lost count of the buffer is a fault to go no further with: the next poll may never end.
             return Ok(());
         }
-        s.nothing_wrong("poll on each: POLLIN|POLLOUT", agree(family, BOTH));
+        s.holds("poll on each: POLLIN|POLLOUT", agree(family, BOTH));
     }
     sleepers(s, family, &timeline)
 }
@@ -59,26 +59,25 @@ fn sleepers(s: &mut Steps, family: &[Fd], timeline: &Timeline) -> CaseResult {
     let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<CaseResult<Vec<_>>>()?;
     s.check("a process sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has come back");
     timeline.advance()?;
-    let wrong = sleepers.iter().find_map(not_woken);
-    s.nothing_wrong("the signal wakes each with POLLOUT", Ok(wrong));
+    s.holds("the signal wakes each with POLLOUT", sleepers.iter().try_for_each(woken));
     Ok(())
 }
 
-fn agree(family: &[Fd], want: PollFlags) -> Result<Option<String>, Errno> {
-    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>()?;
-    Ok(all(family, &got, want))
+fn agree(family: &[Fd], want: PollFlags) -> Result<(), String> {
+    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>().map_err(gave)?;
+    all(family, &got, want)
 }
 
-fn all(family: &[Fd], got: &[PollFlags], want: PollFlags) -> Option<String> {
-    let (fd, got) = family.iter().zip(got).find(|(_, got)| **got != want)?;
-    Some(format!("{}: {}", fd.name, poll_text(*got)))
+fn all(family: &[Fd], got: &[PollFlags], want: PollFlags) -> Result<(), String> {
+    let mut each = family.iter().zip(got);
+    each.try_for_each(|(fd, got)| ensure(*got == want, || format!("{}: {}", fd.name, poll_text(*got))))
 }
 
-fn not_woken(sleeper: &Sleeper) -> Option<String> {
+fn woken(sleeper: &Sleeper) -> Result<(), String> {
     match sleeper.woken() {
-        Some(Ok(PollFlags::POLLOUT)) => None,
-        Some(Ok(other)) => Some(format!("{}: {}", sleeper.name, poll_text(other))),
-        Some(Err(errno)) => Some(format!("{}: poll gave {errno:?}", sleeper.name)),
-        None => Some(format!("{} sleeps on", sleeper.name)),
+        Some(Ok(PollFlags::POLLOUT)) => Ok(()),
+        Some(Ok(other)) => Err(format!("{}: {}", sleeper.name, poll_text(other))),
+        Some(Err(errno)) => Err(format!("{}: poll gave {errno:?}", sleeper.name)),
+        None => Err(format!("{} sleeps on", sleeper.name)),
     }
 }

@@ -24,33 +24,28 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
             let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
             s.succeeds(format!("{} takes the {kind} fence", into.name), imported)?;
-            s.nothing_wrong("every descriptor exports that fence to writers", same(&family, Way::Write, &want));
+            s.holds("every descriptor exports that fence to writers", same(&family, Way::Write, &want));
             match way {
-                Way::Read => s.nothing_wrong("no descriptor exports it to readers", idle(&family, Way::Read)),
-                _ => s.nothing_wrong("every descriptor exports that fence to readers", same(&family, Way::Read, &want)),
+                Way::Read => s.holds("no descriptor exports it to readers", idle(&family, Way::Read)),
+                _ => s.holds("every descriptor exports that fence to readers", same(&family, Way::Read, &want)),
             };
             timeline.advance()?;
-            s.nothing_wrong("once signalled, it holds back nobody", idle(&family, Way::Write));
+            s.holds("once signalled, it holds back nobody", idle(&family, Way::Write));
         }
     }
     Ok(())
 }
 
-fn same(family: &[Fd], way: Way, want: &sync_file::SyncFileInfo) -> Result<Option<String>, Errno> {
-    for fd in family {
-        if let Some(other) = other_fence(&fences(fd, way)?, want) {
-            return Ok(Some(format!("{} exports {other}", fd.name)));
-        }
-    }
-    Ok(None)
+fn same(family: &[Fd], way: Way, want: &sync_file::SyncFileInfo) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let got = fences(fd, way).map_err(gave)?;
+        same_fence(&got, want).map_err(|other| format!("{} exports {other}", fd.name))
+    })
 }
 
-fn idle(family: &[Fd], way: Way) -> Result<Option<String>, Errno> {
-    for fd in family {
-        let pending = pending(fd, way)?;
-        if pending != 0 {
-            return Ok(Some(format!("{} exports {pending} pending", fd.name)));
-        }
-    }
-    Ok(None)
+fn idle(family: &[Fd], way: Way) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let pending = pending(fd, way).map_err(gave)?;
+        ensure(pending == 0, || format!("{} exports {pending} pending", fd.name))
+    })
 }

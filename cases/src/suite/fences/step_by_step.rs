@@ -33,9 +33,9 @@ fn one_timeline(s: &mut Steps, family: &[Fd]) -> CaseResult {
         // A later fence of the same timeline has taken the place of the earlier ones in the buffer.
         let left = usize::from(step < family.len());
         let sentence = format!("step {step}: {left} pending through every descriptor");
-        s.nothing_wrong(sentence, agree(family, Way::Write, left));
+        s.holds(sentence, agree(family, Way::Write, left));
         let sentence = format!("step {step}: the first {step} of the exported fences are signalled, for all");
-        s.nothing_wrong(sentence, signalled(family, &exported, step));
+        s.holds(sentence, signalled(family, &exported, step));
         if step < family.len() {
             timeline.advance()?;
         }
@@ -43,16 +43,15 @@ fn one_timeline(s: &mut Steps, family: &[Fd]) -> CaseResult {
     Ok(())
 }
 
-fn signalled(family: &[Fd], exported: &[Vec<OwnedFd>], step: usize) -> Result<Option<String>, Errno> {
+fn signalled(family: &[Fd], exported: &[Vec<OwnedFd>], step: usize) -> Result<(), String> {
     for (index, files) in exported.iter().enumerate() {
         for (fd, file) in family.iter().zip(files) {
-            let status = sync_file::info(file.as_fd())?.status;
-            if status != i32::from(index < step) {
-                return Ok(Some(format!("fence {} as {} exported it has status {status}", index + 1, fd.name)));
-            }
+            let status = sync_file::info(file.as_fd()).map_err(gave)?.status;
+            let text = || format!("fence {} as {} exported it has status {status}", index + 1, fd.name);
+            ensure(status == i32::from(index < step), text)?;
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 fn many_timelines(s: &mut Steps, family: &[Fd]) -> CaseResult {
@@ -72,9 +71,9 @@ fn many_timelines(s: &mut Steps, family: &[Fd]) -> CaseResult {
         let writes = left.iter().filter(|(way, _)| *way == Way::Write).count();
         for (way, want) in [(Way::Read, writes), (Way::Write, left.len())] {
             let sentence = format!("step {step}: {want} pending for {} through every descriptor", way_text(way));
-            s.nothing_wrong(sentence, agree(family, way, want));
+            s.holds(sentence, agree(family, way, want));
         }
-        s.nothing_wrong(format!("step {step}: poll says the same through all"), same_poll(family));
+        s.holds(format!("step {step}: poll says the same through all"), same_poll(family));
         if let Some((_, timeline)) = left.first() {
             timeline.advance()?;
         }
@@ -82,18 +81,17 @@ fn many_timelines(s: &mut Steps, family: &[Fd]) -> CaseResult {
     Ok(())
 }
 
-fn agree(family: &[Fd], way: Way, want: usize) -> Result<Option<String>, Errno> {
-    for fd in family {
-        let got = pending(fd, way)?;
-        if got != want {
-            return Ok(Some(format!("{} has {got}", fd.name)));
-        }
-    }
-    Ok(None)
+fn agree(family: &[Fd], way: Way, want: usize) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let got = pending(fd, way).map_err(gave)?;
+        ensure(got == want, || format!("{} has {got}", fd.name))
+    })
 }
 
-fn same_poll(family: &[Fd]) -> Result<Option<String>, Errno> {
-    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>()?;
-    let odd = family.iter().zip(&got).find(|(_, flags)| **flags != got[0]);
-    Ok(odd.map(|(fd, flags)| format!("{}: {}, primary: {}", fd.name, poll_text(*flags), poll_text(got[0]))))
+fn same_poll(family: &[Fd]) -> Result<(), String> {
+    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>().map_err(gave)?;
+    family.iter().zip(&got).try_for_each(|(fd, flags)| {
+        let text = || format!("{}: {}, primary: {}", fd.name, poll_text(*flags), poll_text(got[0]));
+        ensure(*flags == got[0], text)
+    })
 }

@@ -24,15 +24,15 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for fd in family {
         s.close(fd);
     }
-    s.nothing_wrong("the buffer is released once and off the list", Ok(observer.not_gone()?));
+    s.holds("the buffer is released once and off the list", observer.gone()?);
 
-    let wrong = |check: &dyn Fn(&sync_file::SyncFileInfo) -> Option<String>| {
-        files.iter().find_map(|file| sync_file::info(file.as_fd()).map(|info| check(&info)).transpose()).transpose()
+    let each = |check: &dyn Fn(&sync_file::SyncFileInfo) -> Result<(), String>| {
+        files.iter().try_for_each(|file| check(&sync_file::info(file.as_fd()).map_err(gave)?))
     };
-    s.nothing_wrong("every sync_file still holds the fence, pending", wrong(&|info| other_fence(info, &want)));
+    s.holds("every sync_file still holds the fence, pending", each(&|info| same_fence(info, &want)));
     timeline.advance()?;
     // A signalled fence no longer says whose it was, as its driver may be gone.
-    let unsignalled = |info: &sync_file::SyncFileInfo| (info.status != 1).then(|| describe(info));
-    s.nothing_wrong("every sync_file learns of the signal", wrong(&unsignalled));
+    let signalled = each(&|info| ensure(info.status == 1, || describe(info)));
+    s.holds("every sync_file learns of the signal", signalled);
     Ok(())
 }

@@ -40,15 +40,14 @@ fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) ->
     for (round, writer) in writers.iter().enumerate() {
         let seed = 51 + round as u8;
         s.fill(writer, PAGES * PAGE, seed)?;
-        let mut wrong = None;
-        for page in (0..PAGES).rev() {
+        let mut found = Ok(());
+        for page in 0..PAGES {
             let (memfd, offset) = place(memfds, page);
             let mut byte = [0];
             pread(memfd, &mut byte, offset).or_broken("reading a memfd")?;
-            wrong = if byte[0] == pattern(page, seed) { wrong } else { Some(page) };
+            found = found.and(ensure(byte[0] == pattern(page, seed), || format!("page {page} differs")));
         }
-        let detail = wrong.map(|page| format!("page {page} differs")).unwrap_or_default();
-        s.check(format!("what was written through {} is in the memfds", writer.name), wrong.is_none(), detail);
+        s.holds(format!("what was written through {} is in the memfds", writer.name), found);
     }
     Ok(())
 }

@@ -20,10 +20,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
 
-    let dead = observer.not_alive()?;
-    s.must("the buffer is alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
+    s.must_hold("the buffer is alive and listed once", observer.alive()?)?;
     s.check_pattern(&alias, len, 3)?;
-    s.nothing_wrong("the alias can be written", fill(&alias, len, 5).map(|()| None));
+    s.holds("the alias can be written", fill(&alias, len, 5).map_err(gave));
     s.check_pattern(&alias, len, 5)?;
     works(s, &observer, &alias)?;
 
@@ -32,8 +31,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     s.check_pattern(&read_write, len, 5)?;
     s.close(alias);
     s.close(read_write);
-    let dead = observer.not_alive()?;
-    s.must("with one read-only alias left: alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
+    s.must_hold("with one read-only alias left: alive and listed once", observer.alive()?)?;
     s.check_pattern(&read_only, len, 5)?;
     let writable = memory::map(read_only.as_fd(), len, RW, libc::MAP_SHARED, 0).map(drop);
     s.fails_with("it still cannot be mapped for writing", &writable, Errno::EACCES);
@@ -44,7 +42,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     s.check_pattern(&last, len, 5)?;
     works(s, &observer, &last)?;
     s.close(last);
-    s.nothing_wrong("released once and off the list", Ok(observer.not_gone()?));
+    s.holds("released once and off the list", observer.gone()?);
     Ok(())
 }
 
@@ -56,18 +54,17 @@ pub(super) fn works(s: &mut Steps, observer: &BufferObserver, fd: &Fd) -> CaseRe
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
     let imported = dma_buf::import_sync_file(fd.as_fd(), Way::Write, fence.as_fd());
     s.succeeds(format!("{} takes a fence", fd.name), imported)?;
-    s.nothing_wrong("it exports that fence", fences(fd, Way::Read).map(|got| other_fence(&got, &want)));
+    s.holds("it exports that fence", fences(fd, Way::Read).map_err(gave).and_then(|got| same_fence(&got, &want)));
     s.equal("poll waits for it", polled(fd)?, poll_text(PollFlags::empty()));
     timeline.advance()?;
     s.equal("and sees the signal", polled(fd)?, poll_text(PollFlags::POLLIN | PollFlags::POLLOUT));
     let done = Staged::new(observer.importer(), fd, STAGES.len()).and_then(|import| import.undo(false));
-    s.nothing_wrong("an importer goes through every step with it", done.map(|()| None));
-    s.nothing_wrong("it takes a name", dma_buf::set_name(fd.as_fd(), c"alone").map(|()| None));
+    s.holds("an importer goes through every step with it", done.map_err(gave));
+    s.holds("it takes a name", dma_buf::set_name(fd.as_fd(), c"alone").map_err(gave));
     let name = fdinfo(fd).map(|info| info.name.unwrap_or_default());
     s.equal("fdinfo shows the name", name.map_err(errno_name), Ok("alone".to_string()));
     // From here on everything stands on the counts, so a wrong one ends the case.
-    let changed = observer.counts(&[fd])?.change_since(&before);
-    s.must("counts as before", changed.is_none(), changed.unwrap_or_default())
+    s.must_hold("counts as before", observer.counts(&[fd])?.same_as(&before))
 }
 
 fn polled(fd: &Fd) -> CaseResult<String> {

@@ -30,15 +30,15 @@ impl Holder<'_> {
 fn run(s: &mut Steps, on: On) -> CaseResult {
     for order in permutations(4) {
         let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
-        let wrong = in_order(on.exporter, &order)?;
-        if !s.nothing_wrong(format!("giving up {names}: released once, at the end"), Ok(wrong)) {
+        let found = in_order(on.exporter, &order)?;
+        if !s.holds(format!("giving up {names}: released once, at the end"), found) {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn in_order(exporter: Exporter, order: &[usize]) -> CaseResult<Option<String>> {
+fn in_order(exporter: Exporter, order: &[usize]) -> CaseResult<Result<(), String>> {
     let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
     let observer = BufferObserver::start(&primary)?;
     let duplicate = Fd::new(NAMES[1], primary.quiet_dup().or_broken("dup")?);
@@ -52,12 +52,12 @@ fn in_order(exporter: Exporter, order: &[usize]) -> CaseResult<Option<String>> {
         Some(Holder::Imported(import)),
     ];
     for index in order {
-        if let Some(wrong) = observer.not_alive()? {
-            return Ok(Some(format!("before {}: {wrong}", NAMES[*index])));
+        if let Err(wrong) = observer.alive()? {
+            return Ok(Err(format!("before {}: {wrong}", NAMES[*index])));
         }
         if let Some(holder) = holders[*index].take() {
             holder.let_go().or_broken("letting go of a buffer")?;
         }
     }
-    Ok(observer.not_gone()?.map(|wrong| format!("at the end: {wrong}")))
+    Ok(observer.gone()?.map_err(|wrong| format!("at the end: {wrong}")))
 }

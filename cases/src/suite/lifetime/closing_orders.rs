@@ -13,11 +13,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for count in 2..=4 {
         for order in permutations(count) {
             let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
-            let wrong = close_in_order(s, on.exporter, count, &order)?;
-            let holds = wrong.is_none();
-            s.check(format!("closing {names}: released once, at the end"), holds, wrong.unwrap_or_default());
-            if !holds {
-                // The kernel's snapshot are wrong now; more orders would only repeat it or trip over it.
+            let found = close_in_order(s, on.exporter, count, &order)?;
+            if !s.holds(format!("closing {names}: released once, at the end"), found) {
+                // The kernel's counts are wrong now; more orders would only repeat it or trip over it.
                 return Ok(());
             }
         }
@@ -27,37 +25,24 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 
 const NAMES: [&str; 4] = ["primary", "RO alias", "RW alias", "alias of RW alias"];
 
-fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usize]) -> CaseResult<Option<String>> {
-    use crate::steps::{OrBroken, errno_name};
-    use crate::uapi::dma_buf::derive;
-    use std::os::fd::AsFd;
-
-    let buffer = export(exporter, 1).or_broken("export of a buffer")?;
-    let observer = BufferObserver::start(&buffer.primary)?;
-    let mut fds = vec![Some(buffer.primary)];
+fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usize]) -> CaseResult<Result<(), String>> {
+    let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let mut fds = vec![Some(primary)];
     for (index, (source, flags)) in [(0, RDONLY), (0, RDWR), (2, RDONLY)].into_iter().take(count - 1).enumerate() {
         let source: &Fd = fds[source].as_ref().expect("made above and not closed yet");
         match derive(source.as_fd(), flags) {
             Ok(fd) => fds.push(Some(Fd::new(NAMES[index + 1], fd))),
-            Err(errno) => {
-                s.must(format!("{} can be derived", NAMES[index + 1]), false, errno_name(errno))?;
-            }
+            Err(errno) => s.must(format!("{} can be derived", NAMES[index + 1]), false, errno_name(errno))?,
         }
     }
-    for (position, index) in order.iter().enumerate() {
-        if let Some(wrong) = not_alive(&observer.glance()?) {
-            return Ok(Some(format!("before closing {}: {wrong}", NAMES[*index])));
+    for index in order {
+        if let Err(wrong) = observer.alive()? {
+            return Ok(Err(format!("before closing {}: {wrong}", NAMES[*index])));
         }
         drop(fds[*index].take());
-        let last = position + 1 == order.len();
-        if last {
-            // Cheap when the kernel is right: close() returns after the release has run.
-            let facts = observer.glance()?;
-            let facts = if not_gone(&facts).is_some() { observer.look()? } else { facts };
-            return Ok(not_gone(&facts).map(|wrong| format!("after the last close: {wrong}")));
-        }
     }
-    Ok(None)
+    Ok(observer.gone()?.map_err(|wrong| format!("after the last close: {wrong}")))
 }
 
 /// All orders of `0..count`, in lexical order.

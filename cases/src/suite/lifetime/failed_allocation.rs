@@ -18,10 +18,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let fail = FailNth::prepare()?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
     for source in [&primary, &alias] {
-        let balanced = || snapshot.difference();
-        let outcome = every_allocation(&fail, || dma_buf::derive(source.as_fd(), RDONLY), balanced)?;
+        let found = every_allocation(&fail, || derive(source.as_fd(), RDONLY), || snapshot.unchanged())?;
         let sentence = format!("derive({}) with any allocation failing: ENOMEM, nothing left behind", source.name);
-        if !s.check(sentence, outcome.is_none(), outcome.unwrap_or_default()) {
+        if !s.holds(sentence, found) {
             return Ok(());
         }
     }
@@ -31,29 +30,28 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Lets the first, second, ... allocation of `act` fail until there is none left to fail, and says what was wrong.
+/// Lets the first, second, ... allocation of `act` fail until there is none left to fail.
 ///
 /// # Errors
-/// [`Abort::Broken`] when failures cannot be injected, or `unbalanced` cannot tell.
+/// [`Abort::Broken`] when failures cannot be injected, or `balanced` cannot tell; inside, what was wrong.
 pub fn every_allocation(
     fail: &FailNth,
     act: impl Fn() -> Result<OwnedFd, Errno>,
-    unbalanced: impl Fn() -> CaseResult<Option<String>>,
-) -> CaseResult<Option<String>> {
+    balanced: impl Fn() -> CaseResult<Result<(), String>>,
+) -> CaseResult<Result<(), String>> {
     for nth in 1..=MANY {
         let (result, injected) = fail.during(nth, &act)?;
-        let answer = result.as_ref().map_err(|errno| *errno).err();
-        drop(result);
-        if let Some(wrong) = unbalanced()? {
-            return Ok(Some(format!("allocation {nth} failing: {wrong}")));
+        let answer = result.map(drop);
+        if let Err(wrong) = balanced()? {
+            return Ok(Err(format!("allocation {nth} failing: {wrong}")));
         }
         match answer {
             // Some allocations are only an optimisation: the call may succeed without them.
-            Some(Errno::ENOMEM) | None if injected => {}
-            None if nth == 1 => return Ok(Some("nothing is allocated, so nothing can fail".into())),
-            None => return Ok(None),
-            Some(errno) => return Ok(Some(format!("allocation {nth} failing: it gave {}", errno_name(errno)))),
+            Err(Errno::ENOMEM) | Ok(()) if injected => {}
+            Ok(()) if nth == 1 => return Ok(Err("nothing is allocated, so nothing can fail".into())),
+            Ok(()) => return Ok(Ok(())),
+            Err(errno) => return Ok(Err(format!("allocation {nth} failing: it gave {}", errno_name(errno)))),
         }
     }
-    Ok(Some(format!("it did not end after {MANY} allocations")))
+    Ok(Err(format!("it did not end after {MANY} allocations")))
 }

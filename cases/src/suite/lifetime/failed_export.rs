@@ -18,18 +18,18 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     }
     let exporting = Exporting::prepare(on.exporter, 2).or_broken("preparing an export")?;
     let fail = FailNth::prepare()?;
-    let unbalanced = || {
+    let balanced = || {
         let now = listed()?;
-        Ok((now != before).then(|| format!("{now} buffers on the list, {before} before")))
+        Ok(ensure(now == before, || format!("{now} buffers on the list, {before} before")))
     };
     // On the way to the first success the memory of a memfd comes into being page by page, and every attempt allocates
     // something else. From then on it is there, and every attempt does the same: each allocation fails exactly once.
-    let all = || every_allocation(&fail, || exporting.export(), unbalanced);
-    let outcome = match all()? {
-        None => all()?,
+    let all = || every_allocation(&fail, || exporting.export(), balanced);
+    let found = match all()? {
+        Ok(()) => all()?,
         wrong => wrong,
     };
     let sentence = format!("export({}) with any allocation failing: ENOMEM, nothing left behind", on.exporter.name());
-    s.check(sentence, outcome.is_none(), outcome.unwrap_or_default());
+    s.holds(sentence, found);
     Ok(())
 }

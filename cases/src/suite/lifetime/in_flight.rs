@@ -30,39 +30,37 @@ fn sent(on: On, via: usize) -> CaseResult<(BufferObserver, Pair, String)> {
 
 fn received(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
     let (observer, pair, name) = sent(on, via)?;
-    let mut holds = s.nothing_wrong(format!("{name} in flight: alive and listed once"), Ok(observer.not_alive()?));
+    let mut holds = s.holds(format!("{name} in flight: alive and listed once"), observer.alive()?);
     let fd = Fd::new(name, pair.receive().or_broken("receiving a descriptor")?);
     drop(pair);
-    let wrong = wrong_page(&fd, PAGE, 11).map(|wrong| wrong.map(|_| "it shows something else".to_string()));
-    holds &= s.nothing_wrong("received, it shows the buffer", wrong);
+    holds &= s.holds("received, it shows the buffer", shows_pattern(&fd, PAGE, 11));
     drop(fd);
-    holds &= s.nothing_wrong("closed: released once and off the list", Ok(observer.not_gone()?));
+    holds &= s.holds("closed: released once and off the list", observer.gone()?);
     Ok(holds)
 }
 
 fn discarded(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
     let (observer, pair, name) = sent(on, via)?;
-    let early = observer.not_alive()?;
+    let alive = observer.alive()?;
     drop(pair);
-    let wrong = early.or(observer.not_gone()?);
-    Ok(s.nothing_wrong(format!("{name} in a socket that is closed: released once, with it"), Ok(wrong)))
+    Ok(s.holds(format!("{name} in a socket that is closed: released once, with it"), alive.and(observer.gone()?)))
 }
 
 /// The receiving socket waits in its own queue, behind the alias: nobody can reach either once both ends are closed.
 fn cycle(s: &mut Steps, on: On) -> CaseResult {
     let (observer, pair, name) = sent(on, 2)?;
     pair.send(pair.far.as_fd()).or_broken("sending a socket to itself")?;
-    s.nothing_wrong(format!("{name} in a socket that is in flight to itself: alive"), Ok(observer.not_alive()?));
+    s.holds(format!("{name} in a socket that is in flight to itself: alive"), observer.alive()?);
     drop(pair);
     // Closing any UNIX socket starts the collector while there are cycles, but it works on a queue of its own: so the
     // only thing to wait for is the release itself.
     let deadline = Instant::now() + Duration::from_secs(5);
-    let mut wrong = not_gone(&observer.glance()?);
-    while wrong.is_some() && Instant::now() < deadline {
+    let mut released = is_gone(&observer.glance()?);
+    while released.is_err() && Instant::now() < deadline {
         drop(Pair::new().or_broken("socketpair")?);
         std::thread::yield_now();
-        wrong = not_gone(&observer.glance()?);
+        released = is_gone(&observer.glance()?);
     }
-    s.nothing_wrong("the garbage collector ran: released once and off the list", Ok(wrong));
+    s.holds("the garbage collector ran: released once and off the list", released);
     Ok(())
 }

@@ -20,12 +20,12 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let one = || export(on.exporter, 1).and_then(|buffer| on.fds().quiet(buffer.primary)).map(drop);
     let count = || count().or_broken(INODES);
     // The first one pays for what is made once.
-    s.nothing_wrong("a buffer with three more descriptors can be had", one().map(|()| None));
+    s.holds("a buffer with three more descriptors can be had", one().map_err(gave));
     let before = count()?;
     let made = (0..BUFFERS).try_for_each(|_| one());
     let left = count()? - before;
-    let wrong = (left > SLACK).then(|| format!("{left} more inodes than before"));
-    s.nothing_wrong("64 such buffers, made and closed: their inodes are gone", made.map(|()| wrong));
+    let gone = ensure(left <= SLACK, || format!("{left} more inodes than before"));
+    s.holds("64 such buffers, made and closed: their inodes are gone", made.map_err(gave).and(gone));
     Ok(())
 }
 

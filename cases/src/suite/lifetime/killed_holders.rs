@@ -20,13 +20,13 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let first = holder(&family, on.fds(), None)?;
     let second = holder(&family, on.fds(), Some(&timeline))?;
     drop(family);
-    s.nothing_wrong("held by two processes: alive and listed once", Ok(observer.not_alive()?));
+    s.holds("held by two processes: alive and listed once", observer.alive()?);
     kill_and_reap(first).or_broken("killing a process")?;
-    s.nothing_wrong("the first is killed: alive and listed once", Ok(observer.not_alive()?));
+    s.holds("the first is killed: alive and listed once", observer.alive()?);
     kill_and_reap(second).or_broken("killing a process")?;
-    s.nothing_wrong("the second is killed, its poll is pending: alive and listed once", Ok(observer.not_alive()?));
+    s.holds("the second is killed, its poll is pending: alive and listed once", observer.alive()?);
     timeline.advance()?;
-    s.nothing_wrong("the fence signals: released once and off the list", Ok(observer.not_gone()?));
+    s.holds("the fence signals: released once and off the list", observer.gone()?);
     Ok(())
 }
 

@@ -20,15 +20,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let Count::Exact(all) = length(&observers[0])? else {
         return Err(Abort::Broken("the global list cannot be counted".into()));
     };
-    let on_list = |expected: u32| -> CaseResult<Option<String>> {
+    let on_list = |expected: u32| -> CaseResult<Result<(), String>> {
         let got = length(&observers[0])?;
-        let change = (got != expected).then(|| format!("{got} buffers on the list instead of {expected}"));
-        Ok(change.map(|text| text.replace(&format!("{all} "), "all ")))
+        Ok(ensure(got == expected, || format!("{got} buffers on the list instead of {expected}")))
     };
-    let as_before = |expected: u32| -> CaseResult<Option<String>> {
+    let as_before = |expected: u32| -> CaseResult<Result<(), String>> {
         for observer in &observers {
-            if let Some(wrong) = not_alive(&observer.glance()?) {
-                return Ok(Some(wrong));
+            if let Err(wrong) = observer.alive()? {
+                return Ok(Err(wrong));
             }
         }
         on_list(expected)
@@ -36,7 +35,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 
     let family = s.family_of(on.fds(), buffer)?;
     let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
-    s.nothing_wrong(format!("three {more}: the list is as it was"), Ok(as_before(all)?));
+    s.holds(format!("three {more}: the list is as it was"), as_before(all)?);
     let mut family = family.into_vec();
     // The primary in the middle: aliases are closed both before and after it.
     family.swap(0, 1);
@@ -44,17 +43,17 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let fd = family.remove(0);
         let name = fd.name.clone();
         s.close(fd);
-        if !s.nothing_wrong(format!("{name} closed: the list is as it was"), Ok(as_before(all)?)) {
+        if !s.holds(format!("{name} closed: the list is as it was"), as_before(all)?) {
             return Ok(());
         }
     }
     for fd in family {
         s.close(fd);
     }
-    s.nothing_wrong("the last one closed: released once and off the list", Ok(observers[1].not_gone()?));
-    s.nothing_wrong("the list is shorter by one", Ok(on_list(all - 1)?));
+    s.holds("the last one closed: released once and off the list", observers[1].gone()?);
+    s.holds("the list is shorter by one", on_list(all - 1)?);
     for (observer, name) in [(&observers[0], "older"), (&observers[2], "newer")] {
-        s.nothing_wrong(format!("the {name} neighbour is listed once"), Ok(not_alive(&observer.glance()?)));
+        s.holds(format!("the {name} neighbour is listed once"), observer.alive()?);
     }
     Ok(())
 }

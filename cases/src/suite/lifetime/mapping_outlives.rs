@@ -59,28 +59,29 @@ fn outlives(
     mut mappings: Vec<(String, Mapping)>,
     last: usize,
 ) -> CaseResult<bool> {
-    let mut holds = s.nothing_wrong("mapped only: alive and listed once", Ok(observer.not_alive()?));
-    let wrong = mappings.iter().find(|(_, mapping)| !shows(mapping, 7)).map(|(name, _)| name.clone());
-    holds &= s.nothing_wrong("every mapping shows every page", Ok(wrong));
+    let mut holds = s.holds("mapped only: alive and listed once", observer.alive()?);
+    holds &= s.holds("every mapping shows every page", all_show(&mappings, 7));
     for page in 0..PAGES {
         let value = pattern(page, 9);
         mappings[0].1.write(page * PAGE, value);
         mappings[0].1.write(page * PAGE + PAGE - 1, value);
     }
-    let wrong = mappings.iter().find(|(_, mapping)| !shows(mapping, 9)).map(|(name, _)| name.clone());
-    holds &= s.nothing_wrong("what is written through one shows in all", Ok(wrong));
+    holds &= s.holds("what is written through one shows in all", all_show(&mappings, 9));
 
     let kept = mappings.remove(last);
     for (name, mapping) in mappings {
         drop(mapping);
-        let right = shows(&kept.1, 9);
-        let wrong = observer.not_alive()?.or((!right).then(|| "another page shows up".to_string()));
+        let shown = ensure(shows(&kept.1, 9), || "another page shows up".into());
         let sentence = format!("munmap of {name}: alive, and {} still shows every page", kept.0);
-        holds &= s.nothing_wrong(sentence, Ok(wrong));
+        holds &= s.holds(sentence, observer.alive()?.and(shown));
     }
     drop(kept.1);
-    holds &= s.nothing_wrong(format!("munmap of {}: released once and off the list", kept.0), Ok(observer.not_gone()?));
+    holds &= s.holds(format!("munmap of {}: released once and off the list", kept.0), observer.gone()?);
     Ok(holds)
+}
+
+fn all_show(mappings: &[(String, Mapping)], seed: u8) -> Result<(), String> {
+    mappings.iter().try_for_each(|(name, mapping)| ensure(shows(mapping, seed), || name.clone()))
 }
 
 fn shows(mapping: &Mapping, seed: u8) -> bool {

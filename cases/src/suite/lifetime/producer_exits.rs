@@ -51,8 +51,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             kill(s, producer)?;
             s.note("it is killed after they have arrived");
         }
-        let dead = observer.not_alive()?;
-        s.must("without the producer: alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
+        s.must_hold("without the producer: alive and listed once", observer.alive()?)?;
         goes_on(s, &observer, read_write, read_only, (len, known))?;
     }
     Ok(())
@@ -93,11 +92,11 @@ fn goes_on(
     (len, known): (usize, (u64, u64)),
 ) -> CaseResult {
     s.check_pattern(&read_only, len, 3)?;
-    s.nothing_wrong("the RW alias can be written", fill(&read_write, len, 5).map(|()| None));
+    s.holds("the RW alias can be written", fill(&read_write, len, 5).map_err(gave));
     s.check_pattern(&read_only, len, 5)?;
-    s.nothing_wrong(
+    s.holds(
         "the RO alias has the inode that the primary had",
-        identity(&read_only).map(|now| (now != known).then(|| "it is another one".into())),
+        identity(&read_only).map_err(gave).and_then(|now| ensure(now == known, || "it is another one".into())),
     );
     s.equal("seeking to its end gives the size", lseek(&read_only, 0, Whence::SeekEnd), Ok(len as i64));
     works(s, observer, &read_only)?;
@@ -109,11 +108,11 @@ fn goes_on(
     let ChildStatus::Exited(wrong @ 0..NO_CHILD) = ending else {
         return Err(Abort::Broken(format!("the process without privileges ended with {ending:?}")));
     };
-    let found = FINDINGS.iter().find(|(bit, _)| wrong & bit != 0).map(|(_, detail)| (*detail).to_string());
-    s.nothing_wrong("a process without privileges reads through it, and can do no more", Ok(found));
+    let found = FINDINGS.iter().try_for_each(|(bit, detail)| ensure(wrong & bit == 0, || (*detail).into()));
+    s.holds("a process without privileges reads through it, and can do no more", found);
     works(s, observer, &second)?;
     s.close(second);
-    s.nothing_wrong("released once and off the list", Ok(observer.not_gone()?));
+    s.holds("released once and off the list", observer.gone()?);
     Ok(())
 }
 

@@ -44,18 +44,18 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         ("polling", &polled),
     ];
     for (name, side) in sides {
-        let failed = race(ROUNDS, another, side);
-        let changed = observer.counts(&fds)?.change_since(&before);
-        if !s.nothing_wrong(format!("{making} and close against {name}: counts as before"), Ok(failed.or(changed))) {
+        let raced = race(ROUNDS, another, side);
+        let same = observer.counts(&fds)?.same_as(&before);
+        if !s.holds(format!("{making} and close against {name}: counts as before"), raced.and(same)) {
             return Ok(());
         }
     }
-    s.nothing_wrong("alive and listed once", Ok(observer.not_alive()?));
+    s.holds("alive and listed once", observer.alive()?);
     drop(alias);
     drop(primary);
-    s.nothing_wrong("closed: released once and off the list", Ok(observer.not_gone()?));
+    s.holds("closed: released once and off the list", observer.gone()?);
     on_the_list(s, on.exporter)?;
-    last_close(s, on.exporter, on.fds())
+    last_close(s, on)
 }
 
 /// Buffers come onto the global list and leave it, while others do or while somebody reads it.
@@ -67,10 +67,10 @@ fn on_the_list(s: &mut Steps, exporter: Exporter) -> CaseResult {
     let reading = || exporters_listed().map(drop);
     let sides: [(&str, &Side<'_>); 2] = [("others that do", &passing), ("readers of bufinfo", &reading)];
     for (name, side) in sides {
-        let failed = race(ROUNDS, passing, side);
+        let raced = race(ROUNDS, passing, side);
         let now = listed()?;
-        let wrong = failed.or((now != before).then(|| format!("{now} buffers on it, {before} before")));
-        s.nothing_wrong(format!("buffers that come and go against {name}: the list is as it was"), Ok(wrong));
+        let same = ensure(now == before, || format!("{now} buffers on it, {before} before"));
+        s.holds(format!("buffers that come and go against {name}: the list is as it was"), raced.and(same));
     }
     Ok(())
 }
@@ -80,32 +80,29 @@ fn read_list(importer: &Importer) -> Result<(), Errno> {
 }
 
 /// Both threads close half of the descriptors of a buffer, with a fence that signals meanwhile.
-fn last_close(s: &mut Steps, exporter: Exporter, kind: FdKind) -> CaseResult {
-    let mut wrong = None;
+fn last_close(s: &mut Steps, on: On) -> CaseResult {
+    let mut found = Ok(());
     for _ in 0..5 {
-        let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
+        let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
         let observer = BufferObserver::start(&primary)?;
-        let family = kind.quiet(primary).or_broken("more descriptors of a buffer")?;
+        let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
         import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
         poll_now(&family.second).or_broken("poll")?;
         let Family { primary, read_write, read_only, second } = family;
         let (left, right) = (halves([primary, read_only]), halves([read_write, second]));
-        race(
-            1,
-            || left.lock().map(|mut fds| fds.clear()).or(Ok(())),
-            || {
-                right.lock().map(|mut fds| fds.clear()).or(Ok(()))?;
-                timeline.advance().map_err(|_| Errno::EIO)
-            },
-        );
-        wrong = observer.not_gone()?;
-        if wrong.is_some() {
+        let close = || left.lock().map(|mut fds| fds.clear()).or(Ok(()));
+        let close_and_signal = || {
+            right.lock().map(|mut fds| fds.clear()).or(Ok(()))?;
+            timeline.advance().map_err(|_| Errno::EIO)
+        };
+        found = race(1, close, close_and_signal).and(observer.gone()?);
+        if found.is_err() {
             break;
         }
     }
-    s.nothing_wrong("four descriptors closed by two threads while a poll's fence signals: released once", Ok(wrong));
+    s.holds("four descriptors closed by two threads while a poll's fence signals: released once", found);
     Ok(())
 }
 

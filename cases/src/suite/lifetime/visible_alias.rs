@@ -40,26 +40,26 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         let new = Fd::new("new alias", new);
         let facts = observer.file(&new)?;
         let led = facts.same_private_data == usual.same_private_data;
-        let wrong = match fcntl(number, libc::F_GETFD, 0) {
+        let whole = match fcntl(number, libc::F_GETFD, 0) {
             // A file that leads nowhere would take this thread down.
-            _ if !led => Some("it does not lead to the buffer yet".into()),
+            _ if !led => Err("it does not lead to the buffer yet".into()),
             // Both requests have O_CLOEXEC; an exec between install and mark would keep the descriptor.
-            Ok(libc::FD_CLOEXEC) => incomplete(&new, flags, len),
-            _ => Some("it is not close-on-exec yet".into()),
+            Ok(libc::FD_CLOEXEC) => complete(&new, flags, len),
+            _ => Err("it is not close-on-exec yet".into()),
         };
         let closed = close_number(number);
         drop(new);
         closed.or_broken("closing the new descriptor")?;
         let now = observer.glance()?.primary_refs;
-        let taken = (now != before).then(|| format!("the primary has {now} references, {before} before DERIVE"));
-        Ok::<_, Abort>([wrong, taken])
+        let own = ensure(now == before, || format!("the primary has {now} references, {before} before DERIVE"));
+        Ok::<_, Abort>((whole, own))
     })?;
     let Some(seen) = seen else {
         return Err(Abort::Broken("the second thread was not stopped where the descriptor appears".into()));
     };
-    let [wrong, taken] = seen?;
-    let whole = s.nothing_wrong(format!("{asked}, as it appears: with its rights and its buffer"), Ok(wrong));
-    let own = s.nothing_wrong(format!("{asked}, closed as it appears: it takes no reference of others"), Ok(taken));
+    let (whole, own) = seen?;
+    let whole = s.holds(format!("{asked}, as it appears: with its rights and its buffer"), whole);
+    let own = s.holds(format!("{asked}, closed as it appears: it takes no reference of others"), own);
     s.equal(format!("{asked}: DERIVE tells its number"), derived, Ok(number));
     if whole && own {
         drop((source, primary));
@@ -68,20 +68,17 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
     Ok(())
 }
 
-/// What `fd` has too much or too little of for an alias with `flags`.
-fn incomplete(fd: &Fd, flags: u32, len: i64) -> Option<String> {
+/// Whether `fd` is just what an alias with `flags` has to be.
+fn complete(fd: &Fd, flags: u32, len: i64) -> Result<(), String> {
     let mode = flags as i32 & libc::O_ACCMODE;
     let status = fcntl(fd.number(), libc::F_GETFL, 0);
-    if status != Ok(mode) {
-        return Some(format!("F_GETFL gives {}", status.map_or_else(errno_name, |flags| flags_text(flags as u32))));
-    }
+    let shown = || status.map_or_else(errno_name, |flags| flags_text(flags as u32));
+    ensure(status == Ok(mode), || format!("F_GETFL gives {}", shown()))?;
     let mapped = memory::map(fd.as_fd(), PAGE, RW, libc::MAP_SHARED, 0).map(drop);
     let want = if mode == libc::O_RDWR { Ok(()) } else { Err(Errno::EACCES) };
-    if mapped != want {
-        return Some(format!("mapping it RW gives {}", outcome_name(&mapped)));
-    }
+    ensure(mapped == want, || format!("mapping it RW gives {}", outcome_name(&mapped)))?;
     let end = lseek(fd.as_fd(), 0, Whence::SeekEnd);
-    (end != Ok(len)).then(|| format!("SEEK_END gives {}", outcome_name(&end)))
+    ensure(end == Ok(len), || format!("SEEK_END gives {}", outcome_name(&end)))
 }
 
 /// Closes the last descriptors of the buffer while the thread inside of DERIVE stands.
@@ -97,12 +94,12 @@ fn close_everything(s: &mut Steps, exporter: Exporter, importer: &Importer) -> C
         let closed = close_number(number);
         drop(primary);
         closed.or_broken("closing the new descriptor")?;
-        observer.not_alive()
+        observer.alive()
     })?;
     let Some(seen) = seen else {
         return Err(Abort::Broken("the second thread was not stopped where the descriptor appears".into()));
     };
-    s.nothing_wrong("everything closed while DERIVE has not returned: the buffer lives", Ok(seen?));
+    s.holds("everything closed while DERIVE has not returned: the buffer lives", seen?);
     s.succeeds("DERIVE succeeds all the same", derived)?;
     s.check_gone(&observer, "DERIVE has returned")?;
     Ok(())

@@ -20,17 +20,17 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let argument = anonymous(PAGE, RW).or_broken("a page for an argument")?;
 
     let shape = shape();
-    let mut wrong = None;
+    let mut found = Ok(());
     let mut moments = 0;
-    while wrong.is_none() {
+    while found.is_ok() {
         put(&argument, 0, &shape.encode(dma_buf::DeriveArgs { flags: RDONLY, fd: dma_buf::POISON }));
         let call = || ioctl_raw(alias.number(), dma_buf::derive_request(), argument.address());
         let change = || put(&argument, shape.flags_offset(), &RDWR.to_le_bytes());
         let (result, changed) = while_stopped(observer.importer(), StallPoint::Lock(moments), call, change)?;
-        wrong = match result {
-            Ok(_) => gained(shape.decode(&get(&argument, shape.size)).fd),
-            Err(Errno::EACCES) => None,
-            Err(errno) => Some(format!("DERIVE gives {}", errno_name(errno))),
+        found = match result {
+            Ok(_) => gains_nothing(shape.decode(&get(&argument, shape.size)).fd),
+            Err(Errno::EACCES) => Ok(()),
+            Err(errno) => Err(format!("DERIVE gives {}", errno_name(errno))),
         };
         if changed.is_none() {
             break;
@@ -43,7 +43,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     if moments == 0 {
         return Err(Abort::Broken("the second thread was never stopped".into()));
     }
-    s.nothing_wrong("O_RDONLY that becomes O_RDWR in the middle of DERIVE gains nothing", Ok(wrong));
+    s.holds("O_RDONLY that becomes O_RDWR in the middle of DERIVE gains nothing", found);
     Ok(())
 }
 
@@ -55,16 +55,13 @@ fn get(argument: &Mapping, size: usize) -> Vec<u8> {
     (0..size).map(|index| argument.read(index)).collect()
 }
 
-/// What the descriptor that DERIVE wrote down has beyond reading. Closes it.
-fn gained(number: i32) -> Option<String> {
-    if number < 0 {
-        return Some("DERIVE tells no descriptor".into());
-    }
-    let new = Fd::new("new alias", dma_buf::take_derived(&dma_buf::DeriveArgs { flags: RDONLY, fd: number }));
+/// Whether the descriptor that DERIVE wrote down allows reading and no more. Closes it.
+fn gains_nothing(number: i32) -> Result<(), String> {
+    ensure(number >= 0, || "DERIVE tells no descriptor".into())?;
+    let new = Fd::new("new alias", take_derived(&DeriveArgs { flags: RDONLY, fd: number }));
     let flags = fcntl(new.number(), libc::F_GETFL, 0);
-    if flags != Ok(libc::O_RDONLY) {
-        return Some(format!("F_GETFL gives {}", flags.map_or_else(errno_name, |flags| flags_text(flags as u32))));
-    }
+    let shown = || flags.map_or_else(errno_name, |flags| flags_text(flags as u32));
+    ensure(flags == Ok(libc::O_RDONLY), || format!("F_GETFL gives {}", shown()))?;
     let mapped = memory::map(new.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
-    mapped.is_ok().then(|| "the new alias can be mapped writable".into())
+    ensure(mapped.is_err(), || "the new alias can be mapped writable".into())
 }

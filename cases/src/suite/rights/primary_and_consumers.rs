@@ -50,22 +50,19 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 /// Everything that a producer does. The mapping that it has is written by the kernel on its behalf, which gives an errno
 /// where an instruction would end the case.
 fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> CaseResult {
-    let mut check = |what: &str, found: Result<Option<String>, Errno>| {
-        let wrong = found.unwrap_or_else(|errno| Some(format!("it gave {}", errno_name(errno))));
-        s.must(format!("{when}: {what}"), wrong.is_none(), wrong.unwrap_or_default())
+    let mut must = |what: &str, found: Result<(), String>| s.must_hold(format!("{when}: {what}"), found);
+    let shows = |seed| {
+        let wrong = wrong_page(primary, LEN, seed).map_err(gave)?;
+        wrong.map_or(Ok(()), |page| Err(format!("page {page} shows something else")))
     };
-    let shows =
-        |seed| wrong_page(primary, LEN, seed).map(|page| page.map(|page| format!("page {page} shows something else")));
-    check("the mapping that the primary had can be written", written(before, seed).and_then(|()| shows(seed)))?;
+    let done = written(before, seed).map_err(gave);
+    must("the mapping that the primary had can be written", done.and_then(|()| shows(seed)))?;
     let narrowed = before.protect(libc::PROT_READ).and_then(|()| before.protect(RW));
-    check("that mapping can be narrowed to R and widened to RW", narrowed.map(|()| None))?;
-    check(
-        "the primary can be mapped RW, bracketed and written",
-        fill(primary, LEN, seed + 100).and_then(|()| shows(seed + 100)),
-    )?;
-    let again = dma_buf::derive(primary.as_fd(), RDWR);
-    let again = again.and_then(|again| fill(&Fd::new("RW alias", again), LEN, seed)).and_then(|()| shows(seed));
-    check("O_RDWR can be derived from it and written through", again)
+    must("that mapping can be narrowed to R and widened to RW", narrowed.map_err(gave))?;
+    let filled = fill(primary, LEN, seed + 100).map_err(gave);
+    must("the primary can be mapped RW, bracketed and written", filled.and_then(|()| shows(seed + 100)))?;
+    let again = derive(primary.as_fd(), RDWR).and_then(|again| fill(&Fd::new("RW alias", again), LEN, seed));
+    must("O_RDWR can be derived from it and written through", again.map_err(gave).and_then(|()| shows(seed)))
 }
 
 /// Lets read(2) put the pattern into the first and the last byte of each page.

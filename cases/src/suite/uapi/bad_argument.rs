@@ -83,13 +83,10 @@ fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> CaseResult {
         }
         Ok(())
     };
-    let failed = race(1, refused, look);
-    let visible =
-        seen.load(Ordering::Relaxed).then(|| "it did: the descriptor is installed before the argument".into());
-    s.nothing_wrong(
-        "while DERIVE is refused with EFAULT, another thread never finds the descriptor",
-        Ok(failed.or(visible)),
-    );
+    let raced = race(1, refused, look);
+    let text = || "it did: the descriptor is installed before the argument".into();
+    let unseen = ensure(!seen.load(Ordering::Relaxed), text);
+    s.holds("while DERIVE is refused with EFAULT, another thread never finds the descriptor", raced.and(unseen));
     Ok(())
 }
 

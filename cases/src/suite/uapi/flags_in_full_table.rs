@@ -28,15 +28,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     ];
     // Who asks a read-only alias for more is refused for two reasons, and no clause says which one comes first.
     for (source, rows) in [(&primary, &rows[..]), (&read_write, &rows[..]), (&read_only, &rows[..1])] {
-        let (valid, wrong) = with_fd_limit(full, || {
-            let wrong = rows.iter().map(|(_, flags)| deviation(source, flags, Errno::EINVAL)).collect::<Vec<_>>();
-            (deviation(source, &[RDONLY], Errno::EMFILE), wrong)
+        let (valid, others) = with_fd_limit(full, || {
+            let valid = answered(source, &[RDONLY], Errno::EMFILE);
+            (valid, rows.iter().map(|(_, flags)| answered(source, flags, Errno::EINVAL)).collect::<Vec<_>>())
         })?;
         let name = &source.name;
-        let sentence = format!("{name}: no descriptor number is left, valid flags are EMFILE");
-        s.must(sentence, valid.is_none(), valid.unwrap_or_default())?;
-        for ((what, _), wrong) in rows.iter().zip(wrong) {
-            s.nothing_wrong(format!("{name}: {what} is EINVAL and leaves the structure alone"), Ok(wrong));
+        s.must_hold(format!("{name}: no descriptor number is left, valid flags are EMFILE"), valid)?;
+        for ((what, _), found) in rows.iter().zip(others) {
+            s.holds(format!("{name}: {what} is EINVAL and leaves the structure alone"), found);
         }
         if !s.check_balanced(&snapshot, &format!("{name}, after the refusals"))? {
             return Ok(());
@@ -59,21 +58,17 @@ fn unknown_bits(mode: u32) -> Vec<u32> {
     pairs.chain([!VALID]).map(|unknown| unknown | mode).collect()
 }
 
-/// The first of `flags` that is not answered with `want`, or that leaves a trace in the structure.
-fn deviation(source: &Fd, flags: &[u32], want: Errno) -> Option<String> {
-    flags.iter().find_map(|flags| {
-        let flags = *flags;
-        let mut argument = DeriveArgs { flags, fd: POISON };
-        let result = dma_buf::derive_with(source.number(), &mut argument);
+/// Whether each of `flags` is answered with `want` and leaves no trace in the structure.
+fn answered(source: &Fd, flags: &[u32], want: Errno) -> Result<(), String> {
+    flags.iter().try_for_each(|flags| {
+        let before = DeriveArgs { flags: *flags, fd: POISON };
+        let mut argument = before;
+        let result = derive_with(source.number(), &mut argument);
         if result.is_ok() && argument.fd >= 0 {
-            drop(dma_buf::take_derived(&argument));
+            drop(take_derived(&argument));
         }
-        let asked = flags_text(flags);
-        match result {
-            Err(errno) if errno == want => {
-                (argument != DeriveArgs { flags, fd: POISON }).then(|| format!("{asked} wrote into the structure"))
-            }
-            _ => Some(format!("{asked} gave {}", outcome_name(&result))),
-        }
+        let asked = flags_text(*flags);
+        ensure(result == Err(want), || format!("{asked} gave {}", outcome_name(&result)))?;
+        ensure(argument == before, || format!("{asked} wrote into the structure"))
     })
 }

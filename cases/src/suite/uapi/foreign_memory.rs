@@ -26,7 +26,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let shown = map(alias.as_fd(), 1, libc::PROT_READ)?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
     let sentence = "an argument in a writable mapping of the buffer is answered there";
-    s.nothing_wrong(sentence, Ok(answered(&primary, &writable, &shown)?));
+    s.holds(sentence, answered(&primary, &writable, &shown)?);
     // Else every refusal below would be blamed for what a success leaves behind.
     if !s.check_balanced(&snapshot, "with that alias closed again")? {
         return Ok(());
@@ -58,25 +58,25 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         ("at an address that no processor has", 1 << 62),
         ("across the last address and NULL", shape().middle().wrapping_neg()),
     ] {
-        let mut wrong = None;
+        let mut found = Ok(());
         for (source, flags) in [(&primary, RDONLY), (&primary, RDWR), (&alias, RDONLY)] {
             put(&writable, OFFSET, flags);
             put(&file, OFFSET, flags);
             put_until(&ending, torn, flags, PAGE);
             let snapshot = RefSnapshot::take(&observer, &primary)?;
             let result = ioctl_raw(source.number(), shape().request, address);
-            let left = snapshot.difference()?;
-            let refused = result == Err(Errno::EFAULT);
+            let unchanged = snapshot.unchanged()?;
             let untouched = [&writable, &file].iter().all(|memory| get(memory) == DeriveArgs { flags, fd: POISON });
-            wrong = if refused { None } else { Some(format!("it gave {}", outcome_name(&result))) };
-            wrong = wrong.or(left).or((!untouched).then(|| "the argument was written".into()));
-            if let Some(wrong) = &mut wrong {
-                wrong.insert_str(0, &format!("{} from {}: ", flags_text(flags), source.name));
+            found = ensure(result == Err(Errno::EFAULT), || format!("it gave {}", outcome_name(&result)))
+                .and(unchanged)
+                .and(ensure(untouched, || "the argument was written".into()))
+                .map_err(|wrong| format!("{} from {}: {wrong}", flags_text(flags), source.name));
+            if found.is_err() {
                 break;
             }
         }
         // What stayed behind once would be there in all that follows.
-        if !s.nothing_wrong(format!("an argument {what}: EFAULT, and nothing stays behind"), Ok(wrong)) {
+        if !s.holds(format!("an argument {what}: EFAULT, and nothing stays behind"), found) {
             break;
         }
     }
@@ -84,20 +84,20 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 }
 
 /// Derives with an argument in the buffer, and looks for the answer through both mappings.
-fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> CaseResult<Option<String>> {
+fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> CaseResult<Result<(), String>> {
     put(writable, OFFSET, RDONLY);
     let lowest = next_number(primary)?;
     let result = ioctl_raw(primary.number(), shape().request, writable.address() + OFFSET);
     if result.is_err() {
-        return Ok(Some(format!("it gave {}", outcome_name(&result))));
+        return Ok(Err(format!("it gave {}", outcome_name(&result))));
     }
     let (written, seen) = (get(writable), get(shown));
     let right = written == DeriveArgs { flags: RDONLY, fd: lowest };
     if right {
         drop(take_derived(&written));
     }
-    let other = (seen != written).then(|| "the alias shows something else".to_string());
-    Ok(other.or((!right).then(|| "it does not hold flags and the lowest free number".into())))
+    let same = ensure(seen == written, || "the alias shows something else".into());
+    Ok(same.and(ensure(right, || "it does not hold flags and the lowest free number".into())))
 }
 
 /// A shared mapping of the first pages.

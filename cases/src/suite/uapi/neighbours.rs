@@ -7,7 +7,6 @@ use nix::{
 use std::fs::OpenOptions;
 
 use crate::prelude::*;
-use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
 
 case! {
     /// A program that takes another of its descriptors for a dma-buf is told so: on sync_files, timelines, importers'
@@ -76,8 +75,8 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         nix::unistd::read(&pipe, &mut byte).map(|len| byte[..len].to_vec()),
         Ok(b"x".to_vec()),
     );
-    s.nothing_wrong("the buffer in flight arrives", pair.receive().map(|_| None));
-    s.nothing_wrong("the heap allocates", heap(1, RDONLY).map(|_| None));
+    s.holds("the buffer in flight arrives", pair.receive().map(drop).map_err(gave));
+    s.holds("the heap allocates", heap(1, RDONLY).map(drop).map_err(gave));
     let stale = primary.number();
     s.close(primary);
     area.judge(s, "a number that was the buffer's", stale, Errno::EBADF);
@@ -101,17 +100,15 @@ impl Area {
 
     /// One check for both ways into the kernel.
     fn judge(&self, s: &mut Steps, what: &str, number: RawFd, want: Errno) {
-        let request = shape().request;
-        let wrong = [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)].into_iter().find_map(|(caller, call)| {
+        let found = [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)].into_iter().try_for_each(|(caller, call)| {
             self.before.iter().enumerate().for_each(|(index, byte)| self.memory.write(index, *byte));
-            let result = call(number, request, self.memory.address());
-            if result != Err(want) {
-                return Some(format!("a {caller} caller gets {}", outcome_name(&result)));
-            }
+            let result = call(number, shape().request, self.memory.address());
+            ensure(result == Err(want), || format!("a {caller} caller gets {}", outcome_name(&result)))?;
             let written = self.before.iter().enumerate().find(|(index, byte)| self.memory.read(*index) != **byte);
-            written.map(|(index, _)| format!("for a {caller} caller the byte at offset {index} is written"))
+            let text = |(index, _)| Err(format!("for a {caller} caller the byte at offset {index} is written"));
+            written.map_or(Ok(()), text)
         });
-        s.nothing_wrong(format!("derive on {what} is {}, and writes nothing", errno_name(want)), Ok(wrong));
+        s.holds(format!("derive on {what} is {}, and writes nothing", errno_name(want)), found);
     }
 }
 

@@ -15,6 +15,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let area = anonymous(PAGE, RW).or_broken("a page for an argument")?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
     let (source, number) = (primary.number(), next_number(&primary)?);
+    let there = || "it was there before the call failed, for any thread to use".to_string();
     for (what, protection) in [("cannot be written", libc::PROT_READ), ("cannot be read", libc::PROT_NONE)] {
         for flags in [RDONLY, libc::O_RDWR as u32] {
             put(&area, flags, protection)?;
@@ -22,8 +23,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             let (answer, appeared) = while_stopped(&importer, StallPoint::Visible(number), call, || ())?;
             let text = format!("derive(primary, {}) where its argument {what}", flags_text(flags));
             s.equal(format!("{text} is EFAULT"), answer.map(drop), Err(Errno::EFAULT));
-            let wrong = appeared.map(|()| "it was there before the call failed, for any thread to use".to_string());
-            s.nothing_wrong(format!("{text}: no descriptor appears"), Ok(wrong));
+            s.holds(format!("{text}: no descriptor appears"), ensure(appeared.is_none(), there));
         }
     }
     s.check_balanced(&snapshot, "after all refusals")?;

@@ -54,9 +54,7 @@ fn derived(
     let detail = if number == canaries { "they were not written" } else { "they hold something else" };
     s.must("the last four are the lowest free number", alias.is_some(), detail)?;
     let written = (0..PAGE).find(|index| !(offset..offset + 8).contains(index) && area.read(PAGE + index) != CANARY);
-    s.nothing_wrong(
-        "no other byte is written",
-        Ok(written.map(|index| format!("the one at offset {} is", index as i64 - offset as i64))),
-    );
+    let text = |index| Err(format!("the one at offset {} is", index as i64 - offset as i64));
+    s.holds("no other byte is written", written.map_or(Ok(()), text));
     Ok(())
 }

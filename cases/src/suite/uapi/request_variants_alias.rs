@@ -1,7 +1,6 @@
 //! As `request_variants`, on aliases, for all sizes and directions together, and for 32-bit callers.
 
 use crate::prelude::*;
-use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
 
 case! {
     /// On read-write and read-only aliases, too, the number of DERIVE is ENOTTY with any other pair of size and direction,
@@ -28,8 +27,8 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 
     for alias in [&family.read_write, &family.read_only, &family.second] {
         for (caller, call) in [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)] {
-            let wrong = other(&area, |request| call(alias.number(), request, area.address()));
-            s.nothing_wrong(format!("{}, a {caller} caller: every other request is ENOTTY", alias.name), Ok(wrong));
+            let found = refused(&area, |request| call(alias.number(), request, area.address()));
+            s.holds(format!("{}, a {caller} caller: every other request is ENOTTY", alias.name), found);
         }
         if !s.check_balanced(&snapshot, &format!("{}, after the refusals", alias.name))? {
             return Ok(());
@@ -39,24 +38,21 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// The first request with DERIVE's number that is not refused without a trace.
-fn other(area: &Mapping, call: impl Fn(u32) -> Result<i32, Errno>) -> Option<String> {
+/// Whether every other request with DERIVE's number is refused without a trace.
+fn refused(area: &Mapping, call: impl Fn(u32) -> Result<i32, Errno>) -> Result<(), String> {
     let request = shape().request;
-    let variants = DIRECTIONS.into_iter().flat_map(|direction| SIZES.map(|size| (direction, size)));
-    let variants =
-        variants.map(|((direction, name), size)| ((request & 0xffff) | size << 16 | direction << 30, name, size));
-    variants.filter(|(variant, ..)| *variant != request).find_map(|(variant, name, size)| {
-        BEHIND.into_iter().find_map(|(behind, word)| {
+    for ((direction, name), size) in DIRECTIONS.into_iter().flat_map(|direction| SIZES.map(|size| (direction, size))) {
+        let variant = (request & 0xffff) | size << 16 | direction << 30;
+        for (behind, word) in BEHIND.into_iter().filter(|_| variant != request) {
             let mut before = shape().encode(DeriveArgs { flags: RDONLY, fd: POISON });
             before.resize(before.len().max(LOOKED_AT), behind);
             before.iter().enumerate().for_each(|(index, byte)| area.write(index, *byte));
             let result = call(variant);
             let untouched = before.iter().enumerate().all(|(index, byte)| area.read(index) == *byte);
             let what = format!("{name} with {size} bytes and {word} behind the structure");
-            match result {
-                Err(Errno::ENOTTY) => (!untouched).then(|| format!("{what} wrote into the argument")),
-                _ => Some(format!("{what} gave {}", outcome_name(&result))),
-            }
-        })
-    })
+            ensure(result == Err(Errno::ENOTTY), || format!("{what} gave {}", outcome_name(&result)))?;
+            ensure(untouched, || format!("{what} wrote into the argument"))?;
+        }
+    }
+    Ok(())
 }

@@ -43,16 +43,16 @@ fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> Case
     let result = dma_buf::derive_with(primary.number(), &mut argument);
     let new = result.is_ok() && argument.fd >= 0 && argument.fd != primary.number();
     let alias = new.then(|| dma_buf::take_derived(&argument));
-    let wrong = match result {
-        Err(_) => Some(format!("it gave {}", outcome_name(&result))),
-        Ok(value) if value != 0 => Some("the return value is not 0".into()),
-        Ok(_) if argument.flags != flags => Some(format!("flags became {}", flags_text(argument.flags))),
-        Ok(_) if argument.fd != lowest => Some("fd is not the lowest free number".into()),
-        Ok(_) => None,
+    let found = match result {
+        Err(_) => Err(format!("it gave {}", outcome_name(&result))),
+        Ok(value) if value != 0 => Err("the return value is not 0".into()),
+        Ok(_) if argument.flags != flags => Err(format!("flags became {}", flags_text(argument.flags))),
+        Ok(_) if argument.fd != lowest => Err("fd is not the lowest free number".into()),
+        Ok(_) => Ok(()),
     };
     drop(alias);
     let sentence = format!("{} with {what} in fd: flags kept, fd the lowest free number", flags_text(flags));
-    s.must(sentence, wrong.is_none(), wrong.unwrap_or_default())
+    s.must_hold(sentence, found)
 }
 
 /// 0 is a number like any other: a program that has closed its standard input gets it.
@@ -62,18 +62,18 @@ fn number_zero(s: &mut Steps, primary: &Fd) -> CaseResult {
     let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
     let result = dma_buf::derive_with(primary.number(), &mut argument);
     let mapped = memory::map(borrow_number(0), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
-    let wrong = match result {
-        Err(_) => Some(format!("it gave {}", outcome_name(&result))),
-        Ok(value) if value != 0 => Some("the return value is not 0".into()),
-        Ok(_) if argument.fd == POISON => Some("fd was not written".into()),
-        Ok(_) if argument.fd != 0 => Some("fd is another number".into()),
-        Ok(_) if argument.flags != RDONLY => Some(format!("flags became {}", flags_text(argument.flags))),
-        Ok(_) => mapped.err().map(|errno| format!("mapping it gave {}", errno_name(errno))),
+    let found = match result {
+        Err(_) => Err(format!("it gave {}", outcome_name(&result))),
+        Ok(value) if value != 0 => Err("the return value is not 0".into()),
+        Ok(_) if argument.fd == POISON => Err("fd was not written".into()),
+        Ok(_) if argument.fd != 0 => Err("fd is another number".into()),
+        Ok(_) if argument.flags != RDONLY => Err(format!("flags became {}", flags_text(argument.flags))),
+        Ok(_) => mapped.map_err(|errno| format!("mapping it gave {}", errno_name(errno))),
     };
     let _ = close_number(0);
     // It fails where a wrong kernel keeps the number, which the check says better.
     let _ = input.map(dup2_stdin);
-    s.must("with 0 as the lowest free number: fd is 0, and an alias", wrong.is_none(), wrong.unwrap_or_default())
+    s.must_hold("with 0 as the lowest free number: fd is 0, and an alias", found)
 }
 
 fn refused(s: &mut Steps, source: &Fd, flags: u32) -> CaseResult {

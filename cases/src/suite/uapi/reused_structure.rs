@@ -58,14 +58,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let mut argument = DeriveArgs { flags: RDONLY, fd: -1 };
     let mut aliases = Vec::new();
 
-    let wrong = granted(&primary, &mut table, &mut argument, &mut aliases, RDONLY);
-    s.must("the lowest hole is filled first", wrong.is_none(), wrong.unwrap_or_default())?;
+    let found = granted(&primary, &mut table, &mut argument, &mut aliases, RDONLY);
+    s.must_hold("the lowest hole is filled first", found)?;
     refusals(s, [&primary, &alias], &mut table, &mut argument, &mut aliases)?;
     let [reading, writing] = [libc::O_RDONLY, libc::O_RDWR].map(|mode| mode as u32);
     let calls = [(&primary, RDWR), (&alias, reading), (&primary, writing), (&alias, RDONLY)].into_iter().cycle();
     let mut calls = calls.take(table.free.len() + 3);
-    let wrong = calls.find_map(|(source, flags)| granted(source, &mut table, &mut argument, &mut aliases, flags));
-    s.nothing_wrong("the other holes are filled in order, and then the numbers above", Ok(wrong));
+    let found = calls.try_for_each(|(source, flags)| granted(source, &mut table, &mut argument, &mut aliases, flags));
+    s.holds("the other holes are filled in order, and then the numbers above", found);
     Ok(())
 }
 
@@ -87,20 +87,20 @@ fn refusals(
     ] {
         let before = DeriveArgs { flags, ..*argument };
         *argument = before;
-        let wrong = match want {
+        let found = match want {
             Errno::EMFILE => with_fd_limit(table.lowest() as u64, || refused(source, argument, want))?,
             Errno::ENFILE => without_files(source, *argument)?,
             _ => refused(source, argument, want),
         };
         // Taken out of the structure if a wrong kernel put one there.
         *argument = before;
-        let wrong = wrong.or_else(|| {
+        let found = found.and_then(|()| {
             let next = granted(primary, table, argument, aliases, RDONLY);
-            next.map(|wrong| format!("the next call: {wrong}"))
+            next.map_err(|wrong| format!("the next call: {wrong}"))
         });
         let sentence =
             format!("{what}: {}, the structure is as it was, and the next call gets the lowest hole", errno_name(want));
-        s.must(sentence, wrong.is_none(), wrong.unwrap_or_default())?;
+        s.must_hold(sentence, found)?;
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ fn granted(
     argument: &mut DeriveArgs,
     aliases: &mut Vec<OwnedFd>,
     flags: u32,
-) -> Option<String> {
+) -> Result<(), String> {
     argument.flags = flags;
     let before = *argument;
     let result = derive_with(source.number(), argument);
@@ -123,26 +123,24 @@ fn granted(
     }
     let asked = format!("{} from {}", flags_text(flags), source.name);
     match result {
-        Err(_) => Some(format!("{asked} gave {}", outcome_name(&result))),
-        Ok(value) if value != 0 => Some(format!("{asked}: the return value is not 0")),
-        Ok(_) if argument.flags != flags => Some(format!("{asked}: flags became {}", flags_text(argument.flags))),
-        Ok(_) if argument.fd == lowest => None,
-        Ok(_) if *argument == before => Some(format!("{asked}: fd was not written")),
-        Ok(_) => Some(format!("{asked}: fd is not the lowest free number")),
+        Err(_) => Err(format!("{asked} gave {}", outcome_name(&result))),
+        Ok(value) if value != 0 => Err(format!("{asked}: the return value is not 0")),
+        Ok(_) if argument.flags != flags => Err(format!("{asked}: flags became {}", flags_text(argument.flags))),
+        Ok(_) if argument.fd == lowest => Ok(()),
+        Ok(_) if *argument == before => Err(format!("{asked}: fd was not written")),
+        Ok(_) => Err(format!("{asked}: fd is not the lowest free number")),
     }
 }
 
-fn refused(source: i32, argument: &mut DeriveArgs, want: Errno) -> Option<String> {
+fn refused(source: i32, argument: &mut DeriveArgs, want: Errno) -> Result<(), String> {
     let before = *argument;
     let result = derive_with(source, argument);
-    if result != Err(want) {
-        return Some(format!("it gave {}", outcome_name(&result)));
-    }
-    (*argument != before).then(|| "the structure was written".into())
+    ensure(result == Err(want), || format!("it gave {}", outcome_name(&result)))?;
+    ensure(*argument == before, || "the structure was written".into())
 }
 
 /// As [`refused`], in a process that the limit on the files of the system binds.
-fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Option<String>> {
+fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Result<(), String>> {
     let limit = Limit::set("0")?;
     let ending = in_child(|| {
         if become_nobody().is_err() {
@@ -154,9 +152,9 @@ fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Option<Str
     })?;
     drop(limit);
     match ending {
-        ChildStatus::Exited(0) => Ok(None),
-        ChildStatus::Exited(WRITTEN) => Ok(Some("the structure was written".into())),
-        ChildStatus::Exited(wrong) if wrong < NO_CHILD => Ok(Some("it gave something else".into())),
+        ChildStatus::Exited(0) => Ok(Ok(())),
+        ChildStatus::Exited(WRITTEN) => Ok(Err("the structure was written".into())),
+        ChildStatus::Exited(wrong) if wrong < NO_CHILD => Ok(Err("it gave something else".into())),
         other => Err(Abort::Broken(format!("the child without privileges ended with {other:?}"))),
     }
 }
