@@ -24,10 +24,11 @@ pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, reopen};
 pub use crate::fixture::fence::{
     self, Timeline, describe, fences, pending, poll_for_reading, poll_now, poll_text, same_fence, way_text,
 };
-pub use crate::fixture::limit::with_fd_limit;
+pub use crate::fixture::limit::{FileMax, with_fd_limit};
 pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, wrong_page};
 pub use crate::fixture::message::Pair;
 pub use crate::fixture::observer::{BufferObserver, is_alive, is_gone};
+pub use crate::fixture::permutations::permutations;
 pub use crate::fixture::poller::{Sleeper, Wakeups};
 pub use crate::fixture::process::{become_nobody, in_child};
 pub use crate::fixture::racers::race;

@@ -1,7 +1,6 @@
 //! Closing duplicates, a mapping and an import of a buffer in every order.
 
 use crate::prelude::*;
-use crate::suite::lifetime::closing_orders::permutations;
 
 case! {
     /// Without any alias: the exporter's release runs once, after the last of descriptor, duplicate, mapping and attached

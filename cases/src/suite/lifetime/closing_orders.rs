@@ -44,30 +44,3 @@ fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usiz
     }
     Ok(observer.gone()?.map_err(|wrong| format!("after the last close: {wrong}")))
 }
-
-/// All orders of `0..count`, in lexical order.
-pub fn permutations(count: usize) -> Vec<Vec<usize>> {
-    if count == 0 {
-        return vec![Vec::new()];
-    }
-    let mut orders = Vec::new();
-    for first in 0..count {
-        for rest in permutations(count - 1) {
-            let rest = rest.into_iter().map(|index| if index >= first { index + 1 } else { index });
-            orders.push(std::iter::once(first).chain(rest).collect());
-        }
-    }
-    orders
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_order_comes_once() {
-        let mut orders = super::permutations(4);
-        assert_eq!(orders.len(), 24);
-        orders.dedup();
-        assert_eq!(orders.len(), 24);
-        assert!(orders.iter().all(|order| (0..4).all(|index| order.contains(&index))));
-    }
-}

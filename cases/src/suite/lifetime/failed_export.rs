@@ -1,7 +1,6 @@
 //! Exporting a buffer when memory runs out at any point inside it.
 
 use crate::prelude::*;
-use crate::suite::lifetime::failed_allocation::every_allocation;
 
 case! {
     /// With the first, second, third ... allocation inside an export failing, until one succeeds: the caller gets ENOMEM,
@@ -24,7 +23,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     };
     // On the way to the first success the memory of a memfd comes into being page by page, and every attempt allocates
     // something else. From then on it is there, and every attempt does the same: each allocation fails exactly once.
-    let all = || every_allocation(&fail, || exporting.export(), balanced);
+    let all = || fail.every_allocation(|| exporting.export(), balanced);
     let found = match all()? {
         Ok(()) => all()?,
         wrong => wrong,

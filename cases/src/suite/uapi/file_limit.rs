@@ -1,9 +1,6 @@
 //! DERIVE at the system-wide limit on open files.
 
-use std::fs;
-
 use crate::prelude::*;
-use crate::settings::FILE_MAX;
 
 case! {
     /// When the system has as many open files as it may have, DERIVE is ENFILE for a caller without privileges, writes
@@ -26,7 +23,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
 
-    let limit = Limit::set("0")?;
+    let limit = FileMax::set("0")?;
     s.note("fs.file-max is 0 now, which binds all but the superuser");
     let ending = in_child(|| unprivileged([&primary, &primary, &alias]))?;
     let privileged = s.derive("alias of the superuser", &primary, RDONLY);
@@ -59,25 +56,5 @@ fn unprivileged(sources: [&Fd; 3]) -> i32 {
     match next_number(sources[0]) {
         Ok(now) => wrong | i32::from(now != next) << 2,
         Err(_) => NO_CHILD,
-    }
-}
-
-/// The limit, put back on drop; if this process is killed before that, the runner does it.
-pub(super) struct Limit {
-    old: String,
-}
-
-impl Limit {
-    pub(super) fn set(value: &str) -> CaseResult<Self> {
-        let old = fs::read_to_string(FILE_MAX).or_broken(FILE_MAX)?;
-        let limit = Limit { old };
-        fs::write(FILE_MAX, value).or_broken(FILE_MAX)?;
-        Ok(limit)
-    }
-}
-
-impl Drop for Limit {
-    fn drop(&mut self) {
-        let _ = fs::write(FILE_MAX, &self.old);
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::prelude::*;
-use crate::suite::uapi::file_limit::Limit;
 
 case! {
     /// A program that fills in `flags` and passes the same structure again and again, with what the last call left in `fd`,
@@ -141,7 +140,7 @@ fn refused(source: i32, argument: &mut DeriveArgs, want: Errno) -> Result<(), St
 
 /// As [`refused`], in a process that the limit on the files of the system binds.
 fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Result<(), String>> {
-    let limit = Limit::set("0")?;
+    let limit = FileMax::set("0")?;
     let ending = in_child(|| {
         if become_nobody().is_err() {
             return NO_CHILD;
