@@ -13,9 +13,8 @@ use crate::channel::Channel;
 use crate::clause;
 use crate::exporter::Exporter;
 use crate::filter::fits;
-use crate::init::Planned;
 use crate::protocol::{CaseKey, Outcome};
-use crate::runner::Runner;
+use crate::runner::{Planned, Runner};
 use crate::style::Style;
 use crate::suite;
 use crate::terminal::detect;
@@ -53,43 +52,48 @@ pub fn main(arguments: Vec<String>) -> i32 {
             println!("{HELP}");
             Ok(AS_EXPECTED)
         }
-        _ => Err(Stop(USAGE, format!("there is no command {command}\n\n{HELP}"))),
+        _ => Err(CliError(USAGE, format!("there is no command {command}\n\n{HELP}"))),
     };
-    done.unwrap_or_else(|Stop(status, why)| {
+    done.unwrap_or_else(|CliError(status, why)| {
         eprintln!("cases: {why}");
         status
     })
 }
 
 /// Why nothing is done, with the exit status.
-struct Stop(i32, String);
+struct CliError(i32, String);
 
 /// The keys that fit any filter. A filter that means nothing is an error.
-fn select(filters: &[String]) -> Result<Vec<CaseKey>, Stop> {
+fn select(filters: &[String]) -> Result<Vec<CaseKey>, CliError> {
     if let Some(filter) = filters.iter().find(|filter| !suite::keys().any(|key| fits(&key, filter, false))) {
-        return Err(Stop(USAGE, format!("no case fits {filter}; `cases list` shows all of them")));
+        return Err(CliError(USAGE, format!("no case fits {filter}; `cases list` shows all of them")));
     }
     let chosen = |key: &CaseKey| filters.is_empty() || filters.iter().any(|filter| fits(key, filter, false));
     Ok(suite::keys().filter(chosen).collect())
 }
 
-fn run(filters: &[String]) -> Result<i32, Stop> {
+fn run(filters: &[String]) -> Result<i32, CliError> {
     let chosen = match filters {
-        [] => return Err(Stop(USAGE, "which? For instance `cases run R-2`; `cases run all` runs all of them".into())),
+        [] => {
+            return Err(CliError(
+                USAGE,
+                "which? For instance `cases run R-2`; `cases run all` runs all of them".into(),
+            ));
+        }
         [all] if all == "all" => suite::keys().collect(),
         filters => select(filters)?,
     };
     let planned: Vec<Planned> =
-        chosen.into_iter().filter_map(|key| suite::find(&key).map(|(case, exporter)| (key, case, exporter))).collect();
+        chosen.into_iter().filter_map(|key| suite::find(&key).map(|(case, on)| (key, case, on))).collect();
     if !nix::unistd::geteuid().is_root() {
-        return Err(Stop(USAGE, "cases are run by root".into()));
+        return Err(CliError(USAGE, "cases are run by root".into()));
     }
     // Two at a time would find each other's buffers and files in the kernel's books. The name goes with the process.
     let _alone = SocketAddr::from_abstract_name("dmabuf-conformance-cases")
         .and_then(|name| UnixListener::bind_addr(&name))
-        .map_err(|error| Stop(USAGE, format!("cases are running already: {error}")))?;
+        .map_err(|error| CliError(USAGE, format!("cases are running already: {error}")))?;
     let style = detect();
-    let internal = |errno: nix::errno::Errno| Stop(INTERNAL, errno.to_string());
+    let internal = |errno: nix::errno::Errno| CliError(INTERNAL, errno.to_string());
     let channel = Channel::terminal(style).map_err(internal)?;
     let mut runner = Runner::visiting(&channel).map_err(internal)?;
     let ended = runner.run(&planned);
@@ -171,13 +175,14 @@ impl Tally {
     }
 }
 
-fn list(filters: &[String]) -> Result<i32, Stop> {
+fn list(filters: &[String]) -> Result<i32, CliError> {
     let keys = select(filters)?;
     for case in suite::CASES {
-        let id = case.id();
-        let on: Vec<&str> = keys.iter().filter(|key| key.id() == id).map(CaseKey::exporter).collect();
-        if !on.is_empty() {
-            println!("{:<7} {id:<38} {:<9} {}", case.clause, case.judgement.name(), on.join(" "));
+        for name in case.variants.iter().map(|variant| case.name(variant)) {
+            let on: Vec<&str> = keys.iter().filter(|key| key.name() == name).map(CaseKey::exporter).collect();
+            if !on.is_empty() {
+                println!("{:<7} {name:<38} {:<9} {}", case.clause, case.judgement.name(), on.join(" "));
+            }
         }
     }
     let clauses: BTreeSet<&str> =
@@ -186,22 +191,25 @@ fn list(filters: &[String]) -> Result<i32, Stop> {
     Ok(AS_EXPECTED)
 }
 
-fn explain(names: &[String]) -> Result<i32, Stop> {
-    let [name] = names else { return Err(Stop(USAGE, "explain takes one clause or one case".into())) };
+fn explain(names: &[String]) -> Result<i32, CliError> {
+    let [name] = names else { return Err(CliError(USAGE, "explain takes one clause or one case".into())) };
     let clause = clause::find(name);
     if let Some(clause) = clause {
         println!("{}  {}\n      Why: {}\n", clause.id, clause.claim, clause.why);
     }
-    let id = name.split('@').next().unwrap_or(name);
-    let told = |case: &&Case| clause.map_or_else(|| case.id().contains(id), |clause| case.clause == clause.id);
+    let key = CaseKey(name.clone());
+    let told = |case: &&Case| clause.map_or_else(|| case.id().contains(key.id()), |clause| case.clause == clause.id);
     let cases: Vec<&Case> = suite::CASES.iter().filter(told).collect();
     if clause.is_none() && cases.is_empty() {
-        return Err(Stop(USAGE, format!("{name} is neither a case nor a clause; `cases list` shows both")));
+        return Err(CliError(USAGE, format!("{name} is neither a case nor a clause; `cases list` shows both")));
     }
     for case in cases {
-        let exporters: Vec<&str> = case.exporters.iter().copied().map(Exporter::name).collect();
-        println!("{}  {} ({}, on {})", case.clause, case.id(), case.judgement.name(), exporters.join(", "));
+        println!("{}  {} ({})", case.clause, case.id(), case.judgement.name());
         println!("      {}", case.claim_text());
+        for variant in case.variants {
+            let exporters: Vec<&str> = case.exporters_of(variant).iter().copied().map(Exporter::name).collect();
+            println!("      {}, {}, on {}", case.name(variant), variant.about, exporters.join(", "));
+        }
         if let Judgement::Hazard(reason) = case.judgement {
             println!("      Expected to be there: {reason}");
         }
@@ -234,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_word_that_means_no_case_is_an_error_with_a_hint() {
-        let Err(Stop(status, why)) = select(&["R-1".into(), "R-99".into()]) else { panic!("R-99 is no clause") };
+        let Err(CliError(status, why)) = select(&["R-1".into(), "R-99".into()]) else { panic!("R-99 is no clause") };
         assert!(status == USAGE && why.contains("R-99") && why.contains("cases list"), "{why}");
         assert!(select(&["r-2".into()]).is_ok_and(|keys| keys.iter().all(|key| key.id().starts_with("rights/"))));
     }

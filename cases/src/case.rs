@@ -3,7 +3,8 @@
 use crate::exporter::Exporter;
 use crate::need::Need;
 use crate::protocol::CaseKey;
-use crate::steps::{Steps, Stop};
+use crate::steps::{Abort, Steps};
+use crate::variant::{On, Variant};
 
 /// What a verdict on this case means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +41,12 @@ pub struct Case {
     pub judgement: Judgement,
     /// Where the case runs.
     pub exporters: &'static [Exporter],
-    /// What the case needs.
+    /// What every variant of the case needs.
     pub needs: &'static [Need],
+    /// Which descriptors it runs on. The first is the default, which keys do not name.
+    pub variants: &'static [Variant],
     /// The case itself.
-    pub run: fn(&mut Steps, Exporter) -> Result<(), Stop>,
+    pub run: fn(&mut Steps, On) -> Result<(), Abort>,
 }
 
 impl Case {
@@ -57,10 +60,38 @@ impl Case {
         self.id().split('/').next().unwrap_or_default().to_string()
     }
 
+    /// The id, and the name of the variant if that is not the default: `rights/walk`, `rights/walk.export`.
+    pub fn name(&self, variant: &Variant) -> String {
+        match self.variants.first() {
+            Some(default) if default.name != variant.name => format!("{}.{}", self.id(), variant.name),
+            _ => self.id(),
+        }
+    }
+
+    /// Where a variant runs.
+    pub fn exporters_of(&self, variant: &Variant) -> &'static [Exporter] {
+        variant.exporters.unwrap_or(self.exporters)
+    }
+
+    /// What a variant needs.
+    pub fn needs_of(&self, variant: &Variant) -> Vec<Need> {
+        self.needs.iter().chain(variant.needs).copied().collect()
+    }
+
+    /// Everything that this case runs on, in the order of reports.
+    pub fn runs(&self) -> impl Iterator<Item = On> {
+        let runs = |variant| self.exporters_of(variant).iter().map(move |exporter| On { exporter: *exporter, variant });
+        self.variants.iter().flat_map(runs)
+    }
+
+    /// The key of one run.
+    pub fn key(&self, on: On) -> CaseKey {
+        CaseKey::new(&self.name(on.variant), on.exporter.name())
+    }
+
     /// The keys of all planned runs of this case.
-    pub fn keys(&self) -> impl Iterator<Item = CaseKey> + '_ {
-        let id = self.id();
-        self.exporters.iter().map(move |exporter| CaseKey::new(&id, exporter.name()))
+    pub fn keys(&self) -> impl Iterator<Item = CaseKey> {
+        self.runs().map(|on| self.key(on))
     }
 
     /// The claim as one paragraph, without the layout of the doc comment.
@@ -69,11 +100,18 @@ impl Case {
     }
 }
 
-/// Declares the case of a module as its `CASE`. The doc comment is the claim; `run` is the function of that name in the
-/// same module.
+/// Declares the case of a module as its `CASE`: clause, judgement, exporters, needs, and variants if there are several. The
+/// doc comment is the claim; `run` is the function of that name in the same module.
 #[macro_export]
 macro_rules! case {
     ($(#[doc = $claim:literal])+ $clause:literal, $judgement:expr, $exporters:expr, [$($need:ident),* $(,)?]) => {
+        $crate::case! {
+            $(#[doc = $claim])+
+            $clause, $judgement, $exporters, [$($need),*], [$crate::variant::EXPORTED]
+        }
+    };
+    ($(#[doc = $claim:literal])+ $clause:literal, $judgement:expr, $exporters:expr, [$($need:ident),* $(,)?],
+     [$($variant:expr),+ $(,)?]) => {
         $(#[doc = $claim])+
         pub const CASE: $crate::case::Case = $crate::case::Case {
             module: module_path!(),
@@ -82,6 +120,7 @@ macro_rules! case {
             judgement: $judgement,
             exporters: $exporters,
             needs: &[$($crate::need::Need::$need),*],
+            variants: &[$($variant),+],
             run,
         };
     };

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use crate::case::Case;
 use crate::clause::CLAUSES;
 use crate::exporter::Exporter;
 use crate::need::Need;
@@ -20,24 +19,28 @@ pub fn table(suite: &str) -> String {
             let _ = writeln!(text, "| {} | | |{} |", clause.id, " |".repeat(exporters.len()));
         }
         for case in cases {
-            let id = case.id();
-            let marks = Exporter::ALL.iter().map(|exporter| if case.exporters.contains(exporter) { "●" } else { "" });
-            let marks: Vec<&str> = marks.collect();
-            let _ = writeln!(
-                text,
-                "| {} | [{id}]({suite}/{id}.rs) | {} | {} | {} |",
-                clause.id,
-                case.judgement.name(),
-                marks.join(" | "),
-                before_the_patch(case)
-            );
+            for variant in case.variants {
+                let exporters = case.exporters_of(variant);
+                let marks = Exporter::ALL.iter().map(|exporter| if exporters.contains(exporter) { "●" } else { "" });
+                let marks: Vec<&str> = marks.collect();
+                let _ = writeln!(
+                    text,
+                    "| {} | [{}]({suite}/{}.rs) | {} | {} | {} |",
+                    clause.id,
+                    case.name(variant),
+                    case.id(),
+                    case.judgement.name(),
+                    marks.join(" | "),
+                    before_the_patch(&case.needs_of(variant))
+                );
+            }
         }
     }
     text
 }
 
-fn before_the_patch(case: &Case) -> &'static str {
-    match case.needs {
+fn before_the_patch(needs: &[Need]) -> &'static str {
+    match needs {
         needs if needs.contains(&Need::NoDerive) => "only there",
         needs if needs.contains(&Need::Derive) || needs.contains(&Need::DeriveDefined) => "",
         _ => "●",

@@ -7,9 +7,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::channel::Channel;
-use crate::exporter::Exporter;
 use crate::protocol::{CaseKey, Record, VERSION};
-use crate::runner::Runner;
+use crate::runner::{Planned, Runner};
 use crate::session;
 use crate::suite;
 use crate::upstream;
@@ -73,15 +72,12 @@ fn run(channel: Channel, mounted: Result<(), String>) {
     }
 }
 
-/// A planned run: the key, and where it leads.
-pub type Planned = (CaseKey, &'static crate::case::Case, Exporter);
-
 fn plan() -> Result<Vec<Planned>, String> {
     let text = fs::read_to_string(PLAN).map_err(|error| format!("{PLAN}: {error}"))?;
     text.lines()
         .map(|line| {
             let key = CaseKey(line.to_string());
-            suite::find(&key).map(|(case, exporter)| (key, case, exporter)).ok_or(format!("unknown case: {line}"))
+            suite::find(&key).map(|(case, on)| (key, case, on)).ok_or(format!("unknown case: {line}"))
         })
         .collect()
 }

@@ -25,7 +25,7 @@ const MOST: usize = 1000;
 
 /// What a search found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct LeakSearch {
     /// One leak for each case and place, in the order of the cases; those from before the first case come first.
     pub leaks: Vec<Leak>,
     /// Why this may not be all.
@@ -66,7 +66,7 @@ impl Kmemleak {
     ///
     /// # Errors
     /// When kmemleak gave up, for want of memory as a rule, or does not answer.
-    pub fn search(&self) -> Result<Found, String> {
+    pub fn search(&self) -> Result<LeakSearch, String> {
         let over = Instant::now();
         let scan = || fs::write(FILE, "scan").map_err(|error| format!("{FILE} does not scan: {error}"));
         // The first takes sums over all that is lost, the second reports what is still the same.
@@ -149,7 +149,7 @@ impl Leaks {
         }
     }
 
-    fn finish(mut self, begun: &[(CaseKey, u64)]) -> Found {
+    fn finish(mut self, begun: &[(CaseKey, u64)]) -> LeakSearch {
         self.close();
         let mut doubt = self.strange.map(|line| format!("{FILE} has a line that makes no sense: {line}"));
         let mut leaks: Vec<(usize, Leak)> = Vec::new();
@@ -172,7 +172,7 @@ impl Leaks {
         if leaks.len() > MOST {
             doubt = Some(format!("there are {} different leaks, and the first {MOST} are told", leaks.len()));
         }
-        Found { leaks: leaks.into_iter().take(MOST).map(|(_, leak)| leak).collect(), doubt }
+        LeakSearch { leaks: leaks.into_iter().take(MOST).map(|(_, leak)| leak).collect(), doubt }
     }
 }
 
@@ -205,7 +205,7 @@ unreferenced object (percpu) 0x607f3a1c300 (size 8):
     pcpu_alloc_noprof+0x1/0x2
 ";
 
-    fn found(text: &str, begun: &[(&str, u64)]) -> Found {
+    fn found(text: &str, begun: &[(&str, u64)]) -> LeakSearch {
         let mut leaks = Leaks::default();
         text.lines().for_each(|line| leaks.line(line));
         let begun: Vec<_> = begun.iter().map(|(id, ticks)| (CaseKey::new(id, "udmabuf"), *ticks)).collect();
@@ -244,7 +244,7 @@ unreferenced object (percpu) 0x607f3a1c300 (size 8):
             let found = found(&REPORT.replace(from, to), &[]);
             assert!(found.doubt.is_some_and(|doubt| doubt.contains(to)));
         }
-        assert_eq!(found("", &[]), Found::default());
+        assert_eq!(found("", &[]), LeakSearch::default());
     }
 
     #[test]

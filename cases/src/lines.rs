@@ -4,8 +4,8 @@
 const WIDTH: usize = 52;
 
 /// The line that opens a case.
-pub fn case(id: &str, exporter: &str) -> String {
-    format!("case   {id}   exporter {exporter}")
+pub fn case(name: &str, exporter: &str) -> String {
+    format!("case   {name}   exporter {exporter}")
 }
 
 /// The first half of a call, before it is made.

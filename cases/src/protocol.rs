@@ -15,20 +15,31 @@ pub const VERSION: u32 = 6;
 /// record's number is gone with it. A control character, which JSON never holds as such.
 pub const TORN: u8 = 0x18;
 
-/// Names one planned run of a case: `rights/derive_table@system-heap`.
+/// Names one planned run of a case: `rights/walk@system-heap`, or `rights/walk.export@system-heap` for a variant that is not
+/// the default.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CaseKey(pub String);
 
 impl CaseKey {
-    /// Joins a case id and an exporter name.
-    pub fn new(id: &str, exporter: &str) -> Self {
-        CaseKey(format!("{id}@{exporter}"))
+    /// Joins the name of a case, with or without a variant, and of an exporter.
+    pub fn new(name: &str, exporter: &str) -> Self {
+        CaseKey(format!("{name}@{exporter}"))
+    }
+
+    /// The case and its variant: all but the exporter.
+    pub fn name(&self) -> &str {
+        self.0.split_once('@').map_or(self.0.as_str(), |(name, _)| name)
     }
 
     /// The case id: area and behaviour.
     pub fn id(&self) -> &str {
-        self.0.split_once('@').map_or(self.0.as_str(), |(id, _)| id)
+        self.name().split_once('.').map_or(self.name(), |(id, _)| id)
+    }
+
+    /// The variant; None for the default one.
+    pub fn variant(&self) -> Option<&str> {
+        self.name().split_once('.').map(|(_, variant)| variant)
     }
 
     /// The exporter the case runs on.
@@ -234,7 +245,9 @@ pub fn marked_case(line: &str) -> Option<CaseKey> {
     let plain = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-/".contains(&byte))
     };
-    key.split_once('@').is_some_and(|(id, exporter)| plain(id) && plain(exporter)).then(|| CaseKey(key.into()))
+    let (name, exporter) = key.split_once('@')?;
+    let (id, variant) = name.split_once('.').unzip();
+    (plain(id.unwrap_or(name)) && variant.is_none_or(plain) && plain(exporter)).then(|| CaseKey(key.into()))
 }
 
 #[cfg(test)]
@@ -258,16 +271,27 @@ mod tests {
 
     #[test]
     fn a_mark_names_its_case_and_nothing_else_does() {
-        let key = CaseKey::new("rights/table", "udmabuf-list");
-        assert_eq!(marked_case(&begin_mark(&key)), Some(key));
-        for line in ["conformance: begin rights/table", "conformance: begin BUG: x@y", "conformance: end a/b@c", "x"] {
+        for key in [CaseKey::new("rights/table", "udmabuf-list"), CaseKey::new("rights/table.dup", "udmabuf")] {
+            assert_eq!(marked_case(&begin_mark(&key)), Some(key));
+        }
+        for line in [
+            "conformance: begin rights/table",
+            "conformance: begin BUG: x@y",
+            "conformance: begin a/b.@c",
+            "conformance: begin a/b.c.d@e",
+            "conformance: end a/b@c",
+            "x",
+        ] {
             assert_eq!(marked_case(line), None, "{line}");
         }
     }
 
     #[test]
-    fn a_key_splits_into_id_and_exporter() {
+    fn a_key_splits_into_id_variant_and_exporter() {
         let key = CaseKey::new("rights/table", "udmabuf-list");
-        assert_eq!((key.id(), key.exporter()), ("rights/table", "udmabuf-list"));
+        assert_eq!((key.id(), key.variant(), key.exporter()), ("rights/table", None, "udmabuf-list"));
+        let key = CaseKey::new("rights/table.dup", "udmabuf");
+        assert_eq!((key.id(), key.variant(), key.exporter()), ("rights/table", Some("dup"), "udmabuf"));
+        assert_eq!(key.name(), "rights/table.dup");
     }
 }

@@ -6,21 +6,22 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use crate::aftermath::{Mounts, Scratch};
+use crate::case::Case;
 use crate::channel::Channel;
 use crate::counts;
+use crate::features::KernelFeatures;
 use crate::fixture::facts::exporters_listed;
-use crate::init::Planned;
 use crate::kernel_log::KernelLog;
-use crate::kmemleak::{Found, Kmemleak};
-use crate::ledger::Ledger;
-use crate::protocol::{Outcome, Record, begin_mark};
-use crate::settings::Settings;
-use crate::steps::{Steps, Stop};
+use crate::kmemleak::{Kmemleak, LeakSearch};
+use crate::leftovers::{Mounts, TmpFiles};
+use crate::protocol::{CaseKey, Outcome, Record, begin_mark};
+use crate::resource_counts::ResourceCounts;
+use crate::settings::SavedSettings;
+use crate::steps::{Abort, Steps};
 use crate::uapi::importer::Importer;
-use crate::uapi::process::{self, Charge, Ending, Farewell};
+use crate::uapi::process::{self, ChildStatus, KillScope, Reaped};
 use crate::uapi::rcu;
-use crate::world::World;
+use crate::variant::On;
 
 /// What a case may take on a machine that boots as fast as [`NOMINAL_BOOT`].
 const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
@@ -38,6 +39,9 @@ const DELIVERED: i32 = 0;
 /// one, works on its own.
 const SECOND_LOOKS: usize = 3;
 
+/// A planned run: the key, and what it names.
+pub type Planned = (CaseKey, &'static Case, On);
+
 /// Runs cases in the guest.
 pub struct Runner<'a> {
     channel: &'a Channel,
@@ -45,12 +49,12 @@ pub struct Runner<'a> {
     importer: Option<Importer>,
     /// Exporters of the buffers that were there when it was last asked: before the first case, and after each that leaked.
     listed: Vec<String>,
-    settings: Settings,
+    settings: SavedSettings,
     limit: Duration,
     stuck: bool,
     mounts: Mounts,
-    scratch: Scratch,
-    charge: Charge,
+    tmp_files: TmpFiles,
+    kill_scope: KillScope,
     /// How the cases ended that did.
     outcomes: Vec<Outcome>,
     /// Kinds of memory that the cases have lost.
@@ -67,7 +71,7 @@ impl<'a> Runner<'a> {
     /// A runner whose limits fit a guest that took `boot` to come up.
     pub fn new(channel: &'a Channel, boot: Duration) -> Self {
         let factor = boot.as_secs_f64() / NOMINAL_BOOT.as_secs_f64();
-        Runner::with(channel, NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)), Charge::Everything, Scratch::Own)
+        Runner::with(channel, NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)), KillScope::Everything, TmpFiles::Own)
     }
 
     /// A runner on a machine that it shares with others: it ends and removes only what is its own.
@@ -76,23 +80,23 @@ impl<'a> Runner<'a> {
     /// The errno of [`process::adopt`].
     pub fn visiting(channel: &'a Channel) -> Result<Self, Errno> {
         process::adopt()?;
-        process::mind_interrupts();
-        Ok(Runner::with(channel, PATIENT_LIMIT, Charge::Descendants, Scratch::Shared(BTreeSet::new())))
+        process::catch_interrupts();
+        Ok(Runner::with(channel, PATIENT_LIMIT, KillScope::Descendants, TmpFiles::Shared(BTreeSet::new())))
     }
 
-    fn with(channel: &'a Channel, limit: Duration, charge: Charge, scratch: Scratch) -> Self {
+    fn with(channel: &'a Channel, limit: Duration, kill_scope: KillScope, tmp_files: TmpFiles) -> Self {
         let set = std::env::var(LIMIT).ok().and_then(|text| text.parse().ok()).map(Duration::from_millis);
         let limit = set.unwrap_or(limit);
-        process::come_first();
+        process::raise_priority();
         Runner {
             channel,
             log: KernelLog::open().ok(),
             importer: Importer::open().ok(),
             listed: Vec::new(),
-            settings: Settings::remember(),
+            settings: SavedSettings::remember(),
             mounts: Mounts::take(),
-            scratch,
-            charge,
+            tmp_files,
+            kill_scope,
             outcomes: Vec::new(),
             leaks: 0,
             kmemleak: Kmemleak::open(),
@@ -105,7 +109,7 @@ impl<'a> Runner<'a> {
 
     /// Runs the plan and gives back how many cases ended. Stops early when the kernel is no longer to be trusted.
     pub fn run(&mut self, planned: &[Planned]) -> usize {
-        let world = World::probe();
+        let features = KernelFeatures::probe();
         self.listed = exporters_listed().unwrap_or_default();
         self.listen();
         if let Some(reason) = self.complained("before the first case") {
@@ -116,7 +120,7 @@ impl<'a> Runner<'a> {
             self.channel.send(Record::SearchDue);
         }
         for (index, planned) in planned.iter().enumerate() {
-            let stuck = !self.one(planned, &world);
+            let stuck = !self.one(planned, &features);
             let reason = match stuck {
                 true => Some("a process is stuck inside the kernel and does not die".into()),
                 false if process::interrupted() => Some("it was interrupted".into()),
@@ -162,25 +166,25 @@ impl<'a> Runner<'a> {
     }
 
     /// One case. False when its process could not be killed.
-    fn one(&mut self, (key, case, exporter): &Planned, world: &World) -> bool {
+    fn one(&mut self, (key, case, on): &Planned, features: &KernelFeatures) -> bool {
         if let Some(Err(why)) = self.kmemleak.as_mut().map(|kmemleak| kmemleak.begins(key)) {
             self.unsearchable.get_or_insert(why);
         }
         self.mark(&begin_mark(key));
         self.channel.send(Record::Begin { case: key.clone(), limit_ms: self.limit.as_millis() as u64 });
-        self.scratch.begins();
+        self.tmp_files.begins();
         let start = Instant::now();
         let mut stuck = false;
-        let outcome = match world.lacks(case.needs) {
+        let outcome = match features.lacks(&case.needs_of(on.variant)) {
             Some((need, why)) => Outcome::Skip { need: need.name().into(), why: why.into() },
             None => {
-                let before = self.ledger();
-                let (outcome, farewell) = self.in_child(|steps| (case.run)(steps, *exporter));
-                stuck = farewell.is_some_and(|farewell| farewell.stuck);
-                if farewell.is_none_or(|farewell| farewell.ending != Ending::Exited(DELIVERED)) {
+                let before = self.resource_counts();
+                let (outcome, reaped) = self.in_child(|steps| (case.run)(steps, *on));
+                stuck = reaped.is_some_and(|reaped| reaped.stuck);
+                if reaped.is_none_or(|reaped| reaped.ending != ChildStatus::Exited(DELIVERED)) {
                     self.settings.restore();
                 }
-                match self.left(before.as_ref(), farewell) {
+                match self.left(before.as_ref(), reaped) {
                     Some(what) if outcome == Outcome::Pass => Outcome::Leaked { what },
                     _ => outcome,
                 }
@@ -195,17 +199,17 @@ impl<'a> Runner<'a> {
 
     /// Waits for what RCU and the work queues still hold, which belongs to this case, complaints included, and gives back
     /// what it left for others.
-    fn left(&mut self, before: Option<&Ledger>, farewell: Option<Farewell>) -> Option<String> {
-        if farewell.is_some_and(|farewell| farewell.stuck) {
+    fn left(&mut self, before: Option<&ResourceCounts>, reaped: Option<Reaped>) -> Option<String> {
+        if reaped.is_some_and(|reaped| reaped.stuck) {
             return Some("a process that does not die".into());
         }
         match &self.importer {
             Some(importer) => drop(importer.drain()),
             None => drop(rcu::settle()),
         }
-        let survivors = farewell.is_some_and(|farewell| farewell.survivors);
+        let survivors = reaped.is_some_and(|reaped| reaped.survivors);
         let mounts = (!self.mounts.kept()).then(|| "another mount table".to_string());
-        let files = self.scratch.left().map(|names| format!("files in /tmp: {names}"));
+        let files = self.tmp_files.left().map(|names| format!("files in /tmp: {names}"));
         survivors
             .then(|| "a process that went on running".to_string())
             .or(mounts)
@@ -213,7 +217,7 @@ impl<'a> Runner<'a> {
             .or_else(|| self.unbalanced(before))
     }
 
-    fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> (Outcome, Option<Farewell>) {
+    fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Abort>) -> (Outcome, Option<Reaped>) {
         let broken = |why: String| Outcome::Broken { why };
         let (mut reader, writer) = match std::io::pipe() {
             Ok(ends) => ends,
@@ -222,45 +226,45 @@ impl<'a> Runner<'a> {
         let channel = *self.channel;
         let child = process::spawn(move || {
             let mut writer = writer;
-            process::come_as_others();
+            process::reset_priority();
             let outcome = judge(Steps::new(channel, KernelLog::open().ok()), run);
             let text = serde_json::to_vec(&outcome).unwrap_or_default();
             if writer.write_all(&text).is_ok() { DELIVERED } else { 1 }
         });
-        let farewell = match child.and_then(|pid| process::see_off(pid, self.limit, self.charge)) {
-            Ok(farewell) => farewell,
+        let reaped = match child.and_then(|pid| process::wait_and_reap(pid, self.limit, self.kill_scope)) {
+            Ok(reaped) => reaped,
             Err(errno) => return (broken(format!("running the case's process: {errno}")), None),
         };
-        if !matches!(farewell.ending, Ending::Exited(_)) {
+        if !matches!(reaped.ending, ChildStatus::Exited(_)) {
             self.channel.mend();
         }
-        let outcome = match farewell.ending {
+        let outcome = match reaped.ending {
             // Not where a stuck process may hold the other end of the pipe for ever.
-            Ending::Exited(DELIVERED) if !farewell.stuck => {
+            ChildStatus::Exited(DELIVERED) if !reaped.stuck => {
                 let mut text = String::new();
                 let read = reader.read_to_string(&mut text);
                 read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or(broken("no outcome".into()))
             }
-            Ending::Exited(status) => broken(format!("the case's process exited with status {status}")),
-            Ending::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
-            Ending::TimedOut if process::interrupted() => broken("it was interrupted".into()),
-            Ending::TimedOut | Ending::Stuck => Outcome::TimedOut,
+            ChildStatus::Exited(status) => broken(format!("the case's process exited with status {status}")),
+            ChildStatus::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
+            ChildStatus::TimedOut if process::interrupted() => broken("it was interrupted".into()),
+            ChildStatus::TimedOut | ChildStatus::Stuck => Outcome::TimedOut,
         };
-        (outcome, Some(farewell))
+        (outcome, Some(reaped))
     }
 
-    fn ledger(&self) -> Option<Ledger> {
-        let ledger = self.importer.as_ref().and_then(Ledger::take)?;
-        Some(if self.charge == Charge::Everything { ledger } else { ledger.without_files() })
+    fn resource_counts(&self) -> Option<ResourceCounts> {
+        let counts = self.importer.as_ref().and_then(ResourceCounts::take)?;
+        Some(if self.kill_scope == KillScope::Everything { counts } else { counts.without_files() })
     }
 
     /// What the books say that the case left behind, once nothing that is on its way out can still be taken for it.
-    fn unbalanced(&mut self, before: Option<&Ledger>) -> Option<String> {
+    fn unbalanced(&mut self, before: Option<&ResourceCounts>) -> Option<String> {
         for _ in 0..SECOND_LOOKS {
-            self.ledger()?.since(before?)?;
+            self.resource_counts()?.since(before?)?;
             let _ = self.importer.as_ref()?.purge();
         }
-        let mut difference = self.ledger()?.since(before?)?;
+        let mut difference = self.resource_counts()?.since(before?)?;
         difference.name_exporters(&mut self.listed);
         Some(format!("the case's process is gone; {difference}"))
     }
@@ -269,7 +273,8 @@ impl<'a> Runner<'a> {
     fn search(&mut self) {
         let Some(kmemleak) = &self.kmemleak else { return };
         let found = self.unsearchable.clone().map_or_else(|| kmemleak.search(), Err);
-        let Found { leaks, doubt } = found.unwrap_or_else(|why| Found { leaks: Vec::new(), doubt: Some(why) });
+        let LeakSearch { leaks, doubt } =
+            found.unwrap_or_else(|why| LeakSearch { leaks: Vec::new(), doubt: Some(why) });
         self.leaks += leaks.iter().filter(|leak| leak.case.is_some()).count();
         leaks.into_iter().for_each(|leak| self.channel.send(Record::Leak(leak)));
         self.channel.send(Record::Searched { doubt });
@@ -295,14 +300,14 @@ impl<'a> Runner<'a> {
     }
 }
 
-fn judge(mut steps: Steps, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> Outcome {
+fn judge(mut steps: Steps, run: impl FnOnce(&mut Steps) -> Result<(), Abort>) -> Outcome {
     match run(&mut steps) {
         // A violation that was seen stays one, even when the case then could not go on.
         _ if steps.failed() => Outcome::Fail,
         Ok(()) if !steps.observed() => Outcome::Broken { why: "the case tested nothing".into() },
         Ok(()) => Outcome::Pass,
-        Err(Stop::Failed) => Outcome::Fail,
-        Err(Stop::Broken(why)) => Outcome::Broken { why },
-        Err(Stop::Lacks(need, why)) => Outcome::Skip { need: need.name().into(), why },
+        Err(Abort::Failed) => Outcome::Fail,
+        Err(Abort::Broken(why)) => Outcome::Broken { why },
+        Err(Abort::Lacks(need, why)) => Outcome::Skip { need: need.name().into(), why },
     }
 }

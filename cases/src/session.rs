@@ -51,7 +51,7 @@ pub struct Order {
 /// What the guest says, a JSON object a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Word {
+pub enum SessionEvent {
     /// The shell is about to start.
     Ready,
     /// The script wrote to its standard output; base64.
@@ -73,11 +73,11 @@ pub fn is_planned() -> bool {
 pub fn run(mounted: Result<(), String>) {
     let Ok(port) = SerialPort::open(PORT) else { return };
     let ended = mounted.and_then(|()| shell(&port));
-    say(&port, &ended.map_or_else(Word::Failed, Word::Exit));
+    say(&port, &ended.map_or_else(SessionEvent::Failed, SessionEvent::Exit));
     port.drain();
 }
 
-fn say(port: &SerialPort, word: &Word) {
+fn say(port: &SerialPort, word: &SessionEvent) {
     let text = serde_json::to_string(word).unwrap_or_default();
     port.write(format!("{text}\n").as_bytes());
 }
@@ -94,7 +94,7 @@ fn shell(port: &SerialPort) -> Result<i32, String> {
     mask.thread_block().map_err(|errno| format!("blocking signals: {errno}"))?;
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
     let signals = signals.map_err(|errno| format!("signalfd: {errno}"))?;
-    say(port, &Word::Ready);
+    say(port, &SessionEvent::Ready);
     let mut child = start(&order).map_err(|error| format!("{BUSYBOX}: {error}"))?;
     let pid = Pid::from_raw(child.id() as i32);
     for end in ends(&child) {
@@ -187,10 +187,10 @@ fn reap(shell: Pid) -> Option<i32> {
 
 /// Hands on what the script has written up to now. A pipe that is at its end is closed.
 fn forward(port: &SerialPort, child: &mut Child) {
-    if drained(child.stdout.as_mut(), |data| say(port, &Word::Out(data))) {
+    if drained(child.stdout.as_mut(), |data| say(port, &SessionEvent::Out(data))) {
         child.stdout = None;
     }
-    if drained(child.stderr.as_mut(), |data| say(port, &Word::Err(data))) {
+    if drained(child.stderr.as_mut(), |data| say(port, &SessionEvent::Err(data))) {
         child.stderr = None;
     }
 }

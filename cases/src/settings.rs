@@ -1,4 +1,4 @@
-//! Settings of the whole kernel that a case may change. A case puts them back itself; one that is killed cannot.
+//! SavedSettings of the whole kernel that a case may change. A case puts them back itself; one that is killed cannot.
 
 use std::fs;
 
@@ -7,12 +7,12 @@ pub const FILE_MAX: &str = "/proc/sys/fs/file-max";
 
 /// What the settings were before the first case.
 #[derive(Debug, Default)]
-pub struct Settings(Vec<(&'static str, String)>);
+pub struct SavedSettings(Vec<(&'static str, String)>);
 
-impl Settings {
+impl SavedSettings {
     /// Reads them; those that this kernel does not have are left out.
     pub fn remember() -> Self {
-        Settings([FILE_MAX].into_iter().filter_map(|path| Some((path, fs::read_to_string(path).ok()?))).collect())
+        SavedSettings([FILE_MAX].into_iter().filter_map(|path| Some((path, fs::read_to_string(path).ok()?))).collect())
     }
 
     /// Puts back what is not as it was.

@@ -13,7 +13,7 @@ use crate::protocol::Record;
 
 /// Why a case ends before its last line.
 #[derive(Debug)]
-pub enum Stop {
+pub enum Abort {
     /// A check that the rest of the case stands on did not hold. It is in the transcript already.
     Failed,
     /// Our own set-up did not work: the clause was not judged.
@@ -23,22 +23,51 @@ pub enum Stop {
 }
 
 /// Result of a piece of a case.
-pub type Step<T = ()> = Result<T, Stop>;
+pub type CaseResult<T = ()> = Result<T, Abort>;
 
-/// Turns an error of our own set-up into [`Stop::Broken`].
+/// Turns an error of our own set-up into [`Abort::Broken`].
 pub trait OrBroken<T> {
     /// Says what could not be set up.
     ///
     /// # Errors
-    /// [`Stop::Broken`] for every error.
-    fn or_broken(self, what: &str) -> Step<T>;
+    /// [`Abort::Broken`] for every error.
+    fn or_broken(self, what: &str) -> CaseResult<T>;
 }
 
-impl<T, E: Display> OrBroken<T> for Result<T, E> {
-    fn or_broken(self, what: &str) -> Step<T> {
-        self.map_err(|error| Stop::Broken(format!("{what}: {error}")))
+impl<T, E: SetupError> OrBroken<T> for Result<T, E> {
+    fn or_broken(self, what: &str) -> CaseResult<T> {
+        self.map_err(|error| Abort::Broken(format!("{what}: {}", error.text())))
     }
 }
+
+/// An error that setting up a case can meet, in the words of a report: an errno by its name.
+pub trait SetupError {
+    /// What went wrong.
+    fn text(&self) -> String;
+}
+
+impl SetupError for Errno {
+    fn text(&self) -> String {
+        errno_name(*self)
+    }
+}
+
+impl SetupError for std::io::Error {
+    fn text(&self) -> String {
+        self.raw_os_error().map_or_else(|| self.to_string(), |number| errno_name(Errno::from_raw(number)))
+    }
+}
+
+macro_rules! displayed {
+    ($($error:ty),+) => {
+        $(impl SetupError for $error {
+            fn text(&self) -> String {
+                self.to_string()
+            }
+        })+
+    };
+}
+displayed!(&str, std::num::TryFromIntError, std::sync::mpsc::RecvTimeoutError);
 
 /// The pen of a running case.
 #[derive(Debug)]
@@ -92,29 +121,35 @@ impl Steps {
         self.check(sentence, holds, format_args!("expected {want:?}, got {got:?}"))
     }
 
-    /// Tests that a search, such as a loop over many calls, found nothing wrong. What it found, or the errno that ended
-    /// it, is the detail.
-    pub fn nothing_wrong(&mut self, sentence: impl Into<String>, found: Result<Option<String>, Errno>) -> bool {
-        let wrong = found.unwrap_or_else(|errno| Some(format!("a call gave {}", errno_name(errno))));
-        self.check(sentence, wrong.is_none(), wrong.unwrap_or_default())
+    /// Tests an expectation that says itself what was wrong, such as a loop over many calls.
+    pub fn holds(&mut self, sentence: impl Into<String>, found: Result<(), String>) -> bool {
+        self.check(sentence, found.is_ok(), found.err().unwrap_or_default())
+    }
+
+    /// As [`Steps::holds`], where the rest of the case makes no sense unless it holds.
+    ///
+    /// # Errors
+    /// [`Abort::Failed`] when it does not hold.
+    pub fn must_hold(&mut self, sentence: impl Into<String>, found: Result<(), String>) -> CaseResult {
+        if self.holds(sentence, found) { Ok(()) } else { Err(Abort::Failed) }
     }
 
     /// As [`Steps::check`], where the rest of the case makes no sense unless it holds.
     ///
     /// # Errors
-    /// [`Stop::Failed`] when it does not hold.
-    pub fn must(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> Step {
-        if self.check(sentence, holds, detail) { Ok(()) } else { Err(Stop::Failed) }
+    /// [`Abort::Failed`] when it does not hold.
+    pub fn must(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> CaseResult {
+        if self.check(sentence, holds, detail) { Ok(()) } else { Err(Abort::Failed) }
     }
 
     /// Checks that a call that was written down succeeded, and hands out its value.
     ///
     /// # Errors
-    /// [`Stop::Failed`] with the errno in the transcript.
-    pub fn succeeds<T>(&mut self, sentence: impl Into<String>, result: Result<T, Errno>) -> Step<T> {
+    /// [`Abort::Failed`] with the errno in the transcript.
+    pub fn succeeds<T>(&mut self, sentence: impl Into<String>, result: Result<T, Errno>) -> CaseResult<T> {
         let detail = result.as_ref().err().map(|errno| format!("it gave {}", errno_name(*errno)));
         self.must(sentence, detail.is_none(), detail.unwrap_or_default())?;
-        result.map_err(|_| Stop::Failed)
+        result.map_err(|_| Abort::Failed)
     }
 
     /// Checks that a call that was written down failed with exactly this errno.
@@ -157,6 +192,19 @@ impl Steps {
     pub fn observed(&self) -> bool {
         self.checks + self.hazards + self.notes > 0
     }
+}
+
+/// An expectation for [`Steps::holds`]: nothing if it holds, else what was wrong.
+///
+/// # Errors
+/// What `wrong` says.
+pub fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(wrong()) }
+}
+
+/// What was wrong with a call that had to succeed, for [`Steps::holds`].
+pub fn gave(errno: Errno) -> String {
+    format!("a call gave {}", errno_name(errno))
 }
 
 /// The name of an errno as man pages print it.

@@ -15,7 +15,7 @@ pub fn detect() -> Style {
 /// A record as text, and whether the line stays open for the result of a call. `open` says whether the line before is.
 pub fn text(record: &Record, open: bool, style: Style) -> Option<(String, bool)> {
     let line = match record {
-        Record::Begin { case, .. } => format!("\n{}", lines::case(case.id(), case.exporter())),
+        Record::Begin { case, .. } => format!("\n{}", lines::case(case.name(), case.exporter())),
         // On the screen before the call is made: one that never returns has a name.
         Record::Call { text } => return Some((started(&lines::call(text), open), true)),
         Record::Return { text } if open => lines::result(text),

@@ -14,7 +14,7 @@ use crate::channel::Channel;
 use crate::counts;
 use crate::kernel_log::KernelLog;
 use crate::protocol::{CaseKey, Outcome, Record, begin_mark};
-use crate::uapi::process::{self, Charge, Ending};
+use crate::uapi::process::{self, ChildStatus, KillScope};
 
 /// Where the host puts them in the initramfs.
 pub const DIR: &str = "/upstream";
@@ -64,8 +64,8 @@ fn one(channel: &Channel, name: &str, limit: Duration) -> Outcome {
     // A file and not a pipe: nobody has to read while the program runs.
     let said = format!("/tmp/{name}.said");
     let ending = start(name, &said).and_then(|pid| {
-        let farewell = process::see_off(pid, limit, Charge::Everything).map_err(|errno| errno.to_string())?;
-        Ok(farewell.ending)
+        let reaped = process::wait_and_reap(pid, limit, KillScope::Everything).map_err(|errno| errno.to_string())?;
+        Ok(reaped.ending)
     });
     let text = fs::read(&said).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let total = text.lines().count();
@@ -75,14 +75,16 @@ fn one(channel: &Channel, name: &str, limit: Duration) -> Outcome {
     }
     let _ = fs::remove_file(&said);
     let (how, outcome) = match ending {
-        Ok(Ending::Exited(0)) => ("exit status 0".into(), Outcome::Pass),
-        Ok(Ending::Exited(SKIPPED)) => {
+        Ok(ChildStatus::Exited(0)) => ("exit status 0".into(), Outcome::Pass),
+        Ok(ChildStatus::Exited(SKIPPED)) => {
             let why = format!("exit status {SKIPPED}");
             (why.clone(), Outcome::Skip { need: "what the test asks for".into(), why })
         }
-        Ok(Ending::Exited(status)) => (format!("exit status {status}"), Outcome::Fail),
-        Ok(Ending::Signalled(signal)) => (signal.to_string(), Outcome::Killed { signal: signal.to_string() }),
-        Ok(Ending::TimedOut | Ending::Stuck) => (format!("not within {} seconds", limit.as_secs()), Outcome::TimedOut),
+        Ok(ChildStatus::Exited(status)) => (format!("exit status {status}"), Outcome::Fail),
+        Ok(ChildStatus::Signalled(signal)) => (signal.to_string(), Outcome::Killed { signal: signal.to_string() }),
+        Ok(ChildStatus::TimedOut | ChildStatus::Stuck) => {
+            (format!("not within {} seconds", limit.as_secs()), Outcome::TimedOut)
+        }
         Err(why) => (why.clone(), Outcome::Broken { why }),
     };
     channel.send(Record::Call { text: format!("{name} ends") });

@@ -30,7 +30,7 @@ use proptest::prelude::*;
 /// What every fake knows: `$boot`, the number of this boot from 1 on, `$cases`, and how to speak.
 const HEAD: &str = r#"#!/bin/sh
 while [ "$1" != -initrd ]; do shift; done
-cases=$(tr '\0' '\n' <"$2" | grep -a '^[a-z]*/[a-z_0-9]*@[a-z-]*$')
+cases=$(tr '\0' '\n' <"$2" | grep -a '^[a-z]*/[a-z_0-9.]*@[a-z-]*$')
 echo >>"$0.boots"
 boot=$(wc -l <"$0.boots")
 seq=0
@@ -61,7 +61,7 @@ impl Bench {
         let plan: Vec<CaseKey> = suite::keys().filter(contract).take(cases).collect();
         let expectations = Expectations::new(&dir.path().join("snapshots"));
         for key in &plan {
-            let (id, exporter) = (key.id(), key.exporter());
+            let (id, exporter) = (key.name(), key.exporter());
             let text = format!("case   {id}   exporter {exporter}\ncall   {:<52} = ok\nend    pass\n", "close(alias)");
             fs::rename(expectations.propose(key, &text).unwrap(), expectations.path(key)).unwrap();
         }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use nix::errno::Errno;
 
-use super::importer::{Count, DeriveLayout, Info};
+use super::importer::{Count, DeriveLayout, ImporterInfo};
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, own};
 
 /// The request as the proposal gives it: `_IOWR('b', 4, struct dma_buf_derive)`.
@@ -17,7 +17,7 @@ pub const DERIVE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 4, 8);
 
 /// What a call passes and gets, whatever the structure looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Derive {
+pub struct DeriveArgs {
     /// Access mode, optionally with `O_CLOEXEC`.
     pub flags: u32,
     /// The new descriptor.
@@ -47,7 +47,7 @@ const PROPOSED: Shape = Shape {
 static SHAPE: OnceLock<Shape> = OnceLock::new();
 
 /// Calls the ioctl from now on as the header of the tree has it. Whatever of that is not known is as the proposal has it.
-pub fn set_shape(info: &Info) {
+pub fn set_shape(info: &ImporterInfo) {
     let _ = SHAPE.set(Shape::of(info));
 }
 
@@ -62,7 +62,7 @@ pub fn derive_request() -> u32 {
 }
 
 impl Shape {
-    fn of(info: &Info) -> Self {
+    fn of(info: &ImporterInfo) -> Self {
         let request = info.derive_cmd.unwrap_or(DERIVE);
         let (Count::Exact(size), Some(layout)) = (info.derive_size, info.derive_layout) else {
             return Shape { request, ..PROPOSED };
@@ -73,7 +73,7 @@ impl Shape {
     }
 
     /// The structure in memory.
-    pub fn encode(&self, argument: Derive) -> Vec<u8> {
+    pub fn encode(&self, argument: DeriveArgs) -> Vec<u8> {
         let mut bytes = vec![0; self.size];
         let mut put = |offset: u32, width: u32, value: [u8; 8]| {
             bytes[offset as usize..][..width as usize].copy_from_slice(&value[..width as usize]);
@@ -84,14 +84,14 @@ impl Shape {
     }
 
     /// What a structure in memory says.
-    pub fn decode(&self, bytes: &[u8]) -> Derive {
+    pub fn decode(&self, bytes: &[u8]) -> DeriveArgs {
         let get = |offset: u32, width: u32| {
             let mut value = [0; 4];
             let width = width.min(4) as usize;
             value[..width].copy_from_slice(&bytes[offset as usize..][..width]);
             value
         };
-        Derive {
+        DeriveArgs {
             flags: u32::from_le_bytes(get(self.layout.flags_offset, self.layout.flags_size)),
             fd: i32::from_le_bytes(get(self.layout.fd_offset, self.layout.fd_size)),
         }
@@ -118,7 +118,7 @@ impl Shape {
 /// # Errors
 /// The errno of the call.
 pub fn derive(fd: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
-    let mut argument = Derive { flags, fd: POISON };
+    let mut argument = DeriveArgs { flags, fd: POISON };
     derive_with(fd.as_raw_fd(), &mut argument)?;
     Ok(own(argument.fd))
 }
@@ -127,7 +127,7 @@ pub fn derive(fd: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn derive_with(fd: RawFd, argument: &mut Derive) -> Result<i32, Errno> {
+pub fn derive_with(fd: RawFd, argument: &mut DeriveArgs) -> Result<i32, Errno> {
     let shape = shape();
     // In words, so that it is aligned for any member; never shorter than what the request says that the kernel writes.
     let coded = (shape.request >> 16 & 0x3fff) as usize;
@@ -144,7 +144,7 @@ pub fn derive_with(fd: RawFd, argument: &mut Derive) -> Result<i32, Errno> {
 }
 
 /// Takes over the number that a derive has left behind.
-pub fn take_derived(argument: &Derive) -> OwnedFd {
+pub fn take_derived(argument: &DeriveArgs) -> OwnedFd {
     own(argument.fd)
 }
 
@@ -154,10 +154,10 @@ const _: () = assert!(DERIVE == 0xc008_6204);
 mod tests {
     use super::*;
 
-    fn info(cmd: u32, size: u32, layout: [u32; 4]) -> Info {
+    fn info(cmd: u32, size: u32, layout: [u32; 4]) -> ImporterInfo {
         let [flags_offset, flags_size, fd_offset, fd_size] = layout;
         let layout = DeriveLayout { flags_offset, flags_size, fd_offset, fd_size };
-        Info {
+        ImporterInfo {
             abi: 2,
             linux_version: 0,
             derive_cmd: Some(cmd),
@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    const ARGUMENT: Derive = Derive { flags: 0x8_0002, fd: POISON };
+    const ARGUMENT: DeriveArgs = DeriveArgs { flags: 0x8_0002, fd: POISON };
 
     #[test]
     fn the_proposal_is_two_words() {
@@ -183,10 +183,10 @@ mod tests {
             [(8, [4, 4, 0, 4]), (16, [0, 8, 8, 4]), (32, [8, 8, 0, 8]), (12, [0, 4, 8, 4]), (8, [0, 2, 4, 4])]
         {
             let shape = Shape::of(&info(0xc008_6207, size, layout));
-            let argument = Derive { flags: ARGUMENT.flags & if layout[1] == 2 { 0xffff } else { !0 }, ..ARGUMENT };
+            let argument = DeriveArgs { flags: ARGUMENT.flags & if layout[1] == 2 { 0xffff } else { !0 }, ..ARGUMENT };
             let bytes = shape.encode(argument);
             assert_eq!((bytes.len(), shape.decode(&bytes)), (size as usize, argument), "{layout:?}");
-            let zeroes = shape.encode(Derive { flags: 0, fd: 0 });
+            let zeroes = shape.encode(DeriveArgs { flags: 0, fd: 0 });
             assert!(zeroes.iter().all(|byte| *byte == 0), "{layout:?}");
             assert_eq!(shape.request, 0xc008_6207);
         }
@@ -199,7 +199,7 @@ mod tests {
         for (size, layout) in [(8, [0, 4, 8, 4]), (8, [u32::MAX, 4, 0, 4]), (64, [0, 16, 16, 4])] {
             assert_eq!(Shape::of(&info(DERIVE, size, layout)), PROPOSED, "{layout:?}");
         }
-        let unknown = Info { derive_layout: None, ..info(0xc008_6207, 8, [0, 4, 4, 4]) };
+        let unknown = ImporterInfo { derive_layout: None, ..info(0xc008_6207, 8, [0, 4, 4, 4]) };
         assert_eq!(Shape::of(&unknown), Shape { request: 0xc008_6207, ..PROPOSED });
     }
 }

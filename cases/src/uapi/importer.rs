@@ -16,11 +16,11 @@ type Result<T> = std::result::Result<T, Errno>;
 
 /// Where the device is, once devtmpfs is mounted.
 pub const DEVICE: &str = "/dev/dmabuf-conformance";
-/// The ABI this file was written for; compare with [`Info::abi`].
+/// The ABI this file was written for; compare with [`ImporterInfo::abi`].
 pub const ABI_VERSION: u32 = 3;
 /// Driver name of the device's fences, as SYNC_IOC_FILE_INFO shows it.
 pub const FENCE_DRIVER: &str = "dmabuf-conformance";
-/// Timeline name of the device's fences.
+/// FenceOrder name of the device's fences.
 pub const FENCE_TIMELINE: &str = "importer";
 
 /// The structs of the header, member by member, and its requests.
@@ -134,7 +134,7 @@ pub struct Token(pub u32);
 
 /// One importer of one buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle(pub u32);
+pub struct ImportHandle(pub u32);
 
 /// A fence that [`Importer::signal`] has not been called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,7 +165,7 @@ pub enum Usage {
 /// How a fence is ordered with the importer's other fences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Timeline {
+pub enum FenceOrder {
     /// After all earlier ones: it replaces them in a buffer and must be signalled after them.
     Shared = 0,
     /// Not at all.
@@ -187,7 +187,7 @@ pub struct DeriveLayout {
 
 /// Facts about the kernel that was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Info {
+pub struct ImporterInfo {
     /// Compare with [`ABI_VERSION`].
     pub abi: u32,
     /// As LINUX_VERSION_CODE: major << 16 | minor << 8 | patch (at most 255).
@@ -290,7 +290,7 @@ pub struct Totals {
 
 /// What mapping for the device gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mapping {
+pub struct DeviceMapping {
     /// Sum of the lengths of all segments.
     pub bytes: u64,
     /// DMA segments.
@@ -299,7 +299,7 @@ pub struct Mapping {
 
 /// A new fence, with the numbers that identify it wherever the kernel shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fence {
+pub struct ImporterFence {
     /// For [`Importer::signal`].
     pub id: FenceId,
     /// The fence context.
@@ -342,7 +342,7 @@ impl Importer {
     }
 
     /// What the kernel was built from.
-    pub fn info(&self) -> Result<Info> {
+    pub fn info(&self) -> Result<ImporterInfo> {
         let info = call!(self, info, raw::Info::default())?;
         let layout = DeriveLayout {
             flags_offset: info.flags_offset,
@@ -350,7 +350,7 @@ impl Importer {
             fd_offset: info.fd_offset,
             fd_size: info.fd_size,
         };
-        Ok(Info {
+        Ok(ImporterInfo {
             abi: info.abi,
             linux_version: info.linux_version,
             derive_cmd: (info.features & 1 != 0).then_some(info.derive_cmd),
@@ -440,88 +440,88 @@ impl Importer {
     }
 
     /// Takes a reference on the buffer behind a descriptor.
-    pub fn import(&self, fd: RawFd) -> Result<Handle> {
+    pub fn import(&self, fd: RawFd) -> Result<ImportHandle> {
         let import = raw::Import { fd, handle: 0 };
-        Ok(Handle(call!(self, import, import)?.handle))
+        Ok(ImportHandle(call!(self, import, import)?.handle))
     }
 
     /// Attaches the importer's device. EBUSY: attached already.
-    pub fn attach(&self, handle: Handle) -> Result<()> {
+    pub fn attach(&self, handle: ImportHandle) -> Result<()> {
         call!(self, attach, handle.0).map(drop)
     }
 
     /// Undoes [`attach`](Self::attach). EBUSY while mapped, EINVAL if not attached.
-    pub fn detach(&self, handle: Handle) -> Result<()> {
+    pub fn detach(&self, handle: ImportHandle) -> Result<()> {
         call!(self, detach, handle.0).map(drop)
     }
 
     /// Maps the attached buffer for the device. EINVAL: not attached; EBUSY: mapped already.
-    pub fn map(&self, handle: Handle, direction: Direction) -> Result<Mapping> {
+    pub fn map(&self, handle: ImportHandle, direction: Direction) -> Result<DeviceMapping> {
         let map = raw::Map { handle: handle.0, direction: direction as u32, ..Default::default() };
         let map = call!(self, map, map)?;
-        Ok(Mapping { bytes: map.bytes, segments: map.segments })
+        Ok(DeviceMapping { bytes: map.bytes, segments: map.segments })
     }
 
     /// Undoes [`map`](Self::map). EINVAL: not mapped.
-    pub fn unmap(&self, handle: Handle) -> Result<()> {
+    pub fn unmap(&self, handle: ImportHandle) -> Result<()> {
         call!(self, unmap, handle.0).map(drop)
     }
 
     /// Maps the buffer into the kernel. EBUSY: done already; EOPNOTSUPP: the exporter cannot.
-    pub fn vmap(&self, handle: Handle) -> Result<()> {
+    pub fn vmap(&self, handle: ImportHandle) -> Result<()> {
         call!(self, vmap, handle.0).map(drop)
     }
 
     /// Undoes [`vmap`](Self::vmap). EINVAL: not mapped.
-    pub fn vunmap(&self, handle: Handle) -> Result<()> {
+    pub fn vunmap(&self, handle: ImportHandle) -> Result<()> {
         call!(self, vunmap, handle.0).map(drop)
     }
 
     /// Copies out of the buffer through its kernel mapping; `offset` in bytes.
-    pub fn vread(&self, handle: Handle, offset: u64, data: &mut [u8]) -> Result<()> {
+    pub fn vread(&self, handle: ImportHandle, offset: u64, data: &mut [u8]) -> Result<()> {
         let (len, data) = (data.len() as u64, data.as_mut_ptr() as u64);
         let rw = raw::Rw { handle: handle.0, reserved: 0, offset, len, data };
         call!(self, vread, rw).map(drop)
     }
 
     /// Copies into the buffer through its kernel mapping; `offset` in bytes.
-    pub fn vwrite(&self, handle: Handle, offset: u64, data: &[u8]) -> Result<()> {
+    pub fn vwrite(&self, handle: ImportHandle, offset: u64, data: &[u8]) -> Result<()> {
         let (len, data) = (data.len() as u64, data.as_ptr() as u64);
         let rw = raw::Rw { handle: handle.0, reserved: 0, offset, len, data };
         call!(self, vwrite, rw).map(drop)
     }
 
     /// Waits for the buffer's fences; EINTR if a signal comes first.
-    pub fn begin_cpu(&self, handle: Handle, direction: Direction) -> Result<()> {
+    pub fn begin_cpu(&self, handle: ImportHandle, direction: Direction) -> Result<()> {
         let cpu = raw::Cpu { handle: handle.0, direction: direction as u32 };
         call!(self, begin_cpu, cpu).map(drop)
     }
 
     /// Ends CPU access. EINVAL: not begun, or begun for another direction.
-    pub fn end_cpu(&self, handle: Handle, direction: Direction) -> Result<()> {
+    pub fn end_cpu(&self, handle: ImportHandle, direction: Direction) -> Result<()> {
         let cpu = raw::Cpu { handle: handle.0, direction: direction as u32 };
         call!(self, end_cpu, cpu).map(drop)
     }
 
     /// Hands the buffer out again, as a driver does that exports what it imported. `flags` are
     /// open flags; any bit but those of O_ACCMODE and O_CLOEXEC is EINVAL.
-    pub fn export(&self, handle: Handle, flags: i32) -> Result<OwnedFd> {
+    pub fn export(&self, handle: ImportHandle, flags: i32) -> Result<OwnedFd> {
         let export = raw::Export { handle: handle.0, flags: flags as u32, ..Default::default() };
         let fd: RawFd = call!(self, export, export)?.fd;
         Ok(own(fd))
     }
 
     /// Drops the reference. EBUSY while attached, mapped or in CPU access.
-    pub fn put(&self, handle: Handle) -> Result<()> {
+    pub fn put(&self, handle: ImportHandle) -> Result<()> {
         call!(self, put, handle.0).map(drop)
     }
 
     /// Adds a fence to the buffer.
-    pub fn add_fence(&self, handle: Handle, usage: Usage, timeline: Timeline) -> Result<Fence> {
+    pub fn add_fence(&self, handle: ImportHandle, usage: Usage, timeline: FenceOrder) -> Result<ImporterFence> {
         let fence =
             raw::AddFence { handle: handle.0, usage: usage as u32, flags: timeline as u32, ..Default::default() };
         let fence = call!(self, add_fence, fence)?;
-        Ok(Fence { id: FenceId(fence.fence), context: fence.context, seqno: fence.seqno })
+        Ok(ImporterFence { id: FenceId(fence.fence), context: fence.context, seqno: fence.seqno })
     }
 
     /// Signals a fence, with an error if one is given. EBUSY: not the next one on its timeline.

@@ -41,7 +41,7 @@ pub fn spawn(work: impl FnOnce() -> i32) -> Result<Pid, Errno> {
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ChildStatus {
     /// With this exit status.
     Exited(i32),
     /// By this signal.
@@ -88,15 +88,15 @@ pub fn same_description(one: i32, other: i32) -> Result<bool, Errno> {
 ///
 /// # Errors
 /// The errno of pidfd_open(2), poll(2) or waitpid(2).
-pub fn wait(pid: Pid, limit: Duration) -> Result<Ending, Errno> {
+pub fn wait(pid: Pid, limit: Duration) -> Result<ChildStatus, Errno> {
     let pidfd = pidfd(pid)?;
     if !ready(&pidfd, limit)? {
         let _ = killpg(pid, Signal::SIGKILL);
         if !ready(&pidfd, UNKILLABLE)? {
-            return Ok(Ending::Stuck);
+            return Ok(ChildStatus::Stuck);
         }
         waitpid(pid, None)?;
-        return Ok(Ending::TimedOut);
+        return Ok(ChildStatus::TimedOut);
     }
     let ending = ending(waitpid(pid, None)?);
     // What it started must not disturb the rest of the case.
@@ -104,19 +104,19 @@ pub fn wait(pid: Pid, limit: Duration) -> Result<Ending, Errno> {
     Ok(ending)
 }
 
-fn ending(status: WaitStatus) -> Ending {
+fn ending(status: WaitStatus) -> ChildStatus {
     match status {
-        WaitStatus::Signaled(_, signal, _) => Ending::Signalled(signal),
-        WaitStatus::Exited(_, status) => Ending::Exited(status),
+        WaitStatus::Signaled(_, signal, _) => ChildStatus::Signalled(signal),
+        WaitStatus::Exited(_, status) => ChildStatus::Exited(status),
         other => unreachable!("waitpid without options returned {other:?}"),
     }
 }
 
 /// What became of the process of a case and of those it left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Farewell {
+pub struct Reaped {
     /// How the process itself ended.
-    pub ending: Ending,
+    pub ending: ChildStatus,
     /// Other processes went on after it.
     pub survivors: bool,
     /// Something is still there: stuck inside the kernel.
@@ -130,7 +130,7 @@ const UNKILLABLE: Duration = Duration::from_secs(3);
 
 /// The processes that end with a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Charge {
+pub enum KillScope {
     /// Every process of the machine but this one. Only for the first process.
     Everything,
     /// Those that descend from this one. Their orphans become its children: see [`adopt`].
@@ -146,28 +146,28 @@ pub fn adopt() -> Result<(), Errno> {
     nix::sys::prctl::set_child_subreaper(true)
 }
 
-/// Waits for a child until `limit`, and then ends every process in our charge, in whatever group or session it hides. Their
+/// Waits for a child until `limit`, and then ends every process in our scope, in whatever group or session it hides. Their
 /// orphans have to become children of this process.
 ///
 /// # Errors
 /// The errno of pidfd_open(2), poll(2) or waitpid(2).
-pub fn see_off(pid: Pid, limit: Duration, charge: Charge) -> Result<Farewell, Errno> {
+pub fn wait_and_reap(pid: Pid, limit: Duration, scope: KillScope) -> Result<Reaped, Errno> {
     let pidfd = pidfd(pid)?;
     let ending = if ready(&pidfd, limit)? { Some(ending(waitpid(pid, None)?)) } else { None };
     let survivors = ending.is_some() && !all_gone(DYING, None)?;
-    let stuck = !all_gone(UNKILLABLE, Some(charge))?;
-    let ending = ending.unwrap_or(if stuck { Ending::Stuck } else { Ending::TimedOut });
-    Ok(Farewell { ending, survivors, stuck })
+    let stuck = !all_gone(UNKILLABLE, Some(scope))?;
+    let ending = ending.unwrap_or(if stuck { ChildStatus::Stuck } else { ChildStatus::TimedOut });
+    Ok(Reaped { ending, survivors, stuck })
 }
 
 /// Takes the status of every child until there is none. False when `patience` passes without one ending.
-fn all_gone(patience: Duration, kill_them: Option<Charge>) -> Result<bool, Errno> {
+fn all_gone(patience: Duration, kill_them: Option<KillScope>) -> Result<bool, Errno> {
     let mut progress = Instant::now();
     loop {
         // Again each time: what is born meanwhile was not there to be killed.
         match kill_them {
-            Some(Charge::Everything) => _ = kill(Pid::from_raw(-1), Signal::SIGKILL),
-            Some(Charge::Descendants) => descendants().into_iter().for_each(|pid| _ = kill(pid, Signal::SIGKILL)),
+            Some(KillScope::Everything) => _ = kill(Pid::from_raw(-1), Signal::SIGKILL),
+            Some(KillScope::Descendants) => descendants().into_iter().for_each(|pid| _ = kill(pid, Signal::SIGKILL)),
             None => {}
         }
         loop {
@@ -220,7 +220,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 const NOTICE: Duration = Duration::from_millis(200);
 
 /// From now on Ctrl-C, and what means the same, ends waits of this process and not the process. Its children are as before.
-pub fn mind_interrupts() {
+pub fn catch_interrupts() {
     extern "C" fn note(_: libc::c_int) {
         INTERRUPTED.store(true, Ordering::Relaxed);
     }
@@ -242,13 +242,13 @@ fn handle(handler: SigHandler) {
 }
 
 /// Puts this process before all others: a case that wants every processor must not keep the runner from ending it.
-pub fn come_first() {
+pub fn raise_priority() {
     // SAFETY: no memory is involved.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
 }
 
-/// Takes back [`come_first`], which children inherit.
-pub fn come_as_others() {
+/// Takes back [`raise_priority`], which children inherit.
+pub fn reset_priority() {
     // SAFETY: no memory is involved.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
 }

@@ -30,7 +30,7 @@ struct Stall {
 
 /// Where a thread is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StallPoint {
     /// At the first lock that it releases once this number is an open descriptor.
     Visible(RawFd),
     /// After it has released so many locks.
@@ -50,10 +50,10 @@ pub enum Met {
 ///
 /// # Errors
 /// The errno of the request.
-pub fn arm(importer: &Importer, place: Place) -> Result<(), Errno> {
+pub fn arm(importer: &Importer, place: StallPoint) -> Result<(), Errno> {
     let mut stall = match place {
-        Place::Visible(fd) => Stall { fd, skip: 0 },
-        Place::Lock(skip) => Stall { fd: -1, skip },
+        StallPoint::Visible(fd) => Stall { fd, skip: 0 },
+        StallPoint::Lock(skip) => Stall { fd: -1, skip },
     };
     ioctl_struct(importer.as_fd(), ARM, &mut stall).map(drop)
 }

@@ -41,7 +41,7 @@ pub struct FenceInfo {
 
 /// What a sync_file says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Info {
+pub struct SyncFileInfo {
     /// The sync_file's name; for one that was made from a single fence it holds driver, timeline, context and seqno
     /// (sync_file_get_name).
     pub name: String,
@@ -60,7 +60,7 @@ fn text(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// The errno of the call; `EINVAL` from the kernel when there are more fences than room.
-pub fn info(fd: BorrowedFd<'_>) -> Result<Info, Errno> {
+pub fn info(fd: BorrowedFd<'_>) -> Result<SyncFileInfo, Errno> {
     let empty = RawFence { obj_name: [0; 32], driver_name: [0; 32], status: 0, flags: 0, timestamp_ns: 0 };
     let mut fences = vec![empty; 64];
     let mut raw = RawInfo {
@@ -81,5 +81,5 @@ pub fn info(fd: BorrowedFd<'_>) -> Result<Info, Errno> {
             status: fence.status,
         })
         .collect();
-    Ok(Info { name: text(&raw.name), status: raw.status, fences })
+    Ok(SyncFileInfo { name: text(&raw.name), status: raw.status, fences })
 }

@@ -64,7 +64,7 @@ pub struct CaseRun {
 impl CaseRun {
     /// The transcript of the case, as snapshots keep it and reports show it.
     pub fn text(&self) -> String {
-        let mut text = lines::case(self.key.id(), self.key.exporter()) + "\n";
+        let mut text = lines::case(self.key.name(), self.key.exporter()) + "\n";
         for step in &self.steps {
             let _ = writeln!(text, "{}", step_text(step));
         }

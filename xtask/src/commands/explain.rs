@@ -2,7 +2,9 @@
 
 use cases::case::{Case, Judgement};
 use cases::clause::{self, CLAUSES, Clause};
+use cases::protocol::CaseKey;
 use cases::suite;
+use cases::variant::Variant;
 use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::near::near;
@@ -19,7 +21,8 @@ pub fn run(what: &str) -> Result<ExitCode> {
         explain_clause(clause, &LastResults::load());
         return Ok(ExitCode::AsExpected);
     }
-    let id = what.split('@').next().unwrap_or(what);
+    let key = CaseKey(what.into());
+    let id = key.id();
     let fitting: Vec<&Case> = match suite::by_id(id) {
         Some(case) => vec![case],
         None => suite::CASES.iter().filter(|case| case.id().contains(id)).collect(),
@@ -41,9 +44,12 @@ fn explain_clause(clause: &Clause, results: &LastResults) {
     let mut any = false;
     for case in suite::CASES.iter().filter(|case| case.clause == clause.id) {
         any = true;
-        let exporters: Vec<&str> = case.exporters.iter().map(|exporter| exporter.name()).collect();
-        println!("  case  {}  ({}, on {})", case.id(), case.judgement.name(), exporters.join(", "));
+        println!("  case  {}  ({}, on {})", case.id(), case.judgement.name(), exporters(case, &case.variants[0]));
         println!("        {}", wrap(&case.claim_text(), "        "));
+        for variant in &case.variants[1..] {
+            let line = format!("and {}, {}, on {}", case.name(variant), variant.about, exporters(case, variant));
+            println!("        {}", wrap(&line, "        "));
+        }
         for line in results.of(case) {
             println!("        last: {}", wrap(&line, "              "));
         }
@@ -56,10 +62,15 @@ fn explain_clause(clause: &Clause, results: &LastResults) {
 fn explain_case(case: &Case, results: &LastResults) {
     println!("{}", case.id());
     println!("  {}", wrap(&case.claim_text(), "  "));
-    let exporters: Vec<&str> = case.exporters.iter().map(|exporter| exporter.name()).collect();
-    let needs: Vec<&str> = case.needs.iter().map(|need| need.name()).collect();
-    println!("  exporters  {}", exporters.join(", "));
-    println!("  needs      {}", if needs.is_empty() { "nothing special".into() } else { needs.join(", ") });
+    println!("  exporters  {}", exporters(case, &case.variants[0]));
+    println!("  needs      {}", needs(case, &case.variants[0]));
+    for variant in &case.variants[1..] {
+        let (name, on, needs) = (case.name(variant), exporters(case, variant), needs(case, variant));
+        println!(
+            "  variant    {}",
+            wrap(&format!("{name}, {}: on {on}, needs {needs}", variant.about), "             ")
+        );
+    }
     match case.judgement {
         Judgement::Contract => println!("  judgement  contract: a violation is a failure on every kernel"),
         Judgement::Hazard(reason) => {
@@ -76,6 +87,15 @@ fn explain_case(case: &Case, results: &LastResults) {
         println!("  last       {}", wrap(&line, "             "));
     }
     println!();
+}
+
+fn exporters(case: &Case, variant: &Variant) -> String {
+    case.exporters_of(variant).iter().map(|exporter| exporter.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn needs(case: &Case, variant: &Variant) -> String {
+    let needs: Vec<&str> = case.needs_of(variant).iter().map(|need| need.name()).collect();
+    if needs.is_empty() { "nothing special".into() } else { needs.join(", ") }
 }
 
 fn unknown(what: &str) -> Error {

@@ -21,17 +21,18 @@ pub fn run(args: &ListArgs) -> Result<ExitCode> {
     }
     let mut area = String::new();
     for case in suite::CASES {
-        let exporters: Vec<&str> = keys.iter().filter(|key| key.id() == case.id()).map(|key| key.exporter()).collect();
-        if exporters.is_empty() {
-            continue;
+        for id in case.variants.iter().map(|variant| case.name(variant)) {
+            let exporters: Vec<&str> = keys.iter().filter(|key| key.name() == id).map(|key| key.exporter()).collect();
+            if exporters.is_empty() {
+                continue;
+            }
+            if case.area() != area {
+                area = case.area();
+                println!("\n{area}");
+            }
+            let name = id.split_once('/').map_or(id.as_str(), |(_, name)| name);
+            println!("  {:<7} {:<30} {:<9} {}", case.clause, name, case.judgement.name(), exporters.join(" "));
         }
-        if case.area() != area {
-            area = case.area();
-            println!("\n{area}");
-        }
-        let id = case.id();
-        let name = id.split_once('/').map_or(id.as_str(), |(_, name)| name);
-        println!("  {:<7} {:<30} {:<9} {}", case.clause, name, case.judgement.name(), exporters.join(" "));
     }
     let clauses: BTreeSet<&str> =
         keys.iter().filter_map(|key| suite::by_id(key.id())).map(|case| case.clause).collect();

@@ -48,15 +48,19 @@ impl LastResults {
         LastResults { newest }
     }
 
-    /// A line for each kernel and series that the exporters of this case last ran on.
+    /// A line for each kernel and series that the runs of this case last ended on.
     pub fn of(&self, case: &Case) -> Vec<String> {
         let mut places: Vec<(&str, Vec<String>)> = Vec::new();
-        for (key, exporter) in case.keys().zip(case.exporters) {
+        for key in case.keys() {
             let (place, word) = match self.newest.get(&key) {
                 Some((place, word)) => (place.as_str(), word.as_str()),
                 None => ("", "not run yet"),
             };
-            let text = format!("{word} on {}", exporter.name());
+            let exporter = key.exporter();
+            let text = match key.variant() {
+                Some(variant) => format!("{word} on {exporter} ({variant})"),
+                None => format!("{word} on {exporter}"),
+            };
             match places.iter_mut().find(|(known, _)| *known == place) {
                 Some((_, texts)) => texts.push(text),
                 None => places.push((place, vec![text])),

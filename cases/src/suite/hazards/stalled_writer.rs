@@ -1,24 +1,17 @@
 //! A reader that makes the writer wait.
 
-use nix::poll::PollFlags;
+use crate::prelude::*;
 
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::fence::{Timeline, pending, poll_now, poll_text};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::Way;
-
-crate::case! {
+case! {
     /// The holder of a read-only alias imports a fence of its own that never signals: the writer's poll and the fences
     /// that are exported to the writer wait for it, also after the alias is closed.
     "H-5", Hazard("IMPORT_SYNC_FILE does not look at the access mode, and a reader has every right to a fence for reading"),
     Exporter::MAIN, [Derive, SwSync]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for (way, kind) in [(Way::Read, "read"), (Way::Write, "write")] {
-        let primary = s.export(exporter, 1)?.primary;
+        let primary = s.export(on.exporter, 1)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
@@ -32,7 +25,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             format!("a {kind} fence of the reader holds back the writer's POLLOUT"),
             !ready.contains(PollFlags::POLLOUT),
         );
-        let left = pending(&primary, Way::Write).map_err(errno_name).or_broken("exporting fences")?;
+        let left = pending(&primary, Way::Write).or_broken("exporting fences")?;
         s.hazard("the writer is told to wait for it", left > 0);
     }
     Ok(())

@@ -1,41 +1,36 @@
 //! The address space through which an exporter takes processor mappings away.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::vgem::Vgem;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// Every alias has the address space of the primary, also on a DRM buffer, where it is the driver's and not the
     /// inode's. A driver that moves a buffer zaps the mappings it finds there; an alias with another one would go on
     /// showing the old memory.
     "I-2", Contract, Exporter::MAIN, [Derive, TestImporter, Vgem]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     shared(s, primary)?;
-    if exporter == Exporter::SystemHeap {
+    if on.exporter == Exporter::SystemHeap {
         let vgem = Vgem::open()?;
         let primary = s.call(
             "vgem_export(a buffer of its own)",
             |fd: &Fd| fd.name.clone(),
             || vgem.quiet_own_buffer("vgem primary"),
         );
-        let primary = primary.map_err(errno_name).or_broken("a buffer from vgem")?;
+        let primary = primary.or_broken("a buffer from vgem")?;
         shared(s, primary)?;
     }
     Ok(())
 }
 
-fn shared(s: &mut Steps, primary: Fd) -> Step {
-    let watch = Watch::start(&primary)?;
-    let whose = if watch.file(&primary)?.own_mapping { "its inode's" } else { "the driver's" };
+fn shared(s: &mut Steps, primary: Fd) -> CaseResult {
+    let observer = BufferObserver::start(&primary)?;
+    let whose = if observer.file(&primary)?.own_mapping { "its inode's" } else { "the driver's" };
     s.note(format!("the address space of {} is {whose}", primary.name));
     for fd in s.family(primary)?.all() {
-        let same = watch.file(fd)?.same_mapping;
+        let same = observer.file(fd)?.same_mapping;
         s.check(
             format!("{}: the exporter finds its mappings where the primary's are", fd.name),
             same,

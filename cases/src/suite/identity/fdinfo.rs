@@ -1,37 +1,24 @@
 //! What fdinfo says of a buffer.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::{FdInfo, fdinfo, fdinfo_keys};
-use crate::fixture::fd::Fd;
-use crate::fixture::siblings::Kin;
-use crate::steps::{Step, Steps};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::memory::PAGE;
-
-crate::case! {
+case! {
     /// fdinfo gives the same size, exporter, name and reference count through every descriptor of a buffer, with and
     /// without a name, on the lines that the kernel's documentation shows. The count grows with every alias and shrinks
     /// when one is closed.
-    "I-3", Contract, Exporter::MAIN, [Derive]
+    "I-3", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
 const PAGES: usize = 3;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, PAGES)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, PAGES)?.primary;
     let before = s.succeeds("fdinfo of the primary can be read", fdinfo(&primary))?;
     s.equal("the size in bytes", before.size, (PAGES * PAGE) as u64);
     s.equal("the name", before.name.clone(), None);
 
-    let more = if kin == Kin::Aliases { "aliases" } else { "duplicates" };
-    let mut family = s.kin(kin, primary)?.into_vec();
+    let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
+    let mut family = s.family_of(on.fds(), primary)?.into_vec();
     let with = FdInfo { count: before.count + 3, ..before };
     agree(s, &family, &with, &format!("with three {more}"))?;
     let named = set_name(family[0].as_fd(), c"frame");
@@ -53,7 +40,7 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     agree(s, &family, &FdInfo { count: with.count - 2, ..with }, "with the primary closed")
 }
 
-fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> Step {
+fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> CaseResult {
     for fd in fds {
         let got = s.succeeds(format!("{when}: fdinfo of {} can be read", fd.name), fdinfo(fd))?;
         s.equal(

@@ -1,36 +1,32 @@
 //! A udmabuf shows what its memfds hold.
 
-use std::os::fd::{AsFd, OwnedFd};
-
-use nix::libc;
 use nix::sys::uio::{pread, pwrite};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::pattern;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::memory::{self, PAGE};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// What is written into the memfds shows on the page of the buffer that they stand for, and what is written through
-    /// the buffer shows in the memfds, for every page and every part of a list. The same holds before the patch.
-    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], []
+    /// it, or through a read-write alias, shows in the memfds, for every page and every part of a list.
+    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [], [EXPORTED, ALIASES]
 }
 
 /// Odd, so that the parts of a list differ in length.
-pub(super) const PAGES: usize = 5;
+const PAGES: usize = 5;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, PAGES)?;
-    judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary])
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, PAGES)?;
+    if on.fds() == FdKind::Exported {
+        return judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary]);
+    }
+    let family = s.family(buffer.primary)?;
+    judge(s, &buffer.memfds, &[&family.read_write], &[&family.read_write, &family.read_only, &family.second])
 }
 
 /// Compares memfds and descriptors in both directions.
-pub(super) fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> Step {
+fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
     for page in 0..PAGES {
         let (memfd, offset) = place(memfds, page);
-        pwrite(memfd, &[pattern(page, 50); PAGE], offset).map_err(errno_name).or_broken("writing a memfd")?;
+        pwrite(memfd, &[pattern(page, 50); PAGE], offset).or_broken("writing a memfd")?;
     }
     for reader in readers {
         s.check_pattern(reader, PAGES * PAGE, 50)?;
@@ -44,15 +40,14 @@ pub(super) fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers:
     for (round, writer) in writers.iter().enumerate() {
         let seed = 51 + round as u8;
         s.fill(writer, PAGES * PAGE, seed)?;
-        let mut wrong = None;
-        for page in (0..PAGES).rev() {
+        let mut found = Ok(());
+        for page in 0..PAGES {
             let (memfd, offset) = place(memfds, page);
             let mut byte = [0];
-            pread(memfd, &mut byte, offset).map_err(errno_name).or_broken("reading a memfd")?;
-            wrong = if byte[0] == pattern(page, seed) { wrong } else { Some(page) };
+            pread(memfd, &mut byte, offset).or_broken("reading a memfd")?;
+            found = found.and(ensure(byte[0] == pattern(page, seed), || format!("page {page} differs")));
         }
-        let detail = wrong.map(|page| format!("page {page} differs")).unwrap_or_default();
-        s.check(format!("what was written through {} is in the memfds", writer.name), wrong.is_none(), detail);
+        s.holds(format!("what was written through {} is in the memfds", writer.name), found);
     }
     Ok(())
 }

@@ -1,34 +1,18 @@
 //! The name of a buffer.
 
 use std::fs;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::Fd;
-use crate::fixture::siblings::Kin;
-use crate::steps::{Step, Steps};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::memory::{self, PAGE};
-
-crate::case! {
+case! {
     /// A name that is set through the primary or through a read-write alias shows through every descriptor, in fdinfo and
     /// in the maps of mappings of each. The last one set wins, and a name that is too long changes nothing.
-    "I-4", Contract, Exporter::MAIN, [Derive]
+    "I-4", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let family = s.kin(kin, primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let family = s.family_of(on.fds(), primary)?;
     let all = family.all();
     for (fd, name) in [(&family.primary, c"producer"), (&family.read_write, c"by-another")] {
         let text = name.to_string_lossy();

@@ -1,29 +1,18 @@
 //! What a buffer may be called, and who may say so.
 
 use std::ffi::CStr;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
+use crate::uapi::ioctl_address;
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::Fd;
-use crate::fixture::stages::Staged;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::importer::Importer;
-use crate::uapi::{IOC_WRITE, ioc, ioctl_address};
-
-crate::case! {
+case! {
     /// What SET_NAME answers to names of every kind, to its two request numbers, on a buffer that is attached and mapped,
     /// and through descriptors of every access mode that the heap hands out, and which name fdinfo shows after it.
     "I-4", Record, Exporter::MAIN, [TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     for (what, name) in [
         ("31 letters", c"abcdefghijklmnopqrstuvwxyzabcde"),
         ("32 letters", c"abcdefghijklmnopqrstuvwxyzabcdef"),
@@ -39,11 +28,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         let result = ioctl_address(primary.as_fd(), number, 0);
         s.note(format!("{what} without a name: {}, the name is {}", outcome_name(&result), shown(&primary)));
     }
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let import = Staged::new(&importer, &primary, 3).map_err(errno_name).or_broken("mapping a buffer for a device")?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let import = Staged::new(&importer, &primary, 3).or_broken("mapping a buffer for a device")?;
     record(s, &primary, "a name while a device has the buffer mapped", c"attached");
-    import.undo(false).map_err(errno_name).or_broken("taking an import back")?;
-    if exporter == Exporter::SystemHeap {
+    import.undo(false).or_broken("taking an import back")?;
+    if on.exporter == Exporter::SystemHeap {
         for mode in [libc::O_RDONLY, libc::O_WRONLY, libc::O_ACCMODE] {
             let name = match mode {
                 libc::O_RDONLY => "O_RDONLY heap buffer",

@@ -1,27 +1,20 @@
 //! What sysfs says about a buffer that has aliases.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::facts::{STATISTICS, fdinfo, identity};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::memory::PAGE;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// The statistics in sysfs have one entry for a buffer, however many aliases it has, with its size and its exporter,
     /// until the last descriptor is closed.
     "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Statistics]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let before = entries()?;
-    let primary = s.export(exporter, 2)?.primary;
-    let watch = Watch::start(&primary)?;
-    let (_, inode) = identity(&primary).map_err(errno_name).or_broken("fstat")?;
+    let primary = s.export(on.exporter, 2)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let (_, inode) = identity(&primary).or_broken("fstat")?;
     let entry = Path::new(STATISTICS).join(inode.to_string());
     let said = |name: &str| fs::read_to_string(entry.join(name)).map(|text| text.trim().to_string()).map_err(io_errno);
     s.equal("one entry is new", entries()?, before + 1);
@@ -35,13 +28,13 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         s.check(format!("before {} is closed: the entry is there", fd.name), entry.is_dir(), "it is gone");
         s.close(fd);
     }
-    s.check_gone(&watch, "after the last close")?;
+    s.check_gone(&observer, "after the last close")?;
     s.check("after the last close: the entry is gone", !entry.exists(), "it is still there");
     s.equal("after the last close: as many entries as before the export", entries()?, before);
     Ok(())
 }
 
-fn entries() -> Step<usize> {
-    let entries = fs::read_dir(STATISTICS).map_err(|error| errno_name(io_errno(error))).or_broken(STATISTICS)?;
+fn entries() -> CaseResult<usize> {
+    let entries = fs::read_dir(STATISTICS).or_broken(STATISTICS)?;
     Ok(entries.count())
 }

@@ -1,18 +1,9 @@
 //! Which mappings an exporter gives, by the size of the buffer.
 
-use std::os::fd::AsFd;
-
-use nix::libc;
-
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{RW, prot_text, sharing_text};
-use crate::steps::{Step, Steps, outcome_name};
+use crate::prelude::*;
 use crate::suite::rights::private_writable::MANY;
-use crate::uapi::memory::{self, PAGE};
 
-crate::case! {
+case! {
     /// What an exported read-write descriptor answers to every protection and way of sharing, to flags that few programs
     /// use, and to ranges at and past its end, for buffers of one page, of one large piece, and of several pieces.
     "R-3", Record, Exporter::ALL, []
@@ -22,9 +13,9 @@ crate::case! {
 const PROTS: [i32; 6] =
     [libc::PROT_NONE, libc::PROT_READ, libc::PROT_WRITE, RW, libc::PROT_READ | libc::PROT_EXEC, RW | libc::PROT_EXEC];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for (pages, size) in [(1, "one page"), (16, "16 pages"), (MANY, "many pages")] {
-        let primary = s.export(exporter, pages)?.primary;
+        let primary = s.export(on.exporter, pages)?.primary;
         for sharing in [libc::MAP_SHARED, libc::MAP_PRIVATE] {
             let answers = PROTS.iter().map(|prot| {
                 let name = if *prot == 0 { "none".to_string() } else { prot_text(*prot) };

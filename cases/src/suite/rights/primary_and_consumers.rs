@@ -1,25 +1,11 @@
 //! What the producer keeps while consumers in other processes come and go.
 
-use std::io::{PipeWriter, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
-use std::time::Duration;
-
-use nix::errno::Errno;
-use nix::libc;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use std::io::{PipeWriter, Read, Write};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, fill, pattern, wrong_page};
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::memory::{self, Mapping, PAGE};
-use crate::uapi::process::{Ending, kill_and_reap, spawn, wait};
-use crate::uapi::{close_number, derive};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// The producer keeps all it has while another process holds, maps and derives from a read-only alias, and after that
     /// process has closed all, has been killed, or has died of writing where it may not: the mapping that the producer had
     /// takes writes, can be narrowed and widened, the primary can be mapped and bracketed for writing, and gives O_RDWR.
@@ -39,8 +25,8 @@ enum End {
     WritesWhereItMayNot,
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, PAGES)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, PAGES)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // Only now: the producer need not have been there first.
     let before = s.mmap(&primary, LEN, RW, libc::MAP_SHARED);
@@ -63,23 +49,20 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 
 /// Everything that a producer does. The mapping that it has is written by the kernel on its behalf, which gives an errno
 /// where an instruction would end the case.
-fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> Step {
-    let mut check = |what: &str, found: Result<Option<String>, Errno>| {
-        let wrong = found.unwrap_or_else(|errno| Some(format!("it gave {}", errno_name(errno))));
-        s.must(format!("{when}: {what}"), wrong.is_none(), wrong.unwrap_or_default())
+fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> CaseResult {
+    let mut must = |what: &str, found: Result<(), String>| s.must_hold(format!("{when}: {what}"), found);
+    let shows = |seed| {
+        let wrong = wrong_page(primary, LEN, seed).map_err(gave)?;
+        wrong.map_or(Ok(()), |page| Err(format!("page {page} shows something else")))
     };
-    let shows =
-        |seed| wrong_page(primary, LEN, seed).map(|page| page.map(|page| format!("page {page} shows something else")));
-    check("the mapping that the primary had can be written", written(before, seed).and_then(|()| shows(seed)))?;
+    let done = written(before, seed).map_err(gave);
+    must("the mapping that the primary had can be written", done.and_then(|()| shows(seed)))?;
     let narrowed = before.protect(libc::PROT_READ).and_then(|()| before.protect(RW));
-    check("that mapping can be narrowed to R and widened to RW", narrowed.map(|()| None))?;
-    check(
-        "the primary can be mapped RW, bracketed and written",
-        fill(primary, LEN, seed + 100).and_then(|()| shows(seed + 100)),
-    )?;
-    let again = derive::derive(primary.as_fd(), RDWR);
-    let again = again.and_then(|again| fill(&Fd::new("RW alias", again), LEN, seed)).and_then(|()| shows(seed));
-    check("O_RDWR can be derived from it and written through", again)
+    must("that mapping can be narrowed to R and widened to RW", narrowed.map_err(gave))?;
+    let filled = fill(primary, LEN, seed + 100).map_err(gave);
+    must("the primary can be mapped RW, bracketed and written", filled.and_then(|()| shows(seed + 100)))?;
+    let again = derive(primary.as_fd(), RDWR).and_then(|again| fill(&Fd::new("RW alias", again), LEN, seed));
+    must("O_RDWR can be derived from it and written through", again.map_err(gave).and_then(|()| shows(seed)))
 }
 
 /// Lets read(2) put the pattern into the first and the last byte of each page.
@@ -101,7 +84,7 @@ struct Consumer {
 
 impl Consumer {
     /// Comes back once it holds everything.
-    fn start(primary: &Fd, alias: &Fd, end: End) -> Step<Self> {
+    fn start(primary: &Fd, alias: &Fd, end: End) -> CaseResult<Self> {
         let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
         let (mut told, go) = std::io::pipe().or_broken("pipe")?;
         let (primary, keep) = (primary.number(), go.as_raw_fd());
@@ -111,7 +94,7 @@ impl Consumer {
             let mut consume = || -> nix::Result<()> {
                 let mapping = memory::map(alias.as_fd(), LEN, libc::PROT_READ, libc::MAP_SHARED, 0)?;
                 mapping.read(0);
-                let own = derive::derive(alias.as_fd(), RDONLY)?;
+                let own = dma_buf::derive(alias.as_fd(), RDONLY)?;
                 dma_buf::begin_cpu_access(own.as_fd(), Way::Read)?;
                 let _ = tell.write_all(b"x");
                 let _ = told.read(&mut [0]);
@@ -123,22 +106,22 @@ impl Consumer {
             };
             i32::from(consume().is_err())
         });
-        let pid = pid.map_err(errno_name).or_broken("fork")?;
+        let pid = pid.or_broken("fork")?;
         drop(tell);
         ready.read_exact(&mut [0]).or_broken("waiting for a consumer to hold a buffer")?;
         Ok(Consumer { pid, go })
     }
 
     /// Makes it end.
-    fn end(self, end: End) -> Step {
+    fn end(self, end: End) -> CaseResult {
         if end == End::IsKilled {
-            return kill_and_reap(self.pid).map_err(errno_name).or_broken("killing a consumer");
+            return kill_and_reap(self.pid).or_broken("killing a consumer");
         }
         drop(self.go);
-        let want = if end == End::ClosesAll { Ending::Exited(0) } else { Ending::Signalled(Signal::SIGSEGV) };
-        match wait(self.pid, PATIENCE).or_broken("waiting for a consumer")? {
+        let want = if end == End::ClosesAll { ChildStatus::Exited(0) } else { ChildStatus::Signalled(Signal::SIGSEGV) };
+        match crate::uapi::process::wait(self.pid, PATIENCE).or_broken("waiting for a consumer")? {
             ending if ending == want => Ok(()),
-            other => Err(Stop::Broken(format!("the consumer ended with {other:?}"))),
+            other => Err(Abort::Broken(format!("the consumer ended with {other:?}"))),
         }
     }
 }

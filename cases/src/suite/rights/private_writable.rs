@@ -1,15 +1,9 @@
 //! Private writable mappings: who allows them.
 
-use nix::libc;
-
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::mapping::{RW, prot_text};
-use crate::steps::{Step, Steps};
+use crate::prelude::*;
 use crate::suite::rights::mmap_table::outcome;
 
-crate::case! {
+case! {
     /// No rule says whether a private mapping may be writable; exporters and sizes differ. This records what the primary
     /// and a read-only alias answer for one page and for many.
     "R-5", Record, Exporter::MAIN, [Derive]
@@ -19,9 +13,9 @@ crate::case! {
 /// buffer always has several.
 pub(super) const MANY: usize = 64;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for pages in [1, MANY] {
-        let primary = s.export(exporter, pages)?.primary;
+        let primary = s.export(on.exporter, pages)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;
         for fd in [&primary, &alias] {
             for prot in [libc::PROT_WRITE, RW] {

@@ -1,47 +1,35 @@
 //! The deployment: another process without privileges, which has nothing but the alias.
 
-use std::fs::OpenOptions;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use nix::{
+    fcntl::OFlag,
+    sys::prctl::{set_dumpable, set_no_new_privs},
+    unistd::{Gid, Uid, setgroups, setresgid, setresuid, write},
+};
+use std::{fs::OpenOptions, os::unix::fs::FileExt};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::libc;
-use nix::sys::prctl::{set_dumpable, set_no_new_privs};
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid, write};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, wrong_page};
-use crate::fixture::message::Pair;
-use crate::fixture::process::in_child;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
-use crate::suite::rights::reopen::reopen;
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::process::Ending;
-use crate::uapi::{close_number, dma_buf, fcntl};
-
-crate::case! {
+case! {
     /// A process without the superuser's id and without capabilities, which received a read-only alias over a UNIX
     /// socket and has no other descriptor of the buffer, can read it and derive O_RDONLY, and cannot write it by any way
-    /// that the other clauses name.
-    "R-9", Contract, Exporter::MAIN, [Derive]
+    /// that the other clauses name. One that received a buffer which the heap gave out O_RDONLY cannot write it either.
+    "R-9", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-pub(super) const SEED: u8 = 11;
-pub(super) const BYTES: usize = 2 * PAGE;
+const SEED: u8 = 11;
+const BYTES: usize = 2 * PAGE;
 /// Exit statuses of a child that never came to try.
 const NO_RIGHTS_DROPPED: i32 = 0x7e;
 const NOTHING_RECEIVED: i32 = 0x7f;
 
 /// True when it came out as it must.
-pub(super) type Attempt = fn(&Fd) -> bool;
+type Attempt = fn(&Fd) -> bool;
+
+const READ: &str = "reads every page";
 
 /// What the child tries, and whether it came out as it must. In order; it stops at none.
-pub(super) const ATTEMPTS: [(&str, Attempt); 10] = [
-    ("reads every page", |fd| wrong_page(fd, BYTES, SEED) == Ok(None)),
+const ATTEMPTS: [(&str, Attempt); 10] = [
+    (READ, |fd| wrong_page(fd, BYTES, SEED) == Ok(None)),
     ("derives O_RDONLY", |fd| dma_buf::derive(fd.as_fd(), RDONLY).is_ok()),
     ("derive O_RDWR is EACCES", |fd| dma_buf::derive(fd.as_fd(), RDWR).err() == Some(Errno::EACCES)),
     ("mapping RW shared is EACCES", |fd| map_errno(fd, RW) == Some(Errno::EACCES)),
@@ -67,8 +55,15 @@ pub(super) const ATTEMPTS: [(&str, Attempt); 10] = [
     ("write fails", |fd| write(fd, &[0xee; 8]).is_err()),
 ];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, BYTES / PAGE)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", BYTES / PAGE, RDONLY)?;
+        // Nobody can have filled it, so there is no pattern to read; and whether it can be derived from is for R-1.
+        let attempts: Vec<_> =
+            ATTEMPTS.into_iter().filter(|(what, _)| !what.contains("derive") && *what != READ).collect();
+        return judge(s, &fd, &attempts);
+    }
+    let primary = s.export(on.exporter, BYTES / PAGE)?.primary;
     s.fill(&primary, BYTES, SEED)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     judge(s, &alias, &ATTEMPTS)?;
@@ -77,9 +72,9 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// Sends `alias` to children without privileges, which try.
-pub(super) fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
-    let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
-    pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
+fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> CaseResult {
+    let pair = Pair::new().or_broken("socketpair")?;
+    pair.send(alias.as_fd()).or_broken("sending an alias")?;
 
     // One child for each half: an exit status has seven bits that a signal cannot be mistaken for.
     let half = attempts.len() / 2;
@@ -87,16 +82,16 @@ pub(super) fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> 
     for part in [0..half, half..attempts.len()] {
         let ending = in_child(|| consumer(&pair, &attempts[part.clone()]))?;
         wrong |= match ending {
-            Ending::Exited(NO_RIGHTS_DROPPED) => {
-                return Err(Stop::Broken("the child could not drop its rights".into()));
+            ChildStatus::Exited(NO_RIGHTS_DROPPED) => {
+                return Err(Abort::Broken("the child could not drop its rights".into()));
             }
-            Ending::Exited(NOTHING_RECEIVED) => {
+            ChildStatus::Exited(NOTHING_RECEIVED) => {
                 return s.must("the alias arrives over the socket", false, "the child received nothing");
             }
-            Ending::Exited(status) => status << part.start,
+            ChildStatus::Exited(status) => status << part.start,
             other => return s.must("the consumer ends by itself", false, format_args!("{other:?}")),
         };
-        pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
+        pair.send(alias.as_fd()).or_broken("sending an alias")?;
     }
     for (index, (what, _)) in attempts.iter().enumerate() {
         s.check(format!("unprivileged consumer: {what}"), wrong & (1 << index) == 0, "it came out otherwise");
@@ -110,7 +105,6 @@ fn map_errno(fd: &Fd, prot: i32) -> Option<Errno> {
 
 /// Gives up all rights and all inherited descriptors but the socket, takes the alias, and tries.
 fn consumer(pair: &Pair, attempts: &[(&str, Attempt)]) -> i32 {
-    use std::os::fd::AsRawFd;
     (0..256).filter(|number| *number != pair.far.as_raw_fd()).for_each(|number| {
         let _ = close_number(number);
     });

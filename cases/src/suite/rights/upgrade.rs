@@ -1,26 +1,21 @@
 //! Ways to add write access to a mapping that exists.
 
 use std::fs::File;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{RW, prot_text};
-use crate::steps::{OrBroken, Step, Steps};
-use crate::uapi::memory::{Mapping, PAGE};
-
-crate::case! {
-    /// A shared mapping of a read-only alias, and of an alias of an alias, does not become writable by mprotect, nor
+case! {
+    /// A shared mapping of a read-only alias, of an alias of an alias, and of a buffer that was exported O_RDONLY, does not become writable by mprotect, nor
     /// after mremap moved or doubled it, nor by remap_file_pages. A store into it faults and changes nothing.
-    "R-4", Contract, Exporter::MAIN, [Derive]
+    "R-4", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 2)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
+        return attack(s, &fd);
+    }
+    let primary = s.export(on.exporter, 2)?.primary;
     let family = s.family(primary)?;
     s.fill(&family.primary, 2 * PAGE, 9)?;
     attack(s, &family.read_only)?;
@@ -30,7 +25,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// Tries every way on a two-page mapping of `fd`.
-pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
+fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     let mapping = s.mmap(fd, 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED);
     let mut mapping = s.succeeds(format!("{} can be mapped for reading", fd.name), mapping)?;
     locked(s, &fd.name, &mapping)?;
@@ -55,7 +50,7 @@ pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
     Ok(())
 }
 
-fn locked(s: &mut Steps, what: &str, mapping: &Mapping) -> Step {
+fn locked(s: &mut Steps, what: &str, mapping: &Mapping) -> CaseResult {
     for prot in [libc::PROT_WRITE, RW, RW | libc::PROT_EXEC] {
         let result = mapping.protect(prot);
         let sentence = format!("{what}: mprotect to {} is EACCES", prot_text(prot));

@@ -1,22 +1,15 @@
 //! What a read-write alias may do with a mapping that it made for reading.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDWR;
-use crate::fixture::mapping::RW;
-use crate::steps::{Step, Steps};
-use crate::uapi::memory::PAGE;
-
-crate::case! {
+case! {
     /// A mapping that was made for reading through a read-write alias, or an alias of one, becomes writable by mprotect, as
     /// one of the primary does, and what is written through it is in the buffer.
     "R-3", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
     let second = s.must_derive("RW alias of RW alias", &alias, RDWR)?;
     for (fd, byte) in [(&alias, 31), (&second, 32)] {

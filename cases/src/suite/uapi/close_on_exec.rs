@@ -1,19 +1,11 @@
 //! A real execve(2) with aliases open.
 
-use std::ffi::CString;
-
-use nix::libc;
 use nix::unistd::execv;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::fixture::process::in_child;
 use crate::helper::{NOT_A_BUFFER, PROBE_FD};
-use crate::steps::{Step, Steps, Stop};
-use crate::uapi::process::Ending;
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// After a real execve an alias that was derived with O_CLOEXEC is closed, and one that was derived without it is
     /// open and shows the buffer.
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
@@ -22,8 +14,8 @@ crate::case! {
 /// Exit status of a child that could not execute.
 const NO_EXEC: i32 = 0x42;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let mut aliases = Vec::new();
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {
@@ -37,11 +29,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 
     s.note("a child with all of them open executes this program again");
     let open = match in_child(|| exec(&numbers))? {
-        Ending::Exited(status) if status < NOT_A_BUFFER => status,
-        Ending::Exited(NOT_A_BUFFER) => {
+        ChildStatus::Exited(status) if status < NOT_A_BUFFER => status,
+        ChildStatus::Exited(NOT_A_BUFFER) => {
             return s.must("what survives is the buffer", false, "a number is open and is not a dma-buf");
         }
-        other => return Err(Stop::Broken(format!("the new program ended with {other:?}"))),
+        other => return Err(Abort::Broken(format!("the new program ended with {other:?}"))),
     };
     for (index, (flags, _)) in aliases.iter().enumerate() {
         let survived = open & (1 << index) != 0;
@@ -57,7 +49,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 fn exec(fds: &[&Fd]) -> i32 {
     let words = ["cases".to_string(), PROBE_FD.to_string()];
     let words = words.into_iter().chain(fds.iter().map(|fd| fd.number().to_string()));
-    let Ok(arguments) = words.map(CString::new).collect::<Result<Vec<_>, _>>() else { return NO_EXEC };
+    let Ok(arguments) = words.map(std::ffi::CString::new).collect::<Result<Vec<_>, _>>() else { return NO_EXEC };
     let _ = execv(c"/proc/self/exe", &arguments);
     NO_EXEC
 }

@@ -1,25 +1,18 @@
 //! DERIVE on descriptors that are no dma-buf.
 
+use nix::{
+    fcntl::{OFlag, open},
+    sys::{
+        epoll::{Epoll, EpollCreateFlags},
+        eventfd::EventFd,
+        stat::Mode,
+    },
+};
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::epoll::{Epoll, EpollCreateFlags};
-use nix::sys::eventfd::EventFd;
-use nix::sys::stat::Mode;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::message::Pair;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
-use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw};
-
-crate::case! {
+case! {
     /// On files, pipes, sockets, devices and memfds DERIVE is ENOTTY; epoll instances and the heap's own device answer as
     /// they do to every request that they do not know, which is EINVAL. On a number that is not open, and on an
     /// O_PATH descriptor of the dma-buf itself, it is EBADF. Nothing is allocated or written. The same holds before the
@@ -27,20 +20,20 @@ crate::case! {
     "UAPI-7", Contract, Exporter::MAIN, []
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 1)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, 1)?;
     let primary = &buffer.primary;
-    let files = others().map_err(errno_name).or_broken("opening files of other kinds")?;
+    let files = others().or_broken("opening files of other kinds")?;
     let path = format!("/proc/self/fd/{}", primary.number());
     let path = open(path.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
-    let path = path.map_err(errno_name).or_broken("an O_PATH descriptor of a dma-buf")?;
+    let path = path.or_broken("an O_PATH descriptor of a dma-buf")?;
     let next = next_number(primary)?;
 
     for (what, file) in &files {
         judge(s, what, file.as_raw_fd(), Errno::ENOTTY);
     }
-    for (what, file) in &stubborn().map_err(errno_name).or_broken("opening files of other kinds")? {
-        let mut argument = Derive { flags: RDONLY, fd: POISON };
+    for (what, file) in &stubborn().or_broken("opening files of other kinds")? {
+        let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
         let result = dma_buf::derive_with(file.as_raw_fd(), &mut argument);
         let nonsense = ioctl_raw(file.as_raw_fd(), ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8), 0);
         let refused = matches!(result, Err(Errno::EINVAL | Errno::ENOTTY)) && argument.fd == POISON;
@@ -58,9 +51,9 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 fn judge(s: &mut Steps, what: &str, number: i32, want: Errno) {
-    let mut argument = Derive { flags: RDONLY, fd: POISON };
+    let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
     let result = dma_buf::derive_with(number, &mut argument);
-    let untouched = argument == Derive { flags: RDONLY, fd: POISON };
+    let untouched = argument == DeriveArgs { flags: RDONLY, fd: POISON };
     let holds = result == Err(want) && untouched;
     let detail = format!("it gave {}, structure {}", outcome_name(&result), if untouched { "kept" } else { "written" });
     s.check(format!("derive on {what} is {}", errno_name(want)), holds, detail);

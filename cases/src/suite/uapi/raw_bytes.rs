@@ -1,17 +1,8 @@
 //! DERIVE as bytes in memory, for a program that has no header.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::ioctl_raw;
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-
-crate::case! {
+case! {
     /// A program that knows nothing but the number 0xc0086204 and eight bytes gets its alias: the mode is in the first
     /// four, little end first, the descriptor comes in the last four, and no other byte is read or written. That holds
     /// where memory begins, where it ends, and at an odd address.
@@ -26,11 +17,11 @@ const CANARY: u8 = 0xa5;
 const MODES: [(&str, [u8; 4]); 2] =
     [("O_RDONLY|O_CLOEXEC", [0x00, 0x00, 0x08, 0x00]), ("O_RDWR", [0x02, 0x00, 0x00, 0x00])];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     // The page in the middle is the only one that there is for the kernel.
-    let area = anonymous(3 * PAGE, libc::PROT_NONE).map_err(errno_name).or_broken("three pages")?;
-    area.protect_part(PAGE, PAGE, RW).map_err(errno_name).or_broken("mprotect")?;
+    let area = anonymous(3 * PAGE, libc::PROT_NONE).or_broken("three pages")?;
+    area.protect_part(PAGE, PAGE, RW).or_broken("mprotect")?;
 
     for (place, offset) in [("where memory begins", 0), ("at an odd address", 37), ("where memory ends", PAGE - 8)] {
         for (mode, bytes) in MODES {
@@ -46,7 +37,7 @@ fn derived(
     area: &Mapping,
     (place, offset): (&str, usize),
     (mode, bytes): (&str, [u8; 4]),
-) -> Step {
+) -> CaseResult {
     (0..PAGE).for_each(|index| area.write(PAGE + index, CANARY));
     bytes.iter().enumerate().for_each(|(index, byte)| area.write(PAGE + offset + index, *byte));
     let lowest = next_number(primary)?;
@@ -63,9 +54,7 @@ fn derived(
     let detail = if number == canaries { "they were not written" } else { "they hold something else" };
     s.must("the last four are the lowest free number", alias.is_some(), detail)?;
     let written = (0..PAGE).find(|index| !(offset..offset + 8).contains(index) && area.read(PAGE + index) != CANARY);
-    s.nothing_wrong(
-        "no other byte is written",
-        Ok(written.map(|index| format!("the one at offset {} is", index as i64 - offset as i64))),
-    );
+    let text = |index| Err(format!("the one at offset {} is", index as i64 - offset as i64));
+    s.holds("no other byte is written", written.map_or(Ok(()), text));
     Ok(())
 }

@@ -1,14 +1,8 @@
 //! DERIVE's number with another size or direction.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::fd::RDONLY;
-use crate::steps::{Step, Steps, outcome_name};
-use crate::uapi::derive::{Derive, POISON, shape};
-use crate::uapi::{IOC_READ, IOC_WRITE, ioctl_raw};
+use crate::prelude::*;
 
-crate::case! {
+case! {
     /// The number of DERIVE with any other size or direction is ENOTTY, writes nothing and allocates nothing. The same
     /// holds before the patch.
     "UAPI-9", Contract, Exporter::MAIN, []
@@ -17,8 +11,8 @@ crate::case! {
 /// Long enough for every size that is tried.
 const AREA: usize = 512;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let next = next_number(&primary)?;
     let shape = shape();
     let size = shape.size as u32;
@@ -37,7 +31,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 fn variant(s: &mut Steps, what: &str, fd: i32, request: u32) {
-    let mut before = shape().encode(Derive { flags: RDONLY, fd: POISON });
+    let mut before = shape().encode(DeriveArgs { flags: RDONLY, fd: POISON });
     before.resize(before.len().max(AREA), 0);
     let mut area = before.clone();
     let result = ioctl_raw(fd, request, area.as_mut_ptr() as usize);

@@ -35,8 +35,8 @@ impl SuiteIdentity {
     /// The suite that this program was compiled with. `commit` is that of its checkout.
     pub fn own(commit: Option<String>) -> SuiteIdentity {
         let rule = |key: CaseKey| {
-            let (case, _) = suite::find(&key)?;
-            let needs = case.needs.iter().map(|need| need.name().to_string()).collect();
+            let (case, on) = suite::find(&key)?;
+            let needs = case.needs_of(on.variant).iter().map(|need| need.name().to_string()).collect();
             Some(Rule { key, clause: case.clause.into(), judgement: case.judgement.name().into(), needs })
         };
         SuiteIdentity {

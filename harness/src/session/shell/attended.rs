@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use cases::session::Word;
+use cases::session::SessionEvent;
 
 use super::keys::{HELP, Keys, Typed};
 use super::terminal::{self, BorrowedTerminal};
@@ -94,8 +94,8 @@ pub fn run(plan: &BootPlan) -> Result<Ended> {
     let last = words.join().unwrap_or_default();
     Ok(match last {
         _ if dismissed => Ended::Dismissed,
-        Some(Word::Exit(status)) if gone => Ended::Exit(status),
-        Some(Word::Failed(why)) => Ended::Lost(why),
+        Some(SessionEvent::Exit(status)) if gone => Ended::Exit(status),
+        Some(SessionEvent::Failed(why)) => Ended::Lost(why),
         _ => Ended::Lost(format!("it went away before the shell was over\n{}", last_words(&plan.dir, &said()))),
     })
 }
@@ -129,7 +129,7 @@ fn read(mut from: impl Read + Send + 'static, to: Sender<Event>, each: fn(Vec<u8
 }
 
 /// The last thing that the guest says.
-fn words(mut from: UnixStream) -> Option<Word> {
+fn words(mut from: UnixStream) -> Option<SessionEvent> {
     let mut all = Vec::new();
     let _ = from.read_to_end(&mut all);
     all.split(|byte| *byte == b'\n').rev().find_map(|line| serde_json::from_slice(line).ok())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cases::session::Word;
+use cases::session::SessionEvent;
 
 use super::{Ended, last_words};
 use crate::error::{Error, ErrorKind, Result};
@@ -113,13 +113,13 @@ impl NoticedComplaint {
             Err(error) => self.why = Some(format!("what the script printed came damaged: {error}")),
         };
         match serde_json::from_slice(line) {
-            Ok(Word::Ready) => self.ready = true,
-            Ok(Word::Out(data)) => out(Stream::Out, &data),
-            Ok(Word::Err(data)) => out(Stream::Err, &data),
+            Ok(SessionEvent::Ready) => self.ready = true,
+            Ok(SessionEvent::Out(data)) => out(Stream::Out, &data),
+            Ok(SessionEvent::Err(data)) => out(Stream::Err, &data),
             // What came damaged is not whole, whatever the script says.
-            Ok(Word::Exit(status)) if self.why.is_none() => self.status = Some(status),
-            Ok(Word::Exit(_)) => {}
-            Ok(Word::Failed(why)) => self.why = Some(why),
+            Ok(SessionEvent::Exit(status)) if self.why.is_none() => self.status = Some(status),
+            Ok(SessionEvent::Exit(_)) => {}
+            Ok(SessionEvent::Failed(why)) => self.why = Some(why),
             Err(error) => self.why = Some(format!("the guest said something that makes no sense: {error}")),
         }
     }

@@ -53,7 +53,7 @@ fn guardians(mutants: &[MutantResult]) -> BTreeMap<&str, Guardian<'_>> {
     for found in mutants {
         let mut killers = BTreeSet::new();
         for case in found.cases.iter().filter(|case| case.judgement == "contract") {
-            let id = case.case.id();
+            let id = case.case.name();
             guardians.entry(id).or_default().clause = &case.clause;
             killers.extend((case.verdict == "FAIL").then_some(id));
         }
@@ -68,7 +68,8 @@ fn guardians(mutants: &[MutantResult]) -> BTreeMap<&str, Guardian<'_>> {
 
 fn needs_the_ioctl(id: &str) -> bool {
     let needs = |need: &Need| matches!(need, Need::Derive | Need::DeriveDefined);
-    suite::by_id(id).is_some_and(|case| case.needs.iter().any(needs))
+    let mut runs = suite::CASES.iter().flat_map(|case| case.variants.iter().map(move |variant| (case, variant)));
+    runs.any(|(case, variant)| case.name(variant) == id && case.needs_of(variant).iter().any(needs))
 }
 
 #[cfg(test)]

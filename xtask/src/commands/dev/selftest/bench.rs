@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cases::endings::{self, Setting};
+use cases::faults::{self, GuestTuning};
 use cases::protocol::{CaseKey, Outcome, Record};
 use cases::runner::LIMIT;
 use harness::error::{Error, ErrorKind, Result, io};
@@ -69,10 +69,10 @@ impl FaultBench {
         };
         let mut bench =
             FaultBench { image, plain: Duration::ZERO, guest, context, made, dir, rooms: AtomicUsize::new(0) };
-        let first = endings::all().next().ok_or_else(|| Error::new(ErrorKind::Internal, "there are no endings"))?;
+        let first = faults::all().next().ok_or_else(|| Error::new(ErrorKind::Internal, "there are no endings"))?;
         let start = Instant::now();
         let plan = [first.after_key()];
-        let guests = bench.session(&bench.room()?, Setting::Brief, &plan, |_| {})?;
+        let guests = bench.session(&bench.room()?, GuestTuning::Brief, &plan, |_| {})?;
         let verdict = bench.judge(&plan[0], &guests)?.verdicts.remove(0);
         bench.plain = start.elapsed();
         match held(&verdict) {
@@ -105,7 +105,7 @@ impl FaultBench {
     pub fn session(
         &self,
         dir: &Path,
-        setting: Setting,
+        setting: GuestTuning,
         plan: &[CaseKey],
         on_record: impl FnMut(&Record),
     ) -> Result<Vec<GuestRun>> {
@@ -125,7 +125,7 @@ impl FaultBench {
     pub fn boot(&self, dir: &Path, plan: &[CaseKey]) -> Result<BootPlan> {
         let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), &self.guest, plan)?;
         let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, Accel::Tcg);
-        boot.append = words(Setting::Brief);
+        boot.append = words(GuestTuning::Brief);
         Ok(boot)
     }
 
@@ -192,13 +192,13 @@ pub fn last_case(guest: &GuestRun) -> Option<CaseKey> {
     guest.transcript.cases.last().map(|case| case.key.clone())
 }
 
-fn words(setting: Setting) -> Vec<String> {
+fn words(setting: GuestTuning) -> Vec<String> {
     let limit = |ms: u32| format!("{LIMIT}={ms}");
     match setting {
-        Setting::Brief => vec![limit(1500)],
-        Setting::Patient => vec![limit(30_000)],
-        Setting::Detectors | Setting::Stalls => [
-            limit(if setting == Setting::Stalls { 9000 } else { 3500 }),
+        GuestTuning::Brief => vec![limit(1500)],
+        GuestTuning::Patient => vec![limit(30_000)],
+        GuestTuning::Detectors | GuestTuning::Stalls => [
+            limit(if setting == GuestTuning::Stalls { 9000 } else { 3500 }),
             "sysctl.kernel.watchdog_thresh=1".into(),
             "sysctl.kernel.hung_task_timeout_secs=1".into(),
             // Seconds; the kernel takes no less.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use cases::endings::{Ending, Setting};
+use cases::faults::{FaultCase, GuestTuning};
 use cases::protocol::{CaseKey, Record};
 use harness::error::Result;
 use harness::guest::qemu;
@@ -81,7 +81,7 @@ impl Clock {
 ///
 /// # Errors
 /// As [`harness::session::guests::Session::record`].
-pub fn batch(bench: &FaultBench, setting: Setting, endings: &[&'static Ending]) -> Result<Vec<FaultRow>> {
+pub fn batch(bench: &FaultBench, setting: GuestTuning, endings: &[&'static FaultCase]) -> Result<Vec<FaultRow>> {
     let plan: Vec<CaseKey> = endings.iter().flat_map(|ending| [ending.key(), ending.after_key()]).collect();
     let dir = bench.room()?;
     let mut clock = Clock::new(&dir);

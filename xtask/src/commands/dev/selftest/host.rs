@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cases::endings::{self, Ending, Setting};
+use cases::faults::{self, FaultCase, GuestTuning};
 use cases::protocol::{CaseKey, Record};
 use harness::error::{Error, ErrorKind, Result, io};
 use harness::guest::boot_plan::BootPlan;
@@ -210,14 +210,14 @@ pub static ENDINGS: &[HostEnding] = &[
 /// Whatever keeps it from being brought about.
 pub fn row(bench: &FaultBench, ending: &HostEnding) -> Result<FaultRow> {
     let dir = bench.room()?;
-    let victim = endings::all().find(|known| known.name() == VICTIM);
+    let victim = faults::all().find(|known| known.name() == VICTIM);
     let victim = victim.ok_or_else(|| Error::new(ErrorKind::Internal, format!("there is no ending {VICTIM}")))?;
     match &ending.act {
         Act::Signal(signal) => {
             let plan = [victim.key(), victim.after_key()];
             let mut clock = Clock::new(&dir);
             let mut signal = Some(*signal);
-            let guests = bench.session(&dir, Setting::Brief, &plan, |record| {
+            let guests = bench.session(&dir, GuestTuning::Brief, &plan, |record| {
                 clock.record(record);
                 if matches!(record, Record::Call { .. })
                     && let (Some(signal), Some(qemu)) = (signal.take(), clock.latest())
@@ -257,7 +257,7 @@ pub fn row(bench: &FaultBench, ending: &HostEnding) -> Result<FaultRow> {
     }
 }
 
-fn boots(bench: &FaultBench, ending: &HostEnding, victim: &Ending, boot: &BootPlan) -> Result<FaultRow> {
+fn boots(bench: &FaultBench, ending: &HostEnding, victim: &FaultCase, boot: &BootPlan) -> Result<FaultRow> {
     let mut clock = Clock::new(&boot.dir);
     let start = Instant::now();
     match qemu::run(boot, timeouts(bench), |record| clock.record(record)) {
@@ -278,7 +278,7 @@ fn timeouts(bench: &FaultBench) -> Timeouts {
 fn judged(
     bench: &FaultBench,
     ending: &HostEnding,
-    victim: &Ending,
+    victim: &FaultCase,
     within: bool,
     guests: &[GuestRun],
     clock: &mut Clock,

@@ -8,7 +8,7 @@ mod row;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use cases::endings::{self, Ending, Setting};
+use cases::faults::{self, FaultCase, GuestTuning};
 use harness::error::{Context, Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::near::near;
@@ -25,7 +25,7 @@ const BATCH: usize = 8;
 
 /// A piece of work: endings that one session runs through, or one that the host brings about.
 enum PlannedRun {
-    Guests(Setting, Vec<&'static Ending>),
+    Guests(GuestTuning, Vec<&'static FaultCase>),
     Host(&'static host::HostEnding),
 }
 
@@ -96,7 +96,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Name, claim and expected word of every ending.
 fn all() -> impl Iterator<Item = (&'static str, String, &'static str)> {
-    let guests = endings::all().map(|ending| (ending.name(), ending.case.claim_text(), ending.expected.word()));
+    let guests = faults::all().map(|ending| (ending.name(), ending.case.claim_text(), ending.expected.word()));
     guests.chain(host::ENDINGS.iter().map(|ending| (ending.name, ending.claim.to_string(), ending.expected)))
 }
 
@@ -119,9 +119,9 @@ fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)
 /// The work, the longest pieces first.
 fn jobs(chosen: &impl Fn(&str) -> bool) -> Vec<PlannedRun> {
     let mut jobs = Vec::new();
-    for setting in [Setting::Stalls, Setting::Detectors, Setting::Patient, Setting::Brief] {
-        let fit = endings::all().filter(|ending| ending.setting == setting && chosen(ending.name()));
-        let fit: Vec<&Ending> = fit.collect();
+    for setting in [GuestTuning::Stalls, GuestTuning::Detectors, GuestTuning::Patient, GuestTuning::Brief] {
+        let fit = faults::all().filter(|ending| ending.setting == setting && chosen(ending.name()));
+        let fit: Vec<&FaultCase> = fit.collect();
         jobs.extend(fit.chunks(BATCH).map(|endings| PlannedRun::Guests(setting, endings.to_vec())));
     }
     jobs.extend(host::ENDINGS.iter().filter(|ending| chosen(ending.name)).map(PlannedRun::Host));

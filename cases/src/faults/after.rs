@@ -1,0 +1,24 @@
+//! What runs after an ending: a little of everything, on a guest that must be as good as new.
+
+use std::fs;
+use std::os::fd::AsFd;
+
+use nix::libc;
+
+use crate::steps::{CaseResult, OrBroken, Steps};
+use crate::uapi::memory::{self, PAGE};
+use crate::variant::On;
+
+pub(super) fn run(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, 2)?;
+    let second = s.dup("duplicate", &buffer.primary)?;
+    let mapping = memory::map(second.as_fd(), buffer.len(), libc::PROT_READ, libc::MAP_SHARED, 0).or_broken("mmap")?;
+    s.check("the buffer can be read", mapping.read(0) == mapping.read(0), "it changes by itself");
+    let tables = ["/proc/self/mounts", "/sys/kernel/debug/dma_buf/bufinfo"].map(|path| fs::read(path).is_ok());
+    s.equal("proc and debugfs are there", tables, [true, true]);
+    let scratch = "/tmp/scratch";
+    let written = fs::write(scratch, vec![1; 64 * PAGE]).and_then(|()| fs::remove_file(scratch));
+    s.check("there is room in /tmp", written.is_ok(), format_args!("{written:?}"));
+    s.close(second);
+    Ok(())
+}
