@@ -1,5 +1,7 @@
 //! The test importer, `/dev/dmabuf-conformance`, built into the kernel under test.
 //!
+//! Not split: the requests share one table of numbers with the C header, and are read side by side with it.
+//!
 //! Source of every fact and errno: `cases/kernel/dmabuf_conformance.h`. Methods return the errno of
 //! the ioctl as it is; the header says which ones each request has.
 
