@@ -6,9 +6,10 @@ use crate::run_report::RunReport;
 use crate::verdict::Verdict;
 
 use serde::{Deserialize, Serialize};
+use strum::{FromRepr, IntoStaticStr, VariantArray};
 
 /// How a command ended. In JSON it is its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, FromRepr, VariantArray)]
 #[serde(into = "u8", try_from = "u8")]
 #[repr(u8)]
 pub enum ExitCode {
@@ -38,19 +39,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, in order.
-    pub const ALL: &'static [ExitCode] = &[
-        ExitCode::AsExpected,
-        ExitCode::Internal,
-        ExitCode::Usage,
-        ExitCode::Violated,
-        ExitCode::Unreviewed,
-        ExitCode::BrokenCase,
-        ExitCode::GuestLost,
-        ExitCode::Build,
-        ExitCode::Patch,
-        ExitCode::Fetch,
-        ExitCode::Interrupted,
-    ];
+    pub const ALL: &'static [ExitCode] = ExitCode::VARIANTS;
 
     /// What the README says about it.
     pub fn meaning(self) -> &'static str {
@@ -85,14 +74,14 @@ impl TryFrom<u8> for ExitCode {
     type Error = String;
 
     fn try_from(number: u8) -> Result<Self, String> {
-        let code = ExitCode::ALL.iter().copied().find(|code| code.number() == number);
-        code.ok_or_else(|| format!("there is no exit code {number}"))
+        ExitCode::from_repr(number).ok_or_else(|| format!("there is no exit code {number}"))
     }
 }
 
 /// What `git bisect run` is told (git-bisect(1): 0 is good, 125 cannot be tested, the rest up to 127 is bad, and what is
 /// above ends the bisection).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 #[repr(u8)]
 pub enum Bisect {
     /// Something was judged, and all of it as expected.
@@ -109,17 +98,11 @@ pub enum Bisect {
 
 impl Bisect {
     /// All of them, in order.
-    pub const ALL: &'static [Bisect] = &[Bisect::Good, Bisect::Bad, Bisect::Skip, Bisect::Interrupted, Bisect::Stop];
+    pub const ALL: &'static [Bisect] = Bisect::VARIANTS;
 
     /// The word in the line that a step prints.
     pub fn word(self) -> &'static str {
-        match self {
-            Bisect::Good => "good",
-            Bisect::Bad => "bad",
-            Bisect::Skip => "skip",
-            Bisect::Interrupted => "interrupted",
-            Bisect::Stop => "stop",
-        }
+        self.into()
     }
 
     /// What the README says about it.
