@@ -72,4 +72,7 @@ pub mod coverage;
 pub mod mutant;
 
 #[cfg(test)]
+#[path = "../tests/common/fake_qemu.rs"]
+mod fake_qemu;
+#[cfg(test)]
 mod schema;
