@@ -37,7 +37,7 @@ pub struct Manifest {
 }
 
 /// Which kernel a pack holds; in the words of [`crate::run_report::Setting`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Id of the kernel, as in kernels.toml.
     pub kernel: String,
@@ -60,7 +60,7 @@ pub struct Identity {
 }
 
 /// How guests are booted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boot {
     /// The kernel's command line.
     pub command_line: String,

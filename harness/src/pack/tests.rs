@@ -26,24 +26,12 @@ fn members() -> Members {
 }
 
 fn manifest(members: &Members) -> Manifest {
-    let text = || "x".to_string();
-    let identity = Identity {
-        kernel: text(),
-        version: text(),
-        origin: text(),
-        series: text(),
-        flavour: text(),
-        image: text(),
-        compiler: text(),
-        reference: text(),
-        command: text(),
-    };
     Manifest {
         format: FORMAT.into(),
         version: VERSION,
-        identity,
+        identity: Identity::default(),
         suite: Suite { catalogue: Vec::new(), ..Suite::own(None) },
-        boot: Boot { command_line: text(), qemu: text(), accel: text() },
+        boot: Boot::default(),
         cases: Vec::new(),
         members: members.facts().unwrap(),
     }
