@@ -18,7 +18,7 @@ mod keeps_to;
 use keeps_to::keeps_to;
 
 /// Every verdict that there is.
-fn verdicts() -> Vec<Verdict> {
+pub fn verdicts() -> Vec<Verdict> {
     let said = || "x".to_string();
     let worst = Box::new(Verdict::Failed { reasons: vec![said()] });
     vec![
