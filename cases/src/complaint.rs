@@ -5,10 +5,12 @@
 //! form in which the kernel's own machinery prints them.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// What a complaint is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are those of the kernel's own facilities")]
 pub enum Kind {
     Kasan,
@@ -56,47 +58,7 @@ pub enum Kind {
 impl Kind {
     /// Its name in reports and in the list of allowed complaints.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::Kasan => "kasan",
-            Kind::Kfence => "kfence",
-            Kind::Kcsan => "kcsan",
-            Kind::Kmsan => "kmsan",
-            Kind::Ubsan => "ubsan",
-            Kind::SlabCorruption => "slab-corruption",
-            Kind::BadPage => "bad-page",
-            Kind::BadRssCounter => "bad-rss-counter",
-            Kind::ListCorruption => "list-corruption",
-            Kind::Refcount => "refcount",
-            Kind::FileRef => "file-ref",
-            Kind::Vfs => "vfs",
-            Kind::DebugObjects => "debug-objects",
-            Kind::Fortify => "fortify",
-            Kind::Usercopy => "usercopy",
-            Kind::Kmemleak => "kmemleak",
-            Kind::NullDereference => "null-dereference",
-            Kind::PageFault => "page-fault",
-            Kind::GeneralProtection => "general-protection",
-            Kind::StackOverflow => "stack-overflow",
-            Kind::StackProtector => "stack-protector",
-            Kind::Oops => "oops",
-            Kind::Bug => "bug",
-            Kind::Warning => "warning",
-            Kind::Panic => "panic",
-            Kind::Lockdep => "lockdep",
-            Kind::WaitContext => "wait-context",
-            Kind::RcuUsage => "rcu-usage",
-            Kind::SleepInAtomic => "sleep-in-atomic",
-            Kind::ScheduleInAtomic => "schedule-in-atomic",
-            Kind::RcuStall => "rcu-stall",
-            Kind::HungTask => "hung-task",
-            Kind::SoftLockup => "soft-lockup",
-            Kind::HardLockup => "hard-lockup",
-            Kind::WorkqueueStall => "workqueue-stall",
-            Kind::OutOfMemory => "out-of-memory",
-            Kind::AllocationFailure => "allocation-failure",
-            Kind::Irq => "irq",
-            Kind::LogOverflow => "log-overflow",
-        }
+        self.into()
     }
 }
 

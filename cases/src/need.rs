@@ -1,10 +1,14 @@
 //! What a case needs from the kernel, stated as data and probed before the case runs.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 /// Something that a kernel may or may not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Need {
     /// `DMA_BUF_IOCTL_DERIVE` works on a dma-buf.
     Derive,
@@ -36,39 +40,11 @@ pub enum Need {
 
 impl Need {
     /// All of them.
-    pub const ALL: &'static [Need] = &[
-        Need::Derive,
-        Need::DeriveDefined,
-        Need::NoDerive,
-        Need::TestImporter,
-        Need::Vgem,
-        Need::Vivid,
-        Need::SwSync,
-        Need::Bufinfo,
-        Need::Statistics,
-        Need::Ia32,
-        Need::FaultInjection,
-        Need::Stall,
-        Need::KernelMapping,
-    ];
+    pub const ALL: &'static [Need] = Need::VARIANTS;
 
     /// Name in records and reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Need::Derive => "derive",
-            Need::DeriveDefined => "derive-defined",
-            Need::NoDerive => "no-derive",
-            Need::TestImporter => "test-importer",
-            Need::Vgem => "vgem",
-            Need::Vivid => "vivid",
-            Need::SwSync => "sw-sync",
-            Need::Bufinfo => "bufinfo",
-            Need::Statistics => "statistics",
-            Need::Ia32 => "ia32",
-            Need::FaultInjection => "fault-injection",
-            Need::Stall => "stall",
-            Need::KernelMapping => "kernel-mapping",
-        }
+        self.into()
     }
 
     /// The kernel option that brings it. A kernel that was built with the option has to meet the need; one without it is

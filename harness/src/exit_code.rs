@@ -2,9 +2,10 @@
 //! `git bisect run` mean other things, and are told apart by the same tests.
 
 use serde::{Deserialize, Serialize};
+use strum::{FromRepr, VariantArray};
 
 /// How a command ended. In JSON it is its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, FromRepr, VariantArray)]
 #[serde(into = "u8", try_from = "u8")]
 #[repr(u8)]
 pub enum ExitCode {
@@ -34,19 +35,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, in order.
-    pub const ALL: &'static [ExitCode] = &[
-        ExitCode::AsExpected,
-        ExitCode::Internal,
-        ExitCode::Usage,
-        ExitCode::Violated,
-        ExitCode::Unreviewed,
-        ExitCode::BrokenCase,
-        ExitCode::GuestLost,
-        ExitCode::Build,
-        ExitCode::Patch,
-        ExitCode::Fetch,
-        ExitCode::Interrupted,
-    ];
+    pub const ALL: &'static [ExitCode] = ExitCode::VARIANTS;
 
     /// What the README says about it.
     pub fn meaning(self) -> &'static str {
@@ -81,8 +70,7 @@ impl TryFrom<u8> for ExitCode {
     type Error = String;
 
     fn try_from(number: u8) -> Result<Self, String> {
-        let code = ExitCode::ALL.iter().copied().find(|code| code.number() == number);
-        code.ok_or_else(|| format!("there is no exit code {number}"))
+        ExitCode::from_repr(number).ok_or_else(|| format!("there is no exit code {number}"))
     }
 }
 

@@ -34,3 +34,7 @@ pub mod judge;
 pub mod session;
 
 pub mod report;
+
+#[cfg(test)]
+#[path = "../tests/common/fake_qemu.rs"]
+mod fake_qemu;

@@ -1,10 +1,13 @@
 //! Ctrl-C while KVM is tried. The flag that it sets belongs to the whole process, so this test has one for itself.
 
+#[path = "common/fake_qemu.rs"]
+mod fake_qemu;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use fake_qemu::fake_qemu;
 use harness::error::ErrorKind;
 use harness::host::machine::Machine;
 use harness::host::process::interrupt;
@@ -12,18 +15,13 @@ use harness::host::store::Store;
 use harness::session::accel::know;
 use harness::session::accel::probe::Probe;
 
-fn script(path: &Path, text: &str) {
-    fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 #[test]
 fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("dev")).unwrap();
     fs::write(path("dev/kvm"), "").unwrap();
-    script(&path("qemu-system-x86_64"), "echo $$ > ${0%/*}/new; mv ${0%/*}/new ${0%/*}/pid; exec sleep 600");
+    fake_qemu(&path("qemu-system-x86_64"), "echo $$ > ${0%/*}/new; mv ${0%/*}/new ${0%/*}/pid; exec sleep 600");
     let store = Store::open(Some(&path("cache"))).unwrap();
     let machine = Machine {
         root: dir.path().to_path_buf(),

@@ -1,13 +1,16 @@
 //! Endings of a guest that are slow or rare in reality, by a fake QEMU: a shell script that says what a guest would.
 
+#[path = "common/fake_qemu.rs"]
+mod fake_qemu;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cases::need::Need;
-use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
+use cases::protocol::{CaseKey, Outcome, Record, VERSION};
+use fake_qemu::{fake_qemu, sent};
 use harness::guest::boot_plan::{Accel, BootPlan};
 use harness::guest::initramfs::Initramfs;
 use harness::guest::qemu::{self, Timeouts};
@@ -44,19 +47,11 @@ impl Bench {
         self.dir.path().join(name)
     }
 
-    /// Runs a script in QEMU's place. `$1` is what the guest would say, `$2` the console file.
+    /// Runs a script in QEMU's place. The file `$said` has what the guest would say.
     fn record(&self, records: &[Record], script: &str) -> Recording {
-        let lines = records.iter().enumerate().map(|(seq, record)| {
-            serde_json::to_string(&Line { seq: seq as u64, record: record.clone() }).unwrap() + "\n"
-        });
-        fs::write(self.path("said"), lines.collect::<String>()).unwrap();
-        let head = format!(
-            "#!/bin/sh\nsaid={}\nconsole={}\n",
-            self.path("said").display(),
-            self.path("console.log").display()
-        );
-        fs::write(self.path("qemu"), head + script).unwrap();
-        fs::set_permissions(self.path("qemu"), fs::Permissions::from_mode(0o755)).unwrap();
+        let said = self.path("said");
+        fs::write(&said, sent(records.iter().cloned())).unwrap();
+        fake_qemu(&self.path("qemu"), &format!("said={}\n{script}", said.display()));
         let initramfs = Initramfs { path: self.path("initramfs") };
         let mut boot = BootPlan::new(&self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
         boot.qemu = self.path("qemu").display().to_string();

@@ -1,14 +1,17 @@
 //! Whole sessions on a fake QEMU that reads the plan out of the initramfs: whatever becomes of guests, every planned case
 //! has exactly one verdict, and it is the right one.
 
+#[path = "common/fake_qemu.rs"]
+mod fake_qemu;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cases::need::Need;
-use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
+use cases::protocol::{CaseKey, Outcome, Record, VERSION};
 use cases::suite;
+use fake_qemu::{boots, fake_qemu, sent};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::Accel;
 use harness::guest::initramfs::GuestBinary;
@@ -27,12 +30,9 @@ use harness::session::guests::Session;
 use harness::session::rounds::{Rounds, retried};
 use proptest::prelude::*;
 
-/// What every fake knows: `$boot`, the number of this boot from 1 on, `$cases`, and how to speak.
-const HEAD: &str = r#"#!/bin/sh
-while [ "$1" != -initrd ]; do shift; done
-cases=$(tr '\0' '\n' <"$2" | grep -a '^[a-z]*/[a-z_0-9.]*@[a-z-]*$')
-echo >>"$0.boots"
-boot=$(wc -l <"$0.boots")
+/// What the fakes here know: their `$cases`, and how to speak.
+const HEAD: &str = r#"
+cases=$(tr '\0' '\n' <"$initrd" | grep -a '^[a-z]*/[a-z_0-9.]*@[a-z-]*$')
 seq=0
 say() { printf '{"seq":%d,"r":%s}\n' $seq "$1"; seq=$((seq + 1)); }
 hello() {
@@ -67,9 +67,7 @@ impl Bench {
         }
         let keys: Vec<&str> = plan.iter().map(|key| key.0.as_str()).collect();
         let head = HEAD.replace("VERSION", &VERSION.to_string());
-        let qemu = dir.path().join("qemu");
-        fs::write(&qemu, format!("{head}all='{}'\n{script}\n", keys.join("\n"))).unwrap();
-        fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
+        fake_qemu(&dir.path().join("qemu"), &format!("{head}all='{}'\n{script}", keys.join("\n")));
         let met = Need::ALL.iter().copied().collect();
         let context = JudgeContext { met, expectations, suppressions: Suppressions::default() };
         Bench { dir, plan, context }
@@ -80,7 +78,7 @@ impl Bench {
     }
 
     fn boots(&self) -> usize {
-        fs::read_to_string(self.path("qemu.boots")).unwrap().lines().count()
+        boots(&self.path("qemu"))
     }
 
     fn record(&self, dir: &Path, plan: &[CaseKey], fail_fast: bool) -> Vec<GuestRun> {
@@ -279,11 +277,9 @@ fn what_ctrl_c_cut_off_is_unrun_and_no_loss() {
         begin(&bench.plan[1]),
         call(),
     ];
-    let lines = records.into_iter().enumerate().map(|(seq, record)| Line { seq: seq as u64, record });
-    let results: String = lines.map(|line| serde_json::to_string(&line).unwrap() + "\n").collect();
     let recording = Recording {
         console: Vec::new(),
-        results: results.into_bytes(),
+        results: sent(records).into_bytes(),
         ending: GuestEnd::Interrupted,
         findings: Findings::default(),
         took: Duration::from_secs(1),

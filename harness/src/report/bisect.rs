@@ -1,5 +1,7 @@
 //! What `git bisect run` is told about a run.
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::error::ErrorKind;
 use crate::exit_code::ExitCode;
 use crate::judge::verdict::Verdict;
@@ -7,7 +9,8 @@ use crate::report::run_report::RunReport;
 
 /// What `git bisect run` is told (git-bisect(1): 0 is good, 125 cannot be tested, the rest up to 127 is bad, and what is
 /// above ends the bisection).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 #[repr(u8)]
 pub enum Bisect {
     /// Something was judged, and all of it as expected.
@@ -24,17 +27,11 @@ pub enum Bisect {
 
 impl Bisect {
     /// All of them, in order.
-    pub const ALL: &'static [Bisect] = &[Bisect::Good, Bisect::Bad, Bisect::Skip, Bisect::Interrupted, Bisect::Stop];
+    pub const ALL: &'static [Bisect] = Bisect::VARIANTS;
 
     /// The word in the line that a step prints.
     pub fn word(self) -> &'static str {
-        match self {
-            Bisect::Good => "good",
-            Bisect::Bad => "bad",
-            Bisect::Skip => "skip",
-            Bisect::Interrupted => "interrupted",
-            Bisect::Stop => "stop",
-        }
+        self.into()
     }
 
     /// What docs/bisect.md says about it.

@@ -20,7 +20,7 @@ mod keeps_to;
 use keeps_to::keeps_to;
 
 /// Every verdict that there is.
-fn verdicts() -> Vec<Verdict> {
+pub fn verdicts() -> Vec<Verdict> {
     let said = || "x".to_string();
     let worst = Box::new(Verdict::Failed { reasons: vec![said()] });
     vec![
@@ -165,13 +165,22 @@ fn reports_keep_to_the_schema() {
         assert_eq!(keeps_to(&value(&report), &schema), Ok(()));
     }
     for (spoil, place) in [
-        ((|value| value["verdicts"][0]["verdict"] = "fine".into()) as fn(&mut Value), "/verdicts/0: fits 0 of oneOf"),
+        (
+            (|value| value["verdicts"][0]["verdict"] = "fine".into()) as fn(&mut Value),
+            "'/verdicts/0' [S#/$defs/CaseVerdict/oneOf]: oneOf failed",
+        ),
         (|value| value["verdicts"][5]["reasons"][1] = 7.into(), "/verdicts/5/reasons/1"),
-        (|value| value["verdicts"][0]["reasons"] = 7.into(), "/verdicts/0/reasons is not in the schema"),
-        (|value| value["schema"] = 3.into(), "/schema: is not 6"),
-        (|value| value["setting"]["built"] = "no".into(), "/setting/built: is no \"boolean\""),
-        (|value| drop(value.as_object_mut().unwrap().remove("guests")), "/: lacks \"guests\""),
-        (|value| value["guests"] = (-1).into(), "/guests: is less than 0"),
+        (
+            |value| value["verdicts"][0]["reasons"] = 7.into(),
+            "'/verdicts/0/reasons' [S#/properties/verdicts/items/unevaluatedProperties]",
+        ),
+        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 5"),
+        (
+            |value| value["setting"]["built"] = "no".into(),
+            "'/setting/built' [S#/$defs/Setting/properties/built/type]: want boolean",
+        ),
+        (|value| drop(value.as_object_mut().unwrap().remove("guests")), "missing properties 'guests'"),
+        (|value| value["guests"] = (-1).into(), "/guests/minimum]: must be >=0"),
         (|value| value["verdicts"][0]["run"]["outcome"] = "pass".into(), "/verdicts/0/run/outcome"),
         (|value| value["verdicts"][1]["complaints"][0]["moment"] = "later".into(), "/verdicts/1/complaints/0/moment"),
     ] {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use clap::ValueEnum;
 use harness::error::Result;
 use harness::exit_code::ExitCode;
 use harness::host::disk::used;
@@ -39,7 +40,7 @@ pub fn run(args: &CleanArgs, quiet: bool) -> Result<ExitCode> {
     }));
     let cleaner = Cleaner { store: &store, dry: args.dry_run };
     let mut total = 0;
-    for what in if args.what.is_empty() { Clean::ALL } else { &args.what } {
+    for what in if args.what.is_empty() { Clean::value_variants() } else { &args.what } {
         let removed = match what {
             Clean::Images => cleaner.images()?,
             Clean::Workshops => cleaner.workshops()?,
@@ -47,7 +48,8 @@ pub fn run(args: &CleanArgs, quiet: bool) -> Result<ExitCode> {
             Clean::Runs => cleaner.runs(&workspace::runs())?,
         };
         total += removed.bytes;
-        println!("{}", line(what.name(), &removed));
+        let name = what.to_possible_value().expect("none is hidden");
+        println!("{}", line(name.get_name(), &removed));
     }
     let did = if args.dry_run { "would be freed; nothing was removed" } else { "freed" };
     println!("{:<10} {:>5} {:>10}  {did}", "", "", bytes(total));

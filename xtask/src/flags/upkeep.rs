@@ -19,7 +19,7 @@ pub struct CleanArgs {
     pub dry_run: bool,
 }
 
-/// What takes room.
+/// What takes room, in the order in which it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Clean {
     /// Finished kernels
@@ -31,19 +31,4 @@ pub enum Clean {
     Sources,
     /// Recordings and reports of this checkout
     Runs,
-}
-
-impl Clean {
-    /// All of them, in the order in which they go.
-    pub const ALL: &[Clean] = &[Clean::Images, Clean::Workshops, Clean::Sources, Clean::Runs];
-
-    /// The word on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Clean::Images => "images",
-            Clean::Workshops => "build-dirs",
-            Clean::Sources => "sources",
-            Clean::Runs => "runs",
-        }
-    }
 }

@@ -13,9 +13,9 @@ mod shell;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use common::fake_qemu::fake_qemu;
 use common::{Ran, command, root, run, xtask_with_kernels};
 use harness::judge::verdict::Verdict;
 use harness::report::run_report::RunReport;
@@ -89,14 +89,11 @@ fn with_cut_channel(boots: &[usize], args: &[&str]) -> (Ran, RunReport) {
     let path = std::env::var("PATH").unwrap();
     let real = path.split(':').map(|dir| Path::new(dir).join("qemu-system-x86_64")).find(|path| path.is_file());
     let real = real.expect("QEMU is installed").display().to_string();
-    let pattern = boots.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
+    let pattern = boots.iter().map(|boot| format!("*:{boot}")).collect::<Vec<_>>().join("|");
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *-initrd*) ;; *) exec {real} \"$@\" ;; esac\necho >>$0.boots\n\
-         case $(wc -l <$0.boots) in {pattern}) {real} \"$@\" | head -c 2000 ;; *) exec {real} \"$@\" ;; esac\n"
+        "case $initrd:$boot in :*) exec {real} \"$@\" ;; {pattern}) {real} \"$@\" | head -c 2000 ;; *) exec {real} \"$@\" ;; esac"
     );
-    let fake = dir.path().join("qemu-system-x86_64");
-    fs::write(&fake, script).unwrap();
-    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    fake_qemu(&dir.path().join("qemu-system-x86_64"), &script);
     // Or KVM would be tried with this QEMU, and that is a boot too.
     let args = [&["test", "--accel", "tcg", "--format", "json", "closing_dups", "derive_table"], args].concat();
     let ran = run(command(&args).env("PATH", format!("{}:{path}", dir.path().display())));

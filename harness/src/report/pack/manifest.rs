@@ -37,7 +37,7 @@ pub struct PackManifest {
 }
 
 /// Which kernel a pack holds; in the words of [`crate::report::run_report::RunSetting`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackIdentity {
     /// Id of the kernel, as in kernels.toml.
     pub kernel: String,
@@ -60,7 +60,7 @@ pub struct PackIdentity {
 }
 
 /// How guests are booted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boot {
     /// The kernel's command line.
     pub command_line: String,

@@ -26,24 +26,12 @@ fn members() -> Members {
 }
 
 fn manifest(members: &Members) -> PackManifest {
-    let text = || "x".to_string();
-    let identity = PackIdentity {
-        kernel: text(),
-        version: text(),
-        origin: text(),
-        series: text(),
-        flavour: text(),
-        image: text(),
-        compiler: text(),
-        reference: text(),
-        command: text(),
-    };
     PackManifest {
         format: FORMAT.into(),
         version: VERSION,
-        identity,
+        identity: PackIdentity::default(),
         suite: SuiteIdentity { catalogue: Vec::new(), ..SuiteIdentity::own(None) },
-        boot: Boot { command_line: text(), qemu: text(), accel: text() },
+        boot: Boot::default(),
         cases: Vec::new(),
         members: members.facts().unwrap(),
     }

@@ -7,17 +7,13 @@ use std::time::Duration;
 use cases::protocol::{Line, VERSION};
 
 use super::*;
+use crate::fake_qemu::{boots, fake_qemu};
 use crate::guest::boot_plan::QEMU;
 use crate::guest::recording::{Findings, Phase, Recording};
 use crate::host::machine::{pretend, put};
 
-const SPEAKS: &str = "for word; do case $word in file:*) echo Linux > ${word#file:};; esac; done; sleep 600";
+const SPEAKS: &str = "echo Linux > $console; sleep 600";
 const SILENT: &str = "exit 0";
-
-/// A QEMU that notes that it was called.
-fn counted(qemu: &str) -> String {
-    format!("echo asked >> ${{0%/*}}/asked; {qemu}")
-}
 
 /// A host with a cache; its QEMU counts how often it is called.
 struct Host {
@@ -29,7 +25,8 @@ struct Host {
 impl Host {
     fn new(qemu: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let machine = pretend(dir.path(), &[(QEMU, &counted(qemu))]);
+        let machine = pretend(dir.path(), &[]);
+        fake_qemu(&dir.path().join("bin").join(QEMU), qemu);
         put(&machine, "/dev/kvm", "");
         put(&machine, "/proc/sys/kernel/random/boot_id", "first\n");
         put(&machine, "/proc/cpuinfo", "processor\t: 0\nmodel name\t: A Processor\n");
@@ -54,8 +51,7 @@ impl Host {
 
     /// How often a guest was tried.
     fn asked(&self) -> usize {
-        let text = std::fs::read_to_string(self.dir.path().join("bin/asked")).unwrap_or_default();
-        text.lines().count()
+        boots(&self.dir.path().join("bin").join(QEMU))
     }
 
     /// Runs guests that come up under the given accelerations only, and says which directories were used.
@@ -91,11 +87,12 @@ fn a_yes_is_remembered_until_something_changes() {
     assert!(host.auto().starts_with("kvm: a guest spoke after "));
     assert!(host.auto().starts_with("kvm: a guest spoke after "));
     assert_eq!(host.asked(), 1);
+    let qemu = std::fs::read_to_string(host.dir.path().join("bin").join(QEMU)).unwrap();
     for (count, (path, text)) in [
         ("/proc/sys/kernel/random/boot_id", "second\n"),
         ("/proc/cpuinfo", "model name\t: Another Processor\n"),
         ("/sys/module/kvm_amd/parameters/nested", "0\n"),
-        ("/bin/qemu-system-x86_64", &format!("#!/bin/sh\n\n{}\n", counted(SPEAKS))),
+        ("/bin/qemu-system-x86_64", &(qemu + "\n")),
     ]
     .into_iter()
     .enumerate()

@@ -179,14 +179,10 @@ mod tests {
         let text = |text: &str| text.to_string();
         let mut identity = PackIdentity {
             kernel: text("7.2"),
-            version: text("7.2.3"),
-            origin: text("x"),
             series: text("derive"),
             flavour: text("sanitized"),
             image: text("0123456789abcdef"),
-            compiler: text("gcc"),
-            reference: text("7.2"),
-            command: text("x"),
+            ..PackIdentity::default()
         };
         assert_eq!(name(&identity), "7.2-derive-sanitized-01234567.pack.tar.gz");
         (identity.kernel, identity.series) = (text("git:https://example.org/a b#v7.2"), text("/tmp/.my series/"));

@@ -7,10 +7,8 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::*;
+use crate::fake_qemu::fake_qemu;
 use crate::host::machine::{pretend, put};
-
-/// Finds out where QEMU is to write the console.
-const CONSOLE: &str = "for word; do case $word in file:*) console=${word#file:};; esac; done\n";
 
 struct Host {
     dir: tempfile::TempDir,
@@ -21,8 +19,8 @@ impl Host {
     /// A host with a device and a QEMU that is this script.
     fn new(qemu: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let qemu = format!("{CONSOLE}{qemu}");
-        let machine = pretend(dir.path(), &[(QEMU, &qemu)]);
+        let machine = pretend(dir.path(), &[]);
+        fake_qemu(&dir.path().join("bin").join(QEMU), qemu);
         put(&machine, DEVICE, "");
         Host { dir, machine }
     }
