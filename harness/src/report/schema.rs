@@ -174,10 +174,10 @@ fn reports_keep_to_the_schema() {
             |value| value["verdicts"][0]["reasons"] = 7.into(),
             "'/verdicts/0/reasons' [S#/properties/verdicts/items/unevaluatedProperties]",
         ),
-        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 5"),
+        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 6"),
         (
             |value| value["setting"]["built"] = "no".into(),
-            "'/setting/built' [S#/$defs/Setting/properties/built/type]: want boolean",
+            "'/setting/built' [S#/$defs/RunSetting/properties/built/type]: want boolean",
         ),
         (|value| drop(value.as_object_mut().unwrap().remove("guests")), "missing properties 'guests'"),
         (|value| value["guests"] = (-1).into(), "/guests/minimum]: must be >=0"),
