@@ -47,6 +47,6 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     assert_eq!(error.kind, ErrorKind::Interrupt);
     let pid = fs::read_to_string(path("pid")).unwrap();
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "QEMU {pid} still runs");
-    let answers = fs::read_dir(store.workshop("accel", "answers").unwrap()).unwrap().count();
+    let answers = fs::read_dir(store.directory("accel", "answers").unwrap()).unwrap().count();
     assert_eq!(answers, 0, "something was remembered");
 }
