@@ -1,4 +1,4 @@
-//! Endings of a guest that are slow or rare in reality, by a fake QEMU: a shell script that says what a guest would.
+//! Rare or slow ways for a guest to end, with a fake QEMU: a shell script that prints what a guest would.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ use harness::judge::guest_run::GuestRun;
 use harness::judge::judged::judge_all;
 use harness::judge::verdict::{CaseVerdict, Verdict};
 
-/// Two cases that exist.
+/// Two existing cases.
 fn plan() -> Vec<CaseKey> {
     vec![CaseKey::new("rights/derive_table", "udmabuf"), CaseKey::new("lifetime/closing_orders", "udmabuf")]
 }
@@ -30,13 +30,13 @@ struct Bench {
 }
 
 impl Bench {
-    /// For what ends by itself: a machine that is busy with other things must not make it look hung.
+    /// For guests that end by themselves: with long timeouts, because the machine may be busy.
     fn new() -> Self {
         Bench { dir: tempfile::tempdir().unwrap(), timeouts: Duration::from_secs(60) }
     }
 
-    /// For what hangs.
-    fn impatient() -> Self {
+    /// For guests that hang.
+    fn with_short_timeouts() -> Self {
         Bench { timeouts: Duration::from_secs(2), ..Bench::new() }
     }
 
@@ -44,15 +44,15 @@ impl Bench {
         self.dir.path().join(name)
     }
 
-    /// Runs a script in QEMU's place. `$1` is what the guest would say, `$2` the console file.
+    /// Runs a script instead of QEMU. `$records` is a file with the guest's records, `$console` the console file.
     fn record(&self, records: &[Record], script: &str) -> Recording {
         let lines = records.iter().enumerate().map(|(seq, record)| {
             serde_json::to_string(&Line { seq: seq as u64, record: record.clone() }).unwrap() + "\n"
         });
-        fs::write(self.path("said"), lines.collect::<String>()).unwrap();
+        fs::write(self.path("records"), lines.collect::<String>()).unwrap();
         let head = format!(
-            "#!/bin/sh\nsaid={}\nconsole={}\n",
-            self.path("said").display(),
+            "#!/bin/sh\nrecords={}\nconsole={}\n",
+            self.path("records").display(),
             self.path("console.log").display()
         );
         fs::write(self.path("qemu"), head + script).unwrap();
@@ -71,13 +71,13 @@ impl Bench {
         judge_all(&plan(), &guests, &context).unwrap().verdicts
     }
 
-    /// The verdicts after a script, none of which may be a pass where the guest did not finish.
+    /// The verdicts after a script.
     fn verdicts(&self, records: &[Record], script: &str) -> Vec<Verdict> {
         self.judge(self.record(records, script)).into_iter().map(|verdict| verdict.verdict).collect()
     }
 }
 
-/// A guest that runs the first case and begins the second.
+/// A guest that runs the first case and starts the second.
 fn into_the_second() -> Vec<Record> {
     let [first, second] = plan().try_into().unwrap();
     vec![
@@ -91,7 +91,7 @@ fn into_the_second() -> Vec<Record> {
     ]
 }
 
-/// The same with time enough in the second for anything but a loop without end.
+/// The same with a limit that only an endless loop would reach.
 fn long_into_the_second() -> Vec<Record> {
     let mut records = into_the_second();
     for record in &mut records {
@@ -110,7 +110,7 @@ fn lost(verdict: &Verdict) -> (bool, &str) {
 }
 
 #[test]
-fn a_guest_that_never_says_a_word() {
+fn a_guest_without_any_output() {
     let verdicts = Bench::new().verdicts(&[], "exit 0");
     for verdict in &verdicts {
         assert_eq!(lost(verdict), (false, "the guest restarted before its first byte"));
@@ -118,9 +118,9 @@ fn a_guest_that_never_says_a_word() {
 }
 
 #[test]
-fn each_phase_of_a_boot_that_hangs_is_told_from_the_others() {
+fn each_phase_of_a_boot_that_hangs_has_its_own_message() {
     let records = into_the_second();
-    for (said, script, phase) in [
+    for (count, script, phase) in [
         (0, "sleep 100", "not a byte came out of the console"),
         (0, "echo '[    0.1] Linux version 7.2' > $console; sleep 100", "its last line: `Linux version 7.2`"),
         (
@@ -128,28 +128,28 @@ fn each_phase_of_a_boot_that_hangs_is_told_from_the_others() {
             "while sleep 0.1; do echo '[    0.1] still here' >> $console; done",
             "still talking; its last line: `still here`",
         ),
-        (1, "cat $said; sleep 100", "init said hello"),
-        (2, "cat $said; sleep 100", "probing what the kernel has, before the first case"),
-        (5, "cat $said; sleep 100", "between two cases"),
+        (1, "cat $records; sleep 100", "init said hello"),
+        (2, "cat $records; sleep 100", "probing the kernel's features before the first case"),
+        (5, "cat $records; sleep 100", "between two cases"),
     ] {
-        let verdicts = Bench::impatient().verdicts(&records[..said], script);
+        let verdicts = Bench::with_short_timeouts().verdicts(&records[..count], script);
         let (begun, how) = lost(&verdicts[1]);
         assert!(!begun && how.contains(phase), "{script}: {how}");
     }
 }
 
 #[test]
-fn steps_without_end_do_not_keep_a_case_alive() {
-    let script = "cat $said; while sleep 0.05; do echo '{\"seq\":7,\"r\":\"note\",\"text\":\"again\"}'; done";
-    let verdicts = Bench::impatient().verdicts(&into_the_second(), script);
+fn endless_steps_do_not_extend_a_case() {
+    let script = "cat $records; while sleep 0.05; do echo '{\"seq\":7,\"r\":\"note\",\"text\":\"again\"}'; done";
+    let verdicts = Bench::with_short_timeouts().verdicts(&into_the_second(), script);
     let (begun, how) = lost(&verdicts[1]);
     assert!(begun && how.contains("took longer than"), "{how}");
 }
 
 #[test]
-fn a_console_without_end_is_cut_off() {
+fn endless_console_output_is_cut_off() {
     let bench = Bench::new();
-    let recording = bench.record(&long_into_the_second(), "cat $said; yes 'the same line' > $console");
+    let recording = bench.record(&long_into_the_second(), "cat $records; yes 'the same line' > $console");
     assert_eq!(recording.console.len(), 32 << 20);
     let how = lost(&bench.judge(recording)[1].verdict).1.to_string();
     let expected = "the guest printed more than 32 MiB on its console while running lifetime/closing_orders@udmabuf";
@@ -157,31 +157,31 @@ fn a_console_without_end_is_cut_off() {
 }
 
 #[test]
-fn a_channel_without_end_is_cut_off() {
+fn endless_channel_output_is_cut_off() {
     for flood in ["yes", "cat /dev/zero"] {
         let bench = Bench::new();
-        let judged = bench.judge(bench.record(&long_into_the_second(), &format!("cat $said; {flood}")));
+        let judged = bench.judge(bench.record(&long_into_the_second(), &format!("cat $records; {flood}")));
         let how = lost(&judged[1].verdict).1;
         assert!(how.contains("printed more than 16 MiB on its result channel"), "{flood}: {how}");
     }
 }
 
 #[test]
-fn a_qemu_that_is_stopped_is_given_up_and_gone() {
-    let bench = Bench::impatient();
-    let verdicts = bench.verdicts(&into_the_second(), "cat $said; kill -STOP $$");
+fn a_stopped_qemu_is_aborted_and_killed() {
+    let bench = Bench::with_short_timeouts();
+    let verdicts = bench.verdicts(&into_the_second(), "cat $records; kill -STOP $$");
     assert!(lost(&verdicts[1]).1.contains("took longer than"), "{verdicts:?}");
 }
 
 #[test]
-fn a_qemu_that_closes_its_channel_and_stays_is_given_up() {
-    let verdicts = Bench::impatient().verdicts(&into_the_second(), "cat $said; exec sleep 100 >&-");
+fn a_qemu_that_closes_its_channel_and_does_not_exit_is_aborted() {
+    let verdicts = Bench::with_short_timeouts().verdicts(&into_the_second(), "cat $records; exec sleep 100 >&-");
     assert!(lost(&verdicts[1]).1.contains("did not leave"), "{verdicts:?}");
 }
 
 #[test]
-fn a_qemu_that_is_gone_is_noticed_while_others_hold_its_channel() {
-    let recording = Bench::new().record(&into_the_second(), "cat $said; sleep 100 & exit 3");
+fn the_exit_of_qemu_is_noticed_while_another_process_holds_its_channel() {
+    let recording = Bench::new().record(&into_the_second(), "cat $records; sleep 100 & exit 3");
     assert!(matches!(recording.ending, GuestEnd::QemuDied { .. }), "{:?}", recording.ending);
 }
 
@@ -193,7 +193,7 @@ fn qemu_that_does_not_start() {
 
 #[test]
 fn a_hang_inside_a_case_names_the_step() {
-    let verdicts = Bench::impatient().verdicts(&into_the_second(), "cat $said; sleep 100");
+    let verdicts = Bench::with_short_timeouts().verdicts(&into_the_second(), "cat $records; sleep 100");
     assert_eq!(verdicts[0], Verdict::Unreviewed);
     let (begun, how) = lost(&verdicts[1]);
     assert!(
@@ -204,7 +204,7 @@ fn a_hang_inside_a_case_names_the_step() {
 
 #[test]
 fn qemu_that_is_killed_from_outside() {
-    let verdicts = Bench::new().verdicts(&into_the_second(), "cat $said; kill -9 $$");
+    let verdicts = Bench::new().verdicts(&into_the_second(), "cat $records; kill -9 $$");
     assert!(lost(&verdicts[1]).1.contains("signal: 9"), "{verdicts:?}");
 }
 
@@ -214,32 +214,32 @@ fn a_panic_is_named() {
         "[    2.0] conformance: begin lifetime/closing_orders@udmabuf\n[    2.1] Kernel panic - not syncing: x\n";
     let bench = Bench::new();
     fs::write(bench.path("panic"), console).unwrap();
-    let script = format!("cat $said; cp {} $console; exit 0", bench.path("panic").display());
+    let script = format!("cat $records; cp {} $console; exit 0", bench.path("panic").display());
     let verdicts = bench.verdicts(&into_the_second(), &script);
     let Verdict::Failed { reasons } = &verdicts[1] else { panic!("{verdicts:?}") };
     assert!(reasons.iter().any(|reason| reason.contains("Kernel panic - not syncing: x")), "{reasons:?}");
 }
 
 #[test]
-fn a_channel_that_is_cut_inside_a_record() {
+fn a_channel_that_ends_inside_a_record() {
     let bench = Bench::new();
-    let recording = bench.record(&into_the_second(), "head -c 300 $said; exit 0");
+    let recording = bench.record(&into_the_second(), "head -c 300 $records; exit 0");
     assert_eq!(recording.ending, GuestEnd::Left);
     let verdicts = bench.judge(recording);
     assert!(verdicts.iter().all(|verdict| !verdict.verdict.is_as_expected()), "{verdicts:?}");
 }
 
 #[test]
-fn a_guest_that_stops_without_its_count_is_an_oddity() {
+fn a_guest_that_stops_without_its_count_is_a_protocol_error() {
     let bench = Bench::new();
     let mut records = into_the_second();
     records.truncate(5);
-    let guests = [GuestRun::new(bench.record(&records, "cat $said; exit 0"), plan(), None)];
+    let guests = [GuestRun::new(bench.record(&records, "cat $records; exit 0"), plan(), None)];
     let expectations = Expectations::new(&bench.path("snapshots"));
     let context = JudgeContext { met: BTreeSet::new(), expectations, suppressions: Suppressions::default() };
     let judged = judge_all(&plan(), &guests, &context).unwrap();
     assert!(
-        judged.protocol_errors.iter().any(|oddity| oddity.contains("no closing count")),
+        judged.protocol_errors.iter().any(|error| error.contains("no closing count")),
         "{:?}",
         judged.protocol_errors
     );
@@ -248,7 +248,7 @@ fn a_guest_that_stops_without_its_count_is_an_oddity() {
 
 #[test]
 fn nothing_is_left_running() {
-    let bench = Bench::impatient();
+    let bench = Bench::with_short_timeouts();
     let pid = bench.path("pid");
     bench.record(&[], &format!("sleep 100 & echo $! > {}; wait", pid.display()));
     let pid = fs::read_to_string(pid).unwrap();
@@ -257,9 +257,9 @@ fn nothing_is_left_running() {
         // A zombie that nobody has reaped yet is not running.
         !stat.is_empty() && !stat.contains(") Z ")
     };
-    // The signal was sent before the guest was given back; dying takes the process a moment more.
-    let timeouts = std::time::Instant::now() + Duration::from_secs(10);
-    while running() && std::time::Instant::now() < timeouts {
+    // SIGKILL was sent before `record` returned; wait until the process is dead.
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while running() && std::time::Instant::now() < deadline {
         std::thread::yield_now();
     }
     assert!(!running(), "the grandchild still runs");

@@ -1,5 +1,5 @@
-//! Whole sessions on a fake QEMU that reads the plan out of the initramfs: whatever becomes of guests, every planned case
-//! has exactly one verdict, and it is the right one.
+//! Whole sessions with a fake QEMU that reads the plan from the initramfs: however guests end, every planned case has
+//! exactly one verdict, and it is the right one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +27,7 @@ use harness::session::guests::Session;
 use harness::session::rounds::{Rounds, retried};
 use proptest::prelude::*;
 
-/// What every fake knows: `$boot`, the number of this boot from 1 on, `$cases`, and how to speak.
+/// The head of every fake: `$boot`, the number of this boot from 1 on, `$cases`, and functions that write records.
 const HEAD: &str = r#"#!/bin/sh
 while [ "$1" != -initrd ]; do shift; done
 cases=$(tr '\0' '\n' <"$2" | grep -a '^[a-z]*/[a-z_0-9.]*@[a-z-]*$')
@@ -42,7 +42,7 @@ hello() {
 begin() { say "\"begin\",\"case\":\"$1\",\"limit_ms\":100"; say '"call","text":"close(alias)"'; open=1; }
 back() { [ -z "$open" ] || say '"return","text":"ok"'; open=; }
 end() { back; say "\"end\",\"case\":\"$1\",\"outcome\":{\"o\":\"$2\"},\"ms\":1"; }
-# The sentence holds or does not.
+# A check that holds (true) or does not (false).
 check() { back; say "\"check\",\"sentence\":\"it holds\",\"holds\":$1,\"detail\":\"\""; }
 number() { printf '%s\n' $all | grep -nFx "$1" | cut -d: -f1; }
 "#;
@@ -54,7 +54,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// The first cases of the suite that are no hazards, each with a reviewed transcript, and a script in QEMU's place.
+    /// The first cases of the suite that are not hazards, each with a reviewed transcript, and a script instead of QEMU.
     fn new(cases: usize, script: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let contract = |key: &CaseKey| suite::find(key).is_some_and(|(case, _)| case.judgement.name() == "contract");
@@ -112,7 +112,7 @@ impl Bench {
         judged
     }
 
-    /// Runs the plan, judges it, and judges it again from what is on the disk.
+    /// Runs the plan, judges it, and judges it again from disk.
     fn run(&self, fail_fast: bool) -> Judged {
         let dir = self.path("run");
         let judged = self.judge(&self.record(&dir, &self.plan, fail_fast));
@@ -130,7 +130,7 @@ fn words(judged: &Judged) -> Vec<&'static str> {
     judged.verdicts.iter().map(|verdict| verdict.verdict.word()).collect()
 }
 
-/// Runs cases one after the other; `deadly` says what happens in them by number.
+/// A script that runs the cases; `deadly` has a branch for the number of each case that does something else.
 fn with_deadly(deadly: &str) -> String {
     format!(
         "hello
@@ -148,7 +148,7 @@ say '\"count\",\"ended\":'$(echo $cases | wc -w)"
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
-    /// Any cases may take their guest with them, each in any way.
+    /// Any case may end its guest, each in any way.
     #[test]
     fn every_planned_case_has_exactly_one_verdict(ways in prop::collection::vec(0usize..5, 1..9)) {
         let arms: Vec<String> = ways.iter().enumerate().map(|(index, way)| {
@@ -159,7 +159,7 @@ proptest! {
         let judged = bench.run(false);
         let expected: Vec<&str> = ways.iter().map(|way| ["pass", "LOST", "LOST", "LOST", "FAIL"][*way]).collect();
         prop_assert_eq!(words(&judged), expected);
-        // One guest for every case that took one along, and one for what comes after the last of them.
+        // One guest for each case that ended its guest, and one for the cases after the last of them.
         let last_is_deadly = usize::from(ways.last().is_some_and(|way| *way > 0));
         prop_assert_eq!(bench.boots(), ways.iter().filter(|way| **way > 0).count() + 1 - last_is_deadly);
         prop_assert_eq!(judged.protocol_errors, Vec::<String>::new());
@@ -167,7 +167,7 @@ proptest! {
 }
 
 #[test]
-fn a_guest_that_says_nothing_once_costs_no_verdict_but_is_said() {
+fn a_guest_without_output_is_replaced_once_and_reported() {
     let script = format!("[ $boot = 1 ] && exit 0\n{}", with_deadly("x) ;;"));
     let bench = Bench::new(3, &script);
     let judged = bench.run(false);
@@ -191,7 +191,7 @@ fn a_kernel_that_never_boots_is_tried_twice() {
 }
 
 #[test]
-fn a_session_that_gets_nowhere_is_given_up() {
+fn a_session_without_progress_is_aborted() {
     let bench = Bench::new(20, &with_deadly("*) exit 0 ;;"));
     let judged = bench.run(false);
     assert_eq!(bench.boots(), 12);
@@ -203,8 +203,8 @@ fn a_session_that_gets_nowhere_is_given_up() {
 }
 
 #[test]
-fn fail_fast_ends_the_guest_behind_the_first_failure() {
-    // A guest that would wait for ever: only the host can end it.
+fn fail_fast_ends_the_guest_after_the_first_failure() {
+    // A guest that hangs: only the host can end it.
     let bench = Bench::new(5, &with_deadly("3) check false; end $case fail; sleep 100 ;;"));
     let guests = bench.record(&bench.path("run"), &bench.plan, true);
     assert_eq!(guests.len(), 1);
@@ -215,11 +215,11 @@ fn fail_fast_ends_the_guest_behind_the_first_failure() {
 }
 
 #[test]
-fn fail_fast_stops_at_what_only_the_host_can_see() {
-    // The guest is content; the transcript is not the reviewed one.
+fn fail_fast_stops_at_failures_that_only_the_host_sees() {
+    // The case passes in the guest, but the transcript is not the reviewed one.
     let bench = Bench::new(3, &with_deadly("1) check true; end $case pass; sleep 100 ;;"));
     assert_eq!(words(&bench.run(true)), ["DIFF", "unrun", "unrun"]);
-    // The guest is gone, and no other is started.
+    // The guest is lost, and no other is started.
     let bench = Bench::new(3, &with_deadly("2) exit 0 ;;"));
     assert_eq!(words(&bench.run(true)), ["pass", "LOST", "unrun"]);
     assert_eq!(bench.boots(), 1);
@@ -231,7 +231,7 @@ fn fail_fast_without_a_failure_runs_everything() {
 }
 
 #[test]
-fn what_fails_every_second_time_is_flaky() {
+fn a_case_that_fails_every_second_time_is_flaky() {
     let script = with_deadly("2) [ $((boot % 2)) = 0 ] && check false ;;");
     let bench = Bench::new(3, &script);
     let mut rounds = Rounds::default();
@@ -252,7 +252,7 @@ fn what_fails_every_second_time_is_flaky() {
 }
 
 #[test]
-fn a_failure_that_a_retry_does_not_show_is_flaky() {
+fn a_failure_that_a_retry_does_not_repeat_is_flaky() {
     let bench = Bench::new(2, &with_deadly("2) [ $boot = 1 ] && exit 0 ;;"));
     let first = bench.run(false).verdicts.remove(1);
     assert_eq!(first.verdict.word(), "LOST");
@@ -265,7 +265,7 @@ fn a_failure_that_a_retry_does_not_show_is_flaky() {
 }
 
 #[test]
-fn what_ctrl_c_cut_off_is_unrun_and_no_loss() {
+fn a_case_that_ctrl_c_interrupted_is_unrun_and_not_lost() {
     let bench = Bench::new(3, "");
     let begin = |key: &CaseKey| Record::Begin { case: key.clone(), limit_ms: 1 };
     let call = || Record::Call { text: "close(alias)".into() };

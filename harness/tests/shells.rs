@@ -1,4 +1,4 @@
-//! A guest with a script, by a fake QEMU: what the guest says is what comes out, and one that says nothing was lost.
+//! A script in a guest, with a fake QEMU: its output and status are passed on, and a guest without a status was lost.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,8 @@ use harness::guest::initramfs::Initramfs;
 use harness::session::shell::Ended;
 use harness::session::shell::unattended::{self, Stream};
 
-/// Runs a script in QEMU's place, with the file for the console as `$console`. What was printed, and how it ended.
+/// Runs a script instead of QEMU, with the console file as `$console`. Returns standard output and error, how it ended, and
+/// complaints.
 fn run(script: &str) -> (String, String, Ended, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
     let (qemu, console) = (dir.path().join("qemu"), dir.path().join("console.log"));
@@ -32,14 +33,14 @@ fn why(ended: Ended) -> String {
 }
 
 #[test]
-fn what_a_script_prints_comes_out_and_its_status_too() {
+fn output_and_status_of_a_script_are_passed_on() {
     // "one\n", "two\n" and "three\n" in base64.
-    let said = r#"echo '"ready"'; echo '{"out":"b25lCg=="}'; echo '{"err":"dHdvCg=="}'; echo '{"out":"dGhyZWUK"}'; echo '{"exit":7}'"#;
-    assert_eq!(run(said), ("one\nthree\n".into(), "two\n".into(), Ended::Exit(7), Vec::new()));
+    let script = r#"echo '"ready"'; echo '{"out":"b25lCg=="}'; echo '{"err":"dHdvCg=="}'; echo '{"out":"dGhyZWUK"}'; echo '{"exit":7}'"#;
+    assert_eq!(run(script), ("one\nthree\n".into(), "two\n".into(), Ended::Exit(7), Vec::new()));
 }
 
 #[test]
-fn silence_is_no_success() {
+fn a_guest_without_a_status_was_lost() {
     let (out, _, ended, _) =
         run(r#"echo '"ready"'; echo '{"out":"b25lCg=="}'; echo '<3>[ 1.0] last words' > $console"#);
     let why = why(ended);
@@ -49,7 +50,7 @@ fn silence_is_no_success() {
 }
 
 #[test]
-fn a_status_behind_something_damaged_is_not_believed() {
+fn a_status_after_a_damaged_line_does_not_count() {
     for damage in ["rubbish", r#"{"out":"no base64"}"#, r#"{"failed":"no console"}"#] {
         let ended = run(&format!(r#"echo '"ready"'; echo '{damage}'; echo '{{"exit":0}}'"#)).2;
         assert!(matches!(ended, Ended::Lost(_)), "{damage}: {ended:?}");
@@ -57,7 +58,7 @@ fn a_status_behind_something_damaged_is_not_believed() {
 }
 
 #[test]
-fn a_complaint_of_the_kernel_is_told() {
+fn a_complaint_of_the_kernel_is_reported() {
     let line = "<2>[    1.000000][   T64] BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0";
     let (_, _, ended, complaints) = run(&format!(r#"echo '{line}' > $console; echo '"ready"'; echo '{{"exit":0}}'"#));
     assert_eq!(ended, Ended::Exit(0));
