@@ -132,7 +132,9 @@ fn who_waits_for_another_run_can_be_stopped() {
     let mut builder = bench.start(bench.command(&words(&first)).env("GATE", "make * vmlinux"));
     builder.comes_to("make", || bench.path("reached").exists());
     let mut waiting = bench.start_beside("second-", &mut bench.command(&words(&second)));
-    waiting.comes_to("a word about it", || bench.read("second-stderr").contains("which holds workshop-tarball-"));
+    waiting.comes_to("a word about it", || {
+        bench.read("second-stderr").contains("which holds the lock build-dir-tarball-")
+    });
     waiting.signal(Signal::SIGTERM);
     assert_eq!(waiting.code(), Some(130));
     assert!(!builder.ended(), "the one who builds is none of its business");

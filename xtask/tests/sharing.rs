@@ -41,7 +41,7 @@ fn two_at_once(bench: &Bench, first: &[String], second: &[String], waits_for: &s
 fn two_series_take_turns_in_one_workshop() {
     let bench = Bench::new();
     let (one, two) =
-        two_at_once(&bench, &build_args(&bench, 1), &build_args(&bench, 2), "which holds workshop-tarball-");
+        two_at_once(&bench, &build_args(&bench, 1), &build_args(&bench, 2), "which holds the lock build-dir-tarball-");
     assert_ne!(fs::read(one.trim()).unwrap(), fs::read(two.trim()).unwrap());
     assert_eq!(bench.calls(" vmlinux"), 2);
 }
@@ -49,7 +49,8 @@ fn two_series_take_turns_in_one_workshop() {
 #[test]
 fn an_image_that_two_ask_for_is_built_once() {
     let bench = Bench::new();
-    let (one, two) = two_at_once(&bench, &build_args(&bench, 1), &build_args(&bench, 1), "which holds images-");
+    let (one, two) =
+        two_at_once(&bench, &build_args(&bench, 1), &build_args(&bench, 1), "which holds the lock images-");
     assert_eq!(one, two);
     assert_eq!(bench.calls(" vmlinux"), 1);
 }
@@ -83,7 +84,7 @@ fn a_damaged_cache_is_noticed_and_made_again() {
     flipped[good.len() / 2] ^= 1;
     fs::write(&vmlinux, &flipped).unwrap();
     let ran = bench.run(&words(&args));
-    assert!(ran.stderr.contains("is damaged (vmlinux has other contents)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is damaged (vmlinux has a different SHA-256 sum)"), "{}", ran.stderr);
     assert!(fs::read(&vmlinux).unwrap() == good);
 
     let workshop = fs::read_dir(bench.cache().join("workshops")).unwrap().flatten().next().unwrap().path();

@@ -153,7 +153,7 @@ mod tests {
         let store = Store::open(Some(dir.path())).unwrap();
         entry(&store, source::KIND, "7.2");
         for key in ["7.2-fast", "7.2-leak"] {
-            fs::write(store.workshop("workshops", key).unwrap().join("object"), "x").unwrap();
+            fs::write(store.directory("workshops", key).unwrap().join("object"), "x").unwrap();
         }
         let cleaner = Cleaner { store: &store, dry: false };
         let lock = store.lock("workshop-7.2-fast").unwrap();

@@ -106,7 +106,7 @@ impl Pipeline {
         let start = Instant::now();
         let Tree { spec, flavour, series, patched } = tree;
         let before = self.store.keys(image::KIND);
-        let image = image::build(&spec.workshop(), patched, flavour, &self.store, &self.progress)?;
+        let image = image::build(&spec.build_dir(), patched, flavour, &self.store, &self.progress)?;
         let built = !before.contains(&image.facts.key);
         let notes = [series.notes.clone(), patched.notes.clone()].concat();
         let patches = series.patches.clone();

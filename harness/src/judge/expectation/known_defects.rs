@@ -193,7 +193,7 @@ mod tests {
             (other("derive_table", "derive_tabel"), "which is no case"),
             (other("\"udmabuf\"", "\"udma\""), "which is no case"),
             (other("[\"udmabuf\"]", "[]"), "no exporter"),
-            (other("since 6.2 until 6.12", "6.12"), "no range of kernels"),
+            (other("since 6.2 until 6.12", "6.12"), "not a range of kernels"),
             (other("a reason", " "), "no reason"),
             (twice, "another entry"),
         ] {

@@ -120,7 +120,7 @@ mod tests {
             ("until-6.1", "a reason", "now", "the shared snapshot says the same"),
             ("until-6.1", "\"\"", "then", "gives no reason"),
             ("until-5.15", "a reason", "then", "no kernel of kernels.toml"),
-            ("before-6.1", "a reason", "then", "is no range of kernels"),
+            ("before-6.1", "a reason", "then", "is not a range of kernels"),
             ("since-6.12", "a reason", "then", "decides what is shared"),
         ] {
             put(dir.path(), directory, reason, text);

@@ -53,7 +53,7 @@ impl ProbeCache {
     /// # Errors
     /// [`ErrorKind::Host`] when the cache cannot be written.
     pub fn open(store: &Store, machine: &Machine) -> Result<ProbeCache> {
-        Ok(ProbeCache { dir: store.workshop(KIND, "answers")?, circumstances: Circumstances::of(machine) })
+        Ok(ProbeCache { dir: store.directory(KIND, "answers")?, circumstances: Circumstances::of(machine) })
     }
 
     /// The remembered answer, if it holds for this kernel, or for all. A file that cannot be read is as good as none.

@@ -107,7 +107,7 @@ fn a_yes_is_remembered_until_something_changes() {
 fn a_damaged_memory_is_as_good_as_none() {
     let host = Host::new(SPEAKS);
     host.auto();
-    let answers = host.store.workshop("accel", "answers").unwrap();
+    let answers = host.store.directory("accel", "answers").unwrap();
     for file in std::fs::read_dir(answers).unwrap() {
         std::fs::write(file.unwrap().path(), "{").unwrap();
     }

@@ -183,7 +183,7 @@ pub static ENDINGS: &[HostEnding] = &[
         name: "image_bit_flipped",
         claim: "A bit of a kernel in the cache has changed.",
         expected: "remade",
-        words: &["vmlinux has other contents"],
+        words: &["vmlinux has a different SHA-256 sum"],
         act: Act::Image(|dir| {
             let path = dir.join("vmlinux");
             let mut bytes = fs::read(&path)?;
