@@ -152,8 +152,8 @@ const FULL: u64 = 500_000;
 /// The error of a program that failed because a disk is full. Either its output says so, or the disk of `place`, where it
 /// was writing, is full: a shell that cannot write reports just an I/O error.
 pub fn full_disk(output: &str, doing: &str, place: &Path) -> Option<Error> {
-    let said = |line: &&str| line.contains("No space left on device") || line.contains("Disk quota exceeded");
-    let line = match output.lines().find(said) {
+    let full = |line: &&str| line.contains("No space left on device") || line.contains("Disk quota exceeded");
+    let line = match output.lines().find(full) {
         Some(line) => line,
         None if disk::free(place).is_ok_and(|free| free < FULL) => output.lines().last().unwrap_or_default(),
         None => return None,

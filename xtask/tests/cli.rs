@@ -179,7 +179,7 @@ fn a_hostile_mbox_exits_with_22_and_touches_nothing() {
     for (what, body, says) in [
         ("a path out of the tree", new("../../escaped"), "has a path outside of the tree"),
         ("a binary patch", binary.to_string(), "changes a binary file"),
-        ("a patch cut short", "--- a/Kconfig\n+++ b/Kconfig\n@@ -1,3 +1,3 @@\n one\n".into(), "cut short"),
+        ("a patch cut short", "--- a/Kconfig\n+++ b/Kconfig\n@@ -1,3 +1,3 @@\n one\n".into(), "incomplete"),
         ("no patch", "hello\n".into(), "contains no patch"),
     ] {
         fs::write(&mbox, format!("{head}{body}")).unwrap();

@@ -25,9 +25,9 @@ fn verbose_names_commands_with_directory_and_time_and_what_the_cache_has() {
     }
     let make = first.lines().find(|line| line.starts_with("+ cd ") && line.contains(" make -j")).unwrap_or_default();
     assert!(make.contains("/tree && ") && make.ends_with(" vmlinux"), "{first}");
-    assert!(first.contains(" is not there"), "{first}");
+    assert!(first.contains(" missing"), "{first}");
     let second = build(&bench, &["-v"]).stderr;
-    assert!(second.contains(", which matches its manifest") && !second.contains("make -j"), "{second}");
+    assert!(second.contains(" found, matches its manifest") && !second.contains("make -j"), "{second}");
 }
 
 #[test]

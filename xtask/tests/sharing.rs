@@ -101,7 +101,8 @@ fn a_damaged_cache_is_noticed_and_made_again() {
     }
 
     let object = workshop.join("objects/a.o");
-    for (half, noticed) in [(0, "the last build here was cut short"), (100, "objects of an earlier build are damaged")]
+    for (half, noticed) in
+        [(0, "the last build in this directory was interrupted"), (100, "objects of an earlier build are damaged")]
     {
         fs::remove_dir_all(vmlinux.parent().unwrap()).unwrap();
         image(&bench, &args);

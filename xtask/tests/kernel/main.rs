@@ -178,7 +178,7 @@ fn an_option_that_falls_away_is_an_error_that_names_it() {
     assert_eq!(error.exit_code().number(), 23);
     let line = asked.lines().count();
     let text = error.to_string();
-    assert!(text.contains(&format!("exporters.config:{line} asks for CONFIG_DMABUF_HEAPS_CMA=y")), "{text}");
+    assert!(text.contains(&format!("exporters.config:{line} requests CONFIG_DMABUF_HEAPS_CMA=y")), "{text}");
     assert!(text.contains("depends on DMABUF_HEAPS && DMA_CMA   (not set: DMA_CMA)"), "{text}");
 }
 

@@ -96,10 +96,10 @@ impl Store {
     /// another process that builds the same entry. Nothing of a failed build is kept.
     pub fn publish(&self, kind: &str, key: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(done) = self.entry(kind, key) {
-            progress::detail(|| format!("cache: found {kind}/{key}"));
+            progress::detail(|| format!("cache: {kind}/{key} found"));
             return Ok(done);
         }
-        progress::detail(|| format!("cache: no {kind}/{key}"));
+        progress::detail(|| format!("cache: {kind}/{key} missing"));
         let _lock = self.lock(&lock_name(kind, key))?;
         match self.entry(kind, key) {
             Some(done) => Ok(done),
@@ -119,10 +119,10 @@ impl Store {
         build: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         if let Condition::Sound(done) = self.verify(kind, key, Depth::Hashes)? {
-            progress::detail(|| format!("cache: found {kind}/{key}, which matches its manifest"));
+            progress::detail(|| format!("cache: {kind}/{key} found, matches its manifest"));
             return Ok(done);
         }
-        progress::detail(|| format!("cache: no {kind}/{key}, or it is damaged"));
+        progress::detail(|| format!("cache: {kind}/{key} missing or damaged"));
         let _lock = self.lock(&lock_name(kind, key))?;
         if let Some(done) = self.sound_or_evicted(kind, key, Depth::Hashes)? {
             return Ok(done);

@@ -136,7 +136,7 @@ fn sources(dir: &Path, sign: &Path) -> Result<Vec<PathBuf>> {
     }
     // The .gitignore may be missing, or that of a distribution, which can ignore everything.
     if !files.contains(Path::new("Makefile")) || files.contains(sign) || !dir.join(".gitignore").is_file() {
-        return Err(Error::new(ErrorKind::Source, format!("{} was built in, and cannot be copied", dir.display()))
+        return Err(Error::new(ErrorKind::Source, format!("{} contains build products", dir.display()))
             .cause(format!("{} exists, and there is no usable .gitignore to find the sources", sign.display()))
             .next("Run `make mrproper` in a copy of it and test the copy; build your own tree with `make O=DIR`."));
     }
