@@ -1,4 +1,4 @@
-//! Options of the commands that look after this machine.
+//! Options of `doctor` and `clean`.
 
 use clap::{Args, ValueEnum};
 
@@ -19,14 +19,14 @@ pub struct CleanArgs {
     pub dry_run: bool,
 }
 
-/// What takes room.
+/// What `clean` can remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Clean {
     /// Finished kernels
     Images,
-    /// Object files; without them the next build of a kernel starts from nothing
+    /// Object files; without them the next build of a kernel starts from scratch
     #[value(name = "build-dirs", alias = "workshops")]
-    Workshops,
+    BuildDirs,
     /// Kernel sources; they are downloaded and unpacked again when needed
     Sources,
     /// Recordings and reports of this checkout
@@ -34,14 +34,14 @@ pub enum Clean {
 }
 
 impl Clean {
-    /// All of them, in the order in which they go.
-    pub const ALL: &[Clean] = &[Clean::Images, Clean::Workshops, Clean::Sources, Clean::Runs];
+    /// All of them, in the order in which they are removed.
+    pub const ALL: &[Clean] = &[Clean::Images, Clean::BuildDirs, Clean::Sources, Clean::Runs];
 
-    /// The word on the command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Clean::Images => "images",
-            Clean::Workshops => "build-dirs",
+            Clean::BuildDirs => "build-dirs",
             Clean::Sources => "sources",
             Clean::Runs => "runs",
         }
