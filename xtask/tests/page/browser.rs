@@ -1,5 +1,5 @@
-//! Chromium without a window, driven through two pipes: the Chrome DevTools Protocol (`--remote-debugging-pipe`: JSON, a
-//! message ends with a zero byte, commands on descriptor 3, answers on 4). A shell puts the pipes there.
+//! Headless Chromium, driven by the Chrome DevTools Protocol over two pipes (`--remote-debugging-pipe`: JSON messages that end
+//! with a zero byte, commands on descriptor 3, answers on 4). A shell sets up the descriptors.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// A browser that says nothing for so long is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout for an answer of the browser.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The first of these that is installed. The machines of GitHub Actions have Google Chrome.
+/// The first browser that is installed. The machines of GitHub Actions have Google Chrome.
 pub fn find() -> Option<&'static str> {
     let there = |name: &&str| {
         let paths = std::env::var_os("PATH").unwrap_or_default();
@@ -21,14 +21,14 @@ pub fn find() -> Option<&'static str> {
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find(there)
 }
 
-/// A browser with one page, and whatever that page had to complain of.
+/// A browser with one page, and the errors of that page.
 pub struct Browser {
     child: Child,
     input: ChildStdin,
     messages: Receiver<Value>,
     session: String,
     last: u64,
-    troubles: Vec<String>,
+    errors: Vec<String>,
     loaded: bool,
     _profile: tempfile::TempDir,
 }
@@ -41,7 +41,7 @@ impl Browser {
         command.args(["--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--hide-scrollbars"]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
         if nix::unistd::geteuid().is_root() {
-            // Chromium refuses to sandbox what root runs. The page comes from this test.
+            // Chromium's sandbox does not work for root. The page comes from this test.
             command.arg("--no-sandbox");
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
@@ -62,7 +62,7 @@ impl Browser {
             messages,
             session: String::new(),
             last: 0,
-            troubles: Vec::new(),
+            errors: Vec::new(),
             loaded: false,
             _profile: profile,
         };
@@ -75,13 +75,13 @@ impl Browser {
         browser
     }
 
-    /// Opens a file, at a place in it, on a screen of a width.
+    /// Opens a file at an anchor, on a screen of this width.
     pub fn open(&mut self, file: &Path, hash: &str, width: u32, dark: bool) {
         let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.call("Emulation.setDeviceMetricsOverride", screen);
         let scheme = json!([{ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } }]);
         self.call("Emulation.setEmulatedMedia", json!({ "features": scheme }));
-        // Without it a place in the same file would be no new page.
+        // Otherwise another anchor in the same file would not load the page again.
         self.visit("about:blank".into());
         self.visit(format!("file://{}{hash}", file.display()));
     }
@@ -95,7 +95,7 @@ impl Browser {
         }
     }
 
-    /// What a script says, run as by the person who looks at the page.
+    /// Runs a script in the page and returns its value.
     pub fn eval(&mut self, script: &str) -> Value {
         let answer = self.call("Runtime.evaluate", json!({ "expression": script, "returnByValue": true }));
         assert!(answer["exceptionDetails"].is_null(), "{script}: {}", answer["exceptionDetails"]);
@@ -109,7 +109,7 @@ impl Browser {
             key if key.chars().count() == 1 => key,
             _ => "",
         };
-        // A button is pressed by the code of the key, which for letters does not matter.
+        // Buttons react to the key code; for letters it does not matter.
         let code = if key == "Enter" { 13 } else { 0 };
         let down = json!({ "type": "keyDown", "key": key, "text": typed, "windowsVirtualKeyCode": code });
         self.call("Input.dispatchKeyEvent", down);
@@ -120,7 +120,7 @@ impl Browser {
         text.chars().for_each(|key| self.press(&key.to_string()));
     }
 
-    /// Clicks where the middle of an element is to be seen, on whatever lies there.
+    /// Clicks at the middle of an element, on whatever is on top there.
     pub fn click(&mut self, selector: &str) {
         let script = format!(
             "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center', inline: 'center' }}); \
@@ -133,16 +133,16 @@ impl Browser {
         }
     }
 
-    /// A picture of what is on the screen, in base64.
+    /// A screenshot in base64.
     pub fn picture(&mut self) -> String {
         text(&self.call("Page.captureScreenshot", json!({ "format": "png" }))["data"])
     }
 
-    /// What went wrong since the last time: exceptions, console errors, what the policy forbade, what was asked of a network.
-    pub fn troubles(&mut self) -> Vec<String> {
-        // Whatever the page still had to say comes before the answer.
+    /// Errors since the last call: exceptions, console output, violations of the content security policy, network requests.
+    pub fn errors(&mut self) -> Vec<String> {
+        // Pending events arrive before the answer to this.
         self.eval("0");
-        std::mem::take(&mut self.troubles)
+        std::mem::take(&mut self.errors)
     }
 
     fn call(&mut self, method: &str, parameters: Value) -> Value {
@@ -164,20 +164,20 @@ impl Browser {
     }
 
     fn message(&mut self) -> Value {
-        self.messages.recv_timeout(PATIENCE).expect("the browser lives and answers")
+        self.messages.recv_timeout(TIMEOUT).expect("the browser answers")
     }
 
     fn note(&mut self, event: &Value) {
         let parameters = &event["params"];
         match event["method"].as_str().unwrap_or_default() {
             "Page.loadEventFired" => self.loaded = true,
-            "Runtime.exceptionThrown" => self.troubles.push(parameters["exceptionDetails"].to_string()),
-            "Runtime.consoleAPICalled" => self.troubles.push(parameters["args"].to_string()),
-            "Log.entryAdded" => self.troubles.push(text(&parameters["entry"]["text"])),
+            "Runtime.exceptionThrown" => self.errors.push(parameters["exceptionDetails"].to_string()),
+            "Runtime.consoleAPICalled" => self.errors.push(parameters["args"].to_string()),
+            "Log.entryAdded" => self.errors.push(text(&parameters["entry"]["text"])),
             "Network.requestWillBeSent" => {
                 let url = text(&parameters["request"]["url"]);
                 if !url.starts_with("file:") && !url.starts_with("data:") && url != "about:blank" {
-                    self.troubles.push(format!("it asked for {url}"));
+                    self.errors.push(format!("it requested {url}"));
                 }
             }
             _ => {}
