@@ -97,7 +97,7 @@ fn the_answer_to_sysrq_is_not_a_complaint() {
         assert_eq!(judged.verdicts[0].complaints, [], "{name}");
         // Except that the recording has an older protocol version.
         let errors: Vec<&String> =
-            judged.protocol_errors.iter().filter(|error| !error.contains("speaks protocol")).collect();
+            judged.protocol_errors.iter().filter(|error| !error.contains("uses protocol version")).collect();
         assert!(errors.is_empty(), "{name}: {errors:?}");
     }
     let judged = judged("hang-mutex-taken-twice", TABLE);

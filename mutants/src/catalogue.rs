@@ -1,4 +1,4 @@
-//! Mutants made by hand: patches over the reference series, each with a header that says what is wrong.
+//! Hand-written mutants: patches on top of the reference series, each with a header that says what is wrong.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,23 +14,23 @@ use harness::kernel_range::{KernelRange, Release};
 pub struct CatalogueEntry {
     /// The name of its file without the extension, which is its id.
     pub slug: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// What is wrong.
     pub wrong: String,
-    /// How somebody could come to write it.
+    /// How an author could make this mistake.
     pub how: String,
-    /// The clauses that should speak; at least one.
+    /// The clauses that should fail; at least one.
     pub clauses: Vec<String>,
-    /// The kernels it is for; nothing: all.
+    /// The kernels it is for; `None` for all.
     pub kernels: Option<KernelRange>,
 }
 
-/// Reads the catalogue in `dir` as it is for a kernel. A directory in it that is named after a release, such as `6.1`,
-/// holds what is different for that release; a patch there takes the place of the one with the same name.
+/// Loads the catalogue in `dir` for a kernel. A directory in it that is named after a release, such as `6.1`, has patches that
+/// replace those of the same name for that release.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a directory that is not there or a header that makes no sense, with the file and the line.
+/// [`ErrorKind::Usage`] for a missing directory or an invalid header, with the file.
 pub fn load(dir: &Path, version: &str) -> Result<Vec<CatalogueEntry>> {
     let release = Release::of(version);
     let mut entries: BTreeMap<String, CatalogueEntry> = BTreeMap::new();
@@ -43,9 +43,9 @@ pub fn load(dir: &Path, version: &str) -> Result<Vec<CatalogueEntry>> {
             let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
             let slug = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let entry = parse(&slug, &path, &text).map_err(|why| {
-                Error::new(ErrorKind::Usage, format!("{} has no sound header", path.display()))
+                Error::new(ErrorKind::Usage, format!("{} has an invalid header", path.display()))
                     .cause(why)
-                    .next("It begins with the lines `Wrong:`, `How:`, `Clause:` and, if need be, `Kernels:`.")
+                    .next("A header has the lines `Wrong:`, `How:`, `Clause:` and optionally `Kernels:`.")
             })?;
             entries.insert(slug, entry);
         }
@@ -57,7 +57,7 @@ pub fn load(dir: &Path, version: &str) -> Result<Vec<CatalogueEntry>> {
     Ok(entries.into_values().filter(fits).collect())
 }
 
-/// Reads a header. A value may go on in lines that begin with a blank.
+/// Parses a header. A value may continue in lines that begin with a blank.
 fn parse(slug: &str, path: &Path, text: &str) -> Result<CatalogueEntry, String> {
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
     let mut last: Option<String> = None;
@@ -117,7 +117,7 @@ Kernels: since 7.2
     }
 
     #[test]
-    fn a_header_says_what_is_wrong() {
+    fn a_header_is_parsed_and_selects_kernels() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "no-reference.patch", PATCH);
         write(dir.path(), "README", "");
@@ -129,7 +129,7 @@ Kernels: since 7.2
     }
 
     #[test]
-    fn a_release_may_have_its_own() {
+    fn a_release_may_replace_a_patch() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "a.patch", PATCH);
         write(dir.path(), "6.1/a.patch", &PATCH.replace("Kernels: since 7.2\n", "").replace("forgotten", "older"));
@@ -138,7 +138,7 @@ Kernels: since 7.2
     }
 
     #[test]
-    fn a_header_that_makes_no_sense_is_an_error() {
+    fn an_invalid_header_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         for (from, to, says) in
             [("L-3", "L-33", "L-33"), ("Wrong: ", "Right: ", "Wrong"), ("since", "from", "since 6.15")]
