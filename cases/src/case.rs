@@ -1,4 +1,4 @@
-//! What a case is: a claim about one clause, on some exporters, under some needs.
+//! What a case is: a claim about one clause, the exporters it runs on, and what it needs.
 
 use crate::exporter::Exporter;
 use crate::need::Need;
@@ -6,14 +6,14 @@ use crate::protocol::CaseKey;
 use crate::steps::{Abort, Steps};
 use crate::variant::{On, Variant};
 
-/// What a verdict on this case means.
+/// How the result of a case is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// The clause must hold; a violation is a failure that no snapshot can excuse.
+    /// The clause must hold. A violation is a failure, whatever the snapshot says.
     Contract,
-    /// A documented limit that is expected to be there, with the reason why it is.
+    /// A documented limitation that is expected, with the reason.
     Hazard(&'static str),
-    /// No rule exists; the transcript records what the kernel does.
+    /// There is no rule; the transcript records what the kernel does.
     Record,
 }
 
@@ -31,19 +31,19 @@ impl Judgement {
 /// One case of the suite. Made by [`case!`](crate::case!), listed in [`crate::suite`].
 #[derive(Debug)]
 pub struct Case {
-    /// Area and behaviour, after the module it is in: `rights/derive_table`.
+    /// The module path, which gives the id: `rights/derive_table`.
     pub module: &'static str,
-    /// The doc comment: what is claimed.
+    /// The claim: the doc comment.
     pub claim: &'static str,
     /// The clause that is judged, such as `R-1`.
     pub clause: &'static str,
-    /// What a verdict means.
+    /// How the result is judged.
     pub judgement: Judgement,
     /// Where the case runs.
     pub exporters: &'static [Exporter],
     /// What every variant of the case needs.
     pub needs: &'static [Need],
-    /// Which descriptors it runs on. The first is the default, which keys do not name.
+    /// The descriptors it runs on. The first variant is the default, which keys do not name.
     pub variants: &'static [Variant],
     /// The case itself.
     pub run: fn(&mut Steps, On) -> Result<(), Abort>,
@@ -60,7 +60,7 @@ impl Case {
         self.id().split('/').next().unwrap_or_default().to_string()
     }
 
-    /// The id, and the name of the variant if that is not the default: `rights/walk`, `rights/walk.export`.
+    /// The id, and the name of a variant that is not the default: `rights/walk`, `rights/walk.export`.
     pub fn name(&self, variant: &Variant) -> String {
         match self.variants.first() {
             Some(default) if default.name != variant.name => format!("{}.{}", self.id(), variant.name),
@@ -78,7 +78,7 @@ impl Case {
         self.needs.iter().chain(variant.needs).copied().collect()
     }
 
-    /// Everything that this case runs on, in the order of reports.
+    /// All exporters and variants of this case, in the order of reports.
     pub fn runs(&self) -> impl Iterator<Item = On> {
         let runs = |variant| self.exporters_of(variant).iter().map(move |exporter| On { exporter: *exporter, variant });
         self.variants.iter().flat_map(runs)
@@ -100,7 +100,7 @@ impl Case {
     }
 }
 
-/// Declares the case of a module as its `CASE`: clause, judgement, exporters, needs, and variants if there are several. The
+/// Declares a module's `CASE`: clause, judgement, exporters, needs, and variants if there are several. The
 /// doc comment is the claim; `run` is the function of that name in the same module.
 #[macro_export]
 macro_rules! case {

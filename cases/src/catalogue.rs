@@ -1,4 +1,4 @@
-//! The suite as a table: which case judges which clause, on which exporter, and with what weight.
+//! The suite as a table: which case judges which clause, on which exporter, and with which judgement.
 
 use std::fmt::Write;
 
@@ -7,8 +7,8 @@ use crate::exporter::Exporter;
 use crate::need::Need;
 use crate::suite::CASES;
 
-/// The table in Markdown, in the order of the contract. `suite` is where the sources of the cases are, as a link from the
-/// page that holds it.
+/// The table in Markdown, in the order of the contract. `suite` is the path of the cases' sources, relative to the
+/// page that contains the table.
 pub fn table(suite: &str) -> String {
     let exporters = Exporter::ALL.iter().map(|exporter| exporter.name()).collect::<Vec<_>>();
     let mut text = format!("| clause | case | judgement | {} | without the patch |\n", exporters.join(" | "));

@@ -1,4 +1,4 @@
-//! What this kernel has of what cases need, found out once before the first case.
+//! Which needs of the cases this kernel meets, probed once before the first case.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -15,12 +15,12 @@ use crate::steps::errno_name;
 use crate::uapi::importer::Importer;
 use crate::uapi::{compat, derive, ioctl_address};
 
-/// The needs that are not met, each with what was tried and how it answered.
+/// The needs that are not met, each with the probe and its result.
 #[derive(Debug, Default)]
 pub struct KernelFeatures {
     missing: BTreeMap<Need, String>,
-    /// The buffer that was probed with. It stays open: a kernel that gets the end of a buffer wrong is to be found out by
-    /// a case, which can say what is wrong, and not by the probe before all of them.
+    /// The buffer used for the probe. It stays open: if the kernel's release of a buffer is wrong, a case should find
+    /// it, which can say what is wrong, and not the probe before all cases.
     _probed: Option<Buffer>,
 }
 
@@ -34,16 +34,19 @@ impl KernelFeatures {
                 if let Ok(info) = &info {
                     derive::set_shape(info);
                 }
-                // Where the importer does not say, the case that wants to know is the one to be broken.
+                // If the importer does not answer, the case that needs the answer is broken.
                 if info.as_ref().is_ok_and(|info| info.derive_cmd.is_none()) {
-                    missing.insert(Need::DeriveDefined, "no header of this tree defines DMA_BUF_IOCTL_DERIVE".into());
+                    missing.insert(
+                        Need::DeriveDefined,
+                        "the header of this tree does not define DMA_BUF_IOCTL_DERIVE".into(),
+                    );
                 }
                 if !info.is_ok_and(|info| info.stalls) {
-                    missing.insert(Need::Stall, "the test importer is not told about locks".into());
+                    missing.insert(Need::Stall, "the test importer cannot observe locks".into());
                 }
             }
             Err(errno) => {
-                missing.insert(Need::Stall, "there is no test importer".into());
+                missing.insert(Need::Stall, "no test importer".into());
                 missing.insert(Need::TestImporter, format!("/dev/dmabuf-conformance: {}", errno_name(errno)));
             }
         }
@@ -51,7 +54,7 @@ impl KernelFeatures {
         let probed = probed.unwrap_or(Err(Errno::ENODEV));
         match probed.as_ref().map(derive_known) {
             Ok(true) => missing.insert(Need::NoDerive, "this kernel has DMA_BUF_IOCTL_DERIVE".into()),
-            Ok(false) => missing.insert(Need::Derive, "this kernel answers DMA_BUF_IOCTL_DERIVE with ENOTTY".into()),
+            Ok(false) => missing.insert(Need::Derive, "DMA_BUF_IOCTL_DERIVE returns ENOTTY".into()),
             Err(errno) => {
                 let why = format!("no buffer to probe with: {}", errno_name(*errno));
                 missing.insert(Need::NoDerive, why.clone());
@@ -68,7 +71,7 @@ impl KernelFeatures {
             (Need::FaultInjection, fault::FAIL_NTH),
         ] {
             if !Path::new(path).exists() {
-                missing.insert(need, format!("{path} is not there"));
+                missing.insert(need, format!("{path} does not exist"));
             }
         }
         KernelFeatures { missing, _probed: probed.ok() }
@@ -80,9 +83,9 @@ impl KernelFeatures {
     }
 }
 
-/// Asks with an argument that cannot be read: a kernel that knows the request gets no further than that, so the probe makes
-/// no alias and cannot trip over what a wrong implementation does with one. Any answer but ENOTTY means that the kernel
-/// knows the ioctl; whether it is right is for the cases to say.
+/// Calls the ioctl with an argument that cannot be read: a kernel that knows the request stops there, so the probe
+/// creates no alias and does not run into bugs of an implementation. Any result but ENOTTY means that the kernel knows
+/// the ioctl; whether it works is for the cases to judge.
 fn derive_known(buffer: &Buffer) -> bool {
     ioctl_address(buffer.primary.as_fd(), derive::derive_request(), 0) != Err(Errno::ENOTTY)
 }

@@ -1,4 +1,4 @@
-//! What a case may leave in the guest for those after it, looked for after each. What it may leave in the kernel is in
+//! Mounts and files that a case may leave in the guest, checked after each case. For resources of the kernel see
 //! [`crate::resource_counts`].
 
 use std::collections::BTreeSet;
@@ -7,21 +7,21 @@ use std::path::PathBuf;
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
-/// Where cases put files.
+/// Where cases create files.
 const SCRATCH: &str = "/tmp";
 const MOUNTS: &str = "/proc/self/mounts";
 
-/// The mounts that the runner made. A case that changes them leaves another machine to the next.
+/// The mounts that the runner made. A case that changes them affects the cases after it.
 #[derive(Debug)]
 pub struct Mounts(Option<String>);
 
 impl Mounts {
-    /// Takes stock.
+    /// Reads them.
     pub fn take() -> Self {
         Mounts(fs::read_to_string(MOUNTS).ok())
     }
 
-    /// Whether they are as they were.
+    /// Whether they are unchanged.
     pub fn kept(&self) -> bool {
         self.0 == fs::read_to_string(MOUNTS).ok()
     }
@@ -30,29 +30,29 @@ impl Mounts {
 /// The files in /tmp.
 #[derive(Debug)]
 pub enum TmpFiles {
-    /// Nobody else's: what lies there after a case is the case's, and goes.
+    /// Used by nobody else: files there after a case belong to the case and are removed.
     Own,
-    /// Those that were there before are somebody else's. New ones are told and left alone; not even that where the
-    /// directory is not the guest's alone, as under virtme-ng, and the host's programs put files there.
+    /// Files that existed before belong to others. New ones are reported and not removed; not even reported when the
+    /// directory is shared with the host, as under virtme-ng, where the host's programs create files.
     Shared(BTreeSet<PathBuf>),
 }
 
 impl TmpFiles {
-    /// A case is about to begin.
+    /// Called before a case begins.
     pub fn begins(&mut self) {
         if let TmpFiles::Shared(known) = self {
-            *known = if is_our_own() { lying() } else { BTreeSet::new() };
+            *known = if is_private() { present() } else { BTreeSet::new() };
         }
     }
 
-    /// What the case has left.
+    /// The files that the case left.
     pub fn left(&self) -> Option<String> {
-        let mut found = lying();
+        let mut found = present();
         match self {
             TmpFiles::Own => found.iter().for_each(|path| {
                 let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
             }),
-            TmpFiles::Shared(_) if !is_our_own() => return None,
+            TmpFiles::Shared(_) if !is_private() => return None,
             TmpFiles::Shared(known) => found.retain(|path| !known.contains(path)),
         }
         let names: Vec<String> = found.iter().map(|path| path.display().to_string()).collect();
@@ -60,11 +60,11 @@ impl TmpFiles {
     }
 }
 
-/// Whether the files are in this kernel's memory and nowhere else.
-fn is_our_own() -> bool {
+/// Whether the directory is in this kernel's memory only.
+fn is_private() -> bool {
     statfs(SCRATCH).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC)
 }
 
-fn lying() -> BTreeSet<PathBuf> {
+fn present() -> BTreeSet<PathBuf> {
     fs::read_dir(SCRATCH).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

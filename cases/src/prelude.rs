@@ -1,4 +1,4 @@
-//! What most cases use: `use crate::prelude::*;` in the place of a dozen lines.
+//! What most cases use: `use crate::prelude::*;`.
 
 pub use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 pub use std::time::{Duration, Instant};

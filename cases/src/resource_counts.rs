@@ -1,14 +1,15 @@
-//! What the kernel holds besides the processes: buffers, files, attachments, memory. Compared before and after every case.
+//! Counts of the kernel's resources: buffers, files, attachments, memory. Compared before and after every case.
 
 use std::fmt;
 
 use crate::fixture::facts::exporters_listed;
 use crate::uapi::importer::{Count, Importer, Totals};
 
-/// How far [`Totals::other_pages`] may grow by what the kernel takes for itself: pools of the stack depot, network buffers, and
-/// KASAN's shadow of vm_map_ram() areas, which alone is 128 pages for each processor. So this finds only what is large; what
-/// a buffer does not give back is counted exactly in [`Totals::pinned`] and [`Totals::pages_kept`].
-const KERNELS_OWN_PAGES: u32 = 512;
+/// How far [`Totals::other_pages`] may grow by allocations of the kernel itself: pools of the stack depot, network
+/// buffers, and KASAN's shadow of vm_map_ram() areas, which alone is 128 pages for each processor. So this finds only
+/// large leaks; pages of a buffer that are not freed are counted exactly in [`Totals::pinned`] and
+/// [`Totals::pages_kept`].
+const KERNEL_PAGES: u32 = 512;
 
 /// Every count at one moment.
 #[derive(Clone, Debug)]
@@ -16,24 +17,24 @@ pub struct ResourceCounts {
     totals: Totals,
 }
 
-/// What is there after a case and was not before it, or the other way round.
+/// The counts that differ before and after a case.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference(Vec<String>);
 
 impl ResourceCounts {
-    /// Takes stock. Nothing where the test importer does not answer.
+    /// Takes the counts. None when the test importer does not answer.
     pub fn take(importer: &Importer) -> Option<Self> {
         Some(ResourceCounts { totals: importer.totals().ok()? })
     }
 
-    /// The same without the open files, which may be anybody's where other programs run.
+    /// The same without open files, which other programs may change.
     #[must_use]
     pub fn without_files(mut self) -> Self {
         self.totals.files = Count::Exact(0);
         self
     }
 
-    /// What is not as it was in `before`; nothing when all is.
+    /// The counts that differ from `before`; None when none does.
     pub fn since(&self, before: &ResourceCounts) -> Option<Difference> {
         let (now, then) = (&self.totals, &before.totals);
         let mut found = Vec::new();
@@ -53,7 +54,7 @@ impl ResourceCounts {
         compare("fences of the test importer", &now.fences, &then.fences);
         compare("pages that udmabufs have pinned", &now.pinned, &then.pinned);
         compare("pages of released buffers that the system heap kept", &now.pages_kept, &then.pages_kept);
-        if now.other_pages > then.other_pages.saturating_add(KERNELS_OWN_PAGES) {
+        if now.other_pages > then.other_pages.saturating_add(KERNEL_PAGES) {
             compare("pages of drivers, such as the system heap", &now.other_pages, &then.other_pages);
         }
         (!found.is_empty()).then_some(Difference(found))
@@ -61,7 +62,7 @@ impl ResourceCounts {
 }
 
 impl Difference {
-    /// Adds which exporters the buffers belong to that are not among `known`, and adds them to it.
+    /// Adds the exporters of the buffers that are not among `known`, and updates `known`.
     pub fn name_exporters(&mut self, known: &mut Vec<String>) {
         let Ok(now) = exporters_listed() else { return };
         let mut left = now.clone();
@@ -72,7 +73,7 @@ impl Difference {
         }
         left.sort();
         if !left.is_empty() {
-            self.0.push(format!("the buffers that are left are of: {}", left.join(", ")));
+            self.0.push(format!("exporters of the remaining buffers: {}", left.join(", ")));
         }
         *known = now;
     }
@@ -108,14 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_named_and_counted() {
+    fn a_difference_names_the_resource_and_both_counts() {
         let before = counts();
         assert_eq!(before.since(&before), None);
         let mut after = counts();
         after.totals.files = Count::Exact(8);
         assert_eq!(after.clone().without_files().since(&before.clone().without_files()), None);
         after.totals.attachments_lost = 2;
-        after.totals.other_pages += KERNELS_OWN_PAGES + 1;
+        after.totals.other_pages += KERNEL_PAGES + 1;
         let difference = after.since(&before).unwrap().to_string();
         assert_eq!(
             difference,

@@ -23,23 +23,23 @@ use crate::uapi::process::{self, ChildStatus, KillScope, Reaped};
 use crate::uapi::rcu;
 use crate::variant::On;
 
-/// What a case may take on a machine that boots as fast as [`NOMINAL_BOOT`].
+/// Time limit of a case on a machine that boots in [`NOMINAL_BOOT`].
 const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
-/// The boot time, from the kernel's start to init, that limits are scaled by. A guest that needs ten times as long gets
-/// ten times the limits; one measured factor, as sanitizers and emulation slow both down alike.
+/// The boot time, from the kernel's start to init, that limits scale with. A guest that boots ten times slower gets
+/// ten times the limits: sanitizers and emulation slow down boot and cases by about the same factor.
 const NOMINAL_BOOT: Duration = Duration::from_secs(1);
-/// What a case may take where nobody has measured the boot, and a person waits who can end it.
+/// Time limit of a case run by hand, where the boot time is unknown and a person can interrupt.
 const PATIENT_LIMIT: Duration = Duration::from_secs(50);
-/// A variable that sets the limit of every case, in milliseconds. The kernel makes one of each word `name=value` of its
-/// command line that it does not know itself.
+/// Environment variable that sets the limit of every case, in milliseconds. The kernel passes unknown `name=value`
+/// words of its command line to init as environment variables.
 pub const LIMIT: &str = "case_limit_ms";
-/// What a case process exits with once its outcome is in the pipe.
+/// Exit status of a case's process once its outcome is in the pipe.
 const DELIVERED: i32 = 0;
-/// How often the runner waits and looks again before it calls something leaked: the collector of sockets in flight, for
-/// one, works on its own.
+/// How often the runner waits and counts again before it reports a leak: the garbage collector of UNIX sockets, for
+/// example, runs asynchronously.
 const SECOND_LOOKS: usize = 3;
 
-/// A planned run: the key, and what it names.
+/// A planned run: the key, and the case and variant it names.
 pub type Planned = (CaseKey, &'static Case, On);
 
 /// Runs cases in the guest.
@@ -47,7 +47,7 @@ pub struct Runner<'a> {
     channel: &'a Channel,
     log: Option<KernelLog>,
     importer: Option<Importer>,
-    /// Exporters of the buffers that were there when it was last asked: before the first case, and after each that leaked.
+    /// Exporters of the buffers listed at the last reading: before the first case, and after each case that leaked.
     listed: Vec<String>,
     settings: SavedSettings,
     limit: Duration,
@@ -55,26 +55,26 @@ pub struct Runner<'a> {
     mounts: Mounts,
     tmp_files: TmpFiles,
     kill_scope: KillScope,
-    /// How the cases ended that did.
+    /// Outcomes of the finished cases.
     outcomes: Vec<Outcome>,
-    /// Kinds of memory that the cases have lost.
+    /// Number of different memory leaks that the cases caused.
     leaks: usize,
-    /// Nothing where the kernel does not look for lost memory.
+    /// None when the kernel has no kmemleak.
     kmemleak: Option<Kmemleak>,
-    /// Why memory cannot be looked for.
+    /// Why the search for leaked memory is impossible.
     unsearchable: Option<String>,
-    /// The first complaint of the kernel that was noticed in this guest.
+    /// The kernel's first complaint in this guest.
     complaint: Option<String>,
 }
 
 impl<'a> Runner<'a> {
-    /// A runner whose limits fit a guest that took `boot` to come up.
+    /// A runner with limits for a guest that took `boot` to boot.
     pub fn new(channel: &'a Channel, boot: Duration) -> Self {
         let factor = boot.as_secs_f64() / NOMINAL_BOOT.as_secs_f64();
         Runner::with(channel, NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)), KillScope::Everything, TmpFiles::Own)
     }
 
-    /// A runner on a machine that it shares with others: it ends and removes only what is its own.
+    /// A runner on a machine shared with other programs: it kills and removes only what belongs to it.
     ///
     /// # Errors
     /// The errno of [`process::adopt`].
@@ -107,7 +107,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs the plan and gives back how many cases ended. Stops early when the kernel is no longer to be trusted.
+    /// Runs the plan and returns how many cases finished. Stops early when the kernel can no longer be trusted.
     pub fn run(&mut self, planned: &[Planned]) -> usize {
         let features = KernelFeatures::probe();
         self.listed = exporters_listed().unwrap_or_default();
@@ -122,15 +122,15 @@ impl<'a> Runner<'a> {
         for (index, planned) in planned.iter().enumerate() {
             let stuck = !self.one(planned, &features);
             let reason = match stuck {
-                true => Some("a process is stuck inside the kernel and does not die".into()),
-                false if process::interrupted() => Some("it was interrupted".into()),
+                true => Some("a process is stuck in the kernel and cannot be killed".into()),
+                false if process::interrupted() => Some("interrupted".into()),
                 false => self.complained("while the case ran").or_else(|| {
-                    let changed = "the case changed what is mounted where";
+                    let changed = "the case changed the mounts";
                     (!self.mounts.kept()).then(|| changed.into())
                 }),
             };
             if let Some(reason) = reason {
-                // A task that is stuck may hold any lock, and points to what it will never free.
+                // A stuck task may hold any lock, and still points to memory that it will never free.
                 if !stuck {
                     self.search();
                 }
@@ -145,27 +145,27 @@ impl<'a> Runner<'a> {
         planned.len()
     }
 
-    /// Whether a process is stuck inside the kernel.
+    /// Whether a process is stuck in the kernel.
     pub fn is_stuck(&self) -> bool {
         self.stuck
     }
 
-    /// How the cases ended, in order.
+    /// Outcomes of the cases, in order.
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
     }
 
-    /// What the kernel has complained about first.
+    /// The kernel's first complaint.
     pub fn complaint(&self) -> Option<&str> {
         self.complaint.as_deref()
     }
 
-    /// How many kinds of memory the cases have lost, where the kernel looks for it.
+    /// Number of different memory leaks that the cases caused, if the kernel has kmemleak.
     pub fn leaks(&self) -> usize {
         self.leaks
     }
 
-    /// One case. False when its process could not be killed.
+    /// Runs one case. False when its process could not be killed.
     fn one(&mut self, (key, case, on): &Planned, features: &KernelFeatures) -> bool {
         if let Some(Err(why)) = self.kmemleak.as_mut().map(|kmemleak| kmemleak.begins(key)) {
             self.unsearchable.get_or_insert(why);
@@ -197,24 +197,20 @@ impl<'a> Runner<'a> {
         !stuck
     }
 
-    /// Waits for what RCU and the work queues still hold, which belongs to this case, complaints included, and gives back
-    /// what it left for others.
+    /// Waits for pending RCU callbacks and queued work, which still belong to this case, and returns
+    /// what the case left behind.
     fn left(&mut self, before: Option<&ResourceCounts>, reaped: Option<Reaped>) -> Option<String> {
         if reaped.is_some_and(|reaped| reaped.stuck) {
-            return Some("a process that does not die".into());
+            return Some("a process that cannot be killed".into());
         }
         match &self.importer {
             Some(importer) => drop(importer.drain()),
             None => drop(rcu::settle()),
         }
         let survivors = reaped.is_some_and(|reaped| reaped.survivors);
-        let mounts = (!self.mounts.kept()).then(|| "another mount table".to_string());
+        let mounts = (!self.mounts.kept()).then(|| "a changed mount table".to_string());
         let files = self.tmp_files.left().map(|names| format!("files in /tmp: {names}"));
-        survivors
-            .then(|| "a process that went on running".to_string())
-            .or(mounts)
-            .or(files)
-            .or_else(|| self.unbalanced(before))
+        survivors.then(|| "a running process".to_string()).or(mounts).or(files).or_else(|| self.unbalanced(before))
     }
 
     fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Abort>) -> (Outcome, Option<Reaped>) {
@@ -239,7 +235,7 @@ impl<'a> Runner<'a> {
             self.channel.mend();
         }
         let outcome = match reaped.ending {
-            // Not where a stuck process may hold the other end of the pipe for ever.
+            // Not when a stuck process may hold the other end of the pipe open for ever.
             ChildStatus::Exited(DELIVERED) if !reaped.stuck => {
                 let mut text = String::new();
                 let read = reader.read_to_string(&mut text);
@@ -247,7 +243,7 @@ impl<'a> Runner<'a> {
             }
             ChildStatus::Exited(status) => broken(format!("the case's process exited with status {status}")),
             ChildStatus::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
-            ChildStatus::TimedOut if process::interrupted() => broken("it was interrupted".into()),
+            ChildStatus::TimedOut if process::interrupted() => broken("interrupted".into()),
             ChildStatus::TimedOut | ChildStatus::Stuck => Outcome::TimedOut,
         };
         (outcome, Some(reaped))
@@ -258,7 +254,7 @@ impl<'a> Runner<'a> {
         Some(if self.kill_scope == KillScope::Everything { counts } else { counts.without_files() })
     }
 
-    /// What the books say that the case left behind, once nothing that is on its way out can still be taken for it.
+    /// Which resource counts the case changed, after waiting for deferred releases.
     fn unbalanced(&mut self, before: Option<&ResourceCounts>) -> Option<String> {
         for _ in 0..SECOND_LOOKS {
             self.resource_counts()?.since(before?)?;
@@ -269,7 +265,7 @@ impl<'a> Runner<'a> {
         Some(format!("the case's process is gone; {difference}"))
     }
 
-    /// Looks for memory that the cases of this guest have lost.
+    /// Searches for memory that the cases of this guest leaked.
     fn search(&mut self) {
         let Some(kmemleak) = &self.kmemleak else { return };
         let found = self.unsearchable.clone().map_or_else(|| kmemleak.search(), Err);
@@ -286,7 +282,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Reports what the kernel has complained about. The host knows by the time stamps which of it the case has
+    /// Reports new complaints of the kernel. The host knows by the time stamps which of them the case has
     /// reported already.
     fn listen(&mut self) {
         let noticed = self.log.as_mut().map(KernelLog::complaints).unwrap_or_default();
@@ -302,7 +298,7 @@ impl<'a> Runner<'a> {
 
 fn judge(mut steps: Steps, run: impl FnOnce(&mut Steps) -> Result<(), Abort>) -> Outcome {
     match run(&mut steps) {
-        // A violation that was seen stays one, even when the case then could not go on.
+        // A violation remains a violation, even when the case could not continue after it.
         _ if steps.failed() => Outcome::Fail,
         Ok(()) if !steps.observed() => Outcome::Broken { why: "the case tested nothing".into() },
         Ok(()) => Outcome::Pass,

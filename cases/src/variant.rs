@@ -1,15 +1,15 @@
-//! Variants: the same steps on other descriptors of a buffer, as exporters are the same steps on other drivers.
+//! Variants: the same steps with other descriptors of a buffer, like exporters: the same steps with other drivers.
 
 use crate::exporter::Exporter;
 use crate::need::Need;
 
-/// How the descriptors that a case is about came about. What holds for aliases and needs no DERIVE holds for duplicates and
-/// exported descriptors, too, which the kernel had before there were aliases.
+/// How the descriptors of a case were made. Claims about aliases that need no DERIVE also hold for duplicates and
+/// exported descriptors, which unpatched kernels have too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FdKind {
     /// By export: the primary.
     Exported,
-    /// By DERIVE: open files of their own.
+    /// By DERIVE: each an open file of its own.
     Alias,
     /// By dup(2): the same open file.
     Duplicate,
@@ -20,13 +20,13 @@ pub enum FdKind {
 pub struct Variant {
     /// Name in keys and reports.
     pub name: &'static str,
-    /// The same in words.
+    /// Description.
     pub about: &'static str,
-    /// Which descriptors it is run on.
+    /// The descriptors it runs on.
     pub fds: FdKind,
-    /// What it needs besides the needs of the case.
+    /// Needs in addition to those of the case.
     pub needs: &'static [Need],
-    /// Where it runs, if not on all exporters of the case.
+    /// The exporters, if not all exporters of the case.
     pub exporters: Option<&'static [Exporter]>,
 }
 
@@ -34,10 +34,10 @@ pub struct Variant {
 pub const ALIASES: Variant =
     Variant { name: "alias", about: "with aliases", fds: FdKind::Alias, needs: &[Need::Derive], exporters: None };
 
-/// Duplicates in the place of aliases. Judged with and without the patch.
+/// Duplicates instead of aliases. Judged with and without the patch.
 pub const DUPLICATES: Variant = Variant {
     name: "dup",
-    about: "with duplicates of one descriptor in the place of aliases",
+    about: "with duplicates of one descriptor instead of aliases",
     fds: FdKind::Duplicate,
     needs: &[],
     exporters: None,
@@ -58,7 +58,7 @@ impl Variant {
         Variant { needs, ..self }
     }
 
-    /// The same on other exporters than the case has.
+    /// The same on other exporters than those of the case.
     pub const fn only_on(self, exporters: &'static [Exporter]) -> Self {
         Variant { exporters: Some(exporters), ..self }
     }
@@ -74,7 +74,7 @@ pub struct On {
 }
 
 impl On {
-    /// Which descriptors the case is about.
+    /// The kind of descriptors of this run.
     pub fn fds(self) -> FdKind {
         self.variant.fds
     }

@@ -1,4 +1,4 @@
-//! Faults of the kernel itself, by name.
+//! Faults in the kernel, by name.
 
 use std::fs;
 use std::os::fd::AsRawFd;
@@ -12,10 +12,10 @@ use super::{FaultCase, fault_case};
 use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::On;
 
-/// Takes the name of a fault, and a descriptor where the fault is about one.
+/// Written to: the name of a fault, and a descriptor for a fault that needs one.
 const MISBEHAVE: &str = "/sys/kernel/debug/dmabuf-conformance/misbehave";
 
-/// What `misbehave.c` offers.
+/// The faults of `misbehave.c`.
 #[cfg(test)]
 pub(super) const FAULTS: &[&str] = &[
     "use_after_free",
@@ -62,7 +62,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "out_of_bounds",
-        "The kernel writes behind an object.",
+        "The kernel writes past the end of an object.",
         Brief,
         Fail,
         ["KASAN", "dbc_fault_out_of_bounds"],
@@ -78,7 +78,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "null_dereference",
-        "The kernel follows a null pointer.",
+        "The kernel dereferences a null pointer.",
         Brief,
         Fail,
         ["dbc_fault_null_dereference"],
@@ -86,7 +86,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "wild_pointer",
-        "The kernel follows a pointer to nowhere.",
+        "The kernel dereferences an invalid pointer.",
         Brief,
         Fail,
         ["dbc_fault_wild_pointer"],
@@ -94,7 +94,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "jump_to_null",
-        "The kernel calls a function that is not there.",
+        "The kernel calls a null function pointer.",
         Brief,
         Fail,
         ["dbc_fault_jump_to_null"],
@@ -160,7 +160,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "wait_for_ever",
-        "The kernel waits for what never comes, and no signal ends it.",
+        "The kernel waits uninterruptibly for an event that never happens.",
         Brief,
         Fail,
         ["did not end within its limit"],
@@ -168,13 +168,15 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "hung_task",
-        "The same, and the kernel's own detector is set to seconds.",
+        "The same, with the kernel's hung task detector set to seconds.",
         Detectors,
         Fail,
         ["INFO: task", "blocked for more than"],
         |s, _| { fault(s, "wait_for_ever") }
     ),
-    fault_case!("loop", "The kernel loops in silence.", Brief, Fail, ["dbc_fault_loop"], |s, _| fault_alone(s, "loop")),
+    fault_case!("loop", "The kernel loops without a message.", Brief, Fail, ["dbc_fault_loop"], |s, _| fault_alone(
+        s, "loop"
+    )),
     fault_case!(
         "loop_with_interrupts_off",
         "The kernel loops with interrupts off.",
@@ -185,7 +187,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "soft_lockup",
-        "The kernel loops with preemption off, and its watchdog is set to seconds.",
+        "The kernel loops with preemption off, with its watchdog set to seconds.",
         Detectors,
         Fail,
         ["soft lockup", "dbc_fault_loop_without_preemption"],
@@ -193,7 +195,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "rcu_stall",
-        "The kernel loops where RCU has to wait for it.",
+        "The kernel loops in an RCU read-side critical section.",
         Stalls,
         Fail,
         ["rcu: INFO: ", "stall", "dbc_fault_loop_in_rcu"],
@@ -213,7 +215,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     )),
     fault_case!(
         "triple_fault",
-        "The processor resets itself, without a word from the kernel.",
+        "The processor resets without a kernel message.",
         Brief,
         Lost,
         ["restarted without a word"],
@@ -229,23 +231,18 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "kernel_out_of_memory",
-        "The kernel takes all memory and keeps it.",
+        "The kernel allocates all memory and keeps it.",
         Patient,
         Fail,
         ["oom-killer"],
         |s, _| { fault(s, "out_of_memory") }
     ),
-    fault_case!(
-        "kernel_floods_its_log",
-        "The kernel writes to its log without end.",
-        Brief,
-        Fail,
-        ["limit"],
-        |s, _| { fault(s, "flood_the_log") }
-    ),
+    fault_case!("kernel_floods_its_log", "The kernel writes to its log endlessly.", Brief, Fail, ["limit"], |s, _| {
+        fault(s, "flood_the_log")
+    }),
     fault_case!(
         "leak_buffer",
-        "The kernel keeps a reference on a buffer.",
+        "The kernel leaks a reference on a buffer.",
         Brief,
         Fail,
         ["left behind", "buffers"],
@@ -253,7 +250,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "leak_file",
-        "The kernel keeps a reference on a file that is no buffer.",
+        "The kernel leaks a reference on a file that is not a buffer.",
         Brief,
         Fail,
         ["left behind", "files"],
@@ -269,7 +266,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "late_in_rcu",
-        "A callback of RCU goes wrong after the case.",
+        "An RCU callback uses freed memory after the case.",
         Brief,
         Fail,
         ["KASAN", "dbc_fault_use_after_free"],
@@ -277,7 +274,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "late_in_work",
-        "Queued work goes wrong after the case.",
+        "Queued work uses freed memory after the case.",
         Brief,
         Fail,
         ["KASAN", "dbc_fault_use_after_free"],
@@ -285,7 +282,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "late_in_timer",
-        "A timer goes wrong after the case, in an interrupt: the kernel panics.",
+        "A timer dereferences a null pointer in interrupt context after the case: the kernel panics.",
         Brief,
         Fail,
         ["Kernel panic", "dbc_fault_null_dereference"],
@@ -295,11 +292,11 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
 
 fn fault(s: &mut Steps, name: &str) -> CaseResult {
     let done = s.call(format!("fault({name})"), |()| "ok".into(), || ask(name));
-    s.check("the kernel has such a fault", done != Err(Errno::ENOENT) && done != Err(Errno::EIO), "it has not");
+    s.check("the kernel knows this fault", done != Err(Errno::ENOENT) && done != Err(Errno::EIO), "it does not");
     Ok(())
 }
 
-/// Commits a fault on a processor that nothing else needs: what the fault then keeps from running is always the same.
+/// Triggers a fault on a processor that nothing else runs on, so that the fault always blocks the same tasks.
 fn fault_alone(s: &mut Steps, name: &str) -> CaseResult {
     let only = |number| {
         let mut set = CpuSet::new();
@@ -308,7 +305,7 @@ fn fault_alone(s: &mut Steps, name: &str) -> CaseResult {
     let (first, second) = (only(0).or_broken("processor 0")?, only(1).or_broken("processor 1")?);
     for entry in fs::read_dir("/proc").or_broken("/proc")?.flatten() {
         if let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
-            // Threads of the kernel that belong to one processor cannot be moved, and need not be.
+            // Per-CPU kernel threads cannot be moved, and need not be.
             let _ = sched_setaffinity(Pid::from_raw(pid), &first);
         }
     }
@@ -324,7 +321,7 @@ fn leak_buffer(s: &mut Steps, on: On) -> CaseResult {
     let buffer = s.export(on.exporter, 1)?;
     let number = buffer.primary.number();
     let done = s.call("fault(leak_file, primary)", |()| "ok".into(), || ask(&format!("leak_file {number}")));
-    s.equal("the reference was taken", done, Ok(()));
+    s.equal("the reference is taken", done, Ok(()));
     Ok(())
 }
 
@@ -332,6 +329,6 @@ fn fault_with_file(s: &mut Steps, name: &str) -> CaseResult {
     let memfd = memfd_create(c"file", MFdFlags::MFD_CLOEXEC).or_broken("memfd_create")?;
     let number = memfd.as_raw_fd();
     let done = s.call(format!("fault({name}, file)"), |()| "ok".into(), || ask(&format!("{name} {number}")));
-    s.equal("the fault was committed", done, Ok(()));
+    s.equal("the fault is triggered", done, Ok(()));
     Ok(())
 }

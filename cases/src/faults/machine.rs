@@ -1,4 +1,4 @@
-//! Cases that turn on the machine.
+//! Cases that stop or restart the machine.
 
 use std::fs;
 
@@ -16,12 +16,17 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     fault_case!("halt", "The case halts the machine.", Brief, Lost, ["the guest did not end it"], |s, _| {
         leave(s, "RB_HALT_SYSTEM", RebootMode::RB_HALT_SYSTEM)
     }),
-    fault_case!("sysrq_crash", "The case asks the kernel to crash.", Brief, Fail, ["Kernel panic", "sysrq"], |s, _| {
-        sysrq(s, "c")
-    }),
+    fault_case!(
+        "sysrq_crash",
+        "The case crashes the kernel by SysRq.",
+        Brief,
+        Fail,
+        ["Kernel panic", "sysrq"],
+        |s, _| { sysrq(s, "c") }
+    ),
     fault_case!(
         "sysrq_restart",
-        "The case asks for a restart at once.",
+        "The case restarts the machine by SysRq.",
         Brief,
         Lost,
         ["restarted without a word"],
@@ -29,7 +34,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "channel_cut_in_a_record",
-        "The machine restarts while a record is on its way.",
+        "The machine restarts in the middle of a record.",
         Brief,
         Lost,
         ["restarted without a word"],
@@ -55,7 +60,7 @@ fn sysrq(s: &mut Steps, key: &str) -> CaseResult {
 }
 
 fn cut(s: &mut Steps, _on: On) -> CaseResult {
-    s.note("the next record ends in the middle");
+    s.note("the next record is cut off");
     s.channel().raw(br#"{"seq":99,"r":"call","te"#);
     s.channel().drain();
     reboot(RebootMode::RB_AUTOBOOT).or_broken("reboot").map(drop)

@@ -1,10 +1,11 @@
-//! Endings of a guest, produced on purpose: `cargo xtask selftest` runs each and proves that none passes unnoticed.
+//! Fault cases: ways in which a guest can fail, triggered on purpose. `cargo xtask selftest` runs each and proves that
+//! it is detected.
 //!
-//! These are cases in form only. They judge no clause, are in no plan of `cargo xtask test`, and have no snapshots. Each
-//! declares the verdict that it has to lead to and the words that the report has to hold. After each comes a case that
-//! has to hold as if nothing had happened.
+//! Technically they are cases, but they judge no clause, are not part of `cargo xtask test`, and have no snapshots.
+//! Each declares the verdict it must lead to and the words that the report must contain. After each runs a case that
+//! must pass as if nothing had happened.
 //!
-//! Faults of the kernel are committed by `cases/kernel/misbehave.c`, which only the flavour `faults` compiles.
+//! Faults in the kernel are triggered by `cases/kernel/misbehave.c`, which only the flavour `faults` compiles.
 
 mod after;
 mod kernel;
@@ -19,21 +20,21 @@ use crate::protocol::CaseKey;
 use crate::steps::{Abort, Steps};
 use crate::variant::{EXPORTED, On};
 
-/// What an ending has to be reported as.
+/// The verdict that a fault case must be reported with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// The case or the kernel did wrong, and the guest could still say so.
+    /// The case or the kernel failed, and the guest could still report it.
     Fail,
-    /// Our own side did wrong.
+    /// The suite itself is wrong.
     Broken,
-    /// The guest went away.
+    /// The guest disappeared.
     Lost,
-    /// One of the two, depending on the processor that the fault is on: the runner's own clock may hang with it.
+    /// One of the two, depending on the processor: the runner's own timer may hang too.
     FailOrLost,
 }
 
 impl Expected {
-    /// The word that reports use for it, or several.
+    /// The word that reports use, or several separated by spaces.
     pub fn word(self) -> &'static str {
         match self {
             Expected::Fail => "FAIL",
@@ -44,31 +45,32 @@ impl Expected {
     }
 }
 
-/// What the guest is set to.
+/// Settings of the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuestTuning {
-    /// A short limit for each case, because most endings are known at once and the others by that limit.
+    /// A short limit for each case: most faults are detected at once, the others by the limit.
     Brief,
-    /// A limit that is not to be reached: what ends the case takes a while.
+    /// A long limit, for faults that take a while to end the case.
     Patient,
-    /// The kernel's own detectors of hangs, set to a few seconds.
+    /// The kernel's own hang detectors set to a few seconds.
     Detectors,
-    /// The same, with time for RCU, which under lockdep adds five seconds to what it is set to (kernel/rcu/tree_stall.h).
+    /// The same, with time for RCU, which under lockdep adds five seconds to what it is set to
+    /// (kernel/rcu/tree_stall.h).
     Stalls,
 }
 
-/// One way in which a guest can end.
+/// One way in which a guest can fail.
 #[derive(Debug)]
 pub struct FaultCase {
-    /// What brings it about.
+    /// The case that triggers it.
     pub case: Case,
-    /// The case that comes after it.
+    /// The case that runs after it.
     pub after: Case,
-    /// What the guest is set to.
+    /// Settings of the guest.
     pub setting: GuestTuning,
-    /// What it has to be reported as.
+    /// The verdict it must be reported with.
     pub expected: Expected,
-    /// What the report has to hold, besides the name of the case and of a step that never returned.
+    /// Words that the report must contain, besides the name of the case and of a call that never returned.
     pub words: &'static [&'static str],
 }
 
@@ -78,12 +80,12 @@ impl FaultCase {
         self.case.module.strip_prefix(AREA).unwrap_or(self.case.module)
     }
 
-    /// The key of the case that brings it about.
+    /// The key of the case that triggers it.
     pub fn key(&self) -> CaseKey {
         CaseKey::new(&self.case.id(), EXPORTER.name())
     }
 
-    /// The key of the case that comes after it.
+    /// The key of the case that runs after it.
     pub fn after_key(&self) -> CaseKey {
         CaseKey::new(&self.after.id(), EXPORTER.name())
     }
@@ -92,13 +94,13 @@ impl FaultCase {
 const AREA: &str = "selftest/";
 const EXPORTER: Exporter = Exporter::SystemHeap;
 
-/// The case with this id, if it belongs to an fault.
+/// The case with this id, if it belongs to a fault case.
 pub fn by_id(id: &str) -> Option<&'static Case> {
     let all = || FAULT_CASES.iter().copied().flatten();
     all().flat_map(|fault| [&fault.case, &fault.after]).find(|case| case.id() == id)
 }
 
-/// Every ending, in the order of reports.
+/// Every fault case, in the order of reports.
 pub fn all() -> impl Iterator<Item = &'static FaultCase> {
     FAULT_CASES.iter().copied().flatten()
 }
@@ -119,14 +121,15 @@ const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, On) -> 
     }
 }
 
-/// Declares an ending: name, what it is, setting, expected verdict, words, and the function that brings it about.
+/// Declares a fault case: name, description, guest settings, expected verdict, words, and the function that triggers
+/// it.
 macro_rules! fault_case {
     ($name:literal, $claim:literal, $setting:ident, $expected:ident, [$($word:literal),* $(,)?], $run:expr) => {
         $crate::faults::FaultCase {
             case: $crate::faults::case(concat!("selftest/", $name), $claim, $run),
             after: $crate::faults::case(
                 concat!("selftest/after/", $name),
-                "What came before has left no trace.",
+                "The case before this one has had no effect on the guest.",
                 $crate::faults::after::run,
             ),
             setting: $crate::faults::GuestTuning::$setting,
@@ -145,21 +148,21 @@ mod tests {
     use crate::suite;
 
     #[test]
-    fn every_key_leads_to_its_case() {
+    fn every_key_finds_its_case() {
         let keys: Vec<CaseKey> = all().flat_map(|fault| [fault.key(), fault.after_key()]).collect();
         for key in &keys {
             assert_eq!(suite::find(key).unwrap().0.id(), key.id());
         }
-        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "two endings of one name");
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len(), "two fault cases with one name");
     }
 
     #[test]
-    fn no_ending_is_in_the_conformance_plan() {
+    fn no_fault_case_is_in_the_conformance_plan() {
         assert!(!suite::keys().any(|key| key.id().starts_with(AREA)));
     }
 
     #[test]
-    fn there_are_as_many_endings_as_were_asked_for() {
+    fn there_are_at_least_thirty_fault_cases() {
         assert!(all().count() >= 30);
     }
 

@@ -1,4 +1,4 @@
-//! Cases whose process ends in another way than by returning.
+//! Cases whose process does not end by returning from the case.
 
 use std::os::fd::AsFd;
 
@@ -15,18 +15,18 @@ use crate::uapi::{close_everything, trap};
 use crate::variant::On;
 
 pub(super) const FAULT_CASES: &[FaultCase] = &[
-    fault_case!("sigsegv", "The case reads memory that it may not.", Brief, Fail, ["SIGSEGV"], |s, _| {
+    fault_case!("sigsegv", "The case reads memory without access rights.", Brief, Fail, ["SIGSEGV"], |s, _| {
         let mapping = memory::anonymous(PAGE, libc::PROT_NONE).or_broken("mmap")?;
         dies(s, "read(no access)", || _ = mapping.read(0))
     }),
-    fault_case!("sigbus", "The case reads behind the end of a file.", Brief, Fail, ["SIGBUS"], |s, _| {
+    fault_case!("sigbus", "The case reads a mapping past the end of its file.", Brief, Fail, ["SIGBUS"], |s, _| {
         let memfd = memfd_create(c"cut", MFdFlags::MFD_CLOEXEC).or_broken("memfd_create")?;
         ftruncate(&memfd, PAGE as i64).or_broken("ftruncate")?;
         let mapping = memory::map(memfd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).or_broken("mmap")?;
         ftruncate(&memfd, 0).or_broken("ftruncate")?;
-        dies(s, "read(behind the end)", || _ = mapping.read(0))
+        dies(s, "read(past the end)", || _ = mapping.read(0))
     }),
-    fault_case!("sigill", "The case executes what is no instruction.", Brief, Fail, ["SIGILL"], |s, _| {
+    fault_case!("sigill", "The case executes an invalid instruction.", Brief, Fail, ["SIGILL"], |s, _| {
         dies(s, "ud2", trap::undefined_instruction)
     }),
     fault_case!("sigfpe", "The case divides by zero.", Brief, Fail, ["SIGFPE"], |s, _| dies(
@@ -34,7 +34,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "1 / 0",
         trap::divide_by_zero
     )),
-    fault_case!("sigtrap", "The case runs into a breakpoint.", Brief, Fail, ["SIGTRAP"], |s, _| dies(
+    fault_case!("sigtrap", "The case hits a breakpoint.", Brief, Fail, ["SIGTRAP"], |s, _| dies(
         s,
         "int3",
         trap::breakpoint
@@ -43,16 +43,16 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         std::process::abort()
     })),
     fault_case!("sigkill", "The case is killed.", Brief, Fail, ["SIGKILL"], |s, _| dies_of(s, Signal::SIGKILL)),
-    fault_case!("sigterm", "The case is asked to end.", Brief, Fail, ["SIGTERM"], |s, _| dies_of(s, Signal::SIGTERM)),
-    fault_case!("sigsys", "The case dies of a forbidden system call.", Brief, Fail, ["SIGSYS"], |s, _| dies_of(
+    fault_case!("sigterm", "The case is terminated.", Brief, Fail, ["SIGTERM"], |s, _| dies_of(s, Signal::SIGTERM)),
+    fault_case!("sigsys", "The case is killed for a forbidden system call.", Brief, Fail, ["SIGSYS"], |s, _| dies_of(
         s,
         Signal::SIGSYS
     )),
-    fault_case!("sigxfsz", "The case writes beyond its file size limit.", Brief, Fail, ["SIGXFSZ"], |s, _| {
+    fault_case!("sigxfsz", "The case exceeds its file size limit.", Brief, Fail, ["SIGXFSZ"], |s, _| {
         setrlimit(Resource::RLIMIT_FSIZE, 0, 0).or_broken("setrlimit")?;
         dies(s, "write(beyond the limit)", || _ = std::fs::write("/tmp/large", b"x"))
     }),
-    fault_case!("sigxcpu", "The case uses up its limit of processor time.", Patient, Fail, ["SIGXCPU"], |s, _| {
+    fault_case!("sigxcpu", "The case exceeds its CPU time limit.", Patient, Fail, ["SIGXCPU"], |s, _| {
         setrlimit(Resource::RLIMIT_CPU, 1, 60).or_broken("setrlimit")?;
         dies(s, "loop(until the limit)", spin)
     }),
@@ -65,7 +65,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     )),
     fault_case!(
         "waits_for_ever",
-        "The case waits for a signal that nobody sends.",
+        "The case waits for a signal that never comes.",
         Brief,
         Fail,
         ["did not end within its limit"],
@@ -73,7 +73,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "exits_with_success",
-        "The case's process exits with 0 and says nothing.",
+        "The case's process exits with status 0 and without a result.",
         Brief,
         Broken,
         ["no outcome"],
@@ -81,7 +81,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "exits_with_a_status",
-        "The case's process exits with another status.",
+        "The case's process exits with a non-zero status.",
         Brief,
         Broken,
         ["status 7"],
@@ -100,24 +100,17 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "closes_every_descriptor",
-        "The case closes descriptors that are not its own.",
+        "The case closes all descriptors, also those of the runner.",
         Brief,
         Broken,
         ["status 1"],
         |s, _| {
             let closed = s.call("close_range(3, all)", |()| "ok".into(), || close_everything(3));
-            s.equal("they are closed", closed, Ok(()));
+            s.equal("the descriptors are closed", closed, Ok(()));
             Ok(())
         }
     ),
-    fault_case!(
-        "tests_nothing",
-        "The case ends well and has observed nothing.",
-        Brief,
-        Broken,
-        ["tested nothing"],
-        |_, _| Ok(())
-    ),
+    fault_case!("tests_nothing", "The case returns without a check.", Brief, Broken, ["tested nothing"], |_, _| Ok(())),
     fault_case!(
         "a_check_fails",
         "A check of the case does not hold.",
@@ -125,7 +118,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         Fail,
         ["two is three"],
         |s: &mut Steps, _: On| {
-            s.check("two is three", false, "it is not");
+            s.check("two is three", false, "false on purpose");
             Ok(())
         }
     ),
@@ -135,7 +128,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
 fn dies(s: &mut Steps, text: &str, act: impl FnOnce()) -> CaseResult {
     let _ = s.call(
         text,
-        |()| "it went on".into(),
+        |()| "returned".into(),
         || {
             act();
             Ok(())

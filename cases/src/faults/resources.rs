@@ -1,4 +1,4 @@
-//! Cases that take what everybody needs.
+//! Cases that use up or hide shared resources.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -16,16 +16,16 @@ use crate::variant::On;
 pub(super) const FAULT_CASES: &[FaultCase] = &[
     fault_case!(
         "fork_bomb",
-        "Processes that only make more of their kind, none of which dies with its parent.",
+        "A fork bomb whose processes do not die with their parent.",
         Brief,
         Fail,
         ["did not end within its limit"],
         |s, _| { open_end(s, "fork(fork(...))", || _ = bomb()) }
     ),
-    fault_case!("memory_hog", "The case takes all memory.", Patient, Fail, ["oom-killer", "SIGKILL"], |s, _| {
+    fault_case!("memory_hog", "The case allocates all memory.", Patient, Fail, ["oom-killer", "SIGKILL"], |s, _| {
         open_end(s, "allocate(everything)", hog)
     }),
-    fault_case!("fills_tmp", "The case fills /tmp and leaves it so.", Patient, Fail, ["No space left"], fill),
+    fault_case!("fills_tmp", "The case fills /tmp and leaves the files there.", Patient, Fail, ["No space left"], fill),
     fault_case!(
         "leaves_a_process",
         "A process of the case outlives it.",
@@ -48,9 +48,9 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
                 },
             );
             child.or_broken("fork")?;
-            // It must have had the time to see to that it does not die with us.
+            // Wait until the child no longer dies with its parent.
             let outlives = told.read_exact(&mut [0]);
-            s.check("it is going to outlive the case", outlives.is_ok(), format_args!("{outlives:?}"));
+            s.check("the child will outlive the case", outlives.is_ok(), format_args!("{outlives:?}"));
             Ok(())
         }
     ),
@@ -86,14 +86,14 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
                     |()| "ok".into(),
                     || mount(Some("tmpfs"), target, Some("tmpfs"), MsFlags::empty(), None::<&str>),
                 );
-                s.equal("it is covered", done, Ok(()));
+                s.equal("it is mounted", done, Ok(()));
             }
             Ok(())
         }
     ),
     fault_case!(
         "covers_file_systems_and_dies",
-        "The same, and the case is killed before it could undo anything.",
+        "The same, and the case is killed before it can undo the mounts.",
         Brief,
         Fail,
         ["SIGKILL"],
@@ -104,13 +104,13 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "floods_the_kernel_log",
-        "The case writes to the kernel's log without end.",
+        "The case writes to the kernel log endlessly.",
         Brief,
         Fail,
         ["did not end within its limit"],
         |s, _| {
             let log = File::options().write(true).open("/dev/kmsg").or_broken("/dev/kmsg")?;
-            open_end(s, "write(/dev/kmsg, without end)", || {
+            open_end(s, "write(/dev/kmsg, endlessly)", || {
                 let line = format!("<13>{}\n", "flood ".repeat(40));
                 loop {
                     let _ = (&log).write(line.as_bytes());
@@ -120,7 +120,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "floods_the_channel",
-        "The case writes down notes without end.",
+        "The case writes notes endlessly.",
         Brief,
         Fail,
         ["did not end within its limit"],
@@ -136,16 +136,16 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
 fn open_end(s: &mut Steps, text: &str, act: impl FnOnce()) -> CaseResult {
     let _ = s.call(
         text,
-        |()| "it came to an end".into(),
+        |()| "returned".into(),
         || {
             act();
             Ok(())
         },
     );
-    Err(Abort::Broken("what has no end has ended".into()))
+    Err(Abort::Broken("an endless call returned".into()))
 }
 
-/// A child leads a process group of its own already; now it does not die with its parent either.
+/// From now on this process does not die with its parent. A child already has its own process group.
 fn outlive() {
     let _ = nix::sys::prctl::set_pdeathsig(None);
 }
@@ -173,7 +173,7 @@ fn fill(s: &mut Steps, _on: On) -> CaseResult {
             break error;
         }
     };
-    s.check("there is always room", false, refused);
-    s.check("the file is there", fs::metadata("/tmp/full").is_ok(), "it is not");
+    s.check("/tmp never fills up", false, refused);
+    s.check("the file exists", fs::metadata("/tmp/full").is_ok(), "it does not");
     Ok(())
 }

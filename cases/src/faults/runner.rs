@@ -1,4 +1,4 @@
-//! Cases that turn on the runner and on what it says.
+//! Cases that attack the runner and its reports.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -14,7 +14,7 @@ use crate::variant::On;
 pub(super) const FAULT_CASES: &[FaultCase] = &[
     fault_case!(
         "runner_is_killed",
-        "The case overwrites the program of the first process.",
+        "The case overwrites the code of init.",
         Brief,
         Fail,
         ["Attempted to kill init"],
@@ -22,7 +22,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "runner_is_stopped",
-        "The case stops the first process as a debugger does.",
+        "The case stops init with ptrace.",
         Brief,
         Lost,
         ["the guest did not end it"],
@@ -43,37 +43,37 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
     fault_case!(
         "garbage_on_the_channel",
-        "The case writes to the result channel what is no record.",
+        "The case writes invalid data to the result channel.",
         Brief,
         Broken,
         ["no record"],
         |s: &mut Steps, _: On| {
-            s.check("all is well", true, "");
+            s.check("a check holds", true, "");
             s.channel().raw(b"\x00\xff no record at all \n");
             Ok(())
         }
     ),
     fault_case!(
         "forged_end",
-        "The case announces its own end.",
+        "The case sends an end record itself.",
         Brief,
         Broken,
         ["was not running"],
         |s: &mut Steps, _: On| {
             let case = CaseKey::new(&format!("{AREA}forged_end"), EXPORTER.name());
-            s.check("all is well", true, "");
+            s.check("a check holds", true, "");
             s.channel().send(Record::End { case, outcome: Outcome::Pass, ms: 1 });
             Ok(())
         }
     ),
     fault_case!(
         "forged_count",
-        "The case announces the end of the run and restarts the machine.",
+        "The case sends the final record of the run and restarts the machine.",
         Brief,
         Lost,
         ["restarted without a word"],
         |s: &mut Steps, _: On| {
-            s.check("all is well", true, "");
+            s.check("a check holds", true, "");
             s.channel().send(Record::Count { ended: 0 });
             s.channel().drain();
             nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT).or_broken("reboot").map(drop)
@@ -81,7 +81,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     ),
 ];
 
-/// The program is one, so what we would run ourselves is what the runner runs: everything but this.
+/// Overwrites all code of process 1, which runs the same program as this process.
 fn overwrite(s: &mut Steps, _on: On) -> CaseResult {
     let maps = fs::read_to_string("/proc/1/maps").or_broken("/proc/1/maps")?;
     let memory = File::options().write(true).open("/proc/1/mem").or_broken("/proc/1/mem")?;
@@ -104,6 +104,6 @@ fn overwrite(s: &mut Steps, _on: On) -> CaseResult {
             Ok(())
         },
     );
-    s.note("the first process has no program any more");
+    s.note("the code of init is overwritten");
     Ok(())
 }

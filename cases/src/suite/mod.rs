@@ -15,8 +15,9 @@ use crate::case::Case;
 use crate::protocol::CaseKey;
 use crate::variant::On;
 
-/// Every case, in the order in which they run and are reported. First come those that everything else stands on, so that a
-/// wrong reference or a wrong access check is named as such before it shows in the cases that have other subjects.
+/// Every case, in the order in which they run and are reported. First come those that everything else stands on, so
+/// that a wrong reference or a wrong access check is named as such before it shows in the cases that have other
+/// subjects.
 pub const CASES: &[Case] = &[
     before::absent::CASE,
     lifetime::closing_dups::CASE,

@@ -1,8 +1,8 @@
-//! `DMA_BUF_IOCTL_DERIVE`, called as the header of the tree under test has it.
+//! `DMA_BUF_IOCTL_DERIVE`, called as the header of the tree under test defines it.
 //!
-//! A series may give the ioctl another number than the proposal, and its structure another order, width or size. The test
-//! importer reports what the header says, and every call is made that way; UAPI-1 alone compares it with the proposal.
-//! What a foreign structure has beside `flags` and `fd` is zero.
+//! A series may use another ioctl number than the proposal, and another order, width or size in the structure. The test
+//! importer reports what the header defines, and every call uses that; only UAPI-1 compares it with the proposal.
+//! Other members of a structure than `flags` and `fd` are zero.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
@@ -12,10 +12,10 @@ use nix::errno::Errno;
 use super::importer::{Count, DeriveLayout, ImporterInfo};
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, own};
 
-/// The request as the proposal gives it: `_IOWR('b', 4, struct dma_buf_derive)`.
+/// The request in the proposal: `_IOWR('b', 4, struct dma_buf_derive)`.
 pub const DERIVE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 4, 8);
 
-/// What a call passes and gets, whatever the structure looks like.
+/// The arguments of a call, independent of the layout of the structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeriveArgs {
     /// Access mode, optionally with `O_CLOEXEC`.
@@ -24,7 +24,7 @@ pub struct DeriveArgs {
     pub fd: i32,
 }
 
-/// What `fd` holds before the call, so that an untouched field can be told from a written one.
+/// Value of `fd` before the call, to detect whether the field was written.
 pub const POISON: i32 = -0x5eed;
 
 /// Number and structure of the request.
@@ -37,7 +37,7 @@ pub struct Shape {
     layout: DeriveLayout,
 }
 
-/// As the proposal has it.
+/// The shape in the proposal.
 const PROPOSED: Shape = Shape {
     request: DERIVE,
     size: 8,
@@ -46,7 +46,7 @@ const PROPOSED: Shape = Shape {
 
 static SHAPE: OnceLock<Shape> = OnceLock::new();
 
-/// Calls the ioctl from now on as the header of the tree has it. Whatever of that is not known is as the proposal has it.
+/// From now on calls the ioctl as the header of the tree defines it. What is not known is as in the proposal.
 pub fn set_shape(info: &ImporterInfo) {
     let _ = SHAPE.set(Shape::of(info));
 }
@@ -83,7 +83,7 @@ impl Shape {
         bytes
     }
 
-    /// What a structure in memory says.
+    /// Reads the arguments from a structure in memory.
     pub fn decode(&self, bytes: &[u8]) -> DeriveArgs {
         let get = |offset: u32, width: u32| {
             let mut value = [0; 4];
@@ -97,12 +97,12 @@ impl Shape {
         }
     }
 
-    /// Where the low word of `flags` is.
+    /// Offset of the low word of `flags`.
     pub fn flags_offset(&self) -> usize {
         self.layout.flags_offset as usize
     }
 
-    /// Where the later of the two members starts, which is where a structure can be torn so that each half has one.
+    /// Offset of the second of the two members: a split there leaves one member in each half.
     pub fn middle(&self) -> usize {
         self.layout.flags_offset.max(self.layout.fd_offset) as usize
     }
@@ -123,13 +123,14 @@ pub fn derive(fd: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
     Ok(own(argument.fd))
 }
 
-/// Derives with the caller's own values and leaves the result in them.
+/// Derives with the caller's values and stores the result in them.
 ///
 /// # Errors
 /// The errno of the call.
 pub fn derive_with(fd: RawFd, argument: &mut DeriveArgs) -> Result<i32, Errno> {
     let shape = shape();
-    // In words, so that it is aligned for any member; never shorter than what the request says that the kernel writes.
+    // Made of words, so that it is aligned for any member; never shorter than the size in the request, which the kernel
+    // writes.
     let coded = (shape.request >> 16 & 0x3fff) as usize;
     let mut words = vec![0_u64; shape.size.max(coded).div_ceil(8)];
     for (word, bytes) in words.iter_mut().zip(shape.encode(*argument).chunks(8)) {
@@ -143,7 +144,7 @@ pub fn derive_with(fd: RawFd, argument: &mut DeriveArgs) -> Result<i32, Errno> {
     result
 }
 
-/// Takes over the number that a derive has left behind.
+/// Takes ownership of the descriptor number that a derive returned.
 pub fn take_derived(argument: &DeriveArgs) -> OwnedFd {
     own(argument.fd)
 }

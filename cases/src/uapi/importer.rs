@@ -1,7 +1,7 @@
 //! The test importer, `/dev/dmabuf-conformance`, built into the kernel under test.
 //!
-//! Source of every fact and errno: `cases/kernel/dmabuf_conformance.h`. Methods return the errno of
-//! the ioctl as it is; the header says which ones each request has.
+//! Every fact and errno is documented in `cases/kernel/dmabuf_conformance.h`. Methods return the errno of
+//! the ioctl; the header lists those of each request.
 
 use std::fmt;
 use std::fs::File;
@@ -14,13 +14,13 @@ use super::own;
 
 type Result<T> = std::result::Result<T, Errno>;
 
-/// Where the device is, once devtmpfs is mounted.
+/// Path of the device, once devtmpfs is mounted.
 pub const DEVICE: &str = "/dev/dmabuf-conformance";
-/// The ABI this file was written for; compare with [`ImporterInfo::abi`].
+/// The ABI version of this file; compare with [`ImporterInfo::abi`].
 pub const ABI_VERSION: u32 = 3;
 /// Driver name of the device's fences, as SYNC_IOC_FILE_INFO shows it.
 pub const FENCE_DRIVER: &str = "dmabuf-conformance";
-/// FenceOrder name of the device's fences.
+/// Timeline name of the device's fences.
 pub const FENCE_TIMELINE: &str = "importer";
 
 /// The structs of the header, member by member, and its requests.
@@ -92,11 +92,11 @@ mod raw {
 pub enum Count {
     /// It was counted.
     Exact(u32),
-    /// Cannot be known on this kernel, or not at this point of the buffer's life.
+    /// Cannot be known on this kernel, or not in this state of the buffer.
     Unknown,
-    /// What should be counted is damaged: a list that does not close, a file given away.
+    /// The counted object is corrupted: a list that does not end, a freed file.
     Corrupt,
-    /// Its lock stayed taken for five seconds.
+    /// Its lock could not be taken within five seconds.
     Busy,
 }
 
@@ -128,7 +128,7 @@ impl fmt::Display for Count {
     }
 }
 
-/// Names a tracked buffer. Means something to the importer that made it only, like the two below.
+/// Identifies a tracked buffer. Valid only for the importer that created it, like the two types below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u32);
 
@@ -140,11 +140,11 @@ pub struct ImportHandle(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FenceId(pub u32);
 
-/// Who moves data where, as in the kernel's `enum dma_data_direction`.
+/// Direction of a transfer, as in the kernel's `enum dma_data_direction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Direction {
-    /// Both ways.
+    /// Both.
     Bidirectional = 0,
     /// The device reads the buffer.
     ToDevice = 1,
@@ -152,13 +152,13 @@ pub enum Direction {
     FromDevice = 2,
 }
 
-/// What a fence stands for: a read holds back writers only, a write holds back everybody.
+/// Usage of a fence: a read blocks writers only, a write blocks readers and writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Usage {
-    /// The holder reads the buffer.
+    /// The owner reads the buffer.
     Read = 0,
-    /// The holder writes the buffer.
+    /// The owner writes the buffer.
     Write = 1,
 }
 
@@ -166,26 +166,26 @@ pub enum Usage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum FenceOrder {
-    /// After all earlier ones: it replaces them in a buffer and must be signalled after them.
+    /// After all earlier ones on the same timeline: it replaces them in a buffer and must be signalled after them.
     Shared = 0,
-    /// Not at all.
+    /// Not ordered.
     Own = 1,
 }
 
 /// The patched tree's own `struct dma_buf_derive`; all in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeriveLayout {
-    /// Where `flags` starts.
+    /// Offset of `flags`.
     pub flags_offset: u32,
-    /// How long `flags` is.
+    /// Size of `flags`.
     pub flags_size: u32,
-    /// Where `fd` starts.
+    /// Offset of `fd`.
     pub fd_offset: u32,
-    /// How long `fd` is.
+    /// Size of `fd`.
     pub fd_size: u32,
 }
 
-/// Facts about the kernel that was built.
+/// Facts about the running kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImporterInfo {
     /// Compare with [`ABI_VERSION`].
@@ -196,20 +196,20 @@ pub struct ImporterInfo {
     pub derive_cmd: Option<u32>,
     /// Size of its argument in bytes.
     pub derive_size: Count,
-    /// None if the header has no `struct dma_buf_derive` with both members.
+    /// Layout of the argument; None if the header has no `struct dma_buf_derive` with both members.
     pub derive_layout: Option<DeriveLayout>,
-    /// Whether the global list was found; without it every count of it is unknown.
+    /// Whether the global list was found; otherwise all counts of it are unknown.
     pub sees_list: bool,
     /// Whether threads can be stopped in the middle of a system call.
     pub stalls: bool,
 }
 
-/// What is known about a tracked buffer.
+/// Facts about a tracked buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tracked {
-    /// The exporter's release has not been called.
+    /// Whether the exporter's release has not been called yet.
     pub alive: bool,
-    /// How often release was called; only the first call is let through to the exporter.
+    /// How often release was called; only the first call is passed on to the exporter.
     pub releases: u32,
     /// How often the buffer is on the global list.
     pub on_list: Count,
@@ -223,26 +223,26 @@ pub struct Tracked {
     pub attachments: Count,
     /// Kernel mappings, all importers together.
     pub vmaps: Count,
-    /// Fences in the reservation object; signalled ones may linger.
+    /// Fences in the reservation object; signalled ones may still be counted.
     pub fences: Count,
     /// Those of them that are not signalled.
     pub fences_pending: Count,
-    /// Those of these that hold back readers too.
+    /// Those of these that also block readers.
     pub writes_pending: Count,
 }
 
-/// What is known about a descriptor's file.
+/// Facts about a descriptor's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFacts {
-    /// References on the file, without the one taken to look at it.
+    /// References on the file, without the one taken for this request.
     pub refs: u32,
     /// FMODE_READ.
     pub readable: bool,
     /// FMODE_WRITE.
     pub writable: bool,
-    /// `f_flags` as the kernel holds them.
+    /// `f_flags` in the kernel.
     pub flags: u32,
-    /// It is the file made at export. This and the rest are false without a token.
+    /// It is the file made at export. This and the following are false without a token.
     pub primary: bool,
     /// Its inode is the buffer's.
     pub same_buffer: bool,
@@ -252,43 +252,43 @@ pub struct FileFacts {
     pub same_file_operations: bool,
     /// Its `f_mapping` is that of the file made at export.
     pub same_mapping: bool,
-    /// Its `f_mapping` is that of its inode, as it is unless an exporter has put another one there.
+    /// Its `f_mapping` is that of its inode, which is so unless an exporter replaced it.
     pub own_mapping: bool,
 }
 
-/// Bookkeeping over every open importer, to find what was leaked.
+/// Resource counts over all open importers, to find leaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// Buffers on the global list.
     pub listed: Count,
     /// Open importers, this one included.
     pub contexts: u32,
-    /// Trackers not freed.
+    /// Trackers not freed yet.
     pub trackers: u32,
-    /// Of these, those whose buffer is not released.
+    /// Those of them whose buffer is not released.
     pub tracked_alive: u32,
     /// Handles not put.
     pub handles: u32,
-    /// Fences of the device not freed, whoever holds them.
+    /// Fences of the device not freed yet, whoever holds references.
     pub fences: u32,
     /// Attachments of all listed buffers.
     pub attachments: Count,
     /// Attachments that tracked buffers still had when they were released, since boot.
     pub attachments_lost: u32,
-    /// Pages pinned and not released: what udmabufs hold.
+    /// Pages pinned and not released: those of udmabufs.
     pub pinned: u32,
-    /// Pages that drivers took from the page allocator, such as the system heap, and what the kernel's own bookkeeping
-    /// takes in the same way.
+    /// Pages that drivers such as the system heap, and the kernel itself, allocated
+    /// directly from the page allocator.
     pub other_pages: u32,
-    /// Pages of all slab caches: what files are made of.
+    /// Pages of all slab caches, which contain files.
     pub slab_pages: u32,
-    /// Pages that the system heap did not give back when tracked buffers of its were released, since boot.
+    /// Pages that the system heap did not free when its tracked buffers were released, since boot.
     pub pages_kept: u32,
     /// Open files of the whole system.
     pub files: Count,
 }
 
-/// What mapping for the device gave.
+/// Result of mapping for the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceMapping {
     /// Sum of the lengths of all segments.
@@ -297,7 +297,7 @@ pub struct DeviceMapping {
     pub segments: u32,
 }
 
-/// A new fence, with the numbers that identify it wherever the kernel shows it.
+/// A new fence, with the numbers that identify it in the kernel's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImporterFence {
     /// For [`Importer::signal`].
@@ -308,8 +308,8 @@ pub struct ImporterFence {
     pub seqno: u64,
 }
 
-/// One context of the device. Dropping it signals its fences with ECANCELED, takes back every step
-/// of every handle and forgets its tokens.
+/// One context of the device. Dropping it signals its fences with ECANCELED, undoes every step
+/// of every handle and frees its tokens.
 #[derive(Debug)]
 pub struct Importer(OwnedFd);
 
@@ -341,7 +341,7 @@ impl Importer {
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
     }
 
-    /// What the kernel was built from.
+    /// Facts about the running kernel.
     pub fn info(&self) -> Result<ImporterInfo> {
         let info = call!(self, info, raw::Info::default())?;
         let layout = DeriveLayout {
@@ -368,7 +368,7 @@ impl Importer {
         Ok(Token(call!(self, track, track)?.token))
     }
 
-    /// Looks at a tracked buffer, alive or not.
+    /// Facts about a tracked buffer, alive or not.
     pub fn tracked(&self, token: Token) -> Result<Tracked> {
         let facts = call!(self, tracked, raw::Tracked { token: token.0, ..Default::default() })?;
         Ok(Tracked {
@@ -386,7 +386,7 @@ impl Importer {
         })
     }
 
-    /// Looks at a descriptor's file without involving the dma-buf API, and compares it with a
+    /// Facts about a descriptor's file, without use of the dma-buf API, compared with a
     /// tracked buffer if one is given.
     pub fn file_facts(&self, token: Option<Token>, fd: RawFd) -> Result<FileFacts> {
         let token = token.map_or(0, |token| token.0);
@@ -426,14 +426,14 @@ impl Importer {
         })
     }
 
-    /// Returns once deferred file releases and RCU callbacks have run, so that what they complain
-    /// about is in the kernel log.
+    /// Returns once deferred file releases and RCU callbacks have run, so that their complaints
+    /// are in the kernel log.
     pub fn drain(&self) -> Result<()> {
         // SAFETY: the request has no argument.
         unsafe { raw::drain(self.0.as_raw_fd()) }.map(drop)
     }
 
-    /// As [`Importer::drain`]; the kernel gives back what it keeps of dead vmalloc areas, too. Takes longer.
+    /// As [`Importer::drain`], and also frees unused vmalloc areas. Takes longer.
     pub fn purge(&self) -> Result<()> {
         // SAFETY: the request has no argument.
         unsafe { raw::purge(self.0.as_raw_fd()) }.map(drop)
@@ -503,7 +503,7 @@ impl Importer {
         call!(self, end_cpu, cpu).map(drop)
     }
 
-    /// Hands the buffer out again, as a driver does that exports what it imported. `flags` are
+    /// Exports the imported buffer again, as some drivers do. `flags` are
     /// open flags; any bit but those of O_ACCMODE and O_CLOEXEC is EINVAL.
     pub fn export(&self, handle: ImportHandle, flags: i32) -> Result<OwnedFd> {
         let export = raw::Export { handle: handle.0, flags: flags as u32, ..Default::default() };

@@ -1,9 +1,9 @@
-//! The ioctl on a kernel that does not have it.
+//! DERIVE on a kernel that does not have it.
 
 use crate::prelude::*;
 
 case! {
-    /// Without the patch DERIVE is ENOTTY for every access mode, and the buffer keeps its reference count.
+    /// Without the patch DERIVE returns ENOTTY for every access mode, and the buffer's reference count does not change.
     "B-1", Contract, Exporter::ALL, [NoDerive]
 }
 
@@ -12,9 +12,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let before = fdinfo(&buffer.primary).or_broken("fdinfo")?;
     for flags in [RDONLY, RDWR] {
         let result = s.derive("alias", &buffer.primary, flags);
-        s.fails_with("the kernel does not know the request", &result, Errno::ENOTTY);
+        s.fails_with("the ioctl is unknown", &result, Errno::ENOTTY);
     }
     let after = fdinfo(&buffer.primary).or_broken("fdinfo")?;
-    s.equal("fdinfo is what it was", after, before);
+    s.equal("fdinfo unchanged", after, before);
     Ok(())
 }

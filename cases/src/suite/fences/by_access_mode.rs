@@ -1,11 +1,12 @@
-//! What the ioctls about fences and CPU access answer through descriptors of every access mode.
+//! What the fence and CPU access ioctls return on descriptors of every access mode.
 
 use crate::prelude::*;
 use crate::uapi::ioctl_struct;
 
 case! {
-    /// SYNC, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE and poll for reading and writing, through descriptors that the heap gave
-    /// out with each of the four access modes; and SYNC with flags that make no sense, out of order and twice.
+    /// Records what SYNC, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE and poll return for reading and writing on heap
+    /// descriptors of each of the four access modes, and what SYNC returns for invalid flags, in the wrong order and
+    /// twice.
     "F-8", Record, Exporter::HEAP, [SwSync]
 }
 
@@ -33,7 +34,7 @@ fn run(s: &mut Steps, _: On) -> CaseResult {
             s.note(format!("{name}, IMPORT_SYNC_FILE for {}: {imported}, then poll: {ready}", way_text(way)));
         }
         timeline.advance()?;
-        s.note(format!("{name}, poll once it is signalled: {}", poll_text(poll_now(&fd).or_broken("poll")?)));
+        s.note(format!("{name}, poll after the fence signals: {}", poll_text(poll_now(&fd).or_broken("poll")?)));
     }
     let fd = s.heap_export("heap buffer", 1, (libc::O_RDWR | libc::O_CLOEXEC) as u32)?;
     let sync = |flags: u64| {

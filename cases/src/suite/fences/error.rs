@@ -1,11 +1,10 @@
-//! A fence that ends in an error.
+//! A fence that signals with an error.
 
 use crate::prelude::*;
 
 case! {
-    /// An importer that got at the buffer through an alias fails its work: the fence it had attached carries the same
-    /// errno in the sync_file of every descriptor. So does the fence of a program that goes away before it has done what
-    /// it promised.
+    /// An importer that imported the buffer through an alias signals its fence with an error: the sync_file of every
+    /// descriptor shows the same errno. The same for a fence whose creator closes its timeline without signalling it.
     "F-4", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
@@ -17,12 +16,12 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 
     for (via, usage, error) in [(2, Usage::Write, Errno::EIO), (3, Usage::Read, Errno::ETIMEDOUT)] {
         let handle = importer.import(family[via].number());
-        let handle = s.succeeds(format!("an importer takes {}", family[via].name), handle)?;
+        let handle = s.succeeds(format!("the test importer imports {}", family[via].name), handle)?;
         let fence = importer.add_fence(handle, usage, FenceOrder::Own).or_broken("adding a fence")?;
         let files = exported(s, &family)?;
-        s.holds("its fence is pending through every descriptor", status(&family, &files, 0));
+        s.holds("every descriptor shows its fence pending", status(&family, &files, 0));
         importer.signal(fence.id, Some(error)).or_broken("signalling a fence")?;
-        let sentence = format!("its fence ends with {} through every descriptor", errno_name(error));
+        let sentence = format!("every descriptor shows its fence signalled with {}", errno_name(error));
         s.holds(sentence, status(&family, &files, -(error as i32)));
         importer.put(handle).or_broken("putting a buffer")?;
     }
@@ -30,12 +29,12 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     let imported = s.import_fence(&family[2], Way::Write, "fence", &fence);
-    s.succeeds(format!("{} takes the fence", family[2].name), imported)?;
+    s.succeeds(format!("{} imports the fence", family[2].name), imported)?;
     let files = exported(s, &family)?;
-    s.holds("the fence is pending through every descriptor", status(&family, &files, 0));
+    s.holds("every descriptor shows the fence pending", status(&family, &files, 0));
     drop(timeline);
-    // sw_sync_debugfs_release gives the fences that are left this error.
-    let sentence = "its maker closes the timeline: ENOENT through every descriptor";
+    // sw_sync_debugfs_release signals the remaining fences with this error.
+    let sentence = "timeline closed: every descriptor shows the fence signalled with ENOENT";
     s.holds(sentence, status(&family, &files, -(Errno::ENOENT as i32)));
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Fences that drivers attach, having imported an alias.
+//! Fences that drivers attach after importing an alias.
 
 use crate::prelude::*;
 use crate::uapi::importer::FENCE_DRIVER;
 
 case! {
-    /// A driver that imported an alias attaches a fence to the buffer. Every descriptor shows that fence and holds back
-    /// whom it is meant to hold back until the driver signals, be the driver vgem or the test importer.
+    /// A driver that imported an alias attaches a fence to the buffer. Every descriptor shows that fence, and poll on
+    /// every descriptor waits until the driver signals it. The drivers are vgem and the test importer.
     "F-6", Contract, Exporter::MAIN, [TestImporter, Vgem], [ALIASES, DUPLICATES]
 }
 
@@ -21,18 +21,18 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let handle = s.succeeds(format!("vgem imports {}", family[via].name), handle)?;
         let fence = vgem.attach_fence(&handle, write);
         let fence = s.succeeds(format!("vgem attaches a {} fence", kind(write)), fence)?;
-        s.holds("every descriptor shows it", shown(&family, write, |driver, _| driver == "vgem"));
-        s.holds("and poll waits for it", waits(&family, write));
+        s.holds("every descriptor shows the fence", shown(&family, write, |driver, _| driver == "vgem"));
+        s.holds("poll on every descriptor waits for it", waits(&family, write));
         vgem.signal_fence(fence).or_broken("signalling a vgem fence")?;
-        s.holds("until vgem signals", ready(&family));
+        s.holds("poll on every descriptor is ready after vgem signals", ready(&family));
         let closed = s.vgem_close(&vgem, handle);
-        s.succeeds("vgem lets go", closed)?;
+        s.succeeds("vgem closes the handle", closed)?;
     }
 
     let importer = observer.importer();
     for (via, write) in [(2, true), (3, false)] {
         let handle = importer.import(family[via].number());
-        let handle = s.succeeds(format!("the test importer takes {}", family[via].name), handle)?;
+        let handle = s.succeeds(format!("the test importer imports {}", family[via].name), handle)?;
         let usage = if write { Usage::Write } else { Usage::Read };
         let fence = importer.add_fence(handle, usage, FenceOrder::Own).or_broken("adding a fence")?;
         // A sync_file's name has room for 31 characters, and the driver's name alone takes most of them.
@@ -40,9 +40,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let name: String = name.chars().take(31).collect();
         let matches = |driver: &str, got: &str| driver == FENCE_DRIVER && got == name;
         s.holds(format!("every descriptor shows its {} fence", kind(write)), shown(&family, write, matches));
-        s.holds("and poll waits for it", waits(&family, write));
+        s.holds("poll on every descriptor waits for it", waits(&family, write));
         importer.signal(fence.id, None).or_broken("signalling a fence")?;
-        s.holds("until it signals", ready(&family));
+        s.holds("poll on every descriptor is ready after it signals", ready(&family));
         importer.put(handle).or_broken("putting a buffer")?;
     }
     Ok(())

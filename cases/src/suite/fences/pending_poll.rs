@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// A poll through an alias leaves a callback on the fence. When all descriptors are closed before the fence signals,
-    /// the buffer lives until the callback has run and is released then. When descriptors are left, the callback leaves
-    /// every count as it was. A process asleep in poll keeps the buffer as a descriptor does.
+    /// A poll through an alias leaves a callback on the fence. If all descriptors are closed before the fence signals,
+    /// the buffer is released after the callback has run, and not before. If descriptors are left, the callback does
+    /// not change any reference count. A process that sleeps in poll keeps the buffer alive as a descriptor does.
     "F-5", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
@@ -15,14 +15,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let before = observer.counts(&fds)?;
     let polled = poll_for_reading(&family[2]);
     let same = observer.counts(&fds)?.same_as(&before);
-    let sentence = format!("poll on {}, without a fence: counts as before", family[2].name);
+    let sentence = format!("poll on {}, without a fence: reference counts unchanged", family[2].name);
     if !s.holds(sentence, polled.map_err(gave).and(same)) {
         return Ok(());
     }
     for polled in 0..4 {
         for way in [Way::Read, Way::Write] {
             if !(counts_come_back(s, on, polled, way)? && all_closed(s, on, polled, way)?) {
-                // What one closing got wrong is wrong in the kernel from here on.
+                // The kernel's reference counts are wrong from here on.
                 return Ok(());
             }
         }
@@ -41,7 +41,7 @@ fn counts_come_back(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResul
     let waits = waits(&family[polled], way)?;
     timeline.advance()?;
     let same = observer.counts(&fds)?.same_as(&before);
-    let sentence = format!("poll on {}, {} fence signals: counts as before", name, way_text(way));
+    let sentence = format!("poll on {}, {} fence signals: reference counts unchanged", name, way_text(way));
     Ok(s.holds(sentence, waits.and(same)))
 }
 
@@ -52,22 +52,23 @@ fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
     let waits = waits(&family[polled], way)?;
     let name = family[polled].name.clone();
-    // The polled one goes first: what is closed after it must not take away what the callback stands on.
+    // The polled descriptor is closed first: closing the others must not free what the callback uses.
     let mut family: Vec<_> = family.into_iter().map(Some).collect();
     drop(family[polled].take());
     drop(family);
     let early = waits.and(observer.alive()?).map_err(|wrong| format!("with the callback pending: {wrong}"));
     timeline.advance()?;
     let released = observer.gone()?.map_err(|wrong| format!("after the callback: {wrong}"));
-    let sentence = format!("poll on {}, {} fence, all closed: released once, after the callback", name, way_text(way));
+    let sentence =
+        format!("poll on {}, {} fence, all closed: buffer released once, after the callback", name, way_text(way));
     Ok(s.holds(sentence, early.and(released)))
 }
 
-/// Whether poll leaves a callback behind: it does not when it says that there is nothing to wait for.
+/// Whether poll added a callback, which it does not if there is nothing to wait for.
 fn waits(fd: &Fd, way: Way) -> CaseResult<Result<(), String>> {
     let ready = poll_now(fd).or_broken("poll")?;
     let want = if matches!(way, Way::Write) { PollFlags::empty() } else { PollFlags::POLLIN };
-    Ok(ensure(ready == want, || format!("poll does not wait for the fence, it says {}", poll_text(ready))))
+    Ok(ensure(ready == want, || format!("poll does not wait for the fence, it returned {}", poll_text(ready))))
 }
 
 fn asleep(s: &mut Steps, on: On) -> CaseResult {
@@ -77,11 +78,11 @@ fn asleep(s: &mut Steps, on: On) -> CaseResult {
     import_sync_file(family[2].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
     let sleeper = Sleeper::start(&family[2], PollFlags::POLLIN)?;
     drop(family);
-    s.holds("all closed but for a process asleep in poll: alive and listed once", observer.alive()?);
+    s.holds("all closed while a process sleeps in poll: buffer alive, listed once", observer.alive()?);
     timeline.advance()?;
     let woken = sleeper.woken();
     let right = matches!(woken, Some(Ok(PollFlags::POLLIN)));
-    s.check("the signal wakes it with POLLIN", right, format_args!("{woken:?}"));
+    s.check("the signal wakes the process with POLLIN", right, format_args!("{woken:?}"));
     Ok(())
 }
 

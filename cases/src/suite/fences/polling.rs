@@ -1,11 +1,11 @@
-//! What poll and epoll say while a fence is pending, and who wakes when it signals.
+//! What poll and epoll report while a fence is pending, and who wakes up when it signals.
 
 use crate::prelude::*;
 
 case! {
-    /// Through every descriptor a pending write fence holds back POLLIN and POLLOUT and a pending read fence POLLOUT
-    /// only, for poll and for epoll. When it signals, every descriptor in an epoll set is reported and every process
-    /// that sleeps in poll wakes up, whichever descriptor each of them holds.
+    /// On every descriptor, for poll and for epoll, a pending write fence blocks POLLIN and POLLOUT and a pending read
+    /// fence blocks only POLLOUT. When the fence signals, epoll reports every descriptor, and every process that sleeps
+    /// in poll wakes up, whichever descriptor it polls.
     "F-2", Contract, Exporter::MAIN, [SwSync],
     [ALIASES.needing(&[Need::Derive, Need::TestImporter]), DUPLICATES]
 }
@@ -26,7 +26,7 @@ const BOTH: PollFlags = PollFlags::POLLIN.union(PollFlags::POLLOUT);
 
 /// Polls every descriptor of `family` with each kind of fence pending.
 fn judge(s: &mut Steps, family: &[Fd]) -> CaseResult {
-    s.holds("without a fence, all are ready to be read and written", agree(family, BOTH));
+    s.holds("without a fence, poll on each: POLLIN|POLLOUT", agree(family, BOTH));
     let timeline = Timeline::new()?;
     let kinds = [("write", Way::Write, PollFlags::empty()), ("read", Way::Read, PollFlags::POLLIN)];
     for (index, (kind, way, ready)) in kinds.into_iter().enumerate() {
@@ -34,32 +34,32 @@ fn judge(s: &mut Steps, family: &[Fd]) -> CaseResult {
 
         let fence = timeline.fence(index as u32 + 1)?;
         let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
-        s.succeeds(format!("{} takes the {kind} fence", into.name), imported)?;
+        s.succeeds(format!("{} imports the {kind} fence", into.name), imported)?;
         s.holds(format!("poll on each: {}", poll_text(ready)), agree(family, ready));
         let wakeups = Wakeups::of(family)?;
         s.holds(format!("epoll on each: {}", poll_text(ready)), all(family, &wakeups.take()?, ready));
         timeline.advance()?;
         let woken = wakeups.take()?;
-        s.holds("the signal makes epoll report each as ready", all(family, &woken, BOTH));
+        s.holds("after the signal, epoll reports each as ready", all(family, &woken, BOTH));
         drop(wakeups);
         if s.failed() {
-            // A callback that lost count of the buffer is a fault to go no further with: the next poll may never end.
+            // After a callback with a wrong reference count the next poll may hang.
             return Ok(());
         }
-        s.holds("poll on each: POLLIN|POLLOUT", agree(family, BOTH));
+        s.holds("after the signal, poll on each: POLLIN|POLLOUT", agree(family, BOTH));
     }
     sleepers(s, family, &timeline)
 }
 
-/// Processes asleep in poll(2), where epoll only ever looks in from outside.
+/// Threads that sleep in poll(2), which epoll does not test.
 fn sleepers(s: &mut Steps, family: &[Fd], timeline: &Timeline) -> CaseResult {
     let fence = timeline.fence(3)?;
     let imported = s.import_fence(&family[0], Way::Write, "third fence", &fence);
-    s.succeeds("primary takes the third fence", imported)?;
+    s.succeeds("primary imports the third fence", imported)?;
     let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<CaseResult<Vec<_>>>()?;
-    s.check("a process sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has come back");
+    s.check("a thread sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has returned");
     timeline.advance()?;
-    s.holds("the signal wakes each with POLLOUT", sleepers.iter().try_for_each(woken));
+    s.holds("the signal wakes each thread with POLLOUT", sleepers.iter().try_for_each(woken));
     Ok(())
 }
 
@@ -77,7 +77,7 @@ fn woken(sleeper: &Sleeper) -> Result<(), String> {
     match sleeper.woken() {
         Some(Ok(PollFlags::POLLOUT)) => Ok(()),
         Some(Ok(other)) => Err(format!("{}: {}", sleeper.name, poll_text(other))),
-        Some(Err(errno)) => Err(format!("{}: poll gave {errno:?}", sleeper.name)),
-        None => Err(format!("{} sleeps on", sleeper.name)),
+        Some(Err(errno)) => Err(format!("{}: poll returned {errno:?}", sleeper.name)),
+        None => Err(format!("{} was not woken", sleeper.name)),
     }
 }

@@ -1,11 +1,11 @@
-//! A fence goes in through one descriptor and comes out of the others.
+//! A fence that is imported through one descriptor and exported through the others.
 
 use crate::prelude::*;
 
 case! {
     /// A fence that is imported through the primary, a read-write alias, a read-only alias or an alias of an alias is
-    /// exported through each of them as the very same fence: driver, timeline, context and sequence number. Readers
-    /// wait for write fences only, writers for both.
+    /// exported through each of them as the same fence: same driver, timeline, context and sequence number. Readers
+    /// wait only for write fences, writers for both.
     "F-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
 }
 
@@ -23,14 +23,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             let fence = timeline.fence(value)?;
             let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
             let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
-            s.succeeds(format!("{} takes the {kind} fence", into.name), imported)?;
-            s.holds("every descriptor exports that fence to writers", same(&family, Way::Write, &want));
+            s.succeeds(format!("{} imports the {kind} fence", into.name), imported)?;
+            s.holds("every descriptor exports that fence for writing", same(&family, Way::Write, &want));
             match way {
-                Way::Read => s.holds("no descriptor exports it to readers", idle(&family, Way::Read)),
-                _ => s.holds("every descriptor exports that fence to readers", same(&family, Way::Read, &want)),
+                Way::Read => s.holds("no descriptor exports it for reading", idle(&family, Way::Read)),
+                _ => s.holds("every descriptor exports that fence for reading", same(&family, Way::Read, &want)),
             };
             timeline.advance()?;
-            s.holds("once signalled, it holds back nobody", idle(&family, Way::Write));
+            s.holds("after the signal, no descriptor exports a pending fence", idle(&family, Way::Write));
         }
     }
     Ok(())
@@ -46,6 +46,6 @@ fn same(family: &[Fd], way: Way, want: &sync_file::SyncFileInfo) -> Result<(), S
 fn idle(family: &[Fd], way: Way) -> Result<(), String> {
     family.iter().try_for_each(|fd| {
         let pending = pending(fd, way).map_err(gave)?;
-        ensure(pending == 0, || format!("{} exports {pending} pending", fd.name))
+        ensure(pending == 0, || format!("{} exports {pending} pending fences", fd.name))
     })
 }

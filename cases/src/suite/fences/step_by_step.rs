@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// Fences of one timeline that come in through different descriptors and signal one by one: after every step all
-    /// descriptors agree on what is pending, and the sync_file that each exported for fence n is signalled from step n
-    /// on. The same for as many timelines of one fence each.
+    /// Fences of one timeline are imported through different descriptors and signal one by one. After every step all
+    /// descriptors agree on what is pending, and the sync_file that each of them exported for fence n is signalled from
+    /// step n on. The same for several timelines with one fence each.
     "F-3", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
@@ -24,17 +24,17 @@ fn one_timeline(s: &mut Steps, family: &[Fd]) -> CaseResult {
     for (index, into) in family.iter().enumerate() {
         let fence = timeline.fence(index as u32 + 1)?;
         let imported = s.import_fence(into, Way::Write, &format!("fence {}", index + 1), &fence);
-        s.succeeds(format!("{} takes fence {}", into.name, index + 1), imported)?;
+        s.succeeds(format!("{} imports fence {}", into.name, index + 1), imported)?;
         let files = family.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), Way::Write));
         let files = s.call("export_sync_file(each, WRITE)", |_| "ok".into(), || files.collect());
-        exported.push(s.succeeds("every descriptor exports it", files)?);
+        exported.push(s.succeeds("every descriptor exports the fences", files)?);
     }
     for step in 0..=family.len() {
-        // A later fence of the same timeline has taken the place of the earlier ones in the buffer.
+        // A later fence of the same timeline replaces the earlier ones in the buffer.
         let left = usize::from(step < family.len());
-        let sentence = format!("step {step}: {left} pending through every descriptor");
+        let sentence = format!("step {step}: every descriptor shows {left} pending");
         s.holds(sentence, agree(family, Way::Write, left));
-        let sentence = format!("step {step}: the first {step} of the exported fences are signalled, for all");
+        let sentence = format!("step {step}: the first {step} exported fences are signalled on every descriptor");
         s.holds(sentence, signalled(family, &exported, step));
         if step < family.len() {
             timeline.advance()?;
@@ -47,7 +47,7 @@ fn signalled(family: &[Fd], exported: &[Vec<OwnedFd>], step: usize) -> Result<()
     for (index, files) in exported.iter().enumerate() {
         for (fd, file) in family.iter().zip(files) {
             let status = sync_file::info(file.as_fd()).map_err(gave)?.status;
-            let text = || format!("fence {} as {} exported it has status {status}", index + 1, fd.name);
+            let text = || format!("fence {} exported through {} has status {status}", index + 1, fd.name);
             ensure(status == i32::from(index < step), text)?;
         }
     }
@@ -56,24 +56,24 @@ fn signalled(family: &[Fd], exported: &[Vec<OwnedFd>], step: usize) -> Result<()
 
 fn many_timelines(s: &mut Steps, family: &[Fd]) -> CaseResult {
     let mut timelines = Vec::new();
-    // Readers and writers in turn, so that the two views of a step differ.
+    // Read and write fences in turn, so that readers and writers wait for different numbers.
     for (index, into) in family.iter().rev().enumerate() {
         let way = if index % 2 == 0 { Way::Read } else { Way::Write };
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
         let name = format!("fence of timeline {}", index + 1);
         let imported = s.import_fence(into, way, &name, &fence);
-        s.succeeds(format!("{} takes the {name}", into.name), imported)?;
+        s.succeeds(format!("{} imports the {name}", into.name), imported)?;
         timelines.push((way, timeline));
     }
     for step in 0..=timelines.len() {
         let left = &timelines[step..];
         let writes = left.iter().filter(|(way, _)| *way == Way::Write).count();
         for (way, want) in [(Way::Read, writes), (Way::Write, left.len())] {
-            let sentence = format!("step {step}: {want} pending for {} through every descriptor", way_text(way));
+            let sentence = format!("step {step}: every descriptor shows {want} pending for {}", way_text(way));
             s.holds(sentence, agree(family, way, want));
         }
-        s.holds(format!("step {step}: poll says the same through all"), same_poll(family));
+        s.holds(format!("step {step}: poll returns the same on every descriptor"), same_poll(family));
         if let Some((_, timeline)) = left.first() {
             timeline.advance()?;
         }
@@ -84,7 +84,7 @@ fn many_timelines(s: &mut Steps, family: &[Fd]) -> CaseResult {
 fn agree(family: &[Fd], way: Way, want: usize) -> Result<(), String> {
     family.iter().try_for_each(|fd| {
         let got = pending(fd, way).map_err(gave)?;
-        ensure(got == want, || format!("{} has {got}", fd.name))
+        ensure(got == want, || format!("{} shows {got}", fd.name))
     })
 }
 

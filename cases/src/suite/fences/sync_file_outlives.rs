@@ -1,10 +1,11 @@
-//! A sync_file after the buffer it came from.
+//! A sync_file after its buffer was released.
 
 use crate::prelude::*;
 
 case! {
-    /// A sync_file that was exported through an alias still names its fence, and still learns of the signal, after every
-    /// descriptor is closed; it does not keep the buffer, which is released at the last close with the fence pending.
+    /// A sync_file that was exported through an alias still names its fence and still sees it signal after every
+    /// descriptor is closed. It does not keep the buffer alive: the last close releases the buffer although the fence
+    /// is pending.
     "F-7", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
@@ -16,23 +17,23 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
     let imported = s.import_fence(&family[0], Way::Write, "fence", &fence);
-    s.succeeds("primary takes the fence", imported)?;
+    s.succeeds("primary imports the fence", imported)?;
     drop(fence);
     let files = family.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), Way::Read));
     let files = s.call("export_sync_file(each, READ)", |_| "ok".into(), || files.collect::<Result<Vec<_>, _>>());
-    let files = s.succeeds("every descriptor exports it", files)?;
+    let files = s.succeeds("every descriptor exports the fence", files)?;
     for fd in family {
         s.close(fd);
     }
-    s.holds("the buffer is released once and off the list", observer.gone()?);
+    s.holds("buffer released once and off the list", observer.gone()?);
 
     let each = |check: &dyn Fn(&sync_file::SyncFileInfo) -> Result<(), String>| {
         files.iter().try_for_each(|file| check(&sync_file::info(file.as_fd()).map_err(gave)?))
     };
-    s.holds("every sync_file still holds the fence, pending", each(&|info| same_fence(info, &want)));
+    s.holds("every sync_file still shows the fence pending", each(&|info| same_fence(info, &want)));
     timeline.advance()?;
-    // A signalled fence no longer says whose it was, as its driver may be gone.
+    // A signalled fence no longer shows its driver, which may be gone.
     let signalled = each(&|info| ensure(info.status == 1, || describe(info)));
-    s.holds("every sync_file learns of the signal", signalled);
+    s.holds("every sync_file shows the fence signalled", signalled);
     Ok(())
 }

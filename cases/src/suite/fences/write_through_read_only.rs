@@ -1,10 +1,10 @@
-//! Calls for writing on a descriptor that is open for reading.
+//! Calls for writing on a read-only descriptor.
 
 use crate::prelude::*;
 
 case! {
-    /// What a read-only alias answers to CPU access brackets for writing and to a fence that is imported for writing,
-    /// and what such a fence does to the primary; and the same of a descriptor that the heap gave out read-only.
+    /// Records what SYNC for writing and IMPORT_SYNC_FILE for writing return on a read-only alias, and what such a
+    /// fence does to the primary; the same for a heap buffer that was exported O_RDONLY.
     "F-8", Record, Exporter::MAIN, [SwSync], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
@@ -22,7 +22,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Notes what `fd` answers and what `other` shows of it.
+/// Records what the calls return on `fd`, and what poll on `other` returns then.
 fn record(s: &mut Steps, fd: &Fd, other: &Fd) -> CaseResult {
     for (way, text) in [(Way::Write, "WRITE"), (Way::ReadWrite, "READ|WRITE")] {
         let begun = begin_cpu_access(fd.as_fd(), way);
@@ -34,7 +34,7 @@ fn record(s: &mut Steps, fd: &Fd, other: &Fd) -> CaseResult {
         let imported = outcome_name(&import_sync_file(fd.as_fd(), way, fence.as_fd()));
         s.note(format!("IMPORT_SYNC_FILE for {text} through {}: {imported}", fd.name));
         let seen = poll_text(poll_now(other).or_broken("poll")?);
-        s.note(format!("with it pending, poll on {}: {seen}", other.name));
+        s.note(format!("while it is pending, poll on {}: {seen}", other.name));
         timeline.advance()?;
     }
     Ok(())

@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// A driver that imported a read-only alias maps the whole buffer for its device to write into, and begins CPU access
-    /// for that. The same with a buffer that the heap gave out O_RDONLY: the limit is older than aliases.
-    "H-3", Hazard("the direction of a mapping is the driver's own word, and the dma-buf API passes it no descriptor to compare with"),
+    /// A driver that imported a read-only alias maps the whole buffer for its device to write into, and begins CPU
+    /// access for that. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
+    "H-3", Hazard("the driver alone chooses the direction of a mapping; dma_buf_map_attachment() has no descriptor to compare it with"),
     Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
@@ -24,18 +24,18 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     judge(s, &observer, &alias, len)
 }
 
-/// Lets a driver write into all of a buffer that nobody has open for writing.
+/// Lets a driver map a buffer without a writable descriptor for writing by the device.
 fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, len: usize) -> CaseResult {
     let importer = observer.importer();
     for (direction, text) in
         [(Direction::FromDevice, "DMA_FROM_DEVICE"), (Direction::Bidirectional, "DMA_BIDIRECTIONAL")]
     {
         let handle = importer.import(alias.number());
-        let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
+        let handle = s.succeeds(format!("the test importer imports the {}", alias.name), handle)?;
         importer.attach(handle).or_broken("attaching")?;
         let mapped = s.call(format!("map(handle, {text})"), |_| "mapped".into(), || importer.map(handle, direction));
         let whole = mapped.is_ok_and(|mapping| mapping.bytes == len as u64 && len == 2 * PAGE);
-        s.hazard(format!("the device gets all of the buffer for {text}"), whole);
+        s.hazard(format!("the whole buffer can be mapped for {text}"), whole);
         let begun = importer.begin_cpu(handle, direction);
         s.note(format!("begin_cpu_access for {text}: {}", outcome_name(&begun)));
         if begun.is_ok() {

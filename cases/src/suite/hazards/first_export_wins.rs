@@ -1,19 +1,19 @@
-//! Which access mode PRIME gives to a handle that is exported more than once.
+//! The access mode of a PRIME handle that is exported more than once.
 
 use crate::prelude::*;
 
 case! {
-    /// A handle is exported read-only and read-write, in either order, from vgem's own buffer and from an import of a heap
-    /// buffer of each mode: which mode each descriptor has, and whether both are one open file. The first export of a
-    /// buffer decides; who asks later gets what there is.
+    /// Records what happens when a handle is exported read-only and read-write, in either order, for a buffer of vgem
+    /// and for an imported heap buffer of each mode: the mode of each descriptor, and whether both are one open file.
+    /// The first export of a buffer decides the mode of all.
     "H-2", Record, Exporter::HEAP, [Vgem]
 }
 
 fn run(s: &mut Steps, _: On) -> CaseResult {
     let vgem = Vgem::open()?;
     for order in [[RDONLY, RDWR], [RDWR, RDONLY]] {
-        let handle = vgem.quiet_create().or_broken("making a buffer of vgem's own")?;
-        record(s, &vgem, &handle, "vgem's own buffer", order)?;
+        let handle = vgem.quiet_create().or_broken("creating a buffer of vgem")?;
+        record(s, &vgem, &handle, "vgem buffer", order)?;
         vgem.quiet_close(handle).or_broken("closing a handle")?;
     }
     for (name, mode) in [("O_RDONLY heap buffer", libc::O_RDONLY), ("O_RDWR heap buffer", libc::O_RDWR)] {
@@ -30,13 +30,13 @@ fn record(s: &mut Steps, vgem: &Vgem, handle: &VgemHandle, what: &str, order: [u
     let export = |flags| vgem.quiet_export("exported", handle, flags).or_broken("exporting");
     let (first, second) = (export(order[0])?, export(order[1])?);
     for (fd, flags, turn) in [(&first, order[0], "first"), (&second, order[1], "then")] {
-        s.note(format!("{what}, {turn} asked for {}: F_GETFL {}", flags_text(flags), told(fd)));
+        s.note(format!("{what}, {turn} requested {}: F_GETFL {}", flags_text(flags), told(fd)));
     }
     let same = same_description(first.number(), second.number()).or_broken("kcmp")?;
-    s.note(format!("{what}: {} open file", if same { "one" } else { "not one" }));
+    s.note(format!("{what}: {}", if same { "one open file" } else { "two open files" }));
     drop((first, second));
     let again = export(order[1])?;
-    s.note(format!("{what}, both closed, asked for {}: F_GETFL {}", flags_text(order[1]), told(&again)));
+    s.note(format!("{what}, both closed, requested {}: F_GETFL {}", flags_text(order[1]), told(&again)));
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// The holder of a read-only alias imports a fence of its own that never signals: the writer's poll and the fences
-    /// that are exported to the writer wait for it, also after the alias is closed.
-    "H-5", Hazard("IMPORT_SYNC_FILE does not look at the access mode, and a reader has every right to a fence for reading"),
+    /// The holder of a read-only alias imports a fence that never signals. The writer's poll, and the fences that are
+    /// exported to the writer, wait for it, also after the alias is closed.
+    "H-5", Hazard("IMPORT_SYNC_FILE does not check the access mode, and a reader may add a fence for reading"),
     Exporter::MAIN, [Derive, SwSync]
 }
 
@@ -22,11 +22,11 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let ready = poll_now(&primary).or_broken("poll")?;
         s.note(format!("poll on primary: {}", poll_text(ready)));
         s.hazard(
-            format!("a {kind} fence of the reader holds back the writer's POLLOUT"),
+            format!("a {kind} fence of the reader blocks the writer's POLLOUT"),
             !ready.contains(PollFlags::POLLOUT),
         );
         let left = pending(&primary, Way::Write).or_broken("exporting fences")?;
-        s.hazard("the writer is told to wait for it", left > 0);
+        s.hazard("EXPORT_SYNC_FILE for writing includes it", left > 0);
     }
     Ok(())
 }

@@ -5,14 +5,14 @@ use std::{fs, path::Path};
 use crate::prelude::*;
 
 case! {
-    /// debugfs bufinfo and the kernel's own list hold a buffer exactly once: without aliases, with three, with the primary
-    /// closed, with one alias left; and not at all after the last close. Neither the number of buffers nor the sum of their
-    /// sizes changes meanwhile. The BPF iterator (Linux 6.16) walks the kernel's own list; it is not asked by itself,
-    /// because it would take BTF, and with it pahole and debug information of the whole kernel, in every build.
+    /// debugfs bufinfo and the kernel's global list contain a buffer exactly once: without aliases, with three, with
+    /// the primary closed and with one alias left; and not after the last close. The number of buffers and the sum of
+    /// their sizes do not change in between. The BPF iterator (Linux 6.16) walks the same list. It is not tested
+    /// itself: that would need BTF, and so pahole and debug information, in every build.
     "I-5", Contract, Exporter::MAIN, [TestImporter, Bufinfo], [ALIASES, DUPLICATES]
 }
 
-/// What the BPF iterator cannot do without.
+/// Needed by the BPF iterator.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -22,7 +22,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let (_, inode) = identity(&primary).or_broken("fstat")?;
     let count = fdinfo(&primary).or_broken("fdinfo")?.count;
     let place = Place { observer: &observer, inode, summary: summary()?, totals: totals(&observer)? };
-    s.check("bufinfo's summary grows by the export", place.summary != without, "it is the same as before");
+    s.check("the export changes bufinfo's summary", place.summary != without, "it is unchanged");
     let (one, more) = match on.fds() {
         FdKind::Alias => ("alias", "aliases"),
         _ => ("duplicate", "duplicates"),
@@ -30,7 +30,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let mut sound = once(s, &place, &format!("without {more}"))?;
 
     if Path::new(BTF).exists() {
-        s.note("this kernel has BTF, and so may have the BPF iterator, which is not asked");
+        s.note("this kernel has BTF, so it may have the BPF iterator, which is not tested");
     }
     let family = s.family_of(on.fds(), primary)?;
     sound &= once(s, &place, &format!("with three {more}"))?;
@@ -52,13 +52,13 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     }
     s.close(second);
     let listed = times_listed(inode).or_broken(BUFINFO)?;
-    s.equal("after the last close: bufinfo lists it", listed, 0);
-    s.equal("after the last close: bufinfo's summary is as before the export", summary()?, without);
+    s.equal("after the last close: times in bufinfo", listed, 0);
+    s.equal("after the last close: bufinfo's summary as before the export", summary()?, without);
     s.check_gone(&observer, "after the last close")?;
     Ok(())
 }
 
-/// What all enumerators must go on saying.
+/// What all enumerators have to show throughout.
 struct Place<'a> {
     observer: &'a BufferObserver,
     inode: u64,
@@ -68,16 +68,16 @@ struct Place<'a> {
 
 fn once(s: &mut Steps, place: &Place<'_>, when: &str) -> CaseResult<bool> {
     let listed = times_listed(place.inode).or_broken(BUFINFO)?;
-    let mut sound = s.equal(format!("{when}: bufinfo lists it"), listed, 1);
-    sound &= s.equal(format!("{when}: bufinfo's summary"), summary()? == place.summary, true);
-    sound &= s.equal(format!("{when}: the kernel's list holds it"), place.observer.glance()?.on_list, Count::Exact(1));
+    let mut sound = s.equal(format!("{when}: times in bufinfo"), listed, 1);
+    sound &= s.equal(format!("{when}: bufinfo's summary unchanged"), summary()? == place.summary, true);
+    sound &= s.equal(format!("{when}: times on the global list"), place.observer.glance()?.on_list, Count::Exact(1));
     let same = totals(place.observer)?.listed == place.totals.listed;
-    sound &= s.check(format!("{when}: the list is as long as it was"), same, "it is not");
+    sound &= s.check(format!("{when}: length of the global list unchanged"), same, "it is not");
     Ok(sound)
 }
 
 fn totals(observer: &BufferObserver) -> CaseResult<Totals> {
-    observer.importer().totals().or_broken("asking the test importer for totals")
+    observer.importer().totals().or_broken("reading the totals of the test importer")
 }
 
 /// The last line of bufinfo: how many buffers, and their size in bytes.

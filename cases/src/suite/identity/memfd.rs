@@ -1,16 +1,16 @@
-//! A udmabuf shows what its memfds hold.
+//! A udmabuf and its memfds share their contents.
 
 use nix::sys::uio::{pread, pwrite};
 
 use crate::prelude::*;
 
 case! {
-    /// What is written into the memfds shows on the page of the buffer that they stand for, and what is written through
-    /// it, or through a read-write alias, shows in the memfds, for every page and every part of a list.
+    /// Data written into the memfds is visible on the corresponding page of the buffer, and data written through the
+    /// buffer, or through a read-write alias, is visible in the memfds, for every page and every part of a list.
     "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [], [EXPORTED, ALIASES]
 }
 
-/// Odd, so that the parts of a list differ in length.
+/// An odd number, so that the parts of a list differ in length.
 const PAGES: usize = 5;
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -32,9 +32,13 @@ fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) ->
         s.check_pattern(reader, PAGES * PAGE, 50)?;
         for page in 0..PAGES {
             let mapping = memory::map(reader.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, (page * PAGE) as i64);
-            let mapping = s.succeeds(format!("page {page} of {} can be mapped by itself", reader.name), mapping)?;
+            let mapping = s.succeeds(format!("page {page} of {} can be mapped alone", reader.name), mapping)?;
             let right = mapping.read(0) == pattern(page, 50) && mapping.read(PAGE - 1) == pattern(page, 50);
-            s.check(format!("page {page} of {} is that of its memfd", reader.name), right, "it is another");
+            s.check(
+                format!("page {page} of {} is the page of its memfd", reader.name),
+                right,
+                "it is a different page",
+            );
         }
     }
     for (round, writer) in writers.iter().enumerate() {
@@ -47,12 +51,12 @@ fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) ->
             pread(memfd, &mut byte, offset).or_broken("reading a memfd")?;
             found = found.and(ensure(byte[0] == pattern(page, seed), || format!("page {page} differs")));
         }
-        s.holds(format!("what was written through {} is in the memfds", writer.name), found);
+        s.holds(format!("data written through {} is in the memfds", writer.name), found);
     }
     Ok(())
 }
 
-/// The memfd and the offset in it that page `page` of the buffer stands for, as `fixture::buffer` lays a list out: the
+/// The memfd and the offset of page `page` of the buffer, as `fixture::buffer` arranges a list: the
 /// second half of the first file, then the first half of the second.
 fn place(memfds: &[OwnedFd], page: usize) -> (&OwnedFd, i64) {
     let half = PAGES.div_ceil(2);

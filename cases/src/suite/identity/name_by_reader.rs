@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 case! {
-    /// No rule says whether a read-only alias may set the buffer's name. This records what the kernel answers, and what
-    /// name the primary shows after it.
+    /// No clause says whether a read-only alias may set the buffer's name. Records what the kernel returns, and which
+    /// name the primary shows afterwards.
     "I-4", Record, Exporter::MAIN, [Derive]
 }
 
@@ -15,7 +15,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let result = set_name(fd.as_fd(), name);
         s.note(format!("set_name({}, {}): {}", fd.name, name.to_string_lossy(), outcome_name(&result)));
         let shown = fdinfo(&family.primary).map(|info| info.name.unwrap_or("none".into()));
-        s.note(format!("the primary shows: {}", shown.unwrap_or_else(errno_name)));
+        s.note(format!("name shown by the primary: {}", shown.unwrap_or_else(errno_name)));
     }
     Ok(())
 }

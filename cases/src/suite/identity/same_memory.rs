@@ -1,14 +1,14 @@
-//! One memory behind all descriptors.
+//! All descriptors show the same memory.
 
 use crate::prelude::*;
 
 case! {
-    /// What is written through the primary or a read-write alias shows on every page through every alias and through the
-    /// primary, inside CPU access brackets, also where a single page is mapped at its offset.
+    /// Data written through the primary or a read-write alias is visible on every page through the primary and every
+    /// alias, between start and end of CPU access, also where a single page is mapped at its offset.
     "I-2", Contract, Exporter::ALL, [], [ALIASES, DUPLICATES]
 }
 
-/// Odd, so that the parts of a list differ in length.
+/// An odd number, so that the parts of a list differ in length.
 const PAGES: usize = 5;
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -21,7 +21,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     judge(s, &[&family.primary, &family.read_write], &family.all())
 }
 
-/// Writes through each of `writers` and looks through each of `readers`.
+/// Writes through each of `writers` and reads through each of `readers`.
 fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
     for (round, writer) in writers.iter().enumerate() {
         let seed = 30 + round as u8;
@@ -34,14 +34,14 @@ fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
             let wrong = wrong_offset(reader, seed);
             let detail =
                 wrong.as_ref().map_or_else(|errno| errno_name(*errno), |page| format!("page {page:?} differs"));
-            let sentence = format!("single pages of {} at their offsets hold pattern {seed}", reader.name);
+            let sentence = format!("single pages of {} mapped at their offsets hold pattern {seed}", reader.name);
             s.check(sentence, wrong == Ok(None), detail);
         }
     }
     Ok(())
 }
 
-/// The first page that differs when it is mapped by itself.
+/// The first page that differs when it is mapped alone.
 fn wrong_offset(fd: &Fd, seed: u8) -> nix::Result<Option<usize>> {
     begin_cpu_access(fd.as_fd(), Way::Read)?;
     for page in 0..PAGES {

@@ -1,4 +1,4 @@
-//! What may still be sealed on a memfd once it is a udmabuf, and what the seal does to the buffer.
+//! Which seals a memfd accepts once it backs a udmabuf, and what they do to the buffer.
 
 use nix::{
     fcntl::{FcntlArg, SealFlag, fcntl},
@@ -9,15 +9,15 @@ use nix::{
 use crate::prelude::*;
 
 case! {
-    /// After UDMABUF_CREATE: which seals the memfd still takes, whether its size can change, and what can be written to
-    /// it and to the buffer with each seal in place; and which seals it takes once the buffer is gone.
+    /// Records which seals the memfd accepts after UDMABUF_CREATE, whether its size can change, what can be written to
+    /// it and to the buffer with each seal set, and which seals it accepts once the buffer is gone.
     "I-7", Record, &[Exporter::Udmabuf], []
 }
 
 const SEALS: [(&str, SealFlag); 4] = [
     ("F_SEAL_GROW", SealFlag::F_SEAL_GROW),
     ("F_SEAL_WRITE", SealFlag::F_SEAL_WRITE),
-    // Linux 5.1; nix does not name it.
+    // Since Linux 5.1; nix has no name for it.
     ("F_SEAL_FUTURE_WRITE", SealFlag::from_bits_retain(0x10)),
     ("F_SEAL_SEAL", SealFlag::F_SEAL_SEAL),
 ];
@@ -45,7 +45,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         pread(memfd, &mut seen, 1).or_broken("reading a memfd")?;
         let reaches = if seen[0] == held.read(1) { "reaches" } else { "does not reach" };
         let again = outcome_name(&again);
-        s.note(format!("  buffer: map for writing {again}, what the old mapping writes {reaches} the memfd"));
+        s.note(format!("  buffer: map for writing {again}, a write to the old mapping {reaches} the memfd"));
     }
     let second = s.export(on.exporter, 2)?;
     drop(second.primary);

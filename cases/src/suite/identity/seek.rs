@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 case! {
-    /// On an exported descriptor, and on every alias, lseek gives the size for SEEK_END with offset 0, 0 for SEEK_SET with offset 0, and
-    /// EINVAL for every other offset and whence.
+    /// On an exported descriptor and on every alias lseek returns the size for SEEK_END with offset 0, 0 for SEEK_SET
+    /// with offset 0, and EINVAL for every other offset and whence.
     "I-6", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
@@ -23,7 +23,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Seeks in every way.
+/// Tries every whence, with valid and invalid offsets.
 fn judge(s: &mut Steps, fd: &Fd) {
     let size = (PAGES * PAGE) as i64;
     let set = Whence::SeekSet;
@@ -43,6 +43,6 @@ fn judge(s: &mut Steps, fd: &Fd) {
         let got = lseek(fd, offset, whence);
         let shown = got.map_or_else(|_| outcome_name(&got), |position| format!("position {position}"));
         let wanted = want.map_or_else(errno_name, |position| format!("position {position}"));
-        s.check(format!("lseek({}, {name}) is {wanted}", fd.name), got == want, format_args!("it is {shown}"));
+        s.check(format!("lseek({}, {name}) returns {wanted}", fd.name), got == want, format_args!("returned {shown}"));
     }
 }

@@ -1,16 +1,17 @@
-//! Closing duplicates, a mapping and an import of a buffer in every order.
+//! Closing a descriptor, a duplicate, a mapping and an import of a buffer in every order.
 
 use crate::prelude::*;
 
 case! {
-    /// Without any alias: the exporter's release runs once, after the last of descriptor, duplicate, mapping and attached
-    /// importer is gone, in each of the 24 orders; until then the buffer is on the global list exactly once.
+    /// Without any alias: the exporter's release callback runs once, after the last of descriptor, duplicate, mapping
+    /// and attached importer is gone, in each of the 24 orders. Until then the buffer is on the global list exactly
+    /// once.
     "L-1", Contract, Exporter::MAIN, [TestImporter]
 }
 
 const NAMES: [&str; 4] = ["descriptor", "duplicate", "mapping", "importer"];
 
-/// What keeps a buffer.
+/// What keeps a buffer alive.
 enum Holder<'a> {
     Descriptor(#[allow(dead_code)] Fd),
     Mapped(#[allow(dead_code)] Mapping),
@@ -30,7 +31,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for order in permutations(4) {
         let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
         let found = in_order(on.exporter, &order)?;
-        if !s.holds(format!("giving up {names}: released once, at the end"), found) {
+        if !s.holds(format!("releasing {names}: buffer released once, at the end"), found) {
             return Ok(());
         }
     }
@@ -52,10 +53,10 @@ fn in_order(exporter: Exporter, order: &[usize]) -> CaseResult<Result<(), String
     ];
     for index in order {
         if let Err(wrong) = observer.alive()? {
-            return Ok(Err(format!("before {}: {wrong}", NAMES[*index])));
+            return Ok(Err(format!("before releasing {}: {wrong}", NAMES[*index])));
         }
         if let Some(holder) = holders[*index].take() {
-            holder.let_go().or_broken("letting go of a buffer")?;
+            holder.let_go().or_broken("undoing an import")?;
         }
     }
     Ok(observer.gone()?.map_err(|wrong| format!("at the end: {wrong}")))

@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// The exporter's release runs once, after the last of primary, read-only alias, read-write alias and alias of an
-    /// alias is closed, in each of the 24 orders and in the orders of two and three descriptors; until then the buffer
-    /// is on the global list exactly once.
+    /// The exporter's release callback runs once, after the last of primary, read-only alias, read-write alias and
+    /// alias of an alias is closed, in each of the 24 orders and in the orders of two and three descriptors. Until then
+    /// the buffer is on the global list exactly once.
     "L-1", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
@@ -14,8 +14,8 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         for order in permutations(count) {
             let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
             let found = close_in_order(s, on.exporter, count, &order)?;
-            if !s.holds(format!("closing {names}: released once, at the end"), found) {
-                // The kernel's counts are wrong now; more orders would only repeat it or trip over it.
+            if !s.holds(format!("closing {names}: buffer released once, at the end"), found) {
+                // The kernel's reference counts are wrong now, so other orders tell nothing more.
                 return Ok(());
             }
         }

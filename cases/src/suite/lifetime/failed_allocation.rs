@@ -1,10 +1,10 @@
-//! DERIVE when memory runs out at any point inside it.
+//! DERIVE when any one of its allocations fails.
 
 use crate::prelude::*;
 
 case! {
-    /// With the first, second, third ... allocation inside DERIVE failing, until one succeeds: the caller gets ENOMEM,
-    /// and no descriptor number and no reference stays behind. From the primary and from an alias.
+    /// If the first, second, third ... allocation inside DERIVE fails, the caller gets ENOMEM, and no descriptor number
+    /// and no reference is leaked, on the primary and on an alias.
     "L-8", Contract, Exporter::MAIN, [Derive, TestImporter, FaultInjection]
 }
 
@@ -16,7 +16,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let snapshot = RefSnapshot::take(&observer, &primary)?;
     for source in [&primary, &alias] {
         let found = fail.every_allocation(|| derive(source.as_fd(), RDONLY), || snapshot.unchanged())?;
-        let sentence = format!("derive({}) with any allocation failing: ENOMEM, nothing left behind", source.name);
+        let sentence = format!("derive({}) with any allocation failing: ENOMEM, nothing leaked", source.name);
         if !s.holds(sentence, found) {
             return Ok(());
         }

@@ -1,10 +1,10 @@
-//! Exporting a buffer when memory runs out at any point inside it.
+//! Exporting a buffer when any one of its allocations fails.
 
 use crate::prelude::*;
 
 case! {
-    /// With the first, second, third ... allocation inside an export failing, until one succeeds: the caller gets ENOMEM,
-    /// and no buffer stays on the kernel's list.
+    /// If the first, second, third ... allocation inside an export fails, the caller gets ENOMEM, and no buffer is left
+    /// on the global list.
     "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection]
 }
 
@@ -21,14 +21,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let now = listed()?;
         Ok(ensure(now == before, || format!("{now} buffers on the list, {before} before")))
     };
-    // On the way to the first success the memory of a memfd comes into being page by page, and every attempt allocates
-    // something else. From then on it is there, and every attempt does the same: each allocation fails exactly once.
+    // Until the first success each attempt allocates more pages of the memfd, so that its allocations differ from those
+    // of the attempt before. Afterwards all attempts allocate the same, and each allocation fails exactly once.
     let all = || fail.every_allocation(|| exporting.export(), balanced);
     let found = match all()? {
         Ok(()) => all()?,
         wrong => wrong,
     };
-    let sentence = format!("export({}) with any allocation failing: ENOMEM, nothing left behind", on.exporter.name());
+    let sentence = format!("export({}) with any allocation failing: ENOMEM, nothing leaked", on.exporter.name());
     s.holds(sentence, found);
     Ok(())
 }

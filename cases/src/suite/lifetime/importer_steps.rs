@@ -1,11 +1,11 @@
-//! An importer that goes through its steps and back, from every descriptor, with and without failures.
+//! An importer that goes through its steps and undoes them, on every descriptor, with and without failures.
 
 use crate::prelude::*;
 
 case! {
     /// A driver imports through any descriptor, attaches, maps for the device and into the kernel, adds a fence, begins
-    /// CPU access, and takes it all back from any step on and in either order, or fails on the way: every reference count
-    /// is as it was, once and a hundred times. What it holds keeps the buffer after every descriptor is closed.
+    /// CPU access, and undoes it from any step on and in either order, or a step fails: no reference count changes,
+    /// after one round and after a hundred. An import keeps the buffer alive after every descriptor is closed.
     "L-3", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
@@ -18,28 +18,28 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let unchanged = || Ok(observer.counts(&fds)?.same_as(&before));
     let importer = observer.importer();
 
-    // One step first: the simplest import says most clearly which count is off.
+    // One step first: the simplest import shows best which count is wrong.
     for fd in fds {
         let done = Staged::new(importer, fd, 1).and_then(|import| import.undo(false)).map_err(gave);
-        let sentence = format!("import of {} and put: counts as before", fd.name);
+        let sentence = format!("import of {} and put: reference counts unchanged", fd.name);
         if !s.holds(sentence, done.and(unchanged()?)) {
-            // Further imports would only take the count further off.
+            // Further imports would only repeat the error.
             return Ok(());
         }
     }
     for fd in fds {
         let found = every_depth(importer, fd, unchanged)?;
-        if !s.holds(format!("every step on {}, and back in either order: counts as before", fd.name), found) {
+        if !s.holds(format!("every step on {}, undone in either order: reference counts unchanged", fd.name), found) {
             return Ok(());
         }
     }
     let done = (0..100).try_for_each(|round| Staged::new(importer, fds[round % 4], 2)?.undo(false));
-    let sentence = "import and attach, a hundred times, through each in turn: counts as before";
+    let sentence = "import and attach, 100 times through each in turn: reference counts unchanged";
     if !s.holds(sentence, done.map_err(gave).and(unchanged()?)) {
         return Ok(());
     }
     for fd in fds {
-        let sentence = format!("import of {} with steps that fail: counts as before", fd.name);
+        let sentence = format!("import of {} with steps that fail: reference counts unchanged", fd.name);
         if !s.holds(sentence, failing(importer, fd).and(unchanged()?)) {
             return Ok(());
         }
@@ -50,15 +50,15 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         _ => (s.dup("later duplicate", fds[2])?, "a duplicate made"),
     };
     let done = Staged::new(importer, &later, STAGES.len()).and_then(|import| import.undo(false));
-    s.holds(format!("{what} after all this can be imported"), done.map_err(gave));
-    s.holds("its fdinfo can be read", fdinfo(&later).map(drop).map_err(gave));
+    s.holds(format!("{what} afterwards can be imported"), done.map_err(gave));
+    s.holds("fdinfo of it can be read", fdinfo(&later).map(drop).map_err(gave));
     s.close(later);
-    s.holds("counts as before", unchanged()?);
-    s.holds("alive and listed once", observer.alive()?);
+    s.holds("reference counts unchanged", unchanged()?);
+    s.holds("buffer alive, listed once", observer.alive()?);
     kept(s, on)
 }
 
-/// Goes up to each stage and back, in both orders.
+/// Does the steps up to each stage and undoes them, in both orders.
 fn every_depth(
     importer: &Importer,
     fd: &Fd,
@@ -75,10 +75,10 @@ fn every_depth(
     Ok(Ok(()))
 }
 
-/// Every step that can be asked for at the wrong moment.
+/// Every step in a wrong order.
 fn failing(importer: &Importer, fd: &Fd) -> Result<(), String> {
     let expect = |what: &str, got: Result<(), Errno>, want: Errno| {
-        ensure(got == Err(want), || format!("{what} gave {got:?} instead of {want:?}"))
+        ensure(got == Err(want), || format!("{what} returned {got:?}, expected {want:?}"))
     };
     let handle = importer.import(fd.number()).map_err(gave)?;
     expect("mapping before attaching", importer.map(handle, Direction::ToDevice).map(drop), Errno::EINVAL)?;
@@ -95,10 +95,10 @@ fn failing(importer: &Importer, fd: &Fd) -> Result<(), String> {
     expect("exporting without a free descriptor", full.unwrap_or(Err(Errno::EIO)), Errno::EMFILE)?;
     importer.export(handle, 0).map(drop).map_err(gave)?;
     importer.put(handle).map_err(gave)?;
-    expect("importing what is not there", importer.import(-1).map(drop), Errno::EBADF)
+    expect("importing a closed descriptor", importer.import(-1).map(drop), Errno::EBADF)
 }
 
-/// An import that is all that is left of a buffer, at every depth.
+/// An import that alone keeps a buffer alive, at every depth.
 fn kept(s: &mut Steps, on: On) -> CaseResult {
     for (depth, stage) in STAGES.iter().enumerate() {
         let mut found = Ok(());
@@ -108,7 +108,7 @@ fn kept(s: &mut Steps, on: On) -> CaseResult {
                 break;
             }
         }
-        if !s.holds(format!("all closed but an import that went up to {stage}: released once, with it"), found) {
+        if !s.holds(format!("all closed, import up to {stage} left: buffer released once, when it is undone"), found) {
             return Ok(());
         }
     }
@@ -124,9 +124,9 @@ fn kept_through(on: On, via: usize, depth: usize) -> CaseResult<Result<(), Strin
     let name = family.all()[via].name.clone();
     drop(family);
     if let Err(wrong) = observer.alive()? {
-        return Ok(Err(format!("through {name}, with the import left: {wrong}")));
+        return Ok(Err(format!("import of {name}, all descriptors closed: {wrong}")));
     }
     drop(importer.export(import.handle(), 0).or_broken("exporting again")?);
-    import.undo(via.is_multiple_of(2)).or_broken("taking an import back")?;
-    Ok(observer.gone()?.map_err(|wrong| format!("through {name}, import undone: {wrong}")))
+    import.undo(via.is_multiple_of(2)).or_broken("undoing an import")?;
+    Ok(observer.gone()?.map_err(|wrong| format!("import of {name}, undone: {wrong}")))
 }

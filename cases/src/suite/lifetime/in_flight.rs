@@ -3,8 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// An alias in a message keeps the buffer after every descriptor is closed: until it is received and closed, until
-    /// the socket it waits in is closed, or until the garbage collector of UNIX sockets frees a cycle that holds it.
+    /// An alias in a message keeps the buffer alive after every descriptor is closed: until it is received and closed,
+    /// until the socket that holds the message is closed, or until the garbage collector of UNIX sockets frees a cycle
+    /// that contains it.
     "L-7", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
@@ -17,7 +18,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     cycle(s, on)
 }
 
-/// A buffer whose descriptor of this number is in flight while all are closed.
+/// A buffer whose descriptor `via` is in flight while all are closed.
 fn sent(on: On, via: usize) -> CaseResult<(BufferObserver, Pair, String)> {
     let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let observer = BufferObserver::start(&primary)?;
@@ -30,12 +31,12 @@ fn sent(on: On, via: usize) -> CaseResult<(BufferObserver, Pair, String)> {
 
 fn received(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
     let (observer, pair, name) = sent(on, via)?;
-    let mut holds = s.holds(format!("{name} in flight: alive and listed once"), observer.alive()?);
+    let mut holds = s.holds(format!("{name} in flight: buffer alive, listed once"), observer.alive()?);
     let fd = Fd::new(name, pair.receive().or_broken("receiving a descriptor")?);
     drop(pair);
-    holds &= s.holds("received, it shows the buffer", shows_pattern(&fd, PAGE, 11));
+    holds &= s.holds("the received descriptor shows the buffer's contents", shows_pattern(&fd, PAGE, 11));
     drop(fd);
-    holds &= s.holds("closed: released once and off the list", observer.gone()?);
+    holds &= s.holds("closed: buffer released once and off the list", observer.gone()?);
     Ok(holds)
 }
 
@@ -43,17 +44,17 @@ fn discarded(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
     let (observer, pair, name) = sent(on, via)?;
     let alive = observer.alive()?;
     drop(pair);
-    Ok(s.holds(format!("{name} in a socket that is closed: released once, with it"), alive.and(observer.gone()?)))
+    Ok(s.holds(format!("{name} in a socket that is closed: buffer released once"), alive.and(observer.gone()?)))
 }
 
-/// The receiving socket waits in its own queue, behind the alias: nobody can reach either once both ends are closed.
+/// The receiving socket is in its own queue, behind the alias: neither is reachable once both ends are closed.
 fn cycle(s: &mut Steps, on: On) -> CaseResult {
     let (observer, pair, name) = sent(on, 2)?;
     pair.send(pair.far.as_fd()).or_broken("sending a socket to itself")?;
-    s.holds(format!("{name} in a socket that is in flight to itself: alive"), observer.alive()?);
+    s.holds(format!("{name} in a socket that is in flight to itself: buffer alive"), observer.alive()?);
     drop(pair);
-    // Closing any UNIX socket starts the collector while there are cycles, but it works on a queue of its own: so the
-    // only thing to wait for is the release itself.
+    // Closing any UNIX socket starts the collector, but it runs on its own workqueue: the only thing to wait for is the
+    // release itself.
     let deadline = Instant::now() + Duration::from_secs(5);
     let mut released = is_gone(&observer.glance()?);
     while released.is_err() && Instant::now() < deadline {
@@ -61,6 +62,6 @@ fn cycle(s: &mut Steps, on: On) -> CaseResult {
         std::thread::yield_now();
         released = is_gone(&observer.glance()?);
     }
-    s.holds("the garbage collector ran: released once and off the list", released);
+    s.holds("after garbage collection: buffer released once and off the list", released);
     Ok(())
 }

@@ -6,8 +6,8 @@ use crate::prelude::*;
 
 case! {
     /// Two processes that hold every kind of alias, mappings and an import each, one of them with a poll pending, are
-    /// killed by SIGKILL. The buffer lives while one of them, or the pending callback, holds it, and is released once
-    /// after that.
+    /// killed by SIGKILL. The buffer stays alive while one of them or the pending callback holds it, and is released
+    /// once after that.
     "L-6", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
@@ -20,17 +20,17 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let first = holder(&family, on.fds(), None)?;
     let second = holder(&family, on.fds(), Some(&timeline))?;
     drop(family);
-    s.holds("held by two processes: alive and listed once", observer.alive()?);
+    s.holds("held by two processes: buffer alive, listed once", observer.alive()?);
     kill_and_reap(first).or_broken("killing a process")?;
-    s.holds("the first is killed: alive and listed once", observer.alive()?);
+    s.holds("first process killed: buffer alive, listed once", observer.alive()?);
     kill_and_reap(second).or_broken("killing a process")?;
-    s.holds("the second is killed, its poll is pending: alive and listed once", observer.alive()?);
+    s.holds("second process killed, its poll pending: buffer alive, listed once", observer.alive()?);
     timeline.advance()?;
-    s.holds("the fence signals: released once and off the list", observer.gone()?);
+    s.holds("fence signalled: buffer released once and off the list", observer.gone()?);
     Ok(())
 }
 
-/// A child with aliases of its own beside those it inherits. Comes back once it holds everything.
+/// A child with descriptors of its own besides those it inherits. Returns once it holds everything.
 fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> CaseResult<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {

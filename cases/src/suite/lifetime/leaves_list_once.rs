@@ -1,10 +1,10 @@
-//! The global list of buffers while aliases come and go.
+//! The global list of buffers while aliases are made and closed.
 
 use crate::prelude::*;
 
 case! {
-    /// Deriving and closing aliases neither adds a buffer to the global list nor takes one off. The buffer leaves it when
-    /// its last file is gone and not before, and its neighbours on the list stay where they are.
+    /// Deriving and closing aliases neither adds a buffer to the global list nor removes one. The buffer leaves the
+    /// list when its last file is closed, and its neighbours on the list stay in place.
     "L-2", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
@@ -22,7 +22,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     };
     let on_list = |expected: u32| -> CaseResult<Result<(), String>> {
         let got = length(&observers[0])?;
-        Ok(ensure(got == expected, || format!("{got} buffers on the list instead of {expected}")))
+        Ok(ensure(got == expected, || format!("{got} buffers on the global list, expected {expected}")))
     };
     let as_before = |expected: u32| -> CaseResult<Result<(), String>> {
         for observer in &observers {
@@ -35,25 +35,25 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 
     let family = s.family_of(on.fds(), buffer)?;
     let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
-    s.holds(format!("three {more}: the list is as it was"), as_before(all)?);
+    s.holds(format!("three {more}: global list unchanged"), as_before(all)?);
     let mut family = family.into_vec();
-    // The primary in the middle: aliases are closed both before and after it.
+    // The primary second, so that aliases are closed before and after it.
     family.swap(0, 1);
     while family.len() > 1 {
         let fd = family.remove(0);
         let name = fd.name.clone();
         s.close(fd);
-        if !s.holds(format!("{name} closed: the list is as it was"), as_before(all)?) {
+        if !s.holds(format!("{name} closed: global list unchanged"), as_before(all)?) {
             return Ok(());
         }
     }
     for fd in family {
         s.close(fd);
     }
-    s.holds("the last one closed: released once and off the list", observers[1].gone()?);
-    s.holds("the list is shorter by one", on_list(all - 1)?);
+    s.holds("last descriptor closed: buffer released once and off the list", observers[1].gone()?);
+    s.holds("the global list has one buffer less", on_list(all - 1)?);
     for (observer, name) in [(&observers[0], "older"), (&observers[2], "newer")] {
-        s.holds(format!("the {name} neighbour is listed once"), observer.alive()?);
+        s.holds(format!("the {name} neighbour is on the list once"), observer.alive()?);
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use crate::prelude::*;
 use crate::uapi::stall::{Met, hold_list, list_held};
 
 case! {
-    /// While somebody else holds the lock of the global list, as all do who walk it, the last close of a buffer waits and
-    /// leaves the list alone.
+    /// While another thread holds the lock of the global list, the last close of a buffer waits for the lock and does
+    /// not touch the list.
     "L-10", Contract, Exporter::MAIN, [TestImporter]
 }
 
@@ -18,12 +18,12 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let holder = std::thread::Builder::new().stack_size(64 << 10);
         let holder = holder.spawn_scoped(scope, || hold_list(importer, token)).or_broken("a second thread")?;
         list_held(importer).or_broken("waiting for the lock to be held")?;
-        // Returns once the other thread has given the lock back.
+        // Returns once the other thread has released the lock.
         drop(primary);
         let met = holder.join().map_err(|_| "the second thread died").or_broken("holding the lock")?;
         met.or_broken("holding the lock of the list")
     })?;
     s.equal("the last close, with the lock held by another thread", met, Met::Waited);
-    s.check_gone(&observer, "with the lock given back")?;
+    s.check_gone(&observer, "lock released")?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::prelude::*;
 
 case! {
     /// Mappings made through the primary and through aliases show the buffer, and each other's writes, after every
-    /// descriptor is closed, also in pages that were not touched before. The buffer is released once, after the last
+    /// descriptor is closed, also on pages that were not touched before. The buffer is released once, after the last
     /// mapping is gone, whichever that is.
     "L-5", Contract, Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED]
 }
@@ -45,38 +45,38 @@ fn one_descriptor(s: &mut Steps, on: On) -> CaseResult {
     let mut mappings = Vec::new();
     for (name, prot) in [("first mapping", RW), ("read-only mapping", libc::PROT_READ)] {
         let mapped = s.mmap(&primary, len, prot, libc::MAP_SHARED);
-        mappings.push((name.to_string(), s.succeeds(format!("the {name} is made"), mapped)?));
+        mappings.push((name.to_string(), s.succeeds(format!("the {name} can be made"), mapped)?));
     }
     s.close(primary);
     outlives(s, &observer, mappings, 1).map(drop)
 }
 
-/// Uses mappings of a buffer that has no descriptor any more, then undoes them with the one at index `last` left to the
-/// end. The first of `mappings` is writable. False when a check did not hold.
+/// Uses mappings of a buffer without descriptors, then unmaps them, the one at index `last` at the end. The first of
+/// `mappings` is writable. False when a check did not hold.
 fn outlives(
     s: &mut Steps,
     observer: &BufferObserver,
     mut mappings: Vec<(String, Mapping)>,
     last: usize,
 ) -> CaseResult<bool> {
-    let mut holds = s.holds("mapped only: alive and listed once", observer.alive()?);
-    holds &= s.holds("every mapping shows every page", all_show(&mappings, 7));
+    let mut holds = s.holds("only mappings left: buffer alive, listed once", observer.alive()?);
+    holds &= s.holds("every mapping shows the buffer's contents", all_show(&mappings, 7));
     for page in 0..PAGES {
         let value = pattern(page, 9);
         mappings[0].1.write(page * PAGE, value);
         mappings[0].1.write(page * PAGE + PAGE - 1, value);
     }
-    holds &= s.holds("what is written through one shows in all", all_show(&mappings, 9));
+    holds &= s.holds("data written through one mapping is visible in all", all_show(&mappings, 9));
 
     let kept = mappings.remove(last);
     for (name, mapping) in mappings {
         drop(mapping);
-        let shown = ensure(shows(&kept.1, 9), || "another page shows up".into());
-        let sentence = format!("munmap of {name}: alive, and {} still shows every page", kept.0);
+        let shown = ensure(shows(&kept.1, 9), || "a page has wrong contents".into());
+        let sentence = format!("munmap of {name}: buffer alive, {} shows the contents", kept.0);
         holds &= s.holds(sentence, observer.alive()?.and(shown));
     }
     drop(kept.1);
-    holds &= s.holds(format!("munmap of {}: released once and off the list", kept.0), observer.gone()?);
+    holds &= s.holds(format!("munmap of {}: buffer released once and off the list", kept.0), observer.gone()?);
     Ok(holds)
 }
 

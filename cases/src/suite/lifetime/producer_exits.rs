@@ -1,4 +1,4 @@
-//! Aliases in another process than the one that made them, which is gone.
+//! Aliases whose producer, another process, has exited.
 
 use std::io::{Read, Write};
 
@@ -6,19 +6,20 @@ use crate::prelude::*;
 use crate::suite::lifetime::alias_alone::works;
 
 case! {
-    /// A consumer that got its aliases over a socket goes on in full after the producer, the only one with the primary, was
-    /// killed, be it after they arrived or while they were in flight: it maps, reads and writes, seeks, names, polls,
-    /// carries fences, imports, and hands an alias of its alias to a process without privileges. Released with the last.
+    /// A consumer that received its aliases over a socket is not affected when the producer, the only process with the
+    /// primary, is killed, either after they arrived or while they are in flight: it maps, reads, writes, seeks, names,
+    /// polls, imports, uses fences, and passes an alias of its alias to an unprivileged process. The last close
+    /// releases the buffer.
     "L-4", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
 }
 
 const PAGES: usize = 2;
-/// What the process without privileges found.
+/// What the unprivileged process can find wrong, as bits of its exit status.
 const FINDINGS: [(i32, &str); 4] = [
-    (1, "reading gave something else"),
-    (2, "O_RDONLY is not granted"),
-    (4, "O_RDWR is not EACCES"),
-    (8, "mapping RW is not EACCES"),
+    (1, "it read wrong contents"),
+    (2, "deriving O_RDONLY failed"),
+    (4, "deriving O_RDWR did not give EACCES"),
+    (8, "mapping RW did not give EACCES"),
 ];
 const NO_CHILD: i32 = 0x40;
 
@@ -37,10 +38,10 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let producer = producer(&primary, &pair)?;
         drop(primary);
         drop(buffer.memfds);
-        s.note("the primary is in another process alone, which sends a read-write and a read-only alias");
+        s.note("only the producer has the primary; it sends a read-write and a read-only alias");
         if in_flight {
             kill(s, producer)?;
-            s.note("it is killed while they are in flight");
+            s.note("the producer is killed while they are in flight");
         }
         let mut receive = |name: &str| {
             let arrived = s.call(format!("receive({name})"), |_| "ok".into(), || pair.receive());
@@ -49,15 +50,15 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let (read_write, read_only) = (receive("RW alias")?, receive("RO alias")?);
         if !in_flight {
             kill(s, producer)?;
-            s.note("it is killed after they have arrived");
+            s.note("the producer is killed after they have arrived");
         }
-        s.must_hold("without the producer: alive and listed once", observer.alive()?)?;
+        s.must_hold("without the producer: buffer alive, listed once", observer.alive()?)?;
         goes_on(s, &observer, read_write, read_only, (len, known))?;
     }
     Ok(())
 }
 
-/// A child that is the last to have the primary. Comes back once it has sent both aliases.
+/// A child that becomes the only process with the primary. Returns once it has sent both aliases.
 fn producer(primary: &Fd, pair: &Pair) -> CaseResult<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {
@@ -95,10 +96,10 @@ fn goes_on(
     s.holds("the RW alias can be written", fill(&read_write, len, 5).map_err(gave));
     s.check_pattern(&read_only, len, 5)?;
     s.holds(
-        "the RO alias has the inode that the primary had",
-        identity(&read_only).map_err(gave).and_then(|now| ensure(now == known, || "it is another one".into())),
+        "the RO alias has the inode of the primary",
+        identity(&read_only).map_err(gave).and_then(|now| ensure(now == known, || "it has another inode".into())),
     );
-    s.equal("seeking to its end gives the size", lseek(&read_only, 0, Whence::SeekEnd), Ok(len as i64));
+    s.equal("SEEK_END returns the size", lseek(&read_only, 0, Whence::SeekEnd), Ok(len as i64));
     works(s, observer, &read_only)?;
 
     let second = s.must_derive("alias of the RO alias", &read_only, RDONLY)?;
@@ -106,17 +107,17 @@ fn goes_on(
     s.close(read_write);
     let ending = in_child(|| stranger(&second, len))?;
     let ChildStatus::Exited(wrong @ 0..NO_CHILD) = ending else {
-        return Err(Abort::Broken(format!("the process without privileges ended with {ending:?}")));
+        return Err(Abort::Broken(format!("the unprivileged process ended with {ending:?}")));
     };
     let found = FINDINGS.iter().try_for_each(|(bit, detail)| ensure(wrong & bit == 0, || (*detail).into()));
-    s.holds("a process without privileges reads through it, and can do no more", found);
+    s.holds("an unprivileged process can read through the alias and not write", found);
     works(s, observer, &second)?;
     s.close(second);
-    s.holds("released once and off the list", observer.gone()?);
+    s.holds("buffer released once and off the list", observer.gone()?);
     Ok(())
 }
 
-/// What somebody can do who has nothing but an alias of an alias.
+/// What a process can do that has only an alias of an alias.
 fn stranger(alias: &Fd, len: usize) -> i32 {
     (3..256).filter(|number| *number != alias.number()).for_each(|number| {
         let _ = close_number(number);

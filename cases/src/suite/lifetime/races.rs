@@ -1,17 +1,17 @@
-//! Two processors that derive, close, import, poll and enumerate at the same time.
+//! Two CPUs that derive, close, import, poll and enumerate at the same time.
 
 use crate::prelude::*;
 
 case! {
-    /// Two threads on two processors derive and close aliases of one buffer while the other derives, maps, enumerates,
-    /// imports or polls, a bounded number of times. Every call succeeds, every count comes back, and the last close, when
-    /// two descriptors are closed at the same moment, releases the buffer once.
+    /// Two threads on two CPUs: one derives and closes aliases of a buffer while the other derives, maps, enumerates,
+    /// imports or polls, a fixed number of times. Every call succeeds and no reference count changes. When two threads
+    /// close the last descriptors at the same time, the buffer is released once.
     "L-10", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
 const ROUNDS: usize = 25;
 
-/// What one of the two threads does in every round.
+/// What one of the two threads does in each round.
 type Side<'a> = dyn Fn() -> Result<(), Errno> + Sync + 'a;
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -46,31 +46,31 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for (name, side) in sides {
         let raced = race(ROUNDS, another, side);
         let same = observer.counts(&fds)?.same_as(&before);
-        if !s.holds(format!("{making} and close against {name}: counts as before"), raced.and(same)) {
+        if !s.holds(format!("{making} and close against {name}: reference counts unchanged"), raced.and(same)) {
             return Ok(());
         }
     }
-    s.holds("alive and listed once", observer.alive()?);
+    s.holds("buffer alive, listed once", observer.alive()?);
     drop(alias);
     drop(primary);
-    s.holds("closed: released once and off the list", observer.gone()?);
+    s.holds("closed: buffer released once and off the list", observer.gone()?);
     on_the_list(s, on.exporter)?;
     last_close(s, on)
 }
 
-/// Buffers come onto the global list and leave it, while others do or while somebody reads it.
+/// Buffers are added to and removed from the global list, while another thread does the same or reads it.
 fn on_the_list(s: &mut Steps, exporter: Exporter) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
     let listed = || Ok(importer.totals().or_broken("counting buffers")?.listed);
     let before = listed()?;
     let passing = || export(exporter, 1).map(drop);
     let reading = || exporters_listed().map(drop);
-    let sides: [(&str, &Side<'_>); 2] = [("others that do", &passing), ("readers of bufinfo", &reading)];
+    let sides: [(&str, &Side<'_>); 2] = [("the same", &passing), ("reading bufinfo", &reading)];
     for (name, side) in sides {
         let raced = race(ROUNDS, passing, side);
         let now = listed()?;
-        let same = ensure(now == before, || format!("{now} buffers on it, {before} before"));
-        s.holds(format!("buffers that come and go against {name}: the list is as it was"), raced.and(same));
+        let same = ensure(now == before, || format!("{now} buffers, {before} before"));
+        s.holds(format!("export and close against {name}: global list unchanged"), raced.and(same));
     }
     Ok(())
 }
@@ -79,7 +79,7 @@ fn read_list(importer: &Importer) -> Result<(), Errno> {
     importer.totals().map(drop)
 }
 
-/// Both threads close half of the descriptors of a buffer, with a fence that signals meanwhile.
+/// Each thread closes half of the descriptors of a buffer while a fence signals.
 fn last_close(s: &mut Steps, on: On) -> CaseResult {
     let mut found = Ok(());
     for _ in 0..5 {
@@ -102,7 +102,7 @@ fn last_close(s: &mut Steps, on: On) -> CaseResult {
             break;
         }
     }
-    s.holds("four descriptors closed by two threads while a poll's fence signals: released once", found);
+    s.holds("two threads close the last descriptors while a polled fence signals: buffer released once", found);
     Ok(())
 }
 

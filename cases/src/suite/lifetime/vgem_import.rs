@@ -1,11 +1,12 @@
-//! PRIME imports of every descriptor, and what they leave behind.
+//! PRIME imports of every descriptor, and the references that they leave.
 
 use crate::prelude::*;
 
 case! {
-    /// Importing into vgem through the primary or any alias and closing the handle leaves the reference counts of the
-    /// buffer and of every file as they were, once and a hundred times, also when the import is exported again, fails,
-    /// or is one of several. Descriptors may be closed before the handle: the handle keeps the buffer, to its close.
+    /// Importing into vgem through the primary or any alias and closing the handle does not change the reference count
+    /// of the buffer or of any file, after one round and after a hundred, also when the import is exported again,
+    /// fails, or is one of several. Descriptors may be closed before the handle: the handle keeps the buffer alive
+    /// until it is closed.
     "L-3", Contract, Exporter::MAIN, [Derive, Vgem, TestImporter]
 }
 
@@ -20,36 +21,36 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for fd in fds {
         let done = import_and_close(&vgem, fd);
         let same = observer.counts(&fds)?.same_as(&before);
-        // A count that is off is off for good: each further import would take it further.
-        if !s.holds(format!("import of {} and close: counts as before", fd.name), done.and(same)) {
+        // Further imports would only repeat the error.
+        if !s.holds(format!("import of {} and close: reference counts unchanged", fd.name), done.and(same)) {
             return Ok(());
         }
     }
     let done = (0..100).try_for_each(|round| import_and_close(&vgem, fds[round % 4]));
     let same = observer.counts(&fds)?.same_as(&before);
-    if !s.holds("a hundred times, through each in turn: counts as before", done.and(same)) {
+    if !s.holds("100 times through each in turn: reference counts unchanged", done.and(same)) {
         return Ok(());
     }
 
     for (what, done) in [
-        ("imports through all four are one handle", one_handle(&vgem, &fds)),
-        ("a handle that is exported again and closed", exported_again(&vgem, fds[2]).map_err(gave)),
-        ("an import with a handle that is closed twice", closed_twice(&vgem, fds[3])),
+        ("imports through all four give one handle", one_handle(&vgem, &fds)),
+        ("export of a handle, then close", exported_again(&vgem, fds[2]).map_err(gave)),
+        ("import and close of the handle twice", closed_twice(&vgem, fds[3])),
     ] {
         let same = observer.counts(&fds)?.same_as(&before);
-        if !s.holds(format!("{what}: counts as before"), done.and(same)) {
+        if !s.holds(format!("{what}: reference counts unchanged"), done.and(same)) {
             return Ok(());
         }
     }
 
     let later = s.must_derive("later alias", fds[2], RDONLY)?;
-    s.holds("an alias derived after all this can be imported", import_and_close(&vgem, &later));
+    s.holds("an alias derived afterwards can be imported", import_and_close(&vgem, &later));
     s.close(later);
-    s.holds("the buffer is alive and listed once", observer.alive()?);
+    s.holds("buffer alive, listed once", observer.alive()?);
     for fd in family.into_vec() {
         s.close(fd);
     }
-    s.holds("released once and off the list", observer.gone()?);
+    s.holds("buffer released once and off the list", observer.gone()?);
     closing_orders(s, on.exporter, &vgem)
 }
 
@@ -82,10 +83,10 @@ fn exported_again(vgem: &Vgem, fd: &Fd) -> Result<(), Errno> {
 fn closed_twice(vgem: &Vgem, fd: &Fd) -> Result<(), String> {
     let handle = vgem.quiet_import(fd).map_err(gave)?;
     let twice = vgem.close_again(handle).map_err(gave)?;
-    ensure(twice == Err(Errno::EINVAL), || format!("the second close gives {twice:?}"))
+    ensure(twice == Err(Errno::EINVAL), || format!("the second close returned {twice:?}"))
 }
 
-/// Where the handle's close stands among the closes of the four descriptors, for handles from each of them.
+/// Closes the handle before, between and after the four descriptors, for handles from each of them.
 fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> CaseResult {
     for (imported, name) in ["primary", "RW alias", "RO alias", "alias of RW alias"].into_iter().enumerate() {
         let mut found = Ok(());
@@ -95,7 +96,8 @@ fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> CaseResult 
                 break;
             }
         }
-        let sentence = format!("handle from {name}, closed before, between and after the descriptors: released once");
+        let sentence =
+            format!("handle from {name}, closed before, between and after the descriptors: buffer released once");
         if !s.holds(sentence, found) {
             return Ok(());
         }
@@ -109,7 +111,7 @@ fn closed_at(exporter: Exporter, vgem: &Vgem, imported: usize, position: usize) 
     let observer = BufferObserver::start(&primary)?;
     let family = Family::quiet(primary).or_broken("deriving an alias")?.into_vec();
     let mut handle = Some(vgem.quiet_import(&family[imported]).or_broken("import")?);
-    // The descriptor that was imported goes first: then the handle stands on nothing but its own reference.
+    // The imported descriptor is closed first, so that only the handle's own reference is left.
     let mut family: Vec<_> = family.into_iter().map(Some).collect();
     family.swap(0, imported);
     for step in 0..=4 {

@@ -1,12 +1,12 @@
-//! An alias in the moment in which its descriptor appears.
+//! An alias at the moment when its descriptor becomes visible.
 
 use crate::prelude::*;
 
 case! {
-    /// A thread that finds the descriptor in the very moment in which it appears, while DERIVE has not returned, meets an
-    /// alias that is complete: it has the access mode that was asked for and no more, is close-on-exec, leads to the buffer,
-    /// and has a reference of its own. Closed at once, with everything else, it ends the buffer once, and not before DERIVE
-    /// has returned.
+    /// A thread that finds the new descriptor as soon as it is visible, before DERIVE has returned, gets a complete
+    /// alias: it has the requested access mode and no more, is close-on-exec, refers to the buffer, and has a reference
+    /// of its own. If it and every other descriptor are closed at once, the buffer is released once, after DERIVE has
+    /// returned.
     "L-10", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
@@ -18,7 +18,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     close_everything(s, on.exporter, &importer)
 }
 
-/// Derives from an alias, as the thread that is inside of DERIVE has a reference on that and none on the primary.
+/// Derives from an alias: the thread inside DERIVE then holds a reference on the alias and none on the primary.
 fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags: u32) -> CaseResult {
     let asked = flags_text(flags);
     s.note(format!("{asked}:"));
@@ -41,9 +41,9 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         let facts = observer.file(&new)?;
         let led = facts.same_private_data == usual.same_private_data;
         let whole = match fcntl(number, libc::F_GETFD, 0) {
-            // A file that leads nowhere would take this thread down.
-            _ if !led => Err("it does not lead to the buffer yet".into()),
-            // Both requests have O_CLOEXEC; an exec between install and mark would keep the descriptor.
+            // Using a file without a buffer would crash.
+            _ if !led => Err("it does not refer to the buffer yet".into()),
+            // Both requests have O_CLOEXEC; otherwise an execve in between would keep the descriptor.
             Ok(libc::FD_CLOEXEC) => complete(&new, flags, len),
             _ => Err("it is not close-on-exec yet".into()),
         };
@@ -58,9 +58,9 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         return Err(Abort::Broken("the second thread was not stopped where the descriptor appears".into()));
     };
     let (whole, own) = seen?;
-    let whole = s.holds(format!("{asked}, as it appears: with its rights and its buffer"), whole);
-    let own = s.holds(format!("{asked}, closed as it appears: it takes no reference of others"), own);
-    s.equal(format!("{asked}: DERIVE tells its number"), derived, Ok(number));
+    let whole = s.holds(format!("{asked}, as soon as it is visible: rights and buffer are right"), whole);
+    let own = s.holds(format!("{asked}, closed as soon as it is visible: no other reference is dropped"), own);
+    s.equal(format!("{asked}: DERIVE returns its number"), derived, Ok(number));
     if whole && own {
         drop((source, primary));
         s.check_gone(&observer, "all closed")?;
@@ -68,20 +68,20 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
     Ok(())
 }
 
-/// Whether `fd` is just what an alias with `flags` has to be.
+/// Whether `fd` has the rights and the size that an alias with `flags` must have.
 fn complete(fd: &Fd, flags: u32, len: i64) -> Result<(), String> {
     let mode = flags as i32 & libc::O_ACCMODE;
     let status = fcntl(fd.number(), libc::F_GETFL, 0);
     let shown = || status.map_or_else(errno_name, |flags| flags_text(flags as u32));
-    ensure(status == Ok(mode), || format!("F_GETFL gives {}", shown()))?;
+    ensure(status == Ok(mode), || format!("F_GETFL returned {}", shown()))?;
     let mapped = memory::map(fd.as_fd(), PAGE, RW, libc::MAP_SHARED, 0).map(drop);
     let want = if mode == libc::O_RDWR { Ok(()) } else { Err(Errno::EACCES) };
-    ensure(mapped == want, || format!("mapping it RW gives {}", outcome_name(&mapped)))?;
+    ensure(mapped == want, || format!("mapping it RW returned {}", outcome_name(&mapped)))?;
     let end = lseek(fd.as_fd(), 0, Whence::SeekEnd);
-    ensure(end == Ok(len), || format!("SEEK_END gives {}", outcome_name(&end)))
+    ensure(end == Ok(len), || format!("SEEK_END returned {}", outcome_name(&end)))
 }
 
-/// Closes the last descriptors of the buffer while the thread inside of DERIVE stands.
+/// Closes the last descriptors of the buffer while the thread inside DERIVE is stopped.
 fn close_everything(s: &mut Steps, exporter: Exporter, importer: &Importer) -> CaseResult {
     let primary = s.export(exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
@@ -99,8 +99,8 @@ fn close_everything(s: &mut Steps, exporter: Exporter, importer: &Importer) -> C
     let Some(seen) = seen else {
         return Err(Abort::Broken("the second thread was not stopped where the descriptor appears".into()));
     };
-    s.holds("everything closed while DERIVE has not returned: the buffer lives", seen?);
-    s.succeeds("DERIVE succeeds all the same", derived)?;
-    s.check_gone(&observer, "DERIVE has returned")?;
+    s.holds("all closed before DERIVE returns: buffer alive, listed once", seen?);
+    s.succeeds("DERIVE succeeds", derived)?;
+    s.check_gone(&observer, "after DERIVE returned")?;
     Ok(())
 }

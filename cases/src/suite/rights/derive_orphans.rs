@@ -1,11 +1,11 @@
-//! What can be derived once the descriptor that all others come from is closed.
+//! What can be derived from an alias once the primary is closed.
 
 use crate::prelude::*;
 
 case! {
-    /// With the primary closed, an alias is bounded by its own access mode as before: one that can be written grants both
-    /// modes, a read-only one nothing but O_RDONLY, and so does what is derived from it when that is all that is left. An
-    /// alias that is granted can be mapped for writing exactly when O_RDWR was asked for.
+    /// With the primary closed, an alias is still limited by its own access mode: from a read-write alias both modes
+    /// can be derived, from a read-only alias only O_RDONLY, also when that is the last descriptor. The new alias can
+    /// be mapped for writing exactly if O_RDWR was requested.
     "R-1", Contract, Exporter::ALL, [Derive, TestImporter]
 }
 
@@ -14,7 +14,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let observer = BufferObserver::start(&primary)?;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;
-    // Without the primary, a kernel that loses count would take the guest along.
+    // Without the primary, wrong reference counts would crash the guest.
     s.must_balance(&observer, &primary, &read_only)?;
     s.close(primary);
 
@@ -26,7 +26,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     row(s, &observer, &last, &[RDONLY])
 }
 
-/// Asks `source` for both modes; `granted` are those that it has to grant.
+/// Requests both modes from `source`; those in `granted` have to succeed.
 fn row(s: &mut Steps, observer: &BufferObserver, source: &Fd, granted: &[u32]) -> CaseResult {
     for flags in [RDONLY, RDWR] {
         let snapshot = RefSnapshot::take(observer, source)?;
@@ -37,11 +37,7 @@ fn row(s: &mut Steps, observer: &BufferObserver, source: &Fd, granted: &[u32]) -
         if let Ok(alias) = &got {
             let mapped = memory::map(alias.as_fd(), PAGE, RW, libc::MAP_SHARED, 0).map(drop);
             let want = if flags == RDWR { Ok(()) } else { Err(Errno::EACCES) };
-            s.equal(
-                format!("{asked}: can be written exactly if that was asked for"),
-                outcome_name(&mapped),
-                outcome_name(&want),
-            );
+            s.equal(format!("{asked}: mapping RW shared"), outcome_name(&mapped), outcome_name(&want));
         }
         drop(got);
         if !s.check_balanced(&snapshot, &asked)? {

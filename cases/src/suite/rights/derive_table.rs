@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// The access mode of the calling descriptor bounds what can be derived from it. From O_RDWR: both modes. From
+    /// The access mode of the calling descriptor limits what can be derived from it. From O_RDWR: both modes. From
     /// O_RDONLY: O_RDONLY. From O_WRONLY and from access mode 3, which the heap hands out: nothing. The same holds when
-    /// the caller is an alias. A refusal leaves neither a descriptor number nor a reference behind.
+    /// the caller is an alias. A refusal leaks no descriptor number and no reference.
     "R-1", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
@@ -17,7 +17,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let buffer = (&observer, &primary);
     row(s, buffer, &primary, [GRANTED, GRANTED])?;
     let read_only = s.must_derive("read-only alias", &primary, RDONLY)?;
-    // What follows derives from aliases, and the kernel has to survive that.
+    // The rest derives from aliases, which needs correct reference counts.
     s.must_balance(&observer, &primary, &read_only)?;
     row(s, buffer, &read_only, [GRANTED, "EACCES"])?;
     let read_write = s.must_derive("read-write alias", &primary, RDWR)?;
@@ -41,7 +41,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Asks `source`, a descriptor of the buffer that is watched, for O_RDONLY and O_RDWR.
+/// Requests O_RDONLY and O_RDWR from `source`, a descriptor of the observed buffer.
 fn row(s: &mut Steps, (observer, primary): (&BufferObserver, &Fd), source: &Fd, want: [&str; 2]) -> CaseResult {
     for (flags, want) in [RDONLY, RDWR].into_iter().zip(want) {
         let snapshot = RefSnapshot::take(observer, primary)?;

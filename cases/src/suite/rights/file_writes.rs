@@ -9,8 +9,8 @@ use nix::{
 use crate::prelude::*;
 
 case! {
-    /// write, pwrite, splice, sendfile, copy_file_range, ftruncate and fallocate fail on a dma-buf, and on read-only and
-    /// read-write aliases, and the size and contents of the buffer stay.
+    /// write, pwrite, splice, sendfile, copy_file_range, ftruncate and fallocate fail on a dma-buf and on read-only and
+    /// read-write aliases, and the size and contents of the buffer do not change.
     "R-8", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
@@ -32,7 +32,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 
 type Call<'a> = &'a dyn Fn() -> Result<usize, Errno>;
 
-/// Tries every call on `fd`, whose buffer has two pages. No rule names the errno, so the transcript does.
+/// Tries every call on `fd`, whose buffer has two pages. No clause names the errno, so only the transcript shows it.
 fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     let (out, into) = pipe().or_broken("pipe")?;
     write(&into, &[0xee; 16]).or_broken("filling a pipe")?;
@@ -53,6 +53,6 @@ fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
         s.check(format!("{name} on {} fails", fd.name), result.is_err(), outcome_name(&result));
     }
     let size = fstat(fd).map(|stat| stat.st_size);
-    s.equal(format!("the size of {} stays", fd.name), size, Ok(2 * PAGE as i64));
+    s.equal(format!("size of {} unchanged", fd.name), size, Ok(2 * PAGE as i64));
     Ok(())
 }

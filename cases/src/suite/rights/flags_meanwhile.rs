@@ -1,15 +1,15 @@
-//! Flags that change while DERIVE looks at them.
+//! Flags that change while DERIVE reads them.
 
 use crate::prelude::*;
 
 case! {
-    /// The holder of a read-only alias asks for O_RDONLY, and another thread of its own puts O_RDWR into the argument while
-    /// DERIVE runs: at every moment at which the kernel releases a lock, one after the other. It gets a read-only alias or a
-    /// refusal, never more.
+    /// The holder of a read-only alias requests O_RDONLY, and another thread changes the argument to O_RDWR while
+    /// DERIVE runs, at each moment at which the kernel releases a lock. The result is a read-only alias or an error,
+    /// never a writable alias.
     "R-2", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-/// More locks than any DERIVE takes.
+/// More locks than any implementation of DERIVE takes.
 const LIMIT: u32 = 1000;
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -30,20 +30,20 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         found = match result {
             Ok(_) => gains_nothing(shape.decode(&get(&argument, shape.size)).fd),
             Err(Errno::EACCES) => Ok(()),
-            Err(errno) => Err(format!("DERIVE gives {}", errno_name(errno))),
+            Err(errno) => Err(format!("DERIVE returned {}", errno_name(errno))),
         };
         if changed.is_none() {
             break;
         }
         moments += 1;
         if moments == LIMIT {
-            return Err(Abort::Broken("DERIVE does not come to an end of its locks".into()));
+            return Err(Abort::Broken("DERIVE releases more than 1000 locks".into()));
         }
     }
     if moments == 0 {
         return Err(Abort::Broken("the second thread was never stopped".into()));
     }
-    s.holds("O_RDONLY that becomes O_RDWR in the middle of DERIVE gains nothing", found);
+    s.holds("changing O_RDONLY to O_RDWR during DERIVE gains no right", found);
     Ok(())
 }
 
@@ -55,13 +55,13 @@ fn get(argument: &Mapping, size: usize) -> Vec<u8> {
     (0..size).map(|index| argument.read(index)).collect()
 }
 
-/// Whether the descriptor that DERIVE wrote down allows reading and no more. Closes it.
+/// Whether the descriptor that DERIVE returned is read-only. Closes it.
 fn gains_nothing(number: i32) -> Result<(), String> {
-    ensure(number >= 0, || "DERIVE tells no descriptor".into())?;
+    ensure(number >= 0, || "DERIVE returned no descriptor".into())?;
     let new = Fd::new("new alias", take_derived(&DeriveArgs { flags: RDONLY, fd: number }));
     let flags = fcntl(new.number(), libc::F_GETFL, 0);
     let shown = || flags.map_or_else(errno_name, |flags| flags_text(flags as u32));
-    ensure(flags == Ok(libc::O_RDONLY), || format!("F_GETFL gives {}", shown()))?;
+    ensure(flags == Ok(libc::O_RDONLY), || format!("F_GETFL returned {}", shown()))?;
     let mapped = memory::map(new.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
-    ensure(mapped.is_err(), || "the new alias can be mapped writable".into())
+    ensure(mapped.is_err(), || "the new alias can be mapped for writing".into())
 }

@@ -3,10 +3,11 @@
 use crate::prelude::*;
 
 case! {
-    /// A shared mapping of an alias has the rights of its access mode: a read-only alias gives R and refuses W and RW
-    /// with EACCES, a read-write alias gives all three. Execution, private reading and mapping past the end are answered
-    /// as the primary answers them. A buffer that was exported with an access mode gives mappings of that mode: O_RDWR
-    /// all, O_RDONLY only reading, O_WRONLY and mode 3 none, not even a private one, because every mapping reads.
+    /// A shared mapping of an alias has the rights of its access mode: a read-only alias allows R and refuses W and RW
+    /// with EACCES, a read-write alias allows all three. For PROT_EXEC, private read-only mappings and ranges past the
+    /// end an alias returns what the primary returns. A heap buffer allows mappings of the access mode it was exported
+    /// with: O_RDWR all, O_RDONLY only reading, O_WRONLY and mode 3 none, not even a private one, because every mapping
+    /// reads.
     "R-3", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
@@ -32,8 +33,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             (RX, libc::MAP_PRIVATE),
             (libc::PROT_READ, libc::MAP_PRIVATE),
         ] {
-            let sentence =
-                format!("mmap({}, {}, {}) is as on the primary", fd.name, prot_text(prot), sharing_text(flags));
+            let sentence = format!("mmap({}, {}, {}) as on the primary", fd.name, prot_text(prot), sharing_text(flags));
             s.equal(sentence, outcome(fd, 2, prot, flags), outcome(model, 2, prot, flags));
         }
         s.equal(
@@ -64,7 +64,7 @@ fn heap_modes(s: &mut Steps) -> CaseResult {
     Ok(())
 }
 
-/// Asks for every shared mapping; `read` and `write` are the answers that the mode calls for.
+/// Tries every shared mapping; `read` and `write` are the expected results.
 pub(super) fn shared(s: &mut Steps, fd: &Fd, read: &str, write: &str) {
     for flags in SHARED {
         for (prot, want) in [(libc::PROT_READ, read), (libc::PROT_WRITE, write), (RW, write)] {
@@ -74,7 +74,7 @@ pub(super) fn shared(s: &mut Steps, fd: &Fd, read: &str, write: &str) {
     }
 }
 
-/// `ok` or the errno of a mapping that is undone at once.
+/// `ok` or the errno of a mapping, which is unmapped at once.
 pub(super) fn outcome(fd: &Fd, pages: usize, prot: i32, flags: i32) -> String {
     outcome_name(&memory::map(fd.as_fd(), pages * PAGE, prot, flags, 0))
 }

@@ -1,4 +1,4 @@
-//! What the producer keeps while consumers in other processes come and go.
+//! What the producer can do while consumers in other processes come and go.
 
 use nix::sys::signal::Signal;
 use std::io::{PipeWriter, Read, Write};
@@ -6,18 +6,19 @@ use std::io::{PipeWriter, Read, Write};
 use crate::prelude::*;
 
 case! {
-    /// The producer keeps all it has while another process holds, maps and derives from a read-only alias, and after that
-    /// process has closed all, has been killed, or has died of writing where it may not: the mapping that the producer had
-    /// takes writes, can be narrowed and widened, the primary can be mapped and bracketed for writing, and gives O_RDWR.
+    /// The producer keeps its rights while another process holds, maps and derives from a read-only alias, and after
+    /// that process has closed everything, was killed, or died of writing to a read-only mapping: the producer's
+    /// mapping can be written and its protection reduced and restored, the primary can be mapped and accessed for
+    /// writing, and O_RDWR can be derived from it.
     "R-10", Contract, Exporter::MAIN, [Derive]
 }
 
 const PAGES: usize = 2;
 const LEN: usize = PAGES * PAGE;
-/// Longer than any consumer takes to end.
+/// More time than any consumer needs to exit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How a consumer ends.
+/// How a consumer exits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     ClosesAll,
@@ -28,41 +29,41 @@ enum End {
 fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    // Only now: the producer need not have been there first.
+    // Mapped only now, after the alias exists.
     let before = s.mmap(&primary, LEN, RW, libc::MAP_SHARED);
     let before = s.succeeds("with an alias: the primary can be mapped RW", before)?;
     let mut seed = 30;
     for (end, which, how) in [
-        (End::ClosesAll, "first", "closed all it had"),
+        (End::ClosesAll, "first", "closed everything"),
         (End::IsKilled, "second", "was killed"),
-        (End::WritesWhereItMayNot, "third", "died of writing to its mapping"),
+        (End::WritesWhereItMayNot, "third", "died of writing to its read-only mapping"),
     ] {
         let consumer = Consumer::start(&primary, &alias, end)?;
-        keeps(s, &primary, &before, &format!("beside the {which} consumer"), seed)?;
+        keeps(s, &primary, &before, &format!("with the {which} consumer"), seed)?;
         consumer.end(end)?;
         keeps(s, &primary, &before, &format!("after it {how}"), seed + 1)?;
         seed += 2;
     }
     s.close(alias);
-    keeps(s, &primary, &before, "with no alias left", seed)
+    keeps(s, &primary, &before, "without aliases", seed)
 }
 
-/// Everything that a producer does. The mapping that it has is written by the kernel on its behalf, which gives an errno
-/// where an instruction would end the case.
+/// Everything that a producer does. read(2) writes to its mapping, which returns an errno where a store would kill the
+/// case.
 fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> CaseResult {
     let mut must = |what: &str, found: Result<(), String>| s.must_hold(format!("{when}: {what}"), found);
     let shows = |seed| {
         let wrong = wrong_page(primary, LEN, seed).map_err(gave)?;
-        wrong.map_or(Ok(()), |page| Err(format!("page {page} shows something else")))
+        wrong.map_or(Ok(()), |page| Err(format!("page {page} has wrong contents")))
     };
     let done = written(before, seed).map_err(gave);
-    must("the mapping that the primary had can be written", done.and_then(|()| shows(seed)))?;
+    must("the producer's mapping can be written", done.and_then(|()| shows(seed)))?;
     let narrowed = before.protect(libc::PROT_READ).and_then(|()| before.protect(RW));
-    must("that mapping can be narrowed to R and widened to RW", narrowed.map_err(gave))?;
+    must("the producer's mapping can go to R and back to RW", narrowed.map_err(gave))?;
     let filled = fill(primary, LEN, seed + 100).map_err(gave);
-    must("the primary can be mapped RW, bracketed and written", filled.and_then(|()| shows(seed + 100)))?;
+    must("the primary can be mapped RW and written", filled.and_then(|()| shows(seed + 100)))?;
     let again = derive(primary.as_fd(), RDWR).and_then(|again| fill(&Fd::new("RW alias", again), LEN, seed));
-    must("O_RDWR can be derived from it and written through", again.map_err(gave).and_then(|()| shows(seed)))
+    must("O_RDWR can be derived from the primary and written through", again.map_err(gave).and_then(|()| shows(seed)))
 }
 
 /// Lets read(2) put the pattern into the first and the last byte of each page.

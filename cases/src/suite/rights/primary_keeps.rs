@@ -1,11 +1,12 @@
-//! What the producer keeps.
+//! What the producer can do while it makes aliases.
 
 use crate::prelude::*;
 use crate::suite::rights::mmap_table::shared;
 
 case! {
-    /// While aliases are made, mapped, derived from and closed, the primary stays O_RDWR, can be mapped in every way, and
-    /// hands out read-write aliases; a writable mapping that it had before stays writable and shared with the aliases.
+    /// While aliases are made, mapped, derived from and closed, the primary stays O_RDWR, can be mapped in every way,
+    /// and O_RDWR can be derived from it. A writable mapping that existed before stays writable and shared with the
+    /// aliases.
     "R-10", Contract, Exporter::MAIN, [Derive]
 }
 
@@ -22,7 +23,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let second = s.must_derive("alias of RO alias", &alias, RDONLY)?;
     keeps(s, &primary, &before, "with the alias mapped and derived from", 22)?;
     let shown = (0..2).all(|page| mapping.read(page * PAGE) == pattern(page, 22));
-    s.check("what the old mapping wrote shows in the alias's mapping", shown, "it does not");
+    s.check("data written to the old mapping is visible in the alias's mapping", shown, "it is not");
 
     drop(mapping);
     s.close(alias);

@@ -1,11 +1,12 @@
-//! What is written through a private mapping stays private.
+//! Writes to a private mapping stay private.
 
 use crate::prelude::*;
 use crate::suite::rights::private_writable::MANY;
 
 case! {
-    /// Where a read-only alias, or an exported descriptor, gives a private writable mapping, what is written through it shows in that mapping and
-    /// never in the buffer, on any page. The same for a private mapping that becomes writable by mprotect.
+    /// Where a read-only alias, or an exported descriptor, allows a private writable mapping, data written to it is
+    /// visible in that mapping and never in the buffer, on any page. The same for a private mapping that mprotect makes
+    /// writable.
     "R-5", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED]
 }
 
@@ -24,7 +25,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Writes through whatever private mapping `fd` gives and looks at the buffer through `primary`, which holds pattern 5.
+/// Writes to the private mappings that `fd` allows, and reads the buffer, which holds pattern 5, through `primary`.
 fn scribble(s: &mut Steps, primary: &Fd, fd: &Fd, pages: usize) -> CaseResult {
     for (how, prot) in [("mapped RW", RW), ("mapped R, then mprotect to RW", libc::PROT_READ)] {
         let mapping = memory::map(fd.as_fd(), pages * PAGE, prot, libc::MAP_PRIVATE, 0);
@@ -33,7 +34,7 @@ fn scribble(s: &mut Steps, primary: &Fd, fd: &Fd, pages: usize) -> CaseResult {
         if let Ok(mapping) = mapping {
             (0..pages).for_each(|page| mapping.write(page * PAGE, !pattern(page, 5)));
             let kept = (0..pages).all(|page| mapping.read(page * PAGE) == !pattern(page, 5));
-            s.check(format!("private mapping of {}, {how}: it shows what was written", fd.name), kept, "it does not");
+            s.check(format!("private mapping of {}, {how}: written data is visible in it", fd.name), kept, "it is not");
         } else {
             s.note(format!("private mapping of {}, {how}: {outcome}", fd.name));
         }

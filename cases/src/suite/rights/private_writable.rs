@@ -1,16 +1,16 @@
-//! Private writable mappings: who allows them.
+//! Which descriptors allow private writable mappings.
 
 use crate::prelude::*;
 use crate::suite::rights::mmap_table::outcome;
 
 case! {
-    /// No rule says whether a private mapping may be writable; exporters and sizes differ. This records what the primary
-    /// and a read-only alias answer for one page and for many.
+    /// No clause says whether a private mapping may be writable; exporters and sizes differ. Records what the primary
+    /// and a read-only alias return for one page and for many.
     "R-5", Record, Exporter::MAIN, [Derive]
 }
 
-/// More than the heap allocates in one piece at this size (order 4), and less than its next larger piece (order 8): the
-/// buffer always has several.
+/// More than one chunk of the heap at this size (order 4), and less than its next larger chunk (order 8): the
+/// buffer always has several chunks.
 pub(super) const MANY: usize = 64;
 
 fn run(s: &mut Steps, on: On) -> CaseResult {

@@ -5,7 +5,7 @@ use nix::fcntl::OFlag;
 use crate::prelude::*;
 
 case! {
-    /// Opening /proc/self/fd/N of a dma-buf, or of an alias, is ENXIO for every access mode.
+    /// Opening /proc/self/fd/N of a dma-buf, or of an alias, fails with ENXIO for every access mode.
     "R-7", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
@@ -22,7 +22,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Opens the entry of `fd`, directly and by way of an O_PATH descriptor.
+/// Opens the procfs entry of `fd`, and that of an O_PATH descriptor of it.
 fn attack(s: &mut Steps, fd: &Fd) {
     for (mode, name) in [
         (OFlag::O_RDONLY, "O_RDONLY"),
@@ -31,9 +31,9 @@ fn attack(s: &mut Steps, fd: &Fd) {
         (OFlag::O_RDWR | OFlag::O_TRUNC, "O_RDWR|O_TRUNC"),
     ] {
         let result = reopen(fd.number(), mode);
-        s.fails_with(format!("open(/proc/self/fd of {}, {name}) is ENXIO", fd.name), &result, Errno::ENXIO);
+        s.fails_with(format!("open(/proc/self/fd of {}, {name}) gives ENXIO", fd.name), &result, Errno::ENXIO);
     }
     let by_path = reopen(fd.number(), OFlag::O_PATH).and_then(|path| reopen(path.as_raw_fd(), OFlag::O_RDWR));
-    let sentence = format!("open(/proc/self/fd of an O_PATH descriptor of {}, O_RDWR) is ENXIO", fd.name);
+    let sentence = format!("open(/proc/self/fd of an O_PATH descriptor of {}, O_RDWR) gives ENXIO", fd.name);
     s.fails_with(sentence, &by_path, Errno::ENXIO);
 }

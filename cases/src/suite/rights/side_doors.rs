@@ -1,4 +1,4 @@
-//! Ways to write memory that do not go through the page tables of the writer.
+//! Ways to write memory that do not use the page tables of the writer.
 
 use nix::sys::{
     ptrace,
@@ -11,8 +11,9 @@ use std::{fs::OpenOptions, io::IoSlice, os::unix::fs::FileExt};
 use crate::prelude::*;
 
 case! {
-    /// /proc/self/mem, process_vm_writev and ptrace write ordinary memory of this process, and do not write a dma-buf
-    /// through a shared read-only mapping of a read-only alias, or of a buffer that was exported O_RDONLY: EIO, EFAULT and EIO, and no byte changes.
+    /// /proc/self/mem, process_vm_writev and ptrace can write ordinary memory of this process, and fail with EIO,
+    /// EFAULT and EIO on a shared read-only mapping of a read-only alias, or of a heap buffer exported O_RDONLY. No
+    /// byte changes.
     "R-6", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
@@ -41,11 +42,11 @@ fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
         ("ptrace", through_ptrace, Errno::EIO),
     ];
     for (name, write, want) in ways {
-        // If ordinary memory cannot be written this way either, the refusal proves nothing.
+        // If ordinary memory cannot be written this way either, a failure proves nothing.
         write(&ordinary).or_broken(&format!("writing ordinary memory by {name}"))?;
         let result =
-            s.call(format!("{name}: write into the mapping of {}", fd.name), |()| "written".into(), || write(&target));
-        s.fails_with(format!("{name} does not write into the mapping of {}", fd.name), &result, want);
+            s.call(format!("{name}: write to the mapping of {}", fd.name), |()| "written".into(), || write(&target));
+        s.fails_with(format!("{name} cannot write to the mapping of {}", fd.name), &result, want);
     }
     Ok(())
 }
@@ -62,7 +63,7 @@ fn through_vm(target: &Mapping) -> Result<(), Errno> {
     process_vm_writev(getpid(), &[IoSlice::new(&[0xee; 8])], &remote).map(drop)
 }
 
-/// Into a child, which has the same mapping at the same address.
+/// Writes to a child, which has the same mapping at the same address.
 fn through_ptrace(target: &Mapping) -> Result<(), Errno> {
     let child = spawn(|| {
         let stopped = ptrace::traceme().and_then(|()| raise(Signal::SIGSTOP));

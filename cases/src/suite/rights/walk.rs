@@ -3,10 +3,10 @@
 use crate::prelude::*;
 
 case! {
-    /// From a read-only alias and from heap buffers of every lesser access mode: no sequence of up to four steps out of
-    /// deriving with any mode, dup, F_DUPFD, F_SETFL, an SCM_RIGHTS round trip and pidfd_getfd reaches a descriptor that
-    /// can be mapped in a way that the first one could not, or that claims a mode that the first one had not. Without the
-    /// patch the same holds for the heap buffers and the steps but deriving.
+    /// From a read-only alias and from heap buffers of every lesser access mode: no sequence of up to four of the steps
+    /// DERIVE with any mode, dup, F_DUPFD, F_SETFL, an SCM_RIGHTS round trip and pidfd_getfd reaches a descriptor that
+    /// can be mapped in a way that the first one could not, or whose F_GETFL shows a mode that the first one did not
+    /// have. Without the patch the same holds for the heap buffers and all steps but DERIVE.
     "R-2", Contract, Exporter::MAIN, [],
     [ALIASES.needing(&[Need::Derive, Need::TestImporter]), EXPORTED.only_on(Exporter::HEAP)]
 }
@@ -20,17 +20,17 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.must_balance(&observer, &primary, &alias)?;
     let walk = RightsWalk::new(true)?;
-    // Not from the primary: it has every right, so a walk from it could find nothing.
+    // Not from the primary: it has every right, so there is none to gain.
     gains_nothing(s, &walk, &alias)?;
     let all = Rights::of(&primary.quiet_dup().or_broken("dup")?);
-    s.check("the primary, by the same measure, has every right", all.read && all.write, "it has not");
+    s.check("the same check finds every right on the primary", all.read && all.write, "it does not");
     if on.exporter == Exporter::SystemHeap {
         heap_modes(s, &walk)?;
     }
     Ok(())
 }
 
-/// Walks from a buffer of each access mode that gives less than everything.
+/// Walks from a heap buffer of each access mode but O_RDWR.
 fn heap_modes(s: &mut Steps, walk: &RightsWalk) -> CaseResult {
     for (name, mode) in [
         ("O_RDONLY heap buffer", libc::O_RDONLY),
@@ -44,7 +44,7 @@ fn heap_modes(s: &mut Steps, walk: &RightsWalk) -> CaseResult {
 }
 
 fn gains_nothing(s: &mut Steps, walk: &RightsWalk, root: &Fd) -> CaseResult {
-    let found = walk.from(root)?.map_or(Ok(()), |path| Err(format!("shortest path: {path}")));
-    s.holds(format!("no path from {} gains a right", root.name), found);
+    let found = walk.from(root)?.map_or(Ok(()), |path| Err(format!("shortest sequence: {path}")));
+    s.holds(format!("no sequence from {} gains a right", root.name), found);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A real execve(2) with aliases open.
+//! A real execve(2) with open aliases.
 
 use nix::unistd::execv;
 
@@ -6,12 +6,12 @@ use crate::helper::{NOT_A_BUFFER, PROBE_FD};
 use crate::prelude::*;
 
 case! {
-    /// After a real execve an alias that was derived with O_CLOEXEC is closed, and one that was derived without it is
-    /// open and shows the buffer.
+    /// After a real execve an alias derived with O_CLOEXEC is closed, and one derived without it is open and can be
+    /// mapped.
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
 }
 
-/// Exit status of a child that could not execute.
+/// Exit status of a child whose execve failed.
 const NO_EXEC: i32 = 0x42;
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -23,22 +23,22 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             aliases.push((flags, s.must_derive(&format!("{} alias", flags_text(flags)), &primary, flags)?));
         }
     }
-    // The primary comes last: it is close-on-exec, which shows that the helper can tell.
+    // The primary comes last: it is close-on-exec, which shows that the helper detects closed descriptors.
     let mut numbers: Vec<&Fd> = aliases.iter().map(|(_, alias)| alias).collect();
     numbers.push(&primary);
 
-    s.note("a child with all of them open executes this program again");
+    s.note("a child with all of them open calls execve of this program");
     let open = match in_child(|| exec(&numbers))? {
         ChildStatus::Exited(status) if status < NOT_A_BUFFER => status,
         ChildStatus::Exited(NOT_A_BUFFER) => {
-            return s.must("what survives is the buffer", false, "a number is open and is not a dma-buf");
+            return s.must("open descriptors are the buffer", false, "a number is open and is not a dma-buf");
         }
         other => return Err(Abort::Broken(format!("the new program ended with {other:?}"))),
     };
     for (index, (flags, _)) in aliases.iter().enumerate() {
         let survived = open & (1 << index) != 0;
         let wanted = flags & libc::O_CLOEXEC as u32 == 0;
-        let word = if wanted { "survives" } else { "is closed" };
+        let word = if wanted { "stays open" } else { "is closed" };
         let detail = if survived { "it is open" } else { "it is closed" };
         s.check(format!("{} alias {word}", flags_text(*flags)), survived == wanted, detail);
     }

@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 case! {
-    /// A 32-bit caller gets the same descriptors and the same errors: the modes and FD_CLOEXEC that it asks for, EINVAL
-    /// for other flags, EACCES for more rights, EFAULT for memory that cannot be used, ENOTTY for another size.
+    /// A 32-bit caller gets the same descriptors and the same errors: the access mode and FD_CLOEXEC that it asks for,
+    /// EINVAL for other flags, EACCES for more rights, EFAULT for bad memory, ENOTTY for another size.
     "UAPI-8", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32]
 }
 
@@ -25,14 +25,10 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             let lowest = next_number(&primary)?;
             let text = format!("compat derive(primary, {})", flags_text(flags));
             let result = s.call(text.clone(), |_| "ok".into(), || call(&primary, request, flags));
-            s.succeeds(format!("{text} is granted"), result)?;
+            s.succeeds(format!("{text} succeeds"), result)?;
             let after = load(&low);
             let right = after == DeriveArgs { flags, fd: lowest };
-            s.must(
-                format!("{text}: flags kept, fd the lowest free number"),
-                right,
-                "the structure holds something else",
-            )?;
+            s.must(format!("{text}: flags unchanged, fd the lowest free number"), right, "the structure differs")?;
             let alias = Fd::new("alias", take_derived(&after));
             let got = fcntl(alias.number(), libc::F_GETFL, 0);
             s.equal(format!("{text}: F_GETFL"), got, Ok(mode));
@@ -57,7 +53,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         s.check(
             format!("compat derive: {what}: nothing is written"),
             load(&low) == DeriveArgs { flags, fd: POISON },
-            "it was",
+            "the structure was written",
         );
     }
     let null = compat::ioctl(primary.number(), request, 0);

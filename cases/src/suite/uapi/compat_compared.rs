@@ -3,9 +3,10 @@
 use crate::prelude::*;
 
 case! {
-    /// Whatever a 64-bit caller gets, a 32-bit caller gets: the same answer, the same bytes in and around the structure, an
-    /// alias with the lowest number and the same mode, flags and rights to map, from the primary and from aliases, for every single bit of
-    /// `flags`, for every kind of address, at the limit on descriptors, and for SYNC on the aliases.
+    /// A 32-bit caller gets whatever a 64-bit caller gets: the same return value, the same bytes in and around the
+    /// structure, and an alias with the lowest number and the same mode, flags and mappings. This is compared on the
+    /// primary and on aliases, for every single bit of `flags`, for every kind of address, at the descriptor limit, and
+    /// for SYNC on the aliases.
     "UAPI-8", Contract, Exporter::MAIN, [Derive, Ia32]
 }
 
@@ -24,15 +25,15 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for source in [&primary, &read_write, &read_only] {
         let rows =
             every_flag().map(|flags| (flags_text(flags), callers.compare(&derive_request(source.number(), flags))));
-        s.holds(format!("derive({}) with every mode and bit: both callers see the same", source.name), all(rows));
+        s.holds(format!("derive({}) with every mode and bit: same result for both callers", source.name), all(rows));
         let sync = |flags: u32| {
             let argument = u64::from(flags).to_le_bytes().to_vec();
             callers.compare(&IoctlRequest { fd: source.number(), number: SYNC, argument, derives: false })
         };
         let rows = [BEGIN_READ, END_READ, 0, 1 << 3].into_iter().map(|flags| (format!("flags {flags}"), sync(flags)));
-        s.holds(format!("sync({}): both callers see the same", source.name), all(rows));
+        s.holds(format!("sync({}): same result for both callers", source.name), all(rows));
     }
-    s.holds("arguments of every kind: both callers see the same", addresses(&callers, &primary));
+    s.holds("arguments of every kind: same result for both callers", addresses(&callers, &primary));
     let sizes = [0, 4, 12, 0x3fff].map(|size| (number & !(0x3fff << 16)) | size << 16);
     let directions = [0, 1, 2, 3].map(|direction| (number & !(3 << 30)) | direction << 30);
     let others = sizes.into_iter().chain(directions).filter(|other| *other != number);
@@ -40,16 +41,16 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let request = IoctlRequest { number, ..derive_request(read_only.number(), RDONLY) };
         (format!("{number:#x}"), callers.compare(&request))
     });
-    s.holds("other sizes and directions: both callers see the same", all(rows));
+    s.holds("other sizes and directions: same result for both callers", all(rows));
     let next = next_number(&primary)?;
     let closed = callers.compare(&derive_request(next, RDONLY));
-    s.holds("a number that is not open: both callers see the same", closed);
+    s.holds("a closed descriptor: same result for both callers", closed);
     let full = with_fd_limit(next as u64, || callers.compare(&derive_request(primary.number(), RDWR)))?;
-    s.holds("no descriptor number left: both callers see the same", full);
+    s.holds("no free descriptor number: same result for both callers", full);
     Ok(())
 }
 
-/// Each mode with and without O_CLOEXEC, and every bit beside both modes that can be had.
+/// Each mode with and without O_CLOEXEC, and every single bit together with both valid modes.
 fn every_flag() -> impl Iterator<Item = u32> {
     let modes = [libc::O_RDONLY, libc::O_WRONLY, libc::O_RDWR, libc::O_ACCMODE].map(|mode| mode as u32);
     let cloexec = modes.map(|mode| mode | libc::O_CLOEXEC as u32);
@@ -62,7 +63,7 @@ fn derive_request(fd: RawFd, flags: u32) -> IoctlRequest {
     IoctlRequest { fd, number: shape().request, argument, derives: true }
 }
 
-/// Arguments that are torn, misplaced, or not to be written.
+/// Arguments that are split, misaligned, or not writable.
 fn addresses(callers: &TwoCallers<'_>, source: &Fd) -> Result<(), String> {
     let torn = PAGE - shape().middle();
     let request = derive_request(source.number(), RDONLY);
@@ -80,7 +81,7 @@ fn addresses(callers: &TwoCallers<'_>, source: &Fd) -> Result<(), String> {
     all(inside.chain(outside).map(|(what, found)| (what.to_string(), found)))
 }
 
-/// Whether all rows hold; else the first that does not.
+/// The first row that does not hold, if any.
 fn all(mut rows: impl Iterator<Item = (String, Result<(), String>)>) -> Result<(), String> {
     rows.try_for_each(|(what, found)| found.map_err(|wrong| format!("{what}: {wrong}")))
 }

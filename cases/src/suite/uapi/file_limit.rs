@@ -3,17 +3,16 @@
 use crate::prelude::*;
 
 case! {
-    /// When the system has as many open files as it may have, DERIVE is ENFILE for a caller without privileges, writes
-    /// nothing into the structure, and leaves neither a descriptor number nor a reference behind. A privileged caller
-    /// is not bound.
+    /// When the system has reached its limit on open files, DERIVE returns ENFILE to an unprivileged caller, does not
+    /// write to the structure, and leaks no descriptor number and no reference. A privileged caller is not limited.
     "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-/// What the child found wrong, as bits of its exit status.
+/// What the child can find wrong, as bits of its exit status.
 const FINDINGS: [(i32, &str, &str); 3] = [
-    (1, "derive at the limit is ENFILE", "it succeeded, or gave another errno"),
-    (2, "derive at the limit leaves the structure alone", "flags or fd were written although it failed"),
-    (4, "derive at the limit leaves no descriptor number taken", "the next descriptor gets a higher number"),
+    (1, "derive at the limit gives ENFILE", "it succeeded or gave another errno"),
+    (2, "derive at the limit does not change the structure", "flags or fd were written"),
+    (4, "derive at the limit leaks no descriptor number", "the next descriptor got a higher number"),
 ];
 const NO_CHILD: i32 = 0x40;
 
@@ -24,11 +23,11 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let snapshot = RefSnapshot::take(&observer, &primary)?;
 
     let limit = FileMax::set("0")?;
-    s.note("fs.file-max is 0 now, which binds all but the superuser");
+    s.note("fs.file-max is 0 now, which limits all users but root");
     let ending = in_child(|| unprivileged([&primary, &primary, &alias]))?;
-    let privileged = s.derive("alias of the superuser", &primary, RDONLY);
+    let privileged = s.derive("alias of root", &primary, RDONLY);
     drop(limit);
-    s.succeeds("the superuser is not bound", privileged)?;
+    s.succeeds("root is not limited", privileged)?;
 
     let wrong = match ending {
         ChildStatus::Exited(status) if status < NO_CHILD => status,
@@ -37,7 +36,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for (bit, sentence, detail) in FINDINGS {
         s.check(sentence, wrong & bit == 0, detail);
     }
-    s.check_balanced(&snapshot, "after the child has gone")?;
+    s.check_balanced(&snapshot, "after the child exited")?;
     Ok(())
 }
 

@@ -1,10 +1,10 @@
-//! Which flags DERIVE takes.
+//! Which flags DERIVE accepts.
 
 use crate::prelude::*;
 
 case! {
-    /// DERIVE takes O_RDONLY and O_RDWR, each with or without O_CLOEXEC. Every other bit by itself, O_WRONLY and access
-    /// mode 3 give EINVAL, write nothing into the structure, and allocate neither a descriptor nor a reference.
+    /// DERIVE accepts O_RDONLY and O_RDWR, each with or without O_CLOEXEC. Every other single bit, O_WRONLY and access
+    /// mode 3 give EINVAL, do not write to the structure, and allocate no descriptor and no reference.
     "UAPI-2", Contract, Exporter::MAIN, [Derive]
 }
 
@@ -22,14 +22,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let next = next_number(&primary)?;
     let count = count(&primary)?;
     for flags in [libc::O_WRONLY as u32, libc::O_ACCMODE as u32, (libc::O_WRONLY | libc::O_CLOEXEC) as u32] {
-        let sentence = format!("{} is EINVAL and leaves the structure alone", flags_text(flags));
+        let sentence = format!("{} gives EINVAL and does not change the structure", flags_text(flags));
         s.holds(sentence, refused(&primary, flags));
     }
-    // Each unknown bit beside a mode that is valid, so that nothing else can be the reason for a refusal.
+    // Each unknown bit together with a valid mode, so that only the bit can be the reason for EINVAL.
     for mode in [libc::O_RDONLY as u32, libc::O_RDWR as u32] {
         let mut unknown = (0..32).map(|shift| 1u32 << shift).filter(|bit| bit & valid == 0).map(|bit| bit | mode);
         s.holds(
-            format!("{} with any one unknown bit is EINVAL and leaves the structure alone", flags_text(mode)),
+            format!("{} with any one unknown bit gives EINVAL and does not change the structure", flags_text(mode)),
             unknown.try_for_each(|flags| refused(&primary, flags)),
         );
     }
@@ -38,7 +38,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Whether `flags` are refused without a trace.
+/// Whether `flags` give EINVAL and change nothing.
 fn refused(primary: &Fd, flags: u32) -> Result<(), String> {
     let mut argument = DeriveArgs { flags, fd: POISON };
     let result = derive_with(primary.number(), &mut argument);
@@ -46,8 +46,10 @@ fn refused(primary: &Fd, flags: u32) -> Result<(), String> {
         drop(take_derived(&argument));
     }
     let (asked, got) = (flags_text(flags), outcome_name(&result));
-    ensure(result == Err(Errno::EINVAL), || format!("{asked} gave {got}"))?;
-    ensure(argument == DeriveArgs { flags, fd: POISON }, || format!("{asked} gave EINVAL and wrote into the structure"))
+    ensure(result == Err(Errno::EINVAL), || format!("{asked} returned {got}"))?;
+    ensure(argument == DeriveArgs { flags, fd: POISON }, || {
+        format!("{asked} returned EINVAL and wrote to the structure")
+    })
 }
 
 fn count(primary: &Fd) -> CaseResult<i64> {

@@ -1,11 +1,11 @@
-//! Flags that DERIVE does not take, where there is nothing to be had.
+//! Invalid flags when no descriptor number is free.
 
 use crate::prelude::*;
 
 case! {
-    /// Flags are judged before anything is allocated: with no free descriptor number, where valid flags are EMFILE,
-    /// O_WRONLY, access mode 3 and every unknown bit, alone or with another, are EINVAL as ever, on the primary and on
-    /// aliases, and leave the structure, descriptor numbers and references alone.
+    /// Flags are checked before anything is allocated. With no free descriptor number, where valid flags give EMFILE,
+    /// O_WRONLY, access mode 3 and every unknown bit, alone or with another, still give EINVAL, on the primary and on
+    /// aliases. The structure, descriptor numbers and references do not change.
     "UAPI-2", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
@@ -26,18 +26,18 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         ("O_RDWR with one or two unknown bits", writing),
         ("O_WRONLY or access mode 3", wrong_modes()),
     ];
-    // Who asks a read-only alias for more is refused for two reasons, and no clause says which one comes first.
+    // Requesting more from a read-only alias is wrong for two reasons, and no clause says which errno comes first.
     for (source, rows) in [(&primary, &rows[..]), (&read_write, &rows[..]), (&read_only, &rows[..1])] {
         let (valid, others) = with_fd_limit(full, || {
             let valid = answered(source, &[RDONLY], Errno::EMFILE);
             (valid, rows.iter().map(|(_, flags)| answered(source, flags, Errno::EINVAL)).collect::<Vec<_>>())
         })?;
         let name = &source.name;
-        s.must_hold(format!("{name}: no descriptor number is left, valid flags are EMFILE"), valid)?;
+        s.must_hold(format!("{name}: without a free descriptor number valid flags give EMFILE"), valid)?;
         for ((what, _), found) in rows.iter().zip(others) {
-            s.holds(format!("{name}: {what} is EINVAL and leaves the structure alone"), found);
+            s.holds(format!("{name}: {what} gives EINVAL and does not change the structure"), found);
         }
-        if !s.check_balanced(&snapshot, &format!("{name}, after the refusals"))? {
+        if !s.check_balanced(&snapshot, &format!("{name}, after the failed calls"))? {
             return Ok(());
         }
     }
@@ -50,15 +50,15 @@ fn wrong_modes() -> Vec<u32> {
     modes.into_iter().flat_map(|mode| [mode, mode | cloexec]).collect()
 }
 
-/// The mode with each unknown bit and with each pair of them, and with all.
+/// The mode with each unknown bit, with each pair of unknown bits, and with all of them.
 fn unknown_bits(mode: u32) -> Vec<u32> {
     let bits: Vec<u32> = (0..32).map(|shift| 1 << shift).filter(|bit| bit & VALID == 0).collect();
-    // A bit with itself is that bit alone.
+    // A pair of a bit with itself is the single bit.
     let pairs = bits.iter().enumerate().flat_map(|(index, one)| bits[index..].iter().map(move |other| one | other));
     pairs.chain([!VALID]).map(|unknown| unknown | mode).collect()
 }
 
-/// Whether each of `flags` is answered with `want` and leaves no trace in the structure.
+/// Whether each of `flags` gives `want` and does not change the structure.
 fn answered(source: &Fd, flags: &[u32], want: Errno) -> Result<(), String> {
     flags.iter().try_for_each(|flags| {
         let before = DeriveArgs { flags: *flags, fd: POISON };
@@ -68,7 +68,7 @@ fn answered(source: &Fd, flags: &[u32], want: Errno) -> Result<(), String> {
             drop(take_derived(&argument));
         }
         let asked = flags_text(*flags);
-        ensure(result == Err(want), || format!("{asked} gave {}", outcome_name(&result)))?;
-        ensure(argument == before, || format!("{asked} wrote into the structure"))
+        ensure(result == Err(want), || format!("{asked} returned {}", outcome_name(&result)))?;
+        ensure(argument == before, || format!("{asked} wrote to the structure"))
     })
 }

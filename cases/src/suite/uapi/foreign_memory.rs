@@ -1,4 +1,4 @@
-//! DERIVE on arguments in memory that is not just any.
+//! DERIVE with arguments in unusual memory.
 
 use nix::{
     sys::memfd::{MFdFlags, memfd_create},
@@ -8,14 +8,14 @@ use nix::{
 use crate::prelude::*;
 
 case! {
-    /// An argument in the buffer itself, mapped read-only through an alias, is EFAULT, and the buffer holds what it held. So
-    /// is one in a read-only mapping of a file, in a file that ends before or within it, and at an address that no program
-    /// can have. None of them leaves a descriptor number or a reference behind. An argument in a writable mapping of the
-    /// buffer is one like any other.
+    /// An argument in the buffer itself, mapped read-only through an alias, gives EFAULT, and the buffer's contents do
+    /// not change. So does one in a read-only mapping of a file, in a file that ends before or within it, and at an
+    /// address outside user space. None of them leaks a descriptor number or a reference. An argument in a writable
+    /// mapping of the buffer works like any other.
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-/// Where in a page an argument is that is not to be torn.
+/// Offset of an argument that does not cross a page boundary.
 const OFFSET: usize = 0x40;
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -25,9 +25,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let writable = map(primary.as_fd(), 1, RW)?;
     let shown = map(alias.as_fd(), 1, libc::PROT_READ)?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
-    let sentence = "an argument in a writable mapping of the buffer is answered there";
+    let sentence = "an argument in a writable mapping of the buffer receives the result";
     s.holds(sentence, answered(&primary, &writable, &shown)?);
-    // Else every refusal below would be blamed for what a success leaves behind.
+    // Otherwise every check below would report what a successful call leaks.
     if !s.check_balanced(&snapshot, "with that alias closed again")? {
         return Ok(());
     }
@@ -40,10 +40,10 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let (file, reading) = (map(file.as_fd(), 1, RW)?, map(file.as_fd(), 1, libc::PROT_READ)?);
     let ending = map(short.as_fd(), 2, RW)?;
     put(&ending, PAGE + OFFSET, RDONLY);
-    // Takes away a page that was there a moment ago.
+    // Removes a page that was just written.
     ftruncate(&short, PAGE as i64).or_broken("ftruncate")?;
     let torn = PAGE - shape().middle();
-    // The last page of the lower half belongs to nobody (TASK_SIZE_MAX of arch/x86/include/asm/page_64_types.h).
+    // The last page of the lower half is unused (TASK_SIZE_MAX of arch/x86/include/asm/page_64_types.h).
     let end = (1_usize << 47) - PAGE;
 
     for (what, address) in [
@@ -53,9 +53,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         ("in a file that is mapped R", reading.address() + OFFSET),
         ("in a file that ends before it", ending.address() + PAGE + OFFSET),
         ("in a file that ends within it", ending.address() + torn),
-        ("in the page behind all user space", end),
+        ("in the page behind user space", end),
         ("across the end of user space", end - shape().middle()),
-        ("at an address that no processor has", 1 << 62),
+        ("at a non-canonical address", 1 << 62),
         ("across the last address and NULL", shape().middle().wrapping_neg()),
     ] {
         let mut found = Ok(());
@@ -67,7 +67,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             let result = ioctl_raw(source.number(), shape().request, address);
             let unchanged = snapshot.unchanged()?;
             let untouched = [&writable, &file].iter().all(|memory| get(memory) == DeriveArgs { flags, fd: POISON });
-            found = ensure(result == Err(Errno::EFAULT), || format!("it gave {}", outcome_name(&result)))
+            found = ensure(result == Err(Errno::EFAULT), || format!("it returned {}", outcome_name(&result)))
                 .and(unchanged)
                 .and(ensure(untouched, || "the argument was written".into()))
                 .map_err(|wrong| format!("{} from {}: {wrong}", flags_text(flags), source.name));
@@ -75,28 +75,28 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
                 break;
             }
         }
-        // What stayed behind once would be there in all that follows.
-        if !s.holds(format!("an argument {what}: EFAULT, and nothing stays behind"), found) {
+        // A leak would disturb all following checks.
+        if !s.holds(format!("an argument {what}: EFAULT, nothing leaked"), found) {
             break;
         }
     }
     Ok(())
 }
 
-/// Derives with an argument in the buffer, and looks for the answer through both mappings.
+/// Derives with an argument in the buffer, and reads the result through both mappings.
 fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> CaseResult<Result<(), String>> {
     put(writable, OFFSET, RDONLY);
     let lowest = next_number(primary)?;
     let result = ioctl_raw(primary.number(), shape().request, writable.address() + OFFSET);
     if result.is_err() {
-        return Ok(Err(format!("it gave {}", outcome_name(&result))));
+        return Ok(Err(format!("it returned {}", outcome_name(&result))));
     }
     let (written, seen) = (get(writable), get(shown));
     let right = written == DeriveArgs { flags: RDONLY, fd: lowest };
     if right {
         drop(take_derived(&written));
     }
-    let same = ensure(seen == written, || "the alias shows something else".into());
+    let same = ensure(seen == written, || "the alias shows other contents".into());
     Ok(same.and(ensure(right, || "it does not hold flags and the lowest free number".into())))
 }
 
@@ -115,7 +115,7 @@ fn put(memory: &Mapping, offset: usize, flags: u32) {
     put_until(memory, offset, flags, memory.len());
 }
 
-/// Puts those bytes of an argument into memory that are before `end`.
+/// Writes those bytes of an argument that are before `end`.
 fn put_until(memory: &Mapping, offset: usize, flags: u32, end: usize) {
     let bytes = shape().encode(DeriveArgs { flags, fd: POISON });
     bytes.into_iter().zip(offset..end).for_each(|(byte, at)| memory.write(at, byte));

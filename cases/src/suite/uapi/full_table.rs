@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 case! {
-    /// With no free descriptor number DERIVE is EMFILE, writes nothing into the structure and leaves no reference
-    /// behind. One free number is enough.
+    /// With no free descriptor number DERIVE returns EMFILE, does not write to the structure and leaks no reference.
+    /// One free number is enough to succeed.
     "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
@@ -21,20 +21,20 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             let mut argument = DeriveArgs { flags, fd: POISON };
             let text = format!("derive({}, {}) with a full table", source.name, flags_text(flags));
             let result = s.call(text.clone(), |_| "ok".into(), || dma_buf::derive_with(source.number(), &mut argument));
-            s.fails_with(format!("{text} is EMFILE"), &result, Errno::EMFILE);
+            s.fails_with(format!("{text} gives EMFILE"), &result, Errno::EMFILE);
             s.check(
-                format!("{text} leaves the structure alone"),
+                format!("{text} does not change the structure"),
                 argument == DeriveArgs { flags, fd: POISON },
                 "it was written",
             );
         }
     })?;
-    if !s.check_balanced(&snapshot, "after the refusals")? {
+    if !s.check_balanced(&snapshot, "after the failed calls")? {
         return Ok(());
     }
 
     let last = with_fd_limit(full + 1, || s.derive("last alias", &primary, RDONLY))?;
-    s.succeeds("with one free number it succeeds", last)?;
+    s.succeeds("derive with one free number succeeds", last)?;
     s.check_balanced(&snapshot, "after closing that alias")?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! DERIVE on what a program with dma-bufs has open beside them.
+//! DERIVE on other files of a program that uses dma-bufs.
 
 use nix::{
     fcntl::{OFlag, open},
@@ -9,14 +9,14 @@ use std::fs::OpenOptions;
 use crate::prelude::*;
 
 case! {
-    /// A program that takes another of its descriptors for a dma-buf is told so: on sync_files, timelines, importers'
-    /// and exporters' devices, pipes, sockets and pidfds DERIVE is ENOTTY, on the heap's device what every unknown request
-    /// is, on O_PATH descriptors and numbers that were a dma-buf EBADF. It is so for 64-bit and for 32-bit callers, no byte
-    /// around the argument is written, and fences, pipes and devices are as they were. The same holds before the patch.
+    /// DERIVE on another file than a dma-buf fails: with ENOTTY on sync_files, timelines, devices of importers and
+    /// exporters, pipes, sockets and pidfds; on the heap's device as every unknown request does; with EBADF on O_PATH
+    /// descriptors and on a closed number that was a dma-buf. This holds for 64-bit and 32-bit callers. No byte around
+    /// the argument is written, and fences, pipes and devices do not change.
     "UAPI-7", Contract, Exporter::MAIN, [SwSync, Vgem, Vivid, Ia32]
 }
 
-/// A request that nobody has, of the same letter.
+/// An unknown request with the same ioctl type.
 const NONSENSE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8);
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -50,7 +50,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     ] {
         area.judge(s, what, number, Errno::ENOTTY);
     }
-    // dma_heap_ioctl looks at the number alone and says EINVAL to all but its own.
+    // dma_heap_ioctl checks only the number, and returns EINVAL for unknown ones.
     let nonsense = ioctl_raw(system.as_raw_fd(), NONSENSE, area.memory.address());
     let unknown = nonsense.err().filter(|errno| *errno == Errno::EINVAL).unwrap_or(Errno::ENOTTY);
     area.judge(s, "the heap's device opened for writing", system.as_raw_fd(), unknown);
@@ -62,28 +62,28 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let path = path_only(number)?;
         area.judge(s, &format!("an O_PATH descriptor of {what}"), path.as_raw_fd(), Errno::EBADF);
     }
-    s.equal("no descriptor number is taken", next_number(&primary)? - next, 0);
+    s.equal("no descriptor number is leaked", next_number(&primary)? - next, 0);
 
     let after = sync_file::info(fence.as_fd()).or_broken("asking a fence")?;
-    s.check("the fence is pending as before", after == before, "its sync_file says something else");
+    s.check("the fence is still pending", after == before, "its sync_file differs");
     timeline.advance()?;
     let signalled = sync_file::info(fence.as_fd()).map(|info| info.status);
-    s.equal("it signals when its time has come", signalled, Ok(1));
+    s.equal("the fence signals when the timeline advances", signalled, Ok(1));
     let mut byte = [0; 2];
     s.equal(
-        "the pipe holds its byte",
+        "the byte is still in the pipe",
         nix::unistd::read(&pipe, &mut byte).map(|len| byte[..len].to_vec()),
         Ok(b"x".to_vec()),
     );
-    s.holds("the buffer in flight arrives", pair.receive().map(drop).map_err(gave));
-    s.holds("the heap allocates", heap(1, RDONLY).map(drop).map_err(gave));
+    s.holds("the buffer in flight can be received", pair.receive().map(drop).map_err(gave));
+    s.holds("the heap can allocate", heap(1, RDONLY).map(drop).map_err(gave));
     let stale = primary.number();
     s.close(primary);
-    area.judge(s, "a number that was the buffer's", stale, Errno::EBADF);
+    area.judge(s, "the closed number of the buffer", stale, Errno::EBADF);
     Ok(())
 }
 
-/// A page that 32-bit callers can name, with an argument in it.
+/// A page below 4 GiB with an argument in it.
 struct Area {
     memory: Mapping,
     before: Vec<u8>,
@@ -98,7 +98,7 @@ impl Area {
         Ok(Area { memory, before })
     }
 
-    /// One check for both ways into the kernel.
+    /// One check for 64-bit and 32-bit callers.
     fn judge(&self, s: &mut Steps, what: &str, number: RawFd, want: Errno) {
         let found = [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)].into_iter().try_for_each(|(caller, call)| {
             self.before.iter().enumerate().for_each(|(index, byte)| self.memory.write(index, *byte));
@@ -108,11 +108,11 @@ impl Area {
             let text = |(index, _)| Err(format!("for a {caller} caller the byte at offset {index} is written"));
             written.map_or(Ok(()), text)
         });
-        s.holds(format!("derive on {what} is {}, and writes nothing", errno_name(want)), found);
+        s.holds(format!("derive on {what} gives {} and writes nothing", errno_name(want)), found);
     }
 }
 
-/// An O_PATH descriptor of what a number leads to.
+/// An O_PATH descriptor of an open file.
 fn path_only(number: RawFd) -> CaseResult<OwnedFd> {
     let path = format!("/proc/self/fd/{number}");
     open(path.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).or_broken("an O_PATH descriptor")

@@ -1,4 +1,4 @@
-//! DERIVE on descriptors that are no dma-buf.
+//! DERIVE on descriptors that are not dma-bufs.
 
 use nix::{
     fcntl::{OFlag, open},
@@ -13,10 +13,9 @@ use std::fs::File;
 use crate::prelude::*;
 
 case! {
-    /// On files, pipes, sockets, devices and memfds DERIVE is ENOTTY; epoll instances and the heap's own device answer as
-    /// they do to every request that they do not know, which is EINVAL. On a number that is not open, and on an
-    /// O_PATH descriptor of the dma-buf itself, it is EBADF. Nothing is allocated or written. The same holds before the
-    /// patch.
+    /// On files, pipes, sockets, devices and memfds DERIVE returns ENOTTY. epoll instances and the heap's device return
+    /// what they return for every unknown request, which is EINVAL. A closed number, and an O_PATH descriptor of the
+    /// dma-buf itself, give EBADF. Nothing is allocated or written.
     "UAPI-7", Contract, Exporter::MAIN, []
 }
 
@@ -37,16 +36,21 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let result = dma_buf::derive_with(file.as_raw_fd(), &mut argument);
         let nonsense = ioctl_raw(file.as_raw_fd(), ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8), 0);
         let refused = matches!(result, Err(Errno::EINVAL | Errno::ENOTTY)) && argument.fd == POISON;
-        let detail = format!("{}, and {} to a number of no meaning", outcome_name(&result), outcome_name(&nonsense));
-        s.check(format!("derive on {what} is what any unknown request is"), refused && result == nonsense, detail);
+        let detail =
+            format!("returned {}, an unknown request returned {}", outcome_name(&result), outcome_name(&nonsense));
+        s.check(
+            format!("derive on {what} returns what any unknown request returns"),
+            refused && result == nonsense,
+            detail,
+        );
     }
     for memfd in buffer.memfds.iter().take(1) {
         judge(s, "the memfd below the buffer", memfd.as_raw_fd(), Errno::ENOTTY);
     }
     judge(s, "an O_PATH descriptor of the dma-buf", path.as_raw_fd(), Errno::EBADF);
-    judge(s, "a number that is not open", next, Errno::EBADF);
+    judge(s, "a closed descriptor", next, Errno::EBADF);
     judge(s, "-1", -1, Errno::EBADF);
-    s.equal("no descriptor number is taken", next_number(primary)? - next, 0);
+    s.equal("no descriptor number is leaked", next_number(primary)? - next, 0);
     Ok(())
 }
 
@@ -55,11 +59,12 @@ fn judge(s: &mut Steps, what: &str, number: i32, want: Errno) {
     let result = dma_buf::derive_with(number, &mut argument);
     let untouched = argument == DeriveArgs { flags: RDONLY, fd: POISON };
     let holds = result == Err(want) && untouched;
-    let detail = format!("it gave {}, structure {}", outcome_name(&result), if untouched { "kept" } else { "written" });
-    s.check(format!("derive on {what} is {}", errno_name(want)), holds, detail);
+    let detail =
+        format!("returned {}, structure {}", outcome_name(&result), if untouched { "unchanged" } else { "written" });
+    s.check(format!("derive on {what} gives {}", errno_name(want)), holds, detail);
 }
 
-/// Files that answer every request they do not know with EINVAL: dma_heap_ioctl, and since Linux 6.9 ep_eventpoll_ioctl.
+/// Files that return EINVAL for every unknown request: dma_heap_ioctl, and since Linux 6.9 ep_eventpoll_ioctl.
 fn stubborn() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     let mut files = vec![("an epoll instance", Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?.0)];
     if let Ok(heap) = File::open("/dev/dma_heap/system") {
@@ -68,7 +73,7 @@ fn stubborn() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     Ok(files)
 }
 
-/// One file of each kind that a kernel of any configuration has, and the device next to dma-bufs.
+/// One file of each kind that every kernel has, and the udmabuf device.
 fn others() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     let file = |path: &str| File::open(path).map(OwnedFd::from).map_err(io_errno);
     let pair = Pair::new()?;

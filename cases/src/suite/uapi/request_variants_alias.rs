@@ -1,20 +1,20 @@
-//! As `request_variants`, on aliases, for all sizes and directions together, and for 32-bit callers.
+//! As `request_variants`, on aliases, for all pairs of size and direction, and for 32-bit callers.
 
 use crate::prelude::*;
 
 case! {
-    /// On read-write and read-only aliases, too, the number of DERIVE is ENOTTY with any other pair of size and direction,
-    /// whatever the argument holds, for 64-bit and for 32-bit callers. Nothing is written, no descriptor number and no
-    /// reference is taken, and the request itself still works.
+    /// On read-write and read-only aliases the number of DERIVE with any other pair of size and direction gives ENOTTY,
+    /// whatever the argument contains, for 64-bit and 32-bit callers. Nothing is written, no descriptor number and no
+    /// reference is taken, and the correct request still works.
     "UAPI-9", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32]
 }
 
-/// The last one is all that the field in the request can hold.
+/// The last one is the largest value of the size field.
 const SIZES: [u32; 16] = [0, 1, 2, 4, 7, 8, 9, 12, 16, 20, 24, 32, 40, 64, 4096, 0x3fff];
 const DIRECTIONS: [(u32, &str); 4] = [(0, "_IO"), (1, "_IOW"), (2, "_IOR"), (3, "_IOWR")];
-/// As much of the argument as is looked at, if the structure is not larger.
+/// How many bytes of the argument are checked, if the structure is not larger.
 const LOOKED_AT: usize = 64;
-/// Behind the structure: what an extension that nobody has might hold.
+/// Contents behind the structure, where an extension would be.
 const BEHIND: [(u8, &str); 2] = [(0, "zeroes"), (0xff, "ones")];
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -28,9 +28,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for alias in [&family.read_write, &family.read_only, &family.second] {
         for (caller, call) in [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)] {
             let found = refused(&area, |request| call(alias.number(), request, area.address()));
-            s.holds(format!("{}, a {caller} caller: every other request is ENOTTY", alias.name), found);
+            s.holds(format!("{}, {caller} caller: every other request gives ENOTTY", alias.name), found);
         }
-        if !s.check_balanced(&snapshot, &format!("{}, after the refusals", alias.name))? {
+        if !s.check_balanced(&snapshot, &format!("{}, after the failed calls", alias.name))? {
             return Ok(());
         }
         drop(s.must_derive("one more alias", alias, RDONLY)?);
@@ -38,7 +38,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Whether every other request with DERIVE's number is refused without a trace.
+/// Whether every other request with DERIVE's number gives ENOTTY and changes nothing.
 fn refused(area: &Mapping, call: impl Fn(u32) -> Result<i32, Errno>) -> Result<(), String> {
     let request = shape().request;
     for ((direction, name), size) in DIRECTIONS.into_iter().flat_map(|direction| SIZES.map(|size| (direction, size))) {
@@ -50,8 +50,8 @@ fn refused(area: &Mapping, call: impl Fn(u32) -> Result<i32, Errno>) -> Result<(
             let result = call(variant);
             let untouched = before.iter().enumerate().all(|(index, byte)| area.read(index) == *byte);
             let what = format!("{name} with {size} bytes and {word} behind the structure");
-            ensure(result == Err(Errno::ENOTTY), || format!("{what} gave {}", outcome_name(&result)))?;
-            ensure(untouched, || format!("{what} wrote into the argument"))?;
+            ensure(result == Err(Errno::ENOTTY), || format!("{what} returned {}", outcome_name(&result)))?;
+            ensure(untouched, || format!("{what} wrote to the argument"))?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use nix::unistd::dup2_stdin;
 use crate::prelude::*;
 
 case! {
-    /// On success `flags` is as it was and `fd` is the lowest number that was free, a gap and 0 included, whatever `fd` held
+    /// On success `flags` is unchanged and `fd` is the lowest free number, also in a gap and 0, whatever `fd` held
     /// before; the return value is 0. On failure neither field is written.
     "UAPI-4", Contract, Exporter::MAIN, [Derive]
 }
@@ -36,7 +36,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     number_zero(s, &primary)
 }
 
-/// One check for everything about a success: the table of them is long.
+/// One check for all properties of a success, because the table is long.
 fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> CaseResult {
     let lowest = next_number(primary)?;
     let mut argument = DeriveArgs { flags, fd };
@@ -44,18 +44,18 @@ fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> Case
     let new = result.is_ok() && argument.fd >= 0 && argument.fd != primary.number();
     let alias = new.then(|| dma_buf::take_derived(&argument));
     let found = match result {
-        Err(_) => Err(format!("it gave {}", outcome_name(&result))),
+        Err(_) => Err(format!("it returned {}", outcome_name(&result))),
         Ok(value) if value != 0 => Err("the return value is not 0".into()),
         Ok(_) if argument.flags != flags => Err(format!("flags became {}", flags_text(argument.flags))),
         Ok(_) if argument.fd != lowest => Err("fd is not the lowest free number".into()),
         Ok(_) => Ok(()),
     };
     drop(alias);
-    let sentence = format!("{} with {what} in fd: flags kept, fd the lowest free number", flags_text(flags));
+    let sentence = format!("{} with {what} in fd: flags unchanged, fd the lowest free number", flags_text(flags));
     s.must_hold(sentence, found)
 }
 
-/// 0 is a number like any other: a program that has closed its standard input gets it.
+/// A program that has closed its standard input gets descriptor 0.
 fn number_zero(s: &mut Steps, primary: &Fd) -> CaseResult {
     let input = dup(borrow_number(0)).ok();
     let _ = close_number(0);
@@ -63,17 +63,17 @@ fn number_zero(s: &mut Steps, primary: &Fd) -> CaseResult {
     let result = dma_buf::derive_with(primary.number(), &mut argument);
     let mapped = memory::map(borrow_number(0), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
     let found = match result {
-        Err(_) => Err(format!("it gave {}", outcome_name(&result))),
+        Err(_) => Err(format!("it returned {}", outcome_name(&result))),
         Ok(value) if value != 0 => Err("the return value is not 0".into()),
         Ok(_) if argument.fd == POISON => Err("fd was not written".into()),
         Ok(_) if argument.fd != 0 => Err("fd is another number".into()),
         Ok(_) if argument.flags != RDONLY => Err(format!("flags became {}", flags_text(argument.flags))),
-        Ok(_) => mapped.map_err(|errno| format!("mapping it gave {}", errno_name(errno))),
+        Ok(_) => mapped.map_err(|errno| format!("mapping it returned {}", errno_name(errno))),
     };
     let _ = close_number(0);
-    // It fails where a wrong kernel keeps the number, which the check says better.
+    // This fails if the kernel leaked the number, which the check reports.
     let _ = input.map(dup2_stdin);
-    s.must_hold("with 0 as the lowest free number: fd is 0, and an alias", found)
+    s.must_hold("with 0 as the lowest free number: fd is 0 and is an alias", found)
 }
 
 fn refused(s: &mut Steps, source: &Fd, flags: u32) -> CaseResult {
@@ -81,9 +81,12 @@ fn refused(s: &mut Steps, source: &Fd, flags: u32) -> CaseResult {
         let mut argument = DeriveArgs { flags, fd };
         let result = dma_buf::derive_with(source.number(), &mut argument);
         let untouched = argument == DeriveArgs { flags, fd };
-        let sentence = format!("{} from {}: refused and the structure untouched", flags_text(flags), source.name);
-        let detail =
-            format!("it gave {}, fields {}", outcome_name(&result), if untouched { "kept" } else { "written" });
+        let sentence = format!("{} from {}: fails and does not change the structure", flags_text(flags), source.name);
+        let detail = format!(
+            "it returned {}, fields {}",
+            outcome_name(&result),
+            if untouched { "unchanged" } else { "written" }
+        );
         if fd == POISON || !untouched {
             s.must(sentence, result.is_err() && untouched, detail)?;
         }

@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// FD_CLOEXEC of an alias is set exactly when O_CLOEXEC was asked for, whether or not the calling descriptor has it.
-    /// F_GETFL of an alias is the access mode that was asked for and nothing else, also when the caller's description
-    /// has status flags set.
+    /// FD_CLOEXEC of an alias is set exactly if O_CLOEXEC was requested, whether or not the calling descriptor has it.
+    /// F_GETFL of an alias is the requested access mode and nothing else, also if status flags are set on the calling
+    /// descriptor.
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
 }
 
@@ -37,7 +37,7 @@ fn each(s: &mut Steps, source: &Fd) -> CaseResult {
             let want = if cloexec == 0 { 0 } else { libc::FD_CLOEXEC };
             let got = fcntl(alias.number(), libc::F_GETFD, 0);
             let word = if cloexec == 0 { "not set" } else { "set" };
-            let detail = got.map_or_else(errno_name, |got| format!("F_GETFD gives {got}"));
+            let detail = got.map_or_else(errno_name, |got| format!("F_GETFD returned {got}"));
             s.check(format!("{}: FD_CLOEXEC is {word}", flags_text(flags)), got == Ok(want), detail);
             let got = fcntl(alias.number(), libc::F_GETFL, 0);
             let holds = got == Ok(mode);

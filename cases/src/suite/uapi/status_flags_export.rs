@@ -1,10 +1,10 @@
-//! F_GETFL and FD_CLOEXEC of descriptors that exporters hand out.
+//! F_GETFL and FD_CLOEXEC of exported descriptors.
 
 use crate::prelude::*;
 
 case! {
-    /// What F_GETFL and F_GETFD say of a descriptor as each exporter hands it out, for every flag that the heap may be
-    /// asked for, and which status flags F_SETFL can change on it: the state of things that an alias is compared with.
+    /// Records what F_GETFL and F_GETFD return for a descriptor of each exporter, for every flag that can be passed to
+    /// the heap, and which status flags F_SETFL can change. Aliases are compared with this.
     "UAPI-5", Record, Exporter::ALL, []
 }
 
@@ -42,7 +42,7 @@ fn asked(s: &mut Steps, flags: u32) {
         Ok(fd) => told(&Fd::new("heap buffer", fd)),
         Err(errno) => errno_name(errno),
     };
-    s.note(format!("asked for {}: {answer}", flags_text(flags)));
+    s.note(format!("requested {}: {answer}", flags_text(flags)));
 }
 
 fn told(fd: &Fd) -> String {
