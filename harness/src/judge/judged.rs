@@ -10,10 +10,11 @@ use crate::guest::recording::{GuestEnd, Phase, Recording};
 use crate::judge::complaint::Complaint;
 use crate::judge::complaint::line::ConsoleLine;
 use crate::judge::context::JudgeContext;
+use crate::judge::foundations::Violated;
 use crate::judge::guest_run::{GuestRun, Halt};
 use crate::judge::task_dump;
 use crate::judge::transcript::Transcript;
-use crate::judge::verdict::{CaseVerdict, Evidence, judge};
+use crate::judge::verdict::{CaseVerdict, Evidence, Verdict, judge};
 
 /// What all guests of a session said together, judged.
 #[derive(Debug)]
@@ -100,7 +101,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
             Some((run, complaints, loss, guest.halt.filter(|_| ended_here), stuck))
         });
         // The last guest that was to run it.
-        let hoped = || heard.iter().rev().find(|(.., guest)| guest.planned.contains(key));
+        let hoped = || heard.iter().rev().find(|(.., guest)| guest.planned.contains(key)).or(heard.last());
         let halted = match &found {
             Some((.., halt, _)) => *halt,
             None => hoped().and_then(|(.., guest)| guest.halt),
@@ -134,6 +135,13 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
             }
         };
         judged.verdicts.push(judge(evidence, context));
+    }
+    let violated = Violated::of(&judged.verdicts);
+    for verdict in &mut judged.verdicts {
+        let planned = guests.iter().any(|guest| guest.planned.contains(&verdict.key));
+        if let Some(clause) = violated.blocks(&verdict.key).filter(|_| !planned) {
+            verdict.verdict = Verdict::Blocked { by: clause.into() };
+        }
     }
     Ok(judged)
 }
