@@ -207,6 +207,6 @@ mod tests {
     #[test]
     fn the_table_names_clauses_that_there_are() {
         let known = |id: &&str| cases::clause::find(id).is_some();
-        assert!(EXPLAINS.iter().all(|(cause, follow)| known(cause) && follow.iter().all(|id| known(&id))));
+        assert!(EXPLAINS.iter().all(|(cause, follow)| known(cause) && follow.iter().all(known)));
     }
 }

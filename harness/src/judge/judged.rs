@@ -93,7 +93,8 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
         let (case, _) = suite::find(key)
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{key} was planned but is no case")))?;
         let found = heard.iter().find_map(|(transcript, complaints, loss, guest)| {
-            let run = transcript.cases.iter().find(|run| run.key == *key)?;
+            let handed_on = guest.handed_on() == Some(key);
+            let run = transcript.cases.iter().find(|run| run.key == *key && !handed_on)?;
             // A guest is stuck in the case it ran last.
             let last = transcript.cases.last().is_some_and(|case| case.key == *key);
             let ended_here = guest.recording.ending.is_by_choice();

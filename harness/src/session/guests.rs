@@ -146,6 +146,9 @@ impl<'a> Session<'a> {
                 _ if enough => Some(Halt::Enough),
                 _ => None,
             };
+            if let Some(key) = run.handed_on() {
+                left.insert(0, key.clone());
+            }
             run.save(&dir)?;
             let over = run.halt.is_some() || silent == SILENT_GUESTS;
             guests.push(run);
