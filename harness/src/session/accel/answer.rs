@@ -22,7 +22,8 @@ pub struct StageResult {
     /// Whether it passed.
     pub works: bool,
     /// What was seen, as the end of a sentence.
-    pub said: String,
+    #[serde(rename = "said")]
+    pub detail: String,
     /// How long it took, in milliseconds.
     pub ms: u64,
 }
@@ -50,10 +51,8 @@ impl Answer {
             Some(StageResult { stage: Stage::Device, works: true, .. }) => {
                 "/dev/kvm opens, but no guest was run yet".into()
             }
-            Some(StageResult { stage: Stage::Device, said, .. } | StageResult { works: true, said, .. }) => {
-                said.clone()
-            }
-            Some(StageResult { said, .. }) => format!("/dev/kvm opens, but {said}"),
+            Some(StageResult { stage: Stage::Device, detail, .. } | StageResult { works: true, detail, .. }) => detail.clone(),
+            Some(StageResult { detail, .. }) => format!("/dev/kvm opens, but {detail}"),
         }
     }
 
@@ -68,10 +67,10 @@ impl Answer {
     }
 
     /// Marks KVM as not working, for a reason that was found later.
-    pub fn withdraw(&mut self, said: &str) {
+    pub fn withdraw(&mut self, detail: &str) {
         if let Some(last) = self.findings.last_mut() {
             last.works = false;
-            last.said = said.into();
+            last.detail = detail.into();
         }
     }
 }
