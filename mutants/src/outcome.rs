@@ -109,7 +109,7 @@ pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> MutantOutcome {
     if let Some(how) = first(|verdict| matches!(verdict, Verdict::Lost { .. })) {
         return MutantOutcome::Lost { how };
     }
-    let odd = |verdict: &Verdict| !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. });
+    let odd = |verdict: &Verdict| !verdict.is_as_expected() && !verdict.is_unrun();
     if let Some(how) = first(odd).or_else(|| first(|verdict| !verdict.is_as_expected())) {
         return MutantOutcome::Noticed { how };
     }

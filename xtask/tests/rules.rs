@@ -207,6 +207,7 @@ fn the_triage_page_knows_every_ending() {
         Verdict::Broken { why: said() },
         Verdict::Lost { begun: true, how: said() },
         Verdict::NotRun { why: said() },
+        Verdict::Blocked { by: said() },
     ];
     let words = verdicts.iter().map(|verdict| format!("| {} | {} |", verdict.word(), verdict.exit_code().number()));
     let missing: Vec<String> = codes.chain(words).filter(|row| !page.contains(row.as_str())).collect();

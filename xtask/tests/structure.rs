@@ -13,7 +13,7 @@ use syn::visit::{self, Visit};
 const CRATES: [&str; 4] = ["cases", "harness", "mutants", "xtask"];
 
 /// The stages of the harness. A module imports from its own stage and from those before it.
-const STAGES: [&str; 8] = ["host", "source", "patch", "kbuild", "guest", "judge", "session", "report"];
+const STAGES: [&str; 9] = ["host", "source", "patch", "kbuild", "guest", "judge", "session", "findings", "report"];
 
 /// A module of a crate, and the modules that it imports: with the names that it takes from each.
 #[derive(Default)]

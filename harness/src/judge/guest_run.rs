@@ -6,7 +6,7 @@ use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, ErrorKind, Result, io};
-use crate::guest::recording::Recording;
+use crate::guest::recording::{GuestEnd, Recording};
 use crate::judge::transcript::Transcript;
 
 /// After so many guests in a row that got no further than a second case, a session is given up. Where every case breaks
@@ -91,6 +91,16 @@ impl GuestRun {
         let PlannedFile { planned, halt } =
             serde_json::from_slice(&bytes).context(ErrorKind::Internal, || format!("{} is no plan", path.display()))?;
         Ok(GuestRun::new(Recording::load(dir)?, planned, halt))
+    }
+
+    /// Whether another guest goes on where this one was ended on purpose.
+    pub fn is_continued(&self) -> bool {
+        self.recording.ending == GuestEnd::Enough && self.halt.is_none()
+    }
+
+    /// The case that had just begun when this guest was ended so that another one goes on with it.
+    pub fn handed_on(&self) -> Option<&CaseKey> {
+        self.transcript.unfinished().filter(|_| self.is_continued()).map(|run| &run.key)
     }
 
     /// The cases that began, in order.

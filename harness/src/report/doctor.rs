@@ -153,7 +153,7 @@ fn memory(machine: &Machine) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
     use crate::host::machine::{pretend, put};
-    use crate::session::accel::answer::{Answer, Finding, Stage};
+    use crate::session::accel::answer::{Answer, Stage, StageResult};
 
     #[test]
     fn what_is_there_is_shown_with_its_version_and_what_is_not_with_a_command() {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn kvm(findings: &[(Stage, bool, &str)], remembered: bool) -> KvmAnswer {
-        let findings = findings.iter().map(|(stage, works, said)| Finding {
+        let findings = findings.iter().map(|(stage, works, said)| StageResult {
             stage: *stage,
             works: *works,
             said: said.to_string(),

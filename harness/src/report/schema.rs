@@ -37,6 +37,7 @@ pub fn verdicts() -> Vec<Verdict> {
         Verdict::Broken { why: said() },
         Verdict::Lost { begun: true, how: said() },
         Verdict::NotRun { why: said() },
+        Verdict::Blocked { by: said() },
         Verdict::Flaky { seen: vec![Sighting { word: said(), times: 2 }], transcripts: 2, diff: said(), worst },
     ]
 }

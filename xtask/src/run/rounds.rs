@@ -131,5 +131,6 @@ impl RoundRunner<'_> {
 
 /// Whether another try could say more. A transcript that nobody has reviewed stays so however often it is written.
 fn may_change(verdict: &Verdict) -> bool {
-    !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. } | Verdict::Unreviewed)
+    !verdict.is_as_expected()
+        && !matches!(verdict, Verdict::NotRun { .. } | Verdict::Blocked { .. } | Verdict::Unreviewed)
 }

@@ -258,3 +258,19 @@ fn a_known_defect_that_does_not_show_is_for_a_person_to_look_at() {
     assert!(matches!(desk.verdict(None, vec![], true), Verdict::Lost { .. }));
     assert!(matches!(desk.verdict(ran(Some(Outcome::Fail), vec![check(false)]), vec![], true), Verdict::Failed { .. }));
 }
+
+/// A verdict on a case, with nothing that led to it.
+pub(crate) fn verdict_on(key: &str, verdict: Verdict) -> CaseVerdict {
+    let key = CaseKey(key.into());
+    let (case, _) = suite::find(&key).expect("it is a case");
+    CaseVerdict {
+        clause: case.clause.into(),
+        judgement: case.judgement.name().into(),
+        key,
+        verdict,
+        run: None,
+        complaints: Vec::new(),
+        tries: 1,
+        tasks: Vec::new(),
+    }
+}

@@ -16,7 +16,7 @@ pub enum Stage {
 
 /// What one stage found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct StageResult {
     /// Which one.
     pub stage: Stage,
     /// Whether the next one may begin.
@@ -31,14 +31,14 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// One for each stage that was tried, in their order.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<StageResult>,
 }
 
 impl Answer {
     /// What is safe to use.
     pub fn accel(&self) -> Accel {
         match self.findings.last() {
-            Some(Finding { stage: Stage::Guest, works: true, .. }) => Accel::Kvm,
+            Some(StageResult { stage: Stage::Guest, works: true, .. }) => Accel::Kvm,
             _ => Accel::Tcg,
         }
     }
@@ -47,11 +47,13 @@ impl Answer {
     pub fn sentence(&self) -> String {
         match self.findings.last() {
             None => "KVM was not tried".into(),
-            Some(Finding { stage: Stage::Device, works: true, .. }) => {
+            Some(StageResult { stage: Stage::Device, works: true, .. }) => {
                 "/dev/kvm opens, but no guest was tried yet".into()
             }
-            Some(Finding { stage: Stage::Device, said, .. } | Finding { works: true, said, .. }) => said.clone(),
-            Some(Finding { said, .. }) => format!("/dev/kvm opens, but {said}"),
+            Some(StageResult { stage: Stage::Device, said, .. } | StageResult { works: true, said, .. }) => {
+                said.clone()
+            }
+            Some(StageResult { said, .. }) => format!("/dev/kvm opens, but {said}"),
         }
     }
 
@@ -62,7 +64,7 @@ impl Answer {
 
     /// Whether a guest did not say a byte. Its kernel may be to blame, until it comes up under emulation.
     pub fn wants_a_witness(&self) -> bool {
-        matches!(self.findings.last(), Some(Finding { stage: Stage::Guest, works: false, .. }))
+        matches!(self.findings.last(), Some(StageResult { stage: Stage::Guest, works: false, .. }))
     }
 
     /// Turns a yes into a no, for a reason that came up later.

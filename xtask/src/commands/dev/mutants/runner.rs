@@ -11,7 +11,7 @@ use harness::guest::initramfs::GuestBinary;
 use harness::judge::context::JudgeContext;
 use harness::judge::guest_run::GuestRun;
 use harness::judge::judged::judge_all;
-use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::judge::verdict::CaseVerdict;
 use harness::kbuild::image::KernelImage;
 use harness::session::accel::Accel;
 use harness::session::fail_fast::StopAt;
@@ -110,7 +110,7 @@ pub fn is_the_one(guests: &[GuestRun], number: Option<usize>) -> Result<()> {
 }
 
 fn was_run(verdict: &&CaseVerdict) -> bool {
-    verdict.run.is_some() || !matches!(verdict.verdict, Verdict::NotRun { .. })
+    verdict.run.is_some() || !verdict.verdict.is_unrun()
 }
 
 fn word(verdict: &CaseVerdict) -> CaseWord {
