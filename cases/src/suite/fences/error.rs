@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// An importer that imported the buffer through an alias signals its fence with an error: the sync_file of every
     /// descriptor shows the same errno. The same for a fence whose creator closes its timeline without signalling it.
-    "F-4", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
+    "F-4", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES],
+    relies on [Importing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {

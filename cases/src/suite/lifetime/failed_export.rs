@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// If the first, second, third ... allocation inside an export fails, the caller gets ENOMEM, and no buffer is left
     /// on the global list.
-    "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection]
+    "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection],
+    relies on [Listing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {

@@ -6,7 +6,8 @@ use crate::uapi::stall::{Met, hold_list, list_held};
 case! {
     /// While another thread holds the lock of the global list, the last close of a buffer waits for the lock and does
     /// not touch the list.
-    "L-10", Contract, Exporter::MAIN, [TestImporter]
+    "L-10", Contract, Exporter::MAIN, [TestImporter],
+    relies on [Listing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {

@@ -16,7 +16,6 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&observer, &primary, &alias)?;
     let argument = anonymous(PAGE, RW).or_broken("a page for an argument")?;
 
     let shape = shape();
