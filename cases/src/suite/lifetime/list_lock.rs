@@ -12,7 +12,7 @@ case! {
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let observer = BufferObserver::start(&primary)?;
+    let observer = BufferObserver::start_with_list(&primary)?;
     s.check_alive(&observer, "exported")?;
     let (importer, token) = (observer.importer(), observer.token());
     let met = std::thread::scope(|scope| {
