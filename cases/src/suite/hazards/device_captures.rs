@@ -46,7 +46,10 @@ fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, vivid: &Vivid, by
     s.succeeds("vivid accepts dma-bufs", slots)?;
     for slot in 0..SLOTS {
         let queued = s.vivid_queue(vivid, slot, alias);
-        s.succeeds(format!("vivid queues the {}", alias.name), queued)?;
+        if queued.is_err() {
+            s.hazard(format!("vivid queues the {}", alias.name), false);
+            return Ok(());
+        }
     }
     let facts = observer.glance()?;
     s.note(format!("vivid has {} attachments and {} kernel mappings of the buffer", facts.attachments, facts.vmaps));

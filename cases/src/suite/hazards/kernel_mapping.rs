@@ -29,7 +29,10 @@ fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd) -> CaseResult {
     let seen = seen.or_broken("mapping a buffer for reading")?;
     let importer = observer.importer();
     let handle = importer.import(alias.number());
-    let handle = s.succeeds(format!("the test importer imports the {}", alias.name), handle)?;
+    let Ok(handle) = handle else {
+        s.hazard(format!("the test importer imports the {}", alias.name), false);
+        return Ok(());
+    };
     let mapped = s.call("vmap(handle)", |()| "mapped".into(), || importer.vmap(handle));
     if mapped == Err(Errno::EOPNOTSUPP) {
         return Err(Abort::Lacks(Need::KernelMapping, "the exporter has no vmap".into()));

@@ -43,7 +43,7 @@ fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> CaseRes
             let _import = Staged::new(&importer, alias, STAGES.len())?;
             if let Some(timeline) = timeline {
                 let fence = timeline.fence(1).map_err(|_| Errno::EIO)?;
-                import_sync_file(alias.as_fd(), Way::Write, fence.as_fd())?;
+                import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd())?;
                 poll_now(alias)?;
             }
             let _ = tell.write_all(b"x");

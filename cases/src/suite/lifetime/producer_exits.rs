@@ -95,12 +95,13 @@ fn goes_on(
     s.check_pattern(&read_only, len, 3)?;
     s.holds("the RW alias can be written", fill(&read_write, len, 5).map_err(gave));
     s.check_pattern(&read_only, len, 5)?;
+    s.holds("the RW alias can be named", dma_buf::set_name(read_write.as_fd(), c"alone").map_err(gave));
     s.holds(
         "the RO alias has the inode of the primary",
         identity(&read_only).map_err(gave).and_then(|now| ensure(now == known, || "it has another inode".into())),
     );
     s.equal("SEEK_END returns the size", lseek(&read_only, 0, Whence::SeekEnd), Ok(len as i64));
-    works(s, observer, &read_only)?;
+    works(s, observer, &read_only, Way::Read)?;
 
     let second = s.must_derive("alias of the RO alias", &read_only, RDONLY)?;
     s.close(read_only);
@@ -111,7 +112,7 @@ fn goes_on(
     };
     let found = FINDINGS.iter().try_for_each(|(bit, detail)| ensure(wrong & bit == 0, || (*detail).into()));
     s.holds("an unprivileged process can read through the alias and not write", found);
-    works(s, observer, &second)?;
+    works(s, observer, &second, Way::Read)?;
     s.close(second);
     s.holds("buffer released once", observer.gone()?);
     Ok(())

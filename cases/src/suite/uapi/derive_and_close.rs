@@ -15,7 +15,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         s.close(alias);
     }
     s.close(primary);
-    let again = s.export(on.exporter, 1)?.primary;
-    s.close(again);
+    let again = export(on.exporter, 1).map(drop).map_err(gave);
+    s.holds("a new buffer can be exported and closed afterwards", again);
     Ok(())
 }
