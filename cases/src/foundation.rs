@@ -70,6 +70,11 @@ impl Avoided {
         Avoided(words.split(',').filter(|word| !word.is_empty()).map(str::to_string).collect())
     }
 
+    /// Whether any foundation is: what the kernel counts and lists cannot be trusted then.
+    pub fn any_foundation(&self) -> bool {
+        Foundation::ALL.iter().any(|foundation| self.names(foundation.name()))
+    }
+
     /// Whether a word is among them.
     pub fn names(&self, word: &str) -> bool {
         self.0.iter().any(|avoided| avoided == word)
@@ -84,6 +89,7 @@ mod tests {
     fn words_are_separated_by_commas() {
         let avoided = Avoided::of("listing,leaks");
         assert!(avoided.names(LEAKS) && avoided.names("listing"));
+        assert!(avoided.any_foundation() && !Avoided::of(LEAKS).any_foundation());
         assert!(!avoided.names("importing") && !Avoided::of("").names(""));
     }
 }

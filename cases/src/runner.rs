@@ -97,7 +97,6 @@ impl<'a> Runner<'a> {
         process::raise_priority();
         let avoided = Avoided::by_environment();
         if avoided.names(Foundation::Listing.name()) {
-            // The counts below then come without it.
             let _ = fs::write(IGNORE_LIST, "1");
         }
         Runner {
@@ -263,6 +262,9 @@ impl<'a> Runner<'a> {
     }
 
     fn resource_counts(&self) -> Option<ResourceCounts> {
+        if self.avoided.any_foundation() {
+            return None;
+        }
         let counts = self.importer.as_ref().and_then(ResourceCounts::take)?;
         Some(if self.kill_scope == KillScope::Everything { counts } else { counts.without_files() })
     }
@@ -285,7 +287,7 @@ impl<'a> Runner<'a> {
 
     /// None when the list cannot be trusted.
     fn exporters_listed(&self) -> Option<Vec<String>> {
-        if self.avoided.names(Foundation::Listing.name()) { None } else { exporters_listed().ok() }
+        if self.avoided.any_foundation() { None } else { exporters_listed().ok() }
     }
 
     /// Searches for memory that the cases of this guest leaked.
