@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// After the primary is closed an alias can still be mapped, read, polled, imported and derived
-    /// from, and a read-write one written and named, and its fences work. The same holds for aliases derived from it then, and for the last read-only alias of
-    /// an alias. The buffer is released when that one is closed.
+    /// After the primary is closed an alias can still be mapped, read, polled, imported and derived from, and a
+    /// read-write one written and named, and its fences work. The same holds for aliases derived from it then, and for
+    /// the last read-only alias of an alias. The buffer is released when that one is closed.
     "L-4", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter],
     relies on [Importing, Polling]
 }

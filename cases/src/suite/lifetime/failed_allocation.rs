@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 case! {
-    /// If the first, second, third ... allocation inside DERIVE fails, the caller gets ENOMEM, ENFILE, EMFILE or EAGAIN, and no
-    /// descriptor number and no reference is leaked, on the primary and on an alias.
+    /// If the first, second, third ... allocation inside DERIVE fails, the caller gets ENOMEM, ENFILE, EMFILE or
+    /// EAGAIN, and no descriptor number and no reference is leaked, on the primary and on an alias.
     "L-8", Contract, Exporter::MAIN, [Derive, TestImporter, FaultInjection]
 }
 

@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 case! {
-    /// If the first, second, third ... allocation inside an export fails, the caller gets ENOMEM, ENFILE, EMFILE or EAGAIN, and no buffer is left
-    /// on the global list.
+    /// If the first, second, third ... allocation inside an export fails, the caller gets ENOMEM, ENFILE, EMFILE or
+    /// EAGAIN, and no buffer is left on the global list.
     "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection],
     relies on [Listing]
 }

@@ -58,8 +58,8 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     }
     drop(aliases);
     s.holds("all closed: reference counts unchanged", observer.unchanged(&[&primary], &before)?);
-    // What a first round leaves may be memory that KASAN and the slab allocator keep, up to a limit. A leak with each alias
-    // takes as much again in a second round.
+    // What a first round leaves may be memory that KASAN and the slab allocator keep, up to a limit. A leak with each
+    // alias takes as much again in a second round.
     let freed = || {
         let _ = fs::write(SHRINK, "1");
         observer.look()?;

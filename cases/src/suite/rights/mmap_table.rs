@@ -4,10 +4,10 @@ use crate::prelude::*;
 
 case! {
     /// A shared mapping of an alias has the rights of its access mode: a read-only alias allows R and refuses W and RW
-    /// with EACCES, a read-write alias allows all three. PROT_EXEC and private read-only mappings are granted only where
-    /// the primary grants them, and ranges past the end give EINVAL. A heap buffer allows mappings of the access mode it was exported
-    /// with: O_RDWR all, O_RDONLY only reading, O_WRONLY and mode 3 none, not even a private one, because every mapping
-    /// reads.
+    /// with EACCES, a read-write alias allows all three. PROT_EXEC and private read-only mappings are granted only
+    /// where the primary grants them, and ranges past the end give EINVAL. A heap buffer allows mappings of the access
+    /// mode it was exported with: O_RDWR all, O_RDONLY only reading, O_WRONLY and mode 3 none, not even a private one,
+    /// because every mapping reads.
     "R-3", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 

@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 case! {
-    /// A read-only and a read-write alias can be derived from the primary and closed again, and so can the primary after them.
-    /// The kernel does not complain, and a new buffer can be exported and closed afterwards.
+    /// A read-only and a read-write alias can be derived from the primary and closed again, and so can the primary
+    /// after them. The kernel does not complain, and a new buffer can be exported and closed afterwards.
     "UAPI-2", Contract, Exporter::MAIN, [Derive]
 }
 

@@ -4,7 +4,8 @@ use crate::prelude::*;
 
 case! {
     /// A request can be wrong for two reasons. With no free descriptor number, where valid flags give EMFILE, O_WRONLY,
-    /// access mode 3 and every unknown bit, alone or with another, give EINVAL or EMFILE, on the primary and on aliases. The structure, descriptor numbers and references do not change.
+    /// access mode 3 and every unknown bit, alone or with another, give EINVAL or EMFILE, on the primary and on
+    /// aliases. The structure, descriptor numbers and references do not change.
     "UAPI-2", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
