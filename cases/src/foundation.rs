@@ -55,3 +55,41 @@ impl Foundation {
 pub const AVOID: &str = "case_avoid";
 /// A word among them: resources that are left behind are known to be, and not compared.
 pub const LEAKS: &str = "leaks";
+
+/// The words of [`AVOID`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Avoided(Vec<String>);
+
+impl Avoided {
+    /// What this process's environment says.
+    pub fn by_environment() -> Self {
+        Avoided::of(&std::env::var(AVOID).unwrap_or_default())
+    }
+
+    fn of(words: &str) -> Self {
+        Avoided(words.split(',').filter(|word| !word.is_empty()).map(str::to_string).collect())
+    }
+
+    /// Whether any foundation is: what the kernel counts and lists cannot be trusted then.
+    pub fn any_foundation(&self) -> bool {
+        Foundation::ALL.iter().any(|foundation| self.names(foundation.name()))
+    }
+
+    /// Whether a word is among them.
+    pub fn names(&self, word: &str) -> bool {
+        self.0.iter().any(|avoided| avoided == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_separated_by_commas() {
+        let avoided = Avoided::of("listing,leaks");
+        assert!(avoided.names(LEAKS) && avoided.names("listing"));
+        assert!(avoided.any_foundation() && !Avoided::of(LEAKS).any_foundation());
+        assert!(!avoided.names("importing") && !Avoided::of("").names(""));
+    }
+}
