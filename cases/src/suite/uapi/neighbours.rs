@@ -16,8 +16,6 @@ case! {
     "UAPI-7", Contract, Exporter::MAIN, [SwSync, Vgem, Vivid, Ia32]
 }
 
-/// An unknown request with the same ioctl type.
-
 fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let area = Area::new()?;

@@ -51,7 +51,9 @@ impl Answer {
             Some(StageResult { stage: Stage::Device, works: true, .. }) => {
                 "/dev/kvm opens, but no guest was run yet".into()
             }
-            Some(StageResult { stage: Stage::Device, detail, .. } | StageResult { works: true, detail, .. }) => detail.clone(),
+            Some(StageResult { stage: Stage::Device, detail, .. } | StageResult { works: true, detail, .. }) => {
+                detail.clone()
+            }
             Some(StageResult { detail, .. }) => format!("/dev/kvm opens, but {detail}"),
         }
     }
