@@ -355,7 +355,7 @@ fn image(bench: &FaultBench, fault: &HostFault, dir: &Path, act: fn(&Path) -> st
     let took = start.elapsed();
     let intact = fs::read(entry.join("vmlinux")).ok() == fs::read(&bench.image.vmlinux).ok();
     let text = messages.text();
-    let verdict = if intact && text.contains("is made again") { "remade" } else { "used" };
+    let verdict = if intact && text.contains("is built again") { "remade" } else { "used" };
     let wrong = differences(fault, verdict, &text);
     Ok(row_of(fault, verdict, None, took, &text, wrong))
 }
