@@ -33,8 +33,13 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// The clause that this is a violation of: that of a foundation if one shows it, else that of the case that comes first.
+    /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it; else
+    /// the clause of a foundation comes first, then that of the first case.
     fn clause(&self) -> &str {
+        let lifetime = self.verdicts.iter().find(|verdict| verdict.clause.starts_with("L-"));
+        if let (Key::Complaint(..), Some(verdict)) = (&self.symptom.key, lifetime) {
+            return &verdict.clause;
+        }
         let foundation = self.verdicts.iter().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
         foundation.or(self.verdicts.first()).map_or("", |verdict| verdict.clause.as_str())
     }

@@ -29,7 +29,7 @@ impl Violated {
                     violated.leaks = true;
                 }
                 Verdict::Failed { .. } | Verdict::Lost { begun: true, .. } => {
-                    violated.by.entry(foundation).or_insert_with(|| verdict.clause.clone());
+                    violated.by.insert(foundation, verdict.clause.clone());
                 }
                 _ => {}
             }
