@@ -167,10 +167,11 @@ const MUTANTS_HELP: &str = "Examples:
   cargo xtask mutants --in-diff my.diff        generated ones of the lines that a diff adds
   cargo xtask mutants --shard 0/4              the first of four parts
   cargo xtask mutants --all-cases              the matrix of cases and mutants: which case earns its keep
+  cargo xtask mutants --correct                correct implementations: which cases ask for more than the contract
 
 Exit codes, as cargo-mutants has them and unlike those of the other commands, so that who knows one knows the other: 0 all
 caught, 1 usage, 2 some were missed, 3 some were caught by a lost guest only, 4 the kernel without a mutant is not as
-expected, 70 internal; 20 to 23 and 130 as elsewhere.";
+expected, 70 internal; 20 to 23 and 130 as elsewhere. With --correct, 0 is no complaint and 2 some.";
 
 const COVERAGE_EXAMPLES: &str = "Examples:
   cargo xtask coverage                     all cases, the reference series on the default kernel
@@ -417,6 +418,9 @@ pub struct MutantsArgs {
     /// Only mutants that operators make of the lines that the series adds
     #[arg(long)]
     pub generated: bool,
+    /// Correct implementations instead, of mutants/correct: no case may complain
+    #[arg(long, conflicts_with_all = ["generated", "catalogue", "in_diff"])]
+    pub correct: bool,
     /// Directory of the catalogue
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,

@@ -3,12 +3,13 @@
 //!
 //! Mutants come from a [`catalogue`] that people write and from [`generate`], which changes the lines that a series adds.
 //! [`change`] reduces a mutant to pieces that can stand beside the original, and [`schemata`] weaves the pieces of all
-//! mutants into one file. Everything here is pure: [`crate::kbuild`] builds the kernel, `cargo xtask mutants` runs it.
+//! mutants into one file. The patches of [`correct`] are read and built in the same way, and are not wrong. Everything here is pure: [`crate::kbuild`] builds the kernel, `cargo xtask mutants` runs it.
 
 pub mod c_file;
 pub mod catalogue;
 pub mod change;
 pub mod compiler;
+pub mod correct;
 pub mod equivalent;
 pub mod generate;
 pub mod in_diff;

@@ -15,7 +15,7 @@ use harness::guest::Patience;
 use harness::initramfs::GuestBinary;
 use harness::kbuild::KernelImage;
 use harness::mutant::order::{History, Known, order};
-use harness::mutant::outcome::{Outcome, outcome};
+use harness::mutant::outcome::{Outcome, outcome, sentences};
 use harness::mutant::schemata::{CHOSEN, said};
 use harness::session::{GuestRun, Options, Session, Stop, Yardstick, judge_all};
 use harness::transcript::Transcript;
@@ -89,7 +89,7 @@ impl Lab<'_> {
         is_the_one(&guests, number)?;
         let judged = judge_all(&plan, &guests, yardstick)?;
         let outcome = outcome(&judged.verdicts, &about.clauses);
-        if let Outcome::Caught { case, .. } = &outcome {
+        if let (Outcome::Caught { case, .. }, false) = (&outcome, about.is_correct()) {
             lock(self.history).note(&about.functions, case);
             // The recordings of what was missed are for whoever finds out why.
             let _ = fs::remove_dir_all(&dir);
@@ -135,6 +135,7 @@ fn word(verdict: &CaseVerdict) -> CaseWord {
         clause: verdict.clause.clone(),
         judgement: verdict.judgement.clone(),
         verdict: verdict.verdict.word().into(),
+        how: if verdict.verdict.is_as_expected() { Vec::new() } else { sentences(&verdict.verdict) },
     }
 }
 

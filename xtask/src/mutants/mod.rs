@@ -1,5 +1,6 @@
-//! `cargo xtask mutants`: wrong kernels, and which of them the suite catches.
+//! `cargo xtask mutants`: wrong kernels, and which of them the suite catches; and correct ones, which it may not.
 
+mod correct;
 mod guardians;
 mod kernels;
 mod lab;
@@ -78,7 +79,8 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let expectations = Expectations::new(&workspace::snapshots()).on(&joint.image.facts.version, kernels.default_id());
     let expectations = expectations.knowing(KnownDefects::built_in()?);
     let yardstick = Yardstick { met: &met, expectations: &expectations, allowed: &allowed };
-    let results = Results::open(&joint.image, &guest, &plan, args.all_cases)?;
+    let all_cases = args.all_cases || args.correct;
+    let results = Results::open(&joint.image, &guest, &plan, all_cases)?;
     let baseline = match results.baseline().filter(|_| !args.anew) {
         Some(baseline) => baseline,
         None => match baseline(&pipeline, &mut acceleration, &joint.image, &guest, &plan, yardstick, &results)? {
@@ -96,7 +98,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         plan: &plan,
         times: &times,
         history: &history,
-        all_cases: args.all_cases,
+        all_cases,
     };
     let settled = settled(&mutants, &chosen, &joint.settled)?;
     let wanted: Vec<&Mutant> = mutants.iter().filter(|mutant| chosen.contains(&mutant.about.id)).collect();
@@ -116,7 +118,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
                     Err(error) => return Err(error),
                 };
                 kernel_seconds += begun.elapsed().as_secs_f64();
-                let results = Results::open(&image, &guest, &plan, args.all_cases)?;
+                let results = Results::open(&image, &guest, &plan, all_cases)?;
                 (image, results)
             }
         };
@@ -145,18 +147,28 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         seconds: kernel_seconds,
     };
     let setting = setting(&made, acceleration.text());
-    let report = Report::new(setting, args.all_cases, (start.elapsed().as_secs_f64(), kernel_seconds), found);
-    let json = serde_json::to_string_pretty(&report).context(Blame::Internal, || "encoding the report".into())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (text, json, exit_code) = if args.correct {
+        let report = correct::Report::new(setting, seconds, &set::correct(&tree, args)?, &found);
+        (report.text(), encoded(&report)?, report.exit_code())
+    } else {
+        let report = Report::new(setting, args.all_cases, (seconds, kernel_seconds), found);
+        (report.text(), encoded(&report)?, report.exit_code())
+    };
     // A part does not replace what was said of all.
     let name = if chosen.len() == mutants.len() { "report.json" } else { "report-part.json" };
     let path = results.dir().join(name);
     std::fs::write(&path, json.clone() + "\n").map_err(|error| harness::error::io(&error, "writing", &path))?;
     match args.format {
-        TableFormat::Terminal => print!("{}", report.text()),
+        TableFormat::Terminal => print!("{text}"),
         TableFormat::Json => println!("{json}"),
     }
     eprintln!("every mutant: {}", path.display());
-    Ok(report.exit_code())
+    Ok(exit_code)
+}
+
+fn encoded(report: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(report).context(Blame::Internal, || "encoding the report".into())
 }
 
 fn list(mutants: &[Mutant], chosen: &[String], args: &MutantsArgs) -> Result<u8> {
@@ -278,7 +290,10 @@ fn work(lab: &Lab<'_>, pipeline: &Pipeline, mut jobs: Vec<Job<'_>>, workers: usi
             let new = lab.run(mutant, &image, &results)?;
             results.set(&new)?;
             results::set_history(&lock(lab.history))?;
-            if !matches!(new.outcome, Outcome::Caught { expected: None | Some(true), .. }) {
+            if new.about.is_correct() {
+                let complaints = new.cases.iter().filter(|word| !word.how.is_empty()).count();
+                pipeline.progress.line(format!("{}: {complaints} not as expected", new.about.id));
+            } else if !matches!(new.outcome, Outcome::Caught { expected: None | Some(true), .. }) {
                 let said =
                     format!("{} {} {}: {}", new.outcome.word(), new.about.id, new.about.place(), new.about.wrong);
                 pipeline.progress.line(said);

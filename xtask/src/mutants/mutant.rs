@@ -9,12 +9,14 @@ use harness::mutant::order;
 use harness::patch::Edits;
 use serde::{Deserialize, Serialize};
 
+use super::correct::CORRECT;
+
 /// What is said about a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The name of its patch, or a hash.
     pub id: String,
-    /// `catalogue`, or the operator that made it.
+    /// `catalogue` or `correct`, or the operator that made it.
     pub made_by: String,
     /// The file it changes first.
     pub file: PathBuf,
@@ -32,6 +34,11 @@ impl About {
     /// Whether it is one of those made by hand.
     pub fn by_hand(&self) -> bool {
         self.made_by == CATALOGUE
+    }
+
+    /// Whether nothing is wrong with it, and cases are what is tested.
+    pub fn is_correct(&self) -> bool {
+        self.made_by == CORRECT
     }
 
     /// `drivers/dma-buf/dma-buf.c:560 dma_buf_derive`.

@@ -18,7 +18,7 @@ use super::mutant::About;
 use crate::workspace;
 
 /// Version of the form of results; one with another is not used.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What became of one mutant, and how it was found out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ pub struct CaseWord {
     pub judgement: String,
     /// The word of its verdict.
     pub verdict: String,
+    /// What it said, where that was not as expected.
+    pub how: Vec<String>,
 }
 
 /// The kernel without a mutant: every case was as expected.
