@@ -162,8 +162,7 @@ const SELFTEST_EXAMPLES: &str = "Examples:
 const MUTANTS_HELP: &str = "Examples:
   cargo xtask mutants                          the catalogue and every generated mutant, in one kernel
   cargo xtask mutants --catalogue              only those made by hand
-  cargo xtask mutants --generated dma_buf_get  generated ones of one function
-  cargo xtask mutants --list                   what there is, without running it
+  cargo xtask mutants --list dma_buf_get       what there is for one function, without running it
   cargo xtask mutants --in-diff my.diff        generated ones of the lines that a diff adds
   cargo xtask mutants --shard 0/4              the first of four parts
   cargo xtask mutants --all-cases              the matrix of cases and mutants: which case earns its keep

@@ -36,7 +36,11 @@ pub fn load(dir: &Path, version: &str) -> Result<Vec<Entry>> {
     Ok(entries.into_iter().filter(|entry| is_for(entry.kernels, version)).collect())
 }
 
-fn parse(slug: &str, path: &Path, text: &str) -> Result<Entry, String> {
+/// Reads a header.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn parse(slug: &str, path: &Path, text: &str) -> Result<Entry, String> {
     let mut fields = fields(text);
     let recorded = fields.remove("Recorded").unwrap_or_default();
     let recorded: Vec<String> = recorded.split([',', ' ']).filter(|id| !id.is_empty()).map(str::to_string).collect();
