@@ -131,7 +131,10 @@ pub fn sentences(verdict: &Verdict) -> Vec<String> {
         Verdict::Broken { why } | Verdict::NotRun { why } => vec![why.clone()],
         Verdict::Skipped { why, .. } | Verdict::UnexpectedSkip { why, .. } => vec![why.clone()],
         Verdict::Differs { diff } => {
-            let changed: Vec<_> = diff.lines().filter(|line| line.starts_with(['+', '-'])).map(str::trim_end).collect();
+            // Without the two lines that name the sides.
+            let changed = diff.lines().filter(|line| line.starts_with(['+', '-']));
+            let changed = changed.filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));
+            let changed: Vec<_> = changed.map(str::trim_end).collect();
             changed.chunks(2).map(|lines| lines.join(" ")).collect()
         }
         other => vec![other.word().into()],

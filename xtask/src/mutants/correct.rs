@@ -13,6 +13,9 @@ use super::results::{CaseWord, Found, SCHEMA};
 /// What [`super::mutant::About::made_by`] says of correct implementations, and the directory they are in.
 pub const CORRECT: &str = "correct";
 
+/// Sentences of a case that the text has; all are in the JSON.
+const SHOWN: usize = 4;
+
 /// What came of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -40,8 +43,8 @@ struct Implementation {
 impl Implementation {
     fn new(entry: &Entry, found: &Found) -> Self {
         let recorded = |word: &CaseWord| entry.recorded.iter().any(|id| id == word.case.id());
-        // Another behaviour is what such a case is there to see; a broken or lost one has seen nothing.
-        let noticed = |word: &CaseWord| recorded(word) && matches!(word.verdict.as_str(), "FAIL" | "DIFF" | "XPASS");
+        // Another behaviour is what such a case is there to see; one that fails, breaks or is lost asks for something.
+        let noticed = |word: &CaseWord| recorded(word) && matches!(word.verdict.as_str(), "DIFF" | "XPASS");
         let complaints = found.cases.iter().filter(|word| !word.how.is_empty() && !noticed(word));
         let blind =
             entry.recorded.iter().filter(|id| !found.cases.iter().any(|word| noticed(word) && word.case.id() == *id));
@@ -100,8 +103,11 @@ impl Report {
             }
             for CaseWord { case, clause, verdict, how, .. } in &it.complaints {
                 let _ = writeln!(out, "  {verdict:<6} {clause} {case}");
-                for line in how {
+                for line in how.iter().take(SHOWN) {
                     let _ = writeln!(out, "         {line}");
+                }
+                if how.len() > SHOWN {
+                    let _ = writeln!(out, "         and {} more", how.len() - SHOWN);
                 }
             }
             for id in &it.blind {
@@ -161,6 +167,7 @@ mod tests {
         let (here, there) = (format!("{record}@udmabuf"), format!("{record}@system-heap"));
         assert!(judged(&[(&here, "DIFF"), (&there, "pass"), ("fences/error@udmabuf", "pass")]).is_green());
         assert_eq!(judged(&[(&here, "pass")]).blind, [record]);
+        assert_eq!(judged(&[(&here, "XPASS"), (&there, "FAIL")]).complaints.len(), 1);
         assert_eq!(judged(&[(&here, "DIFF"), ("fences/error@udmabuf", "FAIL")]).complaints.len(), 1);
         let broken = judged(&[(&here, "BROKEN")]);
         assert_eq!((broken.complaints.len(), broken.blind.len()), (1, 1), "what is broken has seen nothing");
