@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The global list of dma-bufs, read from outside.
+ * The global list of dma-bufs, read from outside dma-buf.c.
  *
- * Head and mutex are static in dma-buf.c, so they are looked up by name. The
- * walk expects the list to be broken: it never follows a pointer that it did
- * not check, and it ends.
+ * The list head and its mutex are static in dma-buf.c, so they are looked up by
+ * name. The list may be corrupt: the walk checks each pointer before it follows
+ * it, and always terminates.
  */
 
 #include <linux/delay.h>
@@ -14,7 +14,7 @@
 
 #include "internal.h"
 
-/* More buffers than any case makes; past it the list is taken for a loop. */
+/* More buffers than any case makes; a longer list counts as a loop. */
 #define DBC_LIST_MAX	(1U << 18)
 
 static struct list_head *dbc_list_head;
@@ -48,7 +48,7 @@ void __init dbc_list_init(void)
 		head = &old->head;
 		mutex = &old->lock;
 	}
-	/* Some other kernel object of that name would hardly be a list. */
+	/* Check that the symbol really is a list head. */
 	if (!dbc_peek(next, &head->next) || !dbc_peek(back, &next->prev) || back != head)
 		return;
 	dbc_list_head = head;
@@ -62,7 +62,7 @@ bool dbc_list_found(void)
 
 static bool dbc_list_lock(void)
 {
-	unsigned long deadline = jiffies + DBC_LOCK_PATIENCE;
+	unsigned long deadline = jiffies + DBC_LOCK_TIMEOUT;
 
 	while (!mutex_trylock(dbc_list_mutex)) {
 		if (time_after(jiffies, deadline))
@@ -73,9 +73,9 @@ static bool dbc_list_lock(void)
 }
 
 /*
- * Is the memory of a released buffer that of another buffer by now? Only if
- * everything fits together: its file is in use, is a dma-buf's, and has an
- * inode number that the released buffer did not have.
+ * True if the memory of a released buffer now belongs to another buffer: its
+ * file is in use, is the file of a dma-buf, and has an inode number that the
+ * released buffer did not have.
  */
 static bool dbc_reused(const struct dbc_tracker *tracker)
 {
@@ -94,11 +94,11 @@ static bool dbc_reused(const struct dbc_tracker *tracker)
 	refs = dbc_peek_file_refs(file);
 	if (!refs || refs == DBC_CORRUPT || fops != tracker->fops || ino == tracker->ino)
 		return false;
-	/* A foreign series may keep something else in private_data. */
+	/* The series under test may keep something else in private_data. */
 	return private_data == dmabuf || tracker->private_data != dmabuf;
 }
 
-/* Counts all entries, or those at the address of one buffer. */
+/* Counts all entries, or with @wanted only entries at that address. */
 static u32 dbc_list_walk(struct list_head *wanted)
 {
 	struct list_head *entry = dbc_list_head, *next, *back;
@@ -130,7 +130,7 @@ u32 dbc_list_length(void)
 	return count;
 }
 
-/* Without the reservation lock: the list is read as warily as that of buffers. */
+/* Without the reservation lock, so each pointer is checked here too. */
 u32 dbc_count_attachments(struct dma_buf *dmabuf)
 {
 	struct list_head *head = &dmabuf->attachments, *entry = head, *next, *back;
@@ -156,7 +156,7 @@ u32 dbc_list_attachments(void)
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
-	/* Sound before it is followed; it does not change while it is locked. */
+	/* The list is checked before it is followed; it cannot change while locked. */
 	count = dbc_list_walk(NULL);
 	entry = dbc_list_head;
 	for (steps = 0; count < DBC_BUSY && steps < count; steps++) {
@@ -193,12 +193,12 @@ u32 dbc_list_count(struct dbc_tracker *tracker, bool alive)
 
 static bool dbc_list_is_held;
 
-/* Sleeps while it holds the lock, so that others queue up and do not spin. */
+/* Sleeps while it holds the lock, so that other tasks block and do not spin. */
 int dbc_list_hold(struct dbc_context *context, void *arg)
 {
 	struct dbc_list_hold *hold = arg;
 	struct dbc_tracker *tracker = xa_load(&context->trackers, hold->token);
-	unsigned long deadline = jiffies + DBC_LOCK_PATIENCE;
+	unsigned long deadline = jiffies + DBC_LOCK_TIMEOUT;
 	int ret = -ETIMEDOUT;
 
 	if (!tracker)
@@ -213,7 +213,7 @@ int dbc_list_hold(struct dbc_context *context, void *arg)
 	}
 	WRITE_ONCE(dbc_list_is_held, true);
 	while (!time_after(jiffies, deadline)) {
-		/* The lowest bit beside the owner: somebody is queued. */
+		/* Bit 0 of the owner word: another task is queued. */
 		bool waited = atomic_long_read(&dbc_list_mutex->owner) & 1;
 
 		if (dbc_list_walk(&tracker->dmabuf->list_node) != 1) {
@@ -235,7 +235,7 @@ int dbc_list_hold(struct dbc_context *context, void *arg)
 
 int dbc_list_held(struct dbc_context *context, void *arg)
 {
-	unsigned long deadline = jiffies + DBC_LOCK_PATIENCE;
+	unsigned long deadline = jiffies + DBC_LOCK_TIMEOUT;
 
 	while (!READ_ONCE(dbc_list_is_held)) {
 		if (time_after(jiffies, deadline))

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Access by the CPU: its brackets, and copying through the kernel mapping. */
+/* CPU access: begin and end, and copying through the kernel mapping. */
 
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
 #include "internal.h"
-
-int dbc_step_end_cpu(struct dbc_handle *handle)
-{
-	handle->cpu_access = false;
-	return dma_buf_end_cpu_access(handle->dmabuf, handle->cpu_direction);
-}
 
 static int dbc_cpu(struct dbc_context *context, struct dbc_cpu *cpu, bool begin)
 {
@@ -27,7 +21,7 @@ static int dbc_cpu(struct dbc_context *context, struct dbc_cpu *cpu, bool begin)
 		ret = -EBUSY;
 	} else if (begin) {
 		ret = dma_buf_begin_cpu_access(handle->dmabuf, cpu->direction);
-		/* Seen by user space as EINTR: a restart would surprise a test. */
+		/* User space gets EINTR: a test does not expect a restart. */
 		if (ret == -ERESTARTSYS)
 			ret = -EINTR;
 		handle->cpu_access = !ret;
@@ -51,7 +45,7 @@ int dbc_end_cpu(struct dbc_context *context, void *arg)
 	return dbc_cpu(context, arg, false);
 }
 
-/* By way of a page of our own, as user memory may fault and the map be I/O. */
+/* Copies through a bounce page: user memory may fault, and the map may be I/O memory. */
 static int dbc_copy(struct dbc_handle *handle, const struct dbc_rw *rw, bool write)
 {
 	u64 size = handle->dmabuf->size, done = 0;

@@ -2,10 +2,10 @@
 /*
  * The ioctl ABI of /dev/dmabuf-conformance, a test importer for dma-buf.
  *
- * Every open file is a context of its own. Tokens, handles and fence ids are
- * small numbers above zero that mean something in their context only; closing
- * the context signals its fences (-ECANCELED), takes back every step of every
- * handle, and forgets its tokens.
+ * Every open file is a separate context. Tokens, handles and fence ids are
+ * small numbers above zero that are valid in their context only. Closing the
+ * context signals its fences (-ECANCELED), undoes every step of every handle,
+ * and drops its tokens.
  *
  * All structs have the same layout for 32-bit and 64-bit callers. Reserved
  * members must be zero.
@@ -16,8 +16,8 @@
  *   EINVAL  unknown flag or enumerator, reserved member not zero
  *   ENOENT  no such token, handle or fence in this context
  *   ESTALE  the handle's buffer is tracked and was already released, although
- *           the handle holds a reference: a fault in the kernel under test
- *   EINTR   a signal arrived while another thread worked on the same handle
+ *           the handle holds a reference: a bug in the kernel under test
+ *   EINTR   a signal arrived while another thread used the same handle
  *   ENOMEM  out of memory; nothing was done
  */
 #ifndef DMABUF_CONFORMANCE_H
@@ -29,14 +29,14 @@
 #define DBC_ABI_VERSION		3
 #define DBC_DEVICE_NAME		"dmabuf-conformance"
 
-/* Names that SYNC_IOC_FILE_INFO and bufinfo show for the device's fences. */
+/* Names of the device's fences in SYNC_IOC_FILE_INFO and bufinfo. */
 #define DBC_FENCE_DRIVER	"dmabuf-conformance"
 #define DBC_FENCE_TIMELINE	"importer"
 
-/* Values of a count that are no count. */
-#define DBC_UNKNOWN	0xffffffffU	/* cannot be known here, or no longer */
-#define DBC_CORRUPT	0xfffffffeU	/* what should be counted is damaged */
-#define DBC_BUSY	0xfffffffdU	/* its lock stayed taken for seconds */
+/* Special values of a count. */
+#define DBC_UNKNOWN	0xffffffffU	/* not known on this kernel, or no longer known */
+#define DBC_CORRUPT	0xfffffffeU	/* the list or object to count is corrupt */
+#define DBC_BUSY	0xfffffffdU	/* its lock was held for several seconds */
 
 /* Bits of &struct dbc_info.features. */
 #define DBC_FEATURE_DERIVE	(1U << 0) /* header defines DMA_BUF_IOCTL_DERIVE */
@@ -73,17 +73,17 @@ struct dbc_info {
 /**
  * struct dbc_track - start to observe a buffer
  * @fd: in: the descriptor the exporter returned
- * @token: out: names the buffer from here on
+ * @token: out: identifies the buffer in later requests
  *
  * To be called with the exported descriptor before any alias exists: the
- * device finds the buffer by one dma_buf_get()/dma_buf_put() pair. It takes no
- * reference that lasts. A buffer that is tracked already, by any context, gets
- * another token for the same tracker.
+ * device finds the buffer by one dma_buf_get()/dma_buf_put() pair. It keeps no
+ * reference. A buffer that is already tracked, by any context, gets another
+ * token for the same tracker.
  *
- * Drivers that know their own buffers by the address of their callbacks (PRIME
- * self-import) take a tracked buffer for a foreign one.
+ * Drivers that recognise their own buffers by the address of their callbacks
+ * (PRIME self-import) treat a tracked buffer as a foreign one.
  *
- * Errors: EBADF no such descriptor; EINVAL no dma-buf, or not its first file.
+ * Errors: EBADF no such descriptor; EINVAL not a dma-buf, or not its first file.
  */
 struct dbc_track {
 	__s32 fd;
@@ -94,17 +94,17 @@ struct dbc_track {
  * struct dbc_tracked - what is known about a tracked buffer
  * @token: in
  * @alive: out: 1 until the exporter's release callback is called, then 0
- * @releases: out: how often release was called (it is let through once)
+ * @releases: out: how often release was called (only the first call is passed on)
  * @on_list: out: how often the buffer is on the global list now
  * @on_list_at_release: out: the same at the moment of the first release call
  * @primary_refs: out: reference count of the buffer's first file; %DBC_CORRUPT
- *                if that file was freed and its memory given away
+ *                if that file was freed and its memory reused
  * @primary_refs_at_release: out: the same when release was called (usually 0)
  * @attachments: out: importers attached
  * @vmaps: out: kernel mappings, all importers together
- * @fences: out: fences in the reservation object; signalled ones may linger
+ * @fences: out: fences in the reservation object, some of them maybe signalled
  * @fences_pending: out: those of them that are not signalled
- * @writes_pending: out: those of them that hold back readers too
+ * @writes_pending: out: those of them that block readers too
  *
  * Counts may be %DBC_UNKNOWN, %DBC_CORRUPT or %DBC_BUSY. @primary_refs and all
  * from @attachments on are %DBC_UNKNOWN once the buffer is not alive, and the
@@ -141,12 +141,12 @@ struct dbc_tracked {
  * struct dbc_file_facts - what is known about a descriptor's file
  * @token: in: buffer to compare with, or 0 for none
  * @fd: in: any descriptor
- * @refs: out: the file's reference count without the observer's own reference
+ * @refs: out: the file's reference count without the reference taken here
  * @mode: out: DBC_MODE_*
  * @flags: out: f_flags as the kernel holds them
  * @relation: out: DBC_FILE_*; 0 without a token
  *
- * The file is looked at and let go; the dma-buf API is not involved.
+ * The file is read and put again; the dma-buf API is not used.
  *
  * Errors: EBADF no such descriptor, or O_PATH.
  */
@@ -160,29 +160,28 @@ struct dbc_file_facts {
 };
 
 /**
- * struct dbc_totals - bookkeeping over all contexts, to find what was leaked
- * @listed: buffers on the global list, or a value that is no count
+ * struct dbc_totals - counts over all contexts, to find leaks
+ * @listed: buffers on the global list, or a special value
  * @contexts: open files of the device, the caller's included
  * @trackers: trackers not freed yet
  * @tracked_alive: of these, how many belong to a buffer not released yet
  * @handles: importer handles not put yet
  * @fences: fences of this device not freed yet, whoever holds them
- * @attachments: attachments of all listed buffers together; one that nobody
- *               gave a list of them has none
+ * @attachments: attachments of all listed buffers together
  * @attachments_lost: attachments that tracked buffers still had when their
  *                    release was called, since boot
- * @pinned: pages that somebody pinned and did not release (udmabuf does)
- * @other_pages: pages in use that are none of slab, page cache, anonymous
- *               memory, page table, vmalloc, kernel stack or per-CPU memory: what
- *               drivers took from the page allocator (the system heap does)
- * @slab_pages: pages of all slab caches, which is what files are made of
- * @pages_kept: pages that the system heap did not give back when tracked
- *              buffers of its were released, since boot
+ * @pinned: pages that are pinned and not released (by udmabuf)
+ * @other_pages: pages in use other than slab, page cache, anonymous memory,
+ *               page table, vmalloc, kernel stack or per-CPU memory: what drivers
+ *               such as the system heap took from the page allocator
+ * @slab_pages: pages of all slab caches; files are allocated from slab
+ * @pages_kept: pages that the system heap did not free when its tracked
+ *              buffers were released, since boot
  * @files: open files of the whole system, or %DBC_UNKNOWN
  *
  * @attachments may be %DBC_UNKNOWN, %DBC_CORRUPT or %DBC_BUSY. @other_pages is
- * exact only while nothing else runs, and holds what the kernel's own
- * bookkeeping takes (stack depot, shadow of vmalloc), which grows now and then.
+ * exact only while nothing else runs, and includes what the kernel allocates
+ * for itself (stack depot, shadow of vmalloc), which grows occasionally.
  */
 struct dbc_totals {
 	__u32 listed;
@@ -225,7 +224,7 @@ struct dbc_import {
  * @segments: out: DMA segments
  * @reserved: 0
  *
- * Errors: EINVAL not attached; EBUSY mapped already; what the exporter says.
+ * Errors: EINVAL not attached; EBUSY mapped already; the exporter's errors.
  */
 struct dbc_map {
 	__u32 handle;
@@ -241,7 +240,7 @@ struct dbc_map {
  * @direction: in: as in &struct dbc_map
  *
  * Begin waits for the buffer's fences, interruptibly. Other requests on the
- * same handle wait meanwhile; DBC_SIGNAL does not.
+ * same handle wait for it; DBC_SIGNAL does not.
  *
  * Errors: EBUSY begun already; EINVAL not begun, or another direction.
  */
@@ -303,7 +302,7 @@ struct dbc_add_fence {
  * @fence: in
  * @error: in: 0, or a negative errno that the fence carries from then on
  *
- * The id is gone afterwards. Errors: ENOENT signalled already, or never made;
+ * The id is invalid afterwards. Errors: ENOENT signalled already, or never made;
  * EBUSY an earlier fence on the same timeline is not signalled.
  */
 struct dbc_signal {
@@ -312,7 +311,7 @@ struct dbc_signal {
 };
 
 /**
- * struct dbc_export - hand the buffer out again, as a driver's export does
+ * struct dbc_export - export the buffer again, as a driver does
  * @handle: in
  * @flags: in: an access mode, which dma_buf_fd() ignores, and O_CLOEXEC
  * @fd: out
@@ -328,7 +327,7 @@ struct dbc_export {
 };
 
 /* Values of &struct dbc_list_hold.outcome. */
-#define DBC_HOLD_WAITED		0 /* somebody waits for the lock */
+#define DBC_HOLD_WAITED		0 /* another task waits for the lock */
 #define DBC_HOLD_LEFT		1 /* the buffer left the list under the lock */
 
 /**
@@ -339,9 +338,9 @@ struct dbc_export {
  * Takes the lock, and holds it until another thread waits for it or the buffer
  * is not on the list any more. DBC_LIST_HELD returns once the lock is held.
  *
- * Errors: ESTALE the buffer is not on the list once; EOPNOTSUPP no list was
- * found; EBUSY the lock is taken for seconds; ETIMEDOUT nothing happened (both
- * requests).
+ * Errors: ESTALE the buffer is not on the list exactly once; EOPNOTSUPP the
+ * list was not found; EBUSY the lock was held for several seconds; ETIMEDOUT
+ * nothing happened (both requests).
  */
 struct dbc_list_hold {
 	__u32 token;
@@ -350,22 +349,24 @@ struct dbc_list_hold {
 
 /**
  * struct dbc_stall - stop the calling thread in the middle of a later call
- * @fd: in: only where this number is an open descriptor, or -1 for anywhere
- * @skip: in: how many of those places to pass before it stops
+ * @fd: in: stop only where this number is an open descriptor, or -1 for
+ *      anywhere
+ * @skip: in: how many stopping points to pass before the thread stops
  *
- * DBC_STALL_ARM is for the calling thread; places to stop are those where it
- * releases a lock with interrupts on. There it spins until another thread has
- * called DBC_STALL_GO, or for a few seconds. Before it stops or ends, that
- * thread sits in DBC_STALL_WAIT. The stopped thread may hold locks, and be
- * inside of RCU; others must not wait for either. In the end the thread that
- * was armed calls DBC_STALL_END.
+ * DBC_STALL_ARM is for the calling thread. It can stop wherever it releases a
+ * lock with interrupts enabled. There it spins until another thread calls
+ * DBC_STALL_GO, for a few seconds at most. That other thread waits in
+ * DBC_STALL_WAIT until the armed thread has stopped or finished. The stopped
+ * thread may hold locks and be inside an RCU read-side section; others must not
+ * wait for either. Finally the armed thread calls DBC_STALL_END.
  *
- * One thread of the system can be armed at a time, and one other waits for it
- * each time.
+ * Only one thread of the system can be armed at a time, and one other thread
+ * waits for it.
  *
- * Errors: EOPNOTSUPP no tracepoints for locks; EBUSY another is armed; ENODATA
- * the thread did not stop (WAIT, END), or does not stand (GO); ETIMEDOUT it was
- * not let go (END), or nothing happened (WAIT); EINVAL END by another thread.
+ * Errors: EOPNOTSUPP no lock tracepoints; EBUSY another thread is armed;
+ * ENODATA the thread did not stop (WAIT, END), or is not stopped (GO);
+ * ETIMEDOUT it was not resumed (END), or nothing happened (WAIT); EINVAL END by
+ * another thread.
  */
 struct dbc_stall {
 	__s32 fd;
@@ -381,7 +382,7 @@ struct dbc_stall {
 #define DBC_TOTALS	_IOR(DBC_IOC_MAGIC, 0x04, struct dbc_totals)
 /* Returns once deferred file releases and RCU callbacks have run. */
 #define DBC_DRAIN	_IO(DBC_IOC_MAGIC, 0x05)
-/* The same, and the kernel gives back what it keeps of dead vmalloc areas. */
+/* The same, and frees what the kernel keeps of unused vmalloc areas. */
 #define DBC_PURGE	_IO(DBC_IOC_MAGIC, 0x06)
 
 #define DBC_IMPORT	_IOWR(DBC_IOC_MAGIC, 0x10, struct dbc_import)

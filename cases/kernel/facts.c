@@ -6,26 +6,10 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
-#include <linux/kallsyms.h>
-#include <linux/percpu_counter.h>
 
 #include "internal.h"
 
-/* The count behind /proc/sys/fs/file-nr, static in fs/file_table.c. */
-static struct percpu_counter *dbc_file_count;
-
-void __init dbc_files_init(void)
-{
-	dbc_file_count = (void *)kallsyms_lookup_name("nr_files");
-}
-
-/* All parts of the count: file-nr itself leaves those of processors out up to 6.12. */
-u32 dbc_open_files(void)
-{
-	return dbc_file_count ? percpu_counter_sum_positive(dbc_file_count) : DBC_UNKNOWN;
-}
-
-/* Tokens are never taken back while the context is open. */
+/* Tokens stay valid while the context is open. */
 static struct dbc_tracker *dbc_tracker_find(struct dbc_context *context, u32 token)
 {
 	return xa_load(&context->trackers, token);
@@ -33,7 +17,7 @@ static struct dbc_tracker *dbc_tracker_find(struct dbc_context *context, u32 tok
 
 static void dbc_count_under_resv(struct dma_buf *dmabuf, struct dbc_tracked *facts)
 {
-	unsigned long deadline = jiffies + DBC_LOCK_PATIENCE;
+	unsigned long deadline = jiffies + DBC_LOCK_TIMEOUT;
 	struct dma_resv_iter cursor;
 	struct list_head *entry;
 	struct dma_fence *fence;
@@ -122,7 +106,7 @@ int dbc_file_facts(struct dbc_context *context, void *arg)
 	if (tracker) {
 		struct inode *inode = file_inode(file);
 
-		/* Numbers, not addresses: those are used again. */
+		/* Numbers, not addresses: addresses are reused. */
 		if (inode->i_sb == tracker->sb && inode->i_ino == tracker->ino)
 			facts->relation |= DBC_FILE_SAME_BUFFER;
 		if (file == tracker->file && facts->relation)

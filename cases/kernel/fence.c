@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Fences that a device would signal when it is done, here signalled on request. */
+/* Fences that a device would signal when it is done; here user space signals them. */
 
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
@@ -123,7 +123,7 @@ static void dbc_fence_complete(struct dbc_context *context, u32 id,
 	dma_fence_put(&fence->base);
 }
 
-/* Fences of one timeline are done in the order of their numbers. */
+/* Fences of one timeline signal in the order of their numbers. */
 static bool dbc_fence_is_next(struct dbc_context *context, struct dbc_fence *fence)
 {
 	struct dbc_fence *other;
@@ -158,7 +158,7 @@ int dbc_signal(struct dbc_context *context, void *arg)
 	return ret;
 }
 
-/* On close: a fence nobody can signal any more would block others for ever. */
+/* On close: otherwise the fences would stay pending forever. */
 void dbc_cancel_fences(struct dbc_context *context)
 {
 	struct dbc_fence *fence;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Handles: finding one for a request, and the reference it stands for, from
- * dma_buf_get() to dma_buf_put().
+ * Handles: lookup and locking for a request, and the buffer reference that a
+ * handle holds, from dma_buf_get() to dma_buf_put().
  */
 
 #include <linux/slab.h>
@@ -21,8 +21,8 @@ static void dbc_handle_free(struct kref *refs)
 }
 
 /*
- * The handle for one request. Its buffer stays for that long even if the
- * kernel under test lost count, provided it is tracked.
+ * Looks up and locks a handle for one request. A tracked buffer stays valid
+ * until dbc_handle_unlock(), even if its reference count is wrong.
  */
 struct dbc_handle *dbc_handle_lock(struct dbc_context *context, u32 id)
 {
@@ -101,10 +101,10 @@ unlock:
 	return ret;
 }
 
-/* Drops the reference and forgets the buffer; the caller unlocks. */
+/* Drops the buffer reference; the caller unlocks the handle. */
 static void dbc_handle_put(struct dbc_handle *handle)
 {
-	/* Unpinned first: the put itself may be what calls release. */
+	/* Unpin first: the put may call release, which waits for pins. */
 	if (handle->tracker)
 		dbc_tracker_unpin(handle->tracker);
 	handle->dead = true;
@@ -140,8 +140,8 @@ void dbc_release_handles(struct dbc_context *context)
 	xa_for_each(&context->handles, id, handle) {
 		mutex_lock(&handle->lock);
 		/*
-		 * A released buffer is left alone: its attachments are lost
-		 * with it, and the reference is what the kernel lost count of.
+		 * The buffer was already released: its attachments are
+		 * gone and the reference must not be dropped.
 		 */
 		if (handle->tracker && !dbc_tracker_pin(handle->tracker)) {
 			atomic_dec(&dbc_handles);

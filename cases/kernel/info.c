@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the tree that was built says about DERIVE in its own uAPI header.
- *
- * The series under test may be one nobody here has read. derive.h is made for
- * each tree and names the structure if it has members that are called flags
- * and fd; otherwise offsets are reported as unknown.
+ * What the tree that was built says about DERIVE in its own uAPI header. The
+ * series under test may be one nobody here has read.
  */
 
-#include <linux/stddef.h>
 #include <uapi/linux/dma-buf.h>
 
-#include "derive.h"
 #include "internal.h"
+#include "derive.h"
 
 int dbc_info(struct dbc_context *context, void *arg)
 {
@@ -32,17 +28,13 @@ int dbc_info(struct dbc_context *context, void *arg)
 		info->features |= DBC_FEATURE_STALL;
 
 #ifdef DMA_BUF_IOCTL_DERIVE
-	info->features |= DBC_FEATURE_DERIVE;
-	info->derive_cmd = DMA_BUF_IOCTL_DERIVE;
-	info->derive_size = _IOC_SIZE(DMA_BUF_IOCTL_DERIVE);
-#endif
-#ifdef DBC_DERIVE_STRUCT
-	info->features |= DBC_FEATURE_STRUCT;
-	info->derive_size = sizeof(DBC_DERIVE_STRUCT);
-	info->flags_offset = offsetof(DBC_DERIVE_STRUCT, flags);
-	info->flags_size = sizeof_field(DBC_DERIVE_STRUCT, flags);
-	info->fd_offset = offsetof(DBC_DERIVE_STRUCT, fd);
-	info->fd_size = sizeof_field(DBC_DERIVE_STRUCT, fd);
+	info->features |= DBC_FEATURE_DERIVE | DBC_FEATURE_STRUCT;
+	info->derive_cmd = dbc_derive_cmd;
+	info->derive_size = DBC_DERIVE_SIZE;
+	info->flags_offset = DBC_FLAGS_OFFSET;
+	info->flags_size = DBC_FLAGS_SIZE;
+	info->fd_offset = DBC_FD_OFFSET;
+	info->fd_size = DBC_FD_SIZE;
 #endif
 	return 0;
 }

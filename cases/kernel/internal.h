@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of the test importer share. */
+/* Internal declarations of the test importer. */
 #ifndef DBC_INTERNAL_H
 #define DBC_INTERNAL_H
 
@@ -18,21 +18,21 @@
 
 /*
  * Lock order: handle->lock, then the buffer's reservation lock, then
- * context->fence_lock. The reservation lock and the list mutex are only ever
- * tried, never waited for, where a buffer is observed: the kernel under test
- * may call a buffer's release with either of them held.
+ * context->fence_lock. Code that observes a buffer only uses trylock on the
+ * reservation lock and the list mutex: the kernel under test may call a
+ * buffer's release with either of them held.
  */
 
 /**
  * struct dbc_context - one open file of the device
  * @handles: handles by id
  * @trackers: references to trackers by token
- * @fences: fences not signalled yet by id; ids and seqnos rise together
+ * @fences: fences not signalled yet by id; ids and seqnos increase together
  * @fence_lock: keeps creating and signalling fences in order
  * @timeline: fence context shared by the fences made here
  * @seqno: last number used on @timeline
  * @next_fence: where the search for the next fence id starts
- * @stalls: it has asked for a thread to be stopped
+ * @stalls: this context has armed a stall, so it holds the tracepoint
  */
 struct dbc_context {
 	struct xarray handles;
@@ -49,12 +49,12 @@ struct dbc_context {
  * struct dbc_tracker - observes one buffer and outlives it
  * @refs: one for the buffer until it is released, one per token and handle
  * @lock: guards @pins and @releases
- * @pins: how many observers need @dmabuf to stay; release waits for them
+ * @pins: how many users need @dmabuf to stay valid; release waits for them
  * @releases: calls of the release callback
  * @idle: woken when the last pin goes
  * @dmabuf: may be dereferenced only while pinned
  * @file: first file of the buffer; compared, never dereferenced
- * @sb: with @ino names the buffer for ever, even once addresses are reused
+ * @sb: with @ino identifies the buffer even after addresses are reused
  * @ino: inode number of the first file
  * @fops: file operations of the first file
  * @private_data: that of the first file
@@ -85,9 +85,9 @@ struct dbc_tracker {
 
 /**
  * struct dbc_handle - one importer of one buffer
- * @refs: one for the table, one per request at work
+ * @refs: one for the table, one per running request
  * @lock: serializes requests; guards everything below
- * @dead: put already; somebody else found it in the table just before
+ * @dead: already put; a request may have looked it up just before
  * @dmabuf: the buffer, with the reference of dma_buf_get()
  * @tracker: its tracker if it was tracked when it was imported, or NULL
  * @attach: attachment, or NULL
@@ -122,18 +122,26 @@ extern atomic_t dbc_handles;
 extern atomic_t dbc_fences;
 
 /*
- * Reads memory that the kernel under test may have freed by mistake: neither a
- * missing page nor a sanitizer's shadow stops it. The pointer is never
- * followed by the compiler. True if @dst was filled.
+ * Reads memory that the kernel under test may have freed by mistake. A missing
+ * page or KASAN does not stop it. True if @dst was filled.
  */
 #define dbc_peek(dst, member_address) \
 	(!copy_from_kernel_nofault(&(dst), (member_address), sizeof(dst)))
 
-/* How long a lock may stay taken before it counts as stuck, in jiffies. */
-#define DBC_LOCK_PATIENCE	(5 * HZ)
+/* Since 6.2 the plain functions expect the caller to hold the reservation lock. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define dma_buf_map_attachment_unlocked		dma_buf_map_attachment
+#define dma_buf_unmap_attachment_unlocked	dma_buf_unmap_attachment
+#define dma_buf_vmap_unlocked			dma_buf_vmap
+#define dma_buf_vunmap_unlocked			dma_buf_vunmap
+#endif
+
+/* How long to wait for a lock before it counts as stuck, in jiffies. */
+#define DBC_LOCK_TIMEOUT	(5 * HZ)
 
 void dbc_files_init(void);
 u32 dbc_open_files(void);
+u32 dbc_peek_file_refs(struct file *file);
 
 void dbc_list_init(void);
 bool dbc_list_found(void);
@@ -150,7 +158,6 @@ u32 dbc_pinned_pages(void);
 u32 dbc_other_pages(void);
 u32 dbc_slab_pages(void);
 
-u32 dbc_peek_file_refs(struct file *file);
 u32 dbc_primary_refs(struct dbc_tracker *tracker);
 struct dbc_tracker *dbc_tracker_of(struct dma_buf *dmabuf);
 bool dbc_tracker_pin(struct dbc_tracker *tracker);
@@ -162,7 +169,7 @@ struct dbc_handle *dbc_handle_lock(struct dbc_context *context, u32 id);
 void dbc_handle_unlock(struct dbc_handle *handle);
 void dbc_release_handles(struct dbc_context *context);
 
-/* Undoing one step: -EINVAL if there is nothing to undo, -EBUSY if it is too early. */
+/* Undo one step: -EINVAL if there is nothing to undo, -EBUSY if a later step is left. */
 int dbc_step_detach(struct dbc_handle *handle);
 int dbc_step_unmap(struct dbc_handle *handle);
 int dbc_step_vunmap(struct dbc_handle *handle);

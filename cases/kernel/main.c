@@ -15,7 +15,7 @@
 
 #include "internal.h"
 
-/* What importers attach; a platform device comes with DMA masks. */
+/* The device that importers attach; a platform device has DMA masks. */
 struct device *dbc_device;
 
 static atomic_t dbc_contexts;
@@ -41,11 +41,10 @@ static int dbc_totals(struct dbc_context *context, void *arg)
 }
 
 /*
- * Releases of files that had no task to run in, then RCU callbacks, then the
- * files that such a callback has released in turn. The batches of kfree_rcu()
- * only give back memory: waiting for them too, once per slab cache and CPU,
- * takes a hundred times as long. System workqueues are not flushed: nothing
- * here queues on them, and the kernel advises against.
+ * Waits for delayed fputs, then RCU callbacks, then fputs that these callbacks
+ * delayed. kfree_rcu() batches only free memory and are not waited for, which
+ * would take a hundred times as long. System workqueues are not flushed: this
+ * driver does not queue on them, and the kernel discourages it.
  */
 static int dbc_drain(struct dbc_context *context, void *arg)
 {
@@ -55,7 +54,7 @@ static int dbc_drain(struct dbc_context *context, void *arg)
 	return 0;
 }
 
-/* Areas of vmalloc that were given up keep their shadow until somebody does this. */
+/* Unused vmalloc areas keep their KASAN shadow until they are purged. */
 static int dbc_purge(struct dbc_context *context, void *arg)
 {
 	vm_unmap_aliases();
@@ -96,7 +95,7 @@ static const struct dbc_request {
 	{ DBC_STALL_END, dbc_stall_end },
 };
 
-/* Room for the argument of any request. */
+/* Large enough for the argument of any request. */
 union dbc_argument {
 	__u32 handle;
 	struct dbc_info info;
@@ -137,8 +136,8 @@ static long dbc_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 	if ((_IOC_DIR(cmd) & _IOC_WRITE) && copy_from_user(&arg, argp, _IOC_SIZE(cmd)))
 		return -EFAULT;
 	/*
-	 * Writing back what was there finds an unwritable argument before the
-	 * request has made anything that would have to be taken back.
+	 * Writing the argument back unchanged detects unwritable memory before
+	 * the request does anything that would have to be undone.
 	 */
 	if (_IOC_DIR(cmd) == (_IOC_READ | _IOC_WRITE) &&
 	    copy_to_user(argp, &arg, _IOC_SIZE(cmd)))
@@ -175,7 +174,7 @@ static int dbc_close(struct inode *inode, struct file *file)
 	struct dbc_context *context = file->private_data;
 
 	dbc_stall_forget(context);
-	/* Fences first: ending CPU access or a mapping may wait for one. */
+	/* Fences first: ending CPU access or unmapping may wait for one. */
 	dbc_cancel_fences(context);
 	dbc_release_handles(context);
 	dbc_forget_tokens(context);
@@ -219,7 +218,7 @@ static int __init dbc_init(void)
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	dbc_device = &device->dev;
-	/* Reaches all memory, so that no mapping depends on where pages lie. */
+	/* All memory is reachable, so mapping never depends on page addresses. */
 	ret = dma_set_mask_and_coherent(dbc_device, DMA_BIT_MASK(64));
 	if (!ret)
 		ret = misc_register(&dbc_misc);

@@ -2,8 +2,8 @@
 /*
  * Memory that belongs to no process: what the exporters hold.
  *
- * The kernel's counters are kept per CPU and folded now and then. Here they are
- * added up in full, without which a page or two would not be seen.
+ * The kernel's counters are per CPU and folded only occasionally. Here they are
+ * summed exactly; otherwise a leak of one or two pages would not be seen.
  */
 
 #include <linux/dma-mapping.h>
@@ -25,9 +25,9 @@ struct dbc_held_pages {
 };
 
 /*
- * Finds the pages of a heap's buffer as its exporter tells them to an importer,
- * just before its release. Only the heap's are its own: those of a udmabuf go on
- * in their memfd. NULL where there is nothing to be held.
+ * Takes a reference on each page of a system heap buffer just before its
+ * release, to see whether release frees them. Only the heap owns its pages:
+ * those of a udmabuf stay in their memfd. NULL if there are no such pages.
  */
 struct dbc_held_pages *dbc_hold_pages(struct dma_buf *dmabuf, const struct dma_buf_ops *ops)
 {
@@ -53,7 +53,7 @@ struct dbc_held_pages *dbc_hold_pages(struct dma_buf *dmabuf, const struct dma_b
 	return held;
 }
 
-/* How many of the pages somebody else holds still. */
+/* Drops the references and returns how many of the pages are still in use. */
 u32 dbc_let_pages_go(struct dbc_held_pages *held)
 {
 	unsigned int i, folio = 0;
@@ -63,7 +63,7 @@ u32 dbc_let_pages_go(struct dbc_held_pages *held)
 		struct page *page = held->pages[i];
 
 		folio++;
-		/* All pages of a folio share one count: the last of ours tells. */
+		/* All pages of a folio share one count: check it at our last page. */
 		if (i + 1 == held->count ||
 		    compound_head(held->pages[i + 1]) != compound_head(page)) {
 			if (page_count(page) > 1)
@@ -88,7 +88,7 @@ static long dbc_node_pages(enum node_stat_item item)
 	return pages;
 }
 
-/* Free, in the zones or on a list of a CPU. */
+/* Free pages, in the zones or on per-CPU lists. */
 static long dbc_free_pages(void)
 {
 	struct zone *zone;
@@ -103,7 +103,7 @@ static long dbc_free_pages(void)
 	return pages;
 }
 
-/* A counter like the others since the 7.x series, see the Makefile. */
+/* A node counter since the 7.x series, see the Makefile. */
 static long dbc_vmalloc_pages(void)
 {
 #ifdef DBC_HAVE_NR_VMALLOC
@@ -130,7 +130,7 @@ u32 dbc_other_pages(void)
 	pages -= dbc_node_pages(NR_ANON_MAPPED) + dbc_node_pages(NR_FILE_PAGES);
 	pages -= dbc_node_pages(NR_PAGETABLE);
 	pages -= dbc_vmalloc_pages();
-	/* Stacks from vmalloc are in there already, those in its cache too. */
+	/* vmalloc already includes stacks with VMAP_STACK, cached ones too. */
 	if (!IS_ENABLED(CONFIG_VMAP_STACK))
 		pages -= dbc_node_pages(NR_KERNEL_STACK_KB) / (PAGE_SIZE / SZ_1K);
 	return pages - pcpu_nr_pages();

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Faults on purpose. `cargo xtask selftest` asks for them one by one and proves
- * that none of them goes unnoticed. Compiled only where
- * CONFIG_DMABUF_CONFORMANCE_FAULTS asks for it, which no kernel does that is to
- * be judged.
+ * Deliberate faults. `cargo xtask selftest` triggers them one by one and proves
+ * that each is detected. Compiled only with CONFIG_DMABUF_CONFORMANCE_FAULTS,
+ * which is never set in a kernel under test.
  *
- * Writing "NAME" or "NAME FD" to debugfs dmabuf-conformance/misbehave commits
+ * Writing "NAME" or "NAME FD" to debugfs dmabuf-conformance/misbehave triggers
  * the fault of that name; dmabuf_conformance.at_boot=NAME does so as the last
  * initcall. Reading the file lists the names.
  */
@@ -34,13 +33,13 @@
 
 #include "internal.h"
 
-/* Keeps the compiler from knowing a value. */
+/* Hides a value from the compiler. */
 #define dbc_opaque(value)	OPTIMIZER_HIDE_VAR(value)
 
 /* noinline, so that a report names the fault by its function. */
 #define FAULT(name)	static noinline int dbc_fault_##name(int fd)
 
-/* Committed by callbacks too, so it must not sleep. */
+/* Also called from callbacks, so it must not sleep. */
 FAULT(use_after_free)
 {
 	char *object = kmalloc(64, GFP_ATOMIC);
@@ -189,7 +188,7 @@ FAULT(wait_for_ever)
 	return 0;
 }
 
-/* Nobody sets it, but the compiler does not know. */
+/* Never set, but the compiler does not know that. */
 static bool dbc_enough;
 
 static __always_inline void dbc_loop(void)
@@ -226,7 +225,7 @@ FAULT(loop_in_rcu)
 {
 	static struct rcu_head head;
 
-	/* Somebody has to wait for the end of this section. */
+	/* A pending callback makes RCU wait for this read-side section. */
 	call_rcu(&head, dbc_nothing);
 	rcu_read_lock();
 	dbc_loop();
@@ -238,7 +237,7 @@ static void dbc_loop_here(void *nothing)
 	dbc_loop();
 }
 
-/* With interrupts off on every processor: nothing is left that could notice. */
+/* Interrupts off on every CPU: no watchdog can run. */
 FAULT(loop_everywhere)
 {
 	on_each_cpu(dbc_loop_here, NULL, 1);
@@ -260,7 +259,7 @@ FAULT(stack_overflow)
 	return dbc_recurse(0) & 0;
 }
 
-/* Without an interrupt table the processor has no way to say anything. */
+/* Without an interrupt table the CPU can only reset. */
 FAULT(triple_fault)
 {
 	struct {
@@ -291,14 +290,14 @@ FAULT(flood_the_log)
 
 FAULT(out_of_memory)
 {
-	/* The pages are never given back. */
+	/* The pages are never freed. */
 	while (!fatal_signal_pending(current))
 		if (!alloc_pages(GFP_KERNEL | __GFP_NOWARN, 0))
 			break;
 	return -ENOMEM;
 }
 
-/* A reference that nobody gives back. */
+/* A file reference that is never dropped. */
 FAULT(leak_file)
 {
 	return fget(fd) ? 0 : -EBADF;
@@ -315,7 +314,7 @@ FAULT(fput_too_many)
 	return 0;
 }
 
-/* What goes wrong only when the one who caused it has long returned. */
+/* Faults that happen after the system call has returned. */
 
 static noinline void dbc_late_rcu(struct rcu_head *head)
 {
@@ -452,7 +451,7 @@ static int __init dbc_misbehave_init(void)
 {
 	struct dentry *dir = debugfs_create_dir(DBC_DEVICE_NAME, NULL);
 
-	/* The raw file: debugfs would hold up its removal for a fault that never returns. */
+	/* unsafe: otherwise debugfs would wait on removal for a fault that never returns. */
 	debugfs_create_file_unsafe("misbehave", 0600, dir, NULL, &dbc_misbehave_fops);
 	if (dbc_at_boot)
 		pr_notice("dmabuf-conformance: at boot %s: %d\n", dbc_at_boot, dbc_commit(dbc_at_boot, -1));

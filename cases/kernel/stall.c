@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stopping a thread in the middle of a system call, so that a race has one
- * outcome.
+ * Stops a thread in the middle of a system call, so that a race always has the
+ * same outcome.
  *
- * Where a thread releases a lock, lockdep has a tracepoint; fd_install() passes
- * one right behind the store that makes a descriptor visible, as it leaves its
- * read side of RCU. A thread that asked for it is held up there until another
- * one lets it go on. It spins, since it may not sleep: it may hold a spinlock
- * or be inside of RCU.
+ * lockdep has a tracepoint at each lock release. fd_install() passes one right
+ * after the store that makes a descriptor visible, when it leaves its RCU
+ * read-side section. An armed thread spins there until another thread resumes
+ * it. It must not sleep: it may hold a spinlock or be inside an RCU section.
  */
 
 #include <linux/delay.h>
@@ -22,19 +21,19 @@
 
 #include <trace/events/lock.h>
 
-/* For how long a thread stands still if nobody lets it go, in jiffies. */
-#define DBC_STALL_PATIENCE	(3 * HZ)
+/* How long a stopped thread waits to be resumed, in jiffies. */
+#define DBC_STALL_TIMEOUT	(3 * HZ)
 
 enum dbc_stall_state {
 	DBC_STALL_IDLE,
-	DBC_STALL_ARMED,	/* the thread runs and has not come to the point */
-	DBC_STALL_STOPPED,	/* it stands there */
-	DBC_STALL_GOING,	/* it was let go */
-	DBC_STALL_TIRED,	/* nobody let it go, and it went */
-	DBC_STALL_PASSED,	/* it never came to the point */
+	DBC_STALL_ARMED,	/* the thread has not reached the stopping point */
+	DBC_STALL_STOPPED,	/* it is stopped there */
+	DBC_STALL_GOING,	/* it was resumed */
+	DBC_STALL_TIMED_OUT,	/* it was not resumed in time and went on */
+	DBC_STALL_FINISHED,	/* it never reached the stopping point */
 };
 
-/* There is one, as one thread stopped is enough. */
+/* One stopped thread at a time is enough. */
 static struct {
 	struct dbc_context *owner;
 	struct task_struct *task;
@@ -53,7 +52,7 @@ static bool dbc_descriptor_open(unsigned int fd)
 
 	if (!files)
 		return false;
-	/* Without rcu_read_lock(): the probe below would see it go. */
+	/* No rcu_read_lock(): its release would reach the probe below. */
 	fdt = rcu_dereference_raw(files->fdt);
 	return fd < fdt->max_fds && rcu_dereference_raw(fdt->fd[fd]);
 }
@@ -73,10 +72,10 @@ static void dbc_at_lock_release(void *data, struct lockdep_map *lock, unsigned l
 	}
 
 	smp_store_release(&dbc_point.state, DBC_STALL_STOPPED);
-	deadline = jiffies + DBC_STALL_PATIENCE;
+	deadline = jiffies + DBC_STALL_TIMEOUT;
 	while (smp_load_acquire(&dbc_point.state) == DBC_STALL_STOPPED) {
 		if (time_after(jiffies, deadline))
-			cmpxchg(&dbc_point.state, DBC_STALL_STOPPED, DBC_STALL_TIRED);
+			cmpxchg(&dbc_point.state, DBC_STALL_STOPPED, DBC_STALL_TIMED_OUT);
 		cpu_relax();
 	}
 }
@@ -93,7 +92,7 @@ int dbc_stall_arm(struct dbc_context *context, void *arg)
 
 	mutex_lock(&dbc_point_lock);
 	if (!context->stalls) {
-		/* Stays until the context is closed: taking it back waits for RCU. */
+		/* Registered until the context is closed: unregistering waits for RCU. */
 		if (!dbc_point_users)
 			ret = register_trace_lock_release(dbc_at_lock_release, NULL);
 		if (ret)
@@ -117,7 +116,7 @@ unlock:
 
 int dbc_stall_wait(struct dbc_context *context, void *arg)
 {
-	unsigned long deadline = jiffies + DBC_LOCK_PATIENCE;
+	unsigned long deadline = jiffies + DBC_LOCK_TIMEOUT;
 	int state;
 
 	for (;;) {
@@ -130,8 +129,8 @@ int dbc_stall_wait(struct dbc_context *context, void *arg)
 			return -EINTR;
 		usleep_range(20, 100);
 	}
-	/* Who waits is told once, and the point is free again. */
-	if (state == DBC_STALL_PASSED) {
+	/* The waiter is told once; then the point can be armed again. */
+	if (state == DBC_STALL_FINISHED) {
 		WRITE_ONCE(dbc_point.state, DBC_STALL_IDLE);
 		return -ENODATA;
 	}
@@ -149,7 +148,7 @@ int dbc_stall_end(struct dbc_context *context, void *arg)
 	if (READ_ONCE(dbc_point.task) != current)
 		return -EINVAL;
 	WRITE_ONCE(dbc_point.task, NULL);
-	switch (cmpxchg(&dbc_point.state, DBC_STALL_ARMED, DBC_STALL_PASSED)) {
+	switch (cmpxchg(&dbc_point.state, DBC_STALL_ARMED, DBC_STALL_FINISHED)) {
 	case DBC_STALL_ARMED:
 		return -ENODATA;
 	case DBC_STALL_GOING:

@@ -2,7 +2,7 @@
 /*
  * What an importer does with a buffer, one step per request. Steps may be
  * undone in any order that the dma-buf API allows; any other order is refused
- * before the API sees it.
+ * before the API is called.
  */
 
 #include <linux/dma-direction.h>
@@ -10,14 +10,6 @@
 #include <linux/scatterlist.h>
 
 #include "internal.h"
-
-/* Since 6.2 the plain functions expect the caller to hold the reservation lock. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define dma_buf_map_attachment_unlocked		dma_buf_map_attachment
-#define dma_buf_unmap_attachment_unlocked	dma_buf_unmap_attachment
-#define dma_buf_vmap_unlocked			dma_buf_vmap
-#define dma_buf_vunmap_unlocked			dma_buf_vunmap
-#endif
 
 int dbc_attach(struct dbc_context *context, void *arg)
 {
@@ -40,42 +32,13 @@ int dbc_attach(struct dbc_context *context, void *arg)
 	return ret;
 }
 
-int dbc_step_detach(struct dbc_handle *handle)
-{
-	if (!handle->attach)
-		return -EINVAL;
-	if (handle->sgt)
-		return -EBUSY;
-	dma_buf_detach(handle->dmabuf, handle->attach);
-	handle->attach = NULL;
-	return 0;
-}
-
-int dbc_step_unmap(struct dbc_handle *handle)
-{
-	if (!handle->sgt)
-		return -EINVAL;
-	dma_buf_unmap_attachment_unlocked(handle->attach, handle->sgt, handle->direction);
-	handle->sgt = NULL;
-	return 0;
-}
-
-int dbc_step_vunmap(struct dbc_handle *handle)
-{
-	if (!handle->vmapped)
-		return -EINVAL;
-	dma_buf_vunmap_unlocked(handle->dmabuf, &handle->vmap);
-	handle->vmapped = false;
-	return 0;
-}
-
 static int dbc_step_vmap(struct dbc_handle *handle)
 {
 	int ret;
 
 	if (handle->vmapped)
 		return -EBUSY;
-	/* dma_buf_vmap() has one answer for this and for being misused. */
+	/* dma_buf_vmap() returns EINVAL for this and for misuse alike. */
 	if (!handle->dmabuf->ops->vmap)
 		return -EOPNOTSUPP;
 	ret = dma_buf_vmap_unlocked(handle->dmabuf, &handle->vmap);

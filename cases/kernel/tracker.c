@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Observing one buffer: its callbacks are replaced by a copy whose release
- * counts itself and takes note of the state before the exporter's runs.
+ * Observes one buffer: its callbacks are replaced by a copy whose release
+ * callback counts its calls and records the state before the exporter's release
+ * runs.
  *
- * A tracker takes no reference on the buffer, or it would change what is
- * measured. Whoever looks into the buffer pins the tracker instead, and release
+ * A tracker takes no reference on the buffer, as that would change what is
+ * measured. Code that reads the buffer pins the tracker instead, and release
  * waits for the pins.
  */
 
@@ -33,7 +34,7 @@ void dbc_tracker_put(struct dbc_tracker *tracker)
 	kref_put(&tracker->refs, dbc_tracker_free);
 }
 
-/* False once release was called: the buffer must not be touched any more. */
+/* False once release was called: the buffer must not be accessed any more. */
 bool dbc_tracker_pin(struct dbc_tracker *tracker)
 {
 	bool alive;
@@ -64,27 +65,6 @@ static bool dbc_tracker_idle(struct dbc_tracker *tracker)
 	return idle;
 }
 
-/* The file may be freed in a faulty kernel, so it is read, not used. */
-u32 dbc_peek_file_refs(struct file *file)
-{
-	unsigned long count;
-
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	file_ref_t refs;
-
-	if (!dbc_peek(refs, &file->f_ref))
-		return DBC_CORRUPT;
-	count = file_ref_read(&refs);
-#else
-	atomic_long_t refs;
-
-	if (!dbc_peek(refs, &file->f_count))
-		return DBC_CORRUPT;
-	count = atomic_long_read(&refs);
-#endif
-	return min_t(unsigned long, count, DBC_BUSY - 1);
-}
-
 u32 dbc_primary_refs(struct dbc_tracker *tracker)
 {
 	const struct file_operations *fops;
@@ -95,7 +75,7 @@ u32 dbc_primary_refs(struct dbc_tracker *tracker)
 	refs = dbc_peek_file_refs(file);
 	if (!refs)
 		return 0;
-	/* In use, but is it still the buffer's? */
+	/* In use, but it may belong to something else by now. */
 	if (!dbc_peek(fops, &file->f_op) || fops != tracker->fops ||
 	    !dbc_peek(private_data, &file->private_data) ||
 	    private_data != tracker->private_data)
@@ -113,7 +93,7 @@ static void dbc_release_wrapper(struct dma_buf *dmabuf)
 	spin_lock(&tracker->lock);
 	first = !tracker->releases++;
 	spin_unlock(&tracker->lock);
-	/* The count is the complaint; freeing twice would hide it in a crash. */
+	/* The count reports the bug; a double free would only crash. */
 	if (!first)
 		return;
 
@@ -208,7 +188,7 @@ int dbc_track(struct dbc_context *context, void *arg)
 		/* The buffer's own reference, dropped by its release. */
 		kref_get(&tracker->refs);
 		atomic_inc(&dbc_tracked_alive);
-		/* Whoever sees the new callbacks sees a complete tracker. */
+		/* Publishes a completely initialised tracker. */
 		smp_store_release(&dmabuf->ops, &tracker->ops);
 	}
 unlock:

@@ -1,8 +1,8 @@
-//! `cases` in a shell: a person, or a script, runs cases on the kernel that is there and reads what they say.
+//! `cases` in a shell: a person or a script runs cases on the running kernel and reads the transcripts.
 //!
-//! Cases are run as they are in a whole run, each in a process of its own that is ended at its limit, with a look at the
-//! kernel's books and log after it. What is not here is the host: nobody compares with snapshots, and a kernel that falls
-//! over takes the shell along.
+//! Cases run as in a whole run, each in its own process that is killed at its limit, with a check of the
+//! resource counts and the kernel log after it. There is no host: nothing compares with snapshots, and a kernel that
+//! crashes ends the shell.
 
 use std::collections::BTreeSet;
 use std::os::linux::net::SocketAddrExt;
@@ -13,15 +13,14 @@ use crate::channel::Channel;
 use crate::clause;
 use crate::exporter::Exporter;
 use crate::filter::fits;
-use crate::init::Planned;
 use crate::protocol::{CaseKey, Outcome};
-use crate::runner::Runner;
+use crate::runner::{Planned, Runner};
 use crate::style::Style;
 use crate::suite;
 use crate::terminal::detect;
 use crate::uapi::process;
 
-/// Exit statuses, the same as those of `cargo xtask test` for the same thing.
+/// Exit statuses, with the same meaning as those of `cargo xtask test`.
 const AS_EXPECTED: i32 = 0;
 const INTERNAL: i32 = 1;
 const USAGE: i32 = 2;
@@ -31,15 +30,15 @@ const STUCK: i32 = 20;
 const INTERRUPTED: i32 = 130;
 
 const HELP: &str = "\
-cases list [FILTER...]    which cases there are
-cases run FILTER...       run some: clauses such as R-2, or parts of names; `cases run all` runs all of them
-cases explain NAME        what a clause promises, or a case claims
+cases list [FILTER...]    list the cases
+cases run FILTER...       run the cases that match: a clause such as R-2, or part of a name; `cases run all` runs all
+cases explain NAME        print what a clause requires, or what a case claims
 
-Exit status of run: 0 every check held, 10 one did not or the kernel complained, 12 a case is broken or nothing was judged,
-20 a process is stuck in the kernel, 130 interrupted. Snapshots, known limits and known defects are not looked at here: that is
-`cargo xtask test`, outside.";
+Exit status of run: 0 all checks held, 10 a check failed or the kernel complained, 12 a case is broken or nothing was
+judged, 20 a process is stuck in the kernel, 130 interrupted. Snapshots, known limits and known defects are compared only
+by `cargo xtask test`, on the host.";
 
-/// Does what the arguments ask for and gives back the exit status.
+/// Runs the command in the arguments and returns the exit status.
 pub fn main(arguments: Vec<String>) -> i32 {
     let (command, rest) = match arguments.split_first() {
         Some((command, rest)) => (command.as_str(), rest),
@@ -53,43 +52,49 @@ pub fn main(arguments: Vec<String>) -> i32 {
             println!("{HELP}");
             Ok(AS_EXPECTED)
         }
-        _ => Err(Stop(USAGE, format!("there is no command {command}\n\n{HELP}"))),
+        _ => Err(CliError(USAGE, format!("unknown command {command}\n\n{HELP}"))),
     };
-    done.unwrap_or_else(|Stop(status, why)| {
+    done.unwrap_or_else(|CliError(status, why)| {
         eprintln!("cases: {why}");
         status
     })
 }
 
-/// Why nothing is done, with the exit status.
-struct Stop(i32, String);
+/// An exit status and the reason.
+struct CliError(i32, String);
 
-/// The keys that fit any filter. A filter that means nothing is an error.
-fn select(filters: &[String]) -> Result<Vec<CaseKey>, Stop> {
+/// The keys that match any filter. A filter without a match is an error.
+fn select(filters: &[String]) -> Result<Vec<CaseKey>, CliError> {
     if let Some(filter) = filters.iter().find(|filter| !suite::keys().any(|key| fits(&key, filter, false))) {
-        return Err(Stop(USAGE, format!("no case fits {filter}; `cases list` shows all of them")));
+        return Err(CliError(USAGE, format!("no case matches {filter}; `cases list` shows all cases")));
     }
     let chosen = |key: &CaseKey| filters.is_empty() || filters.iter().any(|filter| fits(key, filter, false));
     Ok(suite::keys().filter(chosen).collect())
 }
 
-fn run(filters: &[String]) -> Result<i32, Stop> {
+fn run(filters: &[String]) -> Result<i32, CliError> {
     let chosen = match filters {
-        [] => return Err(Stop(USAGE, "which? For instance `cases run R-2`; `cases run all` runs all of them".into())),
+        [] => {
+            return Err(CliError(
+                USAGE,
+                "no filter given. For example `cases run R-2`; `cases run all` runs all cases".into(),
+            ));
+        }
         [all] if all == "all" => suite::keys().collect(),
         filters => select(filters)?,
     };
     let planned: Vec<Planned> =
-        chosen.into_iter().filter_map(|key| suite::find(&key).map(|(case, exporter)| (key, case, exporter))).collect();
+        chosen.into_iter().filter_map(|key| suite::find(&key).map(|(case, on)| (key, case, on))).collect();
     if !nix::unistd::geteuid().is_root() {
-        return Err(Stop(USAGE, "cases are run by root".into()));
+        return Err(CliError(USAGE, "cases must run as root".into()));
     }
-    // Two at a time would find each other's buffers and files in the kernel's books. The name goes with the process.
+    // Two runs at a time would disturb each other's resource counts. The socket name is free again when the process
+    // ends.
     let _alone = SocketAddr::from_abstract_name("dmabuf-conformance-cases")
         .and_then(|name| UnixListener::bind_addr(&name))
-        .map_err(|error| Stop(USAGE, format!("cases are running already: {error}")))?;
+        .map_err(|error| CliError(USAGE, format!("cases are already running: {error}")))?;
     let style = detect();
-    let internal = |errno: nix::errno::Errno| Stop(INTERNAL, errno.to_string());
+    let internal = |errno: nix::errno::Errno| CliError(INTERNAL, errno.to_string());
     let channel = Channel::terminal(style).map_err(internal)?;
     let mut runner = Runner::visiting(&channel).map_err(internal)?;
     let ended = runner.run(&planned);
@@ -98,7 +103,7 @@ fn run(filters: &[String]) -> Result<i32, Stop> {
     Ok(result.status())
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tally {
     passed: usize,
@@ -157,11 +162,12 @@ impl Tally {
         let mut lines = vec![line];
         if self.complained || self.stuck {
             lines.push(
-                "The kernel complained, or holds on to a process: `dmesg` shows it. Trust no more cases to it.".into(),
+                "The kernel complained, or a process is stuck in it: see `dmesg`. Reboot before running more cases."
+                    .into(),
             );
         }
         if self.leaks > 0 {
-            lines.push("Memory is lost: see above.".into());
+            lines.push("Memory leaked: see above.".into());
         }
         if self.passed + self.violated + self.broken == 0 {
             lines.push("Nothing was judged.".into());
@@ -171,13 +177,14 @@ impl Tally {
     }
 }
 
-fn list(filters: &[String]) -> Result<i32, Stop> {
+fn list(filters: &[String]) -> Result<i32, CliError> {
     let keys = select(filters)?;
     for case in suite::CASES {
-        let id = case.id();
-        let on: Vec<&str> = keys.iter().filter(|key| key.id() == id).map(CaseKey::exporter).collect();
-        if !on.is_empty() {
-            println!("{:<7} {id:<38} {:<9} {}", case.clause, case.judgement.name(), on.join(" "));
+        for name in case.variants.iter().map(|variant| case.name(variant)) {
+            let on: Vec<&str> = keys.iter().filter(|key| key.name() == name).map(CaseKey::exporter).collect();
+            if !on.is_empty() {
+                println!("{:<7} {name:<38} {:<9} {}", case.clause, case.judgement.name(), on.join(" "));
+            }
         }
     }
     let clauses: BTreeSet<&str> =
@@ -186,24 +193,27 @@ fn list(filters: &[String]) -> Result<i32, Stop> {
     Ok(AS_EXPECTED)
 }
 
-fn explain(names: &[String]) -> Result<i32, Stop> {
-    let [name] = names else { return Err(Stop(USAGE, "explain takes one clause or one case".into())) };
+fn explain(names: &[String]) -> Result<i32, CliError> {
+    let [name] = names else { return Err(CliError(USAGE, "explain takes one clause or one case".into())) };
     let clause = clause::find(name);
     if let Some(clause) = clause {
         println!("{}  {}\n      Why: {}\n", clause.id, clause.claim, clause.why);
     }
-    let id = name.split('@').next().unwrap_or(name);
-    let told = |case: &&Case| clause.map_or_else(|| case.id().contains(id), |clause| case.clause == clause.id);
+    let key = CaseKey(name.clone());
+    let told = |case: &&Case| clause.map_or_else(|| case.id().contains(key.id()), |clause| case.clause == clause.id);
     let cases: Vec<&Case> = suite::CASES.iter().filter(told).collect();
     if clause.is_none() && cases.is_empty() {
-        return Err(Stop(USAGE, format!("{name} is neither a case nor a clause; `cases list` shows both")));
+        return Err(CliError(USAGE, format!("{name} is neither a case nor a clause; `cases list` shows both")));
     }
     for case in cases {
-        let exporters: Vec<&str> = case.exporters.iter().copied().map(Exporter::name).collect();
-        println!("{}  {} ({}, on {})", case.clause, case.id(), case.judgement.name(), exporters.join(", "));
+        println!("{}  {} ({})", case.clause, case.id(), case.judgement.name());
         println!("      {}", case.claim_text());
+        for variant in case.variants {
+            let exporters: Vec<&str> = case.exporters_of(variant).iter().copied().map(Exporter::name).collect();
+            println!("      {}, {}, on {}", case.name(variant), variant.about, exporters.join(", "));
+        }
         if let Judgement::Hazard(reason) = case.judgement {
-            println!("      Expected to be there: {reason}");
+            println!("      Expected: {reason}");
         }
     }
     Ok(AS_EXPECTED)
@@ -214,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_is_that_of_the_worst() {
+    fn the_worst_result_decides_the_status() {
         let tally = || Tally { passed: 1, ..Tally::default() };
         for (tally, status) in [
             (tally(), 0),
@@ -233,8 +243,8 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_means_no_case_is_an_error_with_a_hint() {
-        let Err(Stop(status, why)) = select(&["R-1".into(), "R-99".into()]) else { panic!("R-99 is no clause") };
+    fn a_filter_without_a_match_is_an_error_with_a_hint() {
+        let Err(CliError(status, why)) = select(&["R-1".into(), "R-99".into()]) else { panic!("R-99 is not a clause") };
         assert!(status == USAGE && why.contains("R-99") && why.contains("cases list"), "{why}");
         assert!(select(&["r-2".into()]).is_ok_and(|keys| keys.iter().all(|key| key.id().starts_with("rights/"))));
     }

@@ -1,18 +1,20 @@
-//! What a case is: a claim about one clause, on some exporters, under some needs.
+//! What a case is: a claim about one clause, the exporters it runs on, and what it needs.
 
 use crate::exporter::Exporter;
+use crate::foundation::Foundation;
 use crate::need::Need;
 use crate::protocol::CaseKey;
-use crate::steps::{Steps, Stop};
+use crate::steps::{Abort, Steps};
+use crate::variant::{On, Variant};
 
-/// What a verdict on this case means.
+/// How the result of a case is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// The clause must hold; a violation is a failure that no snapshot can excuse.
+    /// The clause must hold. A violation is a failure, whatever the snapshot says.
     Contract,
-    /// A documented limit that is expected to be there, with the reason why it is.
+    /// A documented limitation that is expected, with the reason.
     Hazard(&'static str),
-    /// No rule exists; the transcript records what the kernel does.
+    /// There is no rule; the transcript records what the kernel does.
     Record,
 }
 
@@ -30,20 +32,24 @@ impl Judgement {
 /// One case of the suite. Made by [`case!`](crate::case!), listed in [`crate::suite`].
 #[derive(Debug)]
 pub struct Case {
-    /// Area and behaviour, after the module it is in: `rights/derive_table`.
+    /// The module path, which gives the id: `rights/derive_table`.
     pub module: &'static str,
-    /// The doc comment: what is claimed.
+    /// The claim: the doc comment.
     pub claim: &'static str,
     /// The clause that is judged, such as `R-1`.
     pub clause: &'static str,
-    /// What a verdict means.
+    /// How the result is judged.
     pub judgement: Judgement,
     /// Where the case runs.
     pub exporters: &'static [Exporter],
-    /// What the case needs.
+    /// What every variant of the case needs.
     pub needs: &'static [Need],
+    /// The descriptors it runs on. The first variant is the default, which keys do not name.
+    pub variants: &'static [Variant],
+    /// What it relies on besides its clause. What derives also relies on [`Foundation::Deriving`].
+    pub relies_on: &'static [Foundation],
     /// The case itself.
-    pub run: fn(&mut Steps, Exporter) -> Result<(), Stop>,
+    pub run: fn(&mut Steps, On) -> Result<(), Abort>,
 }
 
 impl Case {
@@ -57,10 +63,49 @@ impl Case {
         self.id().split('/').next().unwrap_or_default().to_string()
     }
 
+    /// The id, and the name of a variant that is not the default: `rights/walk`, `rights/walk.export`.
+    pub fn name(&self, variant: &Variant) -> String {
+        match self.variants.first() {
+            Some(default) if default.name != variant.name => format!("{}.{}", self.id(), variant.name),
+            _ => self.id(),
+        }
+    }
+
+    /// Where a variant runs.
+    pub fn exporters_of(&self, variant: &Variant) -> &'static [Exporter] {
+        variant.exporters.unwrap_or(self.exporters)
+    }
+
+    /// What a variant needs.
+    pub fn needs_of(&self, variant: &Variant) -> Vec<Need> {
+        self.needs.iter().chain(variant.needs).copied().collect()
+    }
+
+    /// What a variant relies on besides its clause.
+    pub fn relies_on(&self, variant: &Variant) -> Vec<Foundation> {
+        let derives = self.needs_of(variant).contains(&Need::Derive).then_some(Foundation::Deriving);
+        let own = Foundation::judged_by(&self.id());
+        derives
+            .into_iter()
+            .chain(self.relies_on.iter().copied())
+            .filter(|foundation| Some(*foundation) != own)
+            .collect()
+    }
+
+    /// Everything that this case runs on, in the order of reports.
+    pub fn runs(&self) -> impl Iterator<Item = On> {
+        let runs = |variant| self.exporters_of(variant).iter().map(move |exporter| On { exporter: *exporter, variant });
+        self.variants.iter().flat_map(runs)
+    }
+
+    /// The key of one run.
+    pub fn key(&self, on: On) -> CaseKey {
+        CaseKey::new(&self.name(on.variant), on.exporter.name())
+    }
+
     /// The keys of all planned runs of this case.
-    pub fn keys(&self) -> impl Iterator<Item = CaseKey> + '_ {
-        let id = self.id();
-        self.exporters.iter().map(move |exporter| CaseKey::new(&id, exporter.name()))
+    pub fn keys(&self) -> impl Iterator<Item = CaseKey> {
+        self.runs().map(|on| self.key(on))
     }
 
     /// The claim as one paragraph, without the layout of the doc comment.
@@ -69,11 +114,25 @@ impl Case {
     }
 }
 
-/// Declares the case of a module as its `CASE`. The doc comment is the claim; `run` is the function of that name in the
-/// same module.
+/// Declares the case of a module as its `CASE`: clause, judgement, exporters, needs, variants if there are several, and
+/// `relies on [..]` if it relies on a [`Foundation`]. The doc comment is the claim; `run` is the function of that name in the same module.
 #[macro_export]
 macro_rules! case {
     ($(#[doc = $claim:literal])+ $clause:literal, $judgement:expr, $exporters:expr, [$($need:ident),* $(,)?]) => {
+        $crate::case! {
+            $(#[doc = $claim])+
+            $clause, $judgement, $exporters, [$($need),*], [$crate::variant::EXPORTED]
+        }
+    };
+    ($(#[doc = $claim:literal])+ $clause:literal, $judgement:expr, $exporters:expr, [$($need:ident),* $(,)?],
+     relies on [$($foundation:ident),+]) => {
+        $crate::case! {
+            $(#[doc = $claim])+
+            $clause, $judgement, $exporters, [$($need),*], [$crate::variant::EXPORTED], relies on [$($foundation),+]
+        }
+    };
+    ($(#[doc = $claim:literal])+ $clause:literal, $judgement:expr, $exporters:expr, [$($need:ident),* $(,)?],
+     [$($variant:expr),+ $(,)?] $(, relies on [$($foundation:ident),+])?) => {
         $(#[doc = $claim])+
         pub const CASE: $crate::case::Case = $crate::case::Case {
             module: module_path!(),
@@ -82,6 +141,8 @@ macro_rules! case {
             judgement: $judgement,
             exporters: $exporters,
             needs: &[$($crate::need::Need::$need),*],
+            variants: &[$($variant),+],
+            relies_on: &[$($($crate::foundation::Foundation::$foundation),+)?],
             run,
         };
     };

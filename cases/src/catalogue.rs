@@ -1,15 +1,14 @@
-//! The suite as a table: which case judges which clause, on which exporter, and with what weight.
+//! The suite as a table: which case judges which clause, on which exporter, and with which judgement.
 
 use std::fmt::Write;
 
-use crate::case::Case;
 use crate::clause::CLAUSES;
 use crate::exporter::Exporter;
 use crate::need::Need;
 use crate::suite::CASES;
 
-/// The table in Markdown, in the order of the contract. `suite` is where the sources of the cases are, as a link from the
-/// page that holds it.
+/// The table in Markdown, in the order of the contract. `suite` is the path of the cases' sources, relative to the
+/// page that contains the table.
 pub fn table(suite: &str) -> String {
     let exporters = Exporter::ALL.iter().map(|exporter| exporter.name()).collect::<Vec<_>>();
     let mut text = format!("| clause | case | judgement | {} | without the patch |\n", exporters.join(" | "));
@@ -20,24 +19,28 @@ pub fn table(suite: &str) -> String {
             let _ = writeln!(text, "| {} | | |{} |", clause.id, " |".repeat(exporters.len()));
         }
         for case in cases {
-            let id = case.id();
-            let marks = Exporter::ALL.iter().map(|exporter| if case.exporters.contains(exporter) { "●" } else { "" });
-            let marks: Vec<&str> = marks.collect();
-            let _ = writeln!(
-                text,
-                "| {} | [{id}]({suite}/{id}.rs) | {} | {} | {} |",
-                clause.id,
-                case.judgement.name(),
-                marks.join(" | "),
-                before_the_patch(case)
-            );
+            for variant in case.variants {
+                let exporters = case.exporters_of(variant);
+                let marks = Exporter::ALL.iter().map(|exporter| if exporters.contains(exporter) { "●" } else { "" });
+                let marks: Vec<&str> = marks.collect();
+                let _ = writeln!(
+                    text,
+                    "| {} | [{}]({suite}/{}.rs) | {} | {} | {} |",
+                    clause.id,
+                    case.name(variant),
+                    case.id(),
+                    case.judgement.name(),
+                    marks.join(" | "),
+                    before_the_patch(&case.needs_of(variant))
+                );
+            }
         }
     }
     text
 }
 
-fn before_the_patch(case: &Case) -> &'static str {
-    match case.needs {
+fn before_the_patch(needs: &[Need]) -> &'static str {
+    match needs {
         needs if needs.contains(&Need::NoDerive) => "only there",
         needs if needs.contains(&Need::Derive) || needs.contains(&Need::DeriveDefined) => "",
         _ => "●",

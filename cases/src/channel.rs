@@ -1,4 +1,4 @@
-//! The guest's end of the result channel; or, for a person who runs cases by hand, the terminal in its place.
+//! The guest's end of the result channel; for cases run by hand, the terminal.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +15,12 @@ use crate::uapi::port::SerialPort;
 /// The second serial port of a PC. The first is the console and belongs to the kernel.
 pub const PORT: u16 = 0x2f8;
 
-/// Writes records. The runner and the process of the running case share one channel and one sequence; they never write
+/// Writes records. The runner and the process of the running case share one channel and one sequence. They never write
 /// at the same time, because the runner waits while a case runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Channel {
     outlet: Outlet,
-    /// What the processes share: the number of the next record; on a terminal, whether its last line is open.
+    /// Shared by the processes: the number of the next record; on a terminal, whether the last line is open.
     shared: &'static AtomicU64,
 }
 
@@ -40,10 +40,10 @@ impl Channel {
         Ok(Channel { outlet: Outlet::Port(SerialPort::open(PORT)?), shared: memory::shared_counter()? })
     }
 
-    /// Standard output in its place.
+    /// Uses standard output instead.
     ///
     /// # Errors
-    /// The errno of mapping what the processes share.
+    /// The errno of mapping the shared counter.
     pub fn terminal(style: Style) -> Result<Self, Errno> {
         Ok(Channel { outlet: Outlet::Terminal(style), shared: memory::shared_counter()? })
     }
@@ -67,25 +67,25 @@ impl Channel {
         }
     }
 
-    /// Sends what was noticed in the kernel log.
+    /// Sends complaints from the kernel log.
     pub fn complaints(&self, noticed: &[Noticed]) {
         for Noticed { number, us, line, .. } in noticed {
             self.send(Record::Complaint { number: *number, us: *us, line: line.clone() });
         }
     }
 
-    /// Ends what a process may have left of a record when it was killed, and says so.
+    /// Terminates and marks a record that a killed process may have left incomplete.
     pub fn mend(&self) {
         if let Outlet::Port(port) = self.outlet {
             port.write(&[TORN, b'\n']);
         }
     }
 
-    /// Writes bytes that are no record: for proving that the host notices.
+    /// Writes bytes that are not a record, to prove that the host detects them.
     pub(crate) fn raw(&self, bytes: &[u8]) {
         match self.outlet {
             Outlet::Port(port) => port.write(bytes),
-            // Who reads no further has seen enough; the exit code still tells.
+            // If standard output is closed, the exit status still shows the result.
             Outlet::Terminal(_) => {
                 let mut out = std::io::stdout().lock();
                 let _ = out.write_all(bytes).and_then(|()| out.flush());
@@ -93,7 +93,7 @@ impl Channel {
         }
     }
 
-    /// Waits until the host has taken every byte.
+    /// Waits until the host has received every byte.
     pub fn drain(&self) {
         if let Outlet::Port(port) = self.outlet {
             port.drain();

@@ -1,14 +1,16 @@
-//! What counts as a complaint of the kernel: the one list that guest and host share.
+//! What counts as a complaint of the kernel: the list shared by guest and host.
 //!
-//! A line is looked at without time stamp and caller. The texts are those of Linux 6.1 to 7.3; the file that prints each
-//! is named beside it where that is not plain. Words that drivers use as well (`WARNING:`, `ODEBUG:`) count only in the
-//! form in which the kernel's own machinery prints them.
+//! Lines are compared without time stamp and caller. The texts are those of Linux 6.1 to 7.3; the file that prints a
+//! text is named where it is not obvious. Words that drivers also use (`WARNING:`, `ODEBUG:`) count only in the form
+//! that the kernel's own reporting functions print.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// What a complaint is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names are those of the kernel's own facilities")]
 pub enum Kind {
     Kasan,
@@ -49,67 +51,27 @@ pub enum Kind {
     OutOfMemory,
     AllocationFailure,
     Irq,
-    /// The log was overwritten before it was read, so nobody knows what was in it.
+    /// The log was overwritten before it was read, so its contents are unknown.
     LogOverflow,
 }
 
 impl Kind {
     /// Its name in reports and in the list of allowed complaints.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::Kasan => "kasan",
-            Kind::Kfence => "kfence",
-            Kind::Kcsan => "kcsan",
-            Kind::Kmsan => "kmsan",
-            Kind::Ubsan => "ubsan",
-            Kind::SlabCorruption => "slab-corruption",
-            Kind::BadPage => "bad-page",
-            Kind::BadRssCounter => "bad-rss-counter",
-            Kind::ListCorruption => "list-corruption",
-            Kind::Refcount => "refcount",
-            Kind::FileRef => "file-ref",
-            Kind::Vfs => "vfs",
-            Kind::DebugObjects => "debug-objects",
-            Kind::Fortify => "fortify",
-            Kind::Usercopy => "usercopy",
-            Kind::Kmemleak => "kmemleak",
-            Kind::NullDereference => "null-dereference",
-            Kind::PageFault => "page-fault",
-            Kind::GeneralProtection => "general-protection",
-            Kind::StackOverflow => "stack-overflow",
-            Kind::StackProtector => "stack-protector",
-            Kind::Oops => "oops",
-            Kind::Bug => "bug",
-            Kind::Warning => "warning",
-            Kind::Panic => "panic",
-            Kind::Lockdep => "lockdep",
-            Kind::WaitContext => "wait-context",
-            Kind::RcuUsage => "rcu-usage",
-            Kind::SleepInAtomic => "sleep-in-atomic",
-            Kind::ScheduleInAtomic => "schedule-in-atomic",
-            Kind::RcuStall => "rcu-stall",
-            Kind::HungTask => "hung-task",
-            Kind::SoftLockup => "soft-lockup",
-            Kind::HardLockup => "hard-lockup",
-            Kind::WorkqueueStall => "workqueue-stall",
-            Kind::OutOfMemory => "out-of-memory",
-            Kind::AllocationFailure => "allocation-failure",
-            Kind::Irq => "irq",
-            Kind::LogOverflow => "log-overflow",
-        }
+        self.into()
     }
 }
 
-/// Where in a line its words stand.
+/// Where in a line the words are.
 enum Words {
-    /// It begins with the first and, after that, contains the second.
+    /// It starts with the first and contains the second after that.
     Start(&'static str, &'static str),
     /// It contains this.
     Inside(&'static str),
 }
 use Words::{Inside, Start};
 
-/// The first row that fits decides, so the particular stands before the general.
+/// The first matching row decides, so specific rows come before general ones.
 const LINES: &[(Kind, Words)] = &[
     (Kind::Kasan, Start("BUG: KASAN: ", "")),
     (Kind::Kfence, Start("BUG: KFENCE: ", "")),
@@ -166,7 +128,7 @@ const LINES: &[(Kind, Words)] = &[
     (Kind::HungTask, Start("INFO: task ", "for more than ")),
     (Kind::RcuUsage, Start("WARNING: suspicious RCU usage", "")),
     (Kind::WaitContext, Start("[ BUG: Invalid wait context ]", "")),
-    // kernel/locking/lockdep.c puts a frame around its headlines, and they name no file.
+    // kernel/locking/lockdep.c prints a frame around its titles, and they name no file.
     (Kind::Lockdep, Start("WARNING: possible ", "detected")),
     (Kind::Lockdep, Start("WARNING: inconsistent lock state", "")),
     (Kind::Lockdep, Start("WARNING: bad ", "detected!")),
@@ -184,7 +146,7 @@ const LINES: &[(Kind, Words)] = &[
     (Kind::Bug, Start("BUG: ", "")),
 ];
 
-/// What a line of the kernel log complains about, if it starts a complaint.
+/// The kind of complaint that a line of the kernel log starts, if it does.
 pub fn kind_of(message: &str) -> Option<Kind> {
     let fits = |words: &Words| match words {
         Start(start, inside) => message.strip_prefix(start).is_some_and(|rest| rest.contains(inside)),
@@ -194,9 +156,9 @@ pub fn kind_of(message: &str) -> Option<Kind> {
     listed.or_else(|| is_warning(message).then_some(Kind::Warning)).or_else(|| is_trap(message).then_some(Kind::Oops))
 }
 
-/// `__warn()` of kernel/panic.c names the place: `WARNING: CPU: 0 PID: 1 at file:line function+0x..` up to 6.16 or so,
-/// `WARNING: file:line at function+0x.., CPU#0: task/pid` after that, with the condition before the file where it is
-/// configured. A driver that merely says WARNING does neither.
+/// `__warn()` of kernel/panic.c prints the place: `WARNING: CPU: 0 PID: 1 at file:line function+0x..` up to about 6.16,
+/// `WARNING: file:line at function+0x.., CPU#0: task/pid` after that, with the condition before the file if that is
+/// configured. A driver that only prints WARNING does neither.
 fn is_warning(message: &str) -> bool {
     let Some(rest) = message.strip_prefix("WARNING: ") else { return false };
     let place = |text: &str| {
@@ -209,7 +171,8 @@ fn is_warning(message: &str) -> bool {
     rest.contains("at ") && (rest.starts_with("CPU: ") || rest.contains("CPU#")) && place(rest)
 }
 
-/// `__die_header()` of arch/x86/kernel/dumpstack.c: `divide error: 0000 [#1] SMP`, up to 6.9 without `Oops: ` before it.
+/// `__die_header()` of arch/x86/kernel/dumpstack.c: `divide error: 0000 [#1] SMP`, up to 6.9 without `Oops: ` before
+/// it.
 fn is_trap(message: &str) -> bool {
     message.split_once(" [#").is_some_and(|(before, after)| {
         let code = before
@@ -253,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn chatter_has_none() {
+    fn other_lines_have_none() {
         for line in [
             "conformance: begin rights/table@udmabuf",
             "conformance: BUG: KASAN: x",

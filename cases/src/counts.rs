@@ -1,6 +1,6 @@
-//! How often the lines of the kernel ran, as gcc's counters in it say (Documentation/dev-tools/gcov.rst).
+//! Line counters of the kernel: gcov (Documentation/dev-tools/gcov.rst).
 //!
-//! A counter stands still for nobody: what is sent is what has happened since the boot, that of the boot included.
+//! The counters include everything since boot, the boot itself included.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const DIR: &str = "/sys/kernel/debug/gcov";
 /// Bytes in one record, before they are encoded.
 const PIECE: usize = 12 << 10;
 
-/// Sends what the kernel has counted. Nothing where it counts nothing.
+/// Sends the kernel's counters. Does nothing when the kernel has none.
 pub fn send(channel: &Channel) {
     let dir = Path::new(DIR);
     if dir.is_dir() {
@@ -49,7 +49,7 @@ fn records(dir: &Path) -> Vec<Record> {
     records
 }
 
-/// Every file of counters. Beside each is a link to gcc's notes, which leads nowhere in a guest.
+/// Finds every counter file. Beside each there is a link to gcc's notes file, which does not exist in a guest.
 fn gather(dir: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_is_sent_whole_and_under_its_own_name() {
+    fn every_file_is_sent_completely_with_its_name() {
         let dir = std::env::temp_dir().join(format!("counts-{}", std::process::id()));
         let below = dir.join("build/drivers");
         fs::create_dir_all(&below).unwrap();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
+    fn a_read_error_is_reported() {
         let records = records(Path::new("/nowhere/at/all"));
         assert!(matches!(&records[..], [Record::Counted { files: 0, doubt: Some(_) }]));
     }

@@ -1,4 +1,4 @@
-//! What this program does when a case executes it once more, as an ordinary program instead of the init process.
+//! What this program does when a case executes it as a helper program.
 
 use std::os::fd::BorrowedFd;
 
@@ -8,15 +8,15 @@ use nix::libc;
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::{borrow_number, fcntl};
 
-/// Looks at the descriptor numbers that follow. The exit status has bit n set when the n-th of them is open and can be
-/// mapped for reading as a dma-buf can; [`NOT_A_BUFFER`] when one of them is open and cannot.
+/// Checks the descriptor numbers in the arguments. The exit status has bit n set when the n-th of them is open and can
+/// be mapped for reading, as a dma-buf can; [`NOT_A_BUFFER`] when one of them is open and cannot be mapped.
 pub const PROBE_FD: &str = "--probe-fd";
-/// Exit status: an open descriptor is not the dma-buf that it should be.
+/// Exit status: an open descriptor is not a dma-buf.
 pub const NOT_A_BUFFER: i32 = 0x40;
-/// Exit status: the arguments make no sense.
+/// Exit status: invalid arguments.
 const USAGE: i32 = 0x41;
 
-/// Does what the arguments ask for and gives back the exit status; nothing when they ask for no helper mode.
+/// Runs the helper mode in the arguments and returns the exit status; None when they select no helper mode.
 pub fn run(arguments: impl IntoIterator<Item = String>) -> Option<i32> {
     let mut arguments = arguments.into_iter().skip(1);
     match arguments.next()?.as_str() {

@@ -7,17 +7,16 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::channel::Channel;
-use crate::exporter::Exporter;
 use crate::protocol::{CaseKey, Record, VERSION};
-use crate::runner::Runner;
+use crate::runner::{Planned, Runner};
 use crate::session;
 use crate::suite;
 use crate::upstream;
 
-/// The keys to run, one a line, put into the initramfs by the host.
+/// The keys to run, one per line; the host puts the file into the initramfs.
 const PLAN: &str = "/plan";
 
-/// How long a guest with a stuck process stays: longer than the host takes to examine it, even a busy one.
+/// How long a guest with a stuck process stays up: longer than even a busy host takes to examine it.
 const EXAMINED: Duration = Duration::from_secs(15);
 
 /// Runs the plan and restarts the machine, which ends QEMU.
@@ -27,7 +26,8 @@ pub fn main() {
         session::run(mounted);
         leave();
     }
-    // The kernel's own threads are fifty, a case needs a few. A fork bomb is to end at this and not at the guest's memory.
+    // The kernel has about fifty threads, a case needs a few. This stops a fork bomb before the guest's memory is used
+    // up.
     let _ = fs::write("/proc/sys/kernel/threads-max", "150");
     match Channel::open() {
         Ok(channel) => run(channel, mounted),
@@ -37,8 +37,8 @@ pub fn main() {
 }
 
 fn leave() -> ! {
-    // QEMU runs with -no-reboot, so this ends it. Without it the kernel would panic because init left, which the host
-    // would take for what it looks like.
+    // QEMU runs with -no-reboot, so this ends it. Otherwise the kernel would panic because init exited, which the host
+    // would report as a panic.
     let _ = reboot(RebootMode::RB_AUTOBOOT);
     std::thread::sleep(Duration::from_secs(60));
     std::process::exit(1)
@@ -68,20 +68,17 @@ fn run(channel: Channel, mounted: Result<(), String>) {
     channel.send(Record::Count { ended });
     channel.drain();
     if runner.is_stuck() {
-        // The host looks at the processors, asks the kernel for its tasks, and ends the guest.
+        // The host reads the processors' state, makes the kernel print its tasks, and ends the guest.
         std::thread::sleep(EXAMINED);
     }
 }
-
-/// A planned run: the key, and where it leads.
-pub type Planned = (CaseKey, &'static crate::case::Case, Exporter);
 
 fn plan() -> Result<Vec<Planned>, String> {
     let text = fs::read_to_string(PLAN).map_err(|error| format!("{PLAN}: {error}"))?;
     text.lines()
         .map(|line| {
             let key = CaseKey(line.to_string());
-            suite::find(&key).map(|(case, exporter)| (key, case, exporter)).ok_or(format!("unknown case: {line}"))
+            suite::find(&key).map(|(case, on)| (key, case, on)).ok_or(format!("unknown case: {line}"))
         })
         .collect()
 }
@@ -103,8 +100,8 @@ fn mount_all() -> Result<(), String> {
         mount(Some(kind), target, Some(kind), MsFlags::empty(), None::<&str>)
             .map_err(|errno| format!("mounting {kind} on {target}: {errno}"))?;
     }
-    // The boot is over: from here on the console shows information as well. Stacks of hung tasks are no more than that,
-    // and the line that opens the report of a WARN().
+    // The boot is over: from here on the console also shows messages of level "info". Stacks of hung tasks have that
+    // level, and the first line of a WARN() report.
     fs::write("/proc/sys/kernel/printk", "7").map_err(|error| format!("the console's log level: {error}"))?;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The kernel's log as the guest sees it: the runner writes marks into it, and runner and cases notice when the kernel
-//! complains.
+//! The kernel log as the guest sees it: the runner writes marks to it, and runner and cases detect complaints of the
+//! kernel.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -9,9 +9,10 @@ use nix::libc;
 
 use crate::complaint::{Kind, kind_of};
 
-/// Complaints that one look gives back at most. A kernel that complains in a loop is not to fill the channel.
+/// Maximum number of complaints returned by one read, so that a kernel that complains in a loop does not fill the
+/// channel.
 const MOST: usize = 8;
-/// A line is cut here; the console has all of it.
+/// Lines are cut to this length; the console has all of it.
 const LONGEST: usize = 200;
 
 /// A line that starts a complaint.
@@ -19,8 +20,8 @@ const LONGEST: usize = 200;
 pub struct Noticed {
     /// Its number in the log.
     pub number: u64,
-    /// Its time stamp in microseconds, the very one that the console shows. Lines of one report may share it: the clock
-    /// of an emulated guest has ticks of 10 ms.
+    /// Its time stamp in microseconds, the same as on the console. Lines of one report may share it: the clock
+    /// of an emulated guest has a resolution of 10 ms.
     pub us: u64,
     /// What it is about.
     pub kind: Kind,
@@ -28,37 +29,37 @@ pub struct Noticed {
     pub line: String,
 }
 
-/// An open `/dev/kmsg`. Each has a position of its own, so that a case that dies with lines read and not reported keeps
-/// nothing from the runner.
+/// An open `/dev/kmsg`. Each has its own position, so that lines that a case has read but not reported before it died
+/// are still read by the runner.
 #[derive(Debug)]
 pub struct KernelLog {
     device: File,
 }
 
 impl KernelLog {
-    /// Opens the log behind its last record.
+    /// Opens the log at its end.
     ///
     /// # Errors
-    /// What open(2) or lseek(2) answers.
+    /// The error of open(2) or lseek(2).
     pub fn open() -> std::io::Result<Self> {
         let device = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg")?;
         nix::unistd::lseek(&device, 0, nix::unistd::Whence::SeekEnd)?;
         Ok(KernelLog { device })
     }
 
-    /// Writes a mark that the console will show.
+    /// Writes a mark, which the console shows.
     pub fn mark(&self, text: &str) {
-        // A notice (5) of facility 1, user level.
+        // Priority notice (5), facility user (1).
         let _ = (&self.device).write(format!("<13>{text}\n").as_bytes());
     }
 
-    /// Reads every record since the last call and gives back those that start a complaint. Costs one system call where
-    /// there is none.
+    /// Reads every record since the last call and returns those that start a complaint. One system call when
+    /// there is no new record.
     pub fn complaints(&mut self) -> Vec<Noticed> {
         let mut noticed = Vec::new();
         let mut record = [0u8; 8192];
         loop {
-            // One read gives one record; EAGAIN is the end, EPIPE says that records were overwritten meanwhile.
+            // One read returns one record; EAGAIN is the end, EPIPE means that records were overwritten.
             match self.device.read(&mut record) {
                 Ok(0) => return noticed,
                 Ok(len) => noticed.extend(parse(&String::from_utf8_lossy(&record[..len]))),
@@ -74,9 +75,9 @@ impl KernelLog {
     }
 }
 
-/// A record of `/dev/kmsg`, as Documentation/ABI/testing/dev-kmsg has it: `priority,sequence,microseconds,flags[,..];text`
-/// and then lines of properties. The priority holds the facility, and that of the kernel is 0: what a program writes is
-/// never a complaint, however it looks.
+/// A record of `/dev/kmsg`, as Documentation/ABI/testing/dev-kmsg has it:
+/// `priority,sequence,microseconds,flags[,..];text` and then lines of properties. The priority contains the facility,
+/// which is 0 for the kernel: a line written by a program is never a complaint, whatever its text.
 fn parse(record: &str) -> Option<Noticed> {
     let (prefix, text) = record.split_once(';')?;
     let mut fields = prefix.split(',');

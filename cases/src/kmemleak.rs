@@ -1,9 +1,10 @@
-//! Memory that nothing points to any more, as kmemleak finds it (Documentation/dev-tools/kmemleak.rst).
+//! Leaked memory, as kmemleak finds it (Documentation/dev-tools/kmemleak.rst).
 //!
-//! kmemleak reports what is older than five seconds (`MSECS_MIN_AGE` in mm/kmemleak.c) and was not written to between two
-//! scans, and a scan of an emulated machine is not for nothing: after each case this would take a quarter of an hour. So one search
-//! comes when all cases of a guest are over. Whose an object is tells the tick at which it was allocated: no two cases share
-//! one, and whoever allocates for a case, a process of it or a worker of the kernel, does so at its time.
+//! kmemleak reports objects that are older than five seconds (`MSECS_MIN_AGE` in mm/kmemleak.c) and did not change
+//! between two scans, and a scan of an emulated machine is slow: scans after each case would take a quarter of an hour.
+//! So there is one search after all cases of a guest. The tick at which an object was allocated tells which case caused
+//! it: no two cases share a tick, and all allocations for a case, by its processes or by kernel threads, happen while
+//! it runs.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,49 +13,50 @@ use std::time::{Duration, Instant};
 use crate::protocol::{CaseKey, Leak};
 
 const FILE: &str = "/sys/kernel/debug/kmemleak";
-/// Says what `jiffies` is: the unit in which kmemleak remembers when an object was made (kernel/time/timer_list.c).
+/// Contains the value of `jiffies` (kernel/time/timer_list.c), the unit of kmemleak's allocation times.
 const TICKS: &str = "/proc/timer_list";
 /// `MSECS_MIN_AGE` and a few ticks.
 const AGE: Duration = Duration::from_millis(5100);
-/// A tick takes 10 ms at most, and one that is overdue comes when the processor gets to it.
+/// Time limit for the next tick. A tick takes 10 ms at most, but may be delayed on a busy host.
 const NEXT_TICK: Duration = Duration::from_secs(2);
-/// Functions of a backtrace that are kept, from the allocator outwards; kmemleak itself has no more.
+/// Functions of a backtrace that are kept, the allocator first; kmemleak itself stores no more.
 const FRAMES: usize = 16;
-/// Different leaks that are told at most.
+/// Maximum number of different leaks reported.
 const MOST: usize = 1000;
 
-/// What a search found.
+/// Result of a search.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// One leak for each case and place, in the order of the cases; those from before the first case come first.
+pub struct LeakSearch {
+    /// One leak for each case and backtrace, in the order of the cases; leaks from before the first case come first.
     pub leaks: Vec<Leak>,
-    /// Why this may not be all.
+    /// Why the search may be incomplete.
     pub doubt: Option<String>,
 }
 
-/// Knows when each case ran.
+/// Records when each case ran.
 #[derive(Debug)]
 pub struct Kmemleak {
-    /// Each case with the tick before its first one.
+    /// Each case with the last tick before it.
     begun: Vec<(CaseKey, u64)>,
 }
 
 impl Kmemleak {
-    /// Nothing where the kernel was built without it.
+    /// None when the kernel was built without kmemleak.
     pub fn open() -> Option<Self> {
         fs::exists(FILE).unwrap_or(false).then(|| Kmemleak { begun: Vec::new() })
     }
 
-    /// A case is about to begin. Waits for the next tick, so that nothing of this case can be taken for one of the last.
+    /// Called before a case begins. Waits for the next tick, so that allocations of this case are not attributed to the
+    /// previous one.
     ///
     /// # Errors
-    /// When the kernel does not tell its ticks, or there are none.
+    /// When the value of jiffies cannot be read, or does not change.
     pub fn begins(&mut self, case: &CaseKey) -> Result<(), String> {
         let last = ticks()?;
         let start = Instant::now();
         while ticks()? == last {
             if start.elapsed() > NEXT_TICK {
-                return Err("the kernel's clock stands still".into());
+                return Err("the kernel's jiffies do not advance".into());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -62,14 +64,14 @@ impl Kmemleak {
         Ok(())
     }
 
-    /// Looks for memory that nothing points to, five seconds after the last case.
+    /// Searches for leaked memory, five seconds after the last case.
     ///
     /// # Errors
-    /// When kmemleak gave up, for want of memory as a rule, or does not answer.
-    pub fn search(&self) -> Result<Found, String> {
+    /// When kmemleak disabled itself, usually for lack of memory, or cannot be read.
+    pub fn search(&self) -> Result<LeakSearch, String> {
         let over = Instant::now();
-        let scan = || fs::write(FILE, "scan").map_err(|error| format!("{FILE} does not scan: {error}"));
-        // The first takes sums over all that is lost, the second reports what is still the same.
+        let scan = || fs::write(FILE, "scan").map_err(|error| format!("{FILE}: cannot start a scan: {error}"));
+        // The first scan computes checksums of all leaked objects, the second reports those that are unchanged.
         scan()?;
         std::thread::sleep(AGE.saturating_sub(over.elapsed()));
         scan()?;
@@ -85,7 +87,7 @@ impl Kmemleak {
 fn ticks() -> Result<u64, String> {
     let text = fs::read_to_string(TICKS).map_err(|error| format!("{TICKS}: {error}"))?;
     let jiffies = text.lines().find_map(|line| line.strip_prefix("jiffies: ")?.trim().parse().ok());
-    jiffies.ok_or_else(|| format!("{TICKS} does not say what jiffies is"))
+    jiffies.ok_or_else(|| format!("{TICKS} has no value of jiffies"))
 }
 
 /// One object as kmemleak describes it.
@@ -97,18 +99,18 @@ struct Object {
     frames: Vec<String>,
 }
 
-/// The objects of a report, as its lines come.
+/// The objects of a report, parsed line by line.
 #[derive(Debug, Default)]
 struct Leaks {
-    /// Those that are alike but for their time, with all their ticks.
+    /// Objects that differ only in their time, with all their ticks.
     objects: Vec<(Object, Vec<u64>)>,
     open: Option<Object>,
     strange: Option<String>,
 }
 
 impl Leaks {
-    /// `print_unreferenced()`: a headline, a line about the allocation, a dump of the first bytes, functions from the
-    /// allocator outwards. Up to 6.8 an address stands before each function.
+    /// `print_unreferenced()`: a title, a line about the allocation, a dump of the first bytes, the backtrace with the
+    /// allocator first. Up to 6.8 there is an address before each function.
     fn line(&mut self, line: &str) {
         if line.starts_with("unreferenced object") {
             self.close();
@@ -121,7 +123,7 @@ impl Leaks {
         }
         let Some(object) = &mut self.open else { return };
         if let Some(rest) = line.strip_prefix("  comm \"") {
-            // A name may hold quotes, but nothing of what comes behind it.
+            // A name may contain quotes, but not what follows it.
             let told = rest.rsplit_once("\", pid ").and_then(|(comm, rest)| {
                 let ticks = rest.split_once("jiffies ")?.1.split_whitespace().next()?.parse().ok()?;
                 Some((comm.to_string(), ticks))
@@ -149,13 +151,13 @@ impl Leaks {
         }
     }
 
-    fn finish(mut self, begun: &[(CaseKey, u64)]) -> Found {
+    fn finish(mut self, begun: &[(CaseKey, u64)]) -> LeakSearch {
         self.close();
-        let mut doubt = self.strange.map(|line| format!("{FILE} has a line that makes no sense: {line}"));
+        let mut doubt = self.strange.map(|line| format!("{FILE} has a line of unknown format: {line}"));
         let mut leaks: Vec<(usize, Leak)> = Vec::new();
         for (object, all) in self.objects {
             for ticks in all {
-                // Jiffies are modulo 2^64; a guest does not live that long.
+                // Jiffies wrap at 2^64; a guest does not run that long.
                 let number = begun.partition_point(|(_, before)| *before < ticks);
                 let case = number.checked_sub(1).map(|index| begun[index].0.clone());
                 let same = |leak: &Leak| leak.case == case && leak.frames == object.frames && leak.size == object.size;
@@ -170,9 +172,9 @@ impl Leaks {
         }
         leaks.sort_by_key(|(number, _)| *number);
         if leaks.len() > MOST {
-            doubt = Some(format!("there are {} different leaks, and the first {MOST} are told", leaks.len()));
+            doubt = Some(format!("{} different leaks, only the first {MOST} are reported", leaks.len()));
         }
-        Found { leaks: leaks.into_iter().take(MOST).map(|(_, leak)| leak).collect(), doubt }
+        LeakSearch { leaks: leaks.into_iter().take(MOST).map(|(_, leak)| leak).collect(), doubt }
     }
 }
 
@@ -205,7 +207,7 @@ unreferenced object (percpu) 0x607f3a1c300 (size 8):
     pcpu_alloc_noprof+0x1/0x2
 ";
 
-    fn found(text: &str, begun: &[(&str, u64)]) -> Found {
+    fn found(text: &str, begun: &[(&str, u64)]) -> LeakSearch {
         let mut leaks = Leaks::default();
         text.lines().for_each(|line| leaks.line(line));
         let begun: Vec<_> = begun.iter().map(|(id, ticks)| (CaseKey::new(id, "udmabuf"), *ticks)).collect();
@@ -213,7 +215,7 @@ unreferenced object (percpu) 0x607f3a1c300 (size 8):
     }
 
     #[test]
-    fn an_object_is_of_the_case_at_whose_time_it_was_allocated() {
+    fn an_object_belongs_to_the_case_that_ran_when_it_was_allocated() {
         let found = found(REPORT, &[("a/one", 4_294_937_399), ("a/two", 4_294_937_499)]).leaks;
         let cases: Vec<_> = found.iter().map(|leak| leak.case.as_ref().map_or("none", CaseKey::id)).collect();
         assert_eq!(cases, ["none", "a/one", "a/two"]);
@@ -223,14 +225,14 @@ unreferenced object (percpu) 0x607f3a1c300 (size 8):
     }
 
     #[test]
-    fn the_tick_in_which_a_case_was_announced_is_of_the_one_before() {
+    fn the_tick_in_which_a_case_was_announced_belongs_to_the_one_before() {
         let case = |before| found(REPORT, &[("a/one", 1), ("a/two", before)]).leaks[2].case.clone().unwrap();
         assert_eq!(case(4_294_937_500).id(), "a/one");
         assert_eq!(case(4_294_937_499).id(), "a/two");
     }
 
     #[test]
-    fn what_is_alike_is_counted_and_cases_are_kept_apart() {
+    fn equal_objects_are_counted_per_case() {
         let later = REPORT.replace("4294937500", "4294937600");
         let begun = [("a/one", 4_294_937_000), ("a/two", 4_294_937_599)];
         let found = found(&format!("{REPORT}{REPORT}{later}"), &begun).leaks;
@@ -239,16 +241,16 @@ unreferenced object (percpu) 0x607f3a1c300 (size 8):
     }
 
     #[test]
-    fn what_is_not_understood_is_no_silence() {
+    fn unknown_lines_are_reported() {
         for (from, to) in [("(size 64)", "(length 64)"), ("jiffies 4294937500", "born 4294937500")] {
             let found = found(&REPORT.replace(from, to), &[]);
             assert!(found.doubt.is_some_and(|doubt| doubt.contains(to)));
         }
-        assert_eq!(found("", &[]), Found::default());
+        assert_eq!(found("", &[]), LeakSearch::default());
     }
 
     #[test]
-    fn no_more_are_told_than_anybody_reads() {
+    fn the_number_of_leaks_is_limited() {
         let sizes: String = (0..MOST + 7).map(|size| REPORT.replace("(size 32)", &format!("(size 1{size})"))).collect();
         let found = found(&sizes, &[]);
         assert_eq!(found.leaks.len(), MOST);

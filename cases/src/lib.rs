@@ -1,13 +1,13 @@
 //! The conformance cases, the guest program that runs them, and the protocol in which it reports.
 //!
-//! This crate knows the dma-buf ioctls and nothing of QEMU; `harness` knows QEMU and nothing of dma-buf ioctls. They meet
-//! in [`protocol`] and in the catalogue of [`suite`].
+//! This crate knows the dma-buf ioctls and nothing of QEMU; `harness` knows QEMU and nothing of dma-buf ioctls. They
+//! meet in [`protocol`] and in the list of cases in [`suite`].
 //!
-//! Where to look: [`clause`] is the contract, [`mod@case`] what a case is, [`suite`] the cases themselves, [`steps`] the pen
-//! they write transcripts with, [`fixture`] what they are made of, [`uapi`] the system calls; [`init`] and [`runner`] are
-//! the guest; [`session`] is a guest with a shell, and [`by_hand`] what a person calls there.
+//! Where to look: [`clause`] is the contract, [`mod@case`] what a case is, [`variant`] what it runs on, [`suite`] the
+//! cases themselves, [`steps`] how they write transcripts, [`fixture`] what they are built from, [`uapi`] the system
+//! calls; [`init`] and [`runner`] are the guest; [`session`] is a guest with a shell, and [`by_hand`] the command for
+//! use there.
 
-pub mod aftermath;
 pub mod by_hand;
 pub mod case;
 pub mod catalogue;
@@ -15,18 +15,22 @@ pub mod channel;
 pub mod clause;
 pub mod complaint;
 pub mod counts;
-pub mod endings;
 pub mod exporter;
+pub mod faults;
+pub mod features;
 pub mod filter;
 pub mod fixture;
+pub mod foundation;
 pub mod helper;
 pub mod init;
 pub mod kernel_log;
 pub mod kmemleak;
-pub mod ledger;
+pub mod leftovers;
 pub mod lines;
 pub mod need;
+pub mod prelude;
 pub mod protocol;
+pub mod resource_counts;
 pub mod runner;
 pub mod session;
 pub mod settings;
@@ -36,4 +40,4 @@ pub mod suite;
 pub mod terminal;
 pub mod uapi;
 pub mod upstream;
-pub mod world;
+pub mod variant;

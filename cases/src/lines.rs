@@ -1,14 +1,14 @@
-//! The lines of a transcript: one notation for the host's reports, for snapshots, and for a person who runs cases by hand.
+//! The lines of a transcript: the same notation in the host's reports, in snapshots, and for cases run by hand.
 
-/// Columns of what was called or expected; results stand behind.
+/// Width of the column with the call or the expectation; the result follows.
 const WIDTH: usize = 52;
 
-/// The line that opens a case.
-pub fn case(id: &str, exporter: &str) -> String {
-    format!("case   {id}   exporter {exporter}")
+/// The first line of a case.
+pub fn case(name: &str, exporter: &str) -> String {
+    format!("case   {name}   exporter {exporter}")
 }
 
-/// The first half of a call, before it is made.
+/// The first half of a call line, written before the call.
 pub fn call(text: &str) -> String {
     format!("call   {text:<WIDTH$}")
 }
@@ -26,7 +26,7 @@ pub fn check(sentence: &str, holds: bool, detail: &str) -> String {
     }
 }
 
-/// A documented limit.
+/// A documented limitation.
 pub fn hazard(sentence: &str, present: bool) -> String {
     format!("hazard {sentence:<WIDTH$}   {}", if present { "present" } else { "GONE" })
 }
@@ -36,7 +36,7 @@ pub fn note(text: &str) -> String {
     format!("note   {text}")
 }
 
-/// The line that closes a case.
+/// The last line of a case.
 pub fn end(word: &str) -> String {
     format!("end    {word}")
 }

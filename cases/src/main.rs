@@ -1,4 +1,4 @@
-//! `/init` of the guest: sets the machine up, runs the plan, and ends the machine. In a shell it is `cases`.
+//! `/init` of the guest: sets up the machine, runs the plan, and stops the machine. In a shell it is `cases`.
 
 fn main() {
     if let Some(status) = cases::helper::run(std::env::args()) {

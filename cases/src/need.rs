@@ -1,16 +1,20 @@
-//! What a case needs from the kernel, stated as data and probed before the case runs.
+//! What a case needs from the kernel: declared as data, probed before the case runs.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 /// Something that a kernel may or may not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Need {
     /// `DMA_BUF_IOCTL_DERIVE` works on a dma-buf.
     Derive,
     /// The header of the tree defines `DMA_BUF_IOCTL_DERIVE`, whether the kernel knows it or not.
     DeriveDefined,
-    /// The kernel does not know `DMA_BUF_IOCTL_DERIVE`: cases about the time before the patch.
+    /// The kernel does not know `DMA_BUF_IOCTL_DERIVE`: for cases about unpatched kernels.
     NoDerive,
     /// The in-kernel test importer, `/dev/dmabuf-conformance`.
     TestImporter,
@@ -18,7 +22,7 @@ pub enum Need {
     Vgem,
     /// vivid, the V4L2 driver without hardware, with a capture node.
     Vivid,
-    /// Fences made by user space: debugfs `sync/sw_sync`.
+    /// Fences created by user space: debugfs `sync/sw_sync`.
     SwSync,
     /// The list of all buffers: debugfs `dma_buf/bufinfo`.
     Bufinfo,
@@ -28,51 +32,23 @@ pub enum Need {
     Ia32,
     /// Allocations that fail on demand: `/proc/self/fail-nth`.
     FaultInjection,
-    /// Threads can be stopped in the middle of a system call: lockdep tells the test importer about locks.
+    /// Threads can be stopped in the middle of a system call: the test importer observes locks through lockdep.
     Stall,
-    /// The exporter can be mapped into the kernel: it has `dma_buf_ops.vmap`. The case finds out.
+    /// The exporter's buffers can be mapped into the kernel: it has `dma_buf_ops.vmap`. Probed by the case itself.
     KernelMapping,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: &'static [Need] = &[
-        Need::Derive,
-        Need::DeriveDefined,
-        Need::NoDerive,
-        Need::TestImporter,
-        Need::Vgem,
-        Need::Vivid,
-        Need::SwSync,
-        Need::Bufinfo,
-        Need::Statistics,
-        Need::Ia32,
-        Need::FaultInjection,
-        Need::Stall,
-        Need::KernelMapping,
-    ];
+    pub const ALL: &'static [Need] = Need::VARIANTS;
 
     /// Name in records and reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Need::Derive => "derive",
-            Need::DeriveDefined => "derive-defined",
-            Need::NoDerive => "no-derive",
-            Need::TestImporter => "test-importer",
-            Need::Vgem => "vgem",
-            Need::Vivid => "vivid",
-            Need::SwSync => "sw-sync",
-            Need::Bufinfo => "bufinfo",
-            Need::Statistics => "statistics",
-            Need::Ia32 => "ia32",
-            Need::FaultInjection => "fault-injection",
-            Need::Stall => "stall",
-            Need::KernelMapping => "kernel-mapping",
-        }
+        self.into()
     }
 
-    /// The kernel option that brings it. A kernel that was built with the option has to meet the need; one without it is
-    /// not to blame. Nothing for needs that do not depend on an option.
+    /// The kernel option that provides it. A kernel built with the option must meet the need; one without it need
+    /// not. None for needs that do not depend on an option.
     pub fn option(self) -> Option<&'static str> {
         match self {
             Need::Derive | Need::DeriveDefined | Need::NoDerive | Need::KernelMapping => None,
@@ -88,13 +64,13 @@ impl Need {
         }
     }
 
-    /// Whether a kernel that ought not to meet this need is another kernel than a case is about: one with the patch, or of
-    /// another age. Such a case is not planned there. A case that lacks anything else is run, and skipped by name.
+    /// Whether the need selects the kernels that a case is about, with or without the patch or of a certain age. A case
+    /// is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
     pub fn tells_kernels_apart(self) -> bool {
         matches!(self, Need::NoDerive | Need::Statistics)
     }
 
-    /// The oldest release that was seen to meet it, where not every kernel of its option does. Older ones are not to blame.
+    /// The oldest known release that meets it, if not all releases with the option do.
     pub fn since(self) -> Option<&'static str> {
         match self {
             // udmabuf_ops has no vmap in 6.1.

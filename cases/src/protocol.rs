@@ -1,8 +1,8 @@
-//! What the guest tells the host: one JSON object a line, on a channel that nothing else writes to.
+//! What the guest reports to the host: one JSON object per line, on a channel that nothing else writes to.
 //!
-//! A run is `hello`, `plan`, then for every case `begin`, its steps, `end`, and at last `count`. A kernel with kmemleak is
-//! searched for lost memory when its cases are over, and one that counts how often its lines run tells what it has counted. The host never infers
-//! success from silence: a case without an `end` was lost, and a run without a `count` was cut.
+//! A run is `hello`, `plan`, then for every case `begin`, its steps, `end`, and finally `count`. After the cases, a
+//! kernel with kmemleak is searched for leaked memory, and a kernel with gcov sends its counters. The host never infers
+//! success from silence: a case without an `end` is lost, and a run without a `count` was cut off.
 
 use std::fmt;
 
@@ -11,24 +11,35 @@ use serde::{Deserialize, Serialize};
 /// Version of this protocol. Host and guest are built from one checkout; a difference means a stale guest binary.
 pub const VERSION: u32 = 6;
 
-/// Ends a line that the guest knows to be a piece of a record, or nothing: the process that wrote it was killed. The
-/// record's number is gone with it. A control character, which JSON never holds as such.
+/// Ends a line that may be an incomplete record, or empty, because the process that wrote it was killed. The
+/// record's number is lost with it. A control character, which never occurs in JSON unescaped.
 pub const TORN: u8 = 0x18;
 
-/// Names one planned run of a case: `rights/derive_table@system-heap`.
+/// Names one planned run of a case: `rights/walk@system-heap`, or `rights/walk.export@system-heap` for a variant that
+/// is not the default.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CaseKey(pub String);
 
 impl CaseKey {
-    /// Joins a case id and an exporter name.
-    pub fn new(id: &str, exporter: &str) -> Self {
-        CaseKey(format!("{id}@{exporter}"))
+    /// Joins the name of a case, with or without a variant, and the name of an exporter.
+    pub fn new(name: &str, exporter: &str) -> Self {
+        CaseKey(format!("{name}@{exporter}"))
+    }
+
+    /// The case and its variant: all but the exporter.
+    pub fn name(&self) -> &str {
+        self.0.split_once('@').map_or(self.0.as_str(), |(name, _)| name)
     }
 
     /// The case id: area and behaviour.
     pub fn id(&self) -> &str {
-        self.0.split_once('@').map_or(self.0.as_str(), |(id, _)| id)
+        self.name().split_once('.').map_or(self.name(), |(id, _)| id)
+    }
+
+    /// The variant; None for the default one.
+    pub fn variant(&self) -> Option<&str> {
+        self.name().split_once('.').map(|(_, variant)| variant)
     }
 
     /// The exporter the case runs on.
@@ -43,21 +54,21 @@ impl fmt::Display for CaseKey {
     }
 }
 
-/// One line on the channel. `seq` counts from 0 without a gap, so that a lost or torn line is noticed.
+/// One line on the channel. `seq` counts from 0 without gaps, so that a lost or torn line is detected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// Position on the channel.
     pub seq: u64,
-    /// What is said.
+    /// The record.
     #[serde(flatten)]
     pub record: Record,
 }
 
-/// What the guest says.
+/// What the guest reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "r", rename_all = "kebab-case")]
 pub enum Record {
-    /// The runner is up.
+    /// The runner has started.
     Hello {
         /// [`VERSION`] of the guest.
         protocol: u32,
@@ -78,12 +89,12 @@ pub enum Record {
         /// How long it may take before the guest kills it, in milliseconds of guest time.
         limit_ms: u64,
     },
-    /// A step starts. Sent before the call is made, so that a step that never returns has a name.
+    /// A call starts. Sent before the call is made, so that a call that never returns is known.
     Call {
-        /// The call in the notation of the transcript.
+        /// The call in transcript notation.
         text: String,
     },
-    /// The step that was called last returned.
+    /// The last call returned.
     Return {
         /// Its result: a name, a value or an errno.
         text: String,
@@ -94,22 +105,22 @@ pub enum Record {
         sentence: String,
         /// Whether it held.
         holds: bool,
-        /// What was seen instead; empty when it held.
+        /// What was observed instead; empty when it held.
         detail: String,
     },
-    /// A documented limit was probed.
+    /// A documented limitation was probed.
     Hazard {
-        /// The limit, as a sentence.
+        /// The limitation, as a sentence.
         sentence: String,
-        /// Whether it is there, as documented.
+        /// Whether it is present, as documented.
         present: bool,
     },
-    /// Behaviour for which no rule exists.
+    /// Behaviour that no rule covers.
     Note {
         /// What was observed.
         text: String,
     },
-    /// The kernel complained since the record before this one. The text of its report is on the console.
+    /// The kernel complained since the previous record. The full report is on the console.
     Complaint {
         /// Number of the line in the kernel log. The runner and the case both report what they read.
         number: u64,
@@ -118,31 +129,31 @@ pub enum Record {
         /// The line that starts the complaint.
         line: String,
     },
-    /// When the cases of this guest are over, memory that nothing points to any more will be looked for.
+    /// After the cases of this guest, leaked memory will be searched for.
     SearchDue,
-    /// Such memory.
+    /// Leaked memory.
     Leak(Leak),
     /// The search is over.
     Searched {
-        /// Why it did not find everything, or nothing at all.
+        /// Why the search may be incomplete, or failed.
         doubt: Option<String>,
     },
-    /// A piece of a file in which the kernel shows what it has counted.
+    /// A piece of a file with the kernel's gcov counters.
     Counts {
-        /// The file: the object that was counted, with `.gcda` for its `.o`, where it was built.
+        /// The file: the path of the object file at build time, with `.gcda` instead of `.o`.
         file: String,
-        /// Which piece, from 0.
+        /// Which piece, counted from 0.
         part: usize,
-        /// Of how many.
+        /// How many pieces there are.
         of: usize,
         /// The bytes in base64.
         data: String,
     },
-    /// That was every file with counters.
+    /// All counter files were sent.
     Counted {
         /// How many.
         files: usize,
-        /// Why these are not all.
+        /// Why some may be missing.
         doubt: Option<String>,
     },
     /// A case is over.
@@ -154,52 +165,53 @@ pub enum Record {
         /// Milliseconds of guest time it took.
         ms: u64,
     },
-    /// The runner gives up this guest: the kernel is no longer to be trusted with the cases that are left.
+    /// The runner aborts this guest: the kernel can no longer be trusted for the remaining cases.
     Stop {
         /// Why.
         reason: String,
-        /// Whether a process is stuck inside the kernel. The guest then stays after its count, so that the host can
-        /// examine it; the host ends it.
+        /// Whether a process is stuck in the kernel. The guest then stays up after its count, so that the host can
+        /// examine it, and the host ends it.
         stuck: bool,
     },
     /// The last record.
     Count {
-        /// How many cases ended in this guest.
+        /// How many cases finished in this guest.
         ended: usize,
     },
 }
 
-/// Objects that were allocated at the same place at the time of one case, and that nothing points to any more.
+/// Leaked objects with one allocation backtrace, allocated while one case ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leak {
-    /// The case; nothing for what is older than the first.
+    /// The case; None for objects older than the first case.
     pub case: Option<CaseKey>,
     /// How many.
     pub objects: usize,
-    /// Bytes of each.
+    /// Size of each in bytes.
     pub size: u64,
-    /// Name of the task that allocated the first.
+    /// Name of the task that allocated the first one.
     pub comm: String,
-    /// Functions with offsets, from the allocator outwards.
+    /// Functions with offsets, the allocator first.
     pub frames: Vec<String>,
 }
 
-/// How a case ended, as far as the guest can know.
+/// How a case ended, as far as the guest knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "o", rename_all = "kebab-case")]
 pub enum Outcome {
     /// Every check held.
     Pass,
     /// At least one check did not hold.
     Fail,
-    /// Something the case needs is not there.
+    /// Something the case needs is missing.
     Skip {
         /// Name of the need.
         need: String,
-        /// What was tried and how it answered.
+        /// The probe and its result.
         why: String,
     },
-    /// Our own set-up did not work, so the clause was not judged.
+    /// The suite's own set-up failed, so the clause was not judged.
     Broken {
         /// What failed.
         why: String,
@@ -211,29 +223,31 @@ pub enum Outcome {
     },
     /// The case did not end within its limit.
     TimedOut,
-    /// The case held, but left something behind in the kernel.
+    /// Every check held, but the case left something behind.
     Leaked {
-        /// What was left.
+        /// What was left behind.
         what: String,
     },
 }
 
-/// Prefix of the marks that the runner writes into the kernel log, so that the console can be cut into cases.
+/// Prefix of the marks that the runner writes to the kernel log, which divide the console output by case.
 pub const KMSG_MARK: &str = "conformance:";
 
-/// The kernel log line that opens a case. There is none that closes it: what the kernel says after a case and before the
-/// next one belongs to the case that left it in that state.
+/// The kernel log line at the start of a case. There is none at the end: kernel messages after a case and before the
+/// next one belong to the case that caused them.
 pub fn begin_mark(case: &CaseKey) -> String {
     format!("{KMSG_MARK} begin {case}")
 }
 
-/// The case that a line of the kernel log opens, if it is such a mark and whole.
+/// The case whose start a line of the kernel log marks, if it is a complete mark.
 pub fn marked_case(line: &str) -> Option<CaseKey> {
     let key = line.strip_prefix(KMSG_MARK)?.strip_prefix(" begin ")?.trim_end();
     let plain = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-/".contains(&byte))
     };
-    key.split_once('@').is_some_and(|(id, exporter)| plain(id) && plain(exporter)).then(|| CaseKey(key.into()))
+    let (name, exporter) = key.split_once('@')?;
+    let (id, variant) = name.split_once('.').unzip();
+    (plain(id.unwrap_or(name)) && variant.is_none_or(plain) && plain(exporter)).then(|| CaseKey(key.into()))
 }
 
 #[cfg(test)]
@@ -257,16 +271,27 @@ mod tests {
 
     #[test]
     fn a_mark_names_its_case_and_nothing_else_does() {
-        let key = CaseKey::new("rights/table", "udmabuf-list");
-        assert_eq!(marked_case(&begin_mark(&key)), Some(key));
-        for line in ["conformance: begin rights/table", "conformance: begin BUG: x@y", "conformance: end a/b@c", "x"] {
+        for key in [CaseKey::new("rights/table", "udmabuf-list"), CaseKey::new("rights/table.dup", "udmabuf")] {
+            assert_eq!(marked_case(&begin_mark(&key)), Some(key));
+        }
+        for line in [
+            "conformance: begin rights/table",
+            "conformance: begin BUG: x@y",
+            "conformance: begin a/b.@c",
+            "conformance: begin a/b.c.d@e",
+            "conformance: end a/b@c",
+            "x",
+        ] {
             assert_eq!(marked_case(line), None, "{line}");
         }
     }
 
     #[test]
-    fn a_key_splits_into_id_and_exporter() {
+    fn a_key_splits_into_id_variant_and_exporter() {
         let key = CaseKey::new("rights/table", "udmabuf-list");
-        assert_eq!((key.id(), key.exporter()), ("rights/table", "udmabuf-list"));
+        assert_eq!((key.id(), key.variant(), key.exporter()), ("rights/table", None, "udmabuf-list"));
+        let key = CaseKey::new("rights/table.dup", "udmabuf");
+        assert_eq!((key.id(), key.variant(), key.exporter()), ("rights/table", Some("dup"), "udmabuf"));
+        assert_eq!(key.name(), "rights/table.dup");
     }
 }

@@ -6,93 +6,97 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use crate::aftermath::{Mounts, Scratch};
+use crate::case::Case;
 use crate::channel::Channel;
 use crate::counts;
+use crate::features::KernelFeatures;
 use crate::fixture::facts::exporters_listed;
-use crate::init::Planned;
 use crate::kernel_log::KernelLog;
-use crate::kmemleak::{Found, Kmemleak};
-use crate::ledger::Ledger;
-use crate::protocol::{Outcome, Record, begin_mark};
-use crate::settings::Settings;
-use crate::steps::{Steps, Stop};
+use crate::kmemleak::{Kmemleak, LeakSearch};
+use crate::leftovers::{Mounts, TmpFiles};
+use crate::protocol::{CaseKey, Outcome, Record, begin_mark};
+use crate::resource_counts::ResourceCounts;
+use crate::settings::SavedSettings;
+use crate::steps::{Abort, Steps};
 use crate::uapi::importer::Importer;
-use crate::uapi::process::{self, Charge, Ending, Farewell};
+use crate::uapi::process::{self, ChildStatus, KillScope, Reaped};
 use crate::uapi::rcu;
-use crate::world::World;
+use crate::variant::On;
 
-/// What a case may take on a machine that boots as fast as [`NOMINAL_BOOT`].
+/// Time limit of a case on a machine that boots in [`NOMINAL_BOOT`].
 const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
-/// The boot time, from the kernel's start to init, that limits are scaled by. A guest that needs ten times as long gets
-/// ten times the limits; one measured factor, as sanitizers and emulation slow both down alike.
+/// The boot time, from the kernel's start to init, that limits scale with. A guest that boots ten times slower gets
+/// ten times the limits: sanitizers and emulation slow down boot and cases by about the same factor.
 const NOMINAL_BOOT: Duration = Duration::from_secs(1);
-/// What a case may take where nobody has measured the boot, and a person waits who can end it.
+/// Time limit of a case run by hand, where the boot time is unknown and a person can interrupt.
 const PATIENT_LIMIT: Duration = Duration::from_secs(50);
-/// A variable that sets the limit of every case, in milliseconds. The kernel makes one of each word `name=value` of its
-/// command line that it does not know itself.
+/// Environment variable that sets the limit of every case, in milliseconds. The kernel passes unknown `name=value`
+/// words of its command line to init as environment variables.
 pub const LIMIT: &str = "case_limit_ms";
-/// What a case process exits with once its outcome is in the pipe.
+/// Exit status of a case's process once its outcome is in the pipe.
 const DELIVERED: i32 = 0;
-/// How often the runner waits and looks again before it calls something leaked: the collector of sockets in flight, for
-/// one, works on its own.
+/// How often the runner waits and counts again before it reports a leak: the garbage collector of UNIX sockets, for
+/// example, runs asynchronously.
 const SECOND_LOOKS: usize = 3;
+
+/// A planned run: the key, and the case and variant it names.
+pub type Planned = (CaseKey, &'static Case, On);
 
 /// Runs cases in the guest.
 pub struct Runner<'a> {
     channel: &'a Channel,
     log: Option<KernelLog>,
     importer: Option<Importer>,
-    /// Exporters of the buffers that were there when it was last asked: before the first case, and after each that leaked.
+    /// Exporters of the buffers listed at the last reading: before the first case, and after each case that leaked.
     listed: Vec<String>,
-    settings: Settings,
+    settings: SavedSettings,
     limit: Duration,
     stuck: bool,
     mounts: Mounts,
-    scratch: Scratch,
-    charge: Charge,
-    /// How the cases ended that did.
+    tmp_files: TmpFiles,
+    kill_scope: KillScope,
+    /// Outcomes of the finished cases.
     outcomes: Vec<Outcome>,
-    /// Kinds of memory that the cases have lost.
+    /// Number of different memory leaks that the cases caused.
     leaks: usize,
-    /// Nothing where the kernel does not look for lost memory.
+    /// None when the kernel has no kmemleak.
     kmemleak: Option<Kmemleak>,
-    /// Why memory cannot be looked for.
+    /// Why the search for leaked memory is impossible.
     unsearchable: Option<String>,
-    /// The first complaint of the kernel that was noticed in this guest.
+    /// The kernel's first complaint in this guest.
     complaint: Option<String>,
 }
 
 impl<'a> Runner<'a> {
-    /// A runner whose limits fit a guest that took `boot` to come up.
+    /// A runner with limits for a guest that took `boot` to boot.
     pub fn new(channel: &'a Channel, boot: Duration) -> Self {
         let factor = boot.as_secs_f64() / NOMINAL_BOOT.as_secs_f64();
-        Runner::with(channel, NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)), Charge::Everything, Scratch::Own)
+        Runner::with(channel, NOMINAL_LIMIT.mul_f64(factor.clamp(1.0, 30.0)), KillScope::Everything, TmpFiles::Own)
     }
 
-    /// A runner on a machine that it shares with others: it ends and removes only what is its own.
+    /// A runner on a machine shared with other programs: it kills and removes only what belongs to it.
     ///
     /// # Errors
     /// The errno of [`process::adopt`].
     pub fn visiting(channel: &'a Channel) -> Result<Self, Errno> {
         process::adopt()?;
-        process::mind_interrupts();
-        Ok(Runner::with(channel, PATIENT_LIMIT, Charge::Descendants, Scratch::Shared(BTreeSet::new())))
+        process::catch_interrupts();
+        Ok(Runner::with(channel, PATIENT_LIMIT, KillScope::Descendants, TmpFiles::Shared(BTreeSet::new())))
     }
 
-    fn with(channel: &'a Channel, limit: Duration, charge: Charge, scratch: Scratch) -> Self {
+    fn with(channel: &'a Channel, limit: Duration, kill_scope: KillScope, tmp_files: TmpFiles) -> Self {
         let set = std::env::var(LIMIT).ok().and_then(|text| text.parse().ok()).map(Duration::from_millis);
         let limit = set.unwrap_or(limit);
-        process::come_first();
+        process::raise_priority();
         Runner {
             channel,
             log: KernelLog::open().ok(),
             importer: Importer::open().ok(),
             listed: Vec::new(),
-            settings: Settings::remember(),
+            settings: SavedSettings::remember(),
             mounts: Mounts::take(),
-            scratch,
-            charge,
+            tmp_files,
+            kill_scope,
             outcomes: Vec::new(),
             leaks: 0,
             kmemleak: Kmemleak::open(),
@@ -103,9 +107,9 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs the plan and gives back how many cases ended. Stops early when the kernel is no longer to be trusted.
+    /// Runs the plan and returns how many cases finished. Stops early when the kernel can no longer be trusted.
     pub fn run(&mut self, planned: &[Planned]) -> usize {
-        let world = World::probe();
+        let features = KernelFeatures::probe();
         self.listed = exporters_listed().unwrap_or_default();
         self.listen();
         if let Some(reason) = self.complained("before the first case") {
@@ -116,17 +120,17 @@ impl<'a> Runner<'a> {
             self.channel.send(Record::SearchDue);
         }
         for (index, planned) in planned.iter().enumerate() {
-            let stuck = !self.one(planned, &world);
+            let stuck = !self.one(planned, &features);
             let reason = match stuck {
-                true => Some("a process is stuck inside the kernel and does not die".into()),
-                false if process::interrupted() => Some("it was interrupted".into()),
+                true => Some("a process is stuck in the kernel and cannot be killed".into()),
+                false if process::interrupted() => Some("interrupted".into()),
                 false => self.complained("while the case ran").or_else(|| {
-                    let changed = "the case changed what is mounted where";
+                    let changed = "the case changed the mounts";
                     (!self.mounts.kept()).then(|| changed.into())
                 }),
             };
             if let Some(reason) = reason {
-                // A task that is stuck may hold any lock, and points to what it will never free.
+                // A stuck task may hold any lock, and still points to memory that it will never free.
                 if !stuck {
                     self.search();
                 }
@@ -141,46 +145,46 @@ impl<'a> Runner<'a> {
         planned.len()
     }
 
-    /// Whether a process is stuck inside the kernel.
+    /// Whether a process is stuck in the kernel.
     pub fn is_stuck(&self) -> bool {
         self.stuck
     }
 
-    /// How the cases ended, in order.
+    /// Outcomes of the cases, in order.
     pub fn outcomes(&self) -> &[Outcome] {
         &self.outcomes
     }
 
-    /// What the kernel has complained about first.
+    /// The kernel's first complaint.
     pub fn complaint(&self) -> Option<&str> {
         self.complaint.as_deref()
     }
 
-    /// How many kinds of memory the cases have lost, where the kernel looks for it.
+    /// Number of different memory leaks that the cases caused, if the kernel has kmemleak.
     pub fn leaks(&self) -> usize {
         self.leaks
     }
 
-    /// One case. False when its process could not be killed.
-    fn one(&mut self, (key, case, exporter): &Planned, world: &World) -> bool {
+    /// Runs one case. False when its process could not be killed.
+    fn one(&mut self, (key, case, on): &Planned, features: &KernelFeatures) -> bool {
         if let Some(Err(why)) = self.kmemleak.as_mut().map(|kmemleak| kmemleak.begins(key)) {
             self.unsearchable.get_or_insert(why);
         }
         self.mark(&begin_mark(key));
         self.channel.send(Record::Begin { case: key.clone(), limit_ms: self.limit.as_millis() as u64 });
-        self.scratch.begins();
+        self.tmp_files.begins();
         let start = Instant::now();
         let mut stuck = false;
-        let outcome = match world.lacks(case.needs) {
+        let outcome = match features.lacks(&case.needs_of(on.variant)) {
             Some((need, why)) => Outcome::Skip { need: need.name().into(), why: why.into() },
             None => {
-                let before = self.ledger();
-                let (outcome, farewell) = self.in_child(|steps| (case.run)(steps, *exporter));
-                stuck = farewell.is_some_and(|farewell| farewell.stuck);
-                if farewell.is_none_or(|farewell| farewell.ending != Ending::Exited(DELIVERED)) {
+                let before = self.resource_counts();
+                let (outcome, reaped) = self.in_child(|steps| (case.run)(steps, *on));
+                stuck = reaped.is_some_and(|reaped| reaped.stuck);
+                if reaped.is_none_or(|reaped| reaped.ending != ChildStatus::Exited(DELIVERED)) {
                     self.settings.restore();
                 }
-                match self.left(before.as_ref(), farewell) {
+                match self.left(before.as_ref(), reaped) {
                     Some(what) if outcome == Outcome::Pass => Outcome::Leaked { what },
                     _ => outcome,
                 }
@@ -193,27 +197,23 @@ impl<'a> Runner<'a> {
         !stuck
     }
 
-    /// Waits for what RCU and the work queues still hold, which belongs to this case, complaints included, and gives back
-    /// what it left for others.
-    fn left(&mut self, before: Option<&Ledger>, farewell: Option<Farewell>) -> Option<String> {
-        if farewell.is_some_and(|farewell| farewell.stuck) {
-            return Some("a process that does not die".into());
+    /// Waits for pending RCU callbacks and queued work, which still belong to this case, and returns
+    /// what the case left behind.
+    fn left(&mut self, before: Option<&ResourceCounts>, reaped: Option<Reaped>) -> Option<String> {
+        if reaped.is_some_and(|reaped| reaped.stuck) {
+            return Some("a process that cannot be killed".into());
         }
         match &self.importer {
             Some(importer) => drop(importer.drain()),
             None => drop(rcu::settle()),
         }
-        let survivors = farewell.is_some_and(|farewell| farewell.survivors);
-        let mounts = (!self.mounts.kept()).then(|| "another mount table".to_string());
-        let files = self.scratch.left().map(|names| format!("files in /tmp: {names}"));
-        survivors
-            .then(|| "a process that went on running".to_string())
-            .or(mounts)
-            .or(files)
-            .or_else(|| self.unbalanced(before))
+        let survivors = reaped.is_some_and(|reaped| reaped.survivors);
+        let mounts = (!self.mounts.kept()).then(|| "a changed mount table".to_string());
+        let files = self.tmp_files.left().map(|names| format!("files in /tmp: {names}"));
+        survivors.then(|| "a running process".to_string()).or(mounts).or(files).or_else(|| self.unbalanced(before))
     }
 
-    fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> (Outcome, Option<Farewell>) {
+    fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Abort>) -> (Outcome, Option<Reaped>) {
         let broken = |why: String| Outcome::Broken { why };
         let (mut reader, writer) = match std::io::pipe() {
             Ok(ends) => ends,
@@ -222,54 +222,55 @@ impl<'a> Runner<'a> {
         let channel = *self.channel;
         let child = process::spawn(move || {
             let mut writer = writer;
-            process::come_as_others();
+            process::reset_priority();
             let outcome = judge(Steps::new(channel, KernelLog::open().ok()), run);
             let text = serde_json::to_vec(&outcome).unwrap_or_default();
             if writer.write_all(&text).is_ok() { DELIVERED } else { 1 }
         });
-        let farewell = match child.and_then(|pid| process::see_off(pid, self.limit, self.charge)) {
-            Ok(farewell) => farewell,
+        let reaped = match child.and_then(|pid| process::wait_and_reap(pid, self.limit, self.kill_scope)) {
+            Ok(reaped) => reaped,
             Err(errno) => return (broken(format!("running the case's process: {errno}")), None),
         };
-        if !matches!(farewell.ending, Ending::Exited(_)) {
+        if !matches!(reaped.ending, ChildStatus::Exited(_)) {
             self.channel.mend();
         }
-        let outcome = match farewell.ending {
-            // Not where a stuck process may hold the other end of the pipe for ever.
-            Ending::Exited(DELIVERED) if !farewell.stuck => {
+        let outcome = match reaped.ending {
+            // Not when a stuck process may hold the other end of the pipe open for ever.
+            ChildStatus::Exited(DELIVERED) if !reaped.stuck => {
                 let mut text = String::new();
                 let read = reader.read_to_string(&mut text);
                 read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or(broken("no outcome".into()))
             }
-            Ending::Exited(status) => broken(format!("the case's process exited with status {status}")),
-            Ending::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
-            Ending::TimedOut if process::interrupted() => broken("it was interrupted".into()),
-            Ending::TimedOut | Ending::Stuck => Outcome::TimedOut,
+            ChildStatus::Exited(status) => broken(format!("the case's process exited with status {status}")),
+            ChildStatus::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
+            ChildStatus::TimedOut if process::interrupted() => broken("interrupted".into()),
+            ChildStatus::TimedOut | ChildStatus::Stuck => Outcome::TimedOut,
         };
-        (outcome, Some(farewell))
+        (outcome, Some(reaped))
     }
 
-    fn ledger(&self) -> Option<Ledger> {
-        let ledger = self.importer.as_ref().and_then(Ledger::take)?;
-        Some(if self.charge == Charge::Everything { ledger } else { ledger.without_files() })
+    fn resource_counts(&self) -> Option<ResourceCounts> {
+        let counts = self.importer.as_ref().and_then(ResourceCounts::take)?;
+        Some(if self.kill_scope == KillScope::Everything { counts } else { counts.without_files() })
     }
 
-    /// What the books say that the case left behind, once nothing that is on its way out can still be taken for it.
-    fn unbalanced(&mut self, before: Option<&Ledger>) -> Option<String> {
+    /// Which resource counts the case changed, after waiting for deferred releases.
+    fn unbalanced(&mut self, before: Option<&ResourceCounts>) -> Option<String> {
         for _ in 0..SECOND_LOOKS {
-            self.ledger()?.since(before?)?;
+            self.resource_counts()?.since(before?)?;
             let _ = self.importer.as_ref()?.purge();
         }
-        let mut difference = self.ledger()?.since(before?)?;
+        let mut difference = self.resource_counts()?.since(before?)?;
         difference.name_exporters(&mut self.listed);
         Some(format!("the case's process is gone; {difference}"))
     }
 
-    /// Looks for memory that the cases of this guest have lost.
+    /// Searches for memory that the cases of this guest leaked.
     fn search(&mut self) {
         let Some(kmemleak) = &self.kmemleak else { return };
         let found = self.unsearchable.clone().map_or_else(|| kmemleak.search(), Err);
-        let Found { leaks, doubt } = found.unwrap_or_else(|why| Found { leaks: Vec::new(), doubt: Some(why) });
+        let LeakSearch { leaks, doubt } =
+            found.unwrap_or_else(|why| LeakSearch { leaks: Vec::new(), doubt: Some(why) });
         self.leaks += leaks.iter().filter(|leak| leak.case.is_some()).count();
         leaks.into_iter().for_each(|leak| self.channel.send(Record::Leak(leak)));
         self.channel.send(Record::Searched { doubt });
@@ -281,7 +282,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Reports what the kernel has complained about. The host knows by the time stamps which of it the case has
+    /// Reports new complaints of the kernel. The host knows by the time stamps which of them the case has
     /// reported already.
     fn listen(&mut self) {
         let noticed = self.log.as_mut().map(KernelLog::complaints).unwrap_or_default();
@@ -295,14 +296,14 @@ impl<'a> Runner<'a> {
     }
 }
 
-fn judge(mut steps: Steps, run: impl FnOnce(&mut Steps) -> Result<(), Stop>) -> Outcome {
+fn judge(mut steps: Steps, run: impl FnOnce(&mut Steps) -> Result<(), Abort>) -> Outcome {
     match run(&mut steps) {
-        // A violation that was seen stays one, even when the case then could not go on.
+        // A violation remains a violation, even when the case could not continue after it.
         _ if steps.failed() => Outcome::Fail,
         Ok(()) if !steps.observed() => Outcome::Broken { why: "the case tested nothing".into() },
         Ok(()) => Outcome::Pass,
-        Err(Stop::Failed) => Outcome::Fail,
-        Err(Stop::Broken(why)) => Outcome::Broken { why },
-        Err(Stop::Lacks(need, why)) => Outcome::Skip { need: need.name().into(), why },
+        Err(Abort::Failed) => Outcome::Fail,
+        Err(Abort::Broken(why)) => Outcome::Broken { why },
+        Err(Abort::Lacks(need, why)) => Outcome::Skip { need: need.name().into(), why },
     }
 }

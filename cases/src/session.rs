@@ -1,5 +1,5 @@
-//! A guest with a shell: the first process starts it, on the console for a person or on a script, and ends the machine when
-//! it is over. The host puts busybox and its order into the initramfs, and listens on the second serial port.
+//! A guest with a shell: init starts it, on the console for a person or with a script, and stops the machine when
+//! it ends. The host puts busybox and its order into the initramfs, and reads the second serial port.
 
 use std::fs;
 use std::io::Read;
@@ -20,64 +20,64 @@ use serde::{Deserialize, Serialize};
 use crate::channel::PORT;
 use crate::uapi::port::SerialPort;
 
-/// Where the host puts what it wants.
+/// Where the host puts its order.
 pub const ORDER: &str = "/session/order.json";
-/// Where a script is, if there is one.
+/// The script, if there is one.
 pub const SCRIPT: &str = "/session/script";
-/// The shell and all that belongs to it.
+/// The shell and its tools.
 pub const BUSYBOX: &str = "/bin/busybox";
-/// Names under which this program is called in a shell.
+/// Directory with the names of this program in a shell.
 const OWN: &str = "/session/bin";
 const PATH: &str = "/session/bin:/bin:/sbin:/usr/bin:/usr/sbin";
 const CONSOLE: &str = "/dev/ttyS0";
-/// Between two looks at what the host says, in milliseconds.
+/// Interval for reading input from the host, in milliseconds.
 const LOOK: u16 = 200;
 
-/// What the host wants.
+/// The host's order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Whether [`SCRIPT`] is to be run; else there is a shell on the console.
+    /// Whether to run [`SCRIPT`]; else a shell on the console.
     pub script: bool,
-    /// What `uname -n` says.
+    /// The host name: `uname -n`.
     pub name: String,
     /// Rows and columns of the terminal.
     pub size: Option<(u16, u16)>,
-    /// The kind of terminal, as TERM has it.
+    /// The value of TERM.
     pub terminal: String,
-    /// Whether colours are unwanted (no-color.org).
+    /// Whether to disable colours (no-color.org).
     pub plain: bool,
 }
 
-/// What the guest says, a JSON object a line.
+/// What the guest reports, one JSON object per line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Word {
+pub enum SessionEvent {
     /// The shell is about to start.
     Ready,
     /// The script wrote to its standard output; base64.
     Out(String),
     /// The same to its standard error.
     Err(String),
-    /// There can be no shell.
+    /// The shell could not be started.
     Failed(String),
-    /// The shell or the script is over, with this exit status; 128 and more for a signal, as shells have it.
+    /// The shell or the script ended with this exit status; 128 plus the number for a signal, as in shells.
     Exit(i32),
 }
 
-/// Whether this guest is to have a shell.
+/// Whether this guest runs a shell.
 pub fn is_planned() -> bool {
     fs::exists(ORDER).unwrap_or(false)
 }
 
-/// Runs the shell to its end and tells how it ended.
+/// Runs the shell and reports how it ended.
 pub fn run(mounted: Result<(), String>) {
     let Ok(port) = SerialPort::open(PORT) else { return };
     let ended = mounted.and_then(|()| shell(&port));
-    say(&port, &ended.map_or_else(Word::Failed, Word::Exit));
+    say(&port, &ended.map_or_else(SessionEvent::Failed, SessionEvent::Exit));
     port.drain();
 }
 
-fn say(port: &SerialPort, word: &Word) {
+fn say(port: &SerialPort, word: &SessionEvent) {
     let text = serde_json::to_string(word).unwrap_or_default();
     port.write(format!("{text}\n").as_bytes());
 }
@@ -87,14 +87,14 @@ fn shell(port: &SerialPort) -> Result<i32, String> {
     let order: Order = serde_json::from_str(&text).map_err(|error| format!("{ORDER}: {error}"))?;
     furnish(&order)?;
     let mut mask = SigSet::empty();
-    // The last three are what halt, poweroff and reboot send to the first process.
+    // The last three are sent to init by halt, poweroff and reboot.
     [Signal::SIGCHLD, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGTERM]
         .into_iter()
         .for_each(|signal| mask.add(signal));
     mask.thread_block().map_err(|errno| format!("blocking signals: {errno}"))?;
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
     let signals = signals.map_err(|errno| format!("signalfd: {errno}"))?;
-    say(port, &Word::Ready);
+    say(port, &SessionEvent::Ready);
     let mut child = start(&order).map_err(|error| format!("{BUSYBOX}: {error}"))?;
     let pid = Pid::from_raw(child.id() as i32);
     for end in ends(&child) {
@@ -125,7 +125,7 @@ fn shell(port: &SerialPort) -> Result<i32, String> {
     }
 }
 
-/// What a shell takes for granted, beyond what cases do.
+/// Sets up what a shell needs and cases do not.
 fn furnish(order: &Order) -> Result<(), String> {
     let install = Command::new(BUSYBOX).args(["--install", "-s", "/bin"]).status();
     if !install.as_ref().is_ok_and(std::process::ExitStatus::success) {
@@ -137,7 +137,7 @@ fn furnish(order: &Order) -> Result<(), String> {
     let _ = fs::create_dir_all("/root");
     let _ = nix::unistd::sethostname(&order.name);
     if !order.script {
-        // On a console that somebody types on: warnings and worse. `dmesg` has the rest.
+        // On an interactive console only warnings and worse. `dmesg` shows the rest.
         let _ = fs::write("/proc/sys/kernel/printk", "5");
         order.size.into_iter().for_each(resize);
     }
@@ -155,7 +155,7 @@ fn start(order: &Order) -> std::io::Result<Child> {
         command.args(["sh", SCRIPT]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     } else {
         let console = || fs::File::options().read(true).write(true).open(CONSOLE).map(Stdio::from);
-        // A session with the console as its terminal: Ctrl-C and job control need one.
+        // A session with the console as controlling terminal: needed for Ctrl-C and job control.
         command.args(["setsid", "-c", BUSYBOX, "sh", "-l"]).stdin(console()?).stdout(console()?).stderr(console()?);
     }
     command.spawn()
@@ -165,14 +165,14 @@ fn ends(child: &Child) -> Vec<BorrowedFd<'_>> {
     child.stdout.iter().map(AsFd::as_fd).chain(child.stderr.iter().map(AsFd::as_fd)).collect()
 }
 
-/// Waits until something happens, or until it is time to look at what the host says.
+/// Waits for an event, or until it is time to read input from the host.
 fn wait(signals: &SignalFd, child: &Child) {
     let ends = ends(child).into_iter().chain([signals.as_fd()]);
     let mut all: Vec<PollFd<'_>> = ends.map(|end| PollFd::new(end, PollFlags::POLLIN)).collect();
     let _ = poll(&mut all, PollTimeout::from(LOOK));
 }
 
-/// Takes the status of everything that has ended, and gives that of the shell.
+/// Reaps all ended children and returns the status of the shell.
 fn reap(shell: Pid) -> Option<i32> {
     let mut ended = None;
     loop {
@@ -185,12 +185,12 @@ fn reap(shell: Pid) -> Option<i32> {
     }
 }
 
-/// Hands on what the script has written up to now. A pipe that is at its end is closed.
+/// Forwards the script's output so far. A pipe at its end is closed.
 fn forward(port: &SerialPort, child: &mut Child) {
-    if drained(child.stdout.as_mut(), |data| say(port, &Word::Out(data))) {
+    if drained(child.stdout.as_mut(), |data| say(port, &SessionEvent::Out(data))) {
         child.stdout = None;
     }
-    if drained(child.stderr.as_mut(), |data| say(port, &Word::Err(data))) {
+    if drained(child.stderr.as_mut(), |data| say(port, &SessionEvent::Err(data))) {
         child.stderr = None;
     }
 }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn output_is_handed_on_whole_and_its_end_is_noticed() {
+    fn output_is_forwarded_completely_and_its_end_is_detected() {
         let mut all = Vec::new();
         let long = vec![7u8; 10_000];
         assert!(drained(Some(&mut long.as_slice()), |data| all.extend(STANDARD.decode(data).unwrap())));

@@ -1,21 +1,21 @@
-//! Settings of the whole kernel that a case may change. A case puts them back itself; one that is killed cannot.
+//! Kernel settings that a case may change. A case restores them itself; one that is killed cannot.
 
 use std::fs;
 
-/// The system-wide limit on open files. At 0 hardly any case without privileges could work.
+/// The system-wide limit on open files.
 pub const FILE_MAX: &str = "/proc/sys/fs/file-max";
 
-/// What the settings were before the first case.
+/// The settings before the first case.
 #[derive(Debug, Default)]
-pub struct Settings(Vec<(&'static str, String)>);
+pub struct SavedSettings(Vec<(&'static str, String)>);
 
-impl Settings {
-    /// Reads them; those that this kernel does not have are left out.
+impl SavedSettings {
+    /// Reads them. Settings that this kernel does not have are ignored.
     pub fn remember() -> Self {
-        Settings([FILE_MAX].into_iter().filter_map(|path| Some((path, fs::read_to_string(path).ok()?))).collect())
+        SavedSettings([FILE_MAX].into_iter().filter_map(|path| Some((path, fs::read_to_string(path).ok()?))).collect())
     }
 
-    /// Puts back what is not as it was.
+    /// Restores changed settings.
     pub fn restore(&self) {
         for (path, value) in &self.0 {
             if fs::read_to_string(path).ok().as_ref() != Some(value) {

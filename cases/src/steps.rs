@@ -1,6 +1,6 @@
-//! What a case writes down while it runs: calls with their results, checks, notes.
+//! The transcript of a case: calls with their results, checks, notes.
 //!
-//! A transcript holds names and errnos, never numbers that differ between runs.
+//! A transcript contains names and errnos, never numbers that differ between runs.
 
 use std::fmt::Display;
 
@@ -11,36 +11,65 @@ use crate::kernel_log::KernelLog;
 use crate::need::Need;
 use crate::protocol::Record;
 
-/// Why a case ends before its last line.
+/// Why a case ends early.
 #[derive(Debug)]
-pub enum Stop {
-    /// A check that the rest of the case stands on did not hold. It is in the transcript already.
+pub enum Abort {
+    /// A check that the rest of the case depends on did not hold. It is in the transcript already.
     Failed,
-    /// Our own set-up did not work: the clause was not judged.
+    /// The suite's own set-up failed: the clause was not judged.
     Broken(String),
-    /// The kernel does not have what the case needs, for needs that only the case itself can probe; with what was tried.
+    /// The kernel does not meet a need that only the case itself can probe; with the probe and its result.
     Lacks(Need, String),
 }
 
-/// Result of a piece of a case.
-pub type Step<T = ()> = Result<T, Stop>;
+/// Result of a part of a case.
+pub type CaseResult<T = ()> = Result<T, Abort>;
 
-/// Turns an error of our own set-up into [`Stop::Broken`].
+/// Turns a set-up error into [`Abort::Broken`].
 pub trait OrBroken<T> {
-    /// Says what could not be set up.
+    /// `what` says which set-up failed.
     ///
     /// # Errors
-    /// [`Stop::Broken`] for every error.
-    fn or_broken(self, what: &str) -> Step<T>;
+    /// [`Abort::Broken`] for every error.
+    fn or_broken(self, what: &str) -> CaseResult<T>;
 }
 
-impl<T, E: Display> OrBroken<T> for Result<T, E> {
-    fn or_broken(self, what: &str) -> Step<T> {
-        self.map_err(|error| Stop::Broken(format!("{what}: {error}")))
+impl<T, E: SetupError> OrBroken<T> for Result<T, E> {
+    fn or_broken(self, what: &str) -> CaseResult<T> {
+        self.map_err(|error| Abort::Broken(format!("{what}: {}", error.text())))
     }
 }
 
-/// The pen of a running case.
+/// An error of a case's set-up, with its text for the report; an errno is printed by its name.
+pub trait SetupError {
+    /// The text.
+    fn text(&self) -> String;
+}
+
+impl SetupError for Errno {
+    fn text(&self) -> String {
+        errno_name(*self)
+    }
+}
+
+impl SetupError for std::io::Error {
+    fn text(&self) -> String {
+        self.raw_os_error().map_or_else(|| self.to_string(), |number| errno_name(Errno::from_raw(number)))
+    }
+}
+
+macro_rules! displayed {
+    ($($error:ty),+) => {
+        $(impl SetupError for $error {
+            fn text(&self) -> String {
+                self.to_string()
+            }
+        })+
+    };
+}
+displayed!(&str, std::num::TryFromIntError, std::sync::mpsc::RecvTimeoutError);
+
+/// Writes the transcript of a running case.
 #[derive(Debug)]
 pub struct Steps {
     channel: Channel,
@@ -52,12 +81,12 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Starts a transcript. With a log, complaints of the kernel are reported at the step at which they appear.
+    /// Starts a transcript. With a log, complaints of the kernel are reported at the step where they appear.
     pub fn new(channel: Channel, log: Option<KernelLog>) -> Self {
         Steps { channel, log, checks: 0, failures: 0, hazards: 0, notes: 0 }
     }
 
-    /// Makes a call and writes down `text` before and `shown` or the errno after it.
+    /// Makes a call and records `text` before and `shown` or the errno after it.
     ///
     /// # Errors
     /// The errno of the call, for the case to judge.
@@ -77,7 +106,7 @@ impl Steps {
         result
     }
 
-    /// Tests an expectation and goes on either way.
+    /// Records whether an expectation holds, and continues either way.
     pub fn check(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> bool {
         self.checks += 1;
         self.failures += usize::from(!holds);
@@ -86,56 +115,62 @@ impl Steps {
         holds
     }
 
-    /// Tests that two values are the same.
+    /// Records whether two values are equal.
     pub fn equal<T: PartialEq + std::fmt::Debug>(&mut self, sentence: impl Into<String>, got: T, want: T) -> bool {
         let holds = got == want;
         self.check(sentence, holds, format_args!("expected {want:?}, got {got:?}"))
     }
 
-    /// Tests that a search, such as a loop over many calls, found nothing wrong. What it found, or the errno that ended
-    /// it, is the detail.
-    pub fn nothing_wrong(&mut self, sentence: impl Into<String>, found: Result<Option<String>, Errno>) -> bool {
-        let wrong = found.unwrap_or_else(|errno| Some(format!("a call gave {}", errno_name(errno))));
-        self.check(sentence, wrong.is_none(), wrong.unwrap_or_default())
+    /// Records an expectation whose error says what was wrong, such as a loop over many calls.
+    pub fn holds(&mut self, sentence: impl Into<String>, found: Result<(), String>) -> bool {
+        self.check(sentence, found.is_ok(), found.err().unwrap_or_default())
     }
 
-    /// As [`Steps::check`], where the rest of the case makes no sense unless it holds.
+    /// As [`Steps::holds`], for an expectation that the rest of the case depends on.
     ///
     /// # Errors
-    /// [`Stop::Failed`] when it does not hold.
-    pub fn must(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> Step {
-        if self.check(sentence, holds, detail) { Ok(()) } else { Err(Stop::Failed) }
+    /// [`Abort::Failed`] when it does not hold.
+    pub fn must_hold(&mut self, sentence: impl Into<String>, found: Result<(), String>) -> CaseResult {
+        if self.holds(sentence, found) { Ok(()) } else { Err(Abort::Failed) }
     }
 
-    /// Checks that a call that was written down succeeded, and hands out its value.
+    /// As [`Steps::check`], for an expectation that the rest of the case depends on.
     ///
     /// # Errors
-    /// [`Stop::Failed`] with the errno in the transcript.
-    pub fn succeeds<T>(&mut self, sentence: impl Into<String>, result: Result<T, Errno>) -> Step<T> {
-        let detail = result.as_ref().err().map(|errno| format!("it gave {}", errno_name(*errno)));
+    /// [`Abort::Failed`] when it does not hold.
+    pub fn must(&mut self, sentence: impl Into<String>, holds: bool, detail: impl Display) -> CaseResult {
+        if self.check(sentence, holds, detail) { Ok(()) } else { Err(Abort::Failed) }
+    }
+
+    /// Checks that a recorded call succeeded, and returns its value.
+    ///
+    /// # Errors
+    /// [`Abort::Failed`] with the errno in the transcript.
+    pub fn succeeds<T>(&mut self, sentence: impl Into<String>, result: Result<T, Errno>) -> CaseResult<T> {
+        let detail = result.as_ref().err().map(|errno| format!("returned {}", errno_name(*errno)));
         self.must(sentence, detail.is_none(), detail.unwrap_or_default())?;
-        result.map_err(|_| Stop::Failed)
+        result.map_err(|_| Abort::Failed)
     }
 
-    /// Checks that a call that was written down failed with exactly this errno.
+    /// Checks that a recorded call failed with exactly this errno.
     pub fn fails_with<T>(&mut self, sentence: impl Into<String>, result: &Result<T, Errno>, want: Errno) -> bool {
         let got = outcome_name(result);
         self.check(sentence, got == errno_name(want), format_args!("expected {}, got {got}", errno_name(want)))
     }
 
-    /// Probes a documented limit.
+    /// Records whether a documented limitation is present.
     pub fn hazard(&mut self, sentence: impl Into<String>, present: bool) {
         self.hazards += 1;
         self.send(Record::Hazard { sentence: sentence.into(), present });
     }
 
-    /// Records behaviour for which no rule exists.
+    /// Records behaviour that no rule covers.
     pub fn note(&mut self, text: impl Into<String>) {
         self.notes += 1;
         self.send(Record::Note { text: text.into() });
     }
 
-    /// Sends a record, and before it what the kernel complained about since the last one.
+    /// Sends a record, and before it new complaints of the kernel.
     fn send(&mut self, record: Record) {
         if let Some(log) = &mut self.log {
             self.channel.complaints(&log.complaints());
@@ -143,20 +178,33 @@ impl Steps {
         self.channel.send(record);
     }
 
-    /// The channel itself, for what has to misuse it.
+    /// The channel itself, for cases that misuse it on purpose.
     pub(crate) fn channel(&self) -> Channel {
         self.channel
     }
 
-    /// Whether a check failed so far.
+    /// Whether a check has failed so far.
     pub fn failed(&self) -> bool {
         self.failures > 0
     }
 
-    /// Whether the case observed anything at all. One that did not proves nothing.
+    /// Whether the case recorded any observation. One that did not proves nothing.
     pub fn observed(&self) -> bool {
         self.checks + self.hazards + self.notes > 0
     }
+}
+
+/// An expectation for [`Steps::holds`].
+///
+/// # Errors
+/// The text of `wrong`, when it does not hold.
+pub fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(wrong()) }
+}
+
+/// The error text for a call that had to succeed, for [`Steps::holds`].
+pub fn gave(errno: Errno) -> String {
+    format!("a call returned {}", errno_name(errno))
 }
 
 /// The name of an errno as man pages print it.

@@ -1,6 +1,6 @@
-//! Colours, or none, and text that a terminal survives: for reports and for who runs cases by hand.
+//! Colours for reports and for cases run by hand, and removal of control characters from kernel text.
 
-/// Whether to colour.
+/// Whether to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Text only.
@@ -17,33 +17,33 @@ impl Style {
         }
     }
 
-    /// What is as it should be.
+    /// For good results.
     pub fn good(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// What is not.
+    /// For bad results.
     pub fn bad(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
-    /// What somebody should look at.
+    /// For results worth a look.
     pub fn notable(self, text: &str) -> String {
         self.paint("33", text)
     }
 
-    /// What is said beside.
+    /// For secondary text.
     pub fn faint(self, text: &str) -> String {
         self.paint("2", text)
     }
 
-    /// What is the subject.
+    /// For headings.
     pub fn strong(self, text: &str) -> String {
         self.paint("1", text)
     }
 }
 
-/// Console text comes from a kernel that may be out of its mind: no escape sequence of it reaches the terminal.
+/// Console text may come from a corrupted kernel: no escape sequence in it may reach the terminal.
 pub fn printable(line: &str) -> String {
     line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }

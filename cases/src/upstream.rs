@@ -1,7 +1,8 @@
-//! Programs that are not ours, the kernel's own selftests: run one after the other and reported as they are.
+//! The kernel's own selftests: run one after the other and reported.
 //!
-//! They are told in the records of cases, so that the host watches over them in the same way: what a program prints is a
-//! note for each line, its end a step, its outcome what tools/testing/selftests/kselftest.h says that an exit status means.
+//! They are reported with the same records as cases, so that the host handles them in the same way: each line of output
+//! is a note, the end of a program is a call, and its outcome is the meaning of the exit status in
+//! tools/testing/selftests/kselftest.h.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -14,17 +15,17 @@ use crate::channel::Channel;
 use crate::counts;
 use crate::kernel_log::KernelLog;
 use crate::protocol::{CaseKey, Outcome, Record, begin_mark};
-use crate::uapi::process::{self, Charge, Ending};
+use crate::uapi::process::{self, ChildStatus, KillScope};
 
-/// Where the host puts them in the initramfs.
+/// Their directory in the initramfs.
 pub const DIR: &str = "/upstream";
-/// The exporter in their keys: they choose for themselves what they run on.
+/// The exporter in their keys: they choose their exporters themselves.
 const EXPORTER: &str = "upstream";
-/// What a program may take on a machine that boots in a second. One clears two gigabytes, twice.
+/// Time limit of a program on a machine that boots in one second. One program clears two gigabytes twice.
 const LIMIT: Duration = Duration::from_secs(60);
 /// `KSFT_SKIP`.
 const SKIPPED: i32 = 4;
-/// Lines of one program that are told.
+/// Maximum number of reported lines of one program.
 const LINES: usize = 2000;
 
 /// The key under which a program is reported.
@@ -32,12 +33,12 @@ pub fn key(name: &str) -> CaseKey {
     CaseKey::new(&format!("kselftest/{name}"), EXPORTER)
 }
 
-/// Whether this guest is to run such programs instead of cases.
+/// Whether this guest runs such programs instead of cases.
 pub fn is_planned() -> bool {
     Path::new(DIR).is_dir()
 }
 
-/// Runs all there are and gives back how many. `boot` is how long the guest took to come up.
+/// Runs all of them and returns how many. `boot` is the guest's boot time.
 pub fn run(channel: &Channel, boot: Duration) -> usize {
     let entries = fs::read_dir(DIR).into_iter().flatten().filter_map(Result::ok);
     let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -61,11 +62,11 @@ pub fn run(channel: &Channel, boot: Duration) -> usize {
 }
 
 fn one(channel: &Channel, name: &str, limit: Duration) -> Outcome {
-    // A file and not a pipe: nobody has to read while the program runs.
+    // A file, not a pipe: it need not be read while the program runs.
     let said = format!("/tmp/{name}.said");
     let ending = start(name, &said).and_then(|pid| {
-        let farewell = process::see_off(pid, limit, Charge::Everything).map_err(|errno| errno.to_string())?;
-        Ok(farewell.ending)
+        let reaped = process::wait_and_reap(pid, limit, KillScope::Everything).map_err(|errno| errno.to_string())?;
+        Ok(reaped.ending)
     });
     let text = fs::read(&said).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let total = text.lines().count();
@@ -75,14 +76,16 @@ fn one(channel: &Channel, name: &str, limit: Duration) -> Outcome {
     }
     let _ = fs::remove_file(&said);
     let (how, outcome) = match ending {
-        Ok(Ending::Exited(0)) => ("exit status 0".into(), Outcome::Pass),
-        Ok(Ending::Exited(SKIPPED)) => {
+        Ok(ChildStatus::Exited(0)) => ("exit status 0".into(), Outcome::Pass),
+        Ok(ChildStatus::Exited(SKIPPED)) => {
             let why = format!("exit status {SKIPPED}");
-            (why.clone(), Outcome::Skip { need: "what the test asks for".into(), why })
+            (why.clone(), Outcome::Skip { need: "a requirement of the test".into(), why })
         }
-        Ok(Ending::Exited(status)) => (format!("exit status {status}"), Outcome::Fail),
-        Ok(Ending::Signalled(signal)) => (signal.to_string(), Outcome::Killed { signal: signal.to_string() }),
-        Ok(Ending::TimedOut | Ending::Stuck) => (format!("not within {} seconds", limit.as_secs()), Outcome::TimedOut),
+        Ok(ChildStatus::Exited(status)) => (format!("exit status {status}"), Outcome::Fail),
+        Ok(ChildStatus::Signalled(signal)) => (signal.to_string(), Outcome::Killed { signal: signal.to_string() }),
+        Ok(ChildStatus::TimedOut | ChildStatus::Stuck) => {
+            (format!("not finished within {} seconds", limit.as_secs()), Outcome::TimedOut)
+        }
         Err(why) => (why.clone(), Outcome::Broken { why }),
     };
     channel.send(Record::Call { text: format!("{name} ends") });
@@ -90,7 +93,7 @@ fn one(channel: &Channel, name: &str, limit: Duration) -> Outcome {
     outcome
 }
 
-/// Both outputs go to one file, in the order in which they are written.
+/// Standard output and standard error go to one file, in the order of writing.
 fn start(name: &str, said: &str) -> Result<Pid, String> {
     let file = File::create(said).map_err(|error| format!("{said}: {error}"))?;
     let other = file.try_clone().map_err(|error| format!("{said}: {error}"))?;

@@ -1,12 +1,14 @@
 //! Errors that say whose fault it is, what happened, and what to do next.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::exit_code::ExitCode;
+use crate::host::disk;
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
+pub enum ErrorKind {
     /// The command line.
     Usage,
     /// The machine this runs on: tools, disk, cache.
@@ -25,41 +27,41 @@ pub enum Blame {
     Internal,
 }
 
-impl Blame {
-    /// How the headline starts.
+impl ErrorKind {
+    /// How the title starts.
     pub fn word(self) -> &'static str {
         match self {
-            Blame::Usage => "usage",
-            Blame::Host => "host",
-            Blame::Source => "kernel source",
-            Blame::Kconfig => "kernel configuration",
-            Blame::Patch => "patch series",
-            Blame::Build => "build",
-            Blame::Interrupt => "interrupted",
-            Blame::Internal => "internal",
+            ErrorKind::Usage => "usage",
+            ErrorKind::Host => "host",
+            ErrorKind::Source => "kernel source",
+            ErrorKind::Kconfig => "kernel configuration",
+            ErrorKind::Patch => "patch series",
+            ErrorKind::Build => "build",
+            ErrorKind::Interrupt => "interrupted",
+            ErrorKind::Internal => "internal",
         }
     }
 
     /// The exit code that an error of this kind leads to.
     pub fn exit_code(self) -> ExitCode {
         match self {
-            Blame::Usage => ExitCode::Usage,
-            Blame::Host | Blame::Source | Blame::Kconfig => ExitCode::Fetch,
-            Blame::Patch => ExitCode::Patch,
-            Blame::Build => ExitCode::Build,
-            Blame::Interrupt => ExitCode::Interrupted,
-            Blame::Internal => ExitCode::Internal,
+            ErrorKind::Usage => ExitCode::Usage,
+            ErrorKind::Host | ErrorKind::Source | ErrorKind::Kconfig => ExitCode::Fetch,
+            ErrorKind::Patch => ExitCode::Patch,
+            ErrorKind::Build => ExitCode::Build,
+            ErrorKind::Interrupt => ExitCode::Interrupted,
+            ErrorKind::Internal => ExitCode::Internal,
         }
     }
 }
 
-/// An error as a person meets it: a headline, the cause in detail, and what to do.
+/// An error as a person meets it: a title, the cause in detail, and what to do.
 #[derive(Debug)]
 pub struct Error {
     /// Whose fault.
-    pub blame: Blame,
+    pub kind: ErrorKind,
     /// One line: what did not work.
-    pub headline: String,
+    pub title: String,
     /// What was seen: lines of a log, a hunk, a path. May be empty.
     pub cause: String,
     /// What to do next. May be empty where nothing can be done.
@@ -73,9 +75,9 @@ const BUG: &str = "That is a fault of the suite itself: please report it, with t
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error with a headline only.
-    pub fn new(blame: Blame, headline: impl Into<String>) -> Self {
-        Error { blame, headline: headline.into(), cause: String::new(), next: String::new() }
+    /// An error with a title only.
+    pub fn new(kind: ErrorKind, title: impl Into<String>) -> Self {
+        Error { kind, title: title.into(), cause: String::new(), next: String::new() }
     }
 
     /// Adds what was seen.
@@ -94,18 +96,18 @@ impl Error {
 
     /// The exit code of the process that ends with this error.
     pub fn exit_code(&self) -> ExitCode {
-        self.blame.exit_code()
+        self.kind.exit_code()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.blame.word(), self.headline)?;
+        write!(f, "{}: {}", self.kind.word(), self.title)?;
         for line in self.cause.lines() {
             write!(f, "\n    {line}")?;
         }
-        let next = match (self.blame, self.next.as_str()) {
-            (Blame::Internal, "") => BUG,
+        let next = match (self.kind, self.next.as_str()) {
+            (ErrorKind::Internal, "") => BUG,
             (_, next) => next,
         };
         for line in next.lines() {
@@ -117,31 +119,50 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Adds blame and headline to errors of libraries.
+/// Adds kind and title to errors of libraries.
 pub trait Context<T> {
     /// The error becomes the cause.
     ///
     /// # Errors
     /// The one it was called on.
-    fn context(self, blame: Blame, headline: impl FnOnce() -> String) -> Result<T>;
+    fn context(self, kind: ErrorKind, title: impl FnOnce() -> String) -> Result<T>;
 }
 
 impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
-    fn context(self, blame: Blame, headline: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|error| Error::new(blame, headline()).cause(error))
+    fn context(self, kind: ErrorKind, title: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|error| Error::new(kind, title()).cause(error))
     }
 }
 
 /// An I/O error on a path: full disks and missing rights get their own advice.
-pub fn io(error: &std::io::Error, doing: &str, path: &std::path::Path) -> Error {
+pub fn io(error: &std::io::Error, doing: &str, path: &Path) -> Error {
     let next = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => crate::store::space::advice(path),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => disk::advice(path),
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             "Check who owns that directory, or set XDG_CACHE_HOME to one you may write to.".into()
         }
         _ => String::new(),
     };
-    Error::new(Blame::Host, format!("{doing} {}", path.display())).cause(error).next(next)
+    Error::new(ErrorKind::Host, format!("{doing} {}", path.display())).cause(error).next(next)
+}
+
+/// With less than this many bytes a disk counts as full.
+const FULL: u64 = 500_000;
+
+/// The error of a program that failed because a disk is full: it says so, or what it says is vague (a shell that cannot
+/// write calls it an I/O error) and the disk is. `place` is where it was writing.
+pub fn full_disk(output: &str, doing: &str, place: &Path) -> Option<Error> {
+    let said = |line: &&str| line.contains("No space left on device") || line.contains("Disk quota exceeded");
+    let line = match output.lines().find(said) {
+        Some(line) => line,
+        None if disk::free(place).is_ok_and(|free| free < FULL) => output.lines().last().unwrap_or_default(),
+        None => return None,
+    };
+    let temporary = std::env::temp_dir();
+    // A compiler's temporary files are elsewhere, and then it says so.
+    let elsewhere = !place.starts_with(&temporary) && line.contains(&*temporary.to_string_lossy());
+    let place = if elsewhere { &temporary } else { place };
+    Some(io(&std::io::ErrorKind::StorageFull.into(), doing, place).cause(line.trim()))
 }
 
 #[cfg(test)]
@@ -150,7 +171,8 @@ mod tests {
 
     #[test]
     fn an_error_reads_from_blame_to_remedy() {
-        let error = Error::new(Blame::Patch, "0002-x.patch does not apply").cause("hunk 1\nhunk 2").next("Rebase it.");
+        let error =
+            Error::new(ErrorKind::Patch, "0002-x.patch does not apply").cause("hunk 1\nhunk 2").next("Rebase it.");
         assert_eq!(
             error.to_string(),
             "patch series: 0002-x.patch does not apply\n    hunk 1\n    hunk 2\n  > Rebase it."
@@ -160,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_fault_of_this_program_is_to_be_reported() {
-        assert!(Error::new(Blame::Internal, "x").to_string().ends_with(BUG));
-        assert!(!Error::new(Blame::Internal, "x").next("y").to_string().contains(BUG));
+        assert!(Error::new(ErrorKind::Internal, "x").to_string().ends_with(BUG));
+        assert!(!Error::new(ErrorKind::Internal, "x").next("y").to_string().contains(BUG));
     }
 
     #[test]

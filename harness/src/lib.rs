@@ -1,76 +1,40 @@
-//! From a kernel source to a judged run.
-//!
-//! The pipeline, as types that only the stage before can make:
+//! From a kernel source to a judged run. Each folder is a stage, and imports only from the stages above it in this list:
 //!
 //! ```text
-//! KernelSpec -> SourceTree -> PatchedTree -> KernelImage --+
-//!   spec          source        patch          kbuild      |
-//!                                                          +-> BootPlan -> Recording
-//! GuestBinary + plan -------------------> Initramfs -------+   boot_plan    guest
-//!
-//! Recording -> Transcript + Complaints -> CaseVerdict, one per planned case -> RunReport -> ExitCode
-//!               transcript  complaint       verdict                            run_report   exit_code
+//! host     this machine: processes, the cache, progress, tools
+//! source   KernelSpec -> SourceTree
+//! patch    SourceTree + Series -> PatchedTree
+//! kbuild   PatchedTree -> KernelImage
+//! guest    KernelImage + plan -> Recording, one for each guest
+//! judge    Recording -> Transcript + Complaints -> CaseVerdict, one for each planned case
+//! session  a plan run to its end, in as many guests as it takes: GuestRun, Judged
+//! report   RunReport, Matrix, packs, and the formats that people and programs read
 //! ```
 //!
-//! Everything after [`recording`] is pure: no process, no clock, no sleep. A run can be judged again from its directory.
-//! [`process`] is the only module that starts programs, [`store`] the only one that decides where things are kept.
-//! This crate knows QEMU and kernel builds; what is true about dma-bufs is in the `cases` crate.
+//! Everything in [`judge`] and [`report`] is pure: no process, no clock, no sleep. A run can be judged again from its
+//! directory. [`host::process`] is the only module that starts programs, [`host::store`] the only one that decides where
+//! things are kept. This crate knows QEMU and kernel builds; what is true about dma-bufs is in the `cases` crate.
 
 pub mod error;
 pub mod exit_code;
+pub mod kernel_range;
 
-pub mod colour;
-pub mod doctor;
-pub mod git;
-pub mod machine;
-pub mod process;
-pub mod progress;
-pub mod setup;
-pub mod store;
+pub mod host;
+
+pub mod source;
+
+pub mod patch;
 
 pub mod kbuild;
-pub mod kconfig;
-pub mod kernel_range;
-pub mod kselftest;
-pub mod patch;
-pub mod repository;
-pub mod series;
-pub mod source;
-pub mod spec;
-pub mod uapi_header;
-pub mod workshop;
 
-pub mod accel;
-pub mod boot_plan;
-pub mod debugger;
 pub mod guest;
-pub mod guests;
-pub mod initramfs;
-pub mod lines;
-pub mod processors;
-pub mod qmp;
-pub mod recording;
+
+pub mod judge;
+
 pub mod session;
-pub mod shell;
-pub mod stack;
-pub mod symbols;
-pub mod sysrq;
-pub mod watch;
 
-pub mod complaint;
-pub mod expectation;
-pub mod matrix;
-pub mod pack;
-pub mod provenance;
 pub mod report;
-pub mod rounds;
-pub mod run_report;
-pub mod task_dump;
-pub mod transcript;
-pub mod verdict;
-
-pub mod coverage;
-pub mod mutant;
 
 #[cfg(test)]
-mod schema;
+#[path = "../tests/common/fake_qemu.rs"]
+mod fake_qemu;

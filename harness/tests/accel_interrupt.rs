@@ -1,21 +1,19 @@
 //! Ctrl-C while KVM is tried. The flag that it sets belongs to the whole process, so this test has one for itself.
 
+#[path = "common/fake_qemu.rs"]
+mod fake_qemu;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use harness::accel::know;
-use harness::accel::probe::{Patience, Probe};
-use harness::error::Blame;
-use harness::machine::Machine;
-use harness::process::{Cmd, interrupt};
-use harness::store::Store;
-
-fn script(path: &Path, text: &str) {
-    fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
+use fake_qemu::fake_qemu;
+use harness::error::ErrorKind;
+use harness::host::machine::Machine;
+use harness::host::process::interrupt;
+use harness::host::store::Store;
+use harness::session::accel::know;
+use harness::session::accel::probe::Probe;
 
 #[test]
 fn an_interrupted_probe_leaves_no_process_and_no_answer() {
@@ -23,8 +21,7 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("dev")).unwrap();
     fs::write(path("dev/kvm"), "").unwrap();
-    script(&path("helper"), "echo the processor halted");
-    script(&path("qemu-system-x86_64"), "echo $$ > ${0%/*}/new; mv ${0%/*}/new ${0%/*}/pid; exec sleep 600");
+    fake_qemu(&path("qemu-system-x86_64"), "echo $$ > ${0%/*}/new; mv ${0%/*}/new ${0%/*}/pid; exec sleep 600");
     let store = Store::open(Some(&path("cache"))).unwrap();
     let machine = Machine {
         root: dir.path().to_path_buf(),
@@ -34,23 +31,18 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     };
     let long = Duration::from_secs(60);
     let kernel = path("vmlinux");
-    let probe = Probe {
-        machine: &machine,
-        helper: Cmd::new(path("helper").display().to_string()),
-        kernel: Some(&kernel),
-        patience: Patience { instructions: long, guest: long },
-    };
+    let probe = Probe { machine: &machine, kernel: Some(&kernel), limit: long };
     let error = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let patience = Instant::now() + long;
-            while !path("pid").exists() && Instant::now() < patience {
+            let timeouts = Instant::now() + long;
+            while !path("pid").exists() && Instant::now() < timeouts {
                 std::thread::sleep(Duration::from_millis(5));
             }
             interrupt("SIGINT");
         });
         know(&probe, &store).unwrap_err()
     });
-    assert_eq!(error.blame, Blame::Interrupt);
+    assert_eq!(error.kind, ErrorKind::Interrupt);
     let pid = fs::read_to_string(path("pid")).unwrap();
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "QEMU {pid} still runs");
     let answers = fs::read_dir(store.workshop("accel", "answers").unwrap()).unwrap().count();

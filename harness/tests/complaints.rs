@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use harness::complaint::{Complaint, scan};
+use harness::judge::complaint::{Complaint, scan};
 
 #[test]
 fn consoles_of_real_kernels() {
@@ -54,9 +54,9 @@ fn consoles() -> Vec<PathBuf> {
 }
 
 fn summary(complaint: &Complaint) -> String {
-    let mut text = format!("{}: {}\n", complaint.kind.name(), complaint.headline);
+    let mut text = format!("{}: {}\n", complaint.kind.name(), complaint.title);
     let case = complaint.case.as_ref().map_or("no case", |case| case.0.as_str());
-    let _ = writeln!(text, "  in {case}, function {}", complaint.function.as_deref().unwrap_or("unknown"));
+    let _ = writeln!(text, "  in {case}, function {}", complaint.frame.as_deref().unwrap_or("unknown"));
     let _ = writeln!(text, "  trace {}", complaint.trace.iter().take(6).cloned().collect::<Vec<_>>().join(" < "));
     let (first, last) = (complaint.lines.first(), complaint.lines.last());
     let _ = writeln!(text, "  {} lines", complaint.lines.len());

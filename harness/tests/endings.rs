@@ -1,21 +1,26 @@
 //! Endings of a guest that are slow or rare in reality, by a fake QEMU: a shell script that says what a guest would.
 
+#[path = "common/fake_qemu.rs"]
+mod fake_qemu;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cases::need::Need;
-use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
-use harness::boot_plan::{Accel, BootPlan};
-use harness::complaint::allow::AllowList;
-use harness::expectation::Expectations;
-use harness::guest::{self, Patience};
-use harness::initramfs::Initramfs;
-use harness::recording::{Ending, Recording};
-use harness::session::{GuestRun, Yardstick, judge_all};
-use harness::verdict::{CaseVerdict, Verdict};
+use cases::protocol::{CaseKey, Outcome, Record, VERSION};
+use fake_qemu::{fake_qemu, sent};
+use harness::guest::boot_plan::{Accel, BootPlan};
+use harness::guest::initramfs::Initramfs;
+use harness::guest::qemu::{self, Timeouts};
+use harness::guest::recording::{GuestEnd, Recording};
+use harness::judge::complaint::suppressions::Suppressions;
+use harness::judge::context::JudgeContext;
+use harness::judge::expectation::Expectations;
+use harness::judge::guest_run::GuestRun;
+use harness::judge::judged::judge_all;
+use harness::judge::verdict::{CaseVerdict, Verdict};
 
 /// Two cases that exist.
 fn plan() -> Vec<CaseKey> {
@@ -24,49 +29,41 @@ fn plan() -> Vec<CaseKey> {
 
 struct Bench {
     dir: tempfile::TempDir,
-    patience: Duration,
+    timeouts: Duration,
 }
 
 impl Bench {
     /// For what ends by itself: a machine that is busy with other things must not make it look hung.
     fn new() -> Self {
-        Bench { dir: tempfile::tempdir().unwrap(), patience: Duration::from_secs(60) }
+        Bench { dir: tempfile::tempdir().unwrap(), timeouts: Duration::from_secs(60) }
     }
 
     /// For what hangs.
     fn impatient() -> Self {
-        Bench { patience: Duration::from_secs(2), ..Bench::new() }
+        Bench { timeouts: Duration::from_secs(2), ..Bench::new() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// Runs a script in QEMU's place. `$1` is what the guest would say, `$2` the console file.
+    /// Runs a script in QEMU's place. The file `$said` has what the guest would say.
     fn record(&self, records: &[Record], script: &str) -> Recording {
-        let lines = records.iter().enumerate().map(|(seq, record)| {
-            serde_json::to_string(&Line { seq: seq as u64, record: record.clone() }).unwrap() + "\n"
-        });
-        fs::write(self.path("said"), lines.collect::<String>()).unwrap();
-        let head = format!(
-            "#!/bin/sh\nsaid={}\nconsole={}\n",
-            self.path("said").display(),
-            self.path("console.log").display()
-        );
-        fs::write(self.path("qemu"), head + script).unwrap();
-        fs::set_permissions(self.path("qemu"), fs::Permissions::from_mode(0o755)).unwrap();
+        let said = self.path("said");
+        fs::write(&said, sent(records.iter().cloned())).unwrap();
+        fake_qemu(&self.path("qemu"), &format!("said={}\n{script}", said.display()));
         let initramfs = Initramfs { path: self.path("initramfs") };
         let mut boot = BootPlan::new(&self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
         boot.qemu = self.path("qemu").display().to_string();
-        guest::run(&boot, Patience::brief(self.patience), |_| {}).unwrap()
+        qemu::run(&boot, Timeouts::brief(self.timeouts), |_| {}).unwrap()
     }
 
     fn judge(&self, recording: Recording) -> Vec<CaseVerdict> {
         let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
-        let guests = [GuestRun { recording, planned: plan(), halt: None }];
+        let guests = [GuestRun::new(recording, plan(), None)];
         let expectations = Expectations::new(&self.path("snapshots"));
-        let yardstick = Yardstick { met: &met, expectations: &expectations, allowed: &AllowList::default() };
-        judge_all(&plan(), &guests, yardstick).unwrap().verdicts
+        let context = JudgeContext { met, expectations, suppressions: Suppressions::default() };
+        judge_all(&plan(), &guests, &context).unwrap().verdicts
     }
 
     /// The verdicts after a script, none of which may be a pass where the guest did not finish.
@@ -180,7 +177,7 @@ fn a_qemu_that_closes_its_channel_and_stays_is_given_up() {
 #[test]
 fn a_qemu_that_is_gone_is_noticed_while_others_hold_its_channel() {
     let recording = Bench::new().record(&into_the_second(), "cat $said; sleep 100 & exit 3");
-    assert!(matches!(recording.ending, Ending::QemuDied { .. }), "{:?}", recording.ending);
+    assert!(matches!(recording.ending, GuestEnd::QemuDied { .. }), "{:?}", recording.ending);
 }
 
 #[test]
@@ -222,7 +219,7 @@ fn a_panic_is_named() {
 fn a_channel_that_is_cut_inside_a_record() {
     let bench = Bench::new();
     let recording = bench.record(&into_the_second(), "head -c 300 $said; exit 0");
-    assert_eq!(recording.ending, Ending::Left);
+    assert_eq!(recording.ending, GuestEnd::Left);
     let verdicts = bench.judge(recording);
     assert!(verdicts.iter().all(|verdict| !verdict.verdict.is_as_expected()), "{verdicts:?}");
 }
@@ -232,11 +229,15 @@ fn a_guest_that_stops_without_its_count_is_an_oddity() {
     let bench = Bench::new();
     let mut records = into_the_second();
     records.truncate(5);
-    let guests = [GuestRun { recording: bench.record(&records, "cat $said; exit 0"), planned: plan(), halt: None }];
+    let guests = [GuestRun::new(bench.record(&records, "cat $said; exit 0"), plan(), None)];
     let expectations = Expectations::new(&bench.path("snapshots"));
-    let yardstick = Yardstick { met: &BTreeSet::new(), expectations: &expectations, allowed: &AllowList::default() };
-    let judged = judge_all(&plan(), &guests, yardstick).unwrap();
-    assert!(judged.oddities.iter().any(|oddity| oddity.contains("no closing count")), "{:?}", judged.oddities);
+    let context = JudgeContext { met: BTreeSet::new(), expectations, suppressions: Suppressions::default() };
+    let judged = judge_all(&plan(), &guests, &context).unwrap();
+    assert!(
+        judged.protocol_errors.iter().any(|oddity| oddity.contains("no closing count")),
+        "{:?}",
+        judged.protocol_errors
+    );
     assert!(!lost(&judged.verdicts[1].verdict).0);
 }
 
@@ -252,8 +253,8 @@ fn nothing_is_left_running() {
         !stat.is_empty() && !stat.contains(") Z ")
     };
     // The signal was sent before the guest was given back; dying takes the process a moment more.
-    let patience = std::time::Instant::now() + Duration::from_secs(10);
-    while running() && std::time::Instant::now() < patience {
+    let timeouts = std::time::Instant::now() + Duration::from_secs(10);
+    while running() && std::time::Instant::now() < timeouts {
         std::thread::yield_now();
     }
     assert!(!running(), "the grandchild still runs");

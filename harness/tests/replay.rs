@@ -5,20 +5,22 @@ use std::path::Path;
 
 use cases::need::Need;
 use cases::protocol::CaseKey;
-use harness::complaint::allow::AllowList;
-use harness::expectation::Expectations;
-use harness::recording::Recording;
-use harness::session::{GuestRun, Judged, Yardstick, judge_all};
-use harness::verdict::Verdict;
+use harness::guest::recording::Recording;
+use harness::judge::complaint::suppressions::Suppressions;
+use harness::judge::context::JudgeContext;
+use harness::judge::expectation::Expectations;
+use harness::judge::guest_run::GuestRun;
+use harness::judge::judged::{Judged, judge_all};
+use harness::judge::verdict::Verdict;
 
 fn judged(name: &str, case: &str) -> Judged {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name);
     let plan = [CaseKey(case.to_string())];
-    let guests = [GuestRun { recording: Recording::load(&dir).unwrap(), planned: plan.to_vec(), halt: None }];
+    let guests = [GuestRun::new(Recording::load(&dir).unwrap(), plan.to_vec(), None)];
     let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
     let expectations = Expectations::new(Path::new("no/snapshots"));
-    let yardstick = Yardstick { met: &met, expectations: &expectations, allowed: &AllowList::default() };
-    judge_all(&plan, &guests, yardstick).unwrap()
+    let context = JudgeContext { met, expectations, suppressions: Suppressions::default() };
+    judge_all(&plan, &guests, &context).unwrap()
 }
 
 /// The last of the sentences that the only verdict gives, and what it says about tasks.
@@ -94,10 +96,10 @@ fn what_the_kernel_answers_is_no_complaint() {
         let judged = judged(&format!("hang-{name}"), TABLE);
         assert_eq!(judged.verdicts[0].complaints, [], "{name}");
         // But for the age of the recording.
-        let odd: Vec<&String> = judged.oddities.iter().filter(|odd| !odd.contains("speaks protocol")).collect();
+        let odd: Vec<&String> = judged.protocol_errors.iter().filter(|odd| !odd.contains("speaks protocol")).collect();
         assert!(odd.is_empty(), "{name}: {odd:?}");
     }
     let judged = judged("hang-mutex-taken-twice", TABLE);
-    let headlines: Vec<&str> = judged.verdicts[0].complaints.iter().map(|found| found.headline.as_str()).collect();
+    let headlines: Vec<&str> = judged.verdicts[0].complaints.iter().map(|found| found.title.as_str()).collect();
     assert_eq!(headlines, ["WARNING: possible recursive locking detected"]);
 }

@@ -1,33 +1,38 @@
 //! Whole sessions on a fake QEMU that reads the plan out of the initramfs: whatever becomes of guests, every planned case
 //! has exactly one verdict, and it is the right one.
 
-use std::collections::BTreeSet;
+#[path = "common/fake_qemu.rs"]
+mod fake_qemu;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cases::need::Need;
-use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
+use cases::protocol::{CaseKey, Outcome, Record, VERSION};
 use cases::suite;
-use harness::boot_plan::Accel;
-use harness::complaint::allow::AllowList;
+use fake_qemu::{boots, fake_qemu, sent};
 use harness::exit_code::ExitCode;
-use harness::expectation::Expectations;
-use harness::guest::Patience;
-use harness::initramfs::GuestBinary;
-use harness::recording::{Ending, Findings, Recording};
-use harness::rounds::{Rounds, retried};
-use harness::session::{self, GuestRun, Halt, Judged, Options, Session, Yardstick, judge_all};
-use harness::verdict::Verdict;
+use harness::guest::boot_plan::Accel;
+use harness::guest::initramfs::GuestBinary;
+use harness::guest::qemu::Timeouts;
+use harness::guest::recording::{Findings, GuestEnd, Recording};
+use harness::judge::complaint::suppressions::Suppressions;
+use harness::judge::context::JudgeContext;
+use harness::judge::expectation::Expectations;
+use harness::judge::guest_run::{GuestRun, Halt};
+use harness::judge::judged::{Judged, judge_all};
+use harness::judge::verdict::Verdict;
+use harness::kbuild::image::{ImageFacts, KernelImage};
+use harness::session::fail_fast::StopAt;
+use harness::session::guests;
+use harness::session::guests::Session;
+use harness::session::rounds::{Rounds, retried};
 use proptest::prelude::*;
 
-/// What every fake knows: `$boot`, the number of this boot from 1 on, `$cases`, and how to speak.
-const HEAD: &str = r#"#!/bin/sh
-while [ "$1" != -initrd ]; do shift; done
-cases=$(tr '\0' '\n' <"$2" | grep -a '^[a-z]*/[a-z_0-9]*@[a-z-]*$')
-echo >>"$0.boots"
-boot=$(wc -l <"$0.boots")
+/// What the fakes here know: their `$cases`, and how to speak.
+const HEAD: &str = r#"
+cases=$(tr '\0' '\n' <"$initrd" | grep -a '^[a-z]*/[a-z_0-9.]*@[a-z-]*$')
 seq=0
 say() { printf '{"seq":%d,"r":%s}\n' $seq "$1"; seq=$((seq + 1)); }
 hello() {
@@ -45,9 +50,7 @@ number() { printf '%s\n' $all | grep -nFx "$1" | cut -d: -f1; }
 struct Bench {
     dir: tempfile::TempDir,
     plan: Vec<CaseKey>,
-    met: BTreeSet<Need>,
-    expectations: Expectations,
-    allowed: AllowList,
+    context: JudgeContext,
 }
 
 impl Bench {
@@ -58,50 +61,50 @@ impl Bench {
         let plan: Vec<CaseKey> = suite::keys().filter(contract).take(cases).collect();
         let expectations = Expectations::new(&dir.path().join("snapshots"));
         for key in &plan {
-            let (id, exporter) = (key.id(), key.exporter());
+            let (id, exporter) = (key.name(), key.exporter());
             let text = format!("case   {id}   exporter {exporter}\ncall   {:<52} = ok\nend    pass\n", "close(alias)");
             fs::rename(expectations.propose(key, &text).unwrap(), expectations.path(key)).unwrap();
         }
         let keys: Vec<&str> = plan.iter().map(|key| key.0.as_str()).collect();
         let head = HEAD.replace("VERSION", &VERSION.to_string());
-        let qemu = dir.path().join("qemu");
-        fs::write(&qemu, format!("{head}all='{}'\n{script}\n", keys.join("\n"))).unwrap();
-        fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
-        Bench { dir, plan, met: Need::ALL.iter().copied().collect(), expectations, allowed: AllowList::default() }
+        fake_qemu(&dir.path().join("qemu"), &format!("{head}all='{}'\n{script}", keys.join("\n")));
+        let met = Need::ALL.iter().copied().collect();
+        let context = JudgeContext { met, expectations, suppressions: Suppressions::default() };
+        Bench { dir, plan, context }
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn yardstick(&self) -> Yardstick<'_> {
-        Yardstick { met: &self.met, expectations: &self.expectations, allowed: &self.allowed }
-    }
-
     fn boots(&self) -> usize {
-        fs::read_to_string(self.path("qemu.boots")).unwrap().lines().count()
+        boots(&self.path("qemu"))
     }
 
     fn record(&self, dir: &Path, plan: &[CaseKey], fail_fast: bool) -> Vec<GuestRun> {
         let brief = Duration::from_secs(2);
+        let facts = ImageFacts {
+            key: String::new(),
+            version: String::new(),
+            origin: String::new(),
+            flavour: String::new(),
+            compiler: String::new(),
+            defines_derive: true,
+            build_seconds: 0,
+        };
+        let image = KernelImage::outside_the_cache(self.path("vmlinux"), self.path(""), facts);
+        let program = GuestBinary { bytes: b"x".to_vec() };
         let session = Session {
-            kernel: &self.path("vmlinux"),
-            guest: &GuestBinary { bytes: b"x".to_vec() },
-            accel: Accel::Tcg,
-            patience: Patience::brief(brief),
-            dir,
-            append: Vec::new(),
-            options: Options {
-                fail_fast: fail_fast.then(|| self.yardstick()),
-                qemu: Some(self.path("qemu").display().to_string()),
-                ..Options::default()
-            },
+            timeouts: Timeouts::brief(brief),
+            stop_at: fail_fast.then_some(StopAt::Unexpected),
+            qemu: Some(self.path("qemu").display().to_string()),
+            ..Session::new(&image, &program, &self.context, Accel::Tcg, dir)
         };
         session.record(plan, |_| {}).unwrap()
     }
 
     fn judge(&self, guests: &[GuestRun]) -> Judged {
-        let judged = judge_all(&self.plan, guests, self.yardstick()).unwrap();
+        let judged = judge_all(&self.plan, guests, &self.context).unwrap();
         let keys: Vec<&CaseKey> = judged.verdicts.iter().map(|verdict| &verdict.key).collect();
         assert_eq!(keys, self.plan.iter().collect::<Vec<_>>(), "one verdict for every planned case, in planned order");
         judged
@@ -111,8 +114,12 @@ impl Bench {
     fn run(&self, fail_fast: bool) -> Judged {
         let dir = self.path("run");
         let judged = self.judge(&self.record(&dir, &self.plan, fail_fast));
-        let again = self.judge(&session::load(&dir).unwrap());
-        assert_eq!((&again.verdicts, &again.oddities), (&judged.verdicts, &judged.oddities), "a replay differs");
+        let again = self.judge(&guests::load(&dir).unwrap());
+        assert_eq!(
+            (&again.verdicts, &again.protocol_errors),
+            (&judged.verdicts, &judged.protocol_errors),
+            "a replay differs"
+        );
         judged
     }
 }
@@ -153,7 +160,7 @@ proptest! {
         // One guest for every case that took one along, and one for what comes after the last of them.
         let last_is_deadly = usize::from(ways.last().is_some_and(|way| *way > 0));
         prop_assert_eq!(bench.boots(), ways.iter().filter(|way| **way > 0).count() + 1 - last_is_deadly);
-        prop_assert_eq!(judged.oddities, Vec::<String>::new());
+        prop_assert_eq!(judged.protocol_errors, Vec::<String>::new());
     }
 }
 
@@ -165,7 +172,7 @@ fn a_guest_that_says_nothing_once_costs_no_verdict_but_is_said() {
     assert_eq!(words(&judged), ["pass"; 3]);
     assert_eq!(bench.boots(), 2);
     assert_eq!(
-        judged.oddities,
+        judged.protocol_errors,
         ["guest 1 began no case (the guest restarted before its first byte); guest 2 took its place"]
     );
 }
@@ -199,10 +206,10 @@ fn fail_fast_ends_the_guest_behind_the_first_failure() {
     let bench = Bench::new(5, &with_deadly("3) check false; end $case fail; sleep 100 ;;"));
     let guests = bench.record(&bench.path("run"), &bench.plan, true);
     assert_eq!(guests.len(), 1);
-    assert_eq!((&guests[0].recording.ending, guests[0].halt), (&Ending::Enough, Some(Halt::FailFast)));
+    assert_eq!((&guests[0].recording.ending, guests[0].halt), (&GuestEnd::Enough, Some(Halt::FailFast)));
     let judged = bench.judge(&guests);
     assert_eq!(words(&judged), ["pass", "pass", "FAIL", "unrun", "unrun"]);
-    assert_eq!(judged.oddities, Vec::<String>::new());
+    assert_eq!(judged.protocol_errors, Vec::<String>::new());
 }
 
 #[test]
@@ -249,7 +256,7 @@ fn a_failure_that_a_retry_does_not_show_is_flaky() {
     assert_eq!(first.verdict.word(), "LOST");
     let key = first.key.clone();
     let guests = bench.record(&bench.path("try-2"), std::slice::from_ref(&key), false);
-    let later = judge_all(&[key], &guests, bench.yardstick()).unwrap().verdicts;
+    let later = judge_all(&[key], &guests, &bench.context).unwrap().verdicts;
     let verdict = retried(first, later);
     assert_eq!((verdict.verdict.word(), verdict.tries), ("FLAKY", 2));
     assert_eq!(verdict.verdict.exit_code(), ExitCode::GuestLost);
@@ -270,20 +277,18 @@ fn what_ctrl_c_cut_off_is_unrun_and_no_loss() {
         begin(&bench.plan[1]),
         call(),
     ];
-    let lines = records.into_iter().enumerate().map(|(seq, record)| Line { seq: seq as u64, record });
-    let results: String = lines.map(|line| serde_json::to_string(&line).unwrap() + "\n").collect();
     let recording = Recording {
         console: Vec::new(),
-        results: results.into_bytes(),
-        ending: Ending::Interrupted,
+        results: sent(records).into_bytes(),
+        ending: GuestEnd::Interrupted,
         findings: Findings::default(),
         took: Duration::from_secs(1),
     };
-    let guest = GuestRun { recording, planned: bench.plan.clone(), halt: Some(Halt::Interrupted) };
+    let guest = GuestRun::new(recording, bench.plan.clone(), Some(Halt::Interrupted));
     let judged = bench.judge(&[guest]);
     assert!(judged.interrupted);
     assert_eq!(words(&judged), ["pass", "unrun", "unrun"]);
     assert_eq!(judged.verdicts[1].verdict, Verdict::NotRun { why: "interrupted during close(alias)".into() });
     assert_eq!(judged.verdicts[2].verdict, Verdict::NotRun { why: "interrupted".into() });
-    assert_eq!(judged.oddities, Vec::<String>::new());
+    assert_eq!(judged.protocol_errors, Vec::<String>::new());
 }

@@ -1,19 +1,19 @@
 //! A guest with a script, by a fake QEMU: what the guest says is what comes out, and one that says nothing was lost.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+#[path = "common/fake_qemu.rs"]
+mod fake_qemu;
 
-use harness::boot_plan::{Accel, BootPlan};
-use harness::initramfs::Initramfs;
-use harness::shell::Ended;
-use harness::shell::unattended::{self, Stream};
+use fake_qemu::fake_qemu;
+use harness::guest::boot_plan::{Accel, BootPlan};
+use harness::guest::initramfs::Initramfs;
+use harness::session::shell::Ended;
+use harness::session::shell::unattended::{self, Stream};
 
-/// Runs a script in QEMU's place, with the file for the console as `$console`. What was printed, and how it ended.
+/// Runs a script in QEMU's place. What was printed, and how it ended.
 fn run(script: &str) -> (String, String, Ended, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
-    let (qemu, console) = (dir.path().join("qemu"), dir.path().join("console.log"));
-    fs::write(&qemu, format!("#!/bin/sh\nconsole={}\n{script}\n", console.display())).unwrap();
-    fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
+    let qemu = dir.path().join("qemu");
+    fake_qemu(&qemu, script);
     let initramfs = Initramfs { path: dir.path().join("initramfs") };
     let mut plan = BootPlan::new(&dir.path().join("vmlinux"), &initramfs, dir.path(), Accel::Tcg);
     plan.qemu = qemu.display().to_string();

@@ -1,50 +1,23 @@
 //! `cargo xtask`: the command line of the conformance suite. This file is its table of contents.
 
-mod bench;
-mod bisect;
-mod build;
-mod cells;
-mod ci;
-mod clean;
 mod command_line;
-mod coverage;
-mod debug;
-mod doctor;
-mod explain;
+mod commands;
 mod flags;
-mod kept;
-mod kselftest;
-mod last_result;
-mod lint_workflows;
-mod list;
-mod manual;
-mod matrix;
-mod mutants;
-mod pipeline;
-mod plan;
-mod probe_kvm;
-mod report;
-mod repro;
-mod rounds;
 mod run;
-mod run_directory;
-mod run_files;
-mod selftest;
 mod settings;
-mod shell;
 mod signals;
-mod test;
-mod watcher;
 mod workspace;
 
 use std::process::ExitCode;
 
-use command_line::Fault;
-use harness::error::{Blame, Error, Result};
+use command_line::CommandLineError;
+use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode as Code;
-use harness::process::{check_interrupt, kill_all};
+use harness::host::process::{check_interrupt, kill_all};
 
-use flags::{Bench, Command};
+use commands::dev::{self, mutants};
+use commands::{bisect, clean, doctor, explain, list, matrix, report, repro, shell, test};
+use flags::{Command, Dev};
 
 fn main() -> ExitCode {
     signals::end_quietly_without_a_reader();
@@ -55,7 +28,7 @@ fn main() -> ExitCode {
     let number = match &flags.command {
         // Two commands are read by programs that have exit codes of their own, and one ends as what it has run.
         Command::Test(args) if args.bisect => bisect::run(args).number(),
-        Command::Mutants(args) => {
+        Command::Dev(Dev::Mutants(args)) | Command::WithoutDev(Dev::Mutants(args)) => {
             let number = mutants::run(args, quiet).unwrap_or_else(|error| mutants::of_error(&error, tell(&error)));
             if interrupted() { Code::Interrupted.number() } else { number }
         }
@@ -79,34 +52,25 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Matrix(args) => matrix::run(args, quiet),
         Command::Report(args) => report::run(args),
         Command::Repro(command) => repro::run(command, quiet),
-        Command::Build(args) => build::run(args, quiet),
         Command::List(args) => list::run(args),
         Command::Explain { what } => explain::run(what),
         Command::Doctor(args) => doctor::run(args),
-        Command::Selftest(args) => selftest::run(args, quiet),
-        Command::Mutants(_) | Command::Shell(_) => unreachable!("it has exit codes of its own"),
-        Command::Coverage(args) => coverage::run(args, quiet),
-        Command::Kselftest(args) => kselftest::run(args, quiet),
-        Command::Ci(args) => ci::run(args),
-        Command::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
-        Command::ProbeKvm { device } => probe_kvm::run(device),
+        Command::Shell(_) => unreachable!("it has exit codes of its own"),
         Command::Clean(args) => clean::run(args, quiet),
-        Command::Completions { shell } => Ok(manual::completions(*shell)),
-        Command::Man { dir } => manual::pages(dir),
-        Command::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
+        Command::Dev(command) | Command::WithoutDev(command) => dev::run(command, quiet),
     }
 }
 
 /// Ends the program for a command line or settings that make no sense, or for a call for help.
-fn end_for(fault: &Fault) -> ! {
+fn end_for(fault: &CommandLineError) -> ! {
     let own = || bisect::of_usage().or_else(mutants::of_usage);
     let code = match fault {
-        Fault::Words(help) if !help.use_stderr() => help.exit(),
-        Fault::Words(error) => {
+        CommandLineError::Words(help) if !help.use_stderr() => help.exit(),
+        CommandLineError::Words(error) => {
             let _ = error.print();
             own().unwrap_or(Code::Usage.number())
         }
-        Fault::Settings(error) => own().unwrap_or(tell(error).number()),
+        CommandLineError::Settings(error) => own().unwrap_or(tell(error).number()),
     };
     std::process::exit(code.into())
 }
@@ -114,7 +78,10 @@ fn end_for(fault: &Fault) -> ! {
 fn tell(error: &Error) -> Code {
     eprintln!("{error}");
     // Who typed nothing of it looks for the mistake in the wrong place.
-    if matches!(error.blame, Blame::Usage | Blame::Host | Blame::Source | Blame::Kconfig | Blame::Patch) {
+    if matches!(
+        error.kind,
+        ErrorKind::Usage | ErrorKind::Host | ErrorKind::Source | ErrorKind::Kconfig | ErrorKind::Patch
+    ) {
         settings::elsewhere().iter().for_each(|line| eprintln!("  note: {line}"));
     }
     error.exit_code()

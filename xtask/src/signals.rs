@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use harness::exit_code::ExitCode;
-use harness::process::{interrupt, kill_all};
-use harness::shell::terminal;
+use harness::host::process::{interrupt, kill_all};
+use harness::session::shell::terminal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;

@@ -4,11 +4,11 @@
 mod common;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
+use cases::protocol::{CaseKey, Outcome, Record, VERSION};
 use common::bench::Bench;
+use common::fake_qemu::{fake_qemu, sent};
 use common::{Ran, root, run};
 use nix::sys::signal::Signal;
 
@@ -16,17 +16,13 @@ const CASE: &str = "rights/reopen@udmabuf";
 const SOURCE: &str = "drivers/dma-buf/dma-buf.c";
 
 /// Says what the kernel has in it.
-const QEMU: &str = r#"#!/bin/sh
-while [ "$1" != -kernel ]; do shift; done
-cat "$BENCH/$(grep -ao 'said-[a-z]*' "$2" | head -n 1)"
-"#;
+const QEMU: &str = r#"cat "$BENCH/$(grep -ao 'said-[a-z]*' "$kernel" | head -n 1)""#;
 
 fn bench() -> Bench {
     let bench = Bench::new();
     let qemu = bench.path("bin/qemu-system-x86_64");
     fs::remove_file(&qemu).unwrap();
-    fs::write(&qemu, QEMU).unwrap();
-    fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
+    fake_qemu(&qemu, QEMU);
     let violation = Record::Check { sentence: "it is gone".into(), holds: false, detail: "it is there".into() };
     let end = |outcome| [Record::End { case: CaseKey(CASE.into()), outcome, ms: 1 }, Record::Count { ended: 1 }];
     let good = [reviewed(), end(Outcome::Pass).into()].concat();
@@ -65,8 +61,7 @@ fn channel(case: Vec<Record>) -> String {
         Record::Plan { cases: vec![key.clone()] },
         Record::Begin { case: key, limit_ms: 100_000 },
     ];
-    let lines = opening.into_iter().chain(case).enumerate();
-    lines.map(|(seq, record)| serde_json::to_string(&Line { seq: seq as u64, record }).unwrap() + "\n").collect()
+    sent(opening.into_iter().chain(case))
 }
 
 /// The tree's only source: with a number that makes each commit another, and the word for the guest.

@@ -8,30 +8,25 @@ use std::fs;
 use std::path::Path;
 
 use common::root;
-use harness::error::Blame;
+use harness::error::ErrorKind;
 use syn::visit::{self, Visit};
 
-/// Errors of which the remedy is not beside the headline: where it is, or why there is none. File, start of the headline.
+/// Errors of which the remedy is not beside the title: where it is, or why there is none. File, start of the title.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
-    (
-        "harness/src/accel/virtual_machine.rs",
-        "{what}: {why}",
-        "what was asked of KVM; `doctor` shows it, and emulation is used",
-    ),
-    ("harness/src/error.rs", "", "the error of a library, with a headline of the caller's"),
-    ("harness/src/patch/checked.rs", "{} {how}", "the headline names what the patch may not do"),
+    ("harness/src/error.rs", "", "the error of a library, with a title of the caller's"),
+    ("harness/src/patch/checked.rs", "{} {how}", "the title names what the patch may not do"),
     ("harness/src/patch/rejected.rs", "{} does not apply", "each way in which it does not apply has its own advice"),
-    ("harness/src/process.rs", "", "the error of a program, with a headline of the caller's"),
-    ("harness/src/series/range.rs", "the range {name} of {location} {how}", "each fault has its own advice"),
-    ("harness/src/series/thread.rs", "{what} {how}", "each fault has its own advice"),
-    ("harness/src/store.rs", "no place for the cache", "the closure's caller adds it"),
+    ("harness/src/host/process/mod.rs", "", "the error of a program, with a title of the caller's"),
+    ("harness/src/patch/series/range.rs", "the range {name} of {location} {how}", "each fault has its own advice"),
+    ("harness/src/patch/series/thread.rs", "{what} {how}", "each fault has its own advice"),
+    ("harness/src/host/store/mod.rs", "no place for the cache", "the closure's caller adds it"),
 ];
 
 /// An error as it is made somewhere.
-struct Made {
+struct MadeError {
     file: String,
-    blame: String,
-    headline: String,
+    kind: String,
+    title: String,
     remedy: Option<String>,
 }
 
@@ -67,8 +62,8 @@ impl<'ast> Visit<'ast> for Finder {
         let syn::Expr::Path(path) = &*call.func else { return visit::visit_expr_call(self, call) };
         let names: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if names.ends_with(&["Error".into(), "new".into()]) && call.args.len() == 2 {
-            let blame = text(&call.args[0]);
-            self.found.push((blame, text(&call.args[1]), self.remedies.last().cloned().flatten()));
+            let kind = text(&call.args[0]);
+            self.found.push((kind, text(&call.args[1]), self.remedies.last().cloned().flatten()));
         }
         self.remedies.push(None);
         visit::visit_expr_call(self, call);
@@ -97,9 +92,9 @@ fn text(expression: &syn::Expr) -> String {
     }
 }
 
-fn made() -> Vec<Made> {
+fn made() -> Vec<MadeError> {
     let mut all = Vec::new();
-    for directory in ["harness/src", "xtask/src"] {
+    for directory in ["harness/src", "mutants/src", "xtask/src"] {
         for entry in walkdir::WalkDir::new(root().join(directory)).sort_by_file_name().into_iter().flatten() {
             let path = entry.path();
             let name = path.strip_prefix(root()).expect("it is below").display().to_string();
@@ -109,10 +104,10 @@ fn made() -> Vec<Made> {
             let source = fs::read_to_string(path).expect("it is text");
             let mut finder = Finder::default();
             finder.visit_file(&syn::parse_file(&source).expect("it compiles"));
-            all.extend(finder.found.into_iter().map(|(blame, headline, remedy)| Made {
+            all.extend(finder.found.into_iter().map(|(kind, title, remedy)| MadeError {
                 file: name.clone(),
-                blame,
-                headline,
+                kind,
+                title,
                 remedy,
             }));
         }
@@ -120,9 +115,9 @@ fn made() -> Vec<Made> {
     all
 }
 
-fn elsewhere(error: &Made) -> Option<&'static str> {
-    let known = |(file, headline, _): &&(&str, &str, &str)| {
-        error.file == *file && error.headline.starts_with(headline) && headline.is_empty() == error.headline.is_empty()
+fn elsewhere(error: &MadeError) -> Option<&'static str> {
+    let known = |(file, title, _): &&(&str, &str, &str)| {
+        error.file == *file && error.title.starts_with(title) && title.is_empty() == error.title.is_empty()
     };
     ELSEWHERE.iter().find(known).map(|(_, _, why)| *why)
 }
@@ -132,14 +127,14 @@ fn every_error_says_what_to_do() {
     let all = made();
     assert!(all.len() > 100, "only {} errors were found", all.len());
     // The suite's own faults all have one remedy, which error.rs adds.
-    let without = all.iter().filter(|error| error.remedy.is_none() && error.blame != "Internal");
+    let without = all.iter().filter(|error| error.remedy.is_none() && error.kind != "Internal");
     let offences: Vec<String> = without
         .filter(|error| elsewhere(error).is_none())
-        .map(|error| format!("{}: {} {:?}", error.file, error.blame, error.headline))
+        .map(|error| format!("{}: {} {:?}", error.file, error.kind, error.title))
         .collect();
     assert!(offences.is_empty(), "say what to do with .next(..), or why not in this test:\n{}", offences.join("\n"));
-    let unused = ELSEWHERE.iter().filter(|(file, headline, _)| {
-        !all.iter().any(|error| error.remedy.is_none() && error.file == *file && error.headline.starts_with(headline))
+    let unused = ELSEWHERE.iter().filter(|(file, title, _)| {
+        !all.iter().any(|error| error.remedy.is_none() && error.file == *file && error.title.starts_with(title))
     });
     assert_eq!(unused.count(), 0, "an excuse that nothing needs");
 }
@@ -156,30 +151,30 @@ fn the_page_of_errors_is_that_of_the_sources() {
 }
 
 fn page() -> String {
-    let blames = [
-        ("Usage", Blame::Usage, "The fault of the command line, or of a file that it names."),
-        ("Host", Blame::Host, "The fault of this machine: tools, disk, cache."),
-        ("Source", Blame::Source, "The kernel source could not be had, or is none."),
-        ("Kconfig", Blame::Kconfig, "An option of the kernel did not survive configuration."),
-        ("Patch", Blame::Patch, "The fault of the series."),
-        ("Build", Blame::Build, "The kernel or the guest program does not compile."),
-        ("Interrupt", Blame::Interrupt, "Somebody ended the program."),
-        ("Internal", Blame::Internal, "The fault of the suite itself: please report it."),
+    let kinds = [
+        ("Usage", ErrorKind::Usage, "The command line, or a file that it names, is wrong."),
+        ("Host", ErrorKind::Host, "Something is wrong with this machine: tools, disk, cache."),
+        ("Source", ErrorKind::Source, "The kernel source cannot be fetched, or is not a kernel tree."),
+        ("Kconfig", ErrorKind::Kconfig, "An option of the kernel did not survive configuration."),
+        ("Patch", ErrorKind::Patch, "The series is wrong, or does not fit this kernel."),
+        ("Build", ErrorKind::Build, "The kernel or the guest program does not compile."),
+        ("Interrupt", ErrorKind::Interrupt, "The program was interrupted."),
+        ("Internal", ErrorKind::Internal, "A bug in the suite: please report it."),
     ];
     let mut out = String::from(
-        "# Errors\n\nGenerated from the sources; `UPDATE=1 cargo test -p xtask --test errors` writes it. An error has a headline that starts \
-         with whose\nfault it is, then what was seen, then what to do. Verdicts on a kernel are no errors: [triage.md](triage.md).\n\n\
-         What stands in braces is filled in. Errors of files and programs (no right to write, a full disk, what a tool printed)\ncome \
-         from all places and are not listed.\n",
+        "# Errors\n\nGenerated from the sources by `UPDATE=1 cargo test -p xtask --test errors`. The title of an error starts with \
+         whose fault it is.\nThen it says what was seen and what to do. Verdicts about a kernel are not errors: see [triage.md](triage.md).\n\n\
+         Text in braces is filled in. Errors of files and programs (no permission, a full disk, the output of a tool) can come from \
+         anywhere\nand are not listed.\n",
     );
-    let mut by_blame: BTreeMap<String, Vec<Made>> = BTreeMap::new();
-    for error in made().into_iter().filter(|error| !error.headline.is_empty()) {
-        by_blame.entry(error.blame.clone()).or_default().push(error);
+    let mut by_kind: BTreeMap<String, Vec<MadeError>> = BTreeMap::new();
+    for error in made().into_iter().filter(|error| !error.title.is_empty()) {
+        by_kind.entry(error.kind.clone()).or_default().push(error);
     }
-    for (name, blame, meaning) in blames {
-        out += &format!("\n## {}: exit code {}\n\n{meaning}\n\n", blame.word(), blame.exit_code().number());
-        let Some(errors) = by_blame.get(name) else { continue };
-        out += "| headline | what to do | in |\n|---|---|---|\n";
+    for (name, kind, meaning) in kinds {
+        out += &format!("\n## {}: exit code {}\n\n{meaning}\n\n", kind.word(), kind.exit_code().number());
+        let Some(errors) = by_kind.get(name) else { continue };
+        out += "| title | what to do | in |\n|---|---|---|\n";
         for error in errors {
             let remedy = match (&error.remedy, elsewhere(error)) {
                 (Some(remedy), _) if !remedy.is_empty() => remedy.clone(),
@@ -187,7 +182,7 @@ fn page() -> String {
                 (None, Some(why)) => why.into(),
                 (None, None) => "report it".into(),
             };
-            out += &format!("| {} | {} | `{}` |\n", cell(&error.headline), cell(&remedy), error.file);
+            out += &format!("| {} | {} | `{}` |\n", cell(&error.title), cell(&remedy), error.file);
         }
     }
     out

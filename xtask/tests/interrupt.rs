@@ -5,8 +5,8 @@ mod common;
 use std::fs;
 
 use common::bench::{Bench, plan};
-use harness::store::manifest::Depth;
-use harness::store::{Condition, Store};
+use harness::host::store::manifest::Depth;
+use harness::host::store::{Condition, Store};
 use nix::sys::signal::Signal;
 
 /// Stages of `build` on a tarball, by the call of a tool at which each is held.

@@ -71,7 +71,7 @@ fn leave(dir: &Path, series: &str, verdict: &serde_json::Value) {
     });
     case.as_object_mut().unwrap().extend(verdict.as_object().unwrap().clone());
     let report = serde_json::json!({
-        "schema": harness::run_report::SCHEMA, "verdicts": [case], "oddities": [], "guests": 1, "interrupted": false,
+        "schema": harness::report::run_report::SCHEMA, "verdicts": [case], "protocol_errors": [], "guests": 1, "interrupted": false,
         "setting": { "kernel": "7.2", "version": "7.2.1", "origin": "a test", "series": series, "flavour": "fast",
                      "accel": "tcg", "image": "0", "built": false, "options": "--kernel 7.2" },
         "timing": { "kernel": 0.0, "guest_program": 0.0, "guests": 0.0 },

@@ -179,7 +179,7 @@ fn every_correct_implementation_says_how_it_is_built_and_what_leaves_that_open()
     for it in &all {
         let path = it.path.display();
         let text = fs::read_to_string(root().join(&it.path)).expect("it was read before");
-        if let Err(why) = harness::mutant::correct::parse(&it.slug, &it.path, &text) {
+        if let Err(why) = mutants::correct::parse(&it.slug, &it.path, &text) {
             faults.push(format!("{path}: {why}"));
         }
         let (clauses, rest) = it.field("Freedom").split_once(": ").unwrap_or_default();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::root;
-use harness::expectation::overrides;
+use harness::judge::expectation::overrides;
 use harness::kernel_range::Release;
 
 /// Every file that git tracks or would track.
@@ -47,16 +47,12 @@ fn files_stay_short_enough_to_read() {
 
 #[test]
 fn only_the_system_call_wrappers_are_unsafe() {
-    // Others give the reason why they are.
-    let allowed =
-        [("harness/src/accel/virtual_machine.rs", "gives a page to a virtual machine, which no wrapper offers safely")];
     let wrapper = |path: &Path| path.starts_with("cases/src/uapi");
     let offences = files().into_iter().filter(|path| rust(path) && !wrapper(path)).filter_map(|path| {
         let text = text(&path)?;
         // With or without a reason behind it.
         let needle = ["allow(unsafe", "_code"].concat();
-        let excused = allowed.iter().any(|(name, _)| path == Path::new(name));
-        (text.contains(&needle) && !excused).then(|| path.display().to_string())
+        text.contains(&needle).then(|| path.display().to_string())
     });
     none("unsafe code belongs into cases/src/uapi", &offences.collect::<Vec<_>>());
 }
@@ -66,12 +62,10 @@ fn only_one_module_of_the_harness_starts_processes() {
     let needle = ["process", "::Command"].concat();
     let offences =
         files().into_iter().filter(|path| rust(path) && path.starts_with("harness/src")).filter_map(|path| {
-            let starts = text(&path)?.contains(&needle)
-                && !path.starts_with("harness/src/process")
-                && path != Path::new("harness/src/process.rs");
+            let starts = text(&path)?.contains(&needle) && !path.starts_with("harness/src/host/process");
             starts.then(|| path.display().to_string())
         });
-    none("start programs through harness::process", &offences.collect::<Vec<_>>());
+    none("start programs through harness::host::process", &offences.collect::<Vec<_>>());
 }
 
 #[test]
@@ -108,15 +102,15 @@ fn every_case_file_is_in_the_suite_and_every_case_has_its_file() {
 
 #[test]
 fn snapshots_belong_to_cases_and_overrides_are_needed() {
-    let expectations = harness::expectation::Expectations::new(&root().join("cases/snapshots"));
-    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let expectations = harness::judge::expectation::Expectations::new(&root().join("cases/snapshots"));
+    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
     let reference = Release::of(kernels.default_id()).expect("the default kernel is a release");
     none("these snapshots have no use", &overrides::faults(&expectations, &releases(), reference));
 }
 
 /// The kernels of kernels.toml that are called by their version.
 fn releases() -> Vec<Release> {
-    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
     kernels.iter().filter_map(|kernel| Release::of(&kernel.id)).collect()
 }
 
@@ -138,7 +132,7 @@ fn minimum_versions_tell_kernels_apart() {
 
 #[test]
 fn known_defects_are_about_kernels_that_are_tested() {
-    let known = harness::expectation::known_defects::KnownDefects::built_in().expect("the list makes sense");
+    let known = harness::judge::expectation::known_defects::KnownDefects::built_in().expect("the list makes sense");
     let elsewhere = known.iter().filter(|defect| !releases().iter().any(|release| defect.range.holds(*release)));
     let elsewhere: Vec<String> = elsewhere.map(|defect| format!("{:?} {}", defect.keys, defect.range)).collect();
     none("no kernel of kernels.toml is in the range of these", &elsewhere);
@@ -194,7 +188,7 @@ fn documents_link_to_what_is_there() {
 
 #[test]
 fn the_triage_page_knows_every_ending() {
-    use harness::verdict::Verdict;
+    use harness::judge::verdict::Verdict;
     let page = text(Path::new("docs/triage.md")).expect("docs/triage.md is there");
     let codes =
         harness::exit_code::ExitCode::ALL.iter().map(|code| format!("| {} | {} |", code.number(), code.meaning()));

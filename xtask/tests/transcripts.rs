@@ -8,10 +8,10 @@ mod common;
 use std::path::Path;
 
 use common::root;
-use harness::expectation::Expectations;
-use harness::run_report::RunReport;
-use harness::spec::Kernels;
-use harness::verdict::Verdict;
+use harness::judge::expectation::Expectations;
+use harness::judge::verdict::Verdict;
+use harness::report::run_report::RunReport;
+use harness::source::spec::Kernels;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {

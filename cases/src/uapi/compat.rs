@@ -1,4 +1,4 @@
-//! System calls as a 32-bit program makes them: through the gate that 64-bit programs may use as well.
+//! System calls as a 32-bit program makes them: through int 0x80, which 64-bit programs can use as well.
 
 use std::arch::asm;
 use std::os::fd::RawFd;
@@ -8,19 +8,19 @@ use nix::errno::Errno;
 /// `__NR_ioctl` of arch/x86/entry/syscalls/syscall_32.tbl.
 const IOCTL: u64 = 54;
 
-/// Exists when the kernel has the 32-bit system calls (arch/x86/entry/vdso/vdso32-setup.c); without them the gate kills
-/// its caller.
+/// Exists when the kernel has the 32-bit system calls (arch/x86/entry/vdso/vdso32-setup.c); without them int 0x80 kills
+/// the caller.
 pub const PRESENT: &str = "/proc/sys/abi/vsyscall32";
 
-/// ioctl(2) of the 32-bit table. The caller vouches for what the address may be used for, as with
+/// ioctl(2) of the 32-bit table. The caller is responsible for how the kernel uses the address, as with
 /// [`ioctl_address`](super::ioctl_address).
 ///
 /// # Errors
 /// The errno of the call.
 pub fn ioctl(fd: RawFd, request: u32, address: u32) -> Result<i32, Errno> {
     let result: u64;
-    // SAFETY: the kernel checks descriptor and address and keeps all registers but eax and, on some versions, r8 to r11.
-    // rbx is not available as an operand, so it is swapped with the descriptor and back.
+    // SAFETY: the kernel checks descriptor and address and preserves all registers but eax and, on some versions, r8 to
+    // r11. rbx is not available as an operand, so it is swapped with the descriptor and back.
     unsafe {
         asm!(
             "xchg {fd}, rbx",

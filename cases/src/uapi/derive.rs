@@ -1,30 +1,30 @@
-//! `DMA_BUF_IOCTL_DERIVE`, called as the header of the tree under test has it.
+//! `DMA_BUF_IOCTL_DERIVE`, called as the header of the tree under test defines it.
 //!
-//! A series may give the ioctl another number than the proposal, and its structure another order, width or size. The test
-//! importer reports what the header says, and every call is made that way; UAPI-1 alone compares it with the proposal.
-//! What a foreign structure has beside `flags` and `fd` is zero.
+//! A series may use another ioctl number than the proposal, and another order, width or size in the structure. The test
+//! importer reports what the header defines, and every call uses that; only UAPI-1 compares it with the proposal.
+//! Other members of a structure than `flags` and `fd` are zero.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
 
-use super::importer::{Count, DeriveLayout, Info};
+use super::importer::{Count, DeriveLayout, ImporterInfo};
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, own};
 
-/// The request as the proposal gives it: `_IOWR('b', 4, struct dma_buf_derive)`.
+/// The request in the proposal: `_IOWR('b', 4, struct dma_buf_derive)`.
 pub const DERIVE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 4, 8);
 
-/// What a call passes and gets, whatever the structure looks like.
+/// The arguments of a call, independent of the layout of the structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Derive {
+pub struct DeriveArgs {
     /// Access mode, optionally with `O_CLOEXEC`.
     pub flags: u32,
     /// The new descriptor.
     pub fd: i32,
 }
 
-/// What `fd` holds before the call, so that an untouched field can be told from a written one.
+/// Value of `fd` before the call, to detect whether the field was written.
 pub const POISON: i32 = -0x5eed;
 
 /// Number and structure of the request.
@@ -37,7 +37,7 @@ pub struct Shape {
     layout: DeriveLayout,
 }
 
-/// As the proposal has it.
+/// The shape in the proposal.
 const PROPOSED: Shape = Shape {
     request: DERIVE,
     size: 8,
@@ -46,8 +46,8 @@ const PROPOSED: Shape = Shape {
 
 static SHAPE: OnceLock<Shape> = OnceLock::new();
 
-/// Calls the ioctl from now on as the header of the tree has it. Whatever of that is not known is as the proposal has it.
-pub fn set_shape(info: &Info) {
+/// From now on calls the ioctl as the header of the tree defines it. What is not known is as in the proposal.
+pub fn set_shape(info: &ImporterInfo) {
     let _ = SHAPE.set(Shape::of(info));
 }
 
@@ -62,7 +62,7 @@ pub fn derive_request() -> u32 {
 }
 
 impl Shape {
-    fn of(info: &Info) -> Self {
+    fn of(info: &ImporterInfo) -> Self {
         let request = info.derive_cmd.unwrap_or(DERIVE);
         let (Count::Exact(size), Some(layout)) = (info.derive_size, info.derive_layout) else {
             return Shape { request, ..PROPOSED };
@@ -73,7 +73,7 @@ impl Shape {
     }
 
     /// The structure in memory.
-    pub fn encode(&self, argument: Derive) -> Vec<u8> {
+    pub fn encode(&self, argument: DeriveArgs) -> Vec<u8> {
         let mut bytes = vec![0; self.size];
         let mut put = |offset: u32, width: u32, value: [u8; 8]| {
             bytes[offset as usize..][..width as usize].copy_from_slice(&value[..width as usize]);
@@ -83,26 +83,26 @@ impl Shape {
         bytes
     }
 
-    /// What a structure in memory says.
-    pub fn decode(&self, bytes: &[u8]) -> Derive {
+    /// Reads the arguments from a structure in memory.
+    pub fn decode(&self, bytes: &[u8]) -> DeriveArgs {
         let get = |offset: u32, width: u32| {
             let mut value = [0; 4];
             let width = width.min(4) as usize;
             value[..width].copy_from_slice(&bytes[offset as usize..][..width]);
             value
         };
-        Derive {
+        DeriveArgs {
             flags: u32::from_le_bytes(get(self.layout.flags_offset, self.layout.flags_size)),
             fd: i32::from_le_bytes(get(self.layout.fd_offset, self.layout.fd_size)),
         }
     }
 
-    /// Where the low word of `flags` is.
+    /// Offset of the low word of `flags`.
     pub fn flags_offset(&self) -> usize {
         self.layout.flags_offset as usize
     }
 
-    /// Where the later of the two members starts, which is where a structure can be torn so that each half has one.
+    /// Offset of the second of the two members: a split there leaves one member in each half.
     pub fn middle(&self) -> usize {
         self.layout.flags_offset.max(self.layout.fd_offset) as usize
     }
@@ -118,18 +118,19 @@ impl Shape {
 /// # Errors
 /// The errno of the call.
 pub fn derive(fd: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
-    let mut argument = Derive { flags, fd: POISON };
+    let mut argument = DeriveArgs { flags, fd: POISON };
     derive_with(fd.as_raw_fd(), &mut argument)?;
     Ok(own(argument.fd))
 }
 
-/// Derives with the caller's own values and leaves the result in them.
+/// Derives with the caller's values and stores the result in them.
 ///
 /// # Errors
 /// The errno of the call.
-pub fn derive_with(fd: RawFd, argument: &mut Derive) -> Result<i32, Errno> {
+pub fn derive_with(fd: RawFd, argument: &mut DeriveArgs) -> Result<i32, Errno> {
     let shape = shape();
-    // In words, so that it is aligned for any member; never shorter than what the request says that the kernel writes.
+    // Made of words, so that it is aligned for any member; never shorter than the size in the request, which the kernel
+    // writes.
     let coded = (shape.request >> 16 & 0x3fff) as usize;
     let mut words = vec![0_u64; shape.size.max(coded).div_ceil(8)];
     for (word, bytes) in words.iter_mut().zip(shape.encode(*argument).chunks(8)) {
@@ -143,8 +144,8 @@ pub fn derive_with(fd: RawFd, argument: &mut Derive) -> Result<i32, Errno> {
     result
 }
 
-/// Takes over the number that a derive has left behind.
-pub fn take_derived(argument: &Derive) -> OwnedFd {
+/// Takes ownership of the descriptor number that a derive returned.
+pub fn take_derived(argument: &DeriveArgs) -> OwnedFd {
     own(argument.fd)
 }
 
@@ -154,10 +155,10 @@ const _: () = assert!(DERIVE == 0xc008_6204);
 mod tests {
     use super::*;
 
-    fn info(cmd: u32, size: u32, layout: [u32; 4]) -> Info {
+    fn info(cmd: u32, size: u32, layout: [u32; 4]) -> ImporterInfo {
         let [flags_offset, flags_size, fd_offset, fd_size] = layout;
         let layout = DeriveLayout { flags_offset, flags_size, fd_offset, fd_size };
-        Info {
+        ImporterInfo {
             abi: 2,
             linux_version: 0,
             derive_cmd: Some(cmd),
@@ -168,7 +169,7 @@ mod tests {
         }
     }
 
-    const ARGUMENT: Derive = Derive { flags: 0x8_0002, fd: POISON };
+    const ARGUMENT: DeriveArgs = DeriveArgs { flags: 0x8_0002, fd: POISON };
 
     #[test]
     fn the_proposal_is_two_words() {
@@ -183,10 +184,10 @@ mod tests {
             [(8, [4, 4, 0, 4]), (16, [0, 8, 8, 4]), (32, [8, 8, 0, 8]), (12, [0, 4, 8, 4]), (8, [0, 2, 4, 4])]
         {
             let shape = Shape::of(&info(0xc008_6207, size, layout));
-            let argument = Derive { flags: ARGUMENT.flags & if layout[1] == 2 { 0xffff } else { !0 }, ..ARGUMENT };
+            let argument = DeriveArgs { flags: ARGUMENT.flags & if layout[1] == 2 { 0xffff } else { !0 }, ..ARGUMENT };
             let bytes = shape.encode(argument);
             assert_eq!((bytes.len(), shape.decode(&bytes)), (size as usize, argument), "{layout:?}");
-            let zeroes = shape.encode(Derive { flags: 0, fd: 0 });
+            let zeroes = shape.encode(DeriveArgs { flags: 0, fd: 0 });
             assert!(zeroes.iter().all(|byte| *byte == 0), "{layout:?}");
             assert_eq!(shape.request, 0xc008_6207);
         }
@@ -199,7 +200,7 @@ mod tests {
         for (size, layout) in [(8, [0, 4, 8, 4]), (8, [u32::MAX, 4, 0, 4]), (64, [0, 16, 16, 4])] {
             assert_eq!(Shape::of(&info(DERIVE, size, layout)), PROPOSED, "{layout:?}");
         }
-        let unknown = Info { derive_layout: None, ..info(0xc008_6207, 8, [0, 4, 4, 4]) };
+        let unknown = ImporterInfo { derive_layout: None, ..info(0xc008_6207, 8, [0, 4, 4, 4]) };
         assert_eq!(Shape::of(&unknown), Shape { request: 0xc008_6207, ..PROPOSED });
     }
 }

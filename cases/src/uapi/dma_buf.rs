@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
-pub use super::derive::{DERIVE, Derive, POISON, derive, derive_request, derive_with, take_derived};
+pub use super::derive::{DERIVE, DeriveArgs, POISON, derive, derive_request, derive_with, take_derived};
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, ioctl_struct, own};
 
 const SYNC: u32 = ioc(IOC_WRITE, b'b', 0, 8);

@@ -16,7 +16,7 @@ struct Allocation {
 
 const ALLOC: u32 = ioc(IOC_READ | IOC_WRITE, b'H', 0, size_of::<Allocation>());
 
-/// `DMA_HEAP_IOCTL_ALLOC`. The heap takes any access mode in `fd_flags`, `O_WRONLY` and 3 included.
+/// `DMA_HEAP_IOCTL_ALLOC`. The heap accepts any access mode in `fd_flags`, also `O_WRONLY` and 3.
 ///
 /// # Errors
 /// The errno of the call.

@@ -1,4 +1,4 @@
-//! The PRIME part of include/uapi/drm/drm.h, as far as vgem has it, and include/uapi/drm/vgem_drm.h.
+//! The PRIME part of include/uapi/drm/drm.h that vgem supports, and include/uapi/drm/vgem_drm.h.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
@@ -74,18 +74,18 @@ pub fn export(device: BorrowedFd<'_>, handle: u32, flags: u32) -> Result<OwnedFd
     Ok(own(argument.fd))
 }
 
-/// `DRM_IOCTL_MODE_CREATE_DUMB`: a buffer of the driver's own of `pages` pages, as a handle.
+/// `DRM_IOCTL_MODE_CREATE_DUMB`: allocates a buffer of `pages` pages from the driver and returns a handle.
 ///
 /// # Errors
 /// The errno of the call.
 pub fn create_dumb(device: BorrowedFd<'_>, pages: u32) -> Result<u32, Errno> {
-    // A line of 1024 pixels of four bytes is a page.
+    // A line of 1024 pixels of four bytes is one page.
     let mut argument = CreateDumb { height: pages, width: 1024, bpp: 32, flags: 0, handle: 0, pitch: 0, size: 0 };
     ioctl_struct(device, MODE_CREATE_DUMB, &mut argument)?;
     Ok(argument.handle)
 }
 
-/// `DRM_IOCTL_GEM_CLOSE`: gives up a handle.
+/// `DRM_IOCTL_GEM_CLOSE`: closes a handle.
 ///
 /// # Errors
 /// The errno of the call.
@@ -96,7 +96,7 @@ pub fn close(device: BorrowedFd<'_>, handle: u32) -> Result<(), Errno> {
 /// `DRM_IOCTL_VGEM_FENCE_ATTACH`: adds a fence to the buffer behind a handle and returns its number.
 ///
 /// # Errors
-/// The errno of the call; `EBUSY` while the buffer has a fence that would have to be waited for.
+/// The errno of the call; `EBUSY` while the buffer has a conflicting unsignalled fence.
 pub fn vgem_fence_attach(device: BorrowedFd<'_>, handle: u32, write: bool) -> Result<u32, Errno> {
     let flags = if write { VGEM_FENCE_WRITE } else { 0 };
     let mut argument = VgemFenceAttach { handle, flags, out_fence: 0, pad: 0 };

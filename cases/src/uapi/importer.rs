@@ -1,5 +1,7 @@
 //! The test importer, `/dev/dmabuf-conformance`, built into the kernel under test.
 //!
+//! Not split: the requests share one table of numbers with the C header, and are read side by side with it.
+//!
 //! Source of every fact and errno: `cases/kernel/dmabuf_conformance.h`. Methods return the errno of
 //! the ioctl as it is; the header says which ones each request has.
 
@@ -14,9 +16,9 @@ use super::own;
 
 type Result<T> = std::result::Result<T, Errno>;
 
-/// Where the device is, once devtmpfs is mounted.
+/// Path of the device, once devtmpfs is mounted.
 pub const DEVICE: &str = "/dev/dmabuf-conformance";
-/// The ABI this file was written for; compare with [`Info::abi`].
+/// The ABI version of this file; compare with [`ImporterInfo::abi`].
 pub const ABI_VERSION: u32 = 3;
 /// Driver name of the device's fences, as SYNC_IOC_FILE_INFO shows it.
 pub const FENCE_DRIVER: &str = "dmabuf-conformance";
@@ -92,11 +94,11 @@ mod raw {
 pub enum Count {
     /// It was counted.
     Exact(u32),
-    /// Cannot be known on this kernel, or not at this point of the buffer's life.
+    /// Cannot be known on this kernel, or not in this state of the buffer.
     Unknown,
-    /// What should be counted is damaged: a list that does not close, a file given away.
+    /// The counted object is corrupted: a list that does not end, a freed file.
     Corrupt,
-    /// Its lock stayed taken for five seconds.
+    /// Its lock could not be taken within five seconds.
     Busy,
 }
 
@@ -128,23 +130,23 @@ impl fmt::Display for Count {
     }
 }
 
-/// Names a tracked buffer. Means something to the importer that made it only, like the two below.
+/// Identifies a tracked buffer. Valid only for the importer that created it, like the two types below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u32);
 
 /// One importer of one buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Handle(pub u32);
+pub struct ImportHandle(pub u32);
 
 /// A fence that [`Importer::signal`] has not been called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FenceId(pub u32);
 
-/// Who moves data where, as in the kernel's `enum dma_data_direction`.
+/// Direction of a transfer, as in the kernel's `enum dma_data_direction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Direction {
-    /// Both ways.
+    /// Both.
     Bidirectional = 0,
     /// The device reads the buffer.
     ToDevice = 1,
@@ -152,42 +154,42 @@ pub enum Direction {
     FromDevice = 2,
 }
 
-/// What a fence stands for: a read holds back writers only, a write holds back everybody.
+/// Usage of a fence: a read blocks writers only, a write blocks readers and writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Usage {
-    /// The holder reads the buffer.
+    /// The owner reads the buffer.
     Read = 0,
-    /// The holder writes the buffer.
+    /// The owner writes the buffer.
     Write = 1,
 }
 
 /// How a fence is ordered with the importer's other fences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-pub enum Timeline {
-    /// After all earlier ones: it replaces them in a buffer and must be signalled after them.
+pub enum FenceOrder {
+    /// After all earlier ones on the same timeline: it replaces them in a buffer and must be signalled after them.
     Shared = 0,
-    /// Not at all.
+    /// Not ordered.
     Own = 1,
 }
 
 /// The patched tree's own `struct dma_buf_derive`; all in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeriveLayout {
-    /// Where `flags` starts.
+    /// Offset of `flags`.
     pub flags_offset: u32,
-    /// How long `flags` is.
+    /// Size of `flags`.
     pub flags_size: u32,
-    /// Where `fd` starts.
+    /// Offset of `fd`.
     pub fd_offset: u32,
-    /// How long `fd` is.
+    /// Size of `fd`.
     pub fd_size: u32,
 }
 
-/// Facts about the kernel that was built.
+/// Facts about the running kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Info {
+pub struct ImporterInfo {
     /// Compare with [`ABI_VERSION`].
     pub abi: u32,
     /// As LINUX_VERSION_CODE: major << 16 | minor << 8 | patch (at most 255).
@@ -196,20 +198,20 @@ pub struct Info {
     pub derive_cmd: Option<u32>,
     /// Size of its argument in bytes.
     pub derive_size: Count,
-    /// None if the header has no `struct dma_buf_derive` with both members.
+    /// Layout of the argument; None if the header has no `struct dma_buf_derive` with both members.
     pub derive_layout: Option<DeriveLayout>,
-    /// Whether the global list was found; without it every count of it is unknown.
+    /// Whether the global list was found; otherwise all counts of it are unknown.
     pub sees_list: bool,
     /// Whether threads can be stopped in the middle of a system call.
     pub stalls: bool,
 }
 
-/// What is known about a tracked buffer.
+/// Facts about a tracked buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tracked {
-    /// The exporter's release has not been called.
+    /// Whether the exporter's release has not been called yet.
     pub alive: bool,
-    /// How often release was called; only the first call is let through to the exporter.
+    /// How often release was called; only the first call is passed on to the exporter.
     pub releases: u32,
     /// How often the buffer is on the global list.
     pub on_list: Count,
@@ -223,26 +225,26 @@ pub struct Tracked {
     pub attachments: Count,
     /// Kernel mappings, all importers together.
     pub vmaps: Count,
-    /// Fences in the reservation object; signalled ones may linger.
+    /// Fences in the reservation object; signalled ones may still be counted.
     pub fences: Count,
     /// Those of them that are not signalled.
     pub fences_pending: Count,
-    /// Those of these that hold back readers too.
+    /// Those of these that also block readers.
     pub writes_pending: Count,
 }
 
-/// What is known about a descriptor's file.
+/// Facts about a descriptor's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileFacts {
-    /// References on the file, without the one taken to look at it.
+    /// References on the file, without the one taken for this request.
     pub refs: u32,
     /// FMODE_READ.
     pub readable: bool,
     /// FMODE_WRITE.
     pub writable: bool,
-    /// `f_flags` as the kernel holds them.
+    /// `f_flags` in the kernel.
     pub flags: u32,
-    /// It is the file made at export. This and the rest are false without a token.
+    /// It is the file made at export. This and the following are false without a token.
     pub primary: bool,
     /// Its inode is the buffer's.
     pub same_buffer: bool,
@@ -252,54 +254,54 @@ pub struct FileFacts {
     pub same_file_operations: bool,
     /// Its `f_mapping` is that of the file made at export.
     pub same_mapping: bool,
-    /// Its `f_mapping` is that of its inode, as it is unless an exporter has put another one there.
+    /// Its `f_mapping` is that of its inode, which is so unless an exporter replaced it.
     pub own_mapping: bool,
 }
 
-/// Bookkeeping over every open importer, to find what was leaked.
+/// Resource counts over all open importers, to find leaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// Buffers on the global list.
     pub listed: Count,
     /// Open importers, this one included.
     pub contexts: u32,
-    /// Trackers not freed.
+    /// Trackers not freed yet.
     pub trackers: u32,
-    /// Of these, those whose buffer is not released.
+    /// Those of them whose buffer is not released.
     pub tracked_alive: u32,
     /// Handles not put.
     pub handles: u32,
-    /// Fences of the device not freed, whoever holds them.
+    /// Fences of the device not freed yet, whoever holds references.
     pub fences: u32,
     /// Attachments of all listed buffers.
     pub attachments: Count,
     /// Attachments that tracked buffers still had when they were released, since boot.
     pub attachments_lost: u32,
-    /// Pages pinned and not released: what udmabufs hold.
+    /// Pages pinned and not released: those of udmabufs.
     pub pinned: u32,
-    /// Pages that drivers took from the page allocator, such as the system heap, and what the kernel's own bookkeeping
-    /// takes in the same way.
+    /// Pages that drivers such as the system heap, and the kernel itself, allocated
+    /// directly from the page allocator.
     pub other_pages: u32,
-    /// Pages of all slab caches: what files are made of.
+    /// Pages of all slab caches, which contain files.
     pub slab_pages: u32,
-    /// Pages that the system heap did not give back when tracked buffers of its were released, since boot.
+    /// Pages that the system heap did not free when its tracked buffers were released, since boot.
     pub pages_kept: u32,
     /// Open files of the whole system.
     pub files: Count,
 }
 
-/// What mapping for the device gave.
+/// Result of mapping for the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mapping {
+pub struct DeviceMapping {
     /// Sum of the lengths of all segments.
     pub bytes: u64,
     /// DMA segments.
     pub segments: u32,
 }
 
-/// A new fence, with the numbers that identify it wherever the kernel shows it.
+/// A new fence, with the numbers that identify it in the kernel's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fence {
+pub struct ImporterFence {
     /// For [`Importer::signal`].
     pub id: FenceId,
     /// The fence context.
@@ -308,8 +310,8 @@ pub struct Fence {
     pub seqno: u64,
 }
 
-/// One context of the device. Dropping it signals its fences with ECANCELED, takes back every step
-/// of every handle and forgets its tokens.
+/// One context of the device. Dropping it signals its fences with ECANCELED, undoes every step
+/// of every handle and frees its tokens.
 #[derive(Debug)]
 pub struct Importer(OwnedFd);
 
@@ -341,8 +343,8 @@ impl Importer {
             .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
     }
 
-    /// What the kernel was built from.
-    pub fn info(&self) -> Result<Info> {
+    /// Facts about the running kernel.
+    pub fn info(&self) -> Result<ImporterInfo> {
         let info = call!(self, info, raw::Info::default())?;
         let layout = DeriveLayout {
             flags_offset: info.flags_offset,
@@ -350,7 +352,7 @@ impl Importer {
             fd_offset: info.fd_offset,
             fd_size: info.fd_size,
         };
-        Ok(Info {
+        Ok(ImporterInfo {
             abi: info.abi,
             linux_version: info.linux_version,
             derive_cmd: (info.features & 1 != 0).then_some(info.derive_cmd),
@@ -368,7 +370,7 @@ impl Importer {
         Ok(Token(call!(self, track, track)?.token))
     }
 
-    /// Looks at a tracked buffer, alive or not.
+    /// Facts about a tracked buffer, alive or not.
     pub fn tracked(&self, token: Token) -> Result<Tracked> {
         let facts = call!(self, tracked, raw::Tracked { token: token.0, ..Default::default() })?;
         Ok(Tracked {
@@ -386,7 +388,7 @@ impl Importer {
         })
     }
 
-    /// Looks at a descriptor's file without involving the dma-buf API, and compares it with a
+    /// Facts about a descriptor's file, without use of the dma-buf API, compared with a
     /// tracked buffer if one is given.
     pub fn file_facts(&self, token: Option<Token>, fd: RawFd) -> Result<FileFacts> {
         let token = token.map_or(0, |token| token.0);
@@ -426,102 +428,102 @@ impl Importer {
         })
     }
 
-    /// Returns once deferred file releases and RCU callbacks have run, so that what they complain
-    /// about is in the kernel log.
+    /// Returns once deferred file releases and RCU callbacks have run, so that their complaints
+    /// are in the kernel log.
     pub fn drain(&self) -> Result<()> {
         // SAFETY: the request has no argument.
         unsafe { raw::drain(self.0.as_raw_fd()) }.map(drop)
     }
 
-    /// As [`Importer::drain`]; the kernel gives back what it keeps of dead vmalloc areas, too. Takes longer.
+    /// As [`Importer::drain`], and also frees unused vmalloc areas. Takes longer.
     pub fn purge(&self) -> Result<()> {
         // SAFETY: the request has no argument.
         unsafe { raw::purge(self.0.as_raw_fd()) }.map(drop)
     }
 
     /// Takes a reference on the buffer behind a descriptor.
-    pub fn import(&self, fd: RawFd) -> Result<Handle> {
+    pub fn import(&self, fd: RawFd) -> Result<ImportHandle> {
         let import = raw::Import { fd, handle: 0 };
-        Ok(Handle(call!(self, import, import)?.handle))
+        Ok(ImportHandle(call!(self, import, import)?.handle))
     }
 
     /// Attaches the importer's device. EBUSY: attached already.
-    pub fn attach(&self, handle: Handle) -> Result<()> {
+    pub fn attach(&self, handle: ImportHandle) -> Result<()> {
         call!(self, attach, handle.0).map(drop)
     }
 
     /// Undoes [`attach`](Self::attach). EBUSY while mapped, EINVAL if not attached.
-    pub fn detach(&self, handle: Handle) -> Result<()> {
+    pub fn detach(&self, handle: ImportHandle) -> Result<()> {
         call!(self, detach, handle.0).map(drop)
     }
 
     /// Maps the attached buffer for the device. EINVAL: not attached; EBUSY: mapped already.
-    pub fn map(&self, handle: Handle, direction: Direction) -> Result<Mapping> {
+    pub fn map(&self, handle: ImportHandle, direction: Direction) -> Result<DeviceMapping> {
         let map = raw::Map { handle: handle.0, direction: direction as u32, ..Default::default() };
         let map = call!(self, map, map)?;
-        Ok(Mapping { bytes: map.bytes, segments: map.segments })
+        Ok(DeviceMapping { bytes: map.bytes, segments: map.segments })
     }
 
     /// Undoes [`map`](Self::map). EINVAL: not mapped.
-    pub fn unmap(&self, handle: Handle) -> Result<()> {
+    pub fn unmap(&self, handle: ImportHandle) -> Result<()> {
         call!(self, unmap, handle.0).map(drop)
     }
 
     /// Maps the buffer into the kernel. EBUSY: done already; EOPNOTSUPP: the exporter cannot.
-    pub fn vmap(&self, handle: Handle) -> Result<()> {
+    pub fn vmap(&self, handle: ImportHandle) -> Result<()> {
         call!(self, vmap, handle.0).map(drop)
     }
 
     /// Undoes [`vmap`](Self::vmap). EINVAL: not mapped.
-    pub fn vunmap(&self, handle: Handle) -> Result<()> {
+    pub fn vunmap(&self, handle: ImportHandle) -> Result<()> {
         call!(self, vunmap, handle.0).map(drop)
     }
 
     /// Copies out of the buffer through its kernel mapping; `offset` in bytes.
-    pub fn vread(&self, handle: Handle, offset: u64, data: &mut [u8]) -> Result<()> {
+    pub fn vread(&self, handle: ImportHandle, offset: u64, data: &mut [u8]) -> Result<()> {
         let (len, data) = (data.len() as u64, data.as_mut_ptr() as u64);
         let rw = raw::Rw { handle: handle.0, reserved: 0, offset, len, data };
         call!(self, vread, rw).map(drop)
     }
 
     /// Copies into the buffer through its kernel mapping; `offset` in bytes.
-    pub fn vwrite(&self, handle: Handle, offset: u64, data: &[u8]) -> Result<()> {
+    pub fn vwrite(&self, handle: ImportHandle, offset: u64, data: &[u8]) -> Result<()> {
         let (len, data) = (data.len() as u64, data.as_ptr() as u64);
         let rw = raw::Rw { handle: handle.0, reserved: 0, offset, len, data };
         call!(self, vwrite, rw).map(drop)
     }
 
     /// Waits for the buffer's fences; EINTR if a signal comes first.
-    pub fn begin_cpu(&self, handle: Handle, direction: Direction) -> Result<()> {
+    pub fn begin_cpu(&self, handle: ImportHandle, direction: Direction) -> Result<()> {
         let cpu = raw::Cpu { handle: handle.0, direction: direction as u32 };
         call!(self, begin_cpu, cpu).map(drop)
     }
 
     /// Ends CPU access. EINVAL: not begun, or begun for another direction.
-    pub fn end_cpu(&self, handle: Handle, direction: Direction) -> Result<()> {
+    pub fn end_cpu(&self, handle: ImportHandle, direction: Direction) -> Result<()> {
         let cpu = raw::Cpu { handle: handle.0, direction: direction as u32 };
         call!(self, end_cpu, cpu).map(drop)
     }
 
-    /// Hands the buffer out again, as a driver does that exports what it imported. `flags` are
+    /// Exports the imported buffer again, as some drivers do. `flags` are
     /// open flags; any bit but those of O_ACCMODE and O_CLOEXEC is EINVAL.
-    pub fn export(&self, handle: Handle, flags: i32) -> Result<OwnedFd> {
+    pub fn export(&self, handle: ImportHandle, flags: i32) -> Result<OwnedFd> {
         let export = raw::Export { handle: handle.0, flags: flags as u32, ..Default::default() };
         let fd: RawFd = call!(self, export, export)?.fd;
         Ok(own(fd))
     }
 
     /// Drops the reference. EBUSY while attached, mapped or in CPU access.
-    pub fn put(&self, handle: Handle) -> Result<()> {
+    pub fn put(&self, handle: ImportHandle) -> Result<()> {
         call!(self, put, handle.0).map(drop)
     }
 
     /// Adds a fence to the buffer.
-    pub fn add_fence(&self, handle: Handle, usage: Usage, timeline: Timeline) -> Result<Fence> {
+    pub fn add_fence(&self, handle: ImportHandle, usage: Usage, timeline: FenceOrder) -> Result<ImporterFence> {
         let fence =
             raw::AddFence { handle: handle.0, usage: usage as u32, flags: timeline as u32, ..Default::default() };
         let fence = call!(self, add_fence, fence)?;
-        Ok(Fence { id: FenceId(fence.fence), context: fence.context, seqno: fence.seqno })
+        Ok(ImporterFence { id: FenceId(fence.fence), context: fence.context, seqno: fence.seqno })
     }
 
     /// Signals a fence, with an error if one is given. EBUSY: not the next one on its timeline.

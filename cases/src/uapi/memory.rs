@@ -1,4 +1,4 @@
-//! Mappings, with the access rights that a case asks for and volatile access to what is mapped.
+//! Mappings with given access rights, and volatile access to the mapped memory.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::AtomicU64;
@@ -9,14 +9,14 @@ use nix::libc;
 /// Bytes in a page. x86-64 has no other base page size.
 pub const PAGE: usize = 4096;
 
-/// A mapping that is undone when it is dropped.
+/// A mapping, unmapped on drop.
 #[derive(Debug)]
 pub struct Mapping {
     address: usize,
     len: usize,
 }
 
-/// mmap(2) of `len` bytes at file offset `offset`, at an address that the kernel picks.
+/// mmap(2) of `len` bytes at file offset `offset`, at an address that the kernel chooses.
 ///
 /// # Errors
 /// The errno of the call.
@@ -24,7 +24,7 @@ pub fn map(fd: BorrowedFd<'_>, len: usize, prot: i32, flags: i32, offset: i64) -
     map_raw(fd.as_raw_fd(), len, prot, flags, offset)
 }
 
-/// Anonymous memory that a case uses as an argument area.
+/// Anonymous memory, for example for arguments.
 ///
 /// # Errors
 /// The errno of the call.
@@ -32,7 +32,7 @@ pub fn anonymous(len: usize, prot: i32) -> Result<Mapping, Errno> {
     map_raw(-1, len, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, 0)
 }
 
-/// As [`anonymous`], below 4 GiB, where a 32-bit caller could have it.
+/// As [`anonymous`], below 4 GiB, for arguments of 32-bit callers.
 ///
 /// # Errors
 /// The errno of the call.
@@ -41,7 +41,7 @@ pub fn anonymous_low(len: usize, prot: i32) -> Result<Mapping, Errno> {
 }
 
 fn map_raw(fd: i32, len: usize, prot: i32, flags: i32, offset: i64) -> Result<Mapping, Errno> {
-    // SAFETY: a fresh mapping at an address of the kernel's choice cannot overlap anything that Rust knows of.
+    // SAFETY: a new mapping at an address chosen by the kernel cannot overlap memory that Rust uses.
     let address = unsafe { libc::mmap(std::ptr::null_mut(), len, prot, flags, fd, offset) };
     if address == libc::MAP_FAILED {
         return Err(Errno::last());
@@ -50,7 +50,7 @@ fn map_raw(fd: i32, len: usize, prot: i32, flags: i32, offset: i64) -> Result<Ma
 }
 
 impl Mapping {
-    /// Where it is.
+    /// Its address.
     pub fn address(&self) -> usize {
         self.address
     }
@@ -60,7 +60,7 @@ impl Mapping {
         self.len
     }
 
-    /// Whether it has no bytes; mmap(2) never makes such a one.
+    /// Whether it has no bytes. mmap(2) never creates such a mapping.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -98,7 +98,8 @@ impl Mapping {
         Errno::result(unsafe { libc::mprotect((self.address + offset) as *mut libc::c_void, len, prot) }).map(drop)
     }
 
-    /// read(2) of `len` bytes from `fd` into the mapping: a store that gives `EFAULT` where one of ours gives SIGSEGV.
+    /// read(2) of `len` bytes from `fd` into the mapping: a store by the kernel, which gives `EFAULT` instead of
+    /// SIGSEGV.
     ///
     /// # Errors
     /// The errno of the call.
@@ -109,7 +110,7 @@ impl Mapping {
         Errno::result(read).map(|read| read as usize)
     }
 
-    /// mremap(2) to another address, which this mapping has from then on.
+    /// mremap(2) to another address, which becomes the address of this mapping.
     ///
     /// # Errors
     /// The errno of the call, or of reserving the address.
@@ -124,7 +125,7 @@ impl Mapping {
         if moved == libc::MAP_FAILED {
             return Err(Errno::last());
         }
-        // The old range is free now and `target` is ours: its owner must not unmap it.
+        // The old range is unmapped now and `target` belongs to this mapping: the reservation must not unmap it.
         self.address = target.address;
         std::mem::forget(target);
         Ok(())
@@ -135,7 +136,7 @@ impl Mapping {
     /// # Errors
     /// The errno of the call.
     pub fn twin(&self) -> Result<Mapping, Errno> {
-        // SAFETY: an old length of 0 leaves the old range alone; the new one is at an address of the kernel's choice.
+        // SAFETY: an old length of 0 does not change the old range; the kernel chooses the address of the new one.
         let twin = unsafe { libc::mremap(self.address as *mut libc::c_void, 0, self.len, libc::MREMAP_MAYMOVE) };
         if twin == libc::MAP_FAILED {
             return Err(Errno::last());

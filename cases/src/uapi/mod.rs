@@ -1,6 +1,6 @@
 //! The system calls and ioctls of the suite: the only unsafe code in the workspace.
 //!
-//! Every wrapper returns the exact errno. Nothing here judges.
+//! Every wrapper returns the exact errno and judges nothing.
 #![allow(unsafe_code)]
 
 pub mod compat;
@@ -25,8 +25,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::libc;
 
-/// ioctl(2) with a pointer argument. The caller vouches for what the pointer may be used for; a bad address is a legal
-/// argument and gives `EFAULT`.
+/// ioctl(2) with a pointer argument. The caller is responsible for how the kernel uses the pointer; an invalid address
+/// is a legal argument and gives `EFAULT`.
 ///
 /// # Errors
 /// The errno of the call.
@@ -67,7 +67,7 @@ pub fn dup(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     Errno::result(unsafe { libc::dup(fd.as_raw_fd()) }).map(own)
 }
 
-/// close(2) of a bare number, for programs that got it from somewhere else than Rust.
+/// close(2) of a descriptor number that no Rust object owns.
 ///
 /// # Errors
 /// The errno of the call.
@@ -76,7 +76,7 @@ pub fn close_number(fd: RawFd) -> Result<(), Errno> {
     Errno::result(unsafe { libc::close(fd) }).map(drop)
 }
 
-/// close_range(2) from `first` up, whoever owns the numbers: for a case that is to end badly.
+/// close_range(2) from `first` up, whoever owns the numbers: for a fault case.
 ///
 /// # Errors
 /// The errno of the call.
@@ -85,10 +85,10 @@ pub fn close_everything(first: u32) -> Result<(), Errno> {
     Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
 }
 
-/// Borrows a descriptor number that this program was told by whoever started it, or inherited.
+/// Borrows a descriptor number that this program inherited or got as an argument.
 pub fn borrow_number<'fd>(fd: RawFd) -> BorrowedFd<'fd> {
     assert!(fd >= 0);
-    // SAFETY: nothing in a helper program closes descriptors; one that is not open gives EBADF.
+    // SAFETY: a helper program closes no descriptors; a number that is not open gives EBADF.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -101,7 +101,7 @@ pub fn fcntl(fd: RawFd, command: i32, argument: i32) -> Result<i32, Errno> {
     Errno::result(unsafe { libc::fcntl(fd, command, argument) })
 }
 
-/// An ioctl request number as `_IOC()` of include/uapi/asm-generic/ioctl.h makes it.
+/// An ioctl request number, as `_IOC()` of include/uapi/asm-generic/ioctl.h computes it.
 pub const fn ioc(direction: u32, kind: u8, number: u8, size: usize) -> u32 {
     (direction << 30) | ((size as u32) << 16) | ((kind as u32) << 8) | number as u32
 }

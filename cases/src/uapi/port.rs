@@ -1,7 +1,7 @@
 //! A 16550 serial port, driven from user space.
 //!
-//! The kernel under test has no part in it but for granting the ports: no tty layer, no interrupts, no scheduler. It is
-//! also much faster under emulation, where every interrupt is dear.
+//! The kernel under test only grants access to the ports: no tty layer, no interrupts, no scheduler. This is
+//! also much faster under emulation, where interrupts are expensive.
 
 use std::arch::asm;
 
@@ -12,11 +12,11 @@ use nix::libc;
 const DATA: u16 = 0;
 const FIFO_CONTROL: u16 = 2;
 const LINE_STATUS: u16 = 5;
-/// Line status: a byte has come in.
+/// Line status: a byte was received.
 const DATA_READY: u8 = 1;
 /// Line status: the transmit FIFO is empty.
 const TRANSMIT_EMPTY: u8 = 1 << 5;
-/// Bytes that fit into the FIFO once it is empty.
+/// Size of the FIFO in bytes.
 const FIFO: usize = 16;
 
 /// An open port. Children made by fork(2) may use it as well.
@@ -38,7 +38,7 @@ impl SerialPort {
         Ok(port)
     }
 
-    /// Writes every byte; waits while the other end does not take them.
+    /// Writes all bytes; waits while the other end does not read.
     pub fn write(&self, bytes: &[u8]) {
         for chunk in bytes.chunks(FIFO) {
             self.drain();
@@ -48,14 +48,14 @@ impl SerialPort {
         }
     }
 
-    /// Waits until every byte has left.
+    /// Waits until all bytes are sent.
     pub fn drain(&self) {
         while self.input(LINE_STATUS) & TRANSMIT_EMPTY == 0 {
             std::thread::yield_now();
         }
     }
 
-    /// A byte that has come in, if there is one.
+    /// A received byte, if there is one.
     pub fn read(&self) -> Option<u8> {
         (self.input(LINE_STATUS) & DATA_READY != 0).then(|| self.input(DATA))
     }

@@ -1,4 +1,4 @@
-//! Processes: fork, wait with a deadline, and the rights that a case gives up.
+//! Processes: fork, waiting with a time limit, killing, priorities.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,16 +13,16 @@ use nix::unistd::{ForkResult, Pid, fork};
 
 use super::own;
 
-/// Runs `work` in a child of its own and gives back its process id. The child leads a process group, dies with its
-/// parent, and ends with what `work` returns as its exit status.
+/// Runs `work` in a child and returns its process id. The child leads a process group, dies with its
+/// parent, and exits with the value of `work` as its status.
 ///
 /// # Errors
 /// The errno of fork(2).
 pub fn spawn(work: impl FnOnce() -> i32) -> Result<Pid, Errno> {
-    // SAFETY: the runner has one thread, so the child may go on as an ordinary process.
+    // SAFETY: the runner has one thread, so the child may continue as an ordinary process.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => {
-            // Both sides set the group, so that it is there for whoever needs it first.
+            // Both sides set the group, so that it exists whoever runs first.
             let _ = nix::unistd::setpgid(child, child);
             Ok(child)
         }
@@ -41,14 +41,14 @@ pub fn spawn(work: impl FnOnce() -> i32) -> Result<Pid, Errno> {
 
 /// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum ChildStatus {
     /// With this exit status.
     Exited(i32),
     /// By this signal.
     Signalled(Signal),
-    /// It had to be killed at its limit.
+    /// It was killed at its limit.
     TimedOut,
-    /// It was killed at its limit and is still there: stuck inside the kernel.
+    /// It was killed at its limit and still exists: stuck in the kernel.
     Stuck,
 }
 
@@ -84,61 +84,61 @@ pub fn same_description(one: i32, other: i32) -> Result<bool, Errno> {
     Errno::result(unsafe { libc::syscall(libc::SYS_kcmp, pid, pid, KCMP_FILE, one, other) }).map(|order| order == 0)
 }
 
-/// Waits for a child, and kills its whole process group when `limit` is over.
+/// Waits for a child, and kills its whole process group after `limit`.
 ///
 /// # Errors
 /// The errno of pidfd_open(2), poll(2) or waitpid(2).
-pub fn wait(pid: Pid, limit: Duration) -> Result<Ending, Errno> {
+pub fn wait(pid: Pid, limit: Duration) -> Result<ChildStatus, Errno> {
     let pidfd = pidfd(pid)?;
     if !ready(&pidfd, limit)? {
         let _ = killpg(pid, Signal::SIGKILL);
         if !ready(&pidfd, UNKILLABLE)? {
-            return Ok(Ending::Stuck);
+            return Ok(ChildStatus::Stuck);
         }
         waitpid(pid, None)?;
-        return Ok(Ending::TimedOut);
+        return Ok(ChildStatus::TimedOut);
     }
     let ending = ending(waitpid(pid, None)?);
-    // What it started must not disturb the rest of the case.
+    // Its children must not disturb the rest of the case.
     let _ = killpg(pid, Signal::SIGKILL);
     Ok(ending)
 }
 
-fn ending(status: WaitStatus) -> Ending {
+fn ending(status: WaitStatus) -> ChildStatus {
     match status {
-        WaitStatus::Signaled(_, signal, _) => Ending::Signalled(signal),
-        WaitStatus::Exited(_, status) => Ending::Exited(status),
+        WaitStatus::Signaled(_, signal, _) => ChildStatus::Signalled(signal),
+        WaitStatus::Exited(_, status) => ChildStatus::Exited(status),
         other => unreachable!("waitpid without options returned {other:?}"),
     }
 }
 
-/// What became of the process of a case and of those it left behind.
+/// How the process of a case ended, and whether it left other processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Farewell {
+pub struct Reaped {
     /// How the process itself ended.
-    pub ending: Ending,
-    /// Other processes went on after it.
+    pub ending: ChildStatus,
+    /// Other processes still ran after it.
     pub survivors: bool,
-    /// Something is still there: stuck inside the kernel.
+    /// A process still exists: stuck in the kernel.
     pub stuck: bool,
 }
 
-/// How long processes that die with their parent may take.
+/// Time limit for processes that die with their parent.
 const DYING: Duration = Duration::from_secs(1);
-/// What has not ended so long after a SIGKILL is not in user space any more: no signal reaches it.
+/// A process that has not ended this long after SIGKILL is stuck in the kernel.
 const UNKILLABLE: Duration = Duration::from_secs(3);
 
-/// The processes that end with a case.
+/// The processes that are killed when a case ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Charge {
-    /// Every process of the machine but this one. Only for the first process.
+pub enum KillScope {
+    /// Every process of the machine but this one. Only for init.
     Everything,
-    /// Those that descend from this one. Their orphans become its children: see [`adopt`].
+    /// The descendants of this one. Their orphans become its children: see [`adopt`].
     Descendants,
 }
 
-/// Makes this process the parent of all orphans below it (PR_SET_CHILD_SUBREAPER of prctl(2)), so that nothing below it
-/// can hide from it. Children do not inherit that.
+/// Makes this process the parent of all orphans among its descendants (PR_SET_CHILD_SUBREAPER of prctl(2)), so that no
+/// descendant is missed. Children do not inherit this.
 ///
 /// # Errors
 /// The errno of the call.
@@ -146,28 +146,28 @@ pub fn adopt() -> Result<(), Errno> {
     nix::sys::prctl::set_child_subreaper(true)
 }
 
-/// Waits for a child until `limit`, and then ends every process in our charge, in whatever group or session it hides. Their
-/// orphans have to become children of this process.
+/// Waits for a child until `limit`, and then kills every process in `scope`, whatever its group or session. Their
+/// orphans must become children of this process.
 ///
 /// # Errors
 /// The errno of pidfd_open(2), poll(2) or waitpid(2).
-pub fn see_off(pid: Pid, limit: Duration, charge: Charge) -> Result<Farewell, Errno> {
+pub fn wait_and_reap(pid: Pid, limit: Duration, scope: KillScope) -> Result<Reaped, Errno> {
     let pidfd = pidfd(pid)?;
     let ending = if ready(&pidfd, limit)? { Some(ending(waitpid(pid, None)?)) } else { None };
     let survivors = ending.is_some() && !all_gone(DYING, None)?;
-    let stuck = !all_gone(UNKILLABLE, Some(charge))?;
-    let ending = ending.unwrap_or(if stuck { Ending::Stuck } else { Ending::TimedOut });
-    Ok(Farewell { ending, survivors, stuck })
+    let stuck = !all_gone(UNKILLABLE, Some(scope))?;
+    let ending = ending.unwrap_or(if stuck { ChildStatus::Stuck } else { ChildStatus::TimedOut });
+    Ok(Reaped { ending, survivors, stuck })
 }
 
-/// Takes the status of every child until there is none. False when `patience` passes without one ending.
-fn all_gone(patience: Duration, kill_them: Option<Charge>) -> Result<bool, Errno> {
+/// Kills and reaps children until there is none. False when none ends within `patience`.
+fn all_gone(patience: Duration, kill_them: Option<KillScope>) -> Result<bool, Errno> {
     let mut progress = Instant::now();
     loop {
-        // Again each time: what is born meanwhile was not there to be killed.
+        // Killed again each time: new processes may have been created meanwhile.
         match kill_them {
-            Some(Charge::Everything) => _ = kill(Pid::from_raw(-1), Signal::SIGKILL),
-            Some(Charge::Descendants) => descendants().into_iter().for_each(|pid| _ = kill(pid, Signal::SIGKILL)),
+            Some(KillScope::Everything) => _ = kill(Pid::from_raw(-1), Signal::SIGKILL),
+            Some(KillScope::Descendants) => descendants().into_iter().for_each(|pid| _ = kill(pid, Signal::SIGKILL)),
             None => {}
         }
         loop {
@@ -185,7 +185,7 @@ fn all_gone(patience: Duration, kill_them: Option<Charge>) -> Result<bool, Errno
     }
 }
 
-/// The processes below this one, as /proc tells them.
+/// The descendants of this process, from /proc.
 fn descendants() -> Vec<Pid> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let parents: Vec<(i32, i32)> = entries
@@ -198,7 +198,7 @@ fn descendants() -> Vec<Pid> {
     below(nix::unistd::getpid().as_raw(), &parents).into_iter().map(Pid::from_raw).collect()
 }
 
-/// The parent in /proc/PID/stat (proc_pid_stat(5)); the name before it is in parentheses and may hold any byte.
+/// The parent in /proc/PID/stat (proc_pid_stat(5)); the name before it is in parentheses and may contain any byte.
 fn parent(stat: &str) -> Option<i32> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
@@ -213,14 +213,14 @@ fn below(root: i32, parents: &[(i32, i32)]) -> Vec<i32> {
     found.split_off(1)
 }
 
-/// Whether signals are minded.
+/// Whether interrupts are caught.
 static MINDING: AtomicBool = AtomicBool::new(false);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-/// A signal may come just before this process goes to sleep, and is noticed after this long.
+/// A signal that comes just before this process goes to sleep is noticed after this time.
 const NOTICE: Duration = Duration::from_millis(200);
 
-/// From now on Ctrl-C, and what means the same, ends waits of this process and not the process. Its children are as before.
-pub fn mind_interrupts() {
+/// From now on Ctrl-C and similar signals end waits of this process, not the process. Its children are not affected.
+pub fn catch_interrupts() {
     extern "C" fn note(_: libc::c_int) {
         INTERRUPTED.store(true, Ordering::Relaxed);
     }
@@ -228,7 +228,7 @@ pub fn mind_interrupts() {
     MINDING.store(true, Ordering::Relaxed);
 }
 
-/// Whether this process was interrupted since.
+/// Whether this process was interrupted since then.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
@@ -241,14 +241,14 @@ fn handle(handler: SigHandler) {
     }
 }
 
-/// Puts this process before all others: a case that wants every processor must not keep the runner from ending it.
-pub fn come_first() {
+/// Gives this process the highest priority, so that it can stop a case that uses every processor.
+pub fn raise_priority() {
     // SAFETY: no memory is involved.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
 }
 
-/// Takes back [`come_first`], which children inherit.
-pub fn come_as_others() {
+/// Undoes [`raise_priority`], which children inherit.
+pub fn reset_priority() {
     // SAFETY: no memory is involved.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 0) };
 }
@@ -281,7 +281,7 @@ fn ready(pidfd: &OwnedFd, limit: Duration) -> Result<bool, Errno> {
     }
 }
 
-/// Kills one process and takes its status.
+/// Kills one process and reaps it.
 ///
 /// # Errors
 /// The errno of kill(2) or waitpid(2).

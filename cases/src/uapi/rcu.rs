@@ -8,9 +8,9 @@ use nix::unistd::Pid;
 /// `MEMBARRIER_CMD_GLOBAL`: synchronize_rcu() where more than one processor is online (kernel/sched/membarrier.c).
 const GLOBAL: libc::c_int = 1;
 
-/// Waits for a grace period on every processor in turn. The kernel waits with a callback of its own, which comes after
-/// those that were queued on the same processor before, so they have run as well. Not a promise, as kernels may wait
-/// in another way, but the best there is without a driver of ours.
+/// Waits for a grace period on every processor in turn. The kernel waits with a callback of its own, which runs after
+/// those that were queued on the same processor before, so these have run as well. Not guaranteed, as kernels may wait
+/// in another way, but the best possible without the test importer.
 ///
 /// # Errors
 /// The errno of membarrier(2), sched_getaffinity(2) or sched_setaffinity(2).

@@ -1,5 +1,5 @@
-//! The requests of the test importer that decide races: `struct dbc_stall` and `struct dbc_list_hold` of
-//! `cases/kernel/dmabuf_conformance.h`, which says what they do.
+//! The requests of the test importer for deterministic races: `struct dbc_stall` and `struct dbc_list_hold` of
+//! `cases/kernel/dmabuf_conformance.h`, which documents them.
 
 use std::os::fd::{AsFd, RawFd};
 
@@ -28,37 +28,37 @@ struct Stall {
     skip: u32,
 }
 
-/// Where a thread is to stop.
+/// Where a thread stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StallPoint {
     /// At the first lock that it releases once this number is an open descriptor.
     Visible(RawFd),
-    /// After it has released so many locks.
+    /// After it has released this many locks.
     Lock(u32),
 }
 
-/// What another thread did about the lock of the global list.
+/// What another thread did while the lock of the global list was held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
-    /// It waited.
+    /// It waited for the lock.
     Waited,
-    /// It took the buffer off the list all the same.
+    /// It removed the buffer from the list without the lock.
     TookOff,
 }
 
-/// Stops the calling thread at `place` of what it does next.
+/// Arms a stop of the calling thread at `place` of its next calls.
 ///
 /// # Errors
 /// The errno of the request.
-pub fn arm(importer: &Importer, place: Place) -> Result<(), Errno> {
+pub fn arm(importer: &Importer, place: StallPoint) -> Result<(), Errno> {
     let mut stall = match place {
-        Place::Visible(fd) => Stall { fd, skip: 0 },
-        Place::Lock(skip) => Stall { fd: -1, skip },
+        StallPoint::Visible(fd) => Stall { fd, skip: 0 },
+        StallPoint::Lock(skip) => Stall { fd: -1, skip },
     };
     ioctl_struct(importer.as_fd(), ARM, &mut stall).map(drop)
 }
 
-/// Waits until the armed thread has stopped: true; or has ended without: false.
+/// Waits until the armed thread has stopped (true) or has ended without stopping (false).
 ///
 /// # Errors
 /// The errno of the request.
@@ -66,7 +66,7 @@ pub fn wait(importer: &Importer) -> Result<bool, Errno> {
     stopped(ioctl_address(importer.as_fd(), WAIT, 0))
 }
 
-/// Lets the stopped thread go on.
+/// Resumes the stopped thread.
 ///
 /// # Errors
 /// The errno of the request.
@@ -74,7 +74,7 @@ pub fn go(importer: &Importer) -> Result<(), Errno> {
     ioctl_address(importer.as_fd(), GO, 0).map(drop)
 }
 
-/// Ends what [`arm`] began, in the same thread. Whether the thread was stopped.
+/// Undoes [`arm`], in the same thread. Returns whether the thread was stopped.
 ///
 /// # Errors
 /// The errno of the request.
@@ -90,7 +90,7 @@ fn stopped(answer: Result<i32, Errno>) -> Result<bool, Errno> {
     }
 }
 
-/// Holds the lock of the global list until another thread waits for it, or takes the buffer off the list.
+/// Holds the lock of the global list until another thread waits for it, or removes the buffer from the list.
 ///
 /// # Errors
 /// The errno of the request.
@@ -100,7 +100,7 @@ pub fn hold_list(importer: &Importer, token: Token) -> Result<Met, Errno> {
     Ok(if hold.outcome == 0 { Met::Waited } else { Met::TookOff })
 }
 
-/// Waits until another thread is in [`hold_list`] and has the lock.
+/// Waits until another thread is in [`hold_list`] and holds the lock.
 ///
 /// # Errors
 /// The errno of the request.

@@ -1,4 +1,4 @@
-//! The fences that user space can make and signal: drivers/dma-buf/sw_sync.c behind debugfs `sync/sw_sync`.
+//! Fences that user space creates and signals: drivers/dma-buf/sw_sync.c, debugfs `sync/sw_sync`.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
@@ -16,7 +16,7 @@ struct CreateFence {
 const CREATE_FENCE: u32 = ioc(IOC_READ | IOC_WRITE, b'W', 0, size_of::<CreateFence>());
 const INC: u32 = ioc(IOC_WRITE, b'W', 1, 4);
 
-/// Makes a sync_file whose fence signals once the timeline has reached `value`.
+/// Creates a sync_file whose fence signals once the timeline has reached `value`.
 ///
 /// # Errors
 /// The errno of the call.

@@ -1,4 +1,4 @@
-//! include/uapi/linux/sync_file.h: what a sync_file says of its fences.
+//! include/uapi/linux/sync_file.h: information about the fences of a sync_file.
 
 use std::os::fd::BorrowedFd;
 
@@ -28,21 +28,21 @@ struct RawInfo {
 
 const FILE_INFO: u32 = ioc(IOC_READ | IOC_WRITE, b'>', 4, size_of::<RawInfo>());
 
-/// One fence behind a sync_file (drivers/dma-buf/sync_file.c, sync_fill_fence_info).
+/// One fence of a sync_file (drivers/dma-buf/sync_file.c, sync_fill_fence_info).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FenceInfo {
     /// Name of the timeline.
     pub timeline: String,
     /// Name of the driver.
     pub driver: String,
-    /// 0 while pending, 1 once signalled, a negative errno for a fence that ended in an error.
+    /// 0 while pending, 1 once signalled, a negative errno for a fence with an error.
     pub status: i32,
 }
 
-/// What a sync_file says of itself.
+/// Information about a sync_file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Info {
-    /// The sync_file's name; for one that was made from a single fence it holds driver, timeline, context and seqno
+pub struct SyncFileInfo {
+    /// The sync_file's name; for a single fence it contains driver, timeline, context and seqno
     /// (sync_file_get_name).
     pub name: String,
     /// As in [`FenceInfo::status`], over all fences.
@@ -60,7 +60,7 @@ fn text(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// The errno of the call; `EINVAL` from the kernel when there are more fences than room.
-pub fn info(fd: BorrowedFd<'_>) -> Result<Info, Errno> {
+pub fn info(fd: BorrowedFd<'_>) -> Result<SyncFileInfo, Errno> {
     let empty = RawFence { obj_name: [0; 32], driver_name: [0; 32], status: 0, flags: 0, timestamp_ns: 0 };
     let mut fences = vec![empty; 64];
     let mut raw = RawInfo {
@@ -81,5 +81,5 @@ pub fn info(fd: BorrowedFd<'_>) -> Result<Info, Errno> {
             status: fence.status,
         })
         .collect();
-    Ok(Info { name: text(&raw.name), status: raw.status, fences })
+    Ok(SyncFileInfo { name: text(&raw.name), status: raw.status, fences })
 }

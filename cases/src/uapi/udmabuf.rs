@@ -39,7 +39,7 @@ const CREATE_LIST: u32 = ioc(IOC_WRITE, b'u', 0x43, 8);
 
 /// One memfd and the range of it, in bytes, that becomes part of the buffer. Both ends are page aligned.
 #[derive(Clone, Copy, Debug)]
-pub struct Range<'a> {
+pub struct MemfdRange<'a> {
     /// The memfd, sealed against shrinking.
     pub memfd: BorrowedFd<'a>,
     /// First byte.
@@ -52,7 +52,7 @@ pub struct Range<'a> {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn create(device: BorrowedFd<'_>, range: Range<'_>) -> Result<OwnedFd, Errno> {
+pub fn create(device: BorrowedFd<'_>, range: MemfdRange<'_>) -> Result<OwnedFd, Errno> {
     let mut argument =
         Create { memfd: range.memfd.as_raw_fd() as u32, flags: FLAGS_CLOEXEC, offset: range.offset, size: range.size };
     ioctl_struct(device, CREATE, &mut argument).map(own)
@@ -62,7 +62,7 @@ pub fn create(device: BorrowedFd<'_>, range: Range<'_>) -> Result<OwnedFd, Errno
 ///
 /// # Errors
 /// The errno of the call; `E2BIG` for more than eight ranges.
-pub fn create_list(device: BorrowedFd<'_>, ranges: &[Range<'_>]) -> Result<OwnedFd, Errno> {
+pub fn create_list(device: BorrowedFd<'_>, ranges: &[MemfdRange<'_>]) -> Result<OwnedFd, Errno> {
     if ranges.len() > MAX_ITEMS {
         return Err(Errno::E2BIG);
     }

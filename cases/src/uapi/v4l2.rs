@@ -1,4 +1,4 @@
-//! include/uapi/linux/videodev2.h, as far as streaming a single-planar queue into dma-bufs needs it. The layouts are those
+//! The part of include/uapi/linux/videodev2.h for streaming a single-planar queue into dma-bufs. The layouts are those
 //! of a 64-bit caller.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -13,14 +13,14 @@ const CAPTURE: u32 = 1;
 const DMABUF: u32 = 4;
 /// `V4L2_BUF_FLAG_ERROR`.
 const FLAG_ERROR: u32 = 0x40;
-/// `V4L2_PIX_FMT_GREY`: a byte for each pixel, the least that a driver can write.
+/// `V4L2_PIX_FMT_GREY`: one byte per pixel, the smallest format.
 const GREY: u32 = u32::from_le_bytes(*b"GREY");
 
 /// `struct v4l2_format` with a `struct v4l2_pix_format` inside.
 #[repr(C)]
 struct Format {
     kind: u32,
-    /// The union holds pointers.
+    /// The union contains pointers.
     _align: u32,
     width: u32,
     height: u32,
@@ -70,15 +70,15 @@ const STREAMOFF: u32 = ioc(IOC_WRITE, b'V', 19, size_of::<i32>());
 /// A frame that the device has filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Which of the queue's slots.
+    /// Index of the queue's slot.
     pub index: u32,
     /// Bytes written.
     pub bytes: u32,
-    /// Whether the driver says that they are not to be trusted.
+    /// Whether the driver reports an error in them.
     pub error: bool,
 }
 
-/// `VIDIOC_S_FMT`: the smallest grey picture that the device has. Returns the size of a frame in bytes.
+/// `VIDIOC_S_FMT`: the smallest grey picture of the device. Returns the size of a frame in bytes.
 ///
 /// # Errors
 /// The errno of the call; `EBUSY` while the queue has buffers.
@@ -98,8 +98,8 @@ pub fn set_small_format(device: BorrowedFd<'_>) -> Result<u32, Errno> {
     Ok(format.size_image)
 }
 
-/// `VIDIOC_REQBUFS` with `V4L2_MEMORY_DMABUF`: makes so many slots and returns how many there are; 0 gives up all of them and
-/// what was queued in them.
+/// `VIDIOC_REQBUFS` with `V4L2_MEMORY_DMABUF`: requests `count` slots and returns how many there are; 0 frees all of
+/// them and what was queued in them.
 ///
 /// # Errors
 /// The errno of the call.
@@ -109,7 +109,7 @@ pub fn request_slots(device: BorrowedFd<'_>, count: u32) -> Result<u32, Errno> {
     Ok(argument.count)
 }
 
-/// `VIDIOC_QBUF`: hands a dma-buf to the device, to be written.
+/// `VIDIOC_QBUF`: queues a dma-buf for the device to write.
 ///
 /// # Errors
 /// The errno of the call.
@@ -137,7 +137,7 @@ pub fn stream_on(device: BorrowedFd<'_>) -> Result<(), Errno> {
     ioctl_struct(device, STREAMON, &mut (CAPTURE as i32)).map(drop)
 }
 
-/// `VIDIOC_STREAMOFF`: stops, and takes back everything that was queued.
+/// `VIDIOC_STREAMOFF`: stops, and removes everything that was queued.
 ///
 /// # Errors
 /// The errno of the call.

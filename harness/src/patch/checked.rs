@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use crate::error::{Blame, Error, Result};
-use crate::process::Cmd;
-use crate::series::Patch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::process::Cmd;
+use crate::patch::series::Patch;
 
 fn refused(patch: &Patch, how: &str) -> Error {
-    Error::new(Blame::Patch, format!("{} {how}", patch.name))
+    Error::new(ErrorKind::Patch, format!("{} {how}", patch.name))
 }
 
 /// Refuses what can be told without knowing the tree.
@@ -79,7 +79,7 @@ pub fn places(source: &Path, paths: &[PathBuf], patch: &Patch) -> Result<()> {
         let shown = path.display().to_string();
         let odd = shown.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER);
         if odd || !path.components().all(|part| matches!(part, Component::Normal(_))) || path.as_os_str().is_empty() {
-            return Err(refused(patch, "reaches outside of the tree").cause(crate::series::printable(&shown)));
+            return Err(refused(patch, "reaches outside of the tree").cause(crate::patch::series::printable(&shown)));
         }
         if path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git")) {
             return Err(refused(patch, "reaches into a repository").cause(shown));

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
-use super::scratch::Scratch;
-use crate::error::{Blame, Error, Result};
-use crate::series::Patch;
+use super::scratch::ScratchRepository;
+use crate::error::{Error, ErrorKind, Result};
+use crate::patch::series::Patch;
 
 /// Hunks that are shown in full.
 const SHOWN: usize = 6;
@@ -23,8 +23,8 @@ pub enum Rejected {
 
 /// Lets git try every hunk of the patch that was brought last, and reports those that it could not place. The scratch
 /// directory is spoilt by that.
-pub fn report(scratch: &Scratch, patch: &Patch) -> Result<Rejected> {
-    let error = Error::new(Blame::Patch, format!("{} does not apply", patch.name));
+pub fn report(scratch: &ScratchRepository, patch: &Patch) -> Result<Rejected> {
+    let error = Error::new(ErrorKind::Patch, format!("{} does not apply", patch.name));
     let reverse = scratch.git().args(["apply", "--check", "--reverse"]).path(&scratch.patch()).run()?;
     if reverse.status.success() {
         return Ok(Rejected::There(

@@ -5,24 +5,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Edits, checked};
-use crate::error::{Blame, Result, io};
-use crate::git::git;
-use crate::process::{Cmd, scratch_directory};
-use crate::series::Patch;
+use crate::error::{ErrorKind, Result, io};
+use crate::host::git::git;
+use crate::host::process::{Cmd, scratch_directory};
+use crate::patch::series::Patch;
 
 /// Goes away with the value.
-pub struct Scratch {
+pub struct ScratchRepository {
     dir: tempfile::TempDir,
     source: PathBuf,
     touched: BTreeSet<PathBuf>,
 }
 
-impl Scratch {
+impl ScratchRepository {
     /// An empty one, for a source.
     pub fn new(source: &Path) -> Result<Self> {
-        let scratch = Scratch { dir: scratch_directory()?, source: source.to_path_buf(), touched: BTreeSet::new() };
+        let scratch =
+            ScratchRepository { dir: scratch_directory()?, source: source.to_path_buf(), touched: BTreeSet::new() };
         // A repository of its own keeps git from finding one above the temporary directory and applying paths to that.
-        git().args(["init", "--quiet", "--template="]).path(&scratch.tree()).succeed(Blame::Host, "git init failed")?;
+        git()
+            .args(["init", "--quiet", "--template="])
+            .path(&scratch.tree())
+            .succeed(ErrorKind::Host, "git init failed")?;
         Ok(scratch)
     }
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::process::Cmd;
-use crate::series::Patch;
+use crate::host::process::Cmd;
+use crate::patch::series::Patch;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -23,10 +23,10 @@ impl Bench {
     }
 
     fn apply(&self, patches: &[&str]) -> Result<Edits> {
-        Ok(self.applied(patches, &Kin::default())?.edits)
+        Ok(self.applied(patches, &RelatedTrees::default())?.edits)
     }
 
-    fn applied(&self, patches: &[&str], kin: &Kin) -> Result<Applied> {
+    fn applied(&self, patches: &[&str], kin: &RelatedTrees) -> Result<Applied> {
         let patches = patches
             .iter()
             .enumerate()
@@ -102,14 +102,14 @@ fn a_file_that_is_not_there_is_named() {
 fn a_patch_cannot_leave_the_tree() {
     let bench = Bench::new();
     let error = bench.apply(&[&ADD.replace("drivers/new.c", "../../escaped.c")]).unwrap_err();
-    assert_eq!(error.blame, Blame::Patch, "{error}");
+    assert_eq!(error.kind, ErrorKind::Patch, "{error}");
     assert!(!bench.path("escaped.c").exists() && !bench.path("../escaped.c").exists());
 }
 
 #[test]
 fn a_patch_that_is_cut_short_is_not_applied_in_part() {
     let error = Bench::new().apply(&[&CHANGE[..CHANGE.len() - 9]]).unwrap_err();
-    assert_eq!(error.blame, Blame::Patch, "{error}");
+    assert_eq!(error.kind, ErrorKind::Patch, "{error}");
 }
 
 #[test]
@@ -159,7 +159,8 @@ fn text(changes: &[(usize, &str)]) -> String {
 fn written(bench: &Bench, from: &str, to: &str) -> String {
     bench.write("a/a.c", from);
     bench.write("b/a.c", to);
-    let diff = crate::git::git().args(["diff", "--no-index", "--full-index", "a/a.c", "b/a.c"]).dir(bench.dir.path());
+    let diff =
+        crate::host::git::git().args(["diff", "--no-index", "--full-index", "a/a.c", "b/a.c"]).dir(bench.dir.path());
     let patch = diff.run().unwrap().text;
     patch
         .replace("a/a/a.c", "a/drivers/a.c")
@@ -176,11 +177,11 @@ fn a_series_for_another_kernel_is_merged_where_that_kernel_is_known() {
     let patches = [written(&bench, &base, &first), written(&bench, &first, &second)];
     let patches: Vec<&str> = patches.iter().map(String::as_str).collect();
     bench.write("tree/drivers/a.c", &text(&[(8, "eight"), (14, "fourteen")]));
-    let error = bench.applied(&patches, &Kin::default()).unwrap_err();
+    let error = bench.applied(&patches, &RelatedTrees::default()).unwrap_err();
     assert!(error.cause.contains("No three-way merge: the file"), "{error}");
 
     bench.write("other/drivers/a.c", &base);
-    let kin = Kin { trees: vec![bench.path("other")], objects: Vec::new() };
+    let kin = RelatedTrees { trees: vec![bench.path("other")], objects: Vec::new() };
     let applied = bench.applied(&patches, &kin).unwrap();
     let merged = text(&[(8, "eight"), (10, "ten"), (12, "twelve"), (14, "fourteen")]);
     assert_eq!(applied.edits.0[Path::new("drivers/a.c")], Some(merged.into_bytes()));
@@ -200,8 +201,8 @@ fn a_merge_is_tried_only_where_it_is_needed_and_knows_repositories() {
     let (base, first) = (text(&[]), text(&[(10, "ten")]));
     let patch = written(&bench, &base, &first);
     let init = "git init -q repository && cp a/a.c repository/ && cd repository && git add a.c";
-    Cmd::new("sh").args(["-ec", init]).dir(bench.dir.path()).succeed(Blame::Internal, "git").unwrap();
-    let kin = Kin { trees: Vec::new(), objects: vec![bench.path("repository/.git/objects")] };
+    Cmd::new("sh").args(["-ec", init]).dir(bench.dir.path()).succeed(ErrorKind::Internal, "git").unwrap();
+    let kin = RelatedTrees { trees: Vec::new(), objects: vec![bench.path("repository/.git/objects")] };
     bench.write("tree/drivers/a.c", &base);
     assert!(bench.applied(&[&patch], &kin).unwrap().merged.is_empty());
     bench.write("tree/drivers/a.c", &text(&[(8, "eight")]));

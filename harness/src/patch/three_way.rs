@@ -7,32 +7,32 @@
 use std::path::{Path, PathBuf};
 
 use super::Applied;
-use super::scratch::Scratch;
-use crate::error::{Blame, Result};
-use crate::git::git;
-use crate::process::Cmd;
-use crate::repository::quoted;
-use crate::series::Series;
+use super::scratch::ScratchRepository;
+use crate::error::{ErrorKind, Result};
+use crate::host::git::git;
+use crate::host::process::Cmd;
+use crate::host::store::Store;
+use crate::patch::series::Series;
+use crate::source::repository::quoted;
 use crate::source::{KIND, SourceTree};
-use crate::store::Store;
 
 /// Where files may be that a patch was written for.
 #[derive(Clone, Debug, Default)]
-pub struct Kin {
+pub struct RelatedTrees {
     /// Other kernel trees.
     pub trees: Vec<PathBuf>,
     /// Directories of git objects.
     pub objects: Vec<PathBuf>,
 }
 
-impl Kin {
+impl RelatedTrees {
     /// The kernels and repositories of the cache, and the repository of the source if it is in one.
     pub fn of(source: &SourceTree, store: &Store) -> Self {
         let entries = |kind: &str, part: &str| -> Vec<PathBuf> {
             let paths = store.keys(kind).into_iter().map(|key| store.root().join(kind).join(key).join(part));
             paths.filter(|path| path.is_dir()).collect()
         };
-        let mut kin = Kin { trees: entries(KIND, "tree"), objects: entries("git", "objects") };
+        let mut kin = RelatedTrees { trees: entries(KIND, "tree"), objects: entries("git", "objects") };
         kin.trees.push(source.dir.clone());
         if source.dir.join(".git").exists() {
             let asked = git().args(["-c", "safe.directory=*"]).dir(&source.dir);
@@ -46,20 +46,20 @@ impl Kin {
     }
 
     /// git in the scratch directory, with all these objects.
-    fn git(&self, scratch: &Scratch) -> Cmd {
+    fn git(&self, scratch: &ScratchRepository) -> Cmd {
         let objects: Vec<String> = self.objects.iter().map(|path| quoted(path)).collect();
         scratch.git().env("GIT_ALTERNATE_OBJECT_DIRECTORIES", objects.join(":"))
     }
 }
 
 /// Applies a series with merges where it does not apply as it is, or says why that does not help.
-pub fn apply(source: &Path, series: &Series, kin: &Kin) -> Result<std::result::Result<Applied, String>> {
-    let mut scratch = Scratch::new(source)?;
+pub fn apply(source: &Path, series: &Series, kin: &RelatedTrees) -> Result<std::result::Result<Applied, String>> {
+    let mut scratch = ScratchRepository::new(source)?;
     let mut merged = Vec::new();
     for patch in &series.patches {
         let paths = scratch.bring(patch)?;
         let git = || kin.git(&scratch);
-        let plumbing = |args: &[&str]| git().args(args).succeed(Blame::Host, "git failed in a scratch directory");
+        let plumbing = |args: &[&str]| git().args(args).succeed(ErrorKind::Host, "git failed in a scratch directory");
         let known: Vec<PathBuf> = kin.trees.iter().flat_map(|tree| paths.iter().map(|path| tree.join(path))).collect();
         let known = known.iter().filter(|path| path.is_file() && !path.is_symlink());
         known.fold(git().args(["hash-object", "-w", "--no-filters"]), |git, path| git.path(path)).run()?;
@@ -72,7 +72,7 @@ pub fn apply(source: &Path, series: &Series, kin: &Kin) -> Result<std::result::R
         if plain {
             plumbing(&["read-tree", "--reset", "-u", &tree])?;
             let applied = git().args(["apply", "--index", "--whitespace=nowarn"]).path(&file);
-            applied.succeed(Blame::Patch, "git does not apply what it could apply before")?;
+            applied.succeed(ErrorKind::Patch, "git does not apply what it could apply before")?;
             continue;
         }
         if !output.status.success() {

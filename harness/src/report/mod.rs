@@ -1,10 +1,12 @@
-//! Renderings of a [`crate::run_report::RunReport`], and of a [`crate::matrix::Matrix`] of them.
+//! What people and programs read about a run, or about a matrix of runs.
 
-pub mod github;
-pub mod html;
-pub mod junit;
-pub mod ktap;
-pub mod markdown;
+pub mod bisect;
+pub mod doctor;
 pub mod matrix;
-pub mod style;
-pub mod terminal;
+pub mod pack;
+pub mod provenance;
+pub mod render;
+pub mod run_report;
+
+#[cfg(test)]
+pub(crate) mod schema;

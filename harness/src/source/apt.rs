@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Blame, Error, Result, io};
-use crate::machine::Machine;
-use crate::process::tail;
-use crate::progress::Task;
+use crate::error::{Error, ErrorKind, Result, io};
+use crate::host::machine::Machine;
+use crate::host::process::tail;
+use crate::host::progress::Task;
 
 /// Names the mirror on a machine that has none of Debian's configured, such as one with Ubuntu.
 const MIRROR: &str = "DEBIAN_MIRROR";
@@ -50,7 +50,7 @@ impl<'a> Apt<'a> {
         let tools = ["apt-get", "apt-cache", "dpkg-deb", "tar", "xz"];
         let missing: Vec<&str> = tools.into_iter().filter(|tool| machine.program(tool).is_none()).collect();
         if !missing.is_empty() {
-            return Err(Error::new(Blame::Host, "this machine cannot fetch Debian packages")
+            return Err(Error::new(ErrorKind::Host, "this machine cannot fetch Debian packages")
                 .cause(format!("not found: {}", missing.join(", ")))
                 .next(
                     "Name a kernel tree with --kernel-tree, or give the kernel a directory or tarball in kernels.toml.",
@@ -58,7 +58,7 @@ impl<'a> Apt<'a> {
         }
         let keyring = machine.first_of(KEYRINGS).ok_or_else(|| {
             Error::new(
-                Blame::Host,
+                ErrorKind::Host,
                 "the signatures of Debian packages cannot be checked: there is no Debian archive keyring",
             )
             .next("apt-get install debian-archive-keyring")
@@ -87,7 +87,7 @@ impl<'a> Apt<'a> {
             return Err(io(&std::io::ErrorKind::StorageFull.into(), "fetching package lists into", &dir));
         }
         let cause = if complaints.is_empty() { tail(&output.text, 3) } else { complaints.join("\n") };
-        Err(Error::new(Blame::Source, format!("the suite {suite} cannot be read"))
+        Err(Error::new(ErrorKind::Source, format!("the suite {suite} cannot be read"))
             .cause(cause)
             .next("Check the network, or take a kernel that is here already: --kernel-tree, --tarball."))
     }
@@ -132,12 +132,12 @@ impl<'a> Apt<'a> {
                 into,
             ));
         }
-        Err(Error::new(Blame::Source, format!("{wanted} cannot be downloaded"))
+        Err(Error::new(ErrorKind::Source, format!("{wanted} cannot be downloaded"))
             .cause(tail(&said, 6))
             .next("Check the network; the next run goes on where this one stopped."))
     }
 
-    fn apt(&self, program: &str, suite: &str) -> crate::process::Cmd {
+    fn apt(&self, program: &str, suite: &str) -> crate::host::process::Cmd {
         let dir = self.state.join(suite);
         let at = |option: &str, name: &str| format!("{option}={}", dir.join(name).display());
         let options = [
@@ -189,7 +189,7 @@ impl Mirrors {
         let find = |security: bool| sites.iter().find(|(suite, _)| is_security(suite) == security);
         let site = |(_, site): &(String, String)| site.trim_end_matches('/').to_string();
         let main = find(false).map(site).or(named).ok_or_else(|| {
-            Error::new(Blame::Host, "no mirror of Debian is configured on this machine").next(format!(
+            Error::new(ErrorKind::Host, "no mirror of Debian is configured on this machine").next(format!(
                 "Set {MIRROR} to the address of one (Debian's web site lists them), or test a tree of your own with --kernel-tree."
             ))
         })?;
@@ -250,7 +250,7 @@ fn parse_offer(text: &str, package: &str, suite: &str) -> Option<Offer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{pretend, put};
+    use crate::host::machine::{pretend, put};
 
     #[test]
     fn an_offer_is_read_from_the_packages_paragraph() {
@@ -308,7 +308,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[("tar", ""), ("xz", "")]);
         let error = Apt::new(&machine, dir.path().join("state")).err().unwrap();
-        assert_eq!(error.blame, Blame::Host);
+        assert_eq!(error.kind, ErrorKind::Host);
         assert_eq!(error.cause, "not found: apt-get, apt-cache, dpkg-deb");
         assert!(error.next.contains("--kernel-tree") && error.next.contains("tarball"), "{error}");
     }

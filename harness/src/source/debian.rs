@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use super::apt::{Apt, Offer};
 use super::{SourceTree, cached, keep, unpack};
-use crate::error::{Blame, Error, Result, io};
-use crate::machine::Machine;
-use crate::process::check_interrupt;
-use crate::progress::{Progress, bytes};
-use crate::store::Store;
-use crate::store::manifest::{sha256, sha256_of};
+use crate::error::{Error, ErrorKind, Result, io};
+use crate::host::machine::Machine;
+use crate::host::process::check_interrupt;
+use crate::host::progress::{Progress, bytes};
+use crate::host::store::Store;
+use crate::host::store::manifest::{sha256, sha256_of};
 
 /// The packed tree grows about elevenfold (7.2: 164 MB to 1.8 GB), and the package itself lies beside it meanwhile.
 const GROWTH: u64 = 13;
@@ -78,13 +78,13 @@ fn search(apt: &Apt<'_>, package: &str, suites: &[String], progress: &Progress) 
         let task = progress.task(&format!("looking for {package} in Debian {suite}"), None);
         let updated = apt.update(suite);
         if let Err(error) = &updated
-            && matches!(error.blame, Blame::Host | Blame::Interrupt)
+            && matches!(error.kind, ErrorKind::Host | ErrorKind::Interrupt)
         {
             return updated.map(|()| unreachable!("it is an error"));
         }
         let offer = apt.offer(suite, package)?;
         if let (Some(offer), Err(error)) = (&offer, &updated) {
-            progress.warn(format!("{}; its lists of an earlier run offer {}", error.headline, offer.version));
+            progress.warn(format!("{}; its lists of an earlier run offer {}", error.title, offer.version));
         }
         if let Some(offer) = offer {
             task.done(format!("{} of {}", offer.version, bytes(offer.size)));
@@ -110,11 +110,14 @@ fn search(apt: &Apt<'_>, package: &str, suites: &[String], progress: &Progress) 
     }
     let findings = findings.join("\n");
     if !readable {
-        return Err(Error::new(Blame::Source, format!("{package} cannot be fetched: no suite of Debian can be read"))
-            .cause(findings)
-            .next("Check the network and the mirror in /etc/apt, or name a kernel tree with --kernel-tree."));
+        return Err(Error::new(
+            ErrorKind::Source,
+            format!("{package} cannot be fetched: no suite of Debian can be read"),
+        )
+        .cause(findings)
+        .next("Check the network and the mirror in /etc/apt, or name a kernel tree with --kernel-tree."));
     }
-    Err(Error::new(Blame::Source, format!("no suite of Debian that was searched has {package}"))
+    Err(Error::new(ErrorKind::Source, format!("no suite of Debian that was searched has {package}"))
         .cause(findings)
         .next("Name another suite or package in kernels.toml, or a kernel tree with --kernel-tree."))
 }
@@ -125,7 +128,7 @@ fn room(store: &Store, offer: &Offer) -> Result<()> {
         return Ok(());
     }
     let place = store.root().display();
-    Err(Error::new(Blame::Host, format!("there is no room for {}", offer.package))
+    Err(Error::new(ErrorKind::Host, format!("there is no room for {}", offer.package))
         .cause(format!("it needs about {}, and {place} has {} free", bytes(needed), bytes(free)))
         .next("Free some space, or set XDG_CACHE_HOME to a larger disk. `cargo xtask doctor` shows the sizes."))
 }
@@ -141,7 +144,7 @@ fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Re
             match apt.download(offer, dir, &task) {
                 Ok(()) => task.done(bytes(offer.size)),
                 Err(error)
-                    if error.blame == Blame::Source && error.cause.contains("Hash Sum mismatch") && fetched < 2 =>
+                    if error.kind == ErrorKind::Source && error.cause.contains("Hash Sum mismatch") && fetched < 2 =>
                 {
                     progress.warn("the download is damaged; it is fetched again");
                     clear(dir)?;
@@ -151,7 +154,7 @@ fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Re
             }
         }
         let Some(deb) = find_deb(dir) else {
-            return Err(Error::new(Blame::Source, format!("apt downloaded {} to nowhere", offer.package))
+            return Err(Error::new(ErrorKind::Source, format!("apt downloaded {} to nowhere", offer.package))
                 .next("Try again; --tarball takes a kernel that was downloaded in another way."));
         };
         let task = progress.bytes("checking it", Some(offer.size));
@@ -165,9 +168,12 @@ fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Re
         }
         clear(dir)?;
         if fetched >= 2 {
-            return Err(Error::new(Blame::Source, format!("{} was downloaded twice and is damaged", offer.package))
-                .cause(format!("sha256 in the signed index {}\nsha256 of the download    {found}", offer.sha256))
-                .next("Something between the mirror and this machine changes files: a proxy, or failing hardware."));
+            return Err(Error::new(
+                ErrorKind::Source,
+                format!("{} was downloaded twice and is damaged", offer.package),
+            )
+            .cause(format!("sha256 in the signed index {}\nsha256 of the download    {found}", offer.sha256))
+            .next("Something between the mirror and this machine changes files: a proxy, or failing hardware."));
         }
         progress.warn(format!("the download of {} is damaged; it is fetched again", offer.package));
     }

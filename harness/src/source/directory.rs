@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::{SourceTree, kernel_version, looks_like_a_kernel};
-use crate::error::{Blame, Error, Result};
-use crate::store::manifest::sha256_of;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::store::manifest::sha256_of;
 
 /// The key names the path only: what is in the tree may change between two runs, so whoever builds from it has to look.
 pub fn provide(dir: &Path) -> Result<SourceTree> {
     let missing = |error: std::io::Error| {
-        Error::new(Blame::Source, format!("there is no directory {}", dir.display()))
+        Error::new(ErrorKind::Source, format!("there is no directory {}", dir.display()))
             .cause(error)
             .next("--kernel-tree takes the directory of a kernel source.")
     };

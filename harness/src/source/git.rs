@@ -7,11 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{SourceTree, cached, keep, unpack};
-use crate::error::{Blame, Result, io};
-use crate::process::Cmd;
-use crate::progress::{Mode, Progress};
-use crate::repository::{Commit, GitSpec, Look, Repository};
-use crate::store::Store;
+use crate::error::{ErrorKind, Result, io};
+use crate::host::process::Cmd;
+use crate::host::progress::{Mode, Progress};
+use crate::host::store::Store;
+use crate::source::git_spec::{Commit, GitSpec, RefLookup};
+use crate::source::repository::Repository;
 
 /// With more files than this that differ, the whole tree is unpacked.
 const FAR: usize = 20_000;
@@ -23,7 +24,7 @@ const TOP: &str = "linux";
 const UNPACKED: &str = "unpacked";
 
 /// The commit's tree names the contents, so two commits with the same files share an entry.
-pub fn provide(spec: &GitSpec, store: &Store, progress: &Progress, look: Look) -> Result<SourceTree> {
+pub fn provide(spec: &GitSpec, store: &Store, progress: &Progress, look: RefLookup) -> Result<SourceTree> {
     let repository = Repository::open(&spec.location, store)?;
     let commit = repository.commit(&spec.reference, look, progress)?;
     let key = format!("git-{}", &commit.tree[..24]);
@@ -57,7 +58,7 @@ fn unpacked(
                 .args(["--archive", "--link", "--no-target-directory"])
                 .path(&base)
                 .path(&top)
-                .succeed(Blame::Host, "linking the kernel tree before this one failed")?;
+                .succeed(ErrorKind::Host, "linking the kernel tree before this one failed")?;
             for path in &changes.all {
                 clear(&top.join(path))?;
             }
@@ -145,7 +146,7 @@ fn archive(
 /// The trees of a repository that were unpacked, the last one last.
 fn known(repository: &Repository) -> Vec<String> {
     let text = fs::read_to_string(repository.note(UNPACKED)).unwrap_or_default();
-    text.lines().filter(|line| crate::repository::is_id(line)).map(str::to_string).collect()
+    text.lines().filter(|line| crate::source::repository::is_id(line)).map(str::to_string).collect()
 }
 
 fn remember(repository: &Repository, tree: &str) -> Result<()> {

@@ -8,6 +8,9 @@ mod apt;
 mod debian;
 mod directory;
 mod git;
+pub mod git_spec;
+pub mod repository;
+pub mod spec;
 mod tarball;
 mod unpack;
 
@@ -16,11 +19,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Blame, Context, Error, Result, io};
-use crate::progress::Progress;
-use crate::repository::Look;
-use crate::spec::SourceSpec;
-use crate::store::Store;
+use crate::error::{Context, Error, ErrorKind, Result, io};
+use crate::host::progress::Progress;
+use crate::host::store::Store;
+use crate::source::git_spec::RefLookup;
+use crate::source::spec::SourceSpec;
 
 /// The kind of the cache entries that hold unpacked trees.
 pub const KIND: &str = "sources";
@@ -54,11 +57,13 @@ struct Record {
 /// each time, Debian's suites only if a newer version is looked for.
 ///
 /// # Errors
-/// [`Blame::Source`] when the source cannot be had or is not a kernel tree; [`Blame::Host`] for disk, network and
-/// tools; [`Blame::Interrupt`].
-pub fn provide(spec: &SourceSpec, store: &Store, progress: &Progress, look: Look) -> Result<SourceTree> {
+/// [`ErrorKind::Source`] when the source cannot be had or is not a kernel tree; [`ErrorKind::Host`] for disk, network and
+/// tools; [`ErrorKind::Interrupt`].
+pub fn provide(spec: &SourceSpec, store: &Store, progress: &Progress, look: RefLookup) -> Result<SourceTree> {
     match spec {
-        SourceSpec::Debian { package, suites } => debian::provide(package, suites, store, progress, look == Look::Anew),
+        SourceSpec::Debian { package, suites } => {
+            debian::provide(package, suites, store, progress, look == RefLookup::Anew)
+        }
         SourceSpec::Directory(dir) => directory::provide(dir),
         SourceSpec::Git(spec) => git::provide(spec, store, progress, look),
         SourceSpec::Tarball { path, sha256 } => tarball::provide(path, sha256.as_deref(), store, progress),
@@ -103,10 +108,12 @@ fn keep(
         fs::remove_dir(&unpacked).map_err(|error| io(&error, "removing", &unpacked))?;
         looks_like_a_kernel(&tree, what)?;
         let record = Record { version: kernel_version(&tree)?, origin: origin.to_string() };
-        let text = serde_json::to_string_pretty(&record).context(Blame::Internal, || format!("writing {RECORD}"))?;
+        let text =
+            serde_json::to_string_pretty(&record).context(ErrorKind::Internal, || format!("writing {RECORD}"))?;
         fs::write(entry.join(RECORD), text + "\n").map_err(|error| io(&error, "writing", &entry.join(RECORD)))
     })?;
-    cached(store, key).ok_or_else(|| Error::new(Blame::Internal, format!("{KIND}/{key} was unpacked and is not there")))
+    cached(store, key)
+        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{KIND}/{key} was unpacked and is not there")))
 }
 
 /// Fails unless the directory has what every kernel with dma-buf has.
@@ -118,7 +125,7 @@ fn looks_like_a_kernel(dir: &Path, what: &str) -> Result<()> {
     if missing.is_empty() {
         return kernel_version(dir).map(drop);
     }
-    Err(Error::new(Blame::Source, format!("{what} is not a kernel tree"))
+    Err(Error::new(ErrorKind::Source, format!("{what} is not a kernel tree"))
         .cause(format!("it lacks {}", missing.join(", ")))
         .next("Name the top directory of a Linux tree that has drivers/dma-buf."))
 }
@@ -136,7 +143,7 @@ fn kernel_version(dir: &Path) -> Result<String> {
         (Some(major), Some(minor), Some(sub), extra) => {
             Ok(format!("{major}.{minor}.{sub}{}", extra.unwrap_or_default()))
         }
-        _ => Err(Error::new(Blame::Source, format!("{} names no kernel version", path.display()))
+        _ => Err(Error::new(ErrorKind::Source, format!("{} names no kernel version", path.display()))
             .next("It has to be the Makefile at the top of a kernel source, with VERSION, PATCHLEVEL and SUBLEVEL.")),
     }
 }

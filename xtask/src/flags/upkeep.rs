@@ -2,49 +2,33 @@
 
 use clap::{Args, ValueEnum};
 
-pub const CLEAN_EXAMPLES: &str = "Examples:
-  cargo xtask clean --dry-run         how much room would that make?
-  cargo xtask clean workshops         object files; images stay, and a new kernel takes minutes again
-  cargo xtask clean                   everything but what is in use";
-
-pub const COMPLETIONS_EXAMPLES: &str = "Completions are for the name `xtask`. For bash, in ~/.bashrc:
-  alias xtask='cargo xtask'
-  source <(cargo xtask completions bash)";
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Test KVM again instead of showing the remembered result
+    #[arg(long)]
+    pub probe: bool,
+}
 
 #[derive(Debug, Args)]
 pub struct CleanArgs {
-    /// What to remove [default: all of it]
-    #[arg(value_enum, value_name = "WHAT")]
+    /// What to remove: images, build-dirs, sources or runs [default: all of them]
+    #[arg(value_enum, value_name = "WHAT", hide_possible_values = true)]
     pub what: Vec<Clean>,
-    /// Say what would go, and remove nothing
+    /// Show what would be removed, and remove nothing
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// What takes room.
+/// What takes room, in the order in which it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Clean {
-    /// Kernels that are built
+    /// Finished kernels
     Images,
-    /// Object files; without them the next build of a kernel is one from the start
+    /// Object files; without them the next build of a kernel starts from nothing
+    #[value(name = "build-dirs", alias = "workshops")]
     Workshops,
-    /// Kernel sources; they are downloaded and unpacked again
+    /// Kernel sources; they are downloaded and unpacked again when needed
     Sources,
     /// Recordings and reports of this checkout
     Runs,
-}
-
-impl Clean {
-    /// All of them, in the order in which they go.
-    pub const ALL: &[Clean] = &[Clean::Images, Clean::Workshops, Clean::Sources, Clean::Runs];
-
-    /// The word on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Clean::Images => "images",
-            Clean::Workshops => "workshops",
-            Clean::Sources => "sources",
-            Clean::Runs => "runs",
-        }
-    }
 }

@@ -4,13 +4,13 @@ use clap::Args;
 
 #[derive(Debug, Default, Args)]
 pub struct Which {
-    /// Parts of case names (rights, closing_orders@udmabuf) or clauses; a case runs if any of them fits
+    /// Clauses or parts of case names (rights) [default: every case]
     #[arg(value_name = "FILTER")]
     pub filters: Vec<String>,
-    /// Filters are whole case names
+    /// Match full case names only
     #[arg(long)]
     pub exact: bool,
-    /// Leave out cases whose name contains this; may be given again
+    /// Skip cases whose name contains this; can be repeated
     #[arg(long, value_name = "FILTER")]
     pub skip: Vec<String>,
 }

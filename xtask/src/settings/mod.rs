@@ -1,30 +1,45 @@
 //! Defaults that a person has chosen: the command line beats the environment, that a file in the checkout, that a file in
-//! the home directory. They become the defaults of the command line itself, so that clap reads the values, and help shows them.
+//! the home directory. They become defaults of the command line itself, so that clap reads the values and help shows them.
+//! Clap's own `env` would not do: to it a variable is as explicit as an option, and excludes other options.
 
-pub mod file;
-pub mod key;
-
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use clap::builder::ArgPredicate;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, CommandFactory};
-use harness::error::{Blame, Error, Result};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory};
+use harness::error::{Error, ErrorKind, Result, io};
+use harness::host::near::near;
+use harness::source::git_spec::GitSpec;
+use toml::{Spanned, Value};
 
 use crate::flags::{Flags, Global};
-use crate::run_directory::Keep;
-use key::{KEYS, Key};
+use crate::run::run_directory::Keep;
+
+/// Options whose default can be set; docs/configuration.md says what each does.
+pub const KEYS: [&str; 10] =
+    ["kernel", "series", "flavour", "accel", "no-install", "color", CACHE, "keep-runs", "keep-days", "keep-size"];
+/// The one that has no influence on what is found out.
+pub const CACHE: &str = "cache";
+/// In the checkout; git ignores it.
+pub const IN_CHECKOUT: &str = "conformance.toml";
+/// Names one file, and no other is looked for; `none` for no file at all.
+pub const FILE: &str = "CONFORMANCE_CONFIG";
 
 /// How variables of the environment are asked for.
 pub type Variables<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
+/// The variable of the environment that sets an option.
+pub fn variable(key: &str) -> String {
+    format!("CONFORMANCE_{}", key.to_uppercase().replace('-', "_"))
+}
+
 /// A value, and where it was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// What is set.
-    pub key: &'static Key,
-    /// To what.
+pub struct SettingValue {
+    /// One of [`KEYS`].
+    pub key: &'static str,
+    /// To what it is set.
     pub value: String,
     /// Where: file and line, or the variable.
     pub place: String,
@@ -33,8 +48,8 @@ pub struct Said {
 /// What is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// The strongest word on each key, in the order of the manual.
-    pub said: Vec<Said>,
+    /// The strongest word on each key, in the order of [`KEYS`].
+    pub said: Vec<SettingValue>,
     /// Files that were read.
     pub files: Vec<PathBuf>,
     /// Files that would have been read.
@@ -45,108 +60,126 @@ impl Settings {
     /// Reads files and environment, and has clap try every value.
     ///
     /// # Errors
-    /// As [`file::read`]; [`Blame::Usage`] with the place of a value that makes no sense.
+    /// [`ErrorKind::Usage`] with the place of what is no TOML, of a key that does not exist, and of a value that makes no sense.
     pub fn load(env: &Variables<'_>, checkout: &Path) -> Result<Settings> {
-        let mut settings = Settings::default();
-        let named = env(file::VARIABLE).is_some();
-        for path in file::places(env, checkout) {
-            match file::read(&path, named)? {
-                Some(said) => {
-                    said.into_iter().for_each(|said| settings.set(said));
-                    settings.files.push(path);
-                }
-                None => settings.absent.push(path),
-            }
+        let (files, absent) = places(env, checkout).into_iter().partition(|path| path.exists() || env(FILE).is_some());
+        let mut settings = Settings { said: Vec::new(), files, absent };
+        let mut found = BTreeMap::new();
+        for path in &settings.files {
+            found.extend(read(path)?.into_iter().map(|said| (said.key, said)));
         }
         for key in KEYS {
-            let place = key.variable();
+            let place = variable(key);
             if let Some(value) = env(&place).filter(|value| !value.is_empty()) {
-                settings.set(Said { key, value, place });
+                found.insert(key, SettingValue { key, value, place });
             }
         }
-        for said in &mut settings.said {
+        for mut said in KEYS.iter().filter_map(|key| found.remove(key)) {
             if let (Some(rest), Some(home)) = (said.value.strip_prefix("~/"), env("HOME")) {
                 said.value = format!("{}/{rest}", home.trim_end_matches('/'));
             }
-            check(said)?;
+            check(&said)?;
+            settings.said.push(said);
         }
-        settings.said.sort_by_key(|said| KEYS.iter().position(|key| key == said.key));
         Ok(settings)
     }
 
-    fn set(&mut self, said: Said) {
-        self.said.retain(|known| known.key != said.key);
-        self.said.push(said);
+    /// Without what is about another kernel than the command line names.
+    #[must_use]
+    pub fn beside(mut self, matches: &ArgMatches) -> Self {
+        let given = |id: &str| {
+            matches.try_contains_id(id).is_ok_and(|there| there)
+                && matches.value_source(id) == Some(ValueSource::CommandLine)
+        };
+        let is_commit = |kernel: &String| GitSpec::parse(kernel, Path::new(".")).is_some();
+        let tree = given("kernel_tree");
+        let commit = given("kernel") && matches.get_one::<String>("kernel").is_some_and(is_commit);
+        self.said.retain(|said| match said.key {
+            "kernel" => !tree && !given("tarball"),
+            // A tree or a commit is tested as it is.
+            "series" => !tree && !commit,
+            _ => true,
+        });
+        self
     }
 
     /// The command line with these as its defaults.
     pub fn applied(&self, command: Command) -> Command {
         let name = command.get_name().to_string();
         let has = |option: &str| command.get_arguments().any(|arg| arg.get_long() == Some(option));
-        let of_kernels = has("kernel-tree");
-        let meant = |said: &&Said| {
-            has(said.key.name) && (of_kernels || !said.key.of_kernels) && !said.key.not_for.contains(&name.as_str())
+        let meant = |said: &&SettingValue| match said.key {
+            "kernel" | "series" => has("kernel-tree"),
+            "flavour" => has("kernel-tree") && !["coverage", "kselftest", "mutants"].contains(&name.as_str()),
+            key => has(key),
         };
-        let said: Vec<&Said> = self.said.iter().filter(meant).collect();
+        let said: Vec<&SettingValue> = self.said.iter().filter(meant).collect();
         let command = said.into_iter().fold(command, |command, said| {
-            let id = said.key.name.replace('-', "_");
-            command.mut_arg(id, |arg| with_default(arg, said))
+            command.mut_arg(said.key.replace('-', "_"), |arg| arg.default_value(said.value.clone()))
         });
         let below: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_string()).collect();
         below.into_iter().fold(command, |command, name| command.mut_subcommand(name, |command| self.applied(command)))
     }
-
-    /// The same without the word on a key.
-    #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
-        self.said.retain(|said| said.key.name != name);
-        self
-    }
 }
 
-/// What is given on the command line takes away what would be said about something else.
-fn with_default(arg: Arg, said: &Said) -> Arg {
-    let rivals: &[&str] = match said.key.name {
-        "kernel" => &["kernel_tree", "tarball"],
-        "series" => &["kernel_tree"],
-        _ => &[],
+/// Where files are looked for, the strongest last.
+pub fn places(env: &Variables<'_>, checkout: &Path) -> Vec<PathBuf> {
+    if let Some(named) = env(FILE) {
+        return if named.is_empty() || named == "none" { Vec::new() } else { vec![PathBuf::from(named)] };
+    }
+    let absolute = |name: &str| env(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
+    let own = config.map(|dir| dir.join("dmabuf-alias-conformance/config.toml"));
+    own.into_iter().chain([checkout.join(IN_CHECKOUT)]).collect()
+}
+
+fn read(path: &Path) -> Result<Vec<SettingValue>> {
+    let failed = |error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", path) };
+    let text = std::fs::read_to_string(path)
+        .map_err(failed)
+        .map_err(|error| error.next(format!("{FILE}=none reads no file.")))?;
+    let place = |at: usize| format!("{}:{}", path.display(), text[..at].matches('\n').count() + 1);
+    let table: BTreeMap<Spanned<String>, Value> = toml::from_str(&text).map_err(|error| {
+        Error::new(ErrorKind::Usage, format!("{} is no TOML", place(error.span().map_or(0, |span| span.start))))
+            .cause(error.message())
+            .next("A setting is a line such as kernel = \"6.12\"; docs/configuration.md lists them.")
+    })?;
+    let said = |(name, value): (Spanned<String>, Value)| {
+        let (at, name) = (place(name.span().start), name.into_inner());
+        let Some(key) = KEYS.into_iter().find(|key| *key == name) else {
+            let meant = near(&name, &KEYS).first().map(|meant| format!("Did you mean {meant}?"));
+            return Err(Error::new(ErrorKind::Usage, format!("{at}: there is no setting {name}"))
+                .next(meant.unwrap_or_else(|| format!("There are {}.", KEYS.join(", ")))));
+        };
+        let value = match value {
+            Value::String(text) => text,
+            Value::Integer(_) | Value::Boolean(_) => value.to_string(),
+            other => {
+                return Err(Error::new(ErrorKind::Usage, format!("{at}: {key} is no {}", other.type_str()))
+                    .next("docs/configuration.md has an example of each setting; most are texts in quotation marks."));
+            }
+        };
+        Ok(SettingValue { key, value, place: at })
     };
-    let given = |rival: &&'static str| (*rival, ArgPredicate::IsPresent, None::<&'static str>);
-    arg.default_value_ifs(rivals.iter().map(given).collect::<Vec<_>>()).default_value(said.value.clone())
+    table.into_iter().map(said).collect()
 }
 
 /// Has clap read the value, as the option of `cargo xtask test` that it is.
-fn check(said: &Said) -> Result<()> {
-    let Said { key, value, place } = said;
-    let flags = Flags::command();
-    let test = flags.find_subcommand("test");
-    let flag = test.and_then(|test| test.get_arguments().find(|arg| arg.get_long() == Some(key.name)));
-    let is_flag = flag.is_some_and(|arg| !arg.get_action().takes_values());
-    let wrong = |why: String, next: String| {
-        Err(Error::new(Blame::Usage, format!("{place}: {} cannot be {value:?}", key.name)).cause(why).next(next))
+fn check(said: &SettingValue) -> Result<()> {
+    let SettingValue { key, value, place } = said;
+    let why = if *key == "no-install" {
+        if matches!(value.as_str(), "true" | "false") { None } else { Some("it may be true or false".to_string()) }
+    } else {
+        let words = ["cargo xtask".to_string(), "test".to_string(), format!("--{key}={value}")];
+        let wrong = Flags::command().try_get_matches_from(words).err();
+        wrong.map(|error| {
+            error.to_string().lines().take_while(|line| !line.starts_with("For more")).collect::<Vec<_>>().join("\n")
+        })
     };
-    let example = || format!("Write {} = {}", key.name, key.example);
-    if is_flag {
-        return if ["true", "false"].contains(&value.as_str()) {
-            Ok(())
-        } else {
-            wrong("true or false".into(), example())
-        };
-    }
-    let words = ["cargo xtask".to_string(), "test".to_string(), format!("--{}={value}", key.name)];
-    let Err(error) = flags.try_get_matches_from(words) else { return Ok(()) };
-    if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
-        return wrong(error.to_string(), example());
-    }
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        Some(ContextValue::Strings(texts)) => texts.join(", "),
-        _ => String::new(),
-    };
-    let (known, meant) = (text(ContextKind::ValidValue), text(ContextKind::SuggestedValue));
-    let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-    let why = if known.is_empty() { why } else { format!("it may be {known}") };
-    wrong(why, if meant.is_empty() { example() } else { format!("Did you mean {meant}?") })
+    why.map_or(Ok(()), |why| {
+        Err(Error::new(ErrorKind::Usage, format!("{place}: {key} cannot be {value:?}"))
+            .cause(why.trim_start_matches("error: ").trim_end())
+            .next("docs/configuration.md has an example of each setting."))
+    })
 }
 
 static IN_FORCE: OnceLock<(Global, Settings)> = OnceLock::new();
@@ -169,7 +202,7 @@ pub fn keep() -> Keep {
 /// What was set elsewhere than on the command line, one line each.
 pub fn elsewhere() -> Vec<String> {
     let said = IN_FORCE.get().map(|(_, settings)| settings.said.as_slice()).unwrap_or_default();
-    said.iter().map(|said| format!("{} = {:?} is from {}", said.key.name, said.value, said.place)).collect()
+    said.iter().map(|said| format!("{} = {:?} is from {}", said.key, said.value, said.place)).collect()
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use cases::protocol::{CaseKey, Line, Outcome, Record, VERSION};
+use cases::protocol::{CaseKey, Outcome, Record, VERSION};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::fake_qemu::sent;
 use super::{Ran, command};
 
 /// Every process below a run has this in its environment, with a value of its own bench's.
@@ -122,7 +123,7 @@ impl Bench {
             let status = Command::new("tar").arg("-cf").arg(&file).arg("-C").arg(self.dir.path()).arg("linux").status();
             assert!(status.expect("tar runs").success());
         }
-        let sum = harness::store::manifest::sha256(&file, |_| Ok(())).expect("it was written");
+        let sum = harness::host::store::manifest::sha256(&file, |_| Ok(())).expect("it was written");
         ["--tarball", &file.display().to_string(), "--sha256", &sum, "--series", "none"].map(String::from).to_vec()
     }
 
@@ -262,16 +263,12 @@ pub fn plan() -> [CaseKey; 2] {
 /// What the played guest says: the first case fails, the second begins.
 fn said() -> String {
     let [first, second] = plan();
-    let records = [
+    sent([
         Record::Hello { protocol: VERSION, kernel: "7.2.0".into(), uptime_ms: 1 },
         Record::Plan { cases: plan().to_vec() },
         Record::Begin { case: first.clone(), limit_ms: 100_000 },
         Record::Check { sentence: "nothing is gained".into(), holds: false, detail: "something was".into() },
         Record::End { case: first, outcome: Outcome::Fail, ms: 1 },
         Record::Begin { case: second, limit_ms: 100_000 },
-    ];
-    let lines = records.into_iter().enumerate().map(|(seq, record)| {
-        serde_json::to_string(&Line { seq: seq as u64, record }).expect("records can be written") + "\n"
-    });
-    lines.collect()
+    ])
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "every test binary uses another part")]
 
 pub mod bench;
+#[path = "../../../harness/tests/common/fake_qemu.rs"]
+pub mod fake_qemu;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -13,12 +13,12 @@ mod shell;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use common::fake_qemu::fake_qemu;
 use common::{Ran, command, root, run, xtask_with_kernels};
-use harness::run_report::RunReport;
-use harness::verdict::Verdict;
+use harness::judge::verdict::Verdict;
+use harness::report::run_report::RunReport;
 
 /// Runs `filters` on the reference series with one wrong patch on top.
 fn with_defect(name: &str, filters: &[&str]) -> (Ran, RunReport) {
@@ -89,14 +89,11 @@ fn with_cut_channel(boots: &[usize], args: &[&str]) -> (Ran, RunReport) {
     let path = std::env::var("PATH").unwrap();
     let real = path.split(':').map(|dir| Path::new(dir).join("qemu-system-x86_64")).find(|path| path.is_file());
     let real = real.expect("QEMU is installed").display().to_string();
-    let pattern = boots.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
+    let pattern = boots.iter().map(|boot| format!("*:{boot}")).collect::<Vec<_>>().join("|");
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *-initrd*) ;; *) exec {real} \"$@\" ;; esac\necho >>$0.boots\n\
-         case $(wc -l <$0.boots) in {pattern}) {real} \"$@\" | head -c 2000 ;; *) exec {real} \"$@\" ;; esac\n"
+        "case $initrd:$boot in :*) exec {real} \"$@\" ;; {pattern}) {real} \"$@\" | head -c 2000 ;; *) exec {real} \"$@\" ;; esac"
     );
-    let fake = dir.path().join("qemu-system-x86_64");
-    fs::write(&fake, script).unwrap();
-    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    fake_qemu(&dir.path().join("qemu-system-x86_64"), &script);
     // Or KVM would be tried with this QEMU, and that is a boot too.
     let args = [&["test", "--accel", "tcg", "--format", "json", "closing_dups", "derive_table"], args].concat();
     let ran = run(command(&args).env("PATH", format!("{}:{path}", dir.path().display())));
@@ -176,7 +173,7 @@ fn an_option_that_falls_away_is_an_error_that_names_it() {
     let fragment = dir.path().join("exporters.config");
     let asked = fs::read_to_string(&fragment).unwrap() + "CONFIG_DMABUF_HEAPS_CMA=y\n";
     fs::write(&fragment, &asked).unwrap();
-    let flavour = harness::kconfig::Flavour::load("fast", dir.path()).unwrap();
+    let flavour = harness::kbuild::kconfig::Flavour::load("fast", dir.path()).unwrap();
     let error = flavour.configure(&source_tree(), "7.2", &dir.path().join("objects")).unwrap_err();
     assert_eq!(error.exit_code().number(), 23);
     let line = asked.lines().count();
@@ -187,12 +184,17 @@ fn an_option_that_falls_away_is_an_error_that_names_it() {
 
 /// The unpacked 7.2 in the cache of this machine.
 fn source_tree() -> std::path::PathBuf {
-    let store = harness::store::Store::open(None).unwrap();
-    let kernels = harness::spec::Kernels::load(&root().join("kernels.toml")).unwrap();
-    let progress = harness::progress::Progress::new(harness::progress::Mode::Quiet);
-    harness::source::provide(&kernels.get("7.2").unwrap().source, &store, &progress, harness::repository::Look::Usual)
-        .unwrap()
-        .dir
+    let store = harness::host::store::Store::open(None).unwrap();
+    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).unwrap();
+    let progress = harness::host::progress::Progress::new(harness::host::progress::Mode::Quiet);
+    harness::source::provide(
+        &kernels.get("7.2").unwrap().source,
+        &store,
+        &progress,
+        harness::source::git_spec::RefLookup::Usual,
+    )
+    .unwrap()
+    .dir
 }
 
 fn first_line(path: &str) -> String {

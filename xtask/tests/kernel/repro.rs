@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cases::protocol::CaseKey;
-use harness::pack::manifest::{Boot, Identity, Manifest};
-use harness::pack::suite::Suite;
-use harness::pack::write::{Members, write};
-use harness::pack::{FORMAT, VERSION, member};
-use harness::run_report::{RunReport, SCHEMA};
+use harness::report::pack::manifest::{Boot, PackIdentity, PackManifest};
+use harness::report::pack::suite::SuiteIdentity;
+use harness::report::pack::write::{Members, write};
+use harness::report::pack::{FORMAT, VERSION, member};
+use harness::report::run_report::{RunReport, SCHEMA};
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::common::{Ran, command, root, xtask, xtask_with_kernels};
@@ -83,8 +83,8 @@ fn on_terminal(args: &[&str], home: &Path) -> PtySession {
     );
     let mut command = command(args);
     command.env("XDG_CACHE_HOME", cache).env("HOME", home).env("TERM", "dumb").env_remove("DEBUGINFOD_URLS");
-    let patience = Duration::from_secs(180).as_millis() as u64;
-    spawn_command(command, Some(patience)).expect("a terminal")
+    let timeouts = Duration::from_secs(180).as_millis() as u64;
+    spawn_command(command, Some(timeouts)).expect("a terminal")
 }
 
 /// What gdb answers, up to its next prompt.
@@ -174,30 +174,19 @@ fn what_is_no_pack_and_no_run_is_an_error_of_usage() {
 }
 
 /// A pack with a report of no verdicts and a kernel that does not boot, after a change of both.
-fn odd_pack(path: &Path, change: impl Fn(&mut Manifest, &mut serde_json::Value)) {
-    let text = || "x".to_string();
+fn odd_pack(path: &Path, change: impl Fn(&mut PackManifest, &mut serde_json::Value)) {
     let mut report = serde_json::json!({
-        "schema": SCHEMA, "verdicts": [], "oddities": [], "guests": 1, "interrupted": false,
+        "schema": SCHEMA, "verdicts": [], "protocol_errors": [], "guests": 1, "interrupted": false,
         "setting": { "kernel": "7.2", "version": "7.2.1", "origin": "a test", "series": "derive", "flavour": "fast",
                      "accel": "tcg", "image": "0", "built": false },
         "timing": { "kernel": 0.0, "guest_program": 0.0, "guests": 0.0 },
     });
-    let mut manifest = Manifest {
+    let mut manifest = PackManifest {
         format: FORMAT.into(),
         version: VERSION,
-        identity: Identity {
-            kernel: text(),
-            version: text(),
-            origin: text(),
-            series: text(),
-            flavour: text(),
-            image: text(),
-            compiler: text(),
-            reference: text(),
-            command: text(),
-        },
-        suite: Suite::own(Some("0123abcd".into())),
-        boot: Boot { command_line: text(), qemu: text(), accel: text() },
+        identity: PackIdentity::default(),
+        suite: SuiteIdentity::own(Some("0123abcd".into())),
+        boot: Boot::default(),
         cases: Vec::new(),
         members: BTreeMap::new(),
     };
@@ -213,7 +202,7 @@ fn odd_pack(path: &Path, change: impl Fn(&mut Manifest, &mut serde_json::Value))
 fn a_pack_of_another_version_of_the_suite_names_the_commit_that_reads_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("a.pack.tar.gz");
-    let refused = |says: &str, change: &dyn Fn(&mut Manifest, &mut serde_json::Value)| {
+    let refused = |says: &str, change: &dyn Fn(&mut PackManifest, &mut serde_json::Value)| {
         odd_pack(&path, change);
         let ran = xtask(dir.path(), &["repro", "run", path.to_str().expect("a path in text")]);
         assert!(ran.code == 2 && ran.stderr.contains(says), "{says}: {}", ran.stderr);

@@ -1,194 +1,127 @@
-//! Chromium without a window, driven through two pipes: the Chrome DevTools Protocol (`--remote-debugging-pipe`: JSON, a
-//! message ends with a zero byte, commands on descriptor 3, answers on 4). A shell puts the pipes there.
+//! Chromium without a window, driven by chromedriver over HTTP (WebDriver, w3.org/TR/webdriver2, and what chromedriver has
+//! beside it: `goog/cdp/execute`, `se/log`).
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// A browser that says nothing for so long is stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The program that drives the browser; it comes with one, or finds it.
+pub const DRIVER: &str = "chromedriver";
 
-/// The first of these that is installed. The machines of GitHub Actions have Google Chrome.
-pub fn find() -> Option<&'static str> {
-    let there = |name: &&str| {
-        let paths = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&paths).any(|dir| dir.join(name).is_file())
-    };
-    ["chromium", "chromium-browser", "google-chrome"].into_iter().find(there)
+/// Whether [`DRIVER`] is installed.
+pub fn is_there() -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|dir| dir.join(DRIVER).is_file())
 }
 
-/// A browser with one page, and whatever that page had to complain of.
+/// A browser with one page.
 pub struct Browser {
-    child: Child,
-    input: ChildStdin,
-    messages: Receiver<Value>,
+    driver: Child,
+    /// The address of its session.
     session: String,
-    last: u64,
-    troubles: Vec<String>,
-    loaded: bool,
-    _profile: tempfile::TempDir,
 }
 
 impl Browser {
-    pub fn start(name: &str) -> Self {
-        let profile = tempfile::tempdir().expect("a directory for the profile");
-        let mut command = Command::new("sh");
-        command.args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", name]);
-        command.args(["--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--hide-scrollbars"]);
-        command.arg(format!("--user-data-dir={}", profile.path().display()));
-        if nix::unistd::geteuid().is_root() {
-            // Chromium refuses to sandbox what root runs. The page comes from this test.
-            command.arg("--no-sandbox");
-        }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
-        let input = child.stdin.take().expect("it is piped");
-        let output = child.stdout.take().expect("it is piped");
-        let (sender, messages) = channel();
-        std::thread::spawn(move || {
-            for message in BufReader::new(output).split(0).map_while(Result::ok) {
-                let Ok(message) = serde_json::from_slice(&message) else { break };
-                if sender.send(message).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut browser = Browser {
-            child,
-            input,
-            messages,
-            session: String::new(),
-            last: 0,
-            troubles: Vec::new(),
-            loaded: false,
-            _profile: profile,
-        };
-        let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
-        let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        browser.session = text(&browser.call("Target.attachToTarget", attach)["sessionId"]);
-        for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
-        }
+    pub fn start() -> Self {
+        let mut driver = Command::new(DRIVER);
+        let mut driver = driver.arg("--port=0").stdout(Stdio::piped()).spawn().expect("chromedriver is installed");
+        let lines = BufReader::new(driver.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+        let mut ports = lines.filter_map(|line| line.rsplit_once(" on port ").map(|(_, port)| port.replace('.', "")));
+        // The line before it asks for the port 0.
+        let port = ports.find(|port| port != "0").expect("chromedriver says its port");
+        let mut browser = Browser { driver, session: format!("http://127.0.0.1:{port}") };
+        // Chromium refuses to sandbox what root runs. The page comes from this test.
+        let sandbox = if nix::unistd::geteuid().is_root() { "no-sandbox" } else { "no-first-run" };
+        let wanted = json!({ "alwaysMatch": {
+            "goog:chromeOptions": { "args": ["headless", "disable-gpu", "hide-scrollbars", sandbox] },
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+        } });
+        let session = browser.post("session", json!({ "capabilities": wanted }));
+        browser.session += &format!("/session/{}", text(&session["sessionId"]));
         browser
     }
 
     /// Opens a file, at a place in it, on a screen of a width.
     pub fn open(&mut self, file: &Path, hash: &str, width: u32, dark: bool) {
         let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
-        self.call("Emulation.setDeviceMetricsOverride", screen);
         let scheme = json!([{ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } }]);
-        self.call("Emulation.setEmulatedMedia", json!({ "features": scheme }));
-        // Without it a place in the same file would be no new page.
-        self.visit("about:blank".into());
-        self.visit(format!("file://{}{hash}", file.display()));
-    }
-
-    fn visit(&mut self, url: String) {
-        self.loaded = false;
-        self.call("Page.navigate", json!({ "url": url }));
-        while !self.loaded {
-            let message = self.message();
-            self.note(&message);
+        for (command, parameters) in [
+            ("Emulation.setDeviceMetricsOverride", screen),
+            ("Emulation.setEmulatedMedia", json!({ "features": scheme })),
+        ] {
+            self.post("goog/cdp/execute", json!({ "cmd": command, "params": parameters }));
         }
+        // Without it a place in the same file would be no new page.
+        self.post("url", json!({ "url": "about:blank" }));
+        self.post("url", json!({ "url": format!("file://{}{hash}", file.display()) }));
     }
 
-    /// What a script says, run as by the person who looks at the page.
+    /// What an expression says, run as by the person who looks at the page.
     pub fn eval(&mut self, script: &str) -> Value {
-        let answer = self.call("Runtime.evaluate", json!({ "expression": script, "returnByValue": true }));
-        assert!(answer["exceptionDetails"].is_null(), "{script}: {}", answer["exceptionDetails"]);
-        answer["result"]["value"].clone()
+        self.post("execute/sync", json!({ "script": format!("return {script}"), "args": [] }))
     }
 
     /// Presses and releases a key: a character, or a name such as `Enter`.
     pub fn press(&mut self, key: &str) {
-        let typed = match key {
-            "Enter" => "\r",
-            key if key.chars().count() == 1 => key,
-            _ => "",
+        let key = match key {
+            "Enter" => "\u{e007}",
+            "Escape" => "\u{e00c}",
+            key => key,
         };
-        // A button is pressed by the code of the key, which for letters does not matter.
-        let code = if key == "Enter" { 13 } else { 0 };
-        let down = json!({ "type": "keyDown", "key": key, "text": typed, "windowsVirtualKeyCode": code });
-        self.call("Input.dispatchKeyEvent", down);
-        self.call("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key, "windowsVirtualKeyCode": code }));
+        let steps = ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key }));
+        self.post("actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": steps }] }));
     }
 
     pub fn write(&mut self, text: &str) {
         text.chars().for_each(|key| self.press(&key.to_string()));
     }
 
-    /// Clicks where the middle of an element is to be seen, on whatever lies there.
+    /// Clicks the middle of an element. That something else lies there is an error.
     pub fn click(&mut self, selector: &str) {
-        let script = format!(
-            "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center', inline: 'center' }}); \
-             const b = e.getClientRects()[0]; return [b.x + b.width / 2, b.y + b.height / 2]; }})()"
-        );
-        let place = self.eval(&script);
-        for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
-            self.call("Input.dispatchMouseEvent", event);
-        }
+        let element = self.post("element", json!({ "using": "css selector", "value": selector }));
+        let id = element.as_object().and_then(|element| element.values().next()).map(text).unwrap_or_default();
+        self.post(&format!("element/{id}/click"), json!({}));
     }
 
     /// A picture of what is on the screen, in base64.
     pub fn picture(&mut self) -> String {
-        text(&self.call("Page.captureScreenshot", json!({ "format": "png" }))["data"])
+        let command = json!({ "cmd": "Page.captureScreenshot", "params": {} });
+        text(&self.post("goog/cdp/execute", command)["data"])
     }
 
     /// What went wrong since the last time: exceptions, console errors, what the policy forbade, what was asked of a network.
     pub fn troubles(&mut self) -> Vec<String> {
-        // Whatever the page still had to say comes before the answer.
-        self.eval("0");
-        std::mem::take(&mut self.troubles)
-    }
-
-    fn call(&mut self, method: &str, parameters: Value) -> Value {
-        self.last += 1;
-        let mut message = json!({ "id": self.last, "method": method, "params": parameters });
-        if !self.session.is_empty() {
-            message["sessionId"] = self.session.clone().into();
-        }
-        let bytes = [message.to_string().as_bytes(), &[0]].concat();
-        self.input.write_all(&bytes).expect("the browser reads");
-        loop {
-            let answer = self.message();
-            if answer["id"] == self.last {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+        let mut log = |kind: &str| self.post("se/log", json!({ "type": kind })).as_array().cloned().unwrap_or_default();
+        let mut troubles: Vec<String> = log("browser").iter().map(|entry| text(&entry["message"])).collect();
+        for entry in log("performance") {
+            let event: Value = serde_json::from_str(&text(&entry["message"])).expect("an event is JSON");
+            let url = text(&event["message"]["params"]["request"]["url"]);
+            let sent = event["message"]["method"] == "Network.requestWillBeSent";
+            if sent && !["file:", "data:", "about:"].iter().any(|scheme| url.starts_with(scheme)) {
+                troubles.push(format!("it asked for {url}"));
             }
-            self.note(&answer);
         }
+        troubles
     }
 
-    fn message(&mut self) -> Value {
-        self.messages.recv_timeout(PATIENCE).expect("the browser lives and answers")
-    }
-
-    fn note(&mut self, event: &Value) {
-        let parameters = &event["params"];
-        match event["method"].as_str().unwrap_or_default() {
-            "Page.loadEventFired" => self.loaded = true,
-            "Runtime.exceptionThrown" => self.troubles.push(parameters["exceptionDetails"].to_string()),
-            "Runtime.consoleAPICalled" => self.troubles.push(parameters["args"].to_string()),
-            "Log.entryAdded" => self.troubles.push(text(&parameters["entry"]["text"])),
-            "Network.requestWillBeSent" => {
-                let url = text(&parameters["request"]["url"]);
-                if !url.starts_with("file:") && !url.starts_with("data:") && url != "about:blank" {
-                    self.troubles.push(format!("it asked for {url}"));
-                }
-            }
-            _ => {}
-        }
+    fn post(&mut self, what: &str, body: Value) -> Value {
+        let request = ureq::post(format!("{}/{what}", self.session)).config().http_status_as_error(false).build();
+        let mut answer = request.send(body.to_string()).expect("the driver lives and answers");
+        let answer = answer.body_mut().with_config().limit(u64::MAX).read_to_string().expect("it answers in text");
+        let answer: Value = serde_json::from_str(&answer).expect("it answers in JSON");
+        assert!(answer["value"]["error"].is_null(), "{what}: {}", answer["value"]["message"]);
+        answer["value"].clone()
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // It ends the browser, and removes the browser's profile.
+        let _ = ureq::delete(&self.session).call();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
     }
 }
 

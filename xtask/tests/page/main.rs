@@ -1,4 +1,4 @@
-//! The HTML report in a real browser. Where no Chromium or Chrome is installed these tests are ignored: a browser is a
+//! The HTML report in a real browser. Where no chromedriver is installed these tests are ignored: with its browser it is a
 //! hundred megabytes, too much to be brought for them. `SCREENSHOTS=DIR` keeps the pictures.
 
 mod browser;
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use browser::Browser;
-use harness::report::html;
+use browser::{Browser, DRIVER};
+use harness::report::render::html;
 use libtest_mimic::{Arguments, Conclusion, Trial};
 use serde_json::json;
 
@@ -50,9 +50,9 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Each has a browser of its own, and a browser takes more than one processor.
     arguments.test_threads = arguments.test_threads.or(Some(1));
-    let name = browser::find();
-    if name.is_none() && !arguments.list {
-        eprintln!("the page is not tried: neither chromium, chromium-browser nor google-chrome is on the PATH");
+    let there = browser::is_there();
+    if !there && !arguments.list {
+        eprintln!("the page is not tried: {DRIVER} is not on the PATH (on Debian: apt-get install chromium-driver)");
     }
     let tests: [(&str, Test); 7] = [
         ("nothing_is_forbidden_or_asked_of_a_network", nothing_is_forbidden),
@@ -69,10 +69,10 @@ fn main() {
             let page = dir.path().join("report.html");
             std::fs::write(&page, html::render(&runs::matrix()).map_err(|error| error.to_string())?)
                 .map_err(|error| error.to_string())?;
-            test(&mut Browser::start(name.unwrap_or_default()), &page);
+            test(&mut Browser::start(), &page);
             Ok(())
         };
-        Trial::test(title, body).with_ignored_flag(name.is_none())
+        Trial::test(title, body).with_ignored_flag(!there)
     });
     let conclusion: Conclusion = libtest_mimic::run(&arguments, trials.into());
     conclusion.exit();

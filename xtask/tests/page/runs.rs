@@ -1,10 +1,10 @@
 //! Runs to look at: every case of the suite on four kernels, without and with a series.
 
 use cases::protocol::Outcome;
-use harness::matrix::{Cell, Matrix};
-use harness::run_report::{RunReport, SCHEMA, Setting, Timing};
-use harness::transcript::{CaseRun, Step};
-use harness::verdict::{CaseVerdict, Verdict};
+use harness::judge::transcript::{CaseRun, TranscriptStep};
+use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::report::matrix::{Cell, Matrix};
+use harness::report::run_report::{RunReport, RunSetting, SCHEMA, Timing};
 
 /// Markup that does something if it is taken for such.
 pub const EVIL: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)><b onclick=alert(3)>";
@@ -28,13 +28,22 @@ fn run(kernel: &str, patched: bool) -> RunReport {
             _ => Verdict::Pass,
         };
         let steps = (0..CALLS).flat_map(|number| {
-            let call =
-                Step::Call { text: format!("derive(primary, {number})"), result: Some(format!("alias {kernel}")) };
-            [call, Step::Check { sentence: format!("it is granted, {number}"), holds: true, detail: String::new() }]
+            let call = TranscriptStep::Call {
+                text: format!("derive(primary, {number})"),
+                result: Some(format!("alias {kernel}")),
+            };
+            [
+                call,
+                TranscriptStep::Check {
+                    sentence: format!("it is granted, {number}"),
+                    holds: true,
+                    detail: String::new(),
+                },
+            ]
         });
-        let steps = steps.chain([Step::Note(EVIL.into())]).collect();
+        let steps = steps.chain([TranscriptStep::Note(EVIL.into())]).collect();
         let ms = index as u64;
-        let run = CaseRun { key: key.clone(), steps, outcome: Some(Outcome::Pass), ms, oddities: Vec::new() };
+        let run = CaseRun { key: key.clone(), steps, outcome: Some(Outcome::Pass), ms, protocol_errors: Vec::new() };
         CaseVerdict {
             key,
             clause: case.clause.to_string(),
@@ -48,7 +57,7 @@ fn run(kernel: &str, patched: bool) -> RunReport {
     };
     RunReport {
         schema: SCHEMA,
-        setting: Setting {
+        setting: RunSetting {
             kernel: kernel.into(),
             version: format!("{kernel}.1"),
             origin: format!("a test {EVIL}"),
@@ -62,7 +71,7 @@ fn run(kernel: &str, patched: bool) -> RunReport {
             pack: None,
         },
         verdicts: cases::suite::keys().enumerate().map(verdict).collect(),
-        oddities: Vec::new(),
+        protocol_errors: Vec::new(),
         guests: 1,
         timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },
         interrupted: false,

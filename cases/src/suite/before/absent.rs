@@ -1,26 +1,20 @@
-//! The ioctl on a kernel that does not have it.
+//! DERIVE on a kernel that does not have it.
 
-use nix::errno::Errno;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{RDONLY, RDWR};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-
-crate::case! {
-    /// Without the patch DERIVE is ENOTTY for every access mode, and the buffer keeps its reference count.
+case! {
+    /// Without the patch DERIVE returns ENOTTY for every access mode, and the buffer's reference count does not change.
     "B-1", Contract, Exporter::ALL, [NoDerive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 2)?;
-    let before = fdinfo(&buffer.primary).map_err(errno_name).or_broken("fdinfo")?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, 2)?;
+    let before = fdinfo(&buffer.primary).or_broken("fdinfo")?;
     for flags in [RDONLY, RDWR] {
         let result = s.derive("alias", &buffer.primary, flags);
-        s.fails_with("the kernel does not know the request", &result, Errno::ENOTTY);
+        s.fails_with("the ioctl is unknown", &result, Errno::ENOTTY);
     }
-    let after = fdinfo(&buffer.primary).map_err(errno_name).or_broken("fdinfo")?;
-    s.equal("fdinfo is what it was", after, before);
+    let after = fdinfo(&buffer.primary).or_broken("fdinfo")?;
+    s.equal("fdinfo unchanged", after, before);
     Ok(())
 }

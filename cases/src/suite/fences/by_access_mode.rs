@@ -1,26 +1,18 @@
-//! What the ioctls about fences and CPU access answer through descriptors of every access mode.
+//! What the fence and CPU access ioctls return on descriptors of every access mode.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
+use crate::uapi::ioctl_struct;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
-use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file};
-use crate::uapi::{IOC_WRITE, ioc, ioctl_struct};
-
-crate::case! {
-    /// SYNC, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE and poll for reading and writing, through descriptors that the heap gave
-    /// out with each of the four access modes; and SYNC with flags that make no sense, out of order and twice.
+case! {
+    /// Records what SYNC, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE and poll return for reading and writing on heap
+    /// descriptors of each of the four access modes, and what SYNC returns for invalid flags, in the wrong order and
+    /// twice.
     "F-8", Record, Exporter::HEAP, [SwSync]
 }
 
 const WAYS: [Way; 3] = [Way::Read, Way::Write, Way::ReadWrite];
 
-fn run(s: &mut Steps, _: Exporter) -> Step {
+fn run(s: &mut Steps, _: On) -> CaseResult {
     for (name, mode) in [
         ("O_RDWR", libc::O_RDWR),
         ("O_RDONLY", libc::O_RDONLY),
@@ -42,7 +34,7 @@ fn run(s: &mut Steps, _: Exporter) -> Step {
             s.note(format!("{name}, IMPORT_SYNC_FILE for {}: {imported}, then poll: {ready}", way_text(way)));
         }
         timeline.advance()?;
-        s.note(format!("{name}, poll once it is signalled: {}", poll_text(poll_now(&fd).or_broken("poll")?)));
+        s.note(format!("{name}, poll after the fence signals: {}", poll_text(poll_now(&fd).or_broken("poll")?)));
     }
     let fd = s.heap_export("heap buffer", 1, (libc::O_RDWR | libc::O_CLOEXEC) as u32)?;
     let sync = |flags: u64| {

@@ -1,74 +1,53 @@
-//! A fence that ends in an error.
+//! A fence that signals with an error.
 
-use std::os::fd::{AsFd, OwnedFd};
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::Timeline;
-use crate::fixture::siblings::Kin;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::importer::{Timeline as Order, Usage};
-use crate::uapi::sync_file;
-
-crate::case! {
-    /// An importer that got at the buffer through an alias fails its work: the fence it had attached carries the same
-    /// errno in the sync_file of every descriptor. So does the fence of a program that goes away before it has done what
-    /// it promised.
-    "F-4", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+case! {
+    /// An importer that imported the buffer through an alias signals its fence with an error: the sync_file of every
+    /// descriptor shows the same errno. The same for a fence whose creator closes its timeline without signalling it.
+    "F-4", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?.into_vec();
-    let importer = watch.importer();
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = s.family_of(on.fds(), primary)?.into_vec();
+    let importer = observer.importer();
 
     for (via, usage, error) in [(2, Usage::Write, Errno::EIO), (3, Usage::Read, Errno::ETIMEDOUT)] {
         let handle = importer.import(family[via].number());
-        let handle = s.succeeds(format!("an importer takes {}", family[via].name), handle)?;
-        let fence = importer.add_fence(handle, usage, Order::Own).map_err(errno_name).or_broken("adding a fence")?;
+        let handle = s.succeeds(format!("the test importer imports {}", family[via].name), handle)?;
+        let fence = importer.add_fence(handle, usage, FenceOrder::Own).or_broken("adding a fence")?;
         let files = exported(s, &family)?;
-        s.nothing_wrong("its fence is pending through every descriptor", status(&family, &files, 0));
-        importer.signal(fence.id, Some(error)).map_err(errno_name).or_broken("signalling a fence")?;
-        let sentence = format!("its fence ends with {} through every descriptor", errno_name(error));
-        s.nothing_wrong(sentence, status(&family, &files, -(error as i32)));
-        importer.put(handle).map_err(errno_name).or_broken("putting a buffer")?;
+        s.holds("every descriptor shows its fence pending", status(&family, &files, 0));
+        importer.signal(fence.id, Some(error)).or_broken("signalling a fence")?;
+        let sentence = format!("every descriptor shows its fence signalled with {}", errno_name(error));
+        s.holds(sentence, status(&family, &files, -(error as i32)));
+        importer.put(handle).or_broken("putting a buffer")?;
     }
 
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     let imported = s.import_fence(&family[2], Way::Write, "fence", &fence);
-    s.succeeds(format!("{} takes the fence", family[2].name), imported)?;
+    s.succeeds(format!("{} imports the fence", family[2].name), imported)?;
     let files = exported(s, &family)?;
-    s.nothing_wrong("the fence is pending through every descriptor", status(&family, &files, 0));
+    s.holds("every descriptor shows the fence pending", status(&family, &files, 0));
     drop(timeline);
-    // sw_sync_debugfs_release gives the fences that are left this error.
-    let sentence = "its maker closes the timeline: ENOENT through every descriptor";
-    s.nothing_wrong(sentence, status(&family, &files, -(Errno::ENOENT as i32)));
+    // sw_sync_debugfs_release signals the remaining fences with this error.
+    let sentence = "timeline closed: every descriptor shows the fence signalled with ENOENT";
+    s.holds(sentence, status(&family, &files, -(Errno::ENOENT as i32)));
     Ok(())
 }
 
-fn exported(s: &mut Steps, family: &[Fd]) -> Step<Vec<OwnedFd>> {
+fn exported(s: &mut Steps, family: &[Fd]) -> CaseResult<Vec<OwnedFd>> {
     let files = family.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), Way::Write));
     let files = s.call("export_sync_file(each, WRITE)", |_| "ok".into(), || files.collect());
     s.succeeds("every descriptor exports the fence", files)
 }
 
-fn status(family: &[Fd], files: &[OwnedFd], want: i32) -> Result<Option<String>, Errno> {
-    for (fd, file) in family.iter().zip(files) {
-        let got = sync_file::info(file.as_fd())?.status;
-        if got != want {
-            return Ok(Some(format!("{}: status {got}", fd.name)));
-        }
-    }
-    Ok(None)
+fn status(family: &[Fd], files: &[OwnedFd], want: i32) -> Result<(), String> {
+    family.iter().zip(files).try_for_each(|(fd, file)| {
+        let got = sync_file::info(file.as_fd()).map_err(gave)?.status;
+        ensure(got == want, || format!("{}: status {got}", fd.name))
+    })
 }

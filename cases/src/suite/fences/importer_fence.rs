@@ -1,64 +1,49 @@
-//! Fences that drivers attach, having imported an alias.
+//! Fences that drivers attach after importing an alias.
 
-use nix::errno::Errno;
+use crate::prelude::*;
+use crate::uapi::importer::FENCE_DRIVER;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{fences, poll_now, poll_text};
-use crate::fixture::siblings::Kin;
-use crate::fixture::vgem::Vgem;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::Way;
-use crate::uapi::importer::{FENCE_DRIVER, Timeline, Usage};
-use nix::poll::PollFlags;
-
-crate::case! {
-    /// A driver that imported an alias attaches a fence to the buffer. Every descriptor shows that fence and holds back
-    /// whom it is meant to hold back until the driver signals, be the driver vgem or the test importer.
-    "F-6", Contract, Exporter::MAIN, [Derive, TestImporter, Vgem]
+case! {
+    /// A driver that imported an alias attaches a fence to the buffer. Every descriptor shows that fence, and poll on
+    /// every descriptor waits until the driver signals it. The drivers are vgem and the test importer.
+    "F-6", Contract, Exporter::MAIN, [TestImporter, Vgem], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let vgem = Vgem::open()?;
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?.into_vec();
-    s.must_balance(&watch, &family[0], &family[2])?;
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = s.family_of(on.fds(), primary)?.into_vec();
+    s.must_balance(&observer, &family[0], &family[2])?;
 
     for (via, write) in [(2, true), (3, false)] {
         let handle = s.vgem_import(&vgem, &family[via]);
         let handle = s.succeeds(format!("vgem imports {}", family[via].name), handle)?;
         let fence = vgem.attach_fence(&handle, write);
         let fence = s.succeeds(format!("vgem attaches a {} fence", kind(write)), fence)?;
-        s.nothing_wrong("every descriptor shows it", shown(&family, write, |driver, _| driver == "vgem"));
-        s.nothing_wrong("and poll waits for it", waits(&family, write));
-        vgem.signal_fence(fence).map_err(errno_name).or_broken("signalling a vgem fence")?;
-        s.nothing_wrong("until vgem signals", ready(&family));
+        s.holds("every descriptor shows the fence", shown(&family, write, |driver, _| driver == "vgem"));
+        s.holds("poll on every descriptor waits for it", waits(&family, write));
+        vgem.signal_fence(fence).or_broken("signalling a vgem fence")?;
+        s.holds("poll on every descriptor is ready after vgem signals", ready(&family));
         let closed = s.vgem_close(&vgem, handle);
-        s.succeeds("vgem lets go", closed)?;
+        s.succeeds("vgem closes the handle", closed)?;
     }
 
-    let importer = watch.importer();
+    let importer = observer.importer();
     for (via, write) in [(2, true), (3, false)] {
         let handle = importer.import(family[via].number());
-        let handle = s.succeeds(format!("the test importer takes {}", family[via].name), handle)?;
+        let handle = s.succeeds(format!("the test importer imports {}", family[via].name), handle)?;
         let usage = if write { Usage::Write } else { Usage::Read };
-        let fence = importer.add_fence(handle, usage, Timeline::Own).map_err(errno_name).or_broken("adding a fence")?;
+        let fence = importer.add_fence(handle, usage, FenceOrder::Own).or_broken("adding a fence")?;
         // A sync_file's name has room for 31 characters, and the driver's name alone takes most of them.
         let name = format!("{FENCE_DRIVER}-importer{}-{}", fence.context, fence.seqno);
         let name: String = name.chars().take(31).collect();
         let matches = |driver: &str, got: &str| driver == FENCE_DRIVER && got == name;
-        s.nothing_wrong(format!("every descriptor shows its {} fence", kind(write)), shown(&family, write, matches));
-        s.nothing_wrong("and poll waits for it", waits(&family, write));
-        importer.signal(fence.id, None).map_err(errno_name).or_broken("signalling a fence")?;
-        s.nothing_wrong("until it signals", ready(&family));
-        importer.put(handle).map_err(errno_name).or_broken("putting a buffer")?;
+        s.holds(format!("every descriptor shows its {} fence", kind(write)), shown(&family, write, matches));
+        s.holds("poll on every descriptor waits for it", waits(&family, write));
+        importer.signal(fence.id, None).or_broken("signalling a fence")?;
+        s.holds("poll on every descriptor is ready after it signals", ready(&family));
+        importer.put(handle).or_broken("putting a buffer")?;
     }
     Ok(())
 }
@@ -67,33 +52,27 @@ fn kind(write: bool) -> &'static str {
     if write { "write" } else { "read" }
 }
 
-fn shown(family: &[Fd], write: bool, is_it: impl Fn(&str, &str) -> bool) -> Result<Option<String>, Errno> {
-    for fd in family {
-        let info = fences(fd, Way::Write)?;
+fn shown(family: &[Fd], write: bool, is_it: impl Fn(&str, &str) -> bool) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let info = fences(fd, Way::Write).map_err(gave)?;
         let right = info.fences.len() == 1 && info.status == 0 && is_it(&info.fences[0].driver, &info.name);
-        let for_readers = fences(fd, Way::Read)?.fences.iter().any(|fence| fence.status == 0);
-        if !right || for_readers != write {
-            let whom = if for_readers { "readers and writers" } else { "writers" };
-            return Ok(Some(format!("{}: {}, for {whom}", fd.name, crate::fixture::fence::describe(&info))));
-        }
-    }
-    Ok(None)
+        let for_readers = pending(fd, Way::Read).map_err(gave)? > 0;
+        let whom = if for_readers { "readers and writers" } else { "writers" };
+        ensure(right && for_readers == write, || format!("{}: {}, for {whom}", fd.name, describe(&info)))
+    })
 }
 
-fn waits(family: &[Fd], write: bool) -> Result<Option<String>, Errno> {
+fn waits(family: &[Fd], write: bool) -> Result<(), String> {
     polled(family, if write { PollFlags::empty() } else { PollFlags::POLLIN })
 }
 
-fn ready(family: &[Fd]) -> Result<Option<String>, Errno> {
+fn ready(family: &[Fd]) -> Result<(), String> {
     polled(family, PollFlags::POLLIN | PollFlags::POLLOUT)
 }
 
-fn polled(family: &[Fd], want: PollFlags) -> Result<Option<String>, Errno> {
-    for fd in family {
-        let got = poll_now(fd)?;
-        if got != want {
-            return Ok(Some(format!("{}: {}", fd.name, poll_text(got))));
-        }
-    }
-    Ok(None)
+fn polled(family: &[Fd], want: PollFlags) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let got = poll_now(fd).map_err(gave)?;
+        ensure(got == want, || format!("{}: {}", fd.name, poll_text(got)))
+    })
 }

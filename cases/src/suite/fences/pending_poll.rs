@@ -1,116 +1,94 @@
 //! Descriptors that are closed while a poll waits for a fence.
 
-use nix::poll::PollFlags;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::counts::poll_for_reading;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, poll_now, poll_text, way_text};
-use crate::fixture::poller::Sleeper;
-use crate::fixture::siblings::Kin;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::{Way, import_sync_file};
-use std::os::fd::AsFd;
-
-crate::case! {
-    /// A poll through an alias leaves a callback on the fence. When all descriptors are closed before the fence signals,
-    /// the buffer lives until the callback has run and is released then. When descriptors are left, the callback leaves
-    /// every count as it was. A process asleep in poll keeps the buffer as a descriptor does.
-    "F-5", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+case! {
+    /// A poll through an alias leaves a callback on the fence. If all descriptors are closed before the fence signals,
+    /// the buffer is released after the callback has run, and not before. If descriptors are left, the callback does
+    /// not change any reference count. A process that sleeps in poll keeps the buffer alive as a descriptor does.
+    "F-5", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, (exporter, Kin::Aliases))
-}
-
-pub(super) fn judge(s: &mut Steps, subject: Subject) -> Step {
-    let (watch, family) = quiet_family(subject)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let (observer, family) = quiet_family(on)?;
     let fds: Vec<_> = family.iter().collect();
-    let before = watch.counts(&fds)?;
+    let before = observer.counts(&fds)?;
     let polled = poll_for_reading(&family[2]);
-    let changed = watch.counts(&fds)?.change_since(&before);
-    let sentence = format!("poll on {}, without a fence: counts as before", family[2].name);
-    if !s.nothing_wrong(sentence, polled.map(|()| changed)) {
+    let same = observer.counts(&fds)?.same_as(&before);
+    let sentence = format!("poll on {}, without a fence: reference counts unchanged", family[2].name);
+    if !s.holds(sentence, polled.map_err(gave).and(same)) {
         return Ok(());
     }
     for polled in 0..4 {
         for way in [Way::Read, Way::Write] {
-            if !(counts_come_back(s, subject, polled, way)? && all_closed(s, subject, polled, way)?) {
-                // What one closing got wrong is wrong in the kernel from here on.
+            if !(counts_come_back(s, on, polled, way)? && all_closed(s, on, polled, way)?) {
+                // The kernel's reference counts are wrong from here on.
                 return Ok(());
             }
         }
     }
-    asleep(s, subject)
+    asleep(s, on)
 }
 
-/// The buffer of an exporter, through descriptors of a kind.
-pub(super) type Subject = (Exporter, Kin);
-
-fn counts_come_back(s: &mut Steps, subject: Subject, polled: usize, way: Way) -> Step<bool> {
-    let (watch, family) = quiet_family(subject)?;
+fn counts_come_back(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool> {
+    let (observer, family) = quiet_family(on)?;
     let fds: Vec<_> = family.iter().collect();
     let name = family[polled].name.clone();
-    let before = watch.counts(&fds)?;
+    let before = observer.counts(&fds)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
     let waits = waits(&family[polled], way)?;
     timeline.advance()?;
-    let changed = waits.or(watch.counts(&fds)?.change_since(&before));
-    let sentence = format!("poll on {}, {} fence signals: counts as before", name, way_text(way));
-    Ok(s.nothing_wrong(sentence, Ok(changed)))
+    let same = observer.counts(&fds)?.same_as(&before);
+    let sentence = format!("poll on {}, {} fence signals: reference counts unchanged", name, way_text(way));
+    Ok(s.holds(sentence, waits.and(same)))
 }
 
-fn all_closed(s: &mut Steps, subject: Subject, polled: usize, way: Way) -> Step<bool> {
-    let (watch, family) = quiet_family(subject)?;
+fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool> {
+    let (observer, family) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[polled].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
     let waits = waits(&family[polled], way)?;
     let name = family[polled].name.clone();
-    // The polled one goes first: what is closed after it must not take away what the callback stands on.
+    // The polled descriptor is closed first: closing the others must not free what the callback uses.
     let mut family: Vec<_> = family.into_iter().map(Some).collect();
     drop(family[polled].take());
     drop(family);
-    let early = waits.or(watch.not_alive()?);
+    let early = waits.and(observer.alive()?).map_err(|wrong| format!("with the callback pending: {wrong}"));
     timeline.advance()?;
-    let wrong = match early {
-        Some(wrong) => Some(format!("with the callback pending: {wrong}")),
-        None => watch.not_gone()?.map(|wrong| format!("after the callback: {wrong}")),
-    };
-    let sentence = format!("poll on {}, {} fence, all closed: released once, after the callback", name, way_text(way));
-    Ok(s.nothing_wrong(sentence, Ok(wrong)))
+    let released = observer.gone()?.map_err(|wrong| format!("after the callback: {wrong}"));
+    let sentence =
+        format!("poll on {}, {} fence, all closed: buffer released once, after the callback", name, way_text(way));
+    Ok(s.holds(sentence, early.and(released)))
 }
 
-/// Why poll leaves no callback behind, if it does not: it says that there is nothing to wait for.
-fn waits(fd: &Fd, way: Way) -> Step<Option<String>> {
+/// Whether poll added a callback, which it does not if there is nothing to wait for.
+fn waits(fd: &Fd, way: Way) -> CaseResult<Result<(), String>> {
     let ready = poll_now(fd).or_broken("poll")?;
     let want = if matches!(way, Way::Write) { PollFlags::empty() } else { PollFlags::POLLIN };
-    Ok((ready != want).then(|| format!("poll does not wait for the fence, it says {}", poll_text(ready))))
+    Ok(ensure(ready == want, || format!("poll does not wait for the fence, it returned {}", poll_text(ready))))
 }
 
-fn asleep(s: &mut Steps, subject: Subject) -> Step {
-    let (watch, family) = quiet_family(subject)?;
+fn asleep(s: &mut Steps, on: On) -> CaseResult {
+    let (observer, family) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     import_sync_file(family[2].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
     let sleeper = Sleeper::start(&family[2], PollFlags::POLLIN)?;
     drop(family);
-    s.nothing_wrong("all closed but for a process asleep in poll: alive and listed once", Ok(watch.not_alive()?));
+    s.holds("all closed while a process sleeps in poll: buffer alive, listed once", observer.alive()?);
     timeline.advance()?;
     let woken = sleeper.woken();
     let right = matches!(woken, Some(Ok(PollFlags::POLLIN)));
-    s.check("the signal wakes it with POLLIN", right, format_args!("{woken:?}"));
+    s.check("the signal wakes the process with POLLIN", right, format_args!("{woken:?}"));
     Ok(())
 }
 
-fn quiet_family((exporter, kin): Subject) -> Step<(Watch, Vec<Fd>)> {
-    let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
-    let watch = Watch::start(&primary)?;
-    let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
-    Ok((watch, family.into_vec()))
+fn quiet_family(on: On) -> CaseResult<(BufferObserver, Vec<Fd>)> {
+    let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
+    Ok((observer, family.into_vec()))
 }

@@ -1,37 +1,32 @@
-//! What poll and epoll say while a fence is pending, and who wakes when it signals.
+//! What poll and epoll report while a fence is pending, and who wakes up when it signals.
 
-use nix::errno::Errno;
-use nix::poll::PollFlags;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, poll_now, poll_text};
-use crate::fixture::poller::{Sleeper, Wakeups};
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps};
-use crate::uapi::dma_buf::Way;
-
-crate::case! {
-    /// Through every descriptor a pending write fence holds back POLLIN and POLLOUT and a pending read fence POLLOUT
-    /// only, for poll and for epoll. When it signals, every descriptor in an epoll set is reported and every process
-    /// that sleeps in poll wakes up, whichever descriptor each of them holds.
-    "F-2", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+case! {
+    /// On every descriptor, for poll and for epoll, a pending write fence blocks POLLIN and POLLOUT and a pending read
+    /// fence blocks only POLLOUT. When the fence signals, epoll reports every descriptor, and every process that sleeps
+    /// in poll wakes up, whichever descriptor it polls.
+    "F-2", Contract, Exporter::MAIN, [SwSync],
+    [ALIASES.needing(&[Need::Derive, Need::TestImporter]), DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    if on.fds() == FdKind::Duplicate {
+        let family = s.duplicates(primary)?;
+        return judge(s, &family);
+    }
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family(primary)?.into_vec();
-    s.must_balance(&watch, &family[0], &family[2])?;
+    s.must_balance(&observer, &family[0], &family[2])?;
     judge(s, &family)
 }
 
 const BOTH: PollFlags = PollFlags::POLLIN.union(PollFlags::POLLOUT);
 
 /// Polls every descriptor of `family` with each kind of fence pending.
-pub fn judge(s: &mut Steps, family: &[Fd]) -> Step {
-    s.nothing_wrong("without a fence, all are ready to be read and written", agree(family, BOTH));
+fn judge(s: &mut Steps, family: &[Fd]) -> CaseResult {
+    s.holds("without a fence, poll on each: POLLIN|POLLOUT", agree(family, BOTH));
     let timeline = Timeline::new()?;
     let kinds = [("write", Way::Write, PollFlags::empty()), ("read", Way::Read, PollFlags::POLLIN)];
     for (index, (kind, way, ready)) in kinds.into_iter().enumerate() {
@@ -39,51 +34,50 @@ pub fn judge(s: &mut Steps, family: &[Fd]) -> Step {
 
         let fence = timeline.fence(index as u32 + 1)?;
         let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
-        s.succeeds(format!("{} takes the {kind} fence", into.name), imported)?;
-        s.nothing_wrong(format!("poll on each: {}", poll_text(ready)), agree(family, ready));
+        s.succeeds(format!("{} imports the {kind} fence", into.name), imported)?;
+        s.holds(format!("poll on each: {}", poll_text(ready)), agree(family, ready));
         let wakeups = Wakeups::of(family)?;
-        s.nothing_wrong(format!("epoll on each: {}", poll_text(ready)), Ok(all(family, &wakeups.take()?, ready)));
+        s.holds(format!("epoll on each: {}", poll_text(ready)), all(family, &wakeups.take()?, ready));
         timeline.advance()?;
         let woken = wakeups.take()?;
-        s.nothing_wrong("the signal makes epoll report each as ready", Ok(all(family, &woken, BOTH)));
+        s.holds("after the signal, epoll reports each as ready", all(family, &woken, BOTH));
         drop(wakeups);
         if s.failed() {
-            // A callback that lost count of the buffer is a fault to go no further with: the next poll may never end.
+            // After a callback with a wrong reference count the next poll may hang.
             return Ok(());
         }
-        s.nothing_wrong("poll on each: POLLIN|POLLOUT", agree(family, BOTH));
+        s.holds("after the signal, poll on each: POLLIN|POLLOUT", agree(family, BOTH));
     }
     sleepers(s, family, &timeline)
 }
 
-/// Processes asleep in poll(2), where epoll only ever looks in from outside.
-fn sleepers(s: &mut Steps, family: &[Fd], timeline: &Timeline) -> Step {
+/// Threads that sleep in poll(2), which epoll does not test.
+fn sleepers(s: &mut Steps, family: &[Fd], timeline: &Timeline) -> CaseResult {
     let fence = timeline.fence(3)?;
     let imported = s.import_fence(&family[0], Way::Write, "third fence", &fence);
-    s.succeeds("primary takes the third fence", imported)?;
-    let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<Step<Vec<_>>>()?;
-    s.check("a process sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has come back");
+    s.succeeds("primary imports the third fence", imported)?;
+    let sleepers = family.iter().map(|fd| Sleeper::start(fd, PollFlags::POLLOUT)).collect::<CaseResult<Vec<_>>>()?;
+    s.check("a thread sleeps in poll on each", sleepers.iter().all(Sleeper::asleep), "one has returned");
     timeline.advance()?;
-    let wrong = sleepers.iter().find_map(not_woken);
-    s.nothing_wrong("the signal wakes each with POLLOUT", Ok(wrong));
+    s.holds("the signal wakes each thread with POLLOUT", sleepers.iter().try_for_each(woken));
     Ok(())
 }
 
-fn agree(family: &[Fd], want: PollFlags) -> Result<Option<String>, Errno> {
-    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>()?;
-    Ok(all(family, &got, want))
+fn agree(family: &[Fd], want: PollFlags) -> Result<(), String> {
+    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>().map_err(gave)?;
+    all(family, &got, want)
 }
 
-fn all(family: &[Fd], got: &[PollFlags], want: PollFlags) -> Option<String> {
-    let (fd, got) = family.iter().zip(got).find(|(_, got)| **got != want)?;
-    Some(format!("{}: {}", fd.name, poll_text(*got)))
+fn all(family: &[Fd], got: &[PollFlags], want: PollFlags) -> Result<(), String> {
+    let mut each = family.iter().zip(got);
+    each.try_for_each(|(fd, got)| ensure(*got == want, || format!("{}: {}", fd.name, poll_text(*got))))
 }
 
-fn not_woken(sleeper: &Sleeper) -> Option<String> {
+fn woken(sleeper: &Sleeper) -> Result<(), String> {
     match sleeper.woken() {
-        Some(Ok(PollFlags::POLLOUT)) => None,
-        Some(Ok(other)) => Some(format!("{}: {}", sleeper.name, poll_text(other))),
-        Some(Err(errno)) => Some(format!("{}: poll gave {errno:?}", sleeper.name)),
-        None => Some(format!("{} sleeps on", sleeper.name)),
+        Some(Ok(PollFlags::POLLOUT)) => Ok(()),
+        Some(Ok(other)) => Err(format!("{}: {}", sleeper.name, poll_text(other))),
+        Some(Err(errno)) => Err(format!("{}: poll returned {errno:?}", sleeper.name)),
+        None => Err(format!("{} was not woken", sleeper.name)),
     }
 }

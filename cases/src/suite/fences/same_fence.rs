@@ -1,68 +1,51 @@
-//! A fence goes in through one descriptor and comes out of the others.
+//! A fence that is imported through one descriptor and exported through the others.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, fences, other_fence, pending};
-use crate::steps::{OrBroken, Step, Steps};
-use crate::uapi::dma_buf::Way;
-use crate::uapi::sync_file;
-
-crate::case! {
+case! {
     /// A fence that is imported through the primary, a read-write alias, a read-only alias or an alias of an alias is
-    /// exported through each of them as the very same fence: driver, timeline, context and sequence number. Readers
-    /// wait for write fences only, writers for both.
-    "F-1", Contract, Exporter::MAIN, [Derive, SwSync]
+    /// exported through each of them as the same fence: same driver, timeline, context and sequence number. Readers
+    /// wait only for write fences, writers for both.
+    "F-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let family = s.family(primary)?.into_vec();
-    judge(s, &family)
-}
-
-/// Imports through each descriptor in turn and looks through all of them.
-pub fn judge(s: &mut Steps, family: &[Fd]) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let family = match on.fds() {
+        FdKind::Alias => s.family(primary)?.into_vec(),
+        _ => s.duplicates(primary)?,
+    };
     let timeline = Timeline::new()?;
     let mut value = 0;
-    for into in family {
+    for into in &family {
         for (way, kind) in [(Way::Write, "write"), (Way::Read, "read")] {
             value += 1;
             let fence = timeline.fence(value)?;
             let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
             let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
-            s.succeeds(format!("{} takes the {kind} fence", into.name), imported)?;
-            s.nothing_wrong("every descriptor exports that fence to writers", same(family, Way::Write, &want));
+            s.succeeds(format!("{} imports the {kind} fence", into.name), imported)?;
+            s.holds("every descriptor exports that fence for writing", same(&family, Way::Write, &want));
             match way {
-                Way::Read => s.nothing_wrong("no descriptor exports it to readers", idle(family, Way::Read)),
-                _ => s.nothing_wrong("every descriptor exports that fence to readers", same(family, Way::Read, &want)),
+                Way::Read => s.holds("no descriptor exports it for reading", idle(&family, Way::Read)),
+                _ => s.holds("every descriptor exports that fence for reading", same(&family, Way::Read, &want)),
             };
             timeline.advance()?;
-            s.nothing_wrong("once signalled, it holds back nobody", idle(family, Way::Write));
+            s.holds("after the signal, no descriptor exports a pending fence", idle(&family, Way::Write));
         }
     }
     Ok(())
 }
 
-fn same(family: &[Fd], way: Way, want: &sync_file::Info) -> Result<Option<String>, Errno> {
-    for fd in family {
-        if let Some(other) = other_fence(&fences(fd, way)?, want) {
-            return Ok(Some(format!("{} exports {other}", fd.name)));
-        }
-    }
-    Ok(None)
+fn same(family: &[Fd], way: Way, want: &sync_file::SyncFileInfo) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let got = fences(fd, way).map_err(gave)?;
+        same_fence(&got, want).map_err(|other| format!("{} exports {other}", fd.name))
+    })
 }
 
-fn idle(family: &[Fd], way: Way) -> Result<Option<String>, Errno> {
-    for fd in family {
-        let pending = pending(fd, way)?;
-        if pending != 0 {
-            return Ok(Some(format!("{} exports {pending} pending", fd.name)));
-        }
-    }
-    Ok(None)
+fn idle(family: &[Fd], way: Way) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let pending = pending(fd, way).map_err(gave)?;
+        ensure(pending == 0, || format!("{} exports {pending} pending fences", fd.name))
+    })
 }

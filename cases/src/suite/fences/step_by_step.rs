@@ -1,57 +1,41 @@
 //! Several fences that signal one after the other.
 
-use std::os::fd::{AsFd, OwnedFd};
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, pending, poll_now, poll_text, way_text};
-use crate::fixture::siblings::Kin;
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::sync_file;
-
-crate::case! {
-    /// Fences of one timeline that come in through different descriptors and signal one by one: after every step all
-    /// descriptors agree on what is pending, and the sync_file that each exported for fence n is signalled from step n
-    /// on. The same for as many timelines of one fence each.
-    "F-3", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+case! {
+    /// Fences of one timeline are imported through different descriptors and signal one by one. After every step all
+    /// descriptors agree on what is pending, and the sync_file that each of them exported for fence n is signalled from
+    /// step n on. The same for several timelines with one fence each.
+    "F-3", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?.into_vec();
-    s.must_balance(&watch, &family[0], &family[2])?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = s.family_of(on.fds(), primary)?.into_vec();
+    s.must_balance(&observer, &family[0], &family[2])?;
     one_timeline(s, &family)?;
     many_timelines(s, &family)
 }
 
-fn one_timeline(s: &mut Steps, family: &[Fd]) -> Step {
+fn one_timeline(s: &mut Steps, family: &[Fd]) -> CaseResult {
     let timeline = Timeline::new()?;
     let mut exported: Vec<Vec<OwnedFd>> = Vec::new();
     for (index, into) in family.iter().enumerate() {
         let fence = timeline.fence(index as u32 + 1)?;
         let imported = s.import_fence(into, Way::Write, &format!("fence {}", index + 1), &fence);
-        s.succeeds(format!("{} takes fence {}", into.name, index + 1), imported)?;
+        s.succeeds(format!("{} imports fence {}", into.name, index + 1), imported)?;
         let files = family.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), Way::Write));
         let files = s.call("export_sync_file(each, WRITE)", |_| "ok".into(), || files.collect());
-        exported.push(s.succeeds("every descriptor exports it", files)?);
+        exported.push(s.succeeds("every descriptor exports the fences", files)?);
     }
     for step in 0..=family.len() {
-        // A later fence of the same timeline has taken the place of the earlier ones in the buffer.
+        // A later fence of the same timeline replaces the earlier ones in the buffer.
         let left = usize::from(step < family.len());
-        let sentence = format!("step {step}: {left} pending through every descriptor");
-        s.nothing_wrong(sentence, agree(family, Way::Write, left));
-        let sentence = format!("step {step}: the first {step} of the exported fences are signalled, for all");
-        s.nothing_wrong(sentence, signalled(family, &exported, step));
+        let sentence = format!("step {step}: every descriptor shows {left} pending");
+        s.holds(sentence, agree(family, Way::Write, left));
+        let sentence = format!("step {step}: the first {step} exported fences are signalled on every descriptor");
+        s.holds(sentence, signalled(family, &exported, step));
         if step < family.len() {
             timeline.advance()?;
         }
@@ -59,38 +43,37 @@ fn one_timeline(s: &mut Steps, family: &[Fd]) -> Step {
     Ok(())
 }
 
-fn signalled(family: &[Fd], exported: &[Vec<OwnedFd>], step: usize) -> Result<Option<String>, Errno> {
+fn signalled(family: &[Fd], exported: &[Vec<OwnedFd>], step: usize) -> Result<(), String> {
     for (index, files) in exported.iter().enumerate() {
         for (fd, file) in family.iter().zip(files) {
-            let status = sync_file::info(file.as_fd())?.status;
-            if status != i32::from(index < step) {
-                return Ok(Some(format!("fence {} as {} exported it has status {status}", index + 1, fd.name)));
-            }
+            let status = sync_file::info(file.as_fd()).map_err(gave)?.status;
+            let text = || format!("fence {} exported through {} has status {status}", index + 1, fd.name);
+            ensure(status == i32::from(index < step), text)?;
         }
     }
-    Ok(None)
+    Ok(())
 }
 
-fn many_timelines(s: &mut Steps, family: &[Fd]) -> Step {
+fn many_timelines(s: &mut Steps, family: &[Fd]) -> CaseResult {
     let mut timelines = Vec::new();
-    // Readers and writers in turn, so that the two views of a step differ.
+    // Read and write fences in turn, so that readers and writers wait for different numbers.
     for (index, into) in family.iter().rev().enumerate() {
         let way = if index % 2 == 0 { Way::Read } else { Way::Write };
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
         let name = format!("fence of timeline {}", index + 1);
         let imported = s.import_fence(into, way, &name, &fence);
-        s.succeeds(format!("{} takes the {name}", into.name), imported)?;
+        s.succeeds(format!("{} imports the {name}", into.name), imported)?;
         timelines.push((way, timeline));
     }
     for step in 0..=timelines.len() {
         let left = &timelines[step..];
         let writes = left.iter().filter(|(way, _)| *way == Way::Write).count();
         for (way, want) in [(Way::Read, writes), (Way::Write, left.len())] {
-            let sentence = format!("step {step}: {want} pending for {} through every descriptor", way_text(way));
-            s.nothing_wrong(sentence, agree(family, way, want));
+            let sentence = format!("step {step}: every descriptor shows {want} pending for {}", way_text(way));
+            s.holds(sentence, agree(family, way, want));
         }
-        s.nothing_wrong(format!("step {step}: poll says the same through all"), same_poll(family));
+        s.holds(format!("step {step}: poll returns the same on every descriptor"), same_poll(family));
         if let Some((_, timeline)) = left.first() {
             timeline.advance()?;
         }
@@ -98,18 +81,17 @@ fn many_timelines(s: &mut Steps, family: &[Fd]) -> Step {
     Ok(())
 }
 
-fn agree(family: &[Fd], way: Way, want: usize) -> Result<Option<String>, Errno> {
-    for fd in family {
-        let got = pending(fd, way)?;
-        if got != want {
-            return Ok(Some(format!("{} has {got}", fd.name)));
-        }
-    }
-    Ok(None)
+fn agree(family: &[Fd], way: Way, want: usize) -> Result<(), String> {
+    family.iter().try_for_each(|fd| {
+        let got = pending(fd, way).map_err(gave)?;
+        ensure(got == want, || format!("{} shows {got}", fd.name))
+    })
 }
 
-fn same_poll(family: &[Fd]) -> Result<Option<String>, Errno> {
-    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>()?;
-    let odd = family.iter().zip(&got).find(|(_, flags)| **flags != got[0]);
-    Ok(odd.map(|(fd, flags)| format!("{}: {}, primary: {}", fd.name, poll_text(*flags), poll_text(got[0]))))
+fn same_poll(family: &[Fd]) -> Result<(), String> {
+    let got = family.iter().map(poll_now).collect::<Result<Vec<_>, _>>().map_err(gave)?;
+    family.iter().zip(&got).try_for_each(|(fd, flags)| {
+        let text = || format!("{}: {}, primary: {}", fd.name, poll_text(*flags), poll_text(got[0]));
+        ensure(*flags == got[0], text)
+    })
 }

@@ -1,51 +1,39 @@
-//! A sync_file after the buffer it came from.
+//! A sync_file after its buffer was released.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fence::{Timeline, describe, other_fence};
-use crate::fixture::siblings::Kin;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::sync_file;
-
-crate::case! {
-    /// A sync_file that was exported through an alias still names its fence, and still learns of the signal, after every
-    /// descriptor is closed; it does not keep the buffer, which is released at the last close with the fence pending.
-    "F-7", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+case! {
+    /// A sync_file that was exported through an alias still names its fence and still sees it signal after every
+    /// descriptor is closed. It does not keep the buffer alive: the last close releases the buffer although the fence
+    /// is pending.
+    "F-7", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let timeline = Timeline::new()?;
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?.into_vec();
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = s.family_of(on.fds(), primary)?.into_vec();
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
     let imported = s.import_fence(&family[0], Way::Write, "fence", &fence);
-    s.succeeds("primary takes the fence", imported)?;
+    s.succeeds("primary imports the fence", imported)?;
     drop(fence);
     let files = family.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), Way::Read));
     let files = s.call("export_sync_file(each, READ)", |_| "ok".into(), || files.collect::<Result<Vec<_>, _>>());
-    let files = s.succeeds("every descriptor exports it", files)?;
+    let files = s.succeeds("every descriptor exports the fence", files)?;
     for fd in family {
         s.close(fd);
     }
-    s.nothing_wrong("the buffer is released once and off the list", Ok(watch.not_gone()?));
+    s.holds("buffer released once and off the list", observer.gone()?);
 
-    let wrong = |check: &dyn Fn(&sync_file::Info) -> Option<String>| {
-        files.iter().find_map(|file| sync_file::info(file.as_fd()).map(|info| check(&info)).transpose()).transpose()
+    let each = |check: &dyn Fn(&sync_file::SyncFileInfo) -> Result<(), String>| {
+        files.iter().try_for_each(|file| check(&sync_file::info(file.as_fd()).map_err(gave)?))
     };
-    s.nothing_wrong("every sync_file still holds the fence, pending", wrong(&|info| other_fence(info, &want)));
+    s.holds("every sync_file still shows the fence pending", each(&|info| same_fence(info, &want)));
     timeline.advance()?;
-    // A signalled fence no longer says whose it was, as its driver may be gone.
-    let unsignalled = |info: &sync_file::Info| (info.status != 1).then(|| describe(info));
-    s.nothing_wrong("every sync_file learns of the signal", wrong(&unsignalled));
+    // A signalled fence no longer shows its driver, which may be gone.
+    let signalled = each(&|info| ensure(info.status == 1, || describe(info)));
+    s.holds("every sync_file shows the fence signalled", signalled);
     Ok(())
 }

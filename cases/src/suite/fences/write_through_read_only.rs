@@ -1,21 +1,20 @@
-//! Calls for writing on a descriptor that is open for reading.
+//! Calls for writing on a read-only descriptor.
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::fence::{Timeline, poll_now, poll_text};
-use crate::steps::{OrBroken, Step, Steps, outcome_name};
-use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access, import_sync_file};
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-crate::case! {
-    /// What a read-only alias answers to CPU access brackets for writing and to a fence that is imported for writing,
-    /// and what such a fence does to the primary.
-    "F-8", Record, Exporter::MAIN, [Derive, SwSync]
+case! {
+    /// Records what SYNC for writing and IMPORT_SYNC_FILE for writing return on a read-only alias, and what such a
+    /// fence does to the primary; the same for a heap buffer that was exported O_RDONLY.
+    "F-8", Record, Exporter::MAIN, [SwSync], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 1, RDONLY)?;
+        let second = s.dup("dup", &fd)?;
+        return record(s, &fd, &second);
+    }
+    let primary = s.export(on.exporter, 1)?.primary;
     let family = s.family(primary)?.into_vec();
     for fd in [&family[2], &family[3]] {
         record(s, fd, &family[0])?;
@@ -23,8 +22,8 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-/// Notes what `fd` answers and what `other` shows of it.
-pub fn record(s: &mut Steps, fd: &Fd, other: &Fd) -> Step {
+/// Records what the calls return on `fd`, and what poll on `other` returns then.
+fn record(s: &mut Steps, fd: &Fd, other: &Fd) -> CaseResult {
     for (way, text) in [(Way::Write, "WRITE"), (Way::ReadWrite, "READ|WRITE")] {
         let begun = begin_cpu_access(fd.as_fd(), way);
         let ended = end_cpu_access(fd.as_fd(), way);
@@ -35,7 +34,7 @@ pub fn record(s: &mut Steps, fd: &Fd, other: &Fd) -> Step {
         let imported = outcome_name(&import_sync_file(fd.as_fd(), way, fence.as_fd()));
         s.note(format!("IMPORT_SYNC_FILE for {text} through {}: {imported}", fd.name));
         let seen = poll_text(poll_now(other).or_broken("poll")?);
-        s.note(format!("with it pending, poll on {}: {seen}", other.name));
+        s.note(format!("while it is pending, poll on {}: {seen}", other.name));
         timeline.advance()?;
     }
     Ok(())

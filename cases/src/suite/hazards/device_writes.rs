@@ -1,52 +1,51 @@
 //! A device that maps a read-only alias for writing.
 
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::importer::Direction;
-use crate::uapi::memory::PAGE;
+use crate::prelude::*;
 
-crate::case! {
-    /// A driver that imported a read-only alias maps the whole buffer for its device to write into, and begins CPU access
-    /// for that.
-    "H-3", Hazard("the direction of a mapping is the driver's own word, and the dma-buf API passes it no descriptor to compare with"),
-    Exporter::MAIN, [Derive, TestImporter]
+case! {
+    /// A driver that imported a read-only alias maps the whole buffer for its device to write into, and begins CPU
+    /// access for that. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
+    "H-3", Hazard("the driver alone chooses the direction of a mapping; dma_buf_map_attachment() has no descriptor to compare it with"),
+    Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 2)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
+        let observer = BufferObserver::start(&fd)?;
+        return judge(s, &observer, &fd, 2 * PAGE);
+    }
+    let buffer = s.export(on.exporter, 2)?;
     let (len, primary) = (buffer.len(), buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
-    judge(s, &watch, &alias, len)
+    judge(s, &observer, &alias, len)
 }
 
-/// Lets a driver write into all of a buffer that nobody has open for writing.
-pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd, len: usize) -> Step {
-    let importer = watch.importer();
+/// Lets a driver map a buffer without a writable descriptor for writing by the device.
+fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, len: usize) -> CaseResult {
+    let importer = observer.importer();
     for (direction, text) in
         [(Direction::FromDevice, "DMA_FROM_DEVICE"), (Direction::Bidirectional, "DMA_BIDIRECTIONAL")]
     {
         let handle = importer.import(alias.number());
-        let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
-        importer.attach(handle).map_err(errno_name).or_broken("attaching")?;
+        let handle = s.succeeds(format!("the test importer imports the {}", alias.name), handle)?;
+        importer.attach(handle).or_broken("attaching")?;
         let mapped = s.call(format!("map(handle, {text})"), |_| "mapped".into(), || importer.map(handle, direction));
         let whole = mapped.is_ok_and(|mapping| mapping.bytes == len as u64 && len == 2 * PAGE);
-        s.hazard(format!("the device gets all of the buffer for {text}"), whole);
+        s.hazard(format!("the whole buffer can be mapped for {text}"), whole);
         let begun = importer.begin_cpu(handle, direction);
         s.note(format!("begin_cpu_access for {text}: {}", outcome_name(&begun)));
         if begun.is_ok() {
-            importer.end_cpu(handle, direction).map_err(errno_name).or_broken("ending CPU access")?;
+            importer.end_cpu(handle, direction).or_broken("ending CPU access")?;
         }
         if mapped.is_ok() {
-            importer.unmap(handle).map_err(errno_name).or_broken("unmapping")?;
+            importer.unmap(handle).or_broken("unmapping")?;
         }
-        importer.detach(handle).map_err(errno_name).or_broken("detaching")?;
-        importer.put(handle).map_err(errno_name).or_broken("putting a buffer")?;
+        importer.detach(handle).or_broken("detaching")?;
+        importer.put(handle).or_broken("putting a buffer")?;
     }
     Ok(())
 }

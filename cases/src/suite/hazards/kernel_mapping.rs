@@ -1,53 +1,48 @@
-//! A driver that writes into a read-only alias with the processor.
+//! A driver that writes into a read-only alias with the CPU.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::watch::Watch;
-use crate::need::Need;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name, outcome_name};
-use crate::uapi::memory::{self, PAGE};
-
-crate::case! {
-    /// A driver that imported a read-only alias maps it into the kernel and writes there; the bytes change for everybody.
-    "H-4", Hazard("dma_buf_vmap() has no read-only form and sees no descriptor"),
-    Exporter::MAIN, [Derive, TestImporter, KernelMapping]
+case! {
+    /// A driver that imported a read-only alias maps it into the kernel and writes to it; the bytes change for
+    /// everybody. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
+    "H-4", Hazard("dma_buf_vmap() has no read-only variant and does not know the descriptor"),
+    Exporter::MAIN, [TestImporter, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 2)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
+        let observer = BufferObserver::start(&fd)?;
+        return judge(s, &observer, &fd);
+    }
+    let primary = s.export(on.exporter, 2)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
-    judge(s, &watch, &alias)
+    judge(s, &observer, &alias)
 }
 
-/// Lets a driver write with the processor into a buffer of two pages that nobody has open for writing.
-pub(super) fn judge(s: &mut Steps, watch: &Watch, alias: &Fd) -> Step {
+/// Lets a driver write with the CPU into a buffer of two pages without a writable descriptor.
+fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd) -> CaseResult {
     let seen = memory::map(alias.as_fd(), 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
-    let seen = seen.map_err(errno_name).or_broken("mapping a buffer for reading")?;
-    let importer = watch.importer();
+    let seen = seen.or_broken("mapping a buffer for reading")?;
+    let importer = observer.importer();
     let handle = importer.import(alias.number());
-    let handle = s.succeeds(format!("an importer takes the {}", alias.name), handle)?;
+    let handle = s.succeeds(format!("the test importer imports the {}", alias.name), handle)?;
     let mapped = s.call("vmap(handle)", |()| "mapped".into(), || importer.vmap(handle));
     if mapped == Err(Errno::EOPNOTSUPP) {
-        return Err(Stop::Lacks(Need::KernelMapping, "the exporter has no vmap".into()));
+        return Err(Abort::Lacks(Need::KernelMapping, "the exporter has no vmap".into()));
     }
     if mapped.is_err() {
         s.hazard("the driver gets a kernel mapping", false);
         return Ok(());
     }
-    // Across a page border, in case only the first page were looked after.
+    // Across a page boundary, in case only the first page is protected.
     let wrote = importer.vwrite(handle, PAGE as u64 - 2, b"evil");
     s.note(format!("writing through the kernel mapping: {}", outcome_name(&wrote)));
     let bytes: Vec<u8> = (PAGE - 2..PAGE + 2).map(|offset| seen.read(offset)).collect();
-    s.hazard(format!("what the driver writes shows through the {}", alias.name), bytes == b"evil");
-    importer.vunmap(handle).map_err(errno_name).or_broken("unmapping from the kernel")?;
-    importer.put(handle).map_err(errno_name).or_broken("putting a buffer")
+    s.hazard(format!("the bytes that the driver writes are visible through the {}", alias.name), bytes == b"evil");
+    importer.vunmap(handle).or_broken("unmapping from the kernel")?;
+    importer.put(handle).or_broken("putting a buffer")
 }

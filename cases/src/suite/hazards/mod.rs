@@ -1,11 +1,8 @@
 //! Hazards: documented limits of the proposal that are expected to be there.
 
 pub mod device_captures;
-pub mod device_captures_export;
 pub mod device_writes;
-pub mod device_writes_export;
 pub mod first_export_wins;
 pub mod kernel_mapping;
-pub mod kernel_mapping_export;
 pub mod reexport;
 pub mod stalled_writer;

@@ -1,33 +1,21 @@
 //! Importing a read-only alias and exporting it again.
 
-use nix::errno::Errno;
-use nix::libc;
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::RW;
-use crate::fixture::vgem::Vgem;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::importer::Importer;
-use crate::uapi::memory::{self, PAGE};
-
-crate::case! {
-    /// Whoever may use a device that imports dma-bufs turns a read-only alias into a descriptor with the mode that the
-    /// buffer was exported with: by importing the alias and exporting the handle, even asking for no more than reading.
-    "H-2", Hazard("a driver exports the file that the dma_buf names, which is the primary: dma_buf_fd() knows of no other"),
+case! {
+    /// With a device that imports dma-bufs, the holder of a read-only alias gets a descriptor with the mode of the
+    /// original export: it imports the alias and exports the handle, even if it asks only for reading.
+    "H-2", Hazard("dma_buf_fd() installs dmabuf->file, which is the primary"),
     Exporter::MAIN, [Derive, Vgem, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let vgem = Vgem::open()?;
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    // With the primary open the holder of the alias might as well have been given that; the way must not depend on it.
-    s.must_balance(&watch, &primary, &alias)?;
+    // The primary is closed, so that the result cannot depend on it.
+    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
     s.fails_with("the alias itself cannot be mapped for writing", &write_a_byte(&alias), Errno::EACCES);
 
@@ -37,12 +25,12 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let again = s.succeeds("vgem exports it again", again)?;
     judge(s, &again, &alias)?;
     let closed = s.vgem_close(&vgem, handle);
-    s.succeeds("vgem lets go", closed)?;
+    s.succeeds("vgem closes the handle", closed)?;
     s.close(again);
 
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
     let handle = s.call("import(RO alias)", |_| "handle".into(), || importer.import(alias.number()));
-    let handle = s.succeeds("the test importer takes the alias", handle)?;
+    let handle = s.succeeds("the test importer imports the alias", handle)?;
     let again = s.call(
         "export(handle, O_RDONLY|O_CLOEXEC)",
         |fd: &Fd| fd.name.clone(),
@@ -52,9 +40,9 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     judge(s, &again, &alias)
 }
 
-fn judge(s: &mut Steps, again: &Fd, alias: &Fd) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let facts = importer.file_facts(None, again.number()).map_err(errno_name).or_broken("looking at a file")?;
+fn judge(s: &mut Steps, again: &Fd, alias: &Fd) -> CaseResult {
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let facts = importer.file_facts(None, again.number()).or_broken("looking at a file")?;
     s.note(format!(
         "{}: {}{}",
         again.name,
@@ -65,7 +53,7 @@ fn judge(s: &mut Steps, again: &Fd, alias: &Fd) -> Step {
     let before = read_a_byte(alias)?;
     let wrote = write_a_byte(again);
     s.note(format!("writing through it: {}", outcome_name(&wrote)));
-    s.hazard("what is written through it changes what the alias shows", read_a_byte(alias)? != before);
+    s.hazard("data written through it is visible through the alias", read_a_byte(alias)? != before);
     Ok(())
 }
 
@@ -76,7 +64,7 @@ fn write_a_byte(fd: &Fd) -> Result<(), Errno> {
     Ok(())
 }
 
-fn read_a_byte(fd: &Fd) -> Step<u8> {
+fn read_a_byte(fd: &Fd) -> CaseResult<u8> {
     let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
-    Ok(mapping.map_err(errno_name).or_broken("mapping an alias")?.read(0))
+    Ok(mapping.or_broken("mapping an alias")?.read(0))
 }

@@ -1,24 +1,17 @@
 //! A reader that makes the writer wait.
 
-use nix::poll::PollFlags;
+use crate::prelude::*;
 
-use crate::case::Judgement::Hazard;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::fence::{Timeline, pending, poll_now, poll_text};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::Way;
-
-crate::case! {
-    /// The holder of a read-only alias imports a fence of its own that never signals: the writer's poll and the fences
-    /// that are exported to the writer wait for it, also after the alias is closed.
-    "H-5", Hazard("IMPORT_SYNC_FILE does not look at the access mode, and a reader has every right to a fence for reading"),
+case! {
+    /// The holder of a read-only alias imports a fence that never signals. The writer's poll, and the fences that are
+    /// exported to the writer, wait for it, also after the alias is closed.
+    "H-5", Hazard("IMPORT_SYNC_FILE does not check the access mode, and a reader may add a fence for reading"),
     Exporter::MAIN, [Derive, SwSync]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for (way, kind) in [(Way::Read, "read"), (Way::Write, "write")] {
-        let primary = s.export(exporter, 1)?.primary;
+        let primary = s.export(on.exporter, 1)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
@@ -29,11 +22,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         let ready = poll_now(&primary).or_broken("poll")?;
         s.note(format!("poll on primary: {}", poll_text(ready)));
         s.hazard(
-            format!("a {kind} fence of the reader holds back the writer's POLLOUT"),
+            format!("a {kind} fence of the reader blocks the writer's POLLOUT"),
             !ready.contains(PollFlags::POLLOUT),
         );
-        let left = pending(&primary, Way::Write).map_err(errno_name).or_broken("exporting fences")?;
-        s.hazard("the writer is told to wait for it", left > 0);
+        let left = pending(&primary, Way::Write).or_broken("exporting fences")?;
+        s.hazard("EXPORT_SYNC_FILE for writing includes it", left > 0);
     }
     Ok(())
 }

@@ -1,58 +1,45 @@
 //! How often the kernel's enumerators list a buffer that has aliases.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::facts::{BUFINFO, fdinfo, identity, times_listed};
-use crate::fixture::siblings::Kin;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::importer::{Count, Totals};
+use crate::prelude::*;
 
-crate::case! {
-    /// debugfs bufinfo and the kernel's own list hold a buffer exactly once: without aliases, with three, with the primary
-    /// closed, with one alias left; and not at all after the last close. Neither the number of buffers nor the sum of their
-    /// sizes changes meanwhile. The BPF iterator (Linux 6.16) walks the kernel's own list; it is not asked by itself,
-    /// because it would take BTF, and with it pahole and debug information of the whole kernel, in every build.
-    "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Bufinfo]
+case! {
+    /// debugfs bufinfo and the kernel's global list contain a buffer exactly once: without aliases, with three, with
+    /// the primary closed and with one alias left; and not after the last close. The number of buffers and the sum of
+    /// their sizes do not change in between. The BPF iterator (Linux 6.16) walks the same list. It is not tested
+    /// itself: that would need BTF, and so pahole and debug information, in every build.
+    "I-5", Contract, Exporter::MAIN, [TestImporter, Bufinfo], [ALIASES, DUPLICATES]
 }
 
-/// What the BPF iterator cannot do without.
+/// Needed by the BPF iterator.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let without = summary()?;
-    let primary = s.export(exporter, 2)?.primary;
-    let watch = Watch::start(&primary)?;
-    let (_, inode) = identity(&primary).map_err(errno_name).or_broken("fstat")?;
-    let count = fdinfo(&primary).map_err(errno_name).or_broken("fdinfo")?.count;
-    let place = Place { watch: &watch, inode, summary: summary()?, totals: totals(&watch)? };
-    s.check("bufinfo's summary grows by the export", place.summary != without, "it is the same as before");
-    let (one, more) = match kin {
-        Kin::Aliases => ("alias", "aliases"),
-        Kin::Duplicates => ("duplicate", "duplicates"),
+    let primary = s.export(on.exporter, 2)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let (_, inode) = identity(&primary).or_broken("fstat")?;
+    let count = fdinfo(&primary).or_broken("fdinfo")?.count;
+    let place = Place { observer: &observer, inode, summary: summary()?, totals: totals(&observer)? };
+    s.check("the export changes bufinfo's summary", place.summary != without, "it is unchanged");
+    let (one, more) = match on.fds() {
+        FdKind::Alias => ("alias", "aliases"),
+        _ => ("duplicate", "duplicates"),
     };
     let mut sound = once(s, &place, &format!("without {more}"))?;
 
     if Path::new(BTF).exists() {
-        s.note("this kernel has BTF, and so may have the BPF iterator, which is not asked");
+        s.note("this kernel has BTF, so it may have the BPF iterator, which is not tested");
     }
-    let family = s.kin(kin, primary)?;
+    let family = s.family_of(on.fds(), primary)?;
     sound &= once(s, &place, &format!("with three {more}"))?;
-    let now = fdinfo(&family.primary).map_err(errno_name).or_broken("fdinfo")?.count;
+    let now = fdinfo(&family.primary).or_broken("fdinfo")?.count;
     s.check(format!("the {more} hold references on the buffer"), now > count, "the count in fdinfo did not grow");
     if !sound {
         return Ok(());
     }
-    let [primary, read_write, read_only, second] =
-        <[_; 4]>::try_from(family.into_vec()).map_err(|_| crate::steps::Stop::Failed)?;
+    let [primary, read_write, read_only, second] = <[_; 4]>::try_from(family.into_vec()).map_err(|_| Abort::Failed)?;
     for (fd, when) in [
         (read_only, format!("with one {one} closed")),
         (primary, "with the primary closed".to_string()),
@@ -64,38 +51,38 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
         }
     }
     s.close(second);
-    let listed = times_listed(inode).map_err(errno_name).or_broken(BUFINFO)?;
-    s.equal("after the last close: bufinfo lists it", listed, 0);
-    s.equal("after the last close: bufinfo's summary is as before the export", summary()?, without);
-    s.check_gone(&watch, "after the last close")?;
+    let listed = times_listed(inode).or_broken(BUFINFO)?;
+    s.equal("after the last close: times in bufinfo", listed, 0);
+    s.equal("after the last close: bufinfo's summary as before the export", summary()?, without);
+    s.check_gone(&observer, "after the last close")?;
     Ok(())
 }
 
-/// What all enumerators must go on saying.
+/// What all enumerators have to show throughout.
 struct Place<'a> {
-    watch: &'a Watch,
+    observer: &'a BufferObserver,
     inode: u64,
     summary: String,
     totals: Totals,
 }
 
-fn once(s: &mut Steps, place: &Place<'_>, when: &str) -> Step<bool> {
-    let listed = times_listed(place.inode).map_err(errno_name).or_broken(BUFINFO)?;
-    let mut sound = s.equal(format!("{when}: bufinfo lists it"), listed, 1);
-    sound &= s.equal(format!("{when}: bufinfo's summary"), summary()? == place.summary, true);
-    sound &= s.equal(format!("{when}: the kernel's list holds it"), place.watch.glance()?.on_list, Count::Exact(1));
-    let same = totals(place.watch)?.listed == place.totals.listed;
-    sound &= s.check(format!("{when}: the list is as long as it was"), same, "it is not");
+fn once(s: &mut Steps, place: &Place<'_>, when: &str) -> CaseResult<bool> {
+    let listed = times_listed(place.inode).or_broken(BUFINFO)?;
+    let mut sound = s.equal(format!("{when}: times in bufinfo"), listed, 1);
+    sound &= s.equal(format!("{when}: bufinfo's summary unchanged"), summary()? == place.summary, true);
+    sound &= s.equal(format!("{when}: times on the global list"), place.observer.glance()?.on_list, Count::Exact(1));
+    let same = totals(place.observer)?.listed == place.totals.listed;
+    sound &= s.check(format!("{when}: length of the global list unchanged"), same, "it is not");
     Ok(sound)
 }
 
-fn totals(watch: &Watch) -> Step<Totals> {
-    watch.importer().totals().map_err(errno_name).or_broken("asking the test importer for totals")
+fn totals(observer: &BufferObserver) -> CaseResult<Totals> {
+    observer.importer().totals().or_broken("reading the totals of the test importer")
 }
 
 /// The last line of bufinfo: how many buffers, and their size in bytes.
-fn summary() -> Step<String> {
-    let text = fs::read_to_string(BUFINFO).map_err(|error| errno_name(io_errno(error))).or_broken(BUFINFO)?;
+fn summary() -> CaseResult<String> {
+    let text = fs::read_to_string(BUFINFO).or_broken(BUFINFO)?;
     let last = text.lines().rev().find(|line| line.starts_with("Total") && line.contains("objects"));
     Ok(last.unwrap_or_default().to_string())
 }

@@ -1,45 +1,32 @@
-//! What fdinfo says of a buffer.
+//! What fdinfo shows for a buffer.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::{FdInfo, fdinfo, fdinfo_keys};
-use crate::fixture::fd::Fd;
-use crate::fixture::siblings::Kin;
-use crate::steps::{Step, Steps};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::memory::PAGE;
-
-crate::case! {
-    /// fdinfo gives the same size, exporter, name and reference count through every descriptor of a buffer, with and
-    /// without a name, on the lines that the kernel's documentation shows. The count grows with every alias and shrinks
+case! {
+    /// fdinfo shows the same size, exporter, name and reference count through every descriptor of a buffer, with and
+    /// without a name, on the lines that the kernel documentation lists. The count grows with every alias and shrinks
     /// when one is closed.
-    "I-3", Contract, Exporter::MAIN, [Derive]
+    "I-3", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
 const PAGES: usize = 3;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, PAGES)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, PAGES)?.primary;
     let before = s.succeeds("fdinfo of the primary can be read", fdinfo(&primary))?;
-    s.equal("the size in bytes", before.size, (PAGES * PAGE) as u64);
-    s.equal("the name", before.name.clone(), None);
+    s.equal("size in bytes", before.size, (PAGES * PAGE) as u64);
+    s.equal("name", before.name.clone(), None);
 
-    let more = if kin == Kin::Aliases { "aliases" } else { "duplicates" };
-    let mut family = s.kin(kin, primary)?.into_vec();
+    let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
+    let mut family = s.family_of(on.fds(), primary)?.into_vec();
     let with = FdInfo { count: before.count + 3, ..before };
     agree(s, &family, &with, &format!("with three {more}"))?;
     let named = set_name(family[0].as_fd(), c"frame");
-    s.succeeds("the primary takes a name", named)?;
+    s.succeeds("the primary can be named", named)?;
     for fd in &family {
-        let keys = s.succeeds(format!("the lines of fdinfo of {} can be read", fd.name), fdinfo_keys(fd))?;
+        let keys = s.succeeds(format!("fdinfo of {} can be read", fd.name), fdinfo_keys(fd))?;
         s.equal(
-            format!("the lines about the buffer through {}, in their order", fd.name),
+            format!("dma-buf lines in fdinfo of {}, in order", fd.name),
             keys.join(" ").as_str(),
             "size count exp_name name",
         );
@@ -49,11 +36,11 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
     s.close(family.remove(2));
     agree(s, &family, &FdInfo { count: with.count - 1, ..with.clone() }, &format!("with one of the {more} closed"))?;
     s.close(family.remove(0));
-    // The primary's file lives on in the references of its aliases: the count loses the descriptor's.
+    // The aliases keep the primary's file: only the reference of the descriptor is gone.
     agree(s, &family, &FdInfo { count: with.count - 2, ..with }, "with the primary closed")
 }
 
-fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> Step {
+fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> CaseResult {
     for fd in fds {
         let got = s.succeeds(format!("{when}: fdinfo of {} can be read", fd.name), fdinfo(fd))?;
         s.equal(
@@ -61,9 +48,9 @@ fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> Step {
             (got.size, got.exporter, got.name),
             (want.size, want.exporter.clone(), want.name.clone()),
         );
-        let detail = format!("it is {} instead of {}", got.count, want.count);
+        let detail = format!("expected {1}, got {0}", got.count, want.count);
         s.check(
-            format!("{when}: the count through {} is one for each descriptor", fd.name),
+            format!("{when}: count through {} is one for each descriptor", fd.name),
             got.count == want.count,
             detail,
         );

@@ -1,63 +1,62 @@
-//! A udmabuf shows what its memfds hold.
+//! A udmabuf and its memfds share their contents.
 
-use std::os::fd::{AsFd, OwnedFd};
-
-use nix::libc;
 use nix::sys::uio::{pread, pwrite};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::pattern;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::memory::{self, PAGE};
+use crate::prelude::*;
 
-crate::case! {
-    /// What is written into the memfds shows on the page of the buffer that they stand for, and what is written through
-    /// the buffer shows in the memfds, for every page and every part of a list. The same holds before the patch.
-    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], []
+case! {
+    /// Data written into the memfds is visible on the corresponding page of the buffer, and data written through the
+    /// buffer, or through a read-write alias, is visible in the memfds, for every page and every part of a list.
+    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [], [EXPORTED, ALIASES]
 }
 
-/// Odd, so that the parts of a list differ in length.
-pub(super) const PAGES: usize = 5;
+/// An odd number, so that the parts of a list differ in length.
+const PAGES: usize = 5;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, PAGES)?;
-    judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary])
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, PAGES)?;
+    if on.fds() == FdKind::Exported {
+        return judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary]);
+    }
+    let family = s.family(buffer.primary)?;
+    judge(s, &buffer.memfds, &[&family.read_write], &[&family.read_write, &family.read_only, &family.second])
 }
 
 /// Compares memfds and descriptors in both directions.
-pub(super) fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> Step {
+fn judge(s: &mut Steps, memfds: &[OwnedFd], writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
     for page in 0..PAGES {
         let (memfd, offset) = place(memfds, page);
-        pwrite(memfd, &[pattern(page, 50); PAGE], offset).map_err(errno_name).or_broken("writing a memfd")?;
+        pwrite(memfd, &[pattern(page, 50); PAGE], offset).or_broken("writing a memfd")?;
     }
     for reader in readers {
         s.check_pattern(reader, PAGES * PAGE, 50)?;
         for page in 0..PAGES {
             let mapping = memory::map(reader.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, (page * PAGE) as i64);
-            let mapping = s.succeeds(format!("page {page} of {} can be mapped by itself", reader.name), mapping)?;
+            let mapping = s.succeeds(format!("page {page} of {} can be mapped alone", reader.name), mapping)?;
             let right = mapping.read(0) == pattern(page, 50) && mapping.read(PAGE - 1) == pattern(page, 50);
-            s.check(format!("page {page} of {} is that of its memfd", reader.name), right, "it is another");
+            s.check(
+                format!("page {page} of {} is the page of its memfd", reader.name),
+                right,
+                "it is a different page",
+            );
         }
     }
     for (round, writer) in writers.iter().enumerate() {
         let seed = 51 + round as u8;
         s.fill(writer, PAGES * PAGE, seed)?;
-        let mut wrong = None;
-        for page in (0..PAGES).rev() {
+        let mut found = Ok(());
+        for page in 0..PAGES {
             let (memfd, offset) = place(memfds, page);
             let mut byte = [0];
-            pread(memfd, &mut byte, offset).map_err(errno_name).or_broken("reading a memfd")?;
-            wrong = if byte[0] == pattern(page, seed) { wrong } else { Some(page) };
+            pread(memfd, &mut byte, offset).or_broken("reading a memfd")?;
+            found = found.and(ensure(byte[0] == pattern(page, seed), || format!("page {page} differs")));
         }
-        let detail = wrong.map(|page| format!("page {page} differs")).unwrap_or_default();
-        s.check(format!("what was written through {} is in the memfds", writer.name), wrong.is_none(), detail);
+        s.holds(format!("data written through {} is in the memfds", writer.name), found);
     }
     Ok(())
 }
 
-/// The memfd and the offset in it that page `page` of the buffer stands for, as `fixture::buffer` lays a list out: the
+/// The memfd and the offset of page `page` of the buffer, as `fixture::buffer` arranges a list: the
 /// second half of the first file, then the first half of the second.
 fn place(memfds: &[OwnedFd], page: usize) -> (&OwnedFd, i64) {
     let half = PAGES.div_ceil(2);

@@ -1,39 +1,24 @@
 //! The name of a buffer.
 
 use std::fs;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::Fd;
-use crate::fixture::siblings::Kin;
-use crate::steps::{Step, Steps};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::memory::{self, PAGE};
-
-crate::case! {
-    /// A name that is set through the primary or through a read-write alias shows through every descriptor, in fdinfo and
-    /// in the maps of mappings of each. The last one set wins, and a name that is too long changes nothing.
-    "I-4", Contract, Exporter::MAIN, [Derive]
+case! {
+    /// A name that is set through the primary or a read-write alias is visible through every descriptor, in fdinfo and
+    /// in /proc/self/maps. The last name that was set is the one that counts, and a name that is too long changes
+    /// nothing.
+    "I-4", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let family = s.kin(kin, primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let family = s.family_of(on.fds(), primary)?;
     let all = family.all();
     for (fd, name) in [(&family.primary, c"producer"), (&family.read_write, c"by-another")] {
         let text = name.to_string_lossy();
         let result = s.call(format!("set_name({}, {text})", fd.name), |()| "ok".into(), || set_name(fd.as_fd(), name));
-        s.succeeds(format!("{} takes a name", fd.name), result)?;
+        s.succeeds(format!("{} can be named", fd.name), result)?;
         shows(s, &all, &text);
     }
     // DMA_BUF_NAME_LEN is 32 with the final NUL.
@@ -42,17 +27,17 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
         |()| "ok".into(),
         || set_name(family.read_write.as_fd(), c"abcdefghijklmnopqrstuvwxyzabcdef"),
     );
-    s.fails_with("a name of 32 letters is EINVAL", &longer, Errno::EINVAL);
+    s.fails_with("a name of 32 letters gives EINVAL", &longer, Errno::EINVAL);
     shows(s, &all, "by-another");
     Ok(())
 }
 
-/// Looks for the name through each descriptor.
+/// Checks the name through each descriptor.
 pub(super) fn shows(s: &mut Steps, fds: &[&Fd], name: &str) {
     for fd in fds {
         let in_fdinfo = fdinfo(fd).map(|info| info.name.unwrap_or_default());
-        s.equal(format!("fdinfo of {}: the name", fd.name), in_fdinfo, Ok(name.to_string()));
-        s.equal(format!("maps of {}: the name", fd.name), name_in_maps(fd), Ok(format!("/dmabuf:{name}")));
+        s.equal(format!("name in fdinfo of {}", fd.name), in_fdinfo, Ok(name.to_string()));
+        s.equal(format!("name in /proc/self/maps of {}", fd.name), name_in_maps(fd), Ok(format!("/dmabuf:{name}")));
     }
 }
 

@@ -1,27 +1,21 @@
 //! Whether the holder of a read-only alias may name the buffer.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::steps::{Step, Steps, outcome_name};
-use crate::uapi::dma_buf::set_name;
-
-crate::case! {
-    /// No rule says whether a read-only alias may set the buffer's name. This records what the kernel answers, and what
-    /// name the primary shows after it.
+case! {
+    /// No clause says whether a read-only alias may set the buffer's name. Records what the kernel returns, and which
+    /// name the primary shows afterwards.
     "I-4", Record, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let family = s.family(primary)?;
     for (fd, name) in [(&family.read_only, c"by-a-reader"), (&family.second, c"by-another")] {
         let result = set_name(fd.as_fd(), name);
         s.note(format!("set_name({}, {}): {}", fd.name, name.to_string_lossy(), outcome_name(&result)));
         let shown = fdinfo(&family.primary).map(|info| info.name.unwrap_or("none".into()));
-        s.note(format!("the primary shows: {}", shown.unwrap_or_else(crate::steps::errno_name)));
+        s.note(format!("name shown by the primary: {}", shown.unwrap_or_else(errno_name)));
     }
     Ok(())
 }

@@ -1,49 +1,38 @@
-//! What a buffer may be called, and who may say so.
+//! Which names a buffer can have, and who can set them.
 
 use std::ffi::CStr;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
+use crate::uapi::ioctl_address;
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::Fd;
-use crate::fixture::stages::Staged;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::set_name;
-use crate::uapi::importer::Importer;
-use crate::uapi::{IOC_WRITE, ioc, ioctl_address};
-
-crate::case! {
-    /// What SET_NAME answers to names of every kind, to its two request numbers, on a buffer that is attached and mapped,
-    /// and through descriptors of every access mode that the heap hands out, and which name fdinfo shows after it.
+case! {
+    /// Records what SET_NAME returns for names of every kind, for its two request numbers, on a buffer that is attached
+    /// and mapped, and on heap descriptors of every access mode, and which name fdinfo shows afterwards.
     "I-4", Record, Exporter::MAIN, [TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     for (what, name) in [
         ("31 letters", c"abcdefghijklmnopqrstuvwxyzabcde"),
         ("32 letters", c"abcdefghijklmnopqrstuvwxyzabcdef"),
         ("a slash and a space", c"a/b c"),
-        ("a newline and more", c"a\nsize:\t1"),
-        ("nothing", c""),
+        ("a newline and text", c"a\nsize:\t1"),
+        ("empty name", c""),
     ] {
         record(s, &primary, what, name);
     }
     for (what, number) in [("SET_NAME_A", ioc(IOC_WRITE, b'b', 1, 4)), ("SET_NAME_B", ioc(IOC_WRITE, b'b', 1, 8))] {
         let result = ioctl_address(primary.as_fd(), number, c"by-number".as_ptr() as usize);
-        s.note(format!("{what}: {}, the name is {}", outcome_name(&result), shown(&primary)));
+        s.note(format!("{what}: {}, name {}", outcome_name(&result), shown(&primary)));
         let result = ioctl_address(primary.as_fd(), number, 0);
-        s.note(format!("{what} without a name: {}, the name is {}", outcome_name(&result), shown(&primary)));
+        s.note(format!("{what} with NULL: {}, name {}", outcome_name(&result), shown(&primary)));
     }
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let import = Staged::new(&importer, &primary, 3).map_err(errno_name).or_broken("mapping a buffer for a device")?;
-    record(s, &primary, "a name while a device has the buffer mapped", c"attached");
-    import.undo(false).map_err(errno_name).or_broken("taking an import back")?;
-    if exporter == Exporter::SystemHeap {
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let import = Staged::new(&importer, &primary, 3).or_broken("mapping a buffer for a device")?;
+    record(s, &primary, "while a device has the buffer mapped", c"attached");
+    import.undo(false).or_broken("undoing an import")?;
+    if on.exporter == Exporter::SystemHeap {
         for mode in [libc::O_RDONLY, libc::O_WRONLY, libc::O_ACCMODE] {
             let name = match mode {
                 libc::O_RDONLY => "O_RDONLY heap buffer",
@@ -51,7 +40,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
                 _ => "mode 3 heap buffer",
             };
             let fd = s.heap_export(name, 1, (mode | libc::O_CLOEXEC) as u32)?;
-            record(s, &fd, &format!("a name through the {name}"), c"given");
+            record(s, &fd, &format!("through the {name}"), c"given");
         }
     }
     Ok(())
@@ -59,7 +48,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 
 fn record(s: &mut Steps, fd: &Fd, what: &str, name: &CStr) {
     let result: Result<(), Errno> = set_name(fd.as_fd(), name);
-    s.note(format!("{what}: {}, the name is {}", outcome_name(&result), shown(fd)));
+    s.note(format!("{what}: {}, name {}", outcome_name(&result), shown(fd)));
 }
 
 fn shown(fd: &Fd) -> String {

@@ -1,34 +1,28 @@
-//! One memory behind all descriptors.
+//! All descriptors show the same memory.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::pattern;
-use crate::steps::{Step, Steps, errno_name};
-use crate::uapi::dma_buf::{Way, begin_cpu_access, end_cpu_access};
-use crate::uapi::memory::{self, PAGE};
-
-crate::case! {
-    /// What is written through the primary or a read-write alias shows on every page through every alias and through the
-    /// primary, inside CPU access brackets, also where a single page is mapped at its offset.
-    "I-2", Contract, Exporter::ALL, [Derive]
+case! {
+    /// Data written through the primary or a read-write alias is visible on every page through the primary and every
+    /// alias, between start and end of CPU access, also where a single page is mapped at its offset.
+    "I-2", Contract, Exporter::ALL, [], [ALIASES, DUPLICATES]
 }
 
-/// Odd, so that the parts of a list differ in length.
-pub(super) const PAGES: usize = 5;
+/// An odd number, so that the parts of a list differ in length.
+const PAGES: usize = 5;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, PAGES)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, PAGES)?.primary;
+    if on.fds() == FdKind::Duplicate {
+        let duplicate = s.dup("duplicate", &primary)?;
+        return judge(s, &[&primary, &duplicate], &[&primary, &duplicate]);
+    }
     let family = s.family(primary)?;
     judge(s, &[&family.primary, &family.read_write], &family.all())
 }
 
-/// Writes through each of `writers` and looks through each of `readers`.
-pub(super) fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> Step {
+/// Writes through each of `writers` and reads through each of `readers`.
+fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
     for (round, writer) in writers.iter().enumerate() {
         let seed = 30 + round as u8;
         s.fill(writer, PAGES * PAGE, seed)?;
@@ -40,14 +34,14 @@ pub(super) fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> Step {
             let wrong = wrong_offset(reader, seed);
             let detail =
                 wrong.as_ref().map_or_else(|errno| errno_name(*errno), |page| format!("page {page:?} differs"));
-            let sentence = format!("single pages of {} at their offsets hold pattern {seed}", reader.name);
+            let sentence = format!("single pages of {} mapped at their offsets hold pattern {seed}", reader.name);
             s.check(sentence, wrong == Ok(None), detail);
         }
     }
     Ok(())
 }
 
-/// The first page that differs when it is mapped by itself.
+/// The first page that differs when it is mapped alone.
 fn wrong_offset(fd: &Fd, seed: u8) -> nix::Result<Option<usize>> {
     begin_cpu_access(fd.as_fd(), Way::Read)?;
     for page in 0..PAGES {

@@ -1,36 +1,32 @@
-//! What may still be sealed on a memfd once it is a udmabuf, and what the seal does to the buffer.
+//! Which seals a memfd accepts once it backs a udmabuf, and what they do to the buffer.
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::libc;
-use nix::sys::uio::{pread, pwrite};
-use nix::unistd::ftruncate;
+use nix::{
+    fcntl::{FcntlArg, SealFlag, fcntl},
+    sys::uio::{pread, pwrite},
+    unistd::ftruncate,
+};
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::memory::{self, PAGE};
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-crate::case! {
-    /// After UDMABUF_CREATE: which seals the memfd still takes, whether its size can change, and what can be written to
-    /// it and to the buffer with each seal in place; and which seals it takes once the buffer is gone.
+case! {
+    /// Records which seals the memfd accepts after UDMABUF_CREATE, whether its size can change, what can be written to
+    /// it and to the buffer with each seal set, and which seals it accepts once the buffer is gone.
     "I-7", Record, &[Exporter::Udmabuf], []
 }
 
 const SEALS: [(&str, SealFlag); 4] = [
     ("F_SEAL_GROW", SealFlag::F_SEAL_GROW),
     ("F_SEAL_WRITE", SealFlag::F_SEAL_WRITE),
-    // Linux 5.1; nix does not name it.
+    // Since Linux 5.1; nix has no name for it.
     ("F_SEAL_FUTURE_WRITE", SealFlag::from_bits_retain(0x10)),
     ("F_SEAL_SEAL", SealFlag::F_SEAL_SEAL),
 ];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 2)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, 2)?;
     let memfd = &buffer.memfds[0];
     let held = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
-    let held = held.map_err(errno_name).or_broken("mapping a buffer")?;
+    let held = held.or_broken("mapping a buffer")?;
     for (name, seal) in SEALS {
         let sealed = fcntl(memfd, FcntlArg::F_ADD_SEALS(seal));
         s.note(format!("{name}: {}", outcome_name(&sealed)));
@@ -46,12 +42,12 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         let again = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
         held.write(1, held.read(1).wrapping_add(1));
         let mut seen = [0];
-        pread(memfd, &mut seen, 1).map_err(errno_name).or_broken("reading a memfd")?;
+        pread(memfd, &mut seen, 1).or_broken("reading a memfd")?;
         let reaches = if seen[0] == held.read(1) { "reaches" } else { "does not reach" };
         let again = outcome_name(&again);
-        s.note(format!("  buffer: map for writing {again}, what the old mapping writes {reaches} the memfd"));
+        s.note(format!("  buffer: map for writing {again}, a write to the old mapping {reaches} the memfd"));
     }
-    let second = s.export(exporter, 2)?;
+    let second = s.export(on.exporter, 2)?;
     drop(second.primary);
     let sealed = fcntl(&second.memfds[0], FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE));
     s.note(format!("F_SEAL_WRITE once the buffer is closed: {}", outcome_name(&sealed)));

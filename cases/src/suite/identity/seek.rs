@@ -1,30 +1,30 @@
 //! lseek(2), the way to learn a buffer's size.
 
-use nix::errno::Errno;
-use nix::unistd::{Whence, lseek};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::steps::{Step, Steps, outcome_name};
-use crate::uapi::memory::PAGE;
-
-crate::case! {
-    /// On an exported descriptor lseek gives the size for SEEK_END with offset 0, 0 for SEEK_SET with offset 0, and
-    /// EINVAL for every other offset and whence. The same holds before the patch.
-    "I-6", Contract, Exporter::MAIN, []
+case! {
+    /// On an exported descriptor and on every alias lseek returns the size for SEEK_END with offset 0, 0 for SEEK_SET
+    /// with offset 0, and EINVAL for every other offset and whence.
+    "I-6", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
-pub(super) const PAGES: usize = 3;
+const PAGES: usize = 3;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, PAGES)?.primary;
-    judge(s, &primary);
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, PAGES)?.primary;
+    if on.fds() == FdKind::Exported {
+        judge(s, &primary);
+        return Ok(());
+    }
+    let family = s.family(primary)?;
+    for fd in [&family.read_write, &family.read_only, &family.second] {
+        judge(s, fd);
+    }
     Ok(())
 }
 
-/// Seeks in every way.
-pub(super) fn judge(s: &mut Steps, fd: &Fd) {
+/// Tries every whence, with valid and invalid offsets.
+fn judge(s: &mut Steps, fd: &Fd) {
     let size = (PAGES * PAGE) as i64;
     let set = Whence::SeekSet;
     let end = Whence::SeekEnd;
@@ -42,7 +42,7 @@ pub(super) fn judge(s: &mut Steps, fd: &Fd) {
     ] {
         let got = lseek(fd, offset, whence);
         let shown = got.map_or_else(|_| outcome_name(&got), |position| format!("position {position}"));
-        let wanted = want.map_or_else(crate::steps::errno_name, |position| format!("position {position}"));
-        s.check(format!("lseek({}, {name}) is {wanted}", fd.name), got == want, format_args!("it is {shown}"));
+        let wanted = want.map_or_else(errno_name, |position| format!("position {position}"));
+        s.check(format!("lseek({}, {name}) returns {wanted}", fd.name), got == want, format_args!("returned {shown}"));
     }
 }

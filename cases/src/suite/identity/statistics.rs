@@ -1,47 +1,40 @@
-//! What sysfs says about a buffer that has aliases.
+//! What sysfs shows for a buffer that has aliases.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::facts::{STATISTICS, fdinfo, identity};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::memory::PAGE;
+use crate::prelude::*;
 
-crate::case! {
-    /// The statistics in sysfs have one entry for a buffer, however many aliases it has, with its size and its exporter,
-    /// until the last descriptor is closed.
+case! {
+    /// The statistics in sysfs have one entry for a buffer, with its size and its exporter, however many aliases it
+    /// has, until the last descriptor is closed.
     "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Statistics]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let before = entries()?;
-    let primary = s.export(exporter, 2)?.primary;
-    let watch = Watch::start(&primary)?;
-    let (_, inode) = identity(&primary).map_err(errno_name).or_broken("fstat")?;
+    let primary = s.export(on.exporter, 2)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let (_, inode) = identity(&primary).or_broken("fstat")?;
     let entry = Path::new(STATISTICS).join(inode.to_string());
     let said = |name: &str| fs::read_to_string(entry.join(name)).map(|text| text.trim().to_string()).map_err(io_errno);
-    s.equal("one entry is new", entries()?, before + 1);
-    s.equal("it says the size", said("size"), Ok((2 * PAGE).to_string()));
+    s.equal("the export adds one entry", entries()?, before + 1);
+    s.equal("size in the entry", said("size"), Ok((2 * PAGE).to_string()));
     let name = fdinfo(&primary).map(|info| info.exporter);
-    s.equal("it names the exporter that fdinfo names", said("exporter_name"), name);
+    s.equal("exporter in the entry, as in fdinfo", said("exporter_name"), name);
 
     let family = s.family(primary)?.into_vec();
-    s.equal("with three aliases: as many entries as before", entries()?, before + 1);
+    s.equal("three aliases add no entry", entries()?, before + 1);
     for fd in family {
-        s.check(format!("before {} is closed: the entry is there", fd.name), entry.is_dir(), "it is gone");
+        s.check(format!("before {} is closed: the entry exists", fd.name), entry.is_dir(), "it does not exist");
         s.close(fd);
     }
-    s.check_gone(&watch, "after the last close")?;
-    s.check("after the last close: the entry is gone", !entry.exists(), "it is still there");
-    s.equal("after the last close: as many entries as before the export", entries()?, before);
+    s.check_gone(&observer, "after the last close")?;
+    s.check("after the last close: the entry is gone", !entry.exists(), "it still exists");
+    s.equal("after the last close: number of entries as before the export", entries()?, before);
     Ok(())
 }
 
-fn entries() -> Step<usize> {
-    let entries = fs::read_dir(STATISTICS).map_err(|error| errno_name(io_errno(error))).or_broken(STATISTICS)?;
+fn entries() -> CaseResult<usize> {
+    let entries = fs::read_dir(STATISTICS).or_broken(STATISTICS)?;
     Ok(entries.count())
 }

@@ -1,90 +1,75 @@
 //! Aliases after the primary is closed.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::fence::{Timeline, fences, other_fence, poll_now, poll_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::stages::{STAGES, Staged};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::{memory, sync_file};
-use nix::poll::PollFlags;
-
-crate::case! {
-    /// After the primary is closed an alias still maps, reads, writes, carries fences, is polled, named, imported and
-    /// derived from; so does what is derived from it then, and the last read-only alias of an alias. The buffer is
-    /// released when that one is closed.
+case! {
+    /// After the primary is closed an alias can still be mapped, read, written, polled, named, imported and derived
+    /// from, and its fences work. The same holds for aliases derived from it then, and for the last read-only alias of
+    /// an alias. The buffer is released when that one is closed.
     "L-4", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
 }
 
 const PAGES: usize = 2;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, PAGES)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, PAGES)?;
     let (len, primary) = (buffer.len(), buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     s.fill(&primary, len, 3)?;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
-    s.must_balance(&watch, &primary, &alias)?;
+    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
 
-    let dead = watch.not_alive()?;
-    s.must("the buffer is alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
+    s.must_hold("buffer alive, listed once", observer.alive()?)?;
     s.check_pattern(&alias, len, 3)?;
-    s.nothing_wrong("the alias can be written", crate::fixture::mapping::fill(&alias, len, 5).map(|()| None));
+    s.holds("the alias can be written", fill(&alias, len, 5).map_err(gave));
     s.check_pattern(&alias, len, 5)?;
-    works(s, &watch, &alias)?;
+    works(s, &observer, &alias)?;
 
     let read_only = s.must_derive("RO alias of the RW alias", &alias, RDONLY)?;
     let read_write = s.must_derive("RW alias of the RW alias", &alias, RDWR)?;
     s.check_pattern(&read_write, len, 5)?;
     s.close(alias);
     s.close(read_write);
-    let dead = watch.not_alive()?;
-    s.must("with one read-only alias left: alive and listed once", dead.is_none(), dead.unwrap_or_default())?;
+    s.must_hold("with one read-only alias left: buffer alive, listed once", observer.alive()?)?;
     s.check_pattern(&read_only, len, 5)?;
     let writable = memory::map(read_only.as_fd(), len, RW, libc::MAP_SHARED, 0).map(drop);
-    s.fails_with("it still cannot be mapped for writing", &writable, nix::errno::Errno::EACCES);
-    works(s, &watch, &read_only)?;
+    s.fails_with("the read-only alias cannot be mapped for writing", &writable, Errno::EACCES);
+    works(s, &observer, &read_only)?;
 
-    let last = s.must_derive("alias of that", &read_only, RDONLY)?;
+    let last = s.must_derive("alias of the read-only alias", &read_only, RDONLY)?;
     s.close(read_only);
     s.check_pattern(&last, len, 5)?;
-    works(s, &watch, &last)?;
+    works(s, &observer, &last)?;
     s.close(last);
-    s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
+    s.holds("buffer released once and off the list", observer.gone()?);
     Ok(())
 }
 
-/// What does not depend on the access mode.
-pub(super) fn works(s: &mut Steps, watch: &Watch, fd: &Fd) -> Step {
-    let before = watch.counts(&[fd])?;
+/// Everything that does not depend on the access mode.
+pub(super) fn works(s: &mut Steps, observer: &BufferObserver, fd: &Fd) -> CaseResult {
+    let before = observer.counts(&[fd])?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
     let imported = dma_buf::import_sync_file(fd.as_fd(), Way::Write, fence.as_fd());
-    s.succeeds(format!("{} takes a fence", fd.name), imported)?;
-    s.nothing_wrong("it exports that fence", fences(fd, Way::Read).map(|got| other_fence(&got, &want)));
-    s.equal("poll waits for it", polled(fd)?, poll_text(PollFlags::empty()));
+    s.succeeds(format!("{} imports a fence", fd.name), imported)?;
+    s.holds(
+        "the alias exports that fence",
+        fences(fd, Way::Read).map_err(gave).and_then(|got| same_fence(&got, &want)),
+    );
+    s.equal("poll waits for the fence", polled(fd)?, poll_text(PollFlags::empty()));
     timeline.advance()?;
-    s.equal("and sees the signal", polled(fd)?, poll_text(PollFlags::POLLIN | PollFlags::POLLOUT));
-    let done = Staged::new(watch.importer(), fd, STAGES.len()).and_then(|import| import.undo(false));
-    s.nothing_wrong("an importer goes through every step with it", done.map(|()| None));
-    s.nothing_wrong("it takes a name", dma_buf::set_name(fd.as_fd(), c"alone").map(|()| None));
+    s.equal("poll is ready after the signal", polled(fd)?, poll_text(PollFlags::POLLIN | PollFlags::POLLOUT));
+    let done = Staged::new(observer.importer(), fd, STAGES.len()).and_then(|import| import.undo(false));
+    s.holds("the test importer can do every step with the alias", done.map_err(gave));
+    s.holds("the alias can be named", dma_buf::set_name(fd.as_fd(), c"alone").map_err(gave));
     let name = fdinfo(fd).map(|info| info.name.unwrap_or_default());
-    s.equal("fdinfo shows the name", name.map_err(errno_name), Ok("alone".to_string()));
-    // From here on everything stands on the counts, so a wrong one ends the case.
-    let changed = watch.counts(&[fd])?.change_since(&before);
-    s.must("counts as before", changed.is_none(), changed.unwrap_or_default())
+    s.equal("name in fdinfo", name.map_err(errno_name), Ok("alone".to_string()));
+    // The rest of the case depends on correct counts.
+    s.must_hold("reference counts unchanged", observer.counts(&[fd])?.same_as(&before))
 }
 
-fn polled(fd: &Fd) -> Step<String> {
+fn polled(fd: &Fd) -> CaseResult<String> {
     poll_now(fd).map(poll_text).or_broken("poll")
 }

@@ -1,27 +1,17 @@
-//! Closing duplicates, a mapping and an import of a buffer in every order.
+//! Closing a descriptor, a duplicate, a mapping and an import of a buffer in every order.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fd::Fd;
-use crate::fixture::stages::Staged;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::suite::lifetime::closing_orders::permutations;
-use crate::uapi::memory::{self, Mapping, PAGE};
-use std::os::fd::AsFd;
-
-crate::case! {
-    /// Without any alias: the exporter's release runs once, after the last of descriptor, duplicate, mapping and attached
-    /// importer is gone, in each of the 24 orders; until then the buffer is on the global list exactly once.
+case! {
+    /// Without any alias: the exporter's release callback runs once, after the last of descriptor, duplicate, mapping
+    /// and attached importer is gone, in each of the 24 orders. Until then the buffer is on the global list exactly
+    /// once.
     "L-1", Contract, Exporter::MAIN, [TestImporter]
 }
 
 const NAMES: [&str; 4] = ["descriptor", "duplicate", "mapping", "importer"];
 
-/// What keeps a buffer.
+/// What keeps a buffer alive.
 enum Holder<'a> {
     Descriptor(#[allow(dead_code)] Fd),
     Mapped(#[allow(dead_code)] Mapping),
@@ -37,24 +27,24 @@ impl Holder<'_> {
     }
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for order in permutations(4) {
         let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
-        let wrong = in_order(exporter, &order)?;
-        if !s.nothing_wrong(format!("giving up {names}: released once, at the end"), Ok(wrong)) {
+        let found = in_order(on.exporter, &order)?;
+        if !s.holds(format!("releasing {names}: buffer released once, at the end"), found) {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn in_order(exporter: Exporter, order: &[usize]) -> Step<Option<String>> {
-    let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
-    let watch = Watch::start(&primary)?;
-    let duplicate = Fd::new(NAMES[1], primary.quiet_dup().map_err(errno_name).or_broken("dup")?);
+fn in_order(exporter: Exporter, order: &[usize]) -> CaseResult<Result<(), String>> {
+    let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let duplicate = Fd::new(NAMES[1], primary.quiet_dup().or_broken("dup")?);
     let mapping = memory::map(primary.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
-    let mapping = mapping.map_err(errno_name).or_broken("mmap")?;
-    let import = Staged::new(watch.importer(), &primary, 2).map_err(errno_name).or_broken("importing a buffer")?;
+    let mapping = mapping.or_broken("mmap")?;
+    let import = Staged::new(observer.importer(), &primary, 2).or_broken("importing a buffer")?;
     let mut holders = [
         Some(Holder::Descriptor(primary)),
         Some(Holder::Descriptor(duplicate)),
@@ -62,12 +52,12 @@ fn in_order(exporter: Exporter, order: &[usize]) -> Step<Option<String>> {
         Some(Holder::Imported(import)),
     ];
     for index in order {
-        if let Some(wrong) = watch.not_alive()? {
-            return Ok(Some(format!("before {}: {wrong}", NAMES[*index])));
+        if let Err(wrong) = observer.alive()? {
+            return Ok(Err(format!("before releasing {}: {wrong}", NAMES[*index])));
         }
         if let Some(holder) = holders[*index].take() {
-            holder.let_go().map_err(errno_name).or_broken("letting go of a buffer")?;
+            holder.let_go().or_broken("undoing an import")?;
         }
     }
-    Ok(watch.not_gone()?.map(|wrong| format!("at the end: {wrong}")))
+    Ok(observer.gone()?.map_err(|wrong| format!("at the end: {wrong}")))
 }

@@ -1,27 +1,21 @@
 //! Closing up to four descriptors of a buffer in every order.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::watch::{Watch, not_alive, not_gone};
-use crate::steps::{Step, Steps};
+use crate::prelude::*;
 
-crate::case! {
-    /// The exporter's release runs once, after the last of primary, read-only alias, read-write alias and alias of an
-    /// alias is closed, in each of the 24 orders and in the orders of two and three descriptors; until then the buffer
-    /// is on the global list exactly once.
+case! {
+    /// The exporter's release callback runs once, after the last of primary, read-only alias, read-write alias and
+    /// alias of an alias is closed, in each of the 24 orders and in the orders of two and three descriptors. Until then
+    /// the buffer is on the global list exactly once.
     "L-1", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for count in 2..=4 {
         for order in permutations(count) {
             let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
-            let wrong = close_in_order(s, exporter, count, &order)?;
-            let holds = wrong.is_none();
-            s.check(format!("closing {names}: released once, at the end"), holds, wrong.unwrap_or_default());
-            if !holds {
-                // The kernel's books are wrong now; more orders would only repeat it or trip over it.
+            let found = close_in_order(s, on.exporter, count, &order)?;
+            if !s.holds(format!("closing {names}: buffer released once, at the end"), found) {
+                // The kernel's reference counts are wrong now, so other orders tell nothing more.
                 return Ok(());
             }
         }
@@ -31,63 +25,22 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 
 const NAMES: [&str; 4] = ["primary", "RO alias", "RW alias", "alias of RW alias"];
 
-fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usize]) -> Step<Option<String>> {
-    use crate::fixture::buffer::export;
-    use crate::steps::{OrBroken, errno_name};
-    use crate::uapi::dma_buf::derive;
-    use std::os::fd::AsFd;
-
-    let buffer = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?;
-    let watch = Watch::start(&buffer.primary)?;
-    let mut fds = vec![Some(buffer.primary)];
+fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usize]) -> CaseResult<Result<(), String>> {
+    let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let mut fds = vec![Some(primary)];
     for (index, (source, flags)) in [(0, RDONLY), (0, RDWR), (2, RDONLY)].into_iter().take(count - 1).enumerate() {
         let source: &Fd = fds[source].as_ref().expect("made above and not closed yet");
         match derive(source.as_fd(), flags) {
             Ok(fd) => fds.push(Some(Fd::new(NAMES[index + 1], fd))),
-            Err(errno) => {
-                s.must(format!("{} can be derived", NAMES[index + 1]), false, errno_name(errno))?;
-            }
+            Err(errno) => s.must(format!("{} can be derived", NAMES[index + 1]), false, errno_name(errno))?,
         }
     }
-    for (position, index) in order.iter().enumerate() {
-        if let Some(wrong) = not_alive(&watch.glance()?) {
-            return Ok(Some(format!("before closing {}: {wrong}", NAMES[*index])));
+    for index in order {
+        if let Err(wrong) = observer.alive()? {
+            return Ok(Err(format!("before closing {}: {wrong}", NAMES[*index])));
         }
         drop(fds[*index].take());
-        let last = position + 1 == order.len();
-        if last {
-            // Cheap when the kernel is right: close() returns after the release has run.
-            let facts = watch.glance()?;
-            let facts = if not_gone(&facts).is_some() { watch.look()? } else { facts };
-            return Ok(not_gone(&facts).map(|wrong| format!("after the last close: {wrong}")));
-        }
     }
-    Ok(None)
-}
-
-/// All orders of `0..count`, in lexical order.
-pub fn permutations(count: usize) -> Vec<Vec<usize>> {
-    if count == 0 {
-        return vec![Vec::new()];
-    }
-    let mut orders = Vec::new();
-    for first in 0..count {
-        for rest in permutations(count - 1) {
-            let rest = rest.into_iter().map(|index| if index >= first { index + 1 } else { index });
-            orders.push(std::iter::once(first).chain(rest).collect());
-        }
-    }
-    orders
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_order_comes_once() {
-        let mut orders = super::permutations(4);
-        assert_eq!(orders.len(), 24);
-        orders.dedup();
-        assert_eq!(orders.len(), 24);
-        assert!(orders.iter().all(|order| (0..4).all(|index| order.contains(&index))));
-    }
+    Ok(observer.gone()?.map_err(|wrong| format!("after the last close: {wrong}")))
 }

@@ -1,70 +1,28 @@
-//! DERIVE when memory runs out at any point inside it.
+//! DERIVE when any one of its allocations fails.
 
-use std::os::fd::{AsFd, OwnedFd};
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::Books;
-use crate::fixture::fault::FailNth;
-use crate::fixture::fd::{RDONLY, RDWR};
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps, errno_name};
-use crate::uapi::dma_buf;
-
-crate::case! {
-    /// With the first, second, third ... allocation inside DERIVE failing, until one succeeds: the caller gets ENOMEM,
-    /// and no descriptor number and no reference stays behind. From the primary and from an alias.
+case! {
+    /// If the first, second, third ... allocation inside DERIVE fails, the caller gets ENOMEM, and no descriptor number
+    /// and no reference is leaked, on the primary and on an alias.
     "L-8", Contract, Exporter::MAIN, [Derive, TestImporter, FaultInjection]
 }
 
-/// No implementation allocates this often.
-pub const MANY: u32 = 100;
-
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
     let fail = FailNth::prepare()?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     for source in [&primary, &alias] {
-        let balanced = || books.difference();
-        let outcome = every_allocation(&fail, || dma_buf::derive(source.as_fd(), RDONLY), balanced)?;
-        let sentence = format!("derive({}) with any allocation failing: ENOMEM, nothing left behind", source.name);
-        if !s.check(sentence, outcome.is_none(), outcome.unwrap_or_default()) {
+        let found = fail.every_allocation(|| derive(source.as_fd(), RDONLY), || snapshot.unchanged())?;
+        let sentence = format!("derive({}) with any allocation failing: ENOMEM, nothing leaked", source.name);
+        if !s.holds(sentence, found) {
             return Ok(());
         }
     }
-    s.check_alive(&watch, "after all failures")?;
+    s.check_alive(&observer, "after all failures")?;
     drop((alias, primary));
-    s.check_gone(&watch, "after the last close")?;
+    s.check_gone(&observer, "after the last close")?;
     Ok(())
-}
-
-/// Lets the first, second, ... allocation of `act` fail until there is none left to fail, and says what was wrong.
-///
-/// # Errors
-/// [`crate::steps::Stop::Broken`] when failures cannot be injected, or `unbalanced` cannot tell.
-pub fn every_allocation(
-    fail: &FailNth,
-    act: impl Fn() -> Result<OwnedFd, Errno>,
-    unbalanced: impl Fn() -> Step<Option<String>>,
-) -> Step<Option<String>> {
-    for nth in 1..=MANY {
-        let (result, injected) = fail.during(nth, &act)?;
-        let answer = result.as_ref().map_err(|errno| *errno).err();
-        drop(result);
-        if let Some(wrong) = unbalanced()? {
-            return Ok(Some(format!("allocation {nth} failing: {wrong}")));
-        }
-        match answer {
-            // Some allocations are only an optimisation: the call may succeed without them.
-            Some(Errno::ENOMEM) | None if injected => {}
-            None if nth == 1 => return Ok(Some("nothing is allocated, so nothing can fail".into())),
-            None => return Ok(None),
-            Some(errno) => return Ok(Some(format!("allocation {nth} failing: it gave {}", errno_name(errno)))),
-        }
-    }
-    Ok(Some(format!("it did not end after {MANY} allocations")))
 }

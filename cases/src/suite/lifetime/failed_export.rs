@@ -1,40 +1,34 @@
-//! Exporting a buffer when memory runs out at any point inside it.
+//! Exporting a buffer when any one of its allocations fails.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::Exporting;
-use crate::fixture::fault::FailNth;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
-use crate::suite::lifetime::failed_allocation::every_allocation;
-use crate::uapi::importer::{Count, Importer};
+use crate::prelude::*;
 
-crate::case! {
-    /// With the first, second, third ... allocation inside an export failing, until one succeeds: the caller gets ENOMEM,
-    /// and no buffer stays on the kernel's list.
+case! {
+    /// If the first, second, third ... allocation inside an export fails, the caller gets ENOMEM, and no buffer is left
+    /// on the global list.
     "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let listed = || -> Step<Count> { Ok(importer.totals().map_err(errno_name).or_broken("counting buffers")?.listed) };
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let listed = || -> CaseResult<Count> { Ok(importer.totals().or_broken("counting buffers")?.listed) };
     let before = listed()?;
     if before == Count::Unknown {
-        return Err(Stop::Broken("the test importer does not find this kernel's list of buffers".into()));
+        return Err(Abort::Broken("the test importer does not find this kernel's list of buffers".into()));
     }
-    let exporting = Exporting::prepare(exporter, 2).map_err(errno_name).or_broken("preparing an export")?;
+    let exporting = Exporting::prepare(on.exporter, 2).or_broken("preparing an export")?;
     let fail = FailNth::prepare()?;
-    let unbalanced = || {
+    let balanced = || {
         let now = listed()?;
-        Ok((now != before).then(|| format!("{now} buffers on the list, {before} before")))
+        Ok(ensure(now == before, || format!("{now} buffers on the list, {before} before")))
     };
-    // On the way to the first success the memory of a memfd comes into being page by page, and every attempt allocates
-    // something else. From then on it is there, and every attempt does the same: each allocation fails exactly once.
-    let all = || every_allocation(&fail, || exporting.export(), unbalanced);
-    let outcome = match all()? {
-        None => all()?,
+    // Until the first success each attempt allocates more pages of the memfd, so that its allocations differ from those
+    // of the attempt before. Afterwards all attempts allocate the same, and each allocation fails exactly once.
+    let all = || fail.every_allocation(|| exporting.export(), balanced);
+    let found = match all()? {
+        Ok(()) => all()?,
         wrong => wrong,
     };
-    let sentence = format!("export({}) with any allocation failing: ENOMEM, nothing left behind", exporter.name());
-    s.check(sentence, outcome.is_none(), outcome.unwrap_or_default());
+    let sentence = format!("export({}) with any allocation failing: ENOMEM, nothing leaked", on.exporter.name());
+    s.holds(sentence, found);
     Ok(())
 }

@@ -1,155 +1,132 @@
-//! An importer that goes through its steps and back, from every descriptor, with and without failures.
+//! An importer that goes through its steps and undoes them, on every descriptor, with and without failures.
 
-use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::siblings::Kin;
-use crate::fixture::stages::{STAGES, Staged};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::importer::{Direction, Importer};
-
-crate::case! {
+case! {
     /// A driver imports through any descriptor, attaches, maps for the device and into the kernel, adds a fence, begins
-    /// CPU access, and takes it all back from any step on and in either order, or fails on the way: every reference count
-    /// is as it was, once and a hundred times. What it holds keeps the buffer after every descriptor is closed.
-    "L-3", Contract, Exporter::MAIN, [Derive, TestImporter]
+    /// CPU access, and undoes it from any step on and in either order, or a step fails: no reference count changes,
+    /// after one round and after a hundred. An import keeps the buffer alive after every descriptor is closed.
+    "L-3", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let family = s.kin(kin, primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = s.family_of(on.fds(), primary)?;
     let fds = family.all();
-    let before = watch.counts(&fds)?;
-    let unchanged = |found: Result<Option<String>, Errno>| -> Step<Result<Option<String>, Errno>> {
-        let changed = watch.counts(&fds)?.change_since(&before);
-        Ok(found.map(|found| found.or(changed)))
-    };
-    let importer = watch.importer();
+    let before = observer.counts(&fds)?;
+    let unchanged = || Ok(observer.counts(&fds)?.same_as(&before));
+    let importer = observer.importer();
 
-    // One step first: the simplest import says most clearly which count is off.
+    // One step first: the simplest import shows best which count is wrong.
     for fd in fds {
-        let done = Staged::new(importer, fd, 1).and_then(|import| import.undo(false));
-        let sentence = format!("import of {} and put: counts as before", fd.name);
-        if !s.nothing_wrong(sentence, unchanged(done.map(|()| None))?) {
-            // Further imports would only take the count further off.
+        let done = Staged::new(importer, fd, 1).and_then(|import| import.undo(false)).map_err(gave);
+        let sentence = format!("import of {} and put: reference counts unchanged", fd.name);
+        if !s.holds(sentence, done.and(unchanged()?)) {
+            // Further imports would only repeat the error.
             return Ok(());
         }
     }
     for fd in fds {
-        let mut wrong = Ok(None);
-        'depths: for depth in 2..=STAGES.len() {
-            for device_first in [false, true] {
-                let done = Staged::new(importer, fd, depth).and_then(|import| import.undo(device_first));
-                wrong = unchanged(done.map(|()| None))?;
-                if !matches!(wrong, Ok(None)) {
-                    wrong = wrong.map(|wrong| wrong.map(|wrong| format!("up to {}: {wrong}", STAGES[depth - 1])));
-                    break 'depths;
-                }
-            }
-        }
-        if !s.nothing_wrong(format!("every step on {}, and back in either order: counts as before", fd.name), wrong) {
+        let found = every_depth(importer, fd, unchanged)?;
+        if !s.holds(format!("every step on {}, undone in either order: reference counts unchanged", fd.name), found) {
             return Ok(());
         }
     }
     let done = (0..100).try_for_each(|round| Staged::new(importer, fds[round % 4], 2)?.undo(false));
-    let sentence = "import and attach, a hundred times, through each in turn: counts as before";
-    if !s.nothing_wrong(sentence, unchanged(done.map(|()| None))?) {
+    let sentence = "import and attach, 100 times through each in turn: reference counts unchanged";
+    if !s.holds(sentence, done.map_err(gave).and(unchanged()?)) {
         return Ok(());
     }
     for fd in fds {
-        let sentence = format!("import of {} with steps that fail: counts as before", fd.name);
-        if !s.nothing_wrong(sentence, unchanged(failing(importer, fd))?) {
+        let sentence = format!("import of {} with steps that fail: reference counts unchanged", fd.name);
+        if !s.holds(sentence, failing(importer, fd).and(unchanged()?)) {
             return Ok(());
         }
     }
 
-    let (later, what) = match kin {
-        Kin::Aliases => (s.must_derive("later alias", fds[2], RDONLY)?, "an alias derived"),
-        Kin::Duplicates => (s.dup("later duplicate", fds[2])?, "a duplicate made"),
+    let (later, what) = match on.fds() {
+        FdKind::Alias => (s.must_derive("later alias", fds[2], RDONLY)?, "an alias derived"),
+        _ => (s.dup("later duplicate", fds[2])?, "a duplicate made"),
     };
     let done = Staged::new(importer, &later, STAGES.len()).and_then(|import| import.undo(false));
-    s.nothing_wrong(format!("{what} after all this can be imported"), done.map(|()| None));
-    s.nothing_wrong("its fdinfo can be read", fdinfo(&later).map(|_| None));
+    s.holds(format!("{what} afterwards can be imported"), done.map_err(gave));
+    s.holds("fdinfo of it can be read", fdinfo(&later).map(drop).map_err(gave));
     s.close(later);
-    s.nothing_wrong("counts as before", unchanged(Ok(None))?);
-    s.nothing_wrong("alive and listed once", Ok(watch.not_alive()?));
-    kept(s, exporter, kin)
+    s.holds("reference counts unchanged", unchanged()?);
+    s.holds("buffer alive, listed once", observer.alive()?);
+    kept(s, on)
 }
 
-/// Every step that can be asked for at the wrong moment.
-fn failing(importer: &Importer, fd: &Fd) -> Result<Option<String>, Errno> {
-    let mut wrong = None;
-    let mut expect = |what: &str, got: Result<(), Errno>, want: Errno| {
-        if got != Err(want) && wrong.is_none() {
-            wrong = Some(format!("{what} gave {got:?} instead of {want:?}"));
+/// Does the steps up to each stage and undoes them, in both orders.
+fn every_depth(
+    importer: &Importer,
+    fd: &Fd,
+    unchanged: impl Fn() -> CaseResult<Result<(), String>>,
+) -> CaseResult<Result<(), String>> {
+    for depth in 2..=STAGES.len() {
+        for device_first in [false, true] {
+            let done = Staged::new(importer, fd, depth).and_then(|import| import.undo(device_first)).map_err(gave);
+            if let Err(wrong) = done.and(unchanged()?) {
+                return Ok(Err(format!("up to {}: {wrong}", STAGES[depth - 1])));
+            }
         }
-    };
-    let handle = importer.import(fd.number())?;
-    expect("mapping before attaching", importer.map(handle, Direction::ToDevice).map(drop), Errno::EINVAL);
-    expect("detaching before attaching", importer.detach(handle), Errno::EINVAL);
-    importer.attach(handle)?;
-    expect("attaching twice", importer.attach(handle), Errno::EBUSY);
-    expect("putting while attached", importer.put(handle), Errno::EBUSY);
-    importer.map(handle, Direction::ToDevice)?;
-    expect("mapping twice", importer.map(handle, Direction::FromDevice).map(drop), Errno::EBUSY);
-    expect("detaching while mapped", importer.detach(handle), Errno::EBUSY);
-    importer.unmap(handle)?;
-    importer.detach(handle)?;
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, 0, hard)?;
-    let full = importer.export(handle, 0).map(drop);
-    setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
-    expect("exporting without a free descriptor", full, Errno::EMFILE);
-    drop(importer.export(handle, 0)?);
-    importer.put(handle)?;
-    expect("importing what is not there", importer.import(-1).map(drop), Errno::EBADF);
-    Ok(wrong)
+    }
+    Ok(Ok(()))
 }
 
-/// An import that is all that is left of a buffer, at every depth.
-fn kept(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
+/// Every step in a wrong order.
+fn failing(importer: &Importer, fd: &Fd) -> Result<(), String> {
+    let expect = |what: &str, got: Result<(), Errno>, want: Errno| {
+        ensure(got == Err(want), || format!("{what} returned {got:?}, expected {want:?}"))
+    };
+    let handle = importer.import(fd.number()).map_err(gave)?;
+    expect("mapping before attaching", importer.map(handle, Direction::ToDevice).map(drop), Errno::EINVAL)?;
+    expect("detaching before attaching", importer.detach(handle), Errno::EINVAL)?;
+    importer.attach(handle).map_err(gave)?;
+    expect("attaching twice", importer.attach(handle), Errno::EBUSY)?;
+    expect("putting while attached", importer.put(handle), Errno::EBUSY)?;
+    importer.map(handle, Direction::ToDevice).map_err(gave)?;
+    expect("mapping twice", importer.map(handle, Direction::FromDevice).map(drop), Errno::EBUSY)?;
+    expect("detaching while mapped", importer.detach(handle), Errno::EBUSY)?;
+    importer.unmap(handle).map_err(gave)?;
+    importer.detach(handle).map_err(gave)?;
+    let full = with_fd_limit(0, || importer.export(handle, 0).map(drop));
+    expect("exporting without a free descriptor", full.unwrap_or(Err(Errno::EIO)), Errno::EMFILE)?;
+    importer.export(handle, 0).map(drop).map_err(gave)?;
+    importer.put(handle).map_err(gave)?;
+    expect("importing a closed descriptor", importer.import(-1).map(drop), Errno::EBADF)
+}
+
+/// An import that alone keeps a buffer alive, at every depth.
+fn kept(s: &mut Steps, on: On) -> CaseResult {
     for (depth, stage) in STAGES.iter().enumerate() {
-        let mut wrong = None;
+        let mut found = Ok(());
         for via in 0..4 {
-            let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
-            let watch = Watch::start(&primary)?;
-            let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
-            let importer = watch.importer();
-            let import = Staged::new(importer, family.all()[via], depth + 1);
-            let import = import.map_err(errno_name).or_broken("importing a buffer")?;
-            let name = family.all()[via].name.clone();
-            drop(family);
-            let early = watch.not_alive()?.map(|wrong| format!("through {name}, with the import left: {wrong}"));
-            wrong = match early {
-                Some(early) => Some(early),
-                None => {
-                    let again = importer.export(import.handle(), 0).map_err(errno_name).or_broken("exporting again")?;
-                    drop(again);
-                    import.undo(via % 2 == 0).map_err(errno_name).or_broken("taking an import back")?;
-                    watch.not_gone()?.map(|wrong| format!("through {name}, import undone: {wrong}"))
-                }
-            };
-            if wrong.is_some() {
+            found = kept_through(on, via, depth + 1)?;
+            if found.is_err() {
                 break;
             }
         }
-        if !s.nothing_wrong(
-            format!("all closed but an import that went up to {stage}: released once, with it"),
-            Ok(wrong),
-        ) {
+        if !s.holds(format!("all closed, import up to {stage} left: buffer released once, when it is undone"), found) {
             return Ok(());
         }
     }
     Ok(())
+}
+
+fn kept_through(on: On, via: usize, depth: usize) -> CaseResult<Result<(), String>> {
+    let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
+    let importer = observer.importer();
+    let import = Staged::new(importer, family.all()[via], depth).or_broken("importing a buffer")?;
+    let name = family.all()[via].name.clone();
+    drop(family);
+    if let Err(wrong) = observer.alive()? {
+        return Ok(Err(format!("import of {name}, all descriptors closed: {wrong}")));
+    }
+    drop(importer.export(import.handle(), 0).or_broken("exporting again")?);
+    import.undo(via.is_multiple_of(2)).or_broken("undoing an import")?;
+    Ok(observer.gone()?.map_err(|wrong| format!("import of {name}, undone: {wrong}")))
 }

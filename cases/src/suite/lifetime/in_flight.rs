@@ -1,87 +1,67 @@
 //! Aliases that are in messages when their sender closes them.
 
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{fill, wrong_page};
-use crate::fixture::message::Pair;
-use crate::fixture::siblings::Kin;
-use crate::fixture::watch::{Watch, not_gone};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::memory::PAGE;
-
-crate::case! {
-    /// An alias in a message keeps the buffer after every descriptor is closed: until it is received and closed, until
-    /// the socket it waits in is closed, or until the garbage collector of UNIX sockets frees a cycle that holds it.
-    "L-7", Contract, Exporter::MAIN, [Derive, TestImporter]
+case! {
+    /// An alias in a message keeps the buffer alive after every descriptor is closed: until it is received and closed,
+    /// until the socket that holds the message is closed, or until the garbage collector of UNIX sockets frees a cycle
+    /// that contains it.
+    "L-7", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, (exporter, Kin::Aliases))
-}
-
-/// The buffer of an exporter, through descriptors of a kind.
-type Subject = (Exporter, Kin);
-
-pub(super) fn judge(s: &mut Steps, subject: Subject) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for via in 1..4 {
-        if !(received(s, subject, via)? && discarded(s, subject, via)?) {
+        if !(received(s, on, via)? && discarded(s, on, via)?) {
             return Ok(());
         }
     }
-    cycle(s, subject)
+    cycle(s, on)
 }
 
-/// A buffer whose descriptor of this number is in flight while all are closed.
-fn sent((exporter, kin): Subject, via: usize) -> Step<(Watch, Pair, String)> {
-    let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
-    let watch = Watch::start(&primary)?;
-    fill(&primary, PAGE, 11).map_err(errno_name).or_broken("filling a buffer")?;
-    let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?.into_vec();
-    let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
-    pair.send(family[via].as_fd()).map_err(errno_name).or_broken("sending a descriptor")?;
-    Ok((watch, pair, family[via].name.clone()))
+/// A buffer whose descriptor `via` is in flight while all are closed.
+fn sent(on: On, via: usize) -> CaseResult<(BufferObserver, Pair, String)> {
+    let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    fill(&primary, PAGE, 11).or_broken("filling a buffer")?;
+    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?.into_vec();
+    let pair = Pair::new().or_broken("socketpair")?;
+    pair.send(family[via].as_fd()).or_broken("sending a descriptor")?;
+    Ok((observer, pair, family[via].name.clone()))
 }
 
-fn received(s: &mut Steps, subject: Subject, via: usize) -> Step<bool> {
-    let (watch, pair, name) = sent(subject, via)?;
-    let mut holds = s.nothing_wrong(format!("{name} in flight: alive and listed once"), Ok(watch.not_alive()?));
-    let fd = Fd::new(name, pair.receive().map_err(errno_name).or_broken("receiving a descriptor")?);
+fn received(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
+    let (observer, pair, name) = sent(on, via)?;
+    let mut holds = s.holds(format!("{name} in flight: buffer alive, listed once"), observer.alive()?);
+    let fd = Fd::new(name, pair.receive().or_broken("receiving a descriptor")?);
     drop(pair);
-    let wrong = wrong_page(&fd, PAGE, 11).map(|wrong| wrong.map(|_| "it shows something else".to_string()));
-    holds &= s.nothing_wrong("received, it shows the buffer", wrong);
+    holds &= s.holds("the received descriptor shows the buffer's contents", shows_pattern(&fd, PAGE, 11));
     drop(fd);
-    holds &= s.nothing_wrong("closed: released once and off the list", Ok(watch.not_gone()?));
+    holds &= s.holds("closed: buffer released once and off the list", observer.gone()?);
     Ok(holds)
 }
 
-fn discarded(s: &mut Steps, subject: Subject, via: usize) -> Step<bool> {
-    let (watch, pair, name) = sent(subject, via)?;
-    let early = watch.not_alive()?;
+fn discarded(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
+    let (observer, pair, name) = sent(on, via)?;
+    let alive = observer.alive()?;
     drop(pair);
-    let wrong = early.or(watch.not_gone()?);
-    Ok(s.nothing_wrong(format!("{name} in a socket that is closed: released once, with it"), Ok(wrong)))
+    Ok(s.holds(format!("{name} in a socket that is closed: buffer released once"), alive.and(observer.gone()?)))
 }
 
-/// The receiving socket waits in its own queue, behind the alias: nobody can reach either once both ends are closed.
-fn cycle(s: &mut Steps, subject: Subject) -> Step {
-    let (watch, pair, name) = sent(subject, 2)?;
-    pair.send(pair.far.as_fd()).map_err(errno_name).or_broken("sending a socket to itself")?;
-    s.nothing_wrong(format!("{name} in a socket that is in flight to itself: alive"), Ok(watch.not_alive()?));
+/// The receiving socket is in its own queue, behind the alias: neither is reachable once both ends are closed.
+fn cycle(s: &mut Steps, on: On) -> CaseResult {
+    let (observer, pair, name) = sent(on, 2)?;
+    pair.send(pair.far.as_fd()).or_broken("sending a socket to itself")?;
+    s.holds(format!("{name} in a socket that is in flight to itself: buffer alive"), observer.alive()?);
     drop(pair);
-    // Closing any UNIX socket starts the collector while there are cycles, but it works on a queue of its own: so the
-    // only thing to wait for is the release itself.
+    // Closing any UNIX socket starts the collector, but it runs on its own workqueue: the only thing to wait for is the
+    // release itself.
     let deadline = Instant::now() + Duration::from_secs(5);
-    let mut wrong = not_gone(&watch.glance()?);
-    while wrong.is_some() && Instant::now() < deadline {
-        drop(Pair::new().map_err(errno_name).or_broken("socketpair")?);
+    let mut released = is_gone(&observer.glance()?);
+    while released.is_err() && Instant::now() < deadline {
+        drop(Pair::new().or_broken("socketpair")?);
         std::thread::yield_now();
-        wrong = not_gone(&watch.glance()?);
+        released = is_gone(&observer.glance()?);
     }
-    s.nothing_wrong("the garbage collector ran: released once and off the list", Ok(wrong));
+    s.holds("after garbage collection: buffer released once and off the list", released);
     Ok(())
 }

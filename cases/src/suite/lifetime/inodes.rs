@@ -2,40 +2,30 @@
 
 use std::fs;
 
-use nix::errno::Errno;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::{export, io_errno};
-use crate::fixture::siblings::Kin;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-
-crate::case! {
-    /// Buffers that had aliases and were closed leave no inodes behind, by the kernel's own count of them. No descriptor
-    /// leads to such an inode any more, and the exporter's release has run without it.
-    "L-9", Contract, Exporter::MAIN, [Derive]
+case! {
+    /// Buffers that had aliases and were closed leave no inodes behind, by the kernel's own inode count. Such a leak
+    /// has no descriptor any more, and the exporter's release callback does not depend on the inode.
+    "L-9", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
-/// Inodes there are, and those nobody uses (Documentation/admin-guide/sysctl/fs.rst).
+/// Number of allocated inodes and of free inodes (Documentation/admin-guide/sysctl/fs.rst).
 const INODES: &str = "/proc/sys/fs/inode-nr";
 const BUFFERS: i64 = 64;
-/// What the rest of the system may make meanwhile: files of /proc that are looked at for the first time.
+/// Inodes that the rest of the system may allocate meanwhile, such as for files of /proc.
 const SLACK: i64 = BUFFERS / 4;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let one = || export(exporter, 1).and_then(|buffer| kin.quiet(buffer.primary)).map(drop);
-    let count = || count().map_err(errno_name).or_broken(INODES);
-    // The first one pays for what is made once.
-    s.nothing_wrong("a buffer with three more descriptors can be had", one().map(|()| None));
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let one = || export(on.exporter, 1).and_then(|buffer| on.fds().quiet(buffer.primary)).map(drop);
+    let count = || count().or_broken(INODES);
+    // The first one causes one-time allocations.
+    s.holds("a buffer with three more descriptors can be made", one().map_err(gave));
     let before = count()?;
     let made = (0..BUFFERS).try_for_each(|_| one());
     let left = count()? - before;
-    let wrong = (left > SLACK).then(|| format!("{left} more inodes than before"));
-    s.nothing_wrong("64 such buffers, made and closed: their inodes are gone", made.map(|()| wrong));
+    let gone = ensure(left <= SLACK, || format!("{left} more inodes than before"));
+    s.holds("64 such buffers made and closed: their inodes are freed", made.map_err(gave).and(gone));
     Ok(())
 }
 

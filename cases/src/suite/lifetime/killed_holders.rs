@@ -1,67 +1,48 @@
 //! Processes that hold aliases and are killed.
 
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
 
-use nix::libc;
-use nix::unistd::Pid;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fence::{Timeline, poll_now};
-use crate::fixture::siblings::{Family, Kin};
-use crate::fixture::stages::{STAGES, Staged};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::{Way, import_sync_file};
-use crate::uapi::importer::Importer;
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::process::{kill_and_reap, spawn};
-
-crate::case! {
+case! {
     /// Two processes that hold every kind of alias, mappings and an import each, one of them with a poll pending, are
-    /// killed by SIGKILL. The buffer lives while one of them, or the pending callback, holds it, and is released once
-    /// after that.
-    "L-6", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+    /// killed by SIGKILL. The buffer stays alive while one of them or the pending callback holds it, and is released
+    /// once after that.
+    "L-6", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
-    let watch = Watch::start(&primary)?;
-    let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
-    s.must_balance(&watch, &family.primary, &family.read_only)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
+    s.must_balance(&observer, &family.primary, &family.read_only)?;
     let timeline = Timeline::new()?;
-    let first = holder(&family, kin, None)?;
-    let second = holder(&family, kin, Some(&timeline))?;
+    let first = holder(&family, on.fds(), None)?;
+    let second = holder(&family, on.fds(), Some(&timeline))?;
     drop(family);
-    s.nothing_wrong("held by two processes: alive and listed once", Ok(watch.not_alive()?));
-    kill_and_reap(first).map_err(errno_name).or_broken("killing a process")?;
-    s.nothing_wrong("the first is killed: alive and listed once", Ok(watch.not_alive()?));
-    kill_and_reap(second).map_err(errno_name).or_broken("killing a process")?;
-    s.nothing_wrong("the second is killed, its poll is pending: alive and listed once", Ok(watch.not_alive()?));
+    s.holds("held by two processes: buffer alive, listed once", observer.alive()?);
+    kill_and_reap(first).or_broken("killing a process")?;
+    s.holds("first process killed: buffer alive, listed once", observer.alive()?);
+    kill_and_reap(second).or_broken("killing a process")?;
+    s.holds("second process killed, its poll pending: buffer alive, listed once", observer.alive()?);
     timeline.advance()?;
-    s.nothing_wrong("the fence signals: released once and off the list", Ok(watch.not_gone()?));
+    s.holds("fence signalled: buffer released once and off the list", observer.gone()?);
     Ok(())
 }
 
-/// A child with aliases of its own beside those it inherits. Comes back once it holds everything.
-fn holder(family: &Family, kin: Kin, timeline: Option<&Timeline>) -> Step<Pid> {
+/// A child with descriptors of its own besides those it inherits. Returns once it holds everything.
+fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> CaseResult<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {
         let mut hold = || -> nix::Result<()> {
             let alias = &family.read_only;
             let mapping = memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0)?;
             mapping.read(0);
-            let _own = kin.another(alias)?;
+            let _own = kind.another(alias)?;
             let importer = Importer::open()?;
             let _import = Staged::new(&importer, alias, STAGES.len())?;
             if let Some(timeline) = timeline {
-                let fence = timeline.fence(1).map_err(|_| nix::errno::Errno::EIO)?;
+                let fence = timeline.fence(1).map_err(|_| Errno::EIO)?;
                 import_sync_file(alias.as_fd(), Way::Write, fence.as_fd())?;
                 poll_now(alias)?;
             }
@@ -72,7 +53,7 @@ fn holder(family: &Family, kin: Kin, timeline: Option<&Timeline>) -> Step<Pid> {
         };
         i32::from(hold().is_err())
     });
-    let pid = pid.map_err(errno_name).or_broken("fork")?;
+    let pid = pid.or_broken("fork")?;
     drop(tell);
     let mut byte = [0];
     ready.read_exact(&mut byte).or_broken("waiting for a process to hold a buffer")?;

@@ -1,69 +1,59 @@
-//! The global list of buffers while aliases come and go.
+//! The global list of buffers while aliases are made and closed.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::siblings::Kin;
-use crate::fixture::watch::{Watch, not_alive};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::importer::Count;
+use crate::prelude::*;
 
-crate::case! {
-    /// Deriving and closing aliases neither adds a buffer to the global list nor takes one off. The buffer leaves it when
-    /// its last file is gone and not before, and its neighbours on the list stay where they are.
-    "L-2", Contract, Exporter::MAIN, [Derive, TestImporter]
+case! {
+    /// Deriving and closing aliases neither adds a buffer to the global list nor removes one. The buffer leaves the
+    /// list when its last file is closed, and its neighbours on the list stay in place.
+    "L-2", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let older = s.export(exporter, 1)?.primary;
-    let buffer = s.export(exporter, 1)?.primary;
-    let newer = s.export(exporter, 1)?.primary;
-    let watches = [Watch::start(&older)?, Watch::start(&buffer)?, Watch::start(&newer)?];
-    let length = |watch: &Watch| -> Step<Count> {
-        let totals = watch.importer().totals().map_err(errno_name).or_broken("counting buffers")?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let older = s.export(on.exporter, 1)?.primary;
+    let buffer = s.export(on.exporter, 1)?.primary;
+    let newer = s.export(on.exporter, 1)?.primary;
+    let observers = [BufferObserver::start(&older)?, BufferObserver::start(&buffer)?, BufferObserver::start(&newer)?];
+    let length = |observer: &BufferObserver| -> CaseResult<Count> {
+        let totals = observer.importer().totals().or_broken("counting buffers")?;
         Ok(totals.listed)
     };
-    let Count::Exact(all) = length(&watches[0])? else {
-        return Err(crate::steps::Stop::Broken("the global list cannot be counted".into()));
+    let Count::Exact(all) = length(&observers[0])? else {
+        return Err(Abort::Broken("the global list cannot be counted".into()));
     };
-    let on_list = |expected: u32| -> Step<Option<String>> {
-        let got = length(&watches[0])?;
-        let change = (got != expected).then(|| format!("{got} buffers on the list instead of {expected}"));
-        Ok(change.map(|text| text.replace(&format!("{all} "), "all ")))
+    let on_list = |expected: u32| -> CaseResult<Result<(), String>> {
+        let got = length(&observers[0])?;
+        Ok(ensure(got == expected, || format!("{got} buffers on the global list, expected {expected}")))
     };
-    let as_before = |expected: u32| -> Step<Option<String>> {
-        for watch in &watches {
-            if let Some(wrong) = not_alive(&watch.glance()?) {
-                return Ok(Some(wrong));
+    let as_before = |expected: u32| -> CaseResult<Result<(), String>> {
+        for observer in &observers {
+            if let Err(wrong) = observer.alive()? {
+                return Ok(Err(wrong));
             }
         }
         on_list(expected)
     };
 
-    let family = s.kin(kin, buffer)?;
-    let more = if kin == Kin::Aliases { "aliases" } else { "duplicates" };
-    s.nothing_wrong(format!("three {more}: the list is as it was"), Ok(as_before(all)?));
+    let family = s.family_of(on.fds(), buffer)?;
+    let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
+    s.holds(format!("three {more}: global list unchanged"), as_before(all)?);
     let mut family = family.into_vec();
-    // The primary in the middle: aliases are closed both before and after it.
+    // The primary second, so that aliases are closed before and after it.
     family.swap(0, 1);
     while family.len() > 1 {
         let fd = family.remove(0);
         let name = fd.name.clone();
         s.close(fd);
-        if !s.nothing_wrong(format!("{name} closed: the list is as it was"), Ok(as_before(all)?)) {
+        if !s.holds(format!("{name} closed: global list unchanged"), as_before(all)?) {
             return Ok(());
         }
     }
     for fd in family {
         s.close(fd);
     }
-    s.nothing_wrong("the last one closed: released once and off the list", Ok(watches[1].not_gone()?));
-    s.nothing_wrong("the list is shorter by one", Ok(on_list(all - 1)?));
-    for (watch, name) in [(&watches[0], "older"), (&watches[2], "newer")] {
-        s.nothing_wrong(format!("the {name} neighbour is listed once"), Ok(not_alive(&watch.glance()?)));
+    s.holds("last descriptor closed: buffer released once and off the list", observers[1].gone()?);
+    s.holds("the global list has one buffer less", on_list(all - 1)?);
+    for (observer, name) in [(&observers[0], "older"), (&observers[2], "newer")] {
+        s.holds(format!("the {name} neighbour is on the list once"), observer.alive()?);
     }
     Ok(())
 }

@@ -1,32 +1,29 @@
 //! The lock of the global list.
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
+use crate::prelude::*;
 use crate::uapi::stall::{Met, hold_list, list_held};
 
-crate::case! {
-    /// While somebody else holds the lock of the global list, as all do who walk it, the last close of a buffer waits and
-    /// leaves the list alone.
+case! {
+    /// While another thread holds the lock of the global list, the last close of a buffer waits for the lock and does
+    /// not touch the list.
     "L-10", Contract, Exporter::MAIN, [TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    s.check_alive(&watch, "exported")?;
-    let (importer, token) = (watch.importer(), watch.token());
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    s.check_alive(&observer, "exported")?;
+    let (importer, token) = (observer.importer(), observer.token());
     let met = std::thread::scope(|scope| {
         let holder = std::thread::Builder::new().stack_size(64 << 10);
         let holder = holder.spawn_scoped(scope, || hold_list(importer, token)).or_broken("a second thread")?;
-        list_held(importer).map_err(errno_name).or_broken("waiting for the lock to be held")?;
-        // Returns once the other thread has given the lock back.
+        list_held(importer).or_broken("waiting for the lock to be held")?;
+        // Returns once the other thread has released the lock.
         drop(primary);
         let met = holder.join().map_err(|_| "the second thread died").or_broken("holding the lock")?;
-        met.map_err(errno_name).or_broken("holding the lock of the list")
+        met.or_broken("holding the lock of the list")
     })?;
     s.equal("the last close, with the lock held by another thread", met, Met::Waited);
-    s.check_gone(&watch, "with the lock given back")?;
+    s.check_gone(&observer, "lock released")?;
     Ok(())
 }

@@ -1,44 +1,34 @@
 //! Many aliases of one buffer.
 
-use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
-
-use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::unistd::{Whence, lseek};
+use std::fs;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::wrong_page;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::derive;
+use crate::prelude::*;
 
-crate::case! {
-    /// Ten thousand aliases, each derived from the one before: each knows the size, the first, the middle and the last
-    /// show the buffer, which is listed once. The last thousand take no more memory than an early thousand did; closing all
-    /// in the order they were made brings every count back, and the memory. Work that grew with every alias would not
-    /// be done within the case's time limit.
+case! {
+    /// Ten thousand aliases, each derived from the one before: each has the right size, the first, the middle and the
+    /// last show the buffer's contents, and the buffer is on the global list once. The last thousand take no more
+    /// memory than an early thousand. Closing all in the order of their creation restores every reference count and
+    /// frees the memory. A cost that grew with each alias would exceed the time limit of the case.
     "L-9", Contract, Exporter::HEAP, [Derive, TestImporter]
 }
 
 const ALIASES: usize = 10_000;
-/// Makes the cache of open files give back what is free.
+/// Makes the slab cache of open files free unused slabs.
 const SHRINK: &str = "/sys/kernel/slab/filp/shrink";
 const BATCH: usize = 1_000;
-/// Pages by which two batches may differ: the table of descriptors doubles now and then, and slabs are not cut to measure.
+/// Pages by which two batches may differ: the descriptor table doubles occasionally, and slabs are partly filled.
 const SLACK: u32 = 32;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let limit = ALIASES as u64 + 100;
     setrlimit(Resource::RLIMIT_NOFILE, limit, limit).or_broken("setrlimit")?;
-    let buffer = s.export(exporter, 1)?;
+    let buffer = s.export(on.exporter, 1)?;
     let (len, primary) = (buffer.len(), buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     s.fill(&primary, len, 13)?;
-    let before = watch.counts(&[&primary])?;
-    let slab = || watch.importer().totals().map(|totals| totals.slab_pages).map_err(errno_name).or_broken("totals");
+    let before = observer.counts(&[&primary])?;
+    let slab = || observer.importer().totals().map(|totals| totals.slab_pages).or_broken("totals");
 
     let mut slabs = vec![slab()?];
     let mut aliases: Vec<OwnedFd> = Vec::with_capacity(ALIASES);
@@ -47,35 +37,35 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         made = (0..BATCH).try_for_each(|_| one_more(&mut aliases, &primary));
         slabs.push(slab()?);
     }
-    s.nothing_wrong("ten thousand aliases, each of the one before", made.map(|()| None));
+    s.holds("10000 aliases, each derived from the one before", made.map_err(gave));
     let costs: Vec<u32> = slabs.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-    // The first thousand pay for the table of descriptors. Of the next few the dearest counts: what earlier cases freed, and
-    // KASAN held back until now, makes one of them look free.
+    // The first thousand also grow the descriptor table. Of the next few batches the largest counts: memory that
+    // earlier cases freed, and KASAN kept until now, makes one of them look free.
     if let [_, early @ .., last] = costs.as_slice() {
         let early = early.iter().take(3).copied().max().unwrap_or(0);
-        let detail = format_args!("it took {last} pages, an early thousand {early}");
-        s.check("the last thousand takes no more memory than an early one", *last <= early + SLACK, detail);
+        let detail = format_args!("it took {last} pages, an early one {early}");
+        s.check("the last 1000 take no more memory than an early 1000", *last <= early + SLACK, detail);
     }
-    s.nothing_wrong("the buffer is alive and listed once", Ok(watch.not_alive()?));
+    s.holds("buffer alive, listed once", observer.alive()?);
     let size = |fd: &OwnedFd| lseek(fd.as_fd(), 0, Whence::SeekEnd);
     let odd = aliases.iter().map(size).position(|size| size != Ok(len as i64));
-    s.nothing_wrong("each knows the buffer's size", Ok(odd.map(|index| format!("number {index} does not"))));
+    let sizes = odd.map_or(Ok(()), |index| Err(format!("alias {index} does not")));
+    s.holds("each has the buffer's size", sizes);
     for (name, index) in [("first", 0), ("middle", ALIASES / 2), ("last", ALIASES - 1)] {
         let Some(alias) = aliases.get(index) else { break };
         let alias = alias.try_clone().map(|fd| Fd::new(name, fd)).or_broken("dup")?;
-        let wrong = wrong_page(&alias, len, 13).map(|page| page.map(|_| "it shows something else".to_string()));
-        s.nothing_wrong(format!("the {name} one shows the buffer"), wrong);
+        s.holds(format!("the {name} alias shows the buffer's contents"), shows_pattern(&alias, len, 13));
     }
     drop(aliases);
-    s.nothing_wrong("all closed: counts as before", Ok(watch.counts(&[&primary])?.change_since(&before)));
-    // KASAN keeps freed files for a while (a quarter of them was seen), and so does the allocator; where it cannot be asked,
-    // it gives them back by itself. What leaks with each alias leaves all of it.
+    s.holds("all closed: reference counts unchanged", observer.counts(&[&primary])?.same_as(&before));
+    // KASAN keeps freed files for a while (up to a quarter was seen), and so does the slab allocator where it cannot be
+    // told to shrink. A leak with each alias would leave all of them.
     let _ = fs::write(SHRINK, "1");
-    watch.look()?;
+    observer.look()?;
     let (taken, left) = (slabs[slabs.len() - 1].saturating_sub(slabs[0]), slab()?.saturating_sub(slabs[0]));
-    s.check("their memory comes back", left * 2 < taken, format_args!("{left} of {taken} pages are still taken"));
+    s.check("their memory is freed", left * 2 < taken, format_args!("{left} of {taken} pages are still in use"));
     s.close(primary);
-    s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
+    s.holds("buffer released once and off the list", observer.gone()?);
     Ok(())
 }
 

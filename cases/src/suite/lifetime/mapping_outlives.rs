@@ -1,28 +1,24 @@
 //! Mappings after every descriptor is closed.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::mapping::{RW, pattern};
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps};
-use crate::uapi::memory::{Mapping, PAGE};
-
-crate::case! {
+case! {
     /// Mappings made through the primary and through aliases show the buffer, and each other's writes, after every
-    /// descriptor is closed, also in pages that were not touched before. The buffer is released once, after the last
+    /// descriptor is closed, also on pages that were not touched before. The buffer is released once, after the last
     /// mapping is gone, whichever that is.
-    "L-5", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "L-5", Contract, Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED]
 }
 
 const PAGES: usize = 4;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        return one_descriptor(s, on);
+    }
     for last in 0..3 {
-        let buffer = s.export(exporter, PAGES)?;
+        let buffer = s.export(on.exporter, PAGES)?;
         let (len, primary) = (buffer.len(), buffer.primary);
-        let watch = Watch::start(&primary)?;
+        let observer = BufferObserver::start(&primary)?;
         s.fill(&primary, len, 7)?;
         let family = s.family(primary)?;
         let mut mappings = Vec::new();
@@ -34,38 +30,58 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         for fd in family.into_vec() {
             s.close(fd);
         }
-        if !outlives(s, &watch, mappings, last)? {
+        if !outlives(s, &observer, mappings, last)? {
             return Ok(());
         }
     }
     Ok(())
 }
 
-/// Uses mappings of a buffer that has no descriptor any more, then undoes them with the one at index `last` left to the
-/// end. The first of `mappings` is writable. False when a check did not hold.
-pub fn outlives(s: &mut Steps, watch: &Watch, mut mappings: Vec<(String, Mapping)>, last: usize) -> Step<bool> {
-    let mut holds = s.nothing_wrong("mapped only: alive and listed once", Ok(watch.not_alive()?));
-    let wrong = mappings.iter().find(|(_, mapping)| !shows(mapping, 7)).map(|(name, _)| name.clone());
-    holds &= s.nothing_wrong("every mapping shows every page", Ok(wrong));
+fn one_descriptor(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, PAGES)?;
+    let (len, primary) = (buffer.len(), buffer.primary);
+    let observer = BufferObserver::start(&primary)?;
+    s.fill(&primary, len, 7)?;
+    let mut mappings = Vec::new();
+    for (name, prot) in [("first mapping", RW), ("read-only mapping", libc::PROT_READ)] {
+        let mapped = s.mmap(&primary, len, prot, libc::MAP_SHARED);
+        mappings.push((name.to_string(), s.succeeds(format!("the {name} can be made"), mapped)?));
+    }
+    s.close(primary);
+    outlives(s, &observer, mappings, 1).map(drop)
+}
+
+/// Uses mappings of a buffer without descriptors, then unmaps them, the one at index `last` at the end. The first of
+/// `mappings` is writable. False when a check did not hold.
+fn outlives(
+    s: &mut Steps,
+    observer: &BufferObserver,
+    mut mappings: Vec<(String, Mapping)>,
+    last: usize,
+) -> CaseResult<bool> {
+    let mut holds = s.holds("only mappings left: buffer alive, listed once", observer.alive()?);
+    holds &= s.holds("every mapping shows the buffer's contents", all_show(&mappings, 7));
     for page in 0..PAGES {
         let value = pattern(page, 9);
         mappings[0].1.write(page * PAGE, value);
         mappings[0].1.write(page * PAGE + PAGE - 1, value);
     }
-    let wrong = mappings.iter().find(|(_, mapping)| !shows(mapping, 9)).map(|(name, _)| name.clone());
-    holds &= s.nothing_wrong("what is written through one shows in all", Ok(wrong));
+    holds &= s.holds("data written through one mapping is visible in all", all_show(&mappings, 9));
 
     let kept = mappings.remove(last);
     for (name, mapping) in mappings {
         drop(mapping);
-        let right = shows(&kept.1, 9);
-        let wrong = watch.not_alive()?.or((!right).then(|| "another page shows up".to_string()));
-        let sentence = format!("munmap of {name}: alive, and {} still shows every page", kept.0);
-        holds &= s.nothing_wrong(sentence, Ok(wrong));
+        let shown = ensure(shows(&kept.1, 9), || "a page has wrong contents".into());
+        let sentence = format!("munmap of {name}: buffer alive, {} shows the contents", kept.0);
+        holds &= s.holds(sentence, observer.alive()?.and(shown));
     }
     drop(kept.1);
-    holds &= s.nothing_wrong(format!("munmap of {}: released once and off the list", kept.0), Ok(watch.not_gone()?));
+    holds &= s.holds(format!("munmap of {}: buffer released once and off the list", kept.0), observer.gone()?);
     Ok(holds)
+}
+
+fn all_show(mappings: &[(String, Mapping)], seed: u8) -> Result<(), String> {
+    mappings.iter().try_for_each(|(name, mapping)| ensure(shows(mapping, seed), || name.clone()))
 }
 
 fn shows(mapping: &Mapping, seed: u8) -> bool {

@@ -1,61 +1,40 @@
-//! Two processors that derive, close, import, poll and enumerate at the same time.
+//! Two CPUs that derive, close, import, poll and enumerate at the same time.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::facts::{exporters_listed, fdinfo};
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::fence::{Timeline, poll_now};
-use crate::fixture::racers::race;
-use crate::fixture::siblings::{Family, Kin};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::dma_buf::{Way, import_sync_file};
-use crate::uapi::importer::Importer;
-use crate::uapi::memory::{self, PAGE};
-
-crate::case! {
-    /// Two threads on two processors derive and close aliases of one buffer while the other derives, maps, enumerates,
-    /// imports or polls, a bounded number of times. Every call succeeds, every count comes back, and the last close, when
-    /// two descriptors are closed at the same moment, releases the buffer once.
-    "L-10", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter]
+case! {
+    /// Two threads on two CPUs: one derives and closes aliases of a buffer while the other derives, maps, enumerates,
+    /// imports or polls, a fixed number of times. Every call succeeds and no reference count changes. When two threads
+    /// close the last descriptors at the same time, the buffer is released once.
+    "L-10", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
 const ROUNDS: usize = 25;
 
-/// What one of the two threads does in every round.
+/// What one of the two threads does in each round.
 type Side<'a> = dyn Fn() -> Result<(), Errno> + Sync + 'a;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    judge(s, exporter, Kin::Aliases)
-}
-
-pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let alias = match kin {
-        Kin::Aliases => s.must_derive("RO alias", &primary, RDONLY)?,
-        Kin::Duplicates => s.dup("duplicate", &primary)?,
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let alias = match on.fds() {
+        FdKind::Alias => s.must_derive("RO alias", &primary, RDONLY)?,
+        _ => s.dup("duplicate", &primary)?,
     };
     let fds = [&primary, &alias];
-    s.must_balance(&watch, &primary, &alias)?;
-    let before = watch.counts(&fds)?;
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+    s.must_balance(&observer, &primary, &alias)?;
+    let before = observer.counts(&fds)?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
 
-    let (making, made) = match kin {
-        Kin::Aliases => ("derive", "deriving"),
-        Kin::Duplicates => ("duplicate", "duplicating"),
+    let (making, made) = match on.fds() {
+        FdKind::Alias => ("derive", "deriving"),
+        _ => ("duplicate", "duplicating"),
     };
-    let another = || kin.another(&alias).map(drop);
-    let another_of_primary = || kin.another(&primary).map(drop);
+    let another = || on.fds().another(&alias).map(drop);
+    let another_of_primary = || on.fds().another(&primary).map(drop);
     let mapped = || memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
     let imported = || importer.import(alias.number()).and_then(|handle| importer.put(handle));
-    let enumerated = || watch_list(&importer).and_then(|()| fdinfo(&alias).map(drop));
+    let enumerated = || read_list(&importer).and_then(|()| fdinfo(&alias).map(drop));
     let polled = || poll_now(&alias).map(drop);
     let sides: [(&str, &Side<'_>); 5] = [
         (made, &another_of_primary),
@@ -65,68 +44,65 @@ pub(super) fn judge(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
         ("polling", &polled),
     ];
     for (name, side) in sides {
-        let failed = race(ROUNDS, another, side);
-        let changed = watch.counts(&fds)?.change_since(&before);
-        if !s.nothing_wrong(format!("{making} and close against {name}: counts as before"), Ok(failed.or(changed))) {
+        let raced = race(ROUNDS, another, side);
+        let same = observer.counts(&fds)?.same_as(&before);
+        if !s.holds(format!("{making} and close against {name}: reference counts unchanged"), raced.and(same)) {
             return Ok(());
         }
     }
-    s.nothing_wrong("alive and listed once", Ok(watch.not_alive()?));
+    s.holds("buffer alive, listed once", observer.alive()?);
     drop(alias);
     drop(primary);
-    s.nothing_wrong("closed: released once and off the list", Ok(watch.not_gone()?));
-    on_the_list(s, exporter)?;
-    last_close(s, exporter, kin)
+    s.holds("closed: buffer released once and off the list", observer.gone()?);
+    on_the_list(s, on.exporter)?;
+    last_close(s, on)
 }
 
-/// Buffers come onto the global list and leave it, while others do or while somebody reads it.
-fn on_the_list(s: &mut Steps, exporter: Exporter) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let listed = || Ok(importer.totals().map_err(errno_name).or_broken("counting buffers")?.listed);
+/// Buffers are added to and removed from the global list, while another thread does the same or reads it.
+fn on_the_list(s: &mut Steps, exporter: Exporter) -> CaseResult {
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let listed = || Ok(importer.totals().or_broken("counting buffers")?.listed);
     let before = listed()?;
     let passing = || export(exporter, 1).map(drop);
     let reading = || exporters_listed().map(drop);
-    let sides: [(&str, &Side<'_>); 2] = [("others that do", &passing), ("readers of bufinfo", &reading)];
+    let sides: [(&str, &Side<'_>); 2] = [("the same", &passing), ("reading bufinfo", &reading)];
     for (name, side) in sides {
-        let failed = race(ROUNDS, passing, side);
+        let raced = race(ROUNDS, passing, side);
         let now = listed()?;
-        let wrong = failed.or((now != before).then(|| format!("{now} buffers on it, {before} before")));
-        s.nothing_wrong(format!("buffers that come and go against {name}: the list is as it was"), Ok(wrong));
+        let same = ensure(now == before, || format!("{now} buffers, {before} before"));
+        s.holds(format!("export and close against {name}: global list unchanged"), raced.and(same));
     }
     Ok(())
 }
 
-fn watch_list(importer: &Importer) -> Result<(), Errno> {
+fn read_list(importer: &Importer) -> Result<(), Errno> {
     importer.totals().map(drop)
 }
 
-/// Both threads close half of the descriptors of a buffer, with a fence that signals meanwhile.
-fn last_close(s: &mut Steps, exporter: Exporter, kin: Kin) -> Step {
-    let mut wrong = None;
+/// Each thread closes half of the descriptors of a buffer while a fence signals.
+fn last_close(s: &mut Steps, on: On) -> CaseResult {
+    let mut found = Ok(());
     for _ in 0..5 {
-        let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
-        let watch = Watch::start(&primary)?;
-        let family = kin.quiet(primary).map_err(errno_name).or_broken("more descriptors of a buffer")?;
+        let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
+        let observer = BufferObserver::start(&primary)?;
+        let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
         import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
         poll_now(&family.second).or_broken("poll")?;
         let Family { primary, read_write, read_only, second } = family;
         let (left, right) = (halves([primary, read_only]), halves([read_write, second]));
-        race(
-            1,
-            || left.lock().map(|mut fds| fds.clear()).or(Ok(())),
-            || {
-                right.lock().map(|mut fds| fds.clear()).or(Ok(()))?;
-                timeline.advance().map_err(|_| Errno::EIO)
-            },
-        );
-        wrong = watch.not_gone()?;
-        if wrong.is_some() {
+        let close = || left.lock().map(|mut fds| fds.clear()).or(Ok(()));
+        let close_and_signal = || {
+            right.lock().map(|mut fds| fds.clear()).or(Ok(()))?;
+            timeline.advance().map_err(|_| Errno::EIO)
+        };
+        found = race(1, close, close_and_signal).and(observer.gone()?);
+        if found.is_err() {
             break;
         }
     }
-    s.nothing_wrong("four descriptors closed by two threads while a poll's fence signals: released once", Ok(wrong));
+    s.holds("two threads close the last descriptors while a polled fence signals: buffer released once", found);
     Ok(())
 }
 

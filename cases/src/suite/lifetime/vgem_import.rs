@@ -1,137 +1,128 @@
-//! PRIME imports of every descriptor, and what they leave behind.
+//! PRIME imports of every descriptor, and the references that they leave.
 
-use nix::errno::Errno;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::export;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::siblings::Family;
-use crate::fixture::vgem::Vgem;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-
-crate::case! {
-    /// Importing into vgem through the primary or any alias and closing the handle leaves the reference counts of the
-    /// buffer and of every file as they were, once and a hundred times, also when the import is exported again, fails,
-    /// or is one of several. Descriptors may be closed before the handle: the handle keeps the buffer, to its close.
+case! {
+    /// Importing into vgem through the primary or any alias and closing the handle does not change the reference count
+    /// of the buffer or of any file, after one round and after a hundred, also when the import is exported again,
+    /// fails, or is one of several. Descriptors may be closed before the handle: the handle keeps the buffer alive
+    /// until it is closed.
     "L-3", Contract, Exporter::MAIN, [Derive, Vgem, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let vgem = Vgem::open()?;
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family(primary)?;
     let fds = family.all();
-    let before = watch.counts(&fds)?;
+    let before = observer.counts(&fds)?;
 
     for fd in fds {
-        let done = vgem.quiet_import(fd).and_then(|handle| vgem.quiet_close(handle));
-        let changed = watch.counts(&fds)?.change_since(&before);
-        let sentence = format!("import of {} and close: counts as before", fd.name);
-        // A count that is off is off for good: each further import would take it further.
-        if !s.nothing_wrong(sentence, done.map(|()| changed)) {
+        let done = import_and_close(&vgem, fd);
+        let same = observer.counts(&fds)?.same_as(&before);
+        // Further imports would only repeat the error.
+        if !s.holds(format!("import of {} and close: reference counts unchanged", fd.name), done.and(same)) {
             return Ok(());
         }
     }
-    let done = (0..100).try_for_each(|round| vgem.quiet_close(vgem.quiet_import(fds[round % 4])?));
-    let changed = watch.counts(&fds)?.change_since(&before);
-    if !s.nothing_wrong("a hundred times, through each in turn: counts as before", done.map(|()| changed)) {
+    let done = (0..100).try_for_each(|round| import_and_close(&vgem, fds[round % 4]));
+    let same = observer.counts(&fds)?.same_as(&before);
+    if !s.holds("100 times through each in turn: reference counts unchanged", done.and(same)) {
         return Ok(());
     }
 
-    for (what, wrong) in [
-        ("imports through all four are one handle", one_handle(&vgem, &fds)),
-        ("a handle that is exported again and closed", exported_again(&vgem, fds[2])),
-        ("an import with a handle that is closed twice", closed_twice(&vgem, fds[3])),
+    for (what, done) in [
+        ("imports through all four give one handle", one_handle(&vgem, &fds)),
+        ("export of a handle, then close", exported_again(&vgem, fds[2]).map_err(gave)),
+        ("import and close of the handle twice", closed_twice(&vgem, fds[3])),
     ] {
-        let changed = watch.counts(&fds)?.change_since(&before);
-        if !s.nothing_wrong(format!("{what}: counts as before"), wrong.map(|wrong| wrong.or(changed))) {
+        let same = observer.counts(&fds)?.same_as(&before);
+        if !s.holds(format!("{what}: reference counts unchanged"), done.and(same)) {
             return Ok(());
         }
     }
 
     let later = s.must_derive("later alias", fds[2], RDONLY)?;
-    s.nothing_wrong(
-        "an alias derived after all this can be imported",
-        vgem.quiet_import(&later).and_then(|handle| vgem.quiet_close(handle).map(|()| None)),
-    );
+    s.holds("an alias derived afterwards can be imported", import_and_close(&vgem, &later));
     s.close(later);
-    s.nothing_wrong("the buffer is alive and listed once", Ok(watch.not_alive()?));
+    s.holds("buffer alive, listed once", observer.alive()?);
     for fd in family.into_vec() {
         s.close(fd);
     }
-    s.nothing_wrong("released once and off the list", Ok(watch.not_gone()?));
-    closing_orders(s, exporter, &vgem)
+    s.holds("buffer released once and off the list", observer.gone()?);
+    closing_orders(s, on.exporter, &vgem)
 }
 
-fn one_handle(vgem: &Vgem, fds: &[&Fd]) -> Result<Option<String>, Errno> {
-    let first = vgem.quiet_import(fds[0])?;
+fn import_and_close(vgem: &Vgem, fd: &Fd) -> Result<(), String> {
+    vgem.quiet_import(fd).and_then(|handle| vgem.quiet_close(handle)).map_err(gave)
+}
+
+fn one_handle(vgem: &Vgem, fds: &[&Fd]) -> Result<(), String> {
+    let first = vgem.quiet_import(fds[0]).map_err(gave)?;
     for fd in &fds[1..] {
-        let next = vgem.quiet_import(fd)?;
+        let next = vgem.quiet_import(fd).map_err(gave)?;
         if next != first {
-            vgem.quiet_close(next)?;
-            vgem.quiet_close(first)?;
-            return Ok(Some(format!("{} gives another handle", fd.name)));
+            vgem.quiet_close(next).map_err(gave)?;
+            vgem.quiet_close(first).map_err(gave)?;
+            return Err(format!("{} gives another handle", fd.name));
         }
     }
-    vgem.quiet_close(first)?;
-    Ok(None)
+    vgem.quiet_close(first).map_err(gave)
 }
 
-fn exported_again(vgem: &Vgem, fd: &Fd) -> Result<Option<String>, Errno> {
+fn exported_again(vgem: &Vgem, fd: &Fd) -> Result<(), Errno> {
     let handle = vgem.quiet_import(fd)?;
     let again = vgem.quiet_export("exported", &handle, RDONLY)?;
     vgem.quiet_close(handle)?;
     let second = vgem.quiet_import(&again)?;
     drop(again);
-    vgem.quiet_close(second)?;
-    Ok(None)
+    vgem.quiet_close(second)
 }
 
-fn closed_twice(vgem: &Vgem, fd: &Fd) -> Result<Option<String>, Errno> {
-    let handle = vgem.quiet_import(fd)?;
-    let twice = vgem.close_again(handle)?;
-    Ok((twice != Err(Errno::EINVAL)).then(|| format!("the second close gives {twice:?}")))
+fn closed_twice(vgem: &Vgem, fd: &Fd) -> Result<(), String> {
+    let handle = vgem.quiet_import(fd).map_err(gave)?;
+    let twice = vgem.close_again(handle).map_err(gave)?;
+    ensure(twice == Err(Errno::EINVAL), || format!("the second close returned {twice:?}"))
 }
 
-/// Where the handle's close stands among the closes of the four descriptors, for handles from each of them.
-fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> Step {
-    for imported in 0..4 {
-        let mut wrong = None;
-        let mut name = String::new();
+/// Closes the handle before, between and after the four descriptors, for handles from each of them.
+fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> CaseResult {
+    for (imported, name) in ["primary", "RW alias", "RO alias", "alias of RW alias"].into_iter().enumerate() {
+        let mut found = Ok(());
         for position in 0..=4 {
-            let primary = export(exporter, 1).map_err(errno_name).or_broken("export of a buffer")?.primary;
-            let watch = Watch::start(&primary)?;
-            let family = Family::quiet(primary).map_err(errno_name).or_broken("deriving an alias")?.into_vec();
-            name.clone_from(&family[imported].name);
-            let mut handle = Some(vgem.quiet_import(&family[imported]).map_err(errno_name).or_broken("import")?);
-            // The descriptor that was imported goes first: then the handle stands on nothing but its own reference.
-            let mut family: Vec<_> = family.into_iter().map(Some).collect();
-            family.swap(0, imported);
-            for step in 0..=4 {
-                if let Some(dead) = watch.not_alive()? {
-                    wrong = Some(format!("handle closed after {position} descriptors, at step {step}: {dead}"));
-                    break;
-                }
-                if step == position {
-                    let handle = handle.take().map_or(Ok(()), |handle| vgem.quiet_close(handle));
-                    handle.map_err(errno_name).or_broken("closing a handle")?;
-                } else {
-                    drop(family[step - usize::from(step > position)].take());
-                }
-            }
-            let end = watch.not_gone()?.map(|wrong| format!("handle closed after {position} descriptors: {wrong}"));
-            wrong = wrong.or(end);
-            if wrong.is_some() {
+            found = closed_at(exporter, vgem, imported, position)?;
+            if found.is_err() {
                 break;
             }
         }
-        let sentence = format!("handle from {name}, closed before, between and after the descriptors: released once");
-        if !s.nothing_wrong(sentence, Ok(wrong)) {
+        let sentence =
+            format!("handle from {name}, closed before, between and after the descriptors: buffer released once");
+        if !s.holds(sentence, found) {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// Closes the handle from descriptor number `imported` after `position` of the four descriptors.
+fn closed_at(exporter: Exporter, vgem: &Vgem, imported: usize, position: usize) -> CaseResult<Result<(), String>> {
+    let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let family = Family::quiet(primary).or_broken("deriving an alias")?.into_vec();
+    let mut handle = Some(vgem.quiet_import(&family[imported]).or_broken("import")?);
+    // The imported descriptor is closed first, so that only the handle's own reference is left.
+    let mut family: Vec<_> = family.into_iter().map(Some).collect();
+    family.swap(0, imported);
+    for step in 0..=4 {
+        if let Err(dead) = observer.alive()? {
+            return Ok(Err(format!("handle closed after {position} descriptors, at step {step}: {dead}")));
+        }
+        if step == position {
+            handle.take().map_or(Ok(()), |handle| vgem.quiet_close(handle)).or_broken("closing a handle")?;
+        } else {
+            drop(family[step - usize::from(step > position)].take());
+        }
+    }
+    Ok(observer.gone()?.map_err(|wrong| format!("handle closed after {position} descriptors: {wrong}")))
 }

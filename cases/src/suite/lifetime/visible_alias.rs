@@ -1,127 +1,106 @@
-//! An alias in the moment in which its descriptor appears.
+//! An alias at the moment when its descriptor becomes visible.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::unistd::{Whence, lseek};
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::stalled::while_stopped;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name, outcome_name};
-use crate::uapi::dma_buf::{Derive, POISON, derive_with};
-use crate::uapi::importer::Importer;
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::stall::Place;
-use crate::uapi::{borrow_number, close_number, dup, fcntl};
-
-crate::case! {
-    /// A thread that finds the descriptor in the very moment in which it appears, while DERIVE has not returned, meets an
-    /// alias that is complete: it has the access mode that was asked for and no more, is close-on-exec, leads to the buffer,
-    /// and has a reference of its own. Closed at once, with everything else, it ends the buffer once, and not before DERIVE
-    /// has returned.
+case! {
+    /// A thread that finds the new descriptor as soon as it is visible, before DERIVE has returned, gets a complete
+    /// alias: it has the requested access mode and no more, is close-on-exec, refers to the buffer, and has a reference
+    /// of its own. If it and every other descriptor are closed at once, the buffer is released once, after DERIVE has
+    /// returned.
     "L-10", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let importer = Importer::open().or_broken("opening the test importer")?;
     for flags in [RDONLY, RDWR] {
-        look_and_close(s, exporter, &importer, flags)?;
+        look_and_close(s, on.exporter, &importer, flags)?;
     }
-    close_everything(s, exporter, &importer)
+    close_everything(s, on.exporter, &importer)
 }
 
-/// Derives from an alias, as the thread that is inside of DERIVE has a reference on that and none on the primary.
-fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags: u32) -> Step {
+/// Derives from an alias: the thread inside DERIVE then holds a reference on the alias and none on the primary.
+fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags: u32) -> CaseResult {
     let asked = flags_text(flags);
     s.note(format!("{asked}:"));
     let buffer = s.export(exporter, 1)?;
     let (len, primary) = (buffer.len() as i64, buffer.primary);
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let source = s.must_derive("RW alias", &primary, RDWR)?;
-    s.must_balance(&watch, &primary, &source)?;
-    let before = watch.glance()?.primary_refs;
-    let usual = watch.file(&source)?;
+    s.must_balance(&observer, &primary, &source)?;
+    let before = observer.glance()?.primary_refs;
+    let usual = observer.file(&source)?;
     let number = next_number(&primary)?;
 
     let call = || {
-        let mut argument = Derive { flags, fd: POISON };
+        let mut argument = DeriveArgs { flags, fd: POISON };
         derive_with(source.number(), &mut argument).map(|_| argument.fd)
     };
-    let (derived, seen) = while_stopped(importer, Place::Visible(number), call, || {
-        let new = dup(borrow_number(number)).map_err(errno_name).or_broken("dup of the new descriptor")?;
+    let (derived, seen) = while_stopped(importer, StallPoint::Visible(number), call, || {
+        let new = dup(borrow_number(number)).or_broken("dup of the new descriptor")?;
         let new = Fd::new("new alias", new);
-        let facts = watch.file(&new)?;
+        let facts = observer.file(&new)?;
         let led = facts.same_private_data == usual.same_private_data;
-        let wrong = match fcntl(number, libc::F_GETFD, 0) {
-            // A file that leads nowhere would take this thread down.
-            _ if !led => Some("it does not lead to the buffer yet".into()),
-            // Both requests have O_CLOEXEC; an exec between install and mark would keep the descriptor.
-            Ok(libc::FD_CLOEXEC) => incomplete(&new, flags, len),
-            _ => Some("it is not close-on-exec yet".into()),
+        let whole = match fcntl(number, libc::F_GETFD, 0) {
+            // Using a file without a buffer would crash.
+            _ if !led => Err("it does not refer to the buffer yet".into()),
+            // Both requests have O_CLOEXEC; otherwise an execve in between would keep the descriptor.
+            Ok(libc::FD_CLOEXEC) => complete(&new, flags, len),
+            _ => Err("it is not close-on-exec yet".into()),
         };
         let closed = close_number(number);
         drop(new);
-        closed.map_err(errno_name).or_broken("closing the new descriptor")?;
-        let now = watch.glance()?.primary_refs;
-        let taken = (now != before).then(|| format!("the primary has {now} references, {before} before DERIVE"));
-        Ok::<_, Stop>([wrong, taken])
+        closed.or_broken("closing the new descriptor")?;
+        let now = observer.glance()?.primary_refs;
+        let own = ensure(now == before, || format!("the primary has {now} references, {before} before DERIVE"));
+        Ok::<_, Abort>((whole, own))
     })?;
     let Some(seen) = seen else {
-        return Err(Stop::Broken("the second thread was not stopped where the descriptor appears".into()));
+        return Err(Abort::Broken("the second thread was not stopped where the descriptor appears".into()));
     };
-    let [wrong, taken] = seen?;
-    let whole = s.nothing_wrong(format!("{asked}, as it appears: with its rights and its buffer"), Ok(wrong));
-    let own = s.nothing_wrong(format!("{asked}, closed as it appears: it takes no reference of others"), Ok(taken));
-    s.equal(format!("{asked}: DERIVE tells its number"), derived, Ok(number));
+    let (whole, own) = seen?;
+    let whole = s.holds(format!("{asked}, as soon as it is visible: rights and buffer are right"), whole);
+    let own = s.holds(format!("{asked}, closed as soon as it is visible: no other reference is dropped"), own);
+    s.equal(format!("{asked}: DERIVE returns its number"), derived, Ok(number));
     if whole && own {
         drop((source, primary));
-        s.check_gone(&watch, "all closed")?;
+        s.check_gone(&observer, "all closed")?;
     }
     Ok(())
 }
 
-/// What `fd` has too much or too little of for an alias with `flags`.
-fn incomplete(fd: &Fd, flags: u32, len: i64) -> Option<String> {
+/// Whether `fd` has the rights and the size that an alias with `flags` must have.
+fn complete(fd: &Fd, flags: u32, len: i64) -> Result<(), String> {
     let mode = flags as i32 & libc::O_ACCMODE;
     let status = fcntl(fd.number(), libc::F_GETFL, 0);
-    if status != Ok(mode) {
-        return Some(format!("F_GETFL gives {}", status.map_or_else(errno_name, |flags| flags_text(flags as u32))));
-    }
+    let shown = || status.map_or_else(errno_name, |flags| flags_text(flags as u32));
+    ensure(status == Ok(mode), || format!("F_GETFL returned {}", shown()))?;
     let mapped = memory::map(fd.as_fd(), PAGE, RW, libc::MAP_SHARED, 0).map(drop);
     let want = if mode == libc::O_RDWR { Ok(()) } else { Err(Errno::EACCES) };
-    if mapped != want {
-        return Some(format!("mapping it RW gives {}", outcome_name(&mapped)));
-    }
+    ensure(mapped == want, || format!("mapping it RW returned {}", outcome_name(&mapped)))?;
     let end = lseek(fd.as_fd(), 0, Whence::SeekEnd);
-    (end != Ok(len)).then(|| format!("SEEK_END gives {}", outcome_name(&end)))
+    ensure(end == Ok(len), || format!("SEEK_END returned {}", outcome_name(&end)))
 }
 
-/// Closes the last descriptors of the buffer while the thread inside of DERIVE stands.
-fn close_everything(s: &mut Steps, exporter: Exporter, importer: &Importer) -> Step {
+/// Closes the last descriptors of the buffer while the thread inside DERIVE is stopped.
+fn close_everything(s: &mut Steps, exporter: Exporter, importer: &Importer) -> CaseResult {
     let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+    let observer = BufferObserver::start(&primary)?;
     let (source, number) = (primary.number(), next_number(&primary)?);
     let call = || {
-        let mut argument = Derive { flags: RDONLY, fd: POISON };
+        let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
         derive_with(source, &mut argument).map(drop)
     };
-    let (derived, seen) = while_stopped(importer, Place::Visible(number), call, || {
+    let (derived, seen) = while_stopped(importer, StallPoint::Visible(number), call, || {
         let closed = close_number(number);
         drop(primary);
-        closed.map_err(errno_name).or_broken("closing the new descriptor")?;
-        watch.not_alive()
+        closed.or_broken("closing the new descriptor")?;
+        observer.alive()
     })?;
     let Some(seen) = seen else {
-        return Err(Stop::Broken("the second thread was not stopped where the descriptor appears".into()));
+        return Err(Abort::Broken("the second thread was not stopped where the descriptor appears".into()));
     };
-    s.nothing_wrong("everything closed while DERIVE has not returned: the buffer lives", Ok(seen?));
-    s.succeeds("DERIVE succeeds all the same", derived)?;
-    s.check_gone(&watch, "DERIVE has returned")?;
+    s.holds("all closed before DERIVE returns: buffer alive, listed once", seen?);
+    s.succeeds("DERIVE succeeds", derived)?;
+    s.check_gone(&observer, "after DERIVE returned")?;
     Ok(())
 }

@@ -1,47 +1,35 @@
-//! What can be derived once the descriptor that all others come from is closed.
+//! What can be derived from an alias once the primary is closed.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::Books;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps, outcome_name};
-use crate::uapi::memory::{self, PAGE};
-
-crate::case! {
-    /// With the primary closed, an alias is bounded by its own access mode as before: one that can be written grants both
-    /// modes, a read-only one nothing but O_RDONLY, and so does what is derived from it when that is all that is left. An
-    /// alias that is granted can be mapped for writing exactly when O_RDWR was asked for.
+case! {
+    /// With the primary closed, an alias is still limited by its own access mode: from a read-write alias both modes
+    /// can be derived, from a read-only alias only O_RDONLY, also when that is the last descriptor. The new alias can
+    /// be mapped for writing exactly if O_RDWR was requested.
     "R-1", Contract, Exporter::ALL, [Derive, TestImporter]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;
-    // Without the primary, a kernel that loses count would take the guest along.
-    s.must_balance(&watch, &primary, &read_only)?;
+    // Without the primary, wrong reference counts would crash the guest.
+    s.must_balance(&observer, &primary, &read_only)?;
     s.close(primary);
 
-    row(s, &watch, &read_write, &[RDONLY, RDWR])?;
-    row(s, &watch, &read_only, &[RDONLY])?;
+    row(s, &observer, &read_write, &[RDONLY, RDWR])?;
+    row(s, &observer, &read_only, &[RDONLY])?;
     let last = s.must_derive("alias of the RO alias", &read_only, RDONLY)?;
     s.close(read_write);
     s.close(read_only);
-    row(s, &watch, &last, &[RDONLY])
+    row(s, &observer, &last, &[RDONLY])
 }
 
-/// Asks `source` for both modes; `granted` are those that it has to grant.
-fn row(s: &mut Steps, watch: &Watch, source: &Fd, granted: &[u32]) -> Step {
+/// Requests both modes from `source`; those in `granted` have to succeed.
+fn row(s: &mut Steps, observer: &BufferObserver, source: &Fd, granted: &[u32]) -> CaseResult {
     for flags in [RDONLY, RDWR] {
-        let books = Books::open(watch, source)?;
+        let snapshot = RefSnapshot::take(observer, source)?;
         let asked = format!("{} from {}", flags_text(flags), source.name);
         let got = s.derive("alias", source, flags);
         let want = if granted.contains(&flags) { "ok" } else { "EACCES" };
@@ -49,14 +37,10 @@ fn row(s: &mut Steps, watch: &Watch, source: &Fd, granted: &[u32]) -> Step {
         if let Ok(alias) = &got {
             let mapped = memory::map(alias.as_fd(), PAGE, RW, libc::MAP_SHARED, 0).map(drop);
             let want = if flags == RDWR { Ok(()) } else { Err(Errno::EACCES) };
-            s.equal(
-                format!("{asked}: can be written exactly if that was asked for"),
-                outcome_name(&mapped),
-                outcome_name(&want),
-            );
+            s.equal(format!("{asked}: mapping RW shared"), outcome_name(&mapped), outcome_name(&want));
         }
         drop(got);
-        if !s.check_balanced(&books, &asked)? {
+        if !s.check_balanced(&snapshot, &asked)? {
             return Ok(());
         }
     }

@@ -1,39 +1,31 @@
 //! The table of source mode and requested mode.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::Books;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::watch::Watch;
-use crate::steps::{Step, Steps, outcome_name};
-
-crate::case! {
-    /// The access mode of the calling descriptor bounds what can be derived from it. From O_RDWR: both modes. From
+case! {
+    /// The access mode of the calling descriptor limits what can be derived from it. From O_RDWR: both modes. From
     /// O_RDONLY: O_RDONLY. From O_WRONLY and from access mode 3, which the heap hands out: nothing. The same holds when
-    /// the caller is an alias. A refusal leaves neither a descriptor number nor a reference behind.
+    /// the caller is an alias. A refusal leaks no descriptor number and no reference.
     "R-1", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
 const GRANTED: &str = "ok";
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let buffer = (&watch, &primary);
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let buffer = (&observer, &primary);
     row(s, buffer, &primary, [GRANTED, GRANTED])?;
     let read_only = s.must_derive("read-only alias", &primary, RDONLY)?;
-    // What follows derives from aliases, and the kernel has to survive that.
-    s.must_balance(&watch, &primary, &read_only)?;
+    // The rest derives from aliases, which needs correct reference counts.
+    s.must_balance(&observer, &primary, &read_only)?;
     row(s, buffer, &read_only, [GRANTED, "EACCES"])?;
     let read_write = s.must_derive("read-write alias", &primary, RDWR)?;
     row(s, buffer, &read_write, [GRANTED, GRANTED])?;
     let second = s.must_derive("alias of the read-write alias", &read_write, RDONLY)?;
     row(s, buffer, &second, [GRANTED, "EACCES"])?;
 
-    if exporter == Exporter::SystemHeap {
+    if on.exporter == Exporter::SystemHeap {
         let cloexec = libc::O_CLOEXEC as u32;
         for (name, mode, want) in [
             ("O_RDWR heap buffer", libc::O_RDWR, [GRANTED, GRANTED]),
@@ -42,22 +34,22 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             ("mode 3 heap buffer", libc::O_ACCMODE, ["EACCES", "EACCES"]),
         ] {
             let source = s.heap_export(name, 1, mode as u32 | cloexec)?;
-            let watch = Watch::start(&source)?;
-            row(s, (&watch, &source), &source, want)?;
+            let observer = BufferObserver::start(&source)?;
+            row(s, (&observer, &source), &source, want)?;
         }
     }
     Ok(())
 }
 
-/// Asks `source`, a descriptor of the buffer that is watched, for O_RDONLY and O_RDWR.
-fn row(s: &mut Steps, (watch, primary): (&Watch, &Fd), source: &Fd, want: [&str; 2]) -> Step {
+/// Requests O_RDONLY and O_RDWR from `source`, a descriptor of the observed buffer.
+fn row(s: &mut Steps, (observer, primary): (&BufferObserver, &Fd), source: &Fd, want: [&str; 2]) -> CaseResult {
     for (flags, want) in [RDONLY, RDWR].into_iter().zip(want) {
-        let books = Books::open(watch, primary)?;
+        let snapshot = RefSnapshot::take(observer, primary)?;
         let got: Result<Fd, Errno> = s.derive("alias", source, flags);
         let asked = format!("{} from {}", flags_text(flags), source.name);
         s.equal(asked.clone(), outcome_name(&got).as_str(), want);
         if got.is_err() {
-            s.check_balanced(&books, &asked)?;
+            s.check_balanced(&snapshot, &asked)?;
         }
     }
     Ok(())

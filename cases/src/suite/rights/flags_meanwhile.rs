@@ -1,64 +1,49 @@
-//! Flags that change while DERIVE looks at them.
+//! Flags that change while DERIVE reads them.
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::stalled::while_stopped;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
-use crate::uapi::derive::shape;
-use crate::uapi::memory::{self, Mapping, PAGE, anonymous};
-use crate::uapi::stall::Place;
-use crate::uapi::{dma_buf, fcntl, ioctl_raw};
-
-crate::case! {
-    /// The holder of a read-only alias asks for O_RDONLY, and another thread of its own puts O_RDWR into the argument while
-    /// DERIVE runs: at every moment at which the kernel releases a lock, one after the other. It gets a read-only alias or a
-    /// refusal, never more.
+case! {
+    /// The holder of a read-only alias requests O_RDONLY, and another thread changes the argument to O_RDWR while
+    /// DERIVE runs, at each moment at which the kernel releases a lock. The result is a read-only alias or an error,
+    /// never a writable alias.
     "R-2", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-/// More locks than any DERIVE takes.
+/// More locks than any implementation of DERIVE takes.
 const LIMIT: u32 = 1000;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&watch, &primary, &alias)?;
-    let argument = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page for an argument")?;
+    s.must_balance(&observer, &primary, &alias)?;
+    let argument = anonymous(PAGE, RW).or_broken("a page for an argument")?;
 
     let shape = shape();
-    let mut wrong = None;
+    let mut found = Ok(());
     let mut moments = 0;
-    while wrong.is_none() {
-        put(&argument, 0, &shape.encode(dma_buf::Derive { flags: RDONLY, fd: dma_buf::POISON }));
+    while found.is_ok() {
+        put(&argument, 0, &shape.encode(dma_buf::DeriveArgs { flags: RDONLY, fd: dma_buf::POISON }));
         let call = || ioctl_raw(alias.number(), dma_buf::derive_request(), argument.address());
         let change = || put(&argument, shape.flags_offset(), &RDWR.to_le_bytes());
-        let (result, changed) = while_stopped(watch.importer(), Place::Lock(moments), call, change)?;
-        wrong = match result {
-            Ok(_) => gained(shape.decode(&get(&argument, shape.size)).fd),
-            Err(Errno::EACCES) => None,
-            Err(errno) => Some(format!("DERIVE gives {}", errno_name(errno))),
+        let (result, changed) = while_stopped(observer.importer(), StallPoint::Lock(moments), call, change)?;
+        found = match result {
+            Ok(_) => gains_nothing(shape.decode(&get(&argument, shape.size)).fd),
+            Err(Errno::EACCES) => Ok(()),
+            Err(errno) => Err(format!("DERIVE returned {}", errno_name(errno))),
         };
         if changed.is_none() {
             break;
         }
         moments += 1;
         if moments == LIMIT {
-            return Err(Stop::Broken("DERIVE does not come to an end of its locks".into()));
+            return Err(Abort::Broken("DERIVE releases more than 1000 locks".into()));
         }
     }
     if moments == 0 {
-        return Err(Stop::Broken("the second thread was never stopped".into()));
+        return Err(Abort::Broken("the second thread was never stopped".into()));
     }
-    s.nothing_wrong("O_RDONLY that becomes O_RDWR in the middle of DERIVE gains nothing", Ok(wrong));
+    s.holds("changing O_RDONLY to O_RDWR during DERIVE gains no right", found);
     Ok(())
 }
 
@@ -70,16 +55,13 @@ fn get(argument: &Mapping, size: usize) -> Vec<u8> {
     (0..size).map(|index| argument.read(index)).collect()
 }
 
-/// What the descriptor that DERIVE wrote down has beyond reading. Closes it.
-fn gained(number: i32) -> Option<String> {
-    if number < 0 {
-        return Some("DERIVE tells no descriptor".into());
-    }
-    let new = Fd::new("new alias", dma_buf::take_derived(&dma_buf::Derive { flags: RDONLY, fd: number }));
+/// Whether the descriptor that DERIVE returned is read-only. Closes it.
+fn gains_nothing(number: i32) -> Result<(), String> {
+    ensure(number >= 0, || "DERIVE returned no descriptor".into())?;
+    let new = Fd::new("new alias", take_derived(&DeriveArgs { flags: RDONLY, fd: number }));
     let flags = fcntl(new.number(), libc::F_GETFL, 0);
-    if flags != Ok(libc::O_RDONLY) {
-        return Some(format!("F_GETFL gives {}", flags.map_or_else(errno_name, |flags| flags_text(flags as u32))));
-    }
+    let shown = || flags.map_or_else(errno_name, |flags| flags_text(flags as u32));
+    ensure(flags == Ok(libc::O_RDONLY), || format!("F_GETFL returned {}", shown()))?;
     let mapped = memory::map(new.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
-    mapped.is_ok().then(|| "the new alias can be mapped writable".into())
+    ensure(mapped.is_err(), || "the new alias can be mapped for writing".into())
 }

@@ -1,30 +1,22 @@
-//! Which mappings an exporter gives, by the size of the buffer.
+//! Which mappings an exporter allows, by the size of the buffer.
 
-use std::os::fd::AsFd;
-
-use nix::libc;
-
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{RW, prot_text, sharing_text};
-use crate::steps::{Step, Steps, outcome_name};
+use crate::prelude::*;
 use crate::suite::rights::private_writable::MANY;
-use crate::uapi::memory::{self, PAGE};
 
-crate::case! {
-    /// What an exported read-write descriptor answers to every protection and way of sharing, to flags that few programs
-    /// use, and to ranges at and past its end, for buffers of one page, of one large piece, and of several pieces.
+case! {
+    /// Records what mmap returns on an exported read-write descriptor for every protection and sharing flag, for rarely
+    /// used flags, and for ranges at and past its end, for buffers of one page, of one large chunk and of several
+    /// chunks.
     "R-3", Record, Exporter::ALL, []
 }
 
-/// Execution belongs to nobody's rule, and private writing to each exporter's own.
+/// No clause covers PROT_EXEC; private writable mappings are up to each exporter.
 const PROTS: [i32; 6] =
     [libc::PROT_NONE, libc::PROT_READ, libc::PROT_WRITE, RW, libc::PROT_READ | libc::PROT_EXEC, RW | libc::PROT_EXEC];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for (pages, size) in [(1, "one page"), (16, "16 pages"), (MANY, "many pages")] {
-        let primary = s.export(exporter, pages)?.primary;
+        let primary = s.export(on.exporter, pages)?.primary;
         for sharing in [libc::MAP_SHARED, libc::MAP_PRIVATE] {
             let answers = PROTS.iter().map(|prot| {
                 let name = if *prot == 0 { "none".to_string() } else { prot_text(*prot) };
@@ -41,11 +33,11 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             ("the page past the end", PAGE, libc::MAP_SHARED, last + PAGE as i64),
             ("across the end", 2 * PAGE, libc::MAP_SHARED, last),
             ("at an offset inside a page", PAGE, libc::MAP_SHARED, 1),
-            ("at the end of all offsets", PAGE, libc::MAP_SHARED, i64::MAX & !(PAGE as i64 - 1)),
+            ("at the largest offset", PAGE, libc::MAP_SHARED, i64::MAX & !(PAGE as i64 - 1)),
             ("with MAP_POPULATE", pages * PAGE, libc::MAP_SHARED | libc::MAP_POPULATE, 0),
             ("with MAP_LOCKED", pages * PAGE, libc::MAP_SHARED | libc::MAP_LOCKED, 0),
             ("with MAP_SYNC", pages * PAGE, libc::MAP_SHARED_VALIDATE | libc::MAP_SYNC, 0),
-            ("with an unknown flag, validated", pages * PAGE, libc::MAP_SHARED_VALIDATE | 1 << 30, 0),
+            ("with an unknown flag and MAP_SHARED_VALIDATE", pages * PAGE, libc::MAP_SHARED_VALIDATE | 1 << 30, 0),
         ] {
             s.note(format!("{size}, {what}: {}", answer(&primary, len, libc::PROT_READ, flags, offset)));
         }

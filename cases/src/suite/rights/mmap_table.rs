@@ -1,28 +1,24 @@
 //! The table of protection, sharing and access mode for mmap(2).
 
-use std::os::fd::AsFd;
+use crate::prelude::*;
 
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{RW, prot_text, sharing_text};
-use crate::steps::{Step, Steps, outcome_name};
-use crate::uapi::memory::{self, PAGE};
-
-crate::case! {
-    /// A shared mapping of an alias has the rights of its access mode: a read-only alias gives R and refuses W and RW
-    /// with EACCES, a read-write alias gives all three. Execution, private reading and mapping past the end are answered
-    /// as the primary answers them.
-    "R-3", Contract, Exporter::MAIN, [Derive]
+case! {
+    /// A shared mapping of an alias has the rights of its access mode: a read-only alias allows R and refuses W and RW
+    /// with EACCES, a read-write alias allows all three. For PROT_EXEC, private read-only mappings and ranges past the
+    /// end an alias returns what the primary returns. A heap buffer allows mappings of the access mode it was exported
+    /// with: O_RDWR all, O_RDONLY only reading, O_WRONLY and mode 3 none, not even a private one, because every mapping
+    /// reads.
+    "R-3", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-pub(super) const SHARED: [i32; 2] = [libc::MAP_SHARED, libc::MAP_SHARED_VALIDATE];
+const SHARED: [i32; 2] = [libc::MAP_SHARED, libc::MAP_SHARED_VALIDATE];
 const RX: i32 = libc::PROT_READ | libc::PROT_EXEC;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 2)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        return heap_modes(s);
+    }
+    let primary = s.export(on.exporter, 2)?.primary;
     let family = s.family(primary)?;
     for (fd, writable) in
         [(&family.primary, true), (&family.read_write, true), (&family.read_only, false), (&family.second, false)]
@@ -37,8 +33,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             (RX, libc::MAP_PRIVATE),
             (libc::PROT_READ, libc::MAP_PRIVATE),
         ] {
-            let sentence =
-                format!("mmap({}, {}, {}) is as on the primary", fd.name, prot_text(prot), sharing_text(flags));
+            let sentence = format!("mmap({}, {}, {}) as on the primary", fd.name, prot_text(prot), sharing_text(flags));
             s.equal(sentence, outcome(fd, 2, prot, flags), outcome(model, 2, prot, flags));
         }
         s.equal(
@@ -50,7 +45,26 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-/// Asks for every shared mapping; `read` and `write` are the answers that the mode calls for.
+fn heap_modes(s: &mut Steps) -> CaseResult {
+    for (name, mode, read, write) in [
+        ("O_RDWR heap buffer", libc::O_RDWR, "ok", "ok"),
+        ("O_RDONLY heap buffer", libc::O_RDONLY, "ok", "EACCES"),
+        ("O_WRONLY heap buffer", libc::O_WRONLY, "EACCES", "EACCES"),
+        ("mode 3 heap buffer", libc::O_ACCMODE, "EACCES", "EACCES"),
+    ] {
+        let fd = s.heap_export(name, 1, (mode | libc::O_CLOEXEC) as u32)?;
+        shared(s, &fd, read, write);
+        if read != "ok" {
+            for prot in [libc::PROT_READ, libc::PROT_WRITE, RW, RX] {
+                let got = outcome(&fd, 1, prot, libc::MAP_PRIVATE);
+                s.equal(format!("mmap({name}, {}, PRIVATE)", prot_text(prot)), got.as_str(), "EACCES");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tries every shared mapping; `read` and `write` are the expected results.
 pub(super) fn shared(s: &mut Steps, fd: &Fd, read: &str, write: &str) {
     for flags in SHARED {
         for (prot, want) in [(libc::PROT_READ, read), (libc::PROT_WRITE, write), (RW, write)] {
@@ -60,7 +74,7 @@ pub(super) fn shared(s: &mut Steps, fd: &Fd, read: &str, write: &str) {
     }
 }
 
-/// `ok` or the errno of a mapping that is undone at once.
+/// `ok` or the errno of a mapping, which is unmapped at once.
 pub(super) fn outcome(fd: &Fd, pages: usize, prot: i32, flags: i32) -> String {
     outcome_name(&memory::map(fd.as_fd(), pages * PAGE, prot, flags, 0))
 }

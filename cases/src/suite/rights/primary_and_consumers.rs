@@ -1,37 +1,24 @@
-//! What the producer keeps while consumers in other processes come and go.
+//! What the producer can do while consumers in other processes come and go.
 
-use std::io::{PipeWriter, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
-use std::time::Duration;
-
-use nix::errno::Errno;
-use nix::libc;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use std::io::{PipeWriter, Read, Write};
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, fill, pattern, wrong_page};
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
-use crate::uapi::dma_buf::{self, Way};
-use crate::uapi::memory::{self, Mapping, PAGE};
-use crate::uapi::process::{Ending, kill_and_reap, spawn, wait};
-use crate::uapi::{close_number, derive};
+use crate::prelude::*;
 
-crate::case! {
-    /// The producer keeps all it has while another process holds, maps and derives from a read-only alias, and after that
-    /// process has closed all, has been killed, or has died of writing where it may not: the mapping that the producer had
-    /// takes writes, can be narrowed and widened, the primary can be mapped and bracketed for writing, and gives O_RDWR.
+case! {
+    /// The producer keeps its rights while another process holds, maps and derives from a read-only alias, and after
+    /// that process has closed everything, was killed, or died of writing to a read-only mapping: the producer's
+    /// mapping can be written and its protection reduced and restored, the primary can be mapped and accessed for
+    /// writing, and O_RDWR can be derived from it.
     "R-10", Contract, Exporter::MAIN, [Derive]
 }
 
 const PAGES: usize = 2;
 const LEN: usize = PAGES * PAGE;
-/// Longer than any consumer takes to end.
+/// More time than any consumer needs to exit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How a consumer ends.
+/// How a consumer exits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     ClosesAll,
@@ -39,47 +26,44 @@ enum End {
     WritesWhereItMayNot,
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, PAGES)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, PAGES)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    // Only now: the producer need not have been there first.
+    // Mapped only now, after the alias exists.
     let before = s.mmap(&primary, LEN, RW, libc::MAP_SHARED);
     let before = s.succeeds("with an alias: the primary can be mapped RW", before)?;
     let mut seed = 30;
     for (end, which, how) in [
-        (End::ClosesAll, "first", "closed all it had"),
+        (End::ClosesAll, "first", "closed everything"),
         (End::IsKilled, "second", "was killed"),
-        (End::WritesWhereItMayNot, "third", "died of writing to its mapping"),
+        (End::WritesWhereItMayNot, "third", "died of writing to its read-only mapping"),
     ] {
         let consumer = Consumer::start(&primary, &alias, end)?;
-        keeps(s, &primary, &before, &format!("beside the {which} consumer"), seed)?;
+        keeps(s, &primary, &before, &format!("with the {which} consumer"), seed)?;
         consumer.end(end)?;
         keeps(s, &primary, &before, &format!("after it {how}"), seed + 1)?;
         seed += 2;
     }
     s.close(alias);
-    keeps(s, &primary, &before, "with no alias left", seed)
+    keeps(s, &primary, &before, "without aliases", seed)
 }
 
-/// Everything that a producer does. The mapping that it has is written by the kernel on its behalf, which gives an errno
-/// where an instruction would end the case.
-fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> Step {
-    let mut check = |what: &str, found: Result<Option<String>, Errno>| {
-        let wrong = found.unwrap_or_else(|errno| Some(format!("it gave {}", errno_name(errno))));
-        s.must(format!("{when}: {what}"), wrong.is_none(), wrong.unwrap_or_default())
+/// Everything that a producer does. read(2) writes to its mapping, which returns an errno where a store would kill the
+/// case.
+fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> CaseResult {
+    let mut must = |what: &str, found: Result<(), String>| s.must_hold(format!("{when}: {what}"), found);
+    let shows = |seed| {
+        let wrong = wrong_page(primary, LEN, seed).map_err(gave)?;
+        wrong.map_or(Ok(()), |page| Err(format!("page {page} has wrong contents")))
     };
-    let shows =
-        |seed| wrong_page(primary, LEN, seed).map(|page| page.map(|page| format!("page {page} shows something else")));
-    check("the mapping that the primary had can be written", written(before, seed).and_then(|()| shows(seed)))?;
+    let done = written(before, seed).map_err(gave);
+    must("the producer's mapping can be written", done.and_then(|()| shows(seed)))?;
     let narrowed = before.protect(libc::PROT_READ).and_then(|()| before.protect(RW));
-    check("that mapping can be narrowed to R and widened to RW", narrowed.map(|()| None))?;
-    check(
-        "the primary can be mapped RW, bracketed and written",
-        fill(primary, LEN, seed + 100).and_then(|()| shows(seed + 100)),
-    )?;
-    let again = derive::derive(primary.as_fd(), RDWR);
-    let again = again.and_then(|again| fill(&Fd::new("RW alias", again), LEN, seed)).and_then(|()| shows(seed));
-    check("O_RDWR can be derived from it and written through", again)
+    must("the producer's mapping can go to R and back to RW", narrowed.map_err(gave))?;
+    let filled = fill(primary, LEN, seed + 100).map_err(gave);
+    must("the primary can be mapped RW and written", filled.and_then(|()| shows(seed + 100)))?;
+    let again = derive(primary.as_fd(), RDWR).and_then(|again| fill(&Fd::new("RW alias", again), LEN, seed));
+    must("O_RDWR can be derived from the primary and written through", again.map_err(gave).and_then(|()| shows(seed)))
 }
 
 /// Lets read(2) put the pattern into the first and the last byte of each page.
@@ -101,7 +85,7 @@ struct Consumer {
 
 impl Consumer {
     /// Comes back once it holds everything.
-    fn start(primary: &Fd, alias: &Fd, end: End) -> Step<Self> {
+    fn start(primary: &Fd, alias: &Fd, end: End) -> CaseResult<Self> {
         let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
         let (mut told, go) = std::io::pipe().or_broken("pipe")?;
         let (primary, keep) = (primary.number(), go.as_raw_fd());
@@ -111,7 +95,7 @@ impl Consumer {
             let mut consume = || -> nix::Result<()> {
                 let mapping = memory::map(alias.as_fd(), LEN, libc::PROT_READ, libc::MAP_SHARED, 0)?;
                 mapping.read(0);
-                let own = derive::derive(alias.as_fd(), RDONLY)?;
+                let own = dma_buf::derive(alias.as_fd(), RDONLY)?;
                 dma_buf::begin_cpu_access(own.as_fd(), Way::Read)?;
                 let _ = tell.write_all(b"x");
                 let _ = told.read(&mut [0]);
@@ -123,22 +107,22 @@ impl Consumer {
             };
             i32::from(consume().is_err())
         });
-        let pid = pid.map_err(errno_name).or_broken("fork")?;
+        let pid = pid.or_broken("fork")?;
         drop(tell);
         ready.read_exact(&mut [0]).or_broken("waiting for a consumer to hold a buffer")?;
         Ok(Consumer { pid, go })
     }
 
     /// Makes it end.
-    fn end(self, end: End) -> Step {
+    fn end(self, end: End) -> CaseResult {
         if end == End::IsKilled {
-            return kill_and_reap(self.pid).map_err(errno_name).or_broken("killing a consumer");
+            return kill_and_reap(self.pid).or_broken("killing a consumer");
         }
         drop(self.go);
-        let want = if end == End::ClosesAll { Ending::Exited(0) } else { Ending::Signalled(Signal::SIGSEGV) };
-        match wait(self.pid, PATIENCE).or_broken("waiting for a consumer")? {
+        let want = if end == End::ClosesAll { ChildStatus::Exited(0) } else { ChildStatus::Signalled(Signal::SIGSEGV) };
+        match crate::uapi::process::wait(self.pid, PATIENCE).or_broken("waiting for a consumer")? {
             ending if ending == want => Ok(()),
-            other => Err(Stop::Broken(format!("the consumer ended with {other:?}"))),
+            other => Err(Abort::Broken(format!("the consumer ended with {other:?}"))),
         }
     }
 }

@@ -1,25 +1,17 @@
-//! What the producer keeps.
+//! What the producer can do while it makes aliases.
 
-use nix::errno::Errno;
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, pattern};
-use crate::steps::{Step, Steps};
+use crate::prelude::*;
 use crate::suite::rights::mmap_table::shared;
-use crate::uapi::fcntl;
-use crate::uapi::memory::{Mapping, PAGE};
 
-crate::case! {
-    /// While aliases are made, mapped, derived from and closed, the primary stays O_RDWR, can be mapped in every way, and
-    /// hands out read-write aliases; a writable mapping that it had before stays writable and shared with the aliases.
+case! {
+    /// While aliases are made, mapped, derived from and closed, the primary stays O_RDWR, can be mapped in every way,
+    /// and O_RDWR can be derived from it. A writable mapping that existed before stays writable and shared with the
+    /// aliases.
     "R-10", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 2)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 2)?.primary;
     let before = s.mmap(&primary, 2 * PAGE, RW, libc::MAP_SHARED);
     let before = s.succeeds("the primary can be mapped RW", before)?;
     keeps(s, &primary, &before, "without aliases", 20)?;
@@ -31,7 +23,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let second = s.must_derive("alias of RO alias", &alias, RDONLY)?;
     keeps(s, &primary, &before, "with the alias mapped and derived from", 22)?;
     let shown = (0..2).all(|page| mapping.read(page * PAGE) == pattern(page, 22));
-    s.check("what the old mapping wrote shows in the alias's mapping", shown, "it does not");
+    s.check("data written to the old mapping is visible in the alias's mapping", shown, "it is not");
 
     drop(mapping);
     s.close(alias);
@@ -39,7 +31,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     keeps(s, &primary, &before, "with the aliases closed", 23)
 }
 
-fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> Step {
+fn keeps(s: &mut Steps, primary: &Fd, before: &Mapping, when: &str, seed: u8) -> CaseResult {
     s.note(format!("{when}:"));
     let mode = fcntl(primary.number(), libc::F_GETFL, 0).map(|flags| flags & libc::O_ACCMODE);
     s.equal(format!("{when}: the primary is O_RDWR"), mode, Ok::<_, Errno>(libc::O_RDWR));

@@ -1,26 +1,23 @@
-//! What is written through a private mapping stays private.
+//! Writes to a private mapping stay private.
 
-use std::os::fd::AsFd;
-
-use nix::libc;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::{RW, pattern};
-use crate::steps::{Step, Steps, outcome_name};
+use crate::prelude::*;
 use crate::suite::rights::private_writable::MANY;
-use crate::uapi::memory::{self, PAGE};
 
-crate::case! {
-    /// Where a read-only alias gives a private writable mapping, what is written through it shows in that mapping and
-    /// never in the buffer, on any page. The same for a private mapping that becomes writable by mprotect.
-    "R-5", Contract, Exporter::MAIN, [Derive]
+case! {
+    /// Where a read-only alias, or an exported descriptor, allows a private writable mapping, data written to it is
+    /// visible in that mapping and never in the buffer, on any page. The same for a private mapping that mprotect makes
+    /// writable.
+    "R-5", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let primary = s.export(on.exporter, 1)?.primary;
+        s.fill(&primary, PAGE, 5)?;
+        return scribble(s, &primary, &primary, 1);
+    }
     for pages in [1, MANY] {
-        let primary = s.export(exporter, pages)?.primary;
+        let primary = s.export(on.exporter, pages)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;
         s.fill(&primary, pages * PAGE, 5)?;
         scribble(s, &primary, &alias, pages)?;
@@ -28,8 +25,8 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-/// Writes through whatever private mapping `fd` gives and looks at the buffer through `primary`, which holds pattern 5.
-pub(super) fn scribble(s: &mut Steps, primary: &Fd, fd: &Fd, pages: usize) -> Step {
+/// Writes to the private mappings that `fd` allows, and reads the buffer, which holds pattern 5, through `primary`.
+fn scribble(s: &mut Steps, primary: &Fd, fd: &Fd, pages: usize) -> CaseResult {
     for (how, prot) in [("mapped RW", RW), ("mapped R, then mprotect to RW", libc::PROT_READ)] {
         let mapping = memory::map(fd.as_fd(), pages * PAGE, prot, libc::MAP_PRIVATE, 0);
         let mapping = mapping.and_then(|mapping| mapping.protect(RW).map(|()| mapping));
@@ -37,7 +34,7 @@ pub(super) fn scribble(s: &mut Steps, primary: &Fd, fd: &Fd, pages: usize) -> St
         if let Ok(mapping) = mapping {
             (0..pages).for_each(|page| mapping.write(page * PAGE, !pattern(page, 5)));
             let kept = (0..pages).all(|page| mapping.read(page * PAGE) == !pattern(page, 5));
-            s.check(format!("private mapping of {}, {how}: it shows what was written", fd.name), kept, "it does not");
+            s.check(format!("private mapping of {}, {how}: written data is visible in it", fd.name), kept, "it is not");
         } else {
             s.note(format!("private mapping of {}, {how}: {outcome}", fd.name));
         }

@@ -1,27 +1,21 @@
-//! Private writable mappings: who allows them.
+//! Which descriptors allow private writable mappings.
 
-use nix::libc;
-
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::mapping::{RW, prot_text};
-use crate::steps::{Step, Steps};
+use crate::prelude::*;
 use crate::suite::rights::mmap_table::outcome;
 
-crate::case! {
-    /// No rule says whether a private mapping may be writable; exporters and sizes differ. This records what the primary
-    /// and a read-only alias answer for one page and for many.
+case! {
+    /// No clause says whether a private mapping may be writable; exporters and sizes differ. Records what the primary
+    /// and a read-only alias return for one page and for many.
     "R-5", Record, Exporter::MAIN, [Derive]
 }
 
-/// More than the heap allocates in one piece at this size (order 4), and less than its next larger piece (order 8): the
-/// buffer always has several.
+/// More than one chunk of the heap at this size (order 4), and less than its next larger chunk (order 8): the
+/// buffer always has several chunks.
 pub(super) const MANY: usize = 64;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     for pages in [1, MANY] {
-        let primary = s.export(exporter, pages)?.primary;
+        let primary = s.export(on.exporter, pages)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;
         for fd in [&primary, &alias] {
             for prot in [libc::PROT_WRITE, RW] {

@@ -1,27 +1,29 @@
 //! Opening a dma-buf again by its name in procfs.
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use nix::fcntl::OFlag;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::steps::{Step, Steps};
+use crate::prelude::*;
 
-crate::case! {
-    /// Opening /proc/self/fd/N of a dma-buf is ENXIO for every access mode. The same holds before the patch.
-    "R-7", Contract, Exporter::MAIN, []
+case! {
+    /// Opening /proc/self/fd/N of a dma-buf, or of an alias, fails with ENXIO for every access mode.
+    "R-7", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    attack(s, &primary);
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    if on.fds() == FdKind::Exported {
+        attack(s, &primary);
+        return Ok(());
+    }
+    let family = s.family(primary)?;
+    for fd in [&family.read_write, &family.read_only, &family.second] {
+        attack(s, fd);
+    }
     Ok(())
 }
 
-/// Opens the entry of `fd`, directly and by way of an O_PATH descriptor.
-pub(super) fn attack(s: &mut Steps, fd: &Fd) {
+/// Opens the procfs entry of `fd`, and that of an O_PATH descriptor of it.
+fn attack(s: &mut Steps, fd: &Fd) {
     for (mode, name) in [
         (OFlag::O_RDONLY, "O_RDONLY"),
         (OFlag::O_WRONLY, "O_WRONLY"),
@@ -29,17 +31,9 @@ pub(super) fn attack(s: &mut Steps, fd: &Fd) {
         (OFlag::O_RDWR | OFlag::O_TRUNC, "O_RDWR|O_TRUNC"),
     ] {
         let result = reopen(fd.number(), mode);
-        s.fails_with(format!("open(/proc/self/fd of {}, {name}) is ENXIO", fd.name), &result, Errno::ENXIO);
+        s.fails_with(format!("open(/proc/self/fd of {}, {name}) gives ENXIO", fd.name), &result, Errno::ENXIO);
     }
-    let by_path = reopen(fd.number(), OFlag::O_PATH).and_then(|path| {
-        use std::os::fd::AsRawFd;
-        reopen(path.as_raw_fd(), OFlag::O_RDWR)
-    });
-    let sentence = format!("open(/proc/self/fd of an O_PATH descriptor of {}, O_RDWR) is ENXIO", fd.name);
+    let by_path = reopen(fd.number(), OFlag::O_PATH).and_then(|path| reopen(path.as_raw_fd(), OFlag::O_RDWR));
+    let sentence = format!("open(/proc/self/fd of an O_PATH descriptor of {}, O_RDWR) gives ENXIO", fd.name);
     s.fails_with(sentence, &by_path, Errno::ENXIO);
-}
-
-/// Opens the procfs entry of a number.
-pub(super) fn reopen(number: i32, mode: OFlag) -> Result<std::os::fd::OwnedFd, Errno> {
-    open(format!("/proc/self/fd/{number}").as_str(), mode | OFlag::O_CLOEXEC, Mode::empty())
 }

@@ -1,34 +1,28 @@
-//! Ways to write memory that do not go through the page tables of the writer.
+//! Ways to write memory that do not use the page tables of the writer.
 
-use std::fs::OpenOptions;
-use std::io::IoSlice;
-use std::os::unix::fs::FileExt;
+use nix::sys::{
+    ptrace,
+    signal::{Signal, raise},
+    uio::{RemoteIoVec, process_vm_writev},
+    wait::{WaitPidFlag, waitpid},
+};
+use std::{fs::OpenOptions, io::IoSlice, os::unix::fs::FileExt};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::ptrace;
-use nix::sys::signal::{Signal, raise};
-use nix::sys::uio::{RemoteIoVec, process_vm_writev};
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{Pid, getpid};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::fd::{Fd, RDONLY};
-use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::uapi::process::{kill_and_reap, spawn};
-
-crate::case! {
-    /// /proc/self/mem, process_vm_writev and ptrace write ordinary memory of this process, and do not write a dma-buf
-    /// through a shared read-only mapping of a read-only alias: EIO, EFAULT and EIO, and no byte changes.
-    "R-6", Contract, Exporter::MAIN, [Derive]
+case! {
+    /// /proc/self/mem, process_vm_writev and ptrace can write ordinary memory of this process, and fail with EIO,
+    /// EFAULT and EIO on a shared read-only mapping of a read-only alias, or of a heap buffer exported O_RDONLY. No
+    /// byte changes.
+    "R-6", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 1, RDONLY)?;
+        return attack(s, &fd);
+    }
+    let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.fill(&primary, PAGE, 3)?;
     attack(s, &alias)?;
@@ -37,10 +31,10 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 }
 
 /// Tries every way on a mapping of `fd`.
-pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
+fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     let target = s.mmap(fd, PAGE, libc::PROT_READ, libc::MAP_SHARED);
     let target = s.succeeds(format!("{} can be mapped for reading", fd.name), target)?;
-    let ordinary = anonymous(PAGE, RW).map_err(errno_name).or_broken("ordinary memory")?;
+    let ordinary = anonymous(PAGE, RW).or_broken("ordinary memory")?;
 
     let ways: [(&str, Writer, Errno); 3] = [
         ("/proc/self/mem", through_proc, Errno::EIO),
@@ -48,11 +42,11 @@ pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
         ("ptrace", through_ptrace, Errno::EIO),
     ];
     for (name, write, want) in ways {
-        // If ordinary memory cannot be written this way either, the refusal proves nothing.
-        write(&ordinary).map_err(errno_name).or_broken(&format!("writing ordinary memory by {name}"))?;
+        // If ordinary memory cannot be written this way either, a failure proves nothing.
+        write(&ordinary).or_broken(&format!("writing ordinary memory by {name}"))?;
         let result =
-            s.call(format!("{name}: write into the mapping of {}", fd.name), |()| "written".into(), || write(&target));
-        s.fails_with(format!("{name} does not write into the mapping of {}", fd.name), &result, want);
+            s.call(format!("{name}: write to the mapping of {}", fd.name), |()| "written".into(), || write(&target));
+        s.fails_with(format!("{name} cannot write to the mapping of {}", fd.name), &result, want);
     }
     Ok(())
 }
@@ -69,7 +63,7 @@ fn through_vm(target: &Mapping) -> Result<(), Errno> {
     process_vm_writev(getpid(), &[IoSlice::new(&[0xee; 8])], &remote).map(drop)
 }
 
-/// Into a child, which has the same mapping at the same address.
+/// Writes to a child, which has the same mapping at the same address.
 fn through_ptrace(target: &Mapping) -> Result<(), Errno> {
     let child = spawn(|| {
         let stopped = ptrace::traceme().and_then(|()| raise(Signal::SIGSTOP));

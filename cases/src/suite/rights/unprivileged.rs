@@ -1,52 +1,40 @@
-//! The deployment: another process without privileges, which has nothing but the alias.
+//! The intended use: an unprivileged process that has nothing but the alias.
 
-use std::fs::OpenOptions;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use nix::{
+    fcntl::OFlag,
+    sys::prctl::{set_dumpable, set_no_new_privs},
+    unistd::{Gid, Uid, setgroups, setresgid, setresuid, write},
+};
+use std::{fs::OpenOptions, os::unix::fs::FileExt};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::libc;
-use nix::sys::prctl::{set_dumpable, set_no_new_privs};
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid, write};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::mapping::{RW, wrong_page};
-use crate::fixture::message::Pair;
-use crate::fixture::process::in_child;
-use crate::steps::{OrBroken, Step, Steps, Stop, errno_name};
-use crate::suite::rights::reopen::reopen;
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::process::Ending;
-use crate::uapi::{close_number, dma_buf, fcntl};
-
-crate::case! {
-    /// A process without the superuser's id and without capabilities, which received a read-only alias over a UNIX
-    /// socket and has no other descriptor of the buffer, can read it and derive O_RDONLY, and cannot write it by any way
-    /// that the other clauses name.
-    "R-9", Contract, Exporter::MAIN, [Derive]
+case! {
+    /// A process without root's user id and without capabilities that received a read-only alias over a UNIX socket,
+    /// and has no other descriptor of the buffer, can read it and derive O_RDONLY, and cannot write it by any means
+    /// that the other clauses name. Nor can one that received a heap buffer exported O_RDONLY.
+    "R-9", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-pub(super) const SEED: u8 = 11;
-pub(super) const BYTES: usize = 2 * PAGE;
-/// Exit statuses of a child that never came to try.
+const SEED: u8 = 11;
+const BYTES: usize = 2 * PAGE;
+/// Exit statuses of a child that could not start its attempts.
 const NO_RIGHTS_DROPPED: i32 = 0x7e;
 const NOTHING_RECEIVED: i32 = 0x7f;
 
-/// True when it came out as it must.
-pub(super) type Attempt = fn(&Fd) -> bool;
+/// True if the result is as it must be.
+type Attempt = fn(&Fd) -> bool;
 
-/// What the child tries, and whether it came out as it must. In order; it stops at none.
-pub(super) const ATTEMPTS: [(&str, Attempt); 10] = [
-    ("reads every page", |fd| wrong_page(fd, BYTES, SEED) == Ok(None)),
+const READ: &str = "reads every page";
+
+/// What the child tries, in order; it does not stop at a wrong result.
+const ATTEMPTS: [(&str, Attempt); 10] = [
+    (READ, |fd| wrong_page(fd, BYTES, SEED) == Ok(None)),
     ("derives O_RDONLY", |fd| dma_buf::derive(fd.as_fd(), RDONLY).is_ok()),
-    ("derive O_RDWR is EACCES", |fd| dma_buf::derive(fd.as_fd(), RDWR).err() == Some(Errno::EACCES)),
-    ("mapping RW shared is EACCES", |fd| map_errno(fd, RW) == Some(Errno::EACCES)),
-    ("mapping W shared is EACCES", |fd| map_errno(fd, libc::PROT_WRITE) == Some(Errno::EACCES)),
-    ("mprotect to RW is EACCES", |fd| {
+    ("deriving O_RDWR gives EACCES", |fd| dma_buf::derive(fd.as_fd(), RDWR).err() == Some(Errno::EACCES)),
+    ("mapping RW shared gives EACCES", |fd| map_errno(fd, RW) == Some(Errno::EACCES)),
+    ("mapping W shared gives EACCES", |fd| map_errno(fd, libc::PROT_WRITE) == Some(Errno::EACCES)),
+    ("mprotect to RW gives EACCES", |fd| {
         let mapping = memory::map(fd.as_fd(), BYTES, libc::PROT_READ, libc::MAP_SHARED, 0);
         mapping.is_ok_and(|mapping| mapping.protect(RW) == Err(Errno::EACCES))
     }),
@@ -54,11 +42,11 @@ pub(super) const ATTEMPTS: [(&str, Attempt); 10] = [
         let _ = fcntl(fd.number(), libc::F_SETFL, libc::O_RDWR);
         fcntl(fd.number(), libc::F_GETFL, 0).is_ok_and(|flags| flags & libc::O_ACCMODE == libc::O_RDONLY)
     }),
-    // The inode belongs to whoever exported the buffer and has mode 0600, so that check may come before ENXIO.
-    ("reopening it is EACCES or ENXIO", |fd| {
+    // The inode belongs to the exporting user and has mode 0600, so EACCES may come before ENXIO.
+    ("reopening it gives EACCES or ENXIO", |fd| {
         matches!(reopen(fd.number(), OFlag::O_RDWR), Err(Errno::EACCES | Errno::ENXIO))
     }),
-    ("/proc/self/mem is EIO", |fd| {
+    ("/proc/self/mem gives EIO", |fd| {
         let mapping = memory::map(fd.as_fd(), BYTES, libc::PROT_READ, libc::MAP_SHARED, 0);
         let file = OpenOptions::new().write(true).open("/proc/self/mem");
         let (Ok(mapping), Ok(file)) = (mapping, file) else { return false };
@@ -67,8 +55,15 @@ pub(super) const ATTEMPTS: [(&str, Attempt); 10] = [
     ("write fails", |fd| write(fd, &[0xee; 8]).is_err()),
 ];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, BYTES / PAGE)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", BYTES / PAGE, RDONLY)?;
+        // Nobody can fill it, so there is no pattern to read; deriving from it is tested by R-1.
+        let attempts: Vec<_> =
+            ATTEMPTS.into_iter().filter(|(what, _)| !what.contains("derive") && *what != READ).collect();
+        return judge(s, &fd, &attempts);
+    }
+    let primary = s.export(on.exporter, BYTES / PAGE)?.primary;
     s.fill(&primary, BYTES, SEED)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     judge(s, &alias, &ATTEMPTS)?;
@@ -76,30 +71,30 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-/// Sends `alias` to children without privileges, which try.
-pub(super) fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> Step {
-    let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
-    pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
+/// Sends `alias` to unprivileged children, which make the attempts.
+fn judge(s: &mut Steps, alias: &Fd, attempts: &[(&str, Attempt)]) -> CaseResult {
+    let pair = Pair::new().or_broken("socketpair")?;
+    pair.send(alias.as_fd()).or_broken("sending an alias")?;
 
-    // One child for each half: an exit status has seven bits that a signal cannot be mistaken for.
+    // One child for each half of the attempts: an exit status has room for seven results.
     let half = attempts.len() / 2;
     let mut wrong = 0;
     for part in [0..half, half..attempts.len()] {
         let ending = in_child(|| consumer(&pair, &attempts[part.clone()]))?;
         wrong |= match ending {
-            Ending::Exited(NO_RIGHTS_DROPPED) => {
-                return Err(Stop::Broken("the child could not drop its rights".into()));
+            ChildStatus::Exited(NO_RIGHTS_DROPPED) => {
+                return Err(Abort::Broken("the child could not drop its privileges".into()));
             }
-            Ending::Exited(NOTHING_RECEIVED) => {
+            ChildStatus::Exited(NOTHING_RECEIVED) => {
                 return s.must("the alias arrives over the socket", false, "the child received nothing");
             }
-            Ending::Exited(status) => status << part.start,
-            other => return s.must("the consumer ends by itself", false, format_args!("{other:?}")),
+            ChildStatus::Exited(status) => status << part.start,
+            other => return s.must("the consumer exits by itself", false, format_args!("{other:?}")),
         };
-        pair.send(alias.as_fd()).map_err(errno_name).or_broken("sending an alias")?;
+        pair.send(alias.as_fd()).or_broken("sending an alias")?;
     }
     for (index, (what, _)) in attempts.iter().enumerate() {
-        s.check(format!("unprivileged consumer: {what}"), wrong & (1 << index) == 0, "it came out otherwise");
+        s.check(format!("unprivileged consumer: {what}"), wrong & (1 << index) == 0, "it did not");
     }
     Ok(())
 }
@@ -108,9 +103,8 @@ fn map_errno(fd: &Fd, prot: i32) -> Option<Errno> {
     memory::map(fd.as_fd(), BYTES, prot, libc::MAP_SHARED, 0).err()
 }
 
-/// Gives up all rights and all inherited descriptors but the socket, takes the alias, and tries.
+/// Drops all privileges and all inherited descriptors but the socket, receives the alias, and makes the attempts.
 fn consumer(pair: &Pair, attempts: &[(&str, Attempt)]) -> i32 {
-    use std::os::fd::AsRawFd;
     (0..256).filter(|number| *number != pair.far.as_raw_fd()).for_each(|number| {
         let _ = close_number(number);
     });
@@ -120,7 +114,7 @@ fn consumer(pair: &Pair, attempts: &[(&str, Attempt)]) -> i32 {
         .and_then(|()| setresgid(gid, gid, gid))
         .and_then(|()| setresuid(uid, uid, uid))
         .and_then(|()| set_no_new_privs())
-        // A process that changed its ids may not look into its own /proc/self otherwise.
+        // Otherwise a process that changed its ids cannot read its own /proc/self.
         .and_then(|()| set_dumpable(true));
     if dropped.is_err() {
         return NO_RIGHTS_DROPPED;

@@ -1,26 +1,22 @@
-//! Ways to add write access to a mapping that exists.
+//! Attempts to add write access to an existing mapping.
 
 use std::fs::File;
-use std::os::fd::AsFd;
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::{RW, prot_text};
-use crate::steps::{OrBroken, Step, Steps};
-use crate::uapi::memory::{Mapping, PAGE};
-
-crate::case! {
-    /// A shared mapping of a read-only alias, and of an alias of an alias, does not become writable by mprotect, nor
-    /// after mremap moved or doubled it, nor by remap_file_pages. A store into it faults and changes nothing.
-    "R-4", Contract, Exporter::MAIN, [Derive]
+case! {
+    /// A shared mapping of a read-only alias, of an alias of an alias, and of a heap buffer exported O_RDONLY does not
+    /// become writable by mprotect, after mremap moved or duplicated it, or by remap_file_pages. A store to it faults
+    /// and changes nothing.
+    "R-4", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 2)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.fds() == FdKind::Exported {
+        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
+        return attack(s, &fd);
+    }
+    let primary = s.export(on.exporter, 2)?.primary;
     let family = s.family(primary)?;
     s.fill(&family.primary, 2 * PAGE, 9)?;
     attack(s, &family.read_only)?;
@@ -29,8 +25,8 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-/// Tries every way on a two-page mapping of `fd`.
-pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
+/// Tries everything on a two-page mapping of `fd`.
+fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     let mapping = s.mmap(fd, 2 * PAGE, libc::PROT_READ, libc::MAP_SHARED);
     let mut mapping = s.succeeds(format!("{} can be mapped for reading", fd.name), mapping)?;
     locked(s, &fd.name, &mapping)?;
@@ -40,38 +36,38 @@ pub(super) fn attack(s: &mut Steps, fd: &Fd) -> Step {
     if moved.is_ok() {
         locked(s, &format!("{}, moved", fd.name), &mapping)?;
     }
-    // Kernels and exporters differ in whether this works; what must not come of it is write access.
-    let twin = s.call("mremap(old length 0)", |_| "doubled".into(), || mapping.twin());
+    // Kernels and exporters differ in whether this works; it must not give write access.
+    let twin = s.call("mremap(old length 0)", |_| "duplicated".into(), || mapping.twin());
     if let Ok(twin) = twin {
-        locked(s, &format!("{}, doubled", fd.name), &twin)?;
+        locked(s, &format!("{}, duplicated", fd.name), &twin)?;
     }
     let _ = s.call("remap_file_pages(first page to second)", |()| "ok".into(), || mapping.remap_first_page(1));
     locked(s, &format!("{}, after remap_file_pages", fd.name), &mapping)?;
 
-    // A store by the kernel on behalf of this process takes the same fault as a store of its own, without the signal.
+    // A store by the kernel on behalf of this process faults like a store of its own, without a signal.
     let zeros = File::open("/dev/zero").or_broken("/dev/zero")?;
     let store = mapping.read_into(zeros.as_fd(), 0, 8);
-    s.fails_with(format!("a store into the mapping of {} is EFAULT", fd.name), &store, Errno::EFAULT);
+    s.fails_with(format!("a store to the mapping of {} gives EFAULT", fd.name), &store, Errno::EFAULT);
     Ok(())
 }
 
-fn locked(s: &mut Steps, what: &str, mapping: &Mapping) -> Step {
+fn locked(s: &mut Steps, what: &str, mapping: &Mapping) -> CaseResult {
     for prot in [libc::PROT_WRITE, RW, RW | libc::PROT_EXEC] {
         let result = mapping.protect(prot);
-        let sentence = format!("{what}: mprotect to {} is EACCES", prot_text(prot));
+        let sentence = format!("{what}: mprotect to {} gives EACCES", prot_text(prot));
         if !s.fails_with(sentence, &result, Errno::EACCES) {
-            // Back to what it was: the store below must not be what writes.
+            // Restored, so that the store below fails.
             let _ = mapping.protect(libc::PROT_READ);
         }
     }
     Ok(())
 }
 
-/// After a round over no access at all, and for one page of two.
+/// After PROT_NONE and back, and for one page of two.
 fn locked_part(s: &mut Steps, what: &str, mapping: &Mapping) {
     let none = mapping.protect(libc::PROT_NONE);
     let read = mapping.protect(libc::PROT_READ);
-    s.check(format!("{what}: mprotect to nothing and back to R is granted"), none.and(read).is_ok(), "it is not");
+    s.check(format!("{what}: mprotect to PROT_NONE and back to R succeeds"), none.and(read).is_ok(), "it failed");
     let one = mapping.protect_part(PAGE, PAGE, RW);
-    s.fails_with(format!("{what}: mprotect of one page to RW is EACCES"), &one, Errno::EACCES);
+    s.fails_with(format!("{what}: mprotect of one page to RW gives EACCES"), &one, Errno::EACCES);
 }

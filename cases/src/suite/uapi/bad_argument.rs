@@ -1,62 +1,48 @@
-//! DERIVE on memory that it cannot read or cannot write.
+//! DERIVE with an argument that it cannot read or cannot write.
 
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
-use crate::fixture::fd::{Fd, RDONLY, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::racers::race;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::derive::{self, Derive, POISON, shape};
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::uapi::{fcntl, ioctl_raw};
-
-crate::case! {
-    /// An argument that cannot be read, as a whole or in one of its halves, is EFAULT, and so is one that can be read but
-    /// not written. Afterwards the argument, the next descriptor number, the references on the buffer and its place on the
-    /// list are as they were, and meanwhile no other thread finds the descriptor.
+case! {
+    /// An argument that cannot be read, as a whole or in one of its halves, gives EFAULT, and so does one that can be
+    /// read but not written. The argument, the next descriptor number, the buffer's references and its place on the
+    /// list do not change, and no other thread can see the descriptor in between.
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-/// How often one thread is refused while another looks.
+/// Failing calls of one thread while another checks the descriptor.
 const ROUNDS: usize = 100;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    let books = Books::open(&watch, &primary)?;
-    drop(derive::derive(primary.as_fd(), RDONLY));
-    // Else every refusal below would be blamed for what a success leaves behind.
-    if !s.check_balanced(&books, "an alias is derived and closed again")? {
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
+    drop(dma_buf::derive(primary.as_fd(), RDONLY));
+    // Otherwise every check below would report what a successful call leaks.
+    if !s.check_balanced(&snapshot, "an alias is derived and closed again")? {
         return Ok(());
     }
-    let area = anonymous(2 * PAGE, RW).map_err(errno_name).or_broken("two pages for arguments")?;
+    let area = anonymous(2 * PAGE, RW).or_broken("two pages for arguments")?;
     let gone = {
-        let mapping = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page to unmap")?;
+        let mapping = anonymous(PAGE, RW).or_broken("a page to unmap")?;
         mapping.address()
     };
 
     let kernel = 0xffff_8880_0000_1000_usize;
     for (what, address) in [("NULL", 0), ("unmapped memory", gone), ("a kernel address", kernel)] {
-        if !refused(s, &watch, [&primary, &primary], what, address, RDONLY)? {
+        if !refused(s, &observer, [&primary, &primary], what, address, RDONLY)? {
             return Ok(());
         }
     }
-    // Where an argument begins whose two words are on different pages, and which of these the descriptor is written to.
+    // Where an argument starts whose words are on different pages, and the page that the descriptor is written to.
     let split = PAGE - shape().middle();
     let target = if shape().fd_is_second() { PAGE } else { 0 };
-    // Read-only memory must hold flags that are valid, else EINVAL would come first. The alias as caller: its references
-    // are not those of the primary.
+    // Read-only memory must hold valid flags, else EINVAL would come first. The alias is a caller, too: its references
+    // differ from those of the primary.
     for (what, offset, protected) in [
-        // Half an argument: a kernel that goes on with what it got would find valid flags in the zeroes for the rest.
+        // Half an argument: a kernel that ignores the fault would find valid flags in the zeroed rest.
         ("an argument whose first word is unreadable", split, (0, libc::PROT_NONE)),
         ("an argument whose second word is unreadable", split, (PAGE, libc::PROT_NONE)),
         ("an argument that is read-only memory", PAGE, (PAGE, libc::PROT_READ)),
@@ -64,13 +50,13 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     ] {
         for (source, flags) in [(&primary, RDONLY), (&primary, libc::O_RDWR as u32), (&alias, RDONLY)] {
             prepare(&area, offset, flags, protected)?;
-            if !refused(s, &watch, [&primary, source], what, area.address() + offset, flags)? {
+            if !refused(s, &observer, [&primary, source], what, area.address() + offset, flags)? {
                 return Ok(());
             }
-            area.protect_part(0, 2 * PAGE, RW).map_err(errno_name).or_broken("mprotect")?;
+            area.protect_part(0, 2 * PAGE, RW).or_broken("mprotect")?;
             let kept: Vec<u8> = (0..shape().size).map(|byte| area.read(offset + byte)).collect();
-            if shape().decode(&kept) != (Derive { flags, fd: POISON }) {
-                s.check("a refusal leaves the argument alone", false, format_args!("{what}: it changed"));
+            if shape().decode(&kept) != (DeriveArgs { flags, fd: POISON }) {
+                s.check("a failing call does not change the argument", false, format_args!("{what}: it changed"));
             }
         }
     }
@@ -78,9 +64,9 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     never_visible(s, &primary, area.address() + PAGE)
 }
 
-/// A descriptor that is installed first and closed again when the argument cannot be written leaves nothing behind, but
-/// for a moment another thread can use it.
-fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
+/// A descriptor that is installed first, and closed when the argument cannot be written, is not leaked, but
+/// another thread can use it for a moment.
+fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> CaseResult {
     let number = next_number(primary)?;
     let (seen, done) = (AtomicBool::new(false), AtomicBool::new(false));
     let refused = || {
@@ -97,38 +83,35 @@ fn never_visible(s: &mut Steps, primary: &Fd, address: usize) -> Step {
         }
         Ok(())
     };
-    let failed = race(1, refused, look);
-    let visible =
-        seen.load(Ordering::Relaxed).then(|| "it did: the descriptor is installed before the argument".into());
-    s.nothing_wrong(
-        "while DERIVE is refused with EFAULT, another thread never finds the descriptor",
-        Ok(failed.or(visible)),
-    );
+    let raced = race(1, refused, look);
+    let text = || "it does: the descriptor is installed before the argument is written".into();
+    let unseen = ensure(!seen.load(Ordering::Relaxed), text);
+    s.holds("while DERIVE fails with EFAULT, no other thread sees the descriptor", raced.and(unseen));
     Ok(())
 }
 
-/// Puts an argument at `offset` and takes rights from one of the two pages.
-fn prepare(area: &Mapping, offset: usize, flags: u32, (page, prot): (usize, i32)) -> Step {
-    let protect = |at, len, prot| area.protect_part(at, len, prot).map_err(errno_name).or_broken("mprotect");
+/// Writes an argument at `offset` and protects one of the two pages.
+fn prepare(area: &Mapping, offset: usize, flags: u32, (page, prot): (usize, i32)) -> CaseResult {
+    let protect = |at, len, prot| area.protect_part(at, len, prot).or_broken("mprotect");
     protect(0, 2 * PAGE, RW)?;
-    for (index, byte) in shape().encode(Derive { flags, fd: POISON }).into_iter().enumerate() {
+    for (index, byte) in shape().encode(DeriveArgs { flags, fd: POISON }).into_iter().enumerate() {
         area.write(offset + index, byte);
     }
     protect(page, PAGE, prot)
 }
 
-/// Derives with an argument at `address`; false when something stayed behind, so that going on makes no sense.
+/// Derives with an argument at `address`; false if something leaked, which would disturb the following checks.
 fn refused(
     s: &mut Steps,
-    watch: &Watch,
+    observer: &BufferObserver,
     [primary, source]: [&Fd; 2],
     what: &str,
     address: usize,
     flags: u32,
-) -> Step<bool> {
-    let books = Books::open(watch, primary)?;
+) -> CaseResult<bool> {
+    let snapshot = RefSnapshot::take(observer, primary)?;
     let text = format!("derive({}, {what}, {})", source.name, flags_text(flags));
     let result = s.call(text.clone(), |_| "ok".into(), || ioctl_raw(source.number(), shape().request, address));
-    let errno_right = s.fails_with(format!("{text} is EFAULT"), &result, Errno::EFAULT);
-    Ok(s.check_balanced(&books, &text)? && errno_right)
+    let errno_right = s.fails_with(format!("{text} gives EFAULT"), &result, Errno::EFAULT);
+    Ok(s.check_balanced(&snapshot, &text)? && errno_right)
 }

@@ -1,29 +1,21 @@
-//! A real execve(2) with aliases open.
+//! A real execve(2) with open aliases.
 
-use std::ffi::CString;
-
-use nix::libc;
 use nix::unistd::execv;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::fixture::process::in_child;
 use crate::helper::{NOT_A_BUFFER, PROBE_FD};
-use crate::steps::{Step, Steps, Stop};
-use crate::uapi::process::Ending;
+use crate::prelude::*;
 
-crate::case! {
-    /// After a real execve an alias that was derived with O_CLOEXEC is closed, and one that was derived without it is
-    /// open and shows the buffer.
+case! {
+    /// After a real execve an alias derived with O_CLOEXEC is closed, and one derived without it is open and can be
+    /// mapped.
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
 }
 
-/// Exit status of a child that could not execute.
+/// Exit status of a child whose execve failed.
 const NO_EXEC: i32 = 0x42;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let mut aliases = Vec::new();
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {
@@ -31,22 +23,22 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             aliases.push((flags, s.must_derive(&format!("{} alias", flags_text(flags)), &primary, flags)?));
         }
     }
-    // The primary comes last: it is close-on-exec, which shows that the helper can tell.
+    // The primary comes last: it is close-on-exec, which shows that the helper detects closed descriptors.
     let mut numbers: Vec<&Fd> = aliases.iter().map(|(_, alias)| alias).collect();
     numbers.push(&primary);
 
-    s.note("a child with all of them open executes this program again");
+    s.note("a child with all of them open calls execve of this program");
     let open = match in_child(|| exec(&numbers))? {
-        Ending::Exited(status) if status < NOT_A_BUFFER => status,
-        Ending::Exited(NOT_A_BUFFER) => {
-            return s.must("what survives is the buffer", false, "a number is open and is not a dma-buf");
+        ChildStatus::Exited(status) if status < NOT_A_BUFFER => status,
+        ChildStatus::Exited(NOT_A_BUFFER) => {
+            return s.must("open descriptors are the buffer", false, "a number is open and is not a dma-buf");
         }
-        other => return Err(Stop::Broken(format!("the new program ended with {other:?}"))),
+        other => return Err(Abort::Broken(format!("the new program ended with {other:?}"))),
     };
     for (index, (flags, _)) in aliases.iter().enumerate() {
         let survived = open & (1 << index) != 0;
         let wanted = flags & libc::O_CLOEXEC as u32 == 0;
-        let word = if wanted { "survives" } else { "is closed" };
+        let word = if wanted { "stays open" } else { "is closed" };
         let detail = if survived { "it is open" } else { "it is closed" };
         s.check(format!("{} alias {word}", flags_text(*flags)), survived == wanted, detail);
     }
@@ -57,7 +49,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
 fn exec(fds: &[&Fd]) -> i32 {
     let words = ["cases".to_string(), PROBE_FD.to_string()];
     let words = words.into_iter().chain(fds.iter().map(|fd| fd.number().to_string()));
-    let Ok(arguments) = words.map(CString::new).collect::<Result<Vec<_>, _>>() else { return NO_EXEC };
+    let Ok(arguments) = words.map(std::ffi::CString::new).collect::<Result<Vec<_>, _>>() else { return NO_EXEC };
     let _ = execv(c"/proc/self/exe", &arguments);
     NO_EXEC
 }

@@ -1,32 +1,20 @@
 //! DERIVE through the system calls of 32-bit programs.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::derive::{Derive, POISON, shape, take_derived};
-use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
-use crate::uapi::{compat, fcntl};
-
-crate::case! {
-    /// A 32-bit caller gets the same descriptors and the same errors: the modes and FD_CLOEXEC that it asks for, EINVAL
-    /// for other flags, EACCES for more rights, EFAULT for memory that cannot be used, ENOTTY for another size.
+case! {
+    /// A 32-bit caller gets the same descriptors and the same errors: the access mode and FD_CLOEXEC that it asks for,
+    /// EINVAL for other flags, EACCES for more rights, EFAULT for bad memory, ENOTTY for another size.
     "UAPI-8", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let low = anonymous_low(PAGE, RW).map_err(errno_name).or_broken("a page below 4 GiB")?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let low = anonymous_low(PAGE, RW).or_broken("a page below 4 GiB")?;
     let address = u32::try_from(low.address()).or_broken("a page below 4 GiB")?;
     let call = |source: &Fd, request: u32, flags: u32| {
-        store(&low, Derive { flags, fd: POISON });
+        store(&low, DeriveArgs { flags, fd: POISON });
         compat::ioctl(source.number(), request, address)
     };
     let request = shape().request;
@@ -37,14 +25,10 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             let lowest = next_number(&primary)?;
             let text = format!("compat derive(primary, {})", flags_text(flags));
             let result = s.call(text.clone(), |_| "ok".into(), || call(&primary, request, flags));
-            s.succeeds(format!("{text} is granted"), result)?;
+            s.succeeds(format!("{text} succeeds"), result)?;
             let after = load(&low);
-            let right = after == Derive { flags, fd: lowest };
-            s.must(
-                format!("{text}: flags kept, fd the lowest free number"),
-                right,
-                "the structure holds something else",
-            )?;
+            let right = after == DeriveArgs { flags, fd: lowest };
+            s.must(format!("{text}: flags unchanged, fd the lowest free number"), right, "the structure differs")?;
             let alias = Fd::new("alias", take_derived(&after));
             let got = fcntl(alias.number(), libc::F_GETFL, 0);
             s.equal(format!("{text}: F_GETFL"), got, Ok(mode));
@@ -54,7 +38,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     }
 
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     let wider = (request & !0x3fff_0000) | (2 * shape().size as u32) << 16;
     for (what, source, request, flags, want) in [
         ("O_WRONLY", &primary, request, libc::O_WRONLY as u32, Errno::EINVAL),
@@ -68,27 +52,27 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         s.fails_with(format!("compat derive: {what}"), &result, want);
         s.check(
             format!("compat derive: {what}: nothing is written"),
-            load(&low) == Derive { flags, fd: POISON },
-            "it was",
+            load(&low) == DeriveArgs { flags, fd: POISON },
+            "the structure was written",
         );
     }
     let null = compat::ioctl(primary.number(), request, 0);
     s.fails_with("compat derive: NULL", &null, Errno::EFAULT);
-    store(&low, Derive { flags: RDONLY, fd: POISON });
-    low.protect(libc::PROT_READ).map_err(errno_name).or_broken("mprotect")?;
+    store(&low, DeriveArgs { flags: RDONLY, fd: POISON });
+    low.protect(libc::PROT_READ).or_broken("mprotect")?;
     let read_only = compat::ioctl(primary.number(), request, address);
     s.fails_with("compat derive: read-only memory", &read_only, Errno::EFAULT);
-    s.check_balanced(&books, "after the refusals")?;
+    s.check_balanced(&snapshot, "after the refusals")?;
     Ok(())
 }
 
-fn store(low: &Mapping, argument: Derive) {
+fn store(low: &Mapping, argument: DeriveArgs) {
     for (index, byte) in shape().encode(argument).into_iter().enumerate() {
         low.write(index, byte);
     }
 }
 
-fn load(low: &Mapping) -> Derive {
+fn load(low: &Mapping) -> DeriveArgs {
     let bytes: Vec<u8> = (0..shape().size).map(|index| low.read(index)).collect();
     shape().decode(&bytes)
 }

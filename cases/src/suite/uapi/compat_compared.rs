@@ -1,25 +1,12 @@
 //! DERIVE as 64-bit and as 32-bit programs call it, side by side.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use crate::prelude::*;
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::derive::{Derive, POISON, shape, take_derived};
-use crate::uapi::memory::{self, Mapping, PAGE, anonymous_low};
-use crate::uapi::{IOC_WRITE, compat, fcntl, ioc, ioctl_raw};
-
-crate::case! {
-    /// Whatever a 64-bit caller gets, a 32-bit caller gets: the same answer, the same bytes in and around the structure, an
-    /// alias with the lowest number and the same mode, flags and rights to map, from the primary and from aliases, for every single bit of
-    /// `flags`, for every kind of address, at the limit on descriptors, and for SYNC on the aliases.
+case! {
+    /// A 32-bit caller gets whatever a 64-bit caller gets: the same return value, the same bytes in and around the
+    /// structure, and an alias with the lowest number and the same mode, flags and mappings. This is compared on the
+    /// primary and on aliases, for every single bit of `flags`, for every kind of address, at the descriptor limit, and
+    /// for SYNC on the aliases.
     "UAPI-8", Contract, Exporter::MAIN, [Derive, Ia32]
 }
 
@@ -27,63 +14,43 @@ crate::case! {
 const SYNC: u32 = ioc(IOC_WRITE, b'b', 0, 8);
 const BEGIN_READ: u32 = 1;
 const END_READ: u32 = 1 | 4;
-/// What memory around an argument holds, and how far from it one looks.
-const CANARY: u8 = 0xa5;
-const AROUND: usize = 32;
 
-/// ioctl(2) of either kind; the address is below 4 GiB.
-pub(super) type Call = fn(RawFd, u32, usize) -> Result<i32, Errno>;
-
-pub(super) const AS_64_BIT: Call = ioctl_raw;
-pub(super) const AS_32_BIT: Call = |fd, request, address| compat::ioctl(fd, request, address as u32);
-
-/// All that a caller can see of a call.
-#[derive(Debug, PartialEq, Eq)]
-struct Seen {
-    answer: Result<i32, Errno>,
-    memory: Vec<u8>,
-    /// Which number it has, F_GETFL, F_GETFD and what becomes of a writable mapping.
-    alias: Option<[String; 4]>,
-}
-
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;
-    let desk = Desk::new(&primary)?;
-    let request = shape().request;
+    let callers = TwoCallers::new(&primary)?;
+    let number = shape().request;
 
     for source in [&primary, &read_write, &read_only] {
-        let fd = source.number();
-        let rows = every_flag().map(|flags| (flags_text(flags), desk.compare(fd, request, &argument(flags))));
-        s.nothing_wrong(
-            format!("derive({}) with every mode and bit: both callers see the same", source.name),
-            first(rows),
-        );
-        let rows = [BEGIN_READ, END_READ, 0, 1 << 3]
-            .into_iter()
-            .map(|flags| (format!("flags {flags}"), desk.compare(fd, SYNC, &u64::from(flags).to_le_bytes())));
-        s.nothing_wrong(format!("sync({}): both callers see the same", source.name), first(rows));
+        let rows =
+            every_flag().map(|flags| (flags_text(flags), callers.compare(&derive_request(source.number(), flags))));
+        s.holds(format!("derive({}) with every mode and bit: same result for both callers", source.name), all(rows));
+        let sync = |flags: u32| {
+            let argument = u64::from(flags).to_le_bytes().to_vec();
+            callers.compare(&IoctlRequest { fd: source.number(), number: SYNC, argument, derives: false })
+        };
+        let rows = [BEGIN_READ, END_READ, 0, 1 << 3].into_iter().map(|flags| (format!("flags {flags}"), sync(flags)));
+        s.holds(format!("sync({}): same result for both callers", source.name), all(rows));
     }
-    s.nothing_wrong("arguments of every kind: both callers see the same", addresses(&desk, &primary));
-    let sizes = [0, 4, 12, 0x3fff].map(|size| (request & !(0x3fff << 16)) | size << 16);
-    let directions = [0, 1, 2, 3].map(|direction| (request & !(3 << 30)) | direction << 30);
-    let others = sizes.into_iter().chain(directions).filter(|other| *other != request);
-    let rows = others.map(|other| (format!("{other:#x}"), desk.compare(read_only.number(), other, &argument(RDONLY))));
-    s.nothing_wrong("other sizes and directions: both callers see the same", first(rows));
+    s.holds("arguments of every kind: same result for both callers", addresses(&callers, &primary));
+    let sizes = [0, 4, 12, 0x3fff].map(|size| (number & !(0x3fff << 16)) | size << 16);
+    let directions = [0, 1, 2, 3].map(|direction| (number & !(3 << 30)) | direction << 30);
+    let others = sizes.into_iter().chain(directions).filter(|other| *other != number);
+    let rows = others.map(|number| {
+        let request = IoctlRequest { number, ..derive_request(read_only.number(), RDONLY) };
+        (format!("{number:#x}"), callers.compare(&request))
+    });
+    s.holds("other sizes and directions: same result for both callers", all(rows));
     let next = next_number(&primary)?;
-    let closed = desk.compare(next, request, &argument(RDONLY));
-    s.nothing_wrong("a number that is not open: both callers see the same", closed);
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(errno_name).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(errno_name).or_broken("setrlimit");
-    limit(next as u64)?;
-    let full = desk.compare(primary.number(), request, &argument(RDWR));
-    limit(soft)?;
-    s.nothing_wrong("no descriptor number left: both callers see the same", full);
+    let closed = callers.compare(&derive_request(next, RDONLY));
+    s.holds("a closed descriptor: same result for both callers", closed);
+    let full = with_fd_limit(next as u64, || callers.compare(&derive_request(primary.number(), RDWR)))?;
+    s.holds("no free descriptor number: same result for both callers", full);
     Ok(())
 }
 
-/// Each mode with and without O_CLOEXEC, and every bit beside both modes that can be had.
+/// Each mode with and without O_CLOEXEC, and every single bit together with both valid modes.
 fn every_flag() -> impl Iterator<Item = u32> {
     let modes = [libc::O_RDONLY, libc::O_WRONLY, libc::O_RDWR, libc::O_ACCMODE].map(|mode| mode as u32);
     let cloexec = modes.map(|mode| mode | libc::O_CLOEXEC as u32);
@@ -91,14 +58,16 @@ fn every_flag() -> impl Iterator<Item = u32> {
     modes.into_iter().chain(cloexec).chain(bits)
 }
 
-fn argument(flags: u32) -> Vec<u8> {
-    shape().encode(Derive { flags, fd: POISON })
+fn derive_request(fd: RawFd, flags: u32) -> IoctlRequest {
+    let argument = shape().encode(DeriveArgs { flags, fd: POISON });
+    IoctlRequest { fd, number: shape().request, argument, derives: true }
 }
 
-/// Arguments that are torn, misplaced, or not to be written.
-fn addresses(desk: &Desk<'_>, source: &Fd) -> Result<Option<String>, Errno> {
+/// Arguments that are split, misaligned, or not writable.
+fn addresses(callers: &TwoCallers<'_>, source: &Fd) -> Result<(), String> {
     let torn = PAGE - shape().middle();
-    let rows = [
+    let request = derive_request(source.number(), RDONLY);
+    let inside = [
         ("an odd address", PAGE + 3, RW),
         ("an argument across two pages", torn, RW),
         ("one whose second word cannot be read", torn, libc::PROT_NONE),
@@ -106,106 +75,13 @@ fn addresses(desk: &Desk<'_>, source: &Fd) -> Result<Option<String>, Errno> {
         ("one that cannot be read", PAGE, libc::PROT_NONE),
         ("one that cannot be written", PAGE, libc::PROT_READ),
     ];
-    let inside = rows.into_iter().map(|(what, offset, prot)| {
-        (what.to_string(), desk.compare_at(source.number(), shape().request, &argument(RDONLY), offset, prot))
-    });
-    let outside = [("NULL", 0), ("the last word below 4 GiB", 0xffff_fffc)].into_iter().map(|(what, address)| {
-        let [wide, narrow] = [AS_64_BIT, AS_32_BIT].map(|call| call(source.number(), shape().request, address));
-        let other = wide != narrow;
-        (what.to_string(), Ok(other.then(|| told(&outcome_name(&wide), &outcome_name(&narrow)))))
-    });
-    first(inside.chain(outside))
+    let inside = inside.into_iter().map(|(what, offset, prot)| (what, callers.compare_at(&request, offset, prot)));
+    let outside = [("NULL", 0), ("the last word below 4 GiB", 0xffff_fffc)].into_iter();
+    let outside = outside.map(|(what, address)| (what, callers.compare_address(request.fd, request.number, address)));
+    all(inside.chain(outside).map(|(what, found)| (what.to_string(), found)))
 }
 
-/// Two pages below 4 GiB in which arguments are put.
-struct Desk<'a> {
-    area: Mapping,
-    any: &'a Fd,
-}
-
-impl<'a> Desk<'a> {
-    fn new(any: &'a Fd) -> Step<Self> {
-        let area = anonymous_low(2 * PAGE, RW).map_err(errno_name).or_broken("pages below 4 GiB")?;
-        u32::try_from(area.address()).or_broken("pages below 4 GiB")?;
-        Ok(Desk { area, any })
-    }
-
-    fn compare(&self, fd: RawFd, request: u32, argument: &[u8]) -> Result<Option<String>, Errno> {
-        self.compare_at(fd, request, argument, AROUND, RW)
-    }
-
-    /// Makes the call in both ways, with the same bytes at `offset` and the second page with the rights `prot`. Says what
-    /// is not the same.
-    fn compare_at(
-        &self,
-        fd: RawFd,
-        request: u32,
-        argument: &[u8],
-        offset: usize,
-        prot: i32,
-    ) -> Result<Option<String>, Errno> {
-        let wide = self.see(AS_64_BIT, fd, request, argument, offset, prot)?;
-        let narrow = self.see(AS_32_BIT, fd, request, argument, offset, prot)?;
-        Ok(match (&wide, &narrow) {
-            _ if wide == narrow => None,
-            _ if wide.answer != narrow.answer => Some(told(&outcome_name(&wide.answer), &outcome_name(&narrow.answer))),
-            (Seen { alias: Some(wide), .. }, Seen { alias: Some(narrow), .. }) if wide != narrow => {
-                Some(told(&wide.join(", "), &narrow.join(", ")))
-            }
-            _ => Some("memory differs after the call".into()),
-        })
-    }
-
-    fn see(
-        &self,
-        call: Call,
-        fd: RawFd,
-        request: u32,
-        argument: &[u8],
-        offset: usize,
-        prot: i32,
-    ) -> Result<Seen, Errno> {
-        let window = offset - AROUND..offset + argument.len() + AROUND;
-        window.clone().for_each(|at| self.area.write(at, CANARY));
-        argument.iter().enumerate().for_each(|(index, byte)| self.area.write(offset + index, *byte));
-        self.area.protect_part(PAGE, PAGE, prot)?;
-        let lowest = self.any.quiet_dup().ok().map(|fd| fd.as_raw_fd());
-        let answer = call(fd, request, self.area.address() + offset);
-        self.area.protect_part(PAGE, PAGE, RW)?;
-        let mut memory: Vec<u8> = window.map(|at| self.area.read(at)).collect();
-        let derives = request != SYNC && answer.is_ok();
-        let derived = derives.then(|| shape().decode(&memory[AROUND..])).filter(|derived| derived.fd >= 0);
-        let alias = derived.map(|derived| {
-            // A number that an earlier call lost is no difference between callers.
-            let number = shape().encode(Derive { flags: 0, fd: -1 });
-            memory[AROUND..].iter_mut().zip(number).for_each(|(byte, mask)| *byte &= !mask);
-            let place = if Some(derived.fd) == lowest { "the lowest free number" } else { "another number" };
-            let alias = Fd::new("alias", take_derived(&derived));
-            let facts =
-                [libc::F_GETFL, libc::F_GETFD].map(|command| format!("{:?}", fcntl(alias.number(), command, 0)));
-            let mapped = memory::map(alias.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);
-            let [status, descriptor] = facts;
-            [
-                place.to_string(),
-                format!("F_GETFL {status}"),
-                format!("F_GETFD {descriptor}"),
-                format!("mapped RW {}", outcome_name(&mapped)),
-            ]
-        });
-        Ok(Seen { answer, memory, alias })
-    }
-}
-
-fn told(wide: &str, narrow: &str) -> String {
-    format!("a 64-bit caller gets {wide}, a 32-bit caller {narrow}")
-}
-
-/// The first row in which something is wrong.
-fn first(rows: impl Iterator<Item = (String, Result<Option<String>, Errno>)>) -> Result<Option<String>, Errno> {
-    for (what, found) in rows {
-        if let Some(wrong) = found? {
-            return Ok(Some(format!("{what}: {wrong}")));
-        }
-    }
-    Ok(None)
+/// The first row that does not hold, if any.
+fn all(mut rows: impl Iterator<Item = (String, Result<(), String>)>) -> Result<(), String> {
+    rows.try_for_each(|(what, found)| found.map_err(|wrong| format!("{what}: {wrong}")))
 }

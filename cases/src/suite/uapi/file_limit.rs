@@ -1,56 +1,42 @@
 //! DERIVE at the system-wide limit on open files.
 
-use std::fs;
+use crate::prelude::*;
 
-use nix::errno::Errno;
-
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
-use crate::fixture::fd::{Fd, RDONLY, RDWR};
-use crate::fixture::process::{become_nobody, in_child};
-use crate::fixture::watch::Watch;
-use crate::settings::FILE_MAX;
-use crate::steps::{OrBroken, Step, Steps, Stop};
-use crate::uapi::dma_buf::{self, Derive, POISON};
-use crate::uapi::process::Ending;
-
-crate::case! {
-    /// When the system has as many open files as it may have, DERIVE is ENFILE for a caller without privileges, writes
-    /// nothing into the structure, and leaves neither a descriptor number nor a reference behind. A privileged caller
-    /// is not bound.
+case! {
+    /// When the system has reached its limit on open files, DERIVE returns ENFILE to an unprivileged caller, does not
+    /// write to the structure, and leaks no descriptor number and no reference. A privileged caller is not limited.
     "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-/// What the child found wrong, as bits of its exit status.
+/// What the child can find wrong, as bits of its exit status.
 const FINDINGS: [(i32, &str, &str); 3] = [
-    (1, "derive at the limit is ENFILE", "it succeeded, or gave another errno"),
-    (2, "derive at the limit leaves the structure alone", "flags or fd were written although it failed"),
-    (4, "derive at the limit leaves no descriptor number taken", "the next descriptor gets a higher number"),
+    (1, "derive at the limit gives ENFILE", "it succeeded or gave another errno"),
+    (2, "derive at the limit does not change the structure", "flags or fd were written"),
+    (4, "derive at the limit leaks no descriptor number", "the next descriptor got a higher number"),
 ];
 const NO_CHILD: i32 = 0x40;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    let books = Books::open(&watch, &primary)?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
 
-    let limit = Limit::set("0")?;
-    s.note("fs.file-max is 0 now, which binds all but the superuser");
+    let limit = FileMax::set("0")?;
+    s.note("fs.file-max is 0 now, which limits all users but root");
     let ending = in_child(|| unprivileged([&primary, &primary, &alias]))?;
-    let privileged = s.derive("alias of the superuser", &primary, RDONLY);
+    let privileged = s.derive("alias of root", &primary, RDONLY);
     drop(limit);
-    s.succeeds("the superuser is not bound", privileged)?;
+    s.succeeds("root is not limited", privileged)?;
 
     let wrong = match ending {
-        Ending::Exited(status) if status < NO_CHILD => status,
-        other => return Err(Stop::Broken(format!("the unprivileged child ended with {other:?}"))),
+        ChildStatus::Exited(status) if status < NO_CHILD => status,
+        other => return Err(Abort::Broken(format!("the unprivileged child ended with {other:?}"))),
     };
     for (bit, sentence, detail) in FINDINGS {
         s.check(sentence, wrong & bit == 0, detail);
     }
-    s.check_balanced(&books, "after the child has gone")?;
+    s.check_balanced(&snapshot, "after the child exited")?;
     Ok(())
 }
 
@@ -61,33 +47,13 @@ fn unprivileged(sources: [&Fd; 3]) -> i32 {
     let Ok(next) = next_number(sources[0]) else { return NO_CHILD };
     let mut wrong = 0;
     for (source, flags) in sources.into_iter().zip([RDONLY, RDWR, RDONLY]) {
-        let mut argument = Derive { flags, fd: POISON };
+        let mut argument = DeriveArgs { flags, fd: POISON };
         let result = dma_buf::derive_with(source.number(), &mut argument);
         wrong |= i32::from(result != Err(Errno::ENFILE));
-        wrong |= i32::from(argument != Derive { flags, fd: POISON }) << 1;
+        wrong |= i32::from(argument != DeriveArgs { flags, fd: POISON }) << 1;
     }
     match next_number(sources[0]) {
         Ok(now) => wrong | i32::from(now != next) << 2,
         Err(_) => NO_CHILD,
-    }
-}
-
-/// The limit, put back on drop; if this process is killed before that, the runner does it.
-pub(super) struct Limit {
-    old: String,
-}
-
-impl Limit {
-    pub(super) fn set(value: &str) -> Step<Self> {
-        let old = fs::read_to_string(FILE_MAX).or_broken(FILE_MAX)?;
-        let limit = Limit { old };
-        fs::write(FILE_MAX, value).or_broken(FILE_MAX)?;
-        Ok(limit)
-    }
-}
-
-impl Drop for Limit {
-    fn drop(&mut self) {
-        let _ = fs::write(FILE_MAX, &self.old);
     }
 }

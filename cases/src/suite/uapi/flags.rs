@@ -1,24 +1,15 @@
-//! Which flags DERIVE takes.
+//! Which flags DERIVE accepts.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::facts::fdinfo;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
-
-crate::case! {
-    /// DERIVE takes O_RDONLY and O_RDWR, each with or without O_CLOEXEC. Every other bit by itself, O_WRONLY and access
-    /// mode 3 give EINVAL, write nothing into the structure, and allocate neither a descriptor nor a reference.
+case! {
+    /// DERIVE accepts O_RDONLY and O_RDWR, each with or without O_CLOEXEC. Every other single bit, O_WRONLY and access
+    /// mode 3 give EINVAL, do not write to the structure, and allocate no descriptor and no reference.
     "UAPI-2", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {
             let flags = (mode | cloexec) as u32;
@@ -31,16 +22,15 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     let next = next_number(&primary)?;
     let count = count(&primary)?;
     for flags in [libc::O_WRONLY as u32, libc::O_ACCMODE as u32, (libc::O_WRONLY | libc::O_CLOEXEC) as u32] {
-        refused(s, &primary, flags);
+        let sentence = format!("{} gives EINVAL and does not change the structure", flags_text(flags));
+        s.holds(sentence, refused(&primary, flags));
     }
-    // Each unknown bit beside a mode that is valid, so that nothing else can be the reason for a refusal.
+    // Each unknown bit together with a valid mode, so that only the bit can be the reason for EINVAL.
     for mode in [libc::O_RDONLY as u32, libc::O_RDWR as u32] {
-        let unknown = (0..32).map(|shift| 1u32 << shift).filter(|bit| bit & valid == 0).map(|bit| bit | mode);
-        let wrong = unknown.filter_map(|flags| deviation(&primary, flags)).next();
-        s.check(
-            format!("{} with any one unknown bit is EINVAL and leaves the structure alone", flags_text(mode)),
-            wrong.is_none(),
-            wrong.unwrap_or_default(),
+        let mut unknown = (0..32).map(|shift| 1u32 << shift).filter(|bit| bit & valid == 0).map(|bit| bit | mode);
+        s.holds(
+            format!("{} with any one unknown bit gives EINVAL and does not change the structure", flags_text(mode)),
+            unknown.try_for_each(|flags| refused(&primary, flags)),
         );
     }
     s.equal("no descriptor was allocated", next_number(&primary)? - next, 0);
@@ -48,32 +38,21 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-fn refused(s: &mut Steps, primary: &Fd, flags: u32) {
-    let wrong = deviation(primary, flags);
-    let sentence = format!("{} is EINVAL and leaves the structure alone", flags_text(flags));
-    s.check(sentence, wrong.is_none(), wrong.unwrap_or_default());
-}
-
-/// What is wrong about the refusal of `flags`, if anything is.
-fn deviation(primary: &Fd, flags: u32) -> Option<String> {
-    let (got, after) = attempt(primary, flags);
-    let asked = flags_text(flags);
-    if got != "EINVAL" {
-        return Some(format!("{asked} gave {got}"));
-    }
-    (after != Derive { flags, fd: POISON }).then(|| format!("{asked} gave EINVAL and wrote into the structure"))
-}
-
-fn attempt(primary: &Fd, flags: u32) -> (String, Derive) {
-    let mut argument = Derive { flags, fd: POISON };
-    let result = dma_buf::derive_with(primary.number(), &mut argument);
+/// Whether `flags` give EINVAL and change nothing.
+fn refused(primary: &Fd, flags: u32) -> Result<(), String> {
+    let mut argument = DeriveArgs { flags, fd: POISON };
+    let result = derive_with(primary.number(), &mut argument);
     if result.is_ok() && argument.fd >= 0 {
-        drop(dma_buf::take_derived(&argument));
+        drop(take_derived(&argument));
     }
-    (outcome_name(&result), argument)
+    let (asked, got) = (flags_text(flags), outcome_name(&result));
+    ensure(result == Err(Errno::EINVAL), || format!("{asked} returned {got}"))?;
+    ensure(argument == DeriveArgs { flags, fd: POISON }, || {
+        format!("{asked} returned EINVAL and wrote to the structure")
+    })
 }
 
-fn count(primary: &Fd) -> Step<i64> {
-    let info = fdinfo(primary).map_err(|errno: Errno| errno_name(errno)).or_broken("fdinfo")?;
+fn count(primary: &Fd) -> CaseResult<i64> {
+    let info = fdinfo(primary).or_broken("fdinfo")?;
     Ok(info.count)
 }

@@ -1,34 +1,22 @@
-//! Flags that DERIVE does not take, where there is nothing to be had.
+//! Invalid flags when no descriptor number is free.
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
-
-crate::case! {
-    /// Flags are judged before anything is allocated: with no free descriptor number, where valid flags are EMFILE,
-    /// O_WRONLY, access mode 3 and every unknown bit, alone or with another, are EINVAL as ever, on the primary and on
-    /// aliases, and leave the structure, descriptor numbers and references alone.
+case! {
+    /// Flags are checked before anything is allocated. With no free descriptor number, where valid flags give EMFILE,
+    /// O_WRONLY, access mode 3 and every unknown bit, alone or with another, still give EINVAL, on the primary and on
+    /// aliases. The structure, descriptor numbers and references do not change.
     "UAPI-2", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
 const VALID: u32 = (libc::O_ACCMODE | libc::O_CLOEXEC) as u32;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;
-    let books = Books::open(&watch, &primary)?;
-    let (old, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(errno_name).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(errno_name).or_broken("setrlimit");
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     // Every number below the next one is in use.
     let full = next_number(&primary)? as u64;
 
@@ -38,19 +26,18 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         ("O_RDWR with one or two unknown bits", writing),
         ("O_WRONLY or access mode 3", wrong_modes()),
     ];
-    // Who asks a read-only alias for more is refused for two reasons, and no clause says which one comes first.
+    // Requesting more from a read-only alias is wrong for two reasons, and no clause says which errno comes first.
     for (source, rows) in [(&primary, &rows[..]), (&read_write, &rows[..]), (&read_only, &rows[..1])] {
-        limit(full)?;
-        let valid = deviation(source, &[RDONLY], Errno::EMFILE);
-        let wrong: Vec<_> = rows.iter().map(|(_, flags)| deviation(source, flags, Errno::EINVAL)).collect();
-        limit(old)?;
+        let (valid, others) = with_fd_limit(full, || {
+            let valid = answered(source, &[RDONLY], Errno::EMFILE);
+            (valid, rows.iter().map(|(_, flags)| answered(source, flags, Errno::EINVAL)).collect::<Vec<_>>())
+        })?;
         let name = &source.name;
-        let sentence = format!("{name}: no descriptor number is left, valid flags are EMFILE");
-        s.must(sentence, valid.is_none(), valid.unwrap_or_default())?;
-        for ((what, _), wrong) in rows.iter().zip(wrong) {
-            s.nothing_wrong(format!("{name}: {what} is EINVAL and leaves the structure alone"), Ok(wrong));
+        s.must_hold(format!("{name}: without a free descriptor number valid flags give EMFILE"), valid)?;
+        for ((what, _), found) in rows.iter().zip(others) {
+            s.holds(format!("{name}: {what} gives EINVAL and does not change the structure"), found);
         }
-        if !s.check_balanced(&books, &format!("{name}, after the refusals"))? {
+        if !s.check_balanced(&snapshot, &format!("{name}, after the failed calls"))? {
             return Ok(());
         }
     }
@@ -63,29 +50,25 @@ fn wrong_modes() -> Vec<u32> {
     modes.into_iter().flat_map(|mode| [mode, mode | cloexec]).collect()
 }
 
-/// The mode with each unknown bit and with each pair of them, and with all.
+/// The mode with each unknown bit, with each pair of unknown bits, and with all of them.
 fn unknown_bits(mode: u32) -> Vec<u32> {
     let bits: Vec<u32> = (0..32).map(|shift| 1 << shift).filter(|bit| bit & VALID == 0).collect();
-    // A bit with itself is that bit alone.
+    // A pair of a bit with itself is the single bit.
     let pairs = bits.iter().enumerate().flat_map(|(index, one)| bits[index..].iter().map(move |other| one | other));
     pairs.chain([!VALID]).map(|unknown| unknown | mode).collect()
 }
 
-/// The first of `flags` that is not answered with `want`, or that leaves a trace in the structure.
-fn deviation(source: &Fd, flags: &[u32], want: Errno) -> Option<String> {
-    flags.iter().find_map(|flags| {
-        let flags = *flags;
-        let mut argument = Derive { flags, fd: POISON };
-        let result = dma_buf::derive_with(source.number(), &mut argument);
+/// Whether each of `flags` gives `want` and does not change the structure.
+fn answered(source: &Fd, flags: &[u32], want: Errno) -> Result<(), String> {
+    flags.iter().try_for_each(|flags| {
+        let before = DeriveArgs { flags: *flags, fd: POISON };
+        let mut argument = before;
+        let result = derive_with(source.number(), &mut argument);
         if result.is_ok() && argument.fd >= 0 {
-            drop(dma_buf::take_derived(&argument));
+            drop(take_derived(&argument));
         }
-        let asked = flags_text(flags);
-        match result {
-            Err(errno) if errno == want => {
-                (argument != Derive { flags, fd: POISON }).then(|| format!("{asked} wrote into the structure"))
-            }
-            _ => Some(format!("{asked} gave {}", outcome_name(&result))),
-        }
+        let asked = flags_text(*flags);
+        ensure(result == Err(want), || format!("{asked} returned {}", outcome_name(&result)))?;
+        ensure(argument == before, || format!("{asked} wrote to the structure"))
     })
 }

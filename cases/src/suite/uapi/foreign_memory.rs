@@ -1,60 +1,49 @@
-//! DERIVE on arguments in memory that is not just any.
+//! DERIVE with arguments in unusual memory.
 
-use std::os::fd::{AsFd, OwnedFd};
+use nix::{
+    sys::memfd::{MFdFlags, memfd_create},
+    unistd::ftruncate,
+};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::ftruncate;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::derive::{Derive, POISON, shape, take_derived};
-use crate::uapi::ioctl_raw;
-use crate::uapi::memory::{self, Mapping, PAGE};
-
-crate::case! {
-    /// An argument in the buffer itself, mapped read-only through an alias, is EFAULT, and the buffer holds what it held. So
-    /// is one in a read-only mapping of a file, in a file that ends before or within it, and at an address that no program
-    /// can have. None of them leaves a descriptor number or a reference behind. An argument in a writable mapping of the
-    /// buffer is one like any other.
+case! {
+    /// An argument in the buffer itself, mapped read-only through an alias, gives EFAULT, and the buffer's contents do
+    /// not change. So does one in a read-only mapping of a file, in a file that ends before or within it, and at an
+    /// address outside user space. None of them leaks a descriptor number or a reference. An argument in a writable
+    /// mapping of the buffer works like any other.
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 
-/// Where in a page an argument is that is not to be torn.
+/// Offset of an argument that does not cross a page boundary.
 const OFFSET: usize = 0x40;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let writable = map(primary.as_fd(), 1, RW)?;
     let shown = map(alias.as_fd(), 1, libc::PROT_READ)?;
-    let books = Books::open(&watch, &primary)?;
-    let sentence = "an argument in a writable mapping of the buffer is answered there";
-    s.nothing_wrong(sentence, Ok(answered(&primary, &writable, &shown)?));
-    // Else every refusal below would be blamed for what a success leaves behind.
-    if !s.check_balanced(&books, "with that alias closed again")? {
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
+    let sentence = "an argument in a writable mapping of the buffer receives the result";
+    s.holds(sentence, answered(&primary, &writable, &shown)?);
+    // Otherwise every check below would report what a successful call leaks.
+    if !s.check_balanced(&snapshot, "with that alias closed again")? {
         return Ok(());
     }
 
     let narrowed = map(primary.as_fd(), 1, RW)?;
-    narrowed.protect(libc::PROT_READ).map_err(errno_name).or_broken("mprotect")?;
+    narrowed.protect(libc::PROT_READ).or_broken("mprotect")?;
     let hidden = map(primary.as_fd(), 1, RW)?;
-    hidden.protect(libc::PROT_NONE).map_err(errno_name).or_broken("mprotect")?;
+    hidden.protect(libc::PROT_NONE).or_broken("mprotect")?;
     let (file, short) = (memfd(1)?, memfd(2)?);
     let (file, reading) = (map(file.as_fd(), 1, RW)?, map(file.as_fd(), 1, libc::PROT_READ)?);
     let ending = map(short.as_fd(), 2, RW)?;
     put(&ending, PAGE + OFFSET, RDONLY);
-    // Takes away a page that was there a moment ago.
+    // Removes a page that was just written.
     ftruncate(&short, PAGE as i64).or_broken("ftruncate")?;
     let torn = PAGE - shape().middle();
-    // The last page of the lower half belongs to nobody (TASK_SIZE_MAX of arch/x86/include/asm/page_64_types.h).
+    // The last page of the lower half is unused (TASK_SIZE_MAX of arch/x86/include/asm/page_64_types.h).
     let end = (1_usize << 47) - PAGE;
 
     for (what, address) in [
@@ -64,61 +53,59 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         ("in a file that is mapped R", reading.address() + OFFSET),
         ("in a file that ends before it", ending.address() + PAGE + OFFSET),
         ("in a file that ends within it", ending.address() + torn),
-        ("in the page behind all user space", end),
+        ("in the page behind user space", end),
         ("across the end of user space", end - shape().middle()),
-        ("at an address that no processor has", 1 << 62),
+        ("at a non-canonical address", 1 << 62),
         ("across the last address and NULL", shape().middle().wrapping_neg()),
     ] {
-        let mut wrong = None;
+        let mut found = Ok(());
         for (source, flags) in [(&primary, RDONLY), (&primary, RDWR), (&alias, RDONLY)] {
             put(&writable, OFFSET, flags);
             put(&file, OFFSET, flags);
             put_until(&ending, torn, flags, PAGE);
-            let books = Books::open(&watch, &primary)?;
+            let snapshot = RefSnapshot::take(&observer, &primary)?;
             let result = ioctl_raw(source.number(), shape().request, address);
-            let left = books.difference()?;
-            let refused = result == Err(Errno::EFAULT);
-            let untouched = [&writable, &file].iter().all(|memory| get(memory) == Derive { flags, fd: POISON });
-            wrong = if refused { None } else { Some(format!("it gave {}", outcome_name(&result))) };
-            wrong = wrong.or(left).or((!untouched).then(|| "the argument was written".into()));
-            if let Some(wrong) = &mut wrong {
-                wrong.insert_str(0, &format!("{} from {}: ", flags_text(flags), source.name));
+            let unchanged = snapshot.unchanged()?;
+            let untouched = [&writable, &file].iter().all(|memory| get(memory) == DeriveArgs { flags, fd: POISON });
+            found = ensure(result == Err(Errno::EFAULT), || format!("it returned {}", outcome_name(&result)))
+                .and(unchanged)
+                .and(ensure(untouched, || "the argument was written".into()))
+                .map_err(|wrong| format!("{} from {}: {wrong}", flags_text(flags), source.name));
+            if found.is_err() {
                 break;
             }
         }
-        // What stayed behind once would be there in all that follows.
-        if !s.nothing_wrong(format!("an argument {what}: EFAULT, and nothing stays behind"), Ok(wrong)) {
+        // A leak would disturb all following checks.
+        if !s.holds(format!("an argument {what}: EFAULT, nothing leaked"), found) {
             break;
         }
     }
     Ok(())
 }
 
-/// Derives with an argument in the buffer, and looks for the answer through both mappings.
-fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> Step<Option<String>> {
+/// Derives with an argument in the buffer, and reads the result through both mappings.
+fn answered(primary: &Fd, writable: &Mapping, shown: &Mapping) -> CaseResult<Result<(), String>> {
     put(writable, OFFSET, RDONLY);
     let lowest = next_number(primary)?;
     let result = ioctl_raw(primary.number(), shape().request, writable.address() + OFFSET);
     if result.is_err() {
-        return Ok(Some(format!("it gave {}", outcome_name(&result))));
+        return Ok(Err(format!("it returned {}", outcome_name(&result))));
     }
     let (written, seen) = (get(writable), get(shown));
-    let right = written == Derive { flags: RDONLY, fd: lowest };
+    let right = written == DeriveArgs { flags: RDONLY, fd: lowest };
     if right {
         drop(take_derived(&written));
     }
-    let other = (seen != written).then(|| "the alias shows something else".to_string());
-    Ok(other.or((!right).then(|| "it does not hold flags and the lowest free number".into())))
+    let same = ensure(seen == written, || "the alias shows other contents".into());
+    Ok(same.and(ensure(right, || "it does not hold flags and the lowest free number".into())))
 }
 
 /// A shared mapping of the first pages.
-fn map(fd: std::os::fd::BorrowedFd<'_>, pages: usize, prot: i32) -> Step<Mapping> {
-    memory::map(fd, pages * PAGE, prot, libc::MAP_SHARED, 0)
-        .map_err(errno_name)
-        .or_broken("mapping memory for arguments")
+fn map(fd: std::os::fd::BorrowedFd<'_>, pages: usize, prot: i32) -> CaseResult<Mapping> {
+    memory::map(fd, pages * PAGE, prot, libc::MAP_SHARED, 0).or_broken("mapping memory for arguments")
 }
 
-fn memfd(pages: usize) -> Step<OwnedFd> {
+fn memfd(pages: usize) -> CaseResult<OwnedFd> {
     let fd = memfd_create("arguments", MFdFlags::MFD_CLOEXEC).or_broken("memfd_create")?;
     ftruncate(&fd, (pages * PAGE) as i64).or_broken("ftruncate")?;
     Ok(fd)
@@ -128,13 +115,13 @@ fn put(memory: &Mapping, offset: usize, flags: u32) {
     put_until(memory, offset, flags, memory.len());
 }
 
-/// Puts those bytes of an argument into memory that are before `end`.
+/// Writes those bytes of an argument that are before `end`.
 fn put_until(memory: &Mapping, offset: usize, flags: u32, end: usize) {
-    let bytes = shape().encode(Derive { flags, fd: POISON });
+    let bytes = shape().encode(DeriveArgs { flags, fd: POISON });
     bytes.into_iter().zip(offset..end).for_each(|(byte, at)| memory.write(at, byte));
 }
 
-fn get(memory: &Mapping) -> Derive {
+fn get(memory: &Mapping) -> DeriveArgs {
     let bytes: Vec<u8> = (0..shape().size).map(|index| memory.read(OFFSET + index)).collect();
     shape().decode(&bytes)
 }

@@ -1,44 +1,40 @@
-//! Number, size and offsets of DERIVE.
+//! Request number, size and field offsets of DERIVE.
 
-use nix::errno::Errno;
+use crate::prelude::*;
+use crate::uapi::importer::DeriveLayout;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::RDONLY;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, POISON};
-use crate::uapi::importer::{Count, DeriveLayout, Importer};
-use crate::uapi::ioctl_raw;
-
-crate::case! {
-    /// The request number is 0xc0086204, the structure has 8 bytes, `flags` is the word at offset 0 and `fd` the word at
-    /// offset 4: in the header of the tree that was built, and in what the kernel reads and writes. It writes nothing
-    /// around the structure. A kernel whose header has the request knows it.
+case! {
+    /// The request number is 0xc0086204, the structure has 8 bytes, `flags` is at offset 0 and `fd` at offset 4, both
+    /// in the header of the tree under test and in what the kernel reads and writes. The kernel writes nothing around
+    /// the structure. A kernel whose header defines the request implements it.
     "UAPI-1", Contract, Exporter::MAIN, [DeriveDefined, TestImporter]
 }
 
-/// What words around the structure hold.
+/// Contents of the words around the structure.
 const CANARY: u32 = 0x5aa5_c33c;
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
+fn run(s: &mut Steps, on: On) -> CaseResult {
     let info = Importer::open().and_then(|importer| importer.info());
-    let info = info.map_err(errno_name).or_broken("asking the test importer for the header's numbers")?;
+    let info = info.or_broken("asking the test importer for the header's numbers")?;
     let number = info.derive_cmd.map_or("none".to_string(), |number| format!("{number:#x}"));
-    s.equal("the header's request number", number.as_str(), "0xc0086204");
-    s.equal("the header's size of the structure", info.derive_size, Count::Exact(8));
+    s.equal("request number in the header", number.as_str(), "0xc0086204");
+    s.equal("size of the structure in the header", info.derive_size, Count::Exact(8));
     let layout = DeriveLayout { flags_offset: 0, flags_size: 4, fd_offset: 4, fd_size: 4 };
-    s.equal("the header's offsets and sizes of flags and fd", info.derive_layout, Some(layout));
+    s.equal("offsets and sizes of flags and fd in the header", info.derive_layout, Some(layout));
 
-    let primary = s.export(exporter, 1)?.primary;
-    // A flag that nobody knows in the first word and valid ones in the second: which of them is judged tells them apart.
+    let primary = s.export(on.exporter, 1)?.primary;
+    // An unknown flag in the first word and valid flags in the second: EINVAL shows which word holds the flags.
     let mut swapped = [1 << 31, RDONLY];
     let result = s.call(
         "ioctl(primary, 0xc0086204, {unknown flag, O_RDONLY|O_CLOEXEC})",
         |()| "ok".into(),
         || ioctl_raw(primary.number(), dma_buf::DERIVE, std::ptr::from_mut(&mut swapped) as usize).map(drop),
     );
-    if !s.check("the kernel knows that number", result != Err(Errno::ENOTTY), "its header has it, the ioctl is ENOTTY")
-    {
+    if !s.check(
+        "the kernel implements that number",
+        result != Err(Errno::ENOTTY),
+        "the header defines it, but the ioctl gives ENOTTY",
+    ) {
         return Ok(());
     }
     s.fails_with("the word at offset 0 is the flags", &result, Errno::EINVAL);
@@ -53,8 +49,8 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         return Ok(());
     }
     let [before, flags, fd, after] = words;
-    s.must("the word at offset 4 is the descriptor", (fd as i32) >= 0, "it holds no number")?;
-    drop(dma_buf::take_derived(&dma_buf::Derive { flags, fd: fd as i32 }));
+    s.must("the word at offset 4 is the descriptor", (fd as i32) >= 0, "it is not a descriptor")?;
+    drop(dma_buf::take_derived(&dma_buf::DeriveArgs { flags, fd: fd as i32 }));
     s.equal("nothing around the structure is written", [before, after], [CANARY; 2]);
     Ok(())
 }

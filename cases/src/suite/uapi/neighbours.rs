@@ -1,52 +1,36 @@
-//! DERIVE on what a program with dma-bufs has open beside them.
+//! DERIVE on other files of a program that uses dma-bufs.
 
+use nix::{
+    fcntl::{OFlag, open},
+    sys::stat::Mode,
+};
 use std::fs::OpenOptions;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::buffer::heap;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::fence::Timeline;
-use crate::fixture::mapping::RW;
-use crate::fixture::message::Pair;
-use crate::fixture::{fence, vgem, vivid};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
-use crate::uapi::derive::{Derive, POISON, shape};
-use crate::uapi::dma_buf::{Way, export_sync_file};
-use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
-use crate::uapi::process::pidfd;
-use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, sync_file};
-
-crate::case! {
-    /// A program that takes another of its descriptors for a dma-buf is told so: on sync_files, timelines, importers'
-    /// and exporters' devices, pipes, sockets and pidfds DERIVE is ENOTTY, on the heap's device what every unknown request
-    /// is, on O_PATH descriptors and numbers that were a dma-buf EBADF. It is so for 64-bit and for 32-bit callers, no byte
-    /// around the argument is written, and fences, pipes and devices are as they were. The same holds before the patch.
+case! {
+    /// DERIVE on another file than a dma-buf fails: with ENOTTY on sync_files, timelines, devices of importers and
+    /// exporters, pipes, sockets and pidfds; on the heap's device as every unknown request does; with EBADF on O_PATH
+    /// descriptors and on a closed number that was a dma-buf. This holds for 64-bit and 32-bit callers. No byte around
+    /// the argument is written, and fences, pipes and devices do not change.
     "UAPI-7", Contract, Exporter::MAIN, [SwSync, Vgem, Vivid, Ia32]
 }
 
-/// A request that nobody has, of the same letter.
+/// An unknown request with the same ioctl type.
 const NONSENSE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8);
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let area = Area::new()?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
-    let before = sync_file::info(fence.as_fd()).map_err(errno_name).or_broken("asking a fence")?;
+    let before = sync_file::info(fence.as_fd()).or_broken("asking a fence")?;
     let (pipe, writing) = nix::unistd::pipe().or_broken("pipe")?;
     nix::unistd::write(&writing, b"x").or_broken("filling a pipe")?;
-    let pair = Pair::new().map_err(errno_name).or_broken("socketpair")?;
-    pair.send(primary.as_fd()).map_err(errno_name).or_broken("sending a dma-buf")?;
-    let exported = export_sync_file(primary.as_fd(), Way::Read).map_err(errno_name).or_broken("the buffer's fences")?;
-    let own = pidfd(nix::unistd::getpid()).map_err(errno_name).or_broken("pidfd_open")?;
+    let pair = Pair::new().or_broken("socketpair")?;
+    pair.send(primary.as_fd()).or_broken("sending a dma-buf")?;
+    let exported = export_sync_file(primary.as_fd(), Way::Read).or_broken("the buffer's fences")?;
+    let own = pidfd(nix::unistd::getpid()).or_broken("pidfd_open")?;
     let device = |path: &str| OpenOptions::new().read(true).write(true).open(path).or_broken(path);
     let (sw_sync, vgem, vivid) = (device(fence::SW_SYNC)?, device(vgem::NODE)?, device(vivid::NODE)?);
     let (udmabuf, system) = (device("/dev/udmabuf")?, device("/dev/dma_heap/system")?);
@@ -66,7 +50,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     ] {
         area.judge(s, what, number, Errno::ENOTTY);
     }
-    // dma_heap_ioctl looks at the number alone and says EINVAL to all but its own.
+    // dma_heap_ioctl checks only the number, and returns EINVAL for unknown ones.
     let nonsense = ioctl_raw(system.as_raw_fd(), NONSENSE, area.memory.address());
     let unknown = nonsense.err().filter(|errno| *errno == Errno::EINVAL).unwrap_or(Errno::ENOTTY);
     area.judge(s, "the heap's device opened for writing", system.as_raw_fd(), unknown);
@@ -78,60 +62,58 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         let path = path_only(number)?;
         area.judge(s, &format!("an O_PATH descriptor of {what}"), path.as_raw_fd(), Errno::EBADF);
     }
-    s.equal("no descriptor number is taken", next_number(&primary)? - next, 0);
+    s.equal("no descriptor number is leaked", next_number(&primary)? - next, 0);
 
-    let after = sync_file::info(fence.as_fd()).map_err(errno_name).or_broken("asking a fence")?;
-    s.check("the fence is pending as before", after == before, "its sync_file says something else");
+    let after = sync_file::info(fence.as_fd()).or_broken("asking a fence")?;
+    s.check("the fence is still pending", after == before, "its sync_file differs");
     timeline.advance()?;
     let signalled = sync_file::info(fence.as_fd()).map(|info| info.status);
-    s.equal("it signals when its time has come", signalled, Ok(1));
+    s.equal("the fence signals when the timeline advances", signalled, Ok(1));
     let mut byte = [0; 2];
     s.equal(
-        "the pipe holds its byte",
+        "the byte is still in the pipe",
         nix::unistd::read(&pipe, &mut byte).map(|len| byte[..len].to_vec()),
         Ok(b"x".to_vec()),
     );
-    s.nothing_wrong("the buffer in flight arrives", pair.receive().map(|_| None));
-    s.nothing_wrong("the heap allocates", heap(1, RDONLY).map(|_| None));
+    s.holds("the buffer in flight can be received", pair.receive().map(drop).map_err(gave));
+    s.holds("the heap can allocate", heap(1, RDONLY).map(drop).map_err(gave));
     let stale = primary.number();
     s.close(primary);
-    area.judge(s, "a number that was the buffer's", stale, Errno::EBADF);
+    area.judge(s, "the closed number of the buffer", stale, Errno::EBADF);
     Ok(())
 }
 
-/// A page that 32-bit callers can name, with an argument in it.
+/// A page below 4 GiB with an argument in it.
 struct Area {
     memory: Mapping,
     before: Vec<u8>,
 }
 
 impl Area {
-    fn new() -> Step<Self> {
-        let memory = anonymous_low(PAGE, RW).map_err(errno_name).or_broken("a page below 4 GiB")?;
+    fn new() -> CaseResult<Self> {
+        let memory = anonymous_low(PAGE, RW).or_broken("a page below 4 GiB")?;
         u32::try_from(memory.address()).or_broken("a page below 4 GiB")?;
-        let mut before = shape().encode(Derive { flags: RDONLY, fd: POISON });
+        let mut before = shape().encode(DeriveArgs { flags: RDONLY, fd: POISON });
         before.resize(PAGE, 0xa5);
         Ok(Area { memory, before })
     }
 
-    /// One check for both ways into the kernel.
+    /// One check for 64-bit and 32-bit callers.
     fn judge(&self, s: &mut Steps, what: &str, number: RawFd, want: Errno) {
-        let request = shape().request;
-        let wrong = [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)].into_iter().find_map(|(caller, call)| {
+        let found = [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)].into_iter().try_for_each(|(caller, call)| {
             self.before.iter().enumerate().for_each(|(index, byte)| self.memory.write(index, *byte));
-            let result = call(number, request, self.memory.address());
-            if result != Err(want) {
-                return Some(format!("a {caller} caller gets {}", outcome_name(&result)));
-            }
+            let result = call(number, shape().request, self.memory.address());
+            ensure(result == Err(want), || format!("a {caller} caller gets {}", outcome_name(&result)))?;
             let written = self.before.iter().enumerate().find(|(index, byte)| self.memory.read(*index) != **byte);
-            written.map(|(index, _)| format!("for a {caller} caller the byte at offset {index} is written"))
+            let text = |(index, _)| Err(format!("for a {caller} caller the byte at offset {index} is written"));
+            written.map_or(Ok(()), text)
         });
-        s.nothing_wrong(format!("derive on {what} is {}, and writes nothing", errno_name(want)), Ok(wrong));
+        s.holds(format!("derive on {what} gives {} and writes nothing", errno_name(want)), found);
     }
 }
 
-/// An O_PATH descriptor of what a number leads to.
-fn path_only(number: RawFd) -> Step<OwnedFd> {
+/// An O_PATH descriptor of an open file.
+fn path_only(number: RawFd) -> CaseResult<OwnedFd> {
     let path = format!("/proc/self/fd/{number}");
     open(path.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).or_broken("an O_PATH descriptor")
 }

@@ -1,55 +1,40 @@
-//! Refusals of DERIVE, with another thread that waits for the descriptor to appear.
+//! Failing DERIVE calls, with another thread that waits for the descriptor to appear.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::{Books, next_number};
-use crate::fixture::fd::{RDONLY, flags_text};
-use crate::fixture::mapping::RW;
-use crate::fixture::stalled::while_stopped;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::derive::{Derive, POISON, shape};
-use crate::uapi::importer::Importer;
-use crate::uapi::ioctl_raw;
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-use crate::uapi::stall::Place;
-
-crate::case! {
-    /// DERIVE that ends with EFAULT installs no descriptor, not even for a moment. A thread would be stopped at the very
-    /// instruction behind the one that makes it visible, so this does not depend on who is faster.
+case! {
+    /// A DERIVE call that returns EFAULT installs no descriptor, not even for a moment. The calling thread would be
+    /// stopped right after the instruction that makes a descriptor visible, so the result does not depend on timing.
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let importer = Importer::open().map_err(errno_name).or_broken("opening the test importer")?;
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
-    let area = anonymous(PAGE, RW).map_err(errno_name).or_broken("a page for an argument")?;
-    let books = Books::open(&watch, &primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let importer = Importer::open().or_broken("opening the test importer")?;
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let area = anonymous(PAGE, RW).or_broken("a page for an argument")?;
+    let snapshot = RefSnapshot::take(&observer, &primary)?;
     let (source, number) = (primary.number(), next_number(&primary)?);
+    let there = || "it was visible to other threads before the call failed".to_string();
     for (what, protection) in [("cannot be written", libc::PROT_READ), ("cannot be read", libc::PROT_NONE)] {
         for flags in [RDONLY, libc::O_RDWR as u32] {
             put(&area, flags, protection)?;
             let call = || ioctl_raw(source, shape().request, area.address());
-            let (answer, appeared) = while_stopped(&importer, Place::Visible(number), call, || ())?;
+            let (answer, appeared) = while_stopped(&importer, StallPoint::Visible(number), call, || ())?;
             let text = format!("derive(primary, {}) where its argument {what}", flags_text(flags));
-            s.equal(format!("{text} is EFAULT"), answer.map(drop), Err(Errno::EFAULT));
-            let wrong = appeared.map(|()| "it was there before the call failed, for any thread to use".to_string());
-            s.nothing_wrong(format!("{text}: no descriptor appears"), Ok(wrong));
+            s.equal(format!("{text} gives EFAULT"), answer.map(drop), Err(Errno::EFAULT));
+            s.holds(format!("{text}: no descriptor becomes visible"), ensure(appeared.is_none(), there));
         }
     }
-    s.check_balanced(&books, "after all refusals")?;
+    s.check_balanced(&snapshot, "after all failed calls")?;
     Ok(())
 }
 
-/// Puts an argument at the start of the page, and takes rights from it.
-fn put(area: &Mapping, flags: u32, protection: i32) -> Step {
-    let protect = |prot| area.protect_part(0, PAGE, prot).map_err(errno_name).or_broken("mprotect");
+/// Writes an argument at the start of the page and protects the page.
+fn put(area: &Mapping, flags: u32, protection: i32) -> CaseResult {
+    let protect = |prot| area.protect_part(0, PAGE, prot).or_broken("mprotect");
     protect(RW)?;
-    for (index, byte) in shape().encode(Derive { flags, fd: POISON }).into_iter().enumerate() {
+    for (index, byte) in shape().encode(DeriveArgs { flags, fd: POISON }).into_iter().enumerate() {
         area.write(index, byte);
     }
     protect(protection)

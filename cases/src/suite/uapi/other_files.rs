@@ -1,72 +1,70 @@
-//! DERIVE on descriptors that are no dma-buf.
+//! DERIVE on descriptors that are not dma-bufs.
 
+use nix::{
+    fcntl::{OFlag, open},
+    sys::{
+        epoll::{Epoll, EpollCreateFlags},
+        eventfd::EventFd,
+        stat::Mode,
+    },
+};
 use std::fs::File;
-use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
-use nix::sys::epoll::{Epoll, EpollCreateFlags};
-use nix::sys::eventfd::EventFd;
-use nix::sys::stat::Mode;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::buffer::io_errno;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::message::Pair;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
-use crate::uapi::{IOC_READ, IOC_WRITE, ioc, ioctl_raw};
-
-crate::case! {
-    /// On files, pipes, sockets, devices and memfds DERIVE is ENOTTY; epoll instances and the heap's own device answer as
-    /// they do to every request that they do not know, which is EINVAL. On a number that is not open, and on an
-    /// O_PATH descriptor of the dma-buf itself, it is EBADF. Nothing is allocated or written. The same holds before the
-    /// patch.
+case! {
+    /// On files, pipes, sockets, devices and memfds DERIVE returns ENOTTY. epoll instances and the heap's device return
+    /// what they return for every unknown request, which is EINVAL. A closed number, and an O_PATH descriptor of the
+    /// dma-buf itself, give EBADF. Nothing is allocated or written.
     "UAPI-7", Contract, Exporter::MAIN, []
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let buffer = s.export(exporter, 1)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let buffer = s.export(on.exporter, 1)?;
     let primary = &buffer.primary;
-    let files = others().map_err(errno_name).or_broken("opening files of other kinds")?;
+    let files = others().or_broken("opening files of other kinds")?;
     let path = format!("/proc/self/fd/{}", primary.number());
     let path = open(path.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
-    let path = path.map_err(errno_name).or_broken("an O_PATH descriptor of a dma-buf")?;
+    let path = path.or_broken("an O_PATH descriptor of a dma-buf")?;
     let next = next_number(primary)?;
 
     for (what, file) in &files {
         judge(s, what, file.as_raw_fd(), Errno::ENOTTY);
     }
-    for (what, file) in &stubborn().map_err(errno_name).or_broken("opening files of other kinds")? {
-        let mut argument = Derive { flags: RDONLY, fd: POISON };
+    for (what, file) in &stubborn().or_broken("opening files of other kinds")? {
+        let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
         let result = dma_buf::derive_with(file.as_raw_fd(), &mut argument);
         let nonsense = ioctl_raw(file.as_raw_fd(), ioc(IOC_READ | IOC_WRITE, b'b', 0xfe, 8), 0);
         let refused = matches!(result, Err(Errno::EINVAL | Errno::ENOTTY)) && argument.fd == POISON;
-        let detail = format!("{}, and {} to a number of no meaning", outcome_name(&result), outcome_name(&nonsense));
-        s.check(format!("derive on {what} is what any unknown request is"), refused && result == nonsense, detail);
+        let detail =
+            format!("returned {}, an unknown request returned {}", outcome_name(&result), outcome_name(&nonsense));
+        s.check(
+            format!("derive on {what} returns what any unknown request returns"),
+            refused && result == nonsense,
+            detail,
+        );
     }
     for memfd in buffer.memfds.iter().take(1) {
         judge(s, "the memfd below the buffer", memfd.as_raw_fd(), Errno::ENOTTY);
     }
     judge(s, "an O_PATH descriptor of the dma-buf", path.as_raw_fd(), Errno::EBADF);
-    judge(s, "a number that is not open", next, Errno::EBADF);
+    judge(s, "a closed descriptor", next, Errno::EBADF);
     judge(s, "-1", -1, Errno::EBADF);
-    s.equal("no descriptor number is taken", next_number(primary)? - next, 0);
+    s.equal("no descriptor number is leaked", next_number(primary)? - next, 0);
     Ok(())
 }
 
 fn judge(s: &mut Steps, what: &str, number: i32, want: Errno) {
-    let mut argument = Derive { flags: RDONLY, fd: POISON };
+    let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
     let result = dma_buf::derive_with(number, &mut argument);
-    let untouched = argument == Derive { flags: RDONLY, fd: POISON };
+    let untouched = argument == DeriveArgs { flags: RDONLY, fd: POISON };
     let holds = result == Err(want) && untouched;
-    let detail = format!("it gave {}, structure {}", outcome_name(&result), if untouched { "kept" } else { "written" });
-    s.check(format!("derive on {what} is {}", errno_name(want)), holds, detail);
+    let detail =
+        format!("returned {}, structure {}", outcome_name(&result), if untouched { "unchanged" } else { "written" });
+    s.check(format!("derive on {what} gives {}", errno_name(want)), holds, detail);
 }
 
-/// Files that answer every request they do not know with EINVAL: dma_heap_ioctl, and since Linux 6.9 ep_eventpoll_ioctl.
+/// Files that return EINVAL for every unknown request: dma_heap_ioctl, and since Linux 6.9 ep_eventpoll_ioctl.
 fn stubborn() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     let mut files = vec![("an epoll instance", Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?.0)];
     if let Ok(heap) = File::open("/dev/dma_heap/system") {
@@ -75,7 +73,7 @@ fn stubborn() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     Ok(files)
 }
 
-/// One file of each kind that a kernel of any configuration has, and the device next to dma-bufs.
+/// One file of each kind that every kernel has, and the udmabuf device.
 fn others() -> Result<Vec<(&'static str, OwnedFd)>, Errno> {
     let file = |path: &str| File::open(path).map(OwnedFd::from).map_err(io_errno);
     let pair = Pair::new()?;

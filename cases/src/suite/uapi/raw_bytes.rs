@@ -1,38 +1,31 @@
-//! DERIVE as bytes in memory, for a program that has no header.
+//! DERIVE as bytes in memory, for a program without the header.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::fd::Fd;
-use crate::fixture::mapping::RW;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::uapi::ioctl_raw;
-use crate::uapi::memory::{Mapping, PAGE, anonymous};
-
-crate::case! {
-    /// A program that knows nothing but the number 0xc0086204 and eight bytes gets its alias: the mode is in the first
-    /// four, little end first, the descriptor comes in the last four, and no other byte is read or written. That holds
-    /// where memory begins, where it ends, and at an odd address.
+case! {
+    /// A program that knows only the number 0xc0086204 and the eight bytes can derive an alias: the flags are in the
+    /// first four bytes, little endian, the descriptor is returned in the last four, and no other byte is read or
+    /// written. This holds at the start and at the end of a page, and at an odd address.
     "UAPI-1", Contract, Exporter::MAIN, [Derive]
 }
 
-/// As a program would write it. The suite's own constant is computed, and would be wrong together with what it is made of.
+/// A literal, as a program would write it: the constant of the suite is computed by the suite's own `ioc()`.
 const REQUEST: u32 = 0xc008_6204;
-/// What all memory around the structure holds, and the structure where nothing was put.
+/// Contents of all memory that the case does not set.
 const CANARY: u8 = 0xa5;
-/// O_RDONLY|O_CLOEXEC and O_RDWR, as x86 has them.
+/// O_RDONLY|O_CLOEXEC and O_RDWR on x86.
 const MODES: [(&str, [u8; 4]); 2] =
     [("O_RDONLY|O_CLOEXEC", [0x00, 0x00, 0x08, 0x00]), ("O_RDWR", [0x02, 0x00, 0x00, 0x00])];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    // The page in the middle is the only one that there is for the kernel.
-    let area = anonymous(3 * PAGE, libc::PROT_NONE).map_err(errno_name).or_broken("three pages")?;
-    area.protect_part(PAGE, PAGE, RW).map_err(errno_name).or_broken("mprotect")?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    // Only the page in the middle is accessible.
+    let area = anonymous(3 * PAGE, libc::PROT_NONE).or_broken("three pages")?;
+    area.protect_part(PAGE, PAGE, RW).or_broken("mprotect")?;
 
-    for (place, offset) in [("where memory begins", 0), ("at an odd address", 37), ("where memory ends", PAGE - 8)] {
+    for (place, offset) in
+        [("at the start of a page", 0), ("at an odd address", 37), ("at the end of a page", PAGE - 8)]
+    {
         for (mode, bytes) in MODES {
             derived(s, &primary, &area, (place, offset), (mode, bytes))?;
         }
@@ -46,7 +39,7 @@ fn derived(
     area: &Mapping,
     (place, offset): (&str, usize),
     (mode, bytes): (&str, [u8; 4]),
-) -> Step {
+) -> CaseResult {
     (0..PAGE).for_each(|index| area.write(PAGE + index, CANARY));
     bytes.iter().enumerate().for_each(|(index, byte)| area.write(PAGE + offset + index, *byte));
     let lowest = next_number(primary)?;
@@ -56,16 +49,14 @@ fn derived(
     let at = |index: usize| area.read(PAGE + offset + index);
     let number = i32::from_le_bytes([at(4), at(5), at(6), at(7)]);
     let canaries = i32::from_le_bytes([CANARY; 4]);
-    // Taken over before anything is judged, so that a wrong kernel is not blamed for a descriptor that we left open.
+    // Owned before the checks, so that it is closed when one of them ends the case.
     let alias = (result.is_ok() && number == lowest).then(|| Fd::new("alias", crate::uapi::own(number)));
-    s.must(format!("{mode} {place} is granted"), result.is_ok(), format_args!("it gave {}", outcome_name(&result)))?;
-    s.equal("the first four bytes are as they were", [at(0), at(1), at(2), at(3)], bytes);
-    let detail = if number == canaries { "they were not written" } else { "they hold something else" };
+    s.must(format!("{mode} {place} succeeds"), result.is_ok(), format_args!("it returned {}", outcome_name(&result)))?;
+    s.equal("the first four bytes are unchanged", [at(0), at(1), at(2), at(3)], bytes);
+    let detail = if number == canaries { "they were not written" } else { "they hold another value" };
     s.must("the last four are the lowest free number", alias.is_some(), detail)?;
     let written = (0..PAGE).find(|index| !(offset..offset + 8).contains(index) && area.read(PAGE + index) != CANARY);
-    s.nothing_wrong(
-        "no other byte is written",
-        Ok(written.map(|index| format!("the one at offset {} is", index as i64 - offset as i64))),
-    );
+    let text = |index| Err(format!("the byte at offset {} is", index as i64 - offset as i64));
+    s.holds("no other byte is written", written.map_or(Ok(()), text));
     Ok(())
 }

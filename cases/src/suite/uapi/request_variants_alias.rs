@@ -1,47 +1,36 @@
-//! As `request_variants`, on aliases, for all sizes and directions together, and for 32-bit callers.
+//! As `request_variants`, on aliases, for all pairs of size and direction, and for 32-bit callers.
 
-use nix::errno::Errno;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::Books;
-use crate::fixture::fd::RDONLY;
-use crate::fixture::mapping::RW;
-use crate::fixture::watch::Watch;
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::suite::uapi::compat_compared::{AS_32_BIT, AS_64_BIT};
-use crate::uapi::derive::{Derive, POISON, shape};
-use crate::uapi::memory::{Mapping, PAGE, anonymous_low};
-
-crate::case! {
-    /// On read-write and read-only aliases, too, the number of DERIVE is ENOTTY with any other pair of size and direction,
-    /// whatever the argument holds, for 64-bit and for 32-bit callers. Nothing is written, no descriptor number and no
-    /// reference is taken, and the request itself still works.
+case! {
+    /// On read-write and read-only aliases the number of DERIVE with any other pair of size and direction gives ENOTTY,
+    /// whatever the argument contains, for 64-bit and 32-bit callers. Nothing is written, no descriptor number and no
+    /// reference is taken, and the correct request still works.
     "UAPI-9", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32]
 }
 
-/// The last one is all that the field in the request can hold.
+/// The last one is the largest value of the size field.
 const SIZES: [u32; 16] = [0, 1, 2, 4, 7, 8, 9, 12, 16, 20, 24, 32, 40, 64, 4096, 0x3fff];
 const DIRECTIONS: [(u32, &str); 4] = [(0, "_IO"), (1, "_IOW"), (2, "_IOR"), (3, "_IOWR")];
-/// As much of the argument as is looked at, if the structure is not larger.
+/// How many bytes of the argument are checked, if the structure is not larger.
 const LOOKED_AT: usize = 64;
-/// Behind the structure: what an extension that nobody has might hold.
+/// Contents behind the structure, where an extension would be.
 const BEHIND: [(u8, &str); 2] = [(0, "zeroes"), (0xff, "ones")];
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
-    let watch = Watch::start(&primary)?;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family(primary)?;
-    let area = anonymous_low(5 * PAGE, RW).map_err(errno_name).or_broken("pages below 4 GiB")?;
+    let area = anonymous_low(5 * PAGE, RW).or_broken("pages below 4 GiB")?;
     u32::try_from(area.address()).or_broken("pages below 4 GiB")?;
-    let books = Books::open(&watch, &family.primary)?;
+    let snapshot = RefSnapshot::take(&observer, &family.primary)?;
 
     for alias in [&family.read_write, &family.read_only, &family.second] {
         for (caller, call) in [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)] {
-            let wrong = other(&area, |request| call(alias.number(), request, area.address()));
-            s.nothing_wrong(format!("{}, a {caller} caller: every other request is ENOTTY", alias.name), Ok(wrong));
+            let found = refused(&area, |request| call(alias.number(), request, area.address()));
+            s.holds(format!("{}, {caller} caller: every other request gives ENOTTY", alias.name), found);
         }
-        if !s.check_balanced(&books, &format!("{}, after the refusals", alias.name))? {
+        if !s.check_balanced(&snapshot, &format!("{}, after the failed calls", alias.name))? {
             return Ok(());
         }
         drop(s.must_derive("one more alias", alias, RDONLY)?);
@@ -49,24 +38,21 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-/// The first request with DERIVE's number that is not refused without a trace.
-fn other(area: &Mapping, call: impl Fn(u32) -> Result<i32, Errno>) -> Option<String> {
+/// Whether every other request with DERIVE's number gives ENOTTY and changes nothing.
+fn refused(area: &Mapping, call: impl Fn(u32) -> Result<i32, Errno>) -> Result<(), String> {
     let request = shape().request;
-    let variants = DIRECTIONS.into_iter().flat_map(|direction| SIZES.map(|size| (direction, size)));
-    let variants =
-        variants.map(|((direction, name), size)| ((request & 0xffff) | size << 16 | direction << 30, name, size));
-    variants.filter(|(variant, ..)| *variant != request).find_map(|(variant, name, size)| {
-        BEHIND.into_iter().find_map(|(behind, word)| {
-            let mut before = shape().encode(Derive { flags: RDONLY, fd: POISON });
+    for ((direction, name), size) in DIRECTIONS.into_iter().flat_map(|direction| SIZES.map(|size| (direction, size))) {
+        let variant = (request & 0xffff) | size << 16 | direction << 30;
+        for (behind, word) in BEHIND.into_iter().filter(|_| variant != request) {
+            let mut before = shape().encode(DeriveArgs { flags: RDONLY, fd: POISON });
             before.resize(before.len().max(LOOKED_AT), behind);
             before.iter().enumerate().for_each(|(index, byte)| area.write(index, *byte));
             let result = call(variant);
             let untouched = before.iter().enumerate().all(|(index, byte)| area.read(index) == *byte);
             let what = format!("{name} with {size} bytes and {word} behind the structure");
-            match result {
-                Err(Errno::ENOTTY) => (!untouched).then(|| format!("{what} wrote into the argument")),
-                _ => Some(format!("{what} gave {}", outcome_name(&result))),
-            }
-        })
-    })
+            ensure(result == Err(Errno::ENOTTY), || format!("{what} returned {}", outcome_name(&result)))?;
+            ensure(untouched, || format!("{what} wrote to the argument"))?;
+        }
+    }
+    Ok(())
 }

@@ -1,25 +1,17 @@
 //! What DERIVE writes into its structure, and which number it picks.
 
-use nix::libc;
 use nix::unistd::dup2_stdin;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::books::next_number;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::steps::{Step, Steps, errno_name, outcome_name};
-use crate::uapi::dma_buf::{self, Derive, POISON};
-use crate::uapi::memory::{self, PAGE};
-use crate::uapi::{borrow_number, close_number, dup};
+use crate::prelude::*;
 
-crate::case! {
-    /// On success `flags` is as it was and `fd` is the lowest number that was free, a gap and 0 included, whatever `fd` held
+case! {
+    /// On success `flags` is unchanged and `fd` is the lowest free number, also in a gap and 0, whatever `fd` held
     /// before; the return value is 0. On failure neither field is written.
     "UAPI-4", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let low = s.dup("low", &primary)?;
     let high = s.dup("high", &primary)?;
     s.close(low);
@@ -44,54 +36,57 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     number_zero(s, &primary)
 }
 
-/// One check for everything about a success: the table of them is long.
-fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> Step {
+/// One check for all properties of a success, because the table is long.
+fn granted(s: &mut Steps, primary: &Fd, flags: u32, what: &str, fd: i32) -> CaseResult {
     let lowest = next_number(primary)?;
-    let mut argument = Derive { flags, fd };
+    let mut argument = DeriveArgs { flags, fd };
     let result = dma_buf::derive_with(primary.number(), &mut argument);
     let new = result.is_ok() && argument.fd >= 0 && argument.fd != primary.number();
     let alias = new.then(|| dma_buf::take_derived(&argument));
-    let wrong = match result {
-        Err(_) => Some(format!("it gave {}", outcome_name(&result))),
-        Ok(value) if value != 0 => Some("the return value is not 0".into()),
-        Ok(_) if argument.flags != flags => Some(format!("flags became {}", flags_text(argument.flags))),
-        Ok(_) if argument.fd != lowest => Some("fd is not the lowest free number".into()),
-        Ok(_) => None,
+    let found = match result {
+        Err(_) => Err(format!("it returned {}", outcome_name(&result))),
+        Ok(value) if value != 0 => Err("the return value is not 0".into()),
+        Ok(_) if argument.flags != flags => Err(format!("flags became {}", flags_text(argument.flags))),
+        Ok(_) if argument.fd != lowest => Err("fd is not the lowest free number".into()),
+        Ok(_) => Ok(()),
     };
     drop(alias);
-    let sentence = format!("{} with {what} in fd: flags kept, fd the lowest free number", flags_text(flags));
-    s.must(sentence, wrong.is_none(), wrong.unwrap_or_default())
+    let sentence = format!("{} with {what} in fd: flags unchanged, fd the lowest free number", flags_text(flags));
+    s.must_hold(sentence, found)
 }
 
-/// 0 is a number like any other: a program that has closed its standard input gets it.
-fn number_zero(s: &mut Steps, primary: &Fd) -> Step {
+/// A program that has closed its standard input gets descriptor 0.
+fn number_zero(s: &mut Steps, primary: &Fd) -> CaseResult {
     let input = dup(borrow_number(0)).ok();
     let _ = close_number(0);
-    let mut argument = Derive { flags: RDONLY, fd: POISON };
+    let mut argument = DeriveArgs { flags: RDONLY, fd: POISON };
     let result = dma_buf::derive_with(primary.number(), &mut argument);
     let mapped = memory::map(borrow_number(0), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
-    let wrong = match result {
-        Err(_) => Some(format!("it gave {}", outcome_name(&result))),
-        Ok(value) if value != 0 => Some("the return value is not 0".into()),
-        Ok(_) if argument.fd == POISON => Some("fd was not written".into()),
-        Ok(_) if argument.fd != 0 => Some("fd is another number".into()),
-        Ok(_) if argument.flags != RDONLY => Some(format!("flags became {}", flags_text(argument.flags))),
-        Ok(_) => mapped.err().map(|errno| format!("mapping it gave {}", errno_name(errno))),
+    let found = match result {
+        Err(_) => Err(format!("it returned {}", outcome_name(&result))),
+        Ok(value) if value != 0 => Err("the return value is not 0".into()),
+        Ok(_) if argument.fd == POISON => Err("fd was not written".into()),
+        Ok(_) if argument.fd != 0 => Err("fd is another number".into()),
+        Ok(_) if argument.flags != RDONLY => Err(format!("flags became {}", flags_text(argument.flags))),
+        Ok(_) => mapped.map_err(|errno| format!("mapping it returned {}", errno_name(errno))),
     };
     let _ = close_number(0);
-    // It fails where a wrong kernel keeps the number, which the check says better.
+    // This fails if the kernel leaked the number, which the check reports.
     let _ = input.map(dup2_stdin);
-    s.must("with 0 as the lowest free number: fd is 0, and an alias", wrong.is_none(), wrong.unwrap_or_default())
+    s.must_hold("with 0 as the lowest free number: fd is 0 and is an alias", found)
 }
 
-fn refused(s: &mut Steps, source: &Fd, flags: u32) -> Step {
+fn refused(s: &mut Steps, source: &Fd, flags: u32) -> CaseResult {
     for fd in [POISON, source.number()] {
-        let mut argument = Derive { flags, fd };
+        let mut argument = DeriveArgs { flags, fd };
         let result = dma_buf::derive_with(source.number(), &mut argument);
-        let untouched = argument == Derive { flags, fd };
-        let sentence = format!("{} from {}: refused and the structure untouched", flags_text(flags), source.name);
-        let detail =
-            format!("it gave {}, fields {}", outcome_name(&result), if untouched { "kept" } else { "written" });
+        let untouched = argument == DeriveArgs { flags, fd };
+        let sentence = format!("{} from {}: fails and does not change the structure", flags_text(flags), source.name);
+        let detail = format!(
+            "it returned {}, fields {}",
+            outcome_name(&result),
+            if untouched { "unchanged" } else { "written" }
+        );
         if fd == POISON || !untouched {
             s.must(sentence, result.is_err() && untouched, detail)?;
         }

@@ -1,37 +1,25 @@
-//! One structure for many calls, in a process whose descriptor table has holes.
+//! One structure for many calls, in a process whose descriptor table has gaps.
 
 use std::collections::BTreeSet;
-use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text};
-use crate::fixture::process::{become_nobody, in_child};
-use crate::steps::{OrBroken, Step, Steps, errno_name, outcome_name};
-use crate::suite::uapi::file_limit::Limit;
-use crate::uapi::derive::{Derive, derive_with, take_derived};
-use crate::uapi::process::Ending;
-
-crate::case! {
-    /// A program that fills in `flags` and passes the same structure again and again, with what the last call left in `fd`,
-    /// gets the holes of its descriptor table from the lowest to the highest and then the numbers above. A call that fails
-    /// in between, for whatever reason, leaves `fd` as the last success did, and the hole to the next call.
+case! {
+    /// A program that sets `flags` and passes the same structure again and again, with the previous result in `fd`,
+    /// gets the gaps of its descriptor table from the lowest to the highest and then the numbers above. A call that
+    /// fails in between does not change `fd`, and the next call gets the lowest gap.
     "UAPI-4", Contract, Exporter::MAIN, [Derive]
 }
 
-/// Descriptors in the table, and which of them are closed again: single ones, neighbours, the first and the last.
+/// Descriptors in the table, and those that are closed again: single ones, neighbours, the first and the last.
 const TABLE: usize = 24;
 const HOLES: [usize; 9] = [0, 3, 7, 8, 9, 14, 16, 18, 23];
-/// Exit statuses of the child that meets the limit on files.
+/// Exit statuses of the child that reaches the file limit.
 const OTHER_ERRNO: i32 = 1;
 const WRITTEN: i32 = 2;
 const NO_CHILD: i32 = 4;
 
-/// A process as it sees its own descriptors.
+/// The descriptor numbers of this process.
 struct Table {
     /// What is open and closed with the case.
     _kept: Vec<OwnedFd>,
@@ -40,10 +28,10 @@ struct Table {
 }
 
 impl Table {
-    fn with_holes(primary: &Fd) -> Step<Self> {
+    fn with_holes(primary: &Fd) -> CaseResult<Self> {
         let all = (0..TABLE).map(|_| primary.quiet_dup()).collect::<Result<Vec<_>, _>>();
-        let all = all.map_err(errno_name).or_broken("duplicates that fill the table")?;
-        // dup(2) takes the lowest number as well, so that there is no hole below the last one.
+        let all = all.or_broken("duplicates that fill the table")?;
+        // dup(2) also takes the lowest free number, so there is no other gap below the last one.
         let above = all.iter().map(AsRawFd::as_raw_fd).max().unwrap_or_default() + 1;
         let (holes, kept): (Vec<_>, Vec<_>) = all.into_iter().enumerate().partition(|(index, _)| HOLES.contains(index));
         let free = holes.iter().map(|(_, fd)| fd.as_raw_fd()).collect();
@@ -61,35 +49,33 @@ impl Table {
     }
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let mut table = Table::with_holes(&primary)?;
-    s.note(format!("the descriptor table has {} holes, and one structure is used for all calls", HOLES.len()));
-    let mut argument = Derive { flags: RDONLY, fd: -1 };
+    s.note(format!("the descriptor table has {} gaps, and all calls use the same structure", HOLES.len()));
+    let mut argument = DeriveArgs { flags: RDONLY, fd: -1 };
     let mut aliases = Vec::new();
 
-    let wrong = granted(&primary, &mut table, &mut argument, &mut aliases, RDONLY);
-    s.must("the lowest hole is filled first", wrong.is_none(), wrong.unwrap_or_default())?;
+    let found = granted(&primary, &mut table, &mut argument, &mut aliases, RDONLY);
+    s.must_hold("the lowest gap is filled first", found)?;
     refusals(s, [&primary, &alias], &mut table, &mut argument, &mut aliases)?;
     let [reading, writing] = [libc::O_RDONLY, libc::O_RDWR].map(|mode| mode as u32);
     let calls = [(&primary, RDWR), (&alias, reading), (&primary, writing), (&alias, RDONLY)].into_iter().cycle();
     let mut calls = calls.take(table.free.len() + 3);
-    let wrong = calls.find_map(|(source, flags)| granted(source, &mut table, &mut argument, &mut aliases, flags));
-    s.nothing_wrong("the other holes are filled in order, and then the numbers above", Ok(wrong));
+    let found = calls.try_for_each(|(source, flags)| granted(source, &mut table, &mut argument, &mut aliases, flags));
+    s.holds("the other gaps are filled in order, then the numbers above", found);
     Ok(())
 }
 
-/// Calls that fail, each followed by one that gets the number that the failed one must not have taken.
+/// Calls that fail, each followed by a call that must get the lowest gap.
 fn refusals(
     s: &mut Steps,
     [primary, alias]: [&Fd; 2],
     table: &mut Table,
-    argument: &mut Derive,
+    argument: &mut DeriveArgs,
     aliases: &mut Vec<OwnedFd>,
-) -> Step {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(errno_name).or_broken("getrlimit")?;
-    let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).map_err(errno_name).or_broken("setrlimit");
+) -> CaseResult {
     for (what, source, flags, want) in [
         ("an unknown bit", primary.number(), RDONLY | 1 << 30, Errno::EINVAL),
         ("O_WRONLY", primary.number(), libc::O_WRONLY as u32, Errno::EINVAL),
@@ -98,39 +84,33 @@ fn refusals(
         ("a closed descriptor", table.above, RDONLY, Errno::EBADF),
         ("no file free", alias.number(), RDONLY, Errno::ENFILE),
     ] {
-        let before = Derive { flags, ..*argument };
+        let before = DeriveArgs { flags, ..*argument };
         *argument = before;
-        let wrong = match want {
-            Errno::EMFILE => {
-                limit(table.lowest() as u64)?;
-                let wrong = refused(source, argument, want);
-                limit(soft)?;
-                wrong
-            }
+        let found = match want {
+            Errno::EMFILE => with_fd_limit(table.lowest() as u64, || refused(source, argument, want))?,
             Errno::ENFILE => without_files(source, *argument)?,
             _ => refused(source, argument, want),
         };
-        // Taken out of the structure if a wrong kernel put one there.
+        // Undoes what a wrong kernel may have written.
         *argument = before;
-        let wrong = wrong.or_else(|| {
+        let found = found.and_then(|()| {
             let next = granted(primary, table, argument, aliases, RDONLY);
-            next.map(|wrong| format!("the next call: {wrong}"))
+            next.map_err(|wrong| format!("the next call: {wrong}"))
         });
-        let sentence =
-            format!("{what}: {}, the structure is as it was, and the next call gets the lowest hole", errno_name(want));
-        s.must(sentence, wrong.is_none(), wrong.unwrap_or_default())?;
+        let sentence = format!("{what}: {}, structure unchanged, the next call gets the lowest gap", errno_name(want));
+        s.must_hold(sentence, found)?;
     }
     Ok(())
 }
 
-/// Passes the structure as it is, but for its flags.
+/// Derives with the structure as it is, except for its flags.
 fn granted(
     source: &Fd,
     table: &mut Table,
-    argument: &mut Derive,
+    argument: &mut DeriveArgs,
     aliases: &mut Vec<OwnedFd>,
     flags: u32,
-) -> Option<String> {
+) -> Result<(), String> {
     argument.flags = flags;
     let before = *argument;
     let result = derive_with(source.number(), argument);
@@ -141,27 +121,25 @@ fn granted(
     }
     let asked = format!("{} from {}", flags_text(flags), source.name);
     match result {
-        Err(_) => Some(format!("{asked} gave {}", outcome_name(&result))),
-        Ok(value) if value != 0 => Some(format!("{asked}: the return value is not 0")),
-        Ok(_) if argument.flags != flags => Some(format!("{asked}: flags became {}", flags_text(argument.flags))),
-        Ok(_) if argument.fd == lowest => None,
-        Ok(_) if *argument == before => Some(format!("{asked}: fd was not written")),
-        Ok(_) => Some(format!("{asked}: fd is not the lowest free number")),
+        Err(_) => Err(format!("{asked} returned {}", outcome_name(&result))),
+        Ok(value) if value != 0 => Err(format!("{asked}: the return value is not 0")),
+        Ok(_) if argument.flags != flags => Err(format!("{asked}: flags became {}", flags_text(argument.flags))),
+        Ok(_) if argument.fd == lowest => Ok(()),
+        Ok(_) if *argument == before => Err(format!("{asked}: fd was not written")),
+        Ok(_) => Err(format!("{asked}: fd is not the lowest free number")),
     }
 }
 
-fn refused(source: i32, argument: &mut Derive, want: Errno) -> Option<String> {
+fn refused(source: i32, argument: &mut DeriveArgs, want: Errno) -> Result<(), String> {
     let before = *argument;
     let result = derive_with(source, argument);
-    if result != Err(want) {
-        return Some(format!("it gave {}", outcome_name(&result)));
-    }
-    (*argument != before).then(|| "the structure was written".into())
+    ensure(result == Err(want), || format!("it returned {}", outcome_name(&result)))?;
+    ensure(*argument == before, || "the structure was written".into())
 }
 
-/// As [`refused`], in a process that the limit on the files of the system binds.
-fn without_files(source: i32, mut argument: Derive) -> Step<Option<String>> {
-    let limit = Limit::set("0")?;
+/// As [`refused`], in a process to which the system-wide file limit applies.
+fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Result<(), String>> {
+    let limit = FileMax::set("0")?;
     let ending = in_child(|| {
         if become_nobody().is_err() {
             return NO_CHILD;
@@ -172,9 +150,9 @@ fn without_files(source: i32, mut argument: Derive) -> Step<Option<String>> {
     })?;
     drop(limit);
     match ending {
-        Ending::Exited(0) => Ok(None),
-        Ending::Exited(WRITTEN) => Ok(Some("the structure was written".into())),
-        Ending::Exited(wrong) if wrong < NO_CHILD => Ok(Some("it gave something else".into())),
-        other => Err(crate::steps::Stop::Broken(format!("the child without privileges ended with {other:?}"))),
+        ChildStatus::Exited(0) => Ok(Ok(())),
+        ChildStatus::Exited(WRITTEN) => Ok(Err("the structure was written".into())),
+        ChildStatus::Exited(wrong) if wrong < NO_CHILD => Ok(Err("it returned something else".into())),
+        other => Err(Abort::Broken(format!("the unprivileged child ended with {other:?}"))),
     }
 }

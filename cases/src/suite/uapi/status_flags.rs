@@ -1,23 +1,16 @@
 //! FD_CLOEXEC and F_GETFL of an alias.
 
-use nix::errno::Errno;
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Contract;
-use crate::exporter::Exporter;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{OrBroken, Step, Steps, errno_name};
-use crate::uapi::fcntl;
-
-crate::case! {
-    /// FD_CLOEXEC of an alias is set exactly when O_CLOEXEC was asked for, whether or not the calling descriptor has it.
-    /// F_GETFL of an alias is the access mode that was asked for and nothing else, also when the caller's description
-    /// has status flags set.
+case! {
+    /// FD_CLOEXEC of an alias is set exactly if O_CLOEXEC was requested, whether or not the calling descriptor has it.
+    /// F_GETFL of an alias is the requested access mode and nothing else, also if status flags are set on the calling
+    /// descriptor.
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    let primary = s.export(exporter, 1)?.primary;
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
     let kept = s.dup("duplicate without FD_CLOEXEC", &primary)?;
     each(s, &primary)?;
     each(s, &kept)?;
@@ -28,7 +21,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
         |_| "ok".into(),
         || fcntl(primary.number(), libc::F_SETFL, status),
     );
-    set.map_err(errno_name).or_broken("setting status flags")?;
+    set.or_broken("setting status flags")?;
     s.note("with O_APPEND and O_NONBLOCK set on the primary:");
     each(s, &primary)?;
     let left = fcntl(primary.number(), libc::F_GETFL, 0).map(|flags| flags & status);
@@ -36,7 +29,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
     Ok(())
 }
 
-fn each(s: &mut Steps, source: &Fd) -> Step {
+fn each(s: &mut Steps, source: &Fd) -> CaseResult {
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {
             let flags = (mode | cloexec) as u32;
@@ -44,7 +37,7 @@ fn each(s: &mut Steps, source: &Fd) -> Step {
             let want = if cloexec == 0 { 0 } else { libc::FD_CLOEXEC };
             let got = fcntl(alias.number(), libc::F_GETFD, 0);
             let word = if cloexec == 0 { "not set" } else { "set" };
-            let detail = got.map_or_else(errno_name, |got| format!("F_GETFD gives {got}"));
+            let detail = got.map_or_else(errno_name, |got| format!("F_GETFD returned {got}"));
             s.check(format!("{}: FD_CLOEXEC is {word}", flags_text(flags)), got == Ok(want), detail);
             let got = fcntl(alias.number(), libc::F_GETFL, 0);
             let holds = got == Ok(mode);

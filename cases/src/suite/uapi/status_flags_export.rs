@@ -1,22 +1,15 @@
-//! F_GETFL and FD_CLOEXEC of descriptors that exporters hand out.
+//! F_GETFL and FD_CLOEXEC of exported descriptors.
 
-use nix::libc;
+use crate::prelude::*;
 
-use crate::case::Judgement::Record;
-use crate::exporter::Exporter;
-use crate::fixture::buffer::heap;
-use crate::fixture::fd::{Fd, flags_text};
-use crate::steps::{Step, Steps, errno_name, outcome_name};
-use crate::uapi::fcntl;
-
-crate::case! {
-    /// What F_GETFL and F_GETFD say of a descriptor as each exporter hands it out, for every flag that the heap may be
-    /// asked for, and which status flags F_SETFL can change on it: the state of things that an alias is compared with.
+case! {
+    /// Records what F_GETFL and F_GETFD return for a descriptor of each exporter, for every flag that can be passed to
+    /// the heap, and which status flags F_SETFL can change. Aliases are compared with this.
     "UAPI-5", Record, Exporter::ALL, []
 }
 
-fn run(s: &mut Steps, exporter: Exporter) -> Step {
-    if exporter == Exporter::SystemHeap {
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    if on.exporter == Exporter::SystemHeap {
         for mode in [libc::O_RDONLY, libc::O_WRONLY, libc::O_RDWR, libc::O_ACCMODE] {
             for extra in [0, libc::O_CLOEXEC] {
                 asked(s, (mode | extra) as u32);
@@ -26,7 +19,7 @@ fn run(s: &mut Steps, exporter: Exporter) -> Step {
             asked(s, (libc::O_RDWR | extra) as u32);
         }
     }
-    let primary = s.export(exporter, 1)?.primary;
+    let primary = s.export(on.exporter, 1)?.primary;
     s.note(format!("as exported: {}", told(&primary)));
     for (name, flag) in [
         ("O_APPEND", libc::O_APPEND),
@@ -49,7 +42,7 @@ fn asked(s: &mut Steps, flags: u32) {
         Ok(fd) => told(&Fd::new("heap buffer", fd)),
         Err(errno) => errno_name(errno),
     };
-    s.note(format!("asked for {}: {answer}", flags_text(flags)));
+    s.note(format!("requested {}: {answer}", flags_text(flags)));
 }
 
 fn told(fd: &Fd) -> String {

@@ -1,7 +1,7 @@
 //! Debian packages from an apt of shell scripts, which serves a package made by the real dpkg-deb.
 
 use super::*;
-use crate::machine::{Machine, pretend, put};
+use crate::host::machine::{Machine, pretend, put};
 use crate::source::debian::provide_on;
 
 /// A machine whose apt serves one package from the suite `late`, and counts downloads.
@@ -128,8 +128,8 @@ fn a_download_that_stays_damaged_is_an_error_and_leaves_nothing() {
     let Some(debian) = debian() else { return };
     write(&debian.bench.dir.path().join("damage"), "always");
     let error = debian.provide(&["late"], false).unwrap_err();
-    assert_eq!((error.blame, debian.downloads()), (Blame::Source, 2));
-    assert!(error.headline.ends_with("was downloaded twice and is damaged"), "{error}");
+    assert_eq!((error.kind, debian.downloads()), (ErrorKind::Source, 2));
+    assert!(error.title.ends_with("was downloaded twice and is damaged"), "{error}");
     assert_eq!(debian.bench.kept(), 0);
     fs::remove_file(debian.bench.dir.path().join("damage")).unwrap();
     debian.provide(&["late"], false).unwrap();

@@ -1,0 +1,91 @@
+//! Which needs of the cases this kernel meets, probed once before the first case.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use crate::exporter::Exporter;
+use crate::fixture::buffer::{Buffer, export};
+use crate::fixture::facts::{BUFINFO, STATISTICS};
+use crate::fixture::{fault, fence, vgem, vivid};
+use crate::need::Need;
+use crate::steps::errno_name;
+use crate::uapi::importer::Importer;
+use crate::uapi::{compat, derive, ioctl_address};
+
+/// The needs that are not met, each with the probe and its result.
+#[derive(Debug, Default)]
+pub struct KernelFeatures {
+    missing: BTreeMap<Need, String>,
+    /// The buffer used for the probe. It stays open: if the kernel's release of a buffer is wrong, a case should find
+    /// it, which can say what is wrong, and not the probe before all cases.
+    _probed: Option<Buffer>,
+}
+
+impl KernelFeatures {
+    /// Probes every need.
+    pub fn probe() -> Self {
+        let mut missing = BTreeMap::new();
+        match Importer::open() {
+            Ok(importer) => {
+                let info = importer.info();
+                if let Ok(info) = &info {
+                    derive::set_shape(info);
+                }
+                // If the importer does not answer, the case that needs the answer is broken.
+                if info.as_ref().is_ok_and(|info| info.derive_cmd.is_none()) {
+                    missing.insert(
+                        Need::DeriveDefined,
+                        "the header of this tree does not define DMA_BUF_IOCTL_DERIVE".into(),
+                    );
+                }
+                if !info.is_ok_and(|info| info.stalls) {
+                    missing.insert(Need::Stall, "the test importer cannot observe locks".into());
+                }
+            }
+            Err(errno) => {
+                missing.insert(Need::Stall, "no test importer".into());
+                missing.insert(Need::TestImporter, format!("/dev/dmabuf-conformance: {}", errno_name(errno)));
+            }
+        }
+        let probed = Exporter::ALL.iter().map(|exporter| export(*exporter, 1)).find(Result::is_ok);
+        let probed = probed.unwrap_or(Err(Errno::ENODEV));
+        match probed.as_ref().map(derive_known) {
+            Ok(true) => missing.insert(Need::NoDerive, "this kernel has DMA_BUF_IOCTL_DERIVE".into()),
+            Ok(false) => missing.insert(Need::Derive, "DMA_BUF_IOCTL_DERIVE returns ENOTTY".into()),
+            Err(errno) => {
+                let why = format!("no buffer to probe with: {}", errno_name(*errno));
+                missing.insert(Need::NoDerive, why.clone());
+                missing.insert(Need::Derive, why)
+            }
+        };
+        for (need, path) in [
+            (Need::Vgem, vgem::NODE),
+            (Need::Vivid, vivid::NODE),
+            (Need::SwSync, fence::SW_SYNC),
+            (Need::Bufinfo, BUFINFO),
+            (Need::Statistics, STATISTICS),
+            (Need::Ia32, compat::PRESENT),
+            (Need::FaultInjection, fault::FAIL_NTH),
+        ] {
+            if !Path::new(path).exists() {
+                missing.insert(need, format!("{path} does not exist"));
+            }
+        }
+        KernelFeatures { missing, _probed: probed.ok() }
+    }
+
+    /// The first of `needs` that is not met, with the reason.
+    pub fn lacks(&self, needs: &[Need]) -> Option<(Need, &str)> {
+        needs.iter().find_map(|need| self.missing.get(need).map(|why| (*need, why.as_str())))
+    }
+}
+
+/// Calls the ioctl with an argument that cannot be read: a kernel that knows the request stops there, so the probe
+/// creates no alias and does not run into bugs of an implementation. Any result but ENOTTY means that the kernel knows
+/// the ioctl; whether it works is for the cases to judge.
+fn derive_known(buffer: &Buffer) -> bool {
+    ioctl_address(buffer.primary.as_fd(), derive::derive_request(), 0) != Err(Errno::ENOTTY)
+}

@@ -1,0 +1,54 @@
+//! What most cases use: `use crate::prelude::*;`.
+
+pub use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+pub use std::time::{Duration, Instant};
+
+pub use nix::errno::Errno;
+pub use nix::libc;
+pub use nix::poll::PollFlags;
+pub use nix::unistd::{Pid, Whence, getpid, lseek};
+
+pub use crate::case;
+pub use crate::case::Judgement::{Contract, Hazard, Record};
+pub use crate::exporter::Exporter;
+pub use crate::need::Need;
+pub use crate::steps::{Abort, CaseResult, OrBroken, Steps, ensure, errno_name, gave, outcome_name};
+pub use crate::variant::{ALIASES, DUPLICATES, EXPORTED, FdKind, On};
+
+pub use crate::fixture::buffer::{Buffer, Exporting, export, heap, io_errno};
+pub use crate::fixture::facts::{
+    BUFINFO, FdInfo, STATISTICS, exporters_listed, fdinfo, fdinfo_keys, identity, times_listed,
+};
+pub use crate::fixture::fault::FailNth;
+pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, reopen};
+pub use crate::fixture::fence::{
+    self, Timeline, describe, fences, pending, poll_for_reading, poll_now, poll_text, same_fence, way_text,
+};
+pub use crate::fixture::limit::{FileMax, with_fd_limit};
+pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, wrong_page};
+pub use crate::fixture::message::Pair;
+pub use crate::fixture::observer::{BufferObserver, is_alive, is_gone};
+pub use crate::fixture::permutations::permutations;
+pub use crate::fixture::poller::{Sleeper, Wakeups};
+pub use crate::fixture::process::{become_nobody, in_child};
+pub use crate::fixture::racers::race;
+pub use crate::fixture::ref_snapshot::RefSnapshot;
+pub use crate::fixture::rights_walk::{Rights, RightsWalk};
+pub use crate::fixture::siblings::Family;
+pub use crate::fixture::stages::{STAGES, Staged};
+pub use crate::fixture::stalled::while_stopped;
+pub use crate::fixture::two_callers::{AS_32_BIT, AS_64_BIT, IoctlRequest, TwoCallers};
+pub use crate::fixture::vgem::{self, Vgem, VgemHandle};
+pub use crate::fixture::vivid::{self, Vivid};
+
+pub use crate::uapi::derive::{DeriveArgs, POISON, derive, derive_with, shape, take_derived};
+pub use crate::uapi::dma_buf::{
+    self, Way, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file, set_name,
+};
+pub use crate::uapi::importer::{Count, Direction, FenceOrder, Importer, Totals, Usage};
+pub use crate::uapi::memory::{self, Mapping, PAGE, anonymous, anonymous_low};
+pub use crate::uapi::process::{ChildStatus, kill_and_reap, pidfd, same_description, spawn};
+pub use crate::uapi::stall::StallPoint;
+pub use crate::uapi::{
+    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, dup, fcntl, ioc, ioctl_raw, sync_file,
+};

@@ -1,0 +1,257 @@
+//! Where a guest's processors are when it says nothing any more: registers and stacks over QMP, named from System.map.
+//!
+//! A wrong reference count need not print anything; some show as a loop inside the kernel that never ends. Then the
+//! function's name is the only word the kernel has left. The kernel is not asked: this works with interrupts off.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::json;
+
+use crate::guest::hang::qmp::Qmp;
+use crate::guest::hang::stack::{self, Registers};
+use crate::guest::hang::symbols::{Symbols, in_kernel};
+use crate::guest::recording::Stack;
+
+/// How often each processor is looked at.
+const LOOKS: usize = 8;
+/// Between two looks: long enough for a loop to move on, short enough not to be noticed.
+const PAUSE: Duration = Duration::from_millis(15);
+/// What `memsave` reads at once, and the largest piece that it takes whole or not at all (`qmp_memsave()` in
+/// softmmu/cpus.c of QEMU). Blocks are aligned to it, so none crosses a page.
+const BLOCK: u64 = 1024;
+/// Blocks of memory read for one stack.
+const BLOCKS: usize = 64;
+/// Callers named in the line; the recording keeps all.
+const CALLERS: usize = 4;
+
+/// Functions that every system call or interrupt is in: to be in one of them says nothing.
+const ENTRIES: &[&str] =
+    &["asm_", "common_startup", "do_int80", "do_syscall", "entry_", "ret_from_fork", "x64_sys_call"];
+
+/// What one look at one processor shows.
+#[derive(Clone, Debug, PartialEq)]
+enum RefLookup {
+    Idle,
+    User,
+    /// Functions, innermost first.
+    Kernel(Vec<String>),
+}
+
+/// What each processor that does anything was seen doing most, as a sentence: `CPU 1 in dma_buf_poll() (7 of 8 looks),
+/// called from do_epoll_ctl`, with its stack. One sentence says so when all are idle, as in a deadlock; nothing when QEMU
+/// does not answer.
+pub fn look(qmp: &mut Qmp, system_map: &Path, scratch: &Path) -> (Vec<String>, Vec<Stack>) {
+    let symbols = Symbols::parse(&fs::read_to_string(system_map).unwrap_or_default());
+    let mut looks: Vec<Vec<RefLookup>> = Vec::new();
+    for _ in 0..LOOKS {
+        // A processor that runs on changes its stack under the reader's hands, and an emulated one does not even keep
+        // its registers up to date.
+        if qmp.ask("stop", json!({})).is_none() {
+            break;
+        }
+        let seen: Vec<RefLookup> = registers(&qmp.monitor("info registers -a").unwrap_or_default())
+            .into_iter()
+            .enumerate()
+            .map(|(cpu, registers)| one(qmp, cpu, registers, &symbols, scratch))
+            .collect();
+        looks.push(seen);
+        if qmp.ask("cont", json!({})).is_none() {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    summary(&looks)
+}
+
+fn one(qmp: &mut Qmp, cpu: usize, registers: Registers, symbols: &Symbols, scratch: &Path) -> RefLookup {
+    if registers.halted {
+        return RefLookup::Idle;
+    }
+    if !in_kernel(registers.ip) {
+        return RefLookup::User;
+    }
+    let mut memory = Memory { qmp, cpu, scratch, blocks: BTreeMap::new() };
+    let frames = stack::walk(registers, symbols, |address| memory.word(address));
+    let entered = frames.iter().any(|name| name.starts_with("asm_"));
+    match frames.iter().any(|name| name == "do_idle") && !entered {
+        true => RefLookup::Idle,
+        false if frames.is_empty() => RefLookup::Kernel(vec![format!("{:#x}", registers.ip)]),
+        false => RefLookup::Kernel(frames),
+    }
+}
+
+/// The kernel's memory as one processor sees it.
+struct Memory<'a> {
+    qmp: &'a mut Qmp,
+    cpu: usize,
+    scratch: &'a Path,
+    blocks: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Memory<'_> {
+    /// Eight bytes at an address that is a multiple of eight.
+    fn word(&mut self, address: u64) -> Option<u64> {
+        let start = address - address % BLOCK;
+        if !self.blocks.contains_key(&start) {
+            if self.blocks.len() == BLOCKS {
+                return None;
+            }
+            let block = self.read(start).unwrap_or_default();
+            self.blocks.insert(start, block);
+        }
+        let offset = (address - start) as usize;
+        let bytes = self.blocks[&start].get(offset..offset + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    }
+
+    fn read(&mut self, start: u64) -> Option<Vec<u8>> {
+        let arguments = json!({
+            // QMP's integers are signed.
+            "val": start as i64, "size": BLOCK, "filename": self.scratch, "cpu-index": self.cpu,
+        });
+        self.qmp.ask("memsave", arguments)?;
+        fs::read(self.scratch).ok()
+    }
+}
+
+static REGISTER: LazyLock<Regex> = LazyLock::new(|| {
+    // "RIP=ffffffff81469fea RFL=... HLT=0" (target/i386/cpu-dump.c of QEMU).
+    Regex::new(r"\b(RIP|RSP|RBP|HLT)=([0-9a-f]+)").expect("a valid pattern")
+});
+
+/// The registers of every processor, from `info registers -a`.
+fn registers(dump: &str) -> Vec<Registers> {
+    let processor = |section: &str| {
+        let mut registers = Registers::default();
+        for found in REGISTER.captures_iter(section) {
+            let value = u64::from_str_radix(&found[2], 16).unwrap_or(0);
+            match &found[1] {
+                "RIP" => registers.ip = value,
+                "RSP" => registers.sp = value,
+                "RBP" => registers.bp = value,
+                _ => registers.halted = value == 1,
+            }
+        }
+        registers
+    };
+    dump.split("CPU#").skip(1).map(processor).collect()
+}
+
+fn summary(looks: &[Vec<RefLookup>]) -> (Vec<String>, Vec<Stack>) {
+    let processors = looks.iter().map(Vec::len).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    let mut stacks = Vec::new();
+    for cpu in 0..processors {
+        let seen: Vec<&RefLookup> = looks.iter().filter_map(|look| look.get(cpu)).collect();
+        let in_kernel: Vec<&[String]> = seen
+            .iter()
+            .filter_map(|look| match look {
+                RefLookup::Kernel(frames) => Some(frames.as_slice()),
+                _ => None,
+            })
+            .collect();
+        let in_user = seen.iter().filter(|look| ***look == RefLookup::User).count();
+        if (in_kernel.len() + in_user) * 2 <= seen.len() {
+            // Idle but for an interrupt now and then: what is stuck is so at every look.
+        } else if in_kernel.len() >= in_user {
+            let (line, stack) = sentence(cpu, &in_kernel, seen.len());
+            lines.push(line);
+            stacks.push(Stack { cpu, frames: stack });
+        } else {
+            lines.push(format!("CPU {cpu} in user space ({in_user} of {} looks)", seen.len()));
+        }
+    }
+    if lines.is_empty() && processors > 0 {
+        lines.push("every processor is idle".into());
+    }
+    (lines, stacks)
+}
+
+/// The function to name is the innermost that a processor was in at every look: what it calls changes as it loops.
+fn sentence(cpu: usize, seen: &[&[String]], looks: usize) -> (String, Vec<String>) {
+    let shortest = seen.iter().map(|frames| frames.len()).min().unwrap_or(0);
+    let from_outside = |frames: &[String], depth: usize| frames[frames.len() - 1 - depth].clone();
+    let common = (0..shortest)
+        .take_while(|depth| seen.iter().all(|frames| from_outside(frames, *depth) == from_outside(seen[0], *depth)))
+        .count();
+    let last = seen.last().copied().unwrap_or_default();
+    let entry = |name: &String| ENTRIES.iter().any(|prefix| name.starts_with(prefix));
+    let inner = most_frequent(seen.iter().filter_map(|frames| frames.first()));
+    // Nothing in common but the way into the kernel: the processor comes and goes.
+    let lasting = common > 0 && !entry(&last[last.len() - common]);
+    let (stack, count) = match lasting {
+        true => (&last[last.len() - common..], seen.len()),
+        false => {
+            let of_inner = || seen.iter().filter(|frames| frames.first() == Some(&inner));
+            (of_inner().next_back().copied().unwrap_or(last), of_inner().count())
+        }
+    };
+    let mut line = format!("CPU {cpu} in {}() ({count} of {looks} looks)", stack.first().map_or("?", String::as_str));
+    if stack.first() != Some(&inner) {
+        line += &format!(", there mostly in {inner}()");
+    }
+    let callers: Vec<&str> = stack.iter().skip(1).take(CALLERS).map(String::as_str).collect();
+    if !callers.is_empty() {
+        line += &format!(", called from {}", callers.join(", "));
+    }
+    (line, last.to_vec())
+}
+
+fn most_frequent<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+    names.for_each(|name| *counts.entry(name).or_default() += 1);
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(name, _)| name.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REGISTERS: &str = "\r\nCPU#0\r\nRAX=0000000000000000 RBX=ffffffff81a2dd23\r\nRSI=0 RDI=0 RBP=ffffc90000013e58 \
+        RSP=ffffc90000013e40\r\nRIP=ffffffff81469fea RFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\nES =0010\r\n\r\n\
+        CPU#1\r\nRAX=0\r\nRIP=ffffffff81000010 RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n";
+
+    fn kernel(frames: &str) -> RefLookup {
+        RefLookup::Kernel(frames.split(' ').map(String::from).collect())
+    }
+
+    #[test]
+    fn registers_come_for_every_processor() {
+        let (ip, sp, bp) = (0xffff_ffff_8146_9fea, 0xffff_c900_0001_3e40, 0xffff_c900_0001_3e58);
+        let second = Registers { ip: 0xffff_ffff_8100_0010, halted: true, ..Registers::default() };
+        assert_eq!(registers(REGISTERS), [Registers { ip, sp, bp, halted: false }, second]);
+        assert_eq!(registers("rubbish CPU#"), [Registers::default()]);
+    }
+
+    #[test]
+    fn the_loop_is_named_not_what_it_calls() {
+        let looks: Vec<Vec<RefLookup>> =
+            ["lock walk ioctl do_syscall_64", "lock walk ioctl do_syscall_64", "b walk ioctl do_syscall_64"]
+                .map(|frames| vec![RefLookup::Idle, kernel(frames)])
+                .to_vec();
+        let (lines, stacks) = summary(&looks);
+        assert_eq!(lines, ["CPU 1 in walk() (3 of 3 looks), there mostly in lock(), called from ioctl, do_syscall_64"]);
+        assert_eq!(stacks[0].frames[0], "b");
+    }
+
+    #[test]
+    fn a_processor_that_comes_and_goes_is_where_it_was_most() {
+        let looks: Vec<Vec<RefLookup>> =
+            ["read do_syscall_64", "write do_syscall_64", "read do_syscall_64"].map(|at| vec![kernel(at)]).to_vec();
+        assert_eq!(summary(&looks).0, ["CPU 0 in read() (2 of 3 looks), called from do_syscall_64"]);
+    }
+
+    #[test]
+    fn idle_and_user_space_are_told_apart() {
+        assert_eq!(summary(&[vec![RefLookup::Idle], vec![RefLookup::Idle]]).0, ["every processor is idle"]);
+        assert_eq!(summary(&[vec![RefLookup::User, RefLookup::Idle]]).0, ["CPU 0 in user space (1 of 1 looks)"]);
+        let mostly_idle = [vec![RefLookup::Idle], vec![kernel("tick asm_timer do_idle")], vec![RefLookup::Idle]];
+        assert_eq!(summary(&mostly_idle).0, ["every processor is idle"]);
+        assert_eq!(summary(&[]).0, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,10 @@
+//! One guest: from a kernel image and a plan to a [`recording::Recording`] of all that it said.
+
+pub mod boot_plan;
+pub mod debugger;
+pub mod hang;
+pub mod initramfs;
+pub mod lines;
+pub mod qemu;
+pub mod recording;
+pub mod watchdog;

@@ -1,0 +1,247 @@
+//! The table of what is needed, for what, and which package has it.
+
+use std::path::PathBuf;
+
+use crate::host::machine::Machine;
+
+/// What a command is going to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Fetch and unpack a kernel source.
+    Source,
+    /// Apply a series.
+    Series,
+    /// Compile a kernel.
+    Kernel,
+    /// Compile the guest's program.
+    Guest,
+    /// Boot a guest.
+    Boot,
+    /// Have a shell in a guest.
+    Shell,
+    /// RefLookup into a guest with gdb.
+    Debugger,
+}
+
+impl Purpose {
+    /// Everything that `test` does.
+    pub const ALL: &'static [Purpose] =
+        &[Purpose::Source, Purpose::Series, Purpose::Kernel, Purpose::Guest, Purpose::Boot];
+}
+
+/// Something that has to be on the machine.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HostTool {
+    /// What people call it.
+    pub name: &'static str,
+    /// What it is needed for, in a few words.
+    pub why: &'static str,
+    /// Debian and Ubuntu package.
+    pub debian: &'static str,
+    /// Fedora package.
+    pub fedora: &'static str,
+    /// Arch package.
+    pub arch: &'static str,
+    purposes: &'static [Purpose],
+    probe: Probe,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Probe {
+    Program(&'static str),
+    /// Any of these files.
+    File(&'static [&'static str]),
+    /// Any of these files, on machines that have apt.
+    AptFile(&'static [&'static str]),
+    /// Any of these programs, if it needs no libraries.
+    Static(&'static [&'static str]),
+}
+
+impl HostTool {
+    /// Where it is on the machine.
+    pub fn find(&self, machine: &Machine) -> Option<PathBuf> {
+        match self.probe {
+            Probe::Program(name) => machine.program(name),
+            Probe::File(paths) | Probe::AptFile(paths) => machine.first_of(paths),
+            Probe::Static(paths) => {
+                let mut programs = paths.iter().map(|path| machine.file(path));
+                programs.find(|path| std::fs::read(path).is_ok_and(|bytes| is_static(&bytes)))
+            }
+        }
+    }
+
+    /// The program to ask for its version, if it is one.
+    pub fn program(&self) -> Option<&'static str> {
+        if let Probe::Program(name) = self.probe { Some(name) } else { None }
+    }
+
+    fn concerns(&self, purposes: &[Purpose], machine: &Machine) -> bool {
+        let here = !matches!(self.probe, Probe::AptFile(_)) || machine.program("apt-get").is_some();
+        here && self.purposes.iter().any(|purpose| purposes.contains(purpose))
+    }
+}
+
+/// Whether a program is one of 64 bits (elf(5)) that asks for no interpreter, as ld.so is one, and so for no library.
+fn is_static(program: &[u8]) -> bool {
+    const HEADERS_AT: usize = 32;
+    const HEADER_SIZE: usize = 54;
+    const HEADER_COUNT: usize = 56;
+    const INTERPRETER: u32 = 3;
+    let short = |at: usize| Some(u16::from_le_bytes(program.get(at..at + 2)?.try_into().ok()?));
+    let kinds = || -> Option<Vec<u32>> {
+        let start = u64::from_le_bytes(program.get(HEADERS_AT..HEADERS_AT + 8)?.try_into().ok()?) as usize;
+        let (size, count) = (usize::from(short(HEADER_SIZE)?), usize::from(short(HEADER_COUNT)?));
+        let kind = |index| {
+            let at = start.checked_add(size * index)?;
+            Some(u32::from_le_bytes(program.get(at..at.checked_add(4)?)?.try_into().ok()?))
+        };
+        (0..count).map(kind).collect()
+    };
+    program.starts_with(b"\x7fELF\x02") && kinds().is_some_and(|kinds| !kinds.contains(&INTERPRETER))
+}
+
+/// The shell of a guest, with all that belongs to it.
+pub fn busybox(machine: &Machine) -> Option<PathBuf> {
+    needs(&[Purpose::Shell], machine).into_iter().find_map(|need| need.find(machine))
+}
+
+/// Everything that some purposes need on this machine.
+pub fn needs(purposes: &[Purpose], machine: &Machine) -> Vec<&'static HostTool> {
+    NEEDS.iter().filter(|need| need.concerns(purposes, machine)).collect()
+}
+
+/// What of it is not there.
+pub fn missing(purposes: &[Purpose], machine: &Machine) -> Vec<&'static HostTool> {
+    needs(purposes, machine).into_iter().filter(|need| need.find(machine).is_none()).collect()
+}
+
+const fn program(
+    name: &'static str,
+    why: &'static str,
+    purposes: &'static [Purpose],
+    [debian, fedora, arch]: [&'static str; 3],
+) -> HostTool {
+    HostTool { name, why, debian, fedora, arch, purposes, probe: Probe::Program(name) }
+}
+
+use Purpose::{Boot, Debugger, Guest, Kernel, Series, Shell, Source};
+
+/// Not in this table because the kernels here do not need them: cpio (the initramfs is written by this program),
+/// openssl (no module is signed), kmod, rsync, perl and python. objtool is always built on x86-64 (static calls and
+/// the uaccess check select it), so libelf is needed even without the ORC unwinder.
+const NEEDS: &[HostTool] = &[
+    program("tar", "unpacks kernel sources", &[Source], ["tar", "tar", "tar"]),
+    program("xz", "unpacks kernel sources", &[Source], ["xz-utils", "xz", "xz"]),
+    HostTool {
+        name: "Debian archive keyring",
+        why: "checks the signatures of kernel sources",
+        debian: "debian-archive-keyring",
+        fedora: "",
+        arch: "",
+        purposes: &[Source],
+        probe: Probe::AptFile(&[
+            "/usr/share/keyrings/debian-archive-keyring.gpg",
+            "/usr/share/keyrings/debian-archive-keyring.pgp",
+        ]),
+    },
+    program("git", "applies the series", &[Series], ["git", "git", "git"]),
+    program("make", "builds the kernel", &[Kernel], ["make", "make", "make"]),
+    program("gcc", "compiles the kernel and links the guest program", &[Kernel, Guest], ["gcc", "gcc", "gcc"]),
+    program("ld", "links the kernel", &[Kernel, Guest], ["binutils", "binutils", "binutils"]),
+    program("flex", "builds the kernel's configuration tool", &[Kernel], ["flex", "flex", "flex"]),
+    program("bison", "builds the kernel's configuration tool", &[Kernel], ["bison", "bison", "bison"]),
+    program("bc", "computes the kernel's time constants", &[Kernel], ["bc", "bc", "bc"]),
+    HostTool {
+        name: "libelf headers",
+        why: "builds objtool, which checks the kernel's object files",
+        debian: "libelf-dev",
+        fedora: "elfutils-libelf-devel",
+        arch: "libelf",
+        purposes: &[Kernel],
+        probe: Probe::File(&["/usr/include/gelf.h", "/usr/local/include/gelf.h"]),
+    },
+    HostTool {
+        name: "C headers",
+        why: "builds the tools that the kernel's build runs",
+        debian: "libc6-dev",
+        fedora: "glibc-devel",
+        arch: "glibc",
+        purposes: &[Kernel],
+        probe: Probe::File(&["/usr/include/stdio.h"]),
+    },
+    HostTool {
+        name: "static C library",
+        why: "links the guest program, which runs without any library",
+        debian: "libc6-dev",
+        fedora: "glibc-static",
+        arch: "glibc",
+        purposes: &[Guest],
+        probe: Probe::File(&["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]),
+    },
+    program(
+        "qemu-system-x86_64",
+        "boots the kernel",
+        &[Boot],
+        ["qemu-system-x86", "qemu-system-x86-core", "qemu-system-x86"],
+    ),
+    HostTool {
+        name: "busybox, static",
+        why: "is the shell in the guest, which has no libraries",
+        debian: "busybox-static",
+        fedora: "busybox",
+        arch: "busybox",
+        purposes: &[Shell],
+        probe: Probe::Static(&["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/sbin/busybox"]),
+    },
+    program("gdb", "looks into a guest (--gdb)", &[Debugger], ["gdb", "gdb", "gdb"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::machine::{pretend, put};
+
+    #[test]
+    fn only_what_the_purpose_needs_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = pretend(dir.path(), &[("git", "")]);
+        let names = |purposes| missing(purposes, &machine).iter().map(|need| need.name).collect::<Vec<_>>();
+        assert_eq!(names(&[Series]), [""; 0]);
+        assert_eq!(names(&[Boot]), ["qemu-system-x86_64"]);
+        assert_eq!(names(&[Guest]), ["gcc", "ld", "static C library"]);
+        put(&machine, "/usr/lib64/libc.a", "");
+        assert_eq!(names(&[Guest]), ["gcc", "ld"]);
+    }
+
+    #[test]
+    fn a_busybox_that_needs_libraries_is_none() {
+        // What counts of an ELF file: magic, where its one program header is, and the kind of that.
+        let program = |kind: u8| {
+            let mut bytes = vec![0u8; 120];
+            bytes[..5].copy_from_slice(b"\x7fELF\x02");
+            (bytes[32], bytes[54], bytes[56], bytes[64]) = (64, 56, 1, kind);
+            bytes
+        };
+        assert!(is_static(&program(1)) && !is_static(&program(3)));
+        for len in 0..68 {
+            assert!(!is_static(&program(1)[..len]), "cut after {len} bytes");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let machine = pretend(dir.path(), &[]);
+        put(&machine, "/bin/busybox", "");
+        std::fs::write(machine.file("/bin/busybox"), program(3)).unwrap();
+        assert_eq!(missing(&[Shell], &machine)[0].debian, "busybox-static");
+        put(&machine, "/usr/bin/busybox", "");
+        std::fs::write(machine.file("/usr/bin/busybox"), program(1)).unwrap();
+        assert_eq!(busybox(&machine), Some(machine.file("/usr/bin/busybox")));
+    }
+
+    #[test]
+    fn the_keyring_is_needed_only_where_apt_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = pretend(dir.path(), &[("tar", ""), ("xz", "")]);
+        assert!(missing(&[Source], &machine).is_empty());
+        let machine = pretend(dir.path(), &[("apt-get", "")]);
+        assert_eq!(missing(&[Source], &machine)[0].debian, "debian-archive-keyring");
+    }
+}

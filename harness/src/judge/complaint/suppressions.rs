@@ -1,0 +1,170 @@
+//! The list of complaints that are known and excused: `harness/suppressions.toml`.
+
+use cases::complaint::Kind;
+use regex::Regex;
+use serde::Deserialize;
+
+use super::Complaint;
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::kernel_range::KernelRange;
+
+/// The format that is understood.
+const VERSION: u32 = 1;
+/// The list of this program, as text.
+pub const BUILT_IN: &str = include_str!("../../../suppressions.toml");
+const FILE: &str = "harness/suppressions.toml";
+
+/// Complaints that fail no case.
+#[derive(Clone, Debug, Default)]
+pub struct Suppressions {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    pattern: Regex,
+    kind: Option<Kind>,
+    function: Option<String>,
+    kernels: KernelRange,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    allow: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    pattern: String,
+    kind: Option<Kind>,
+    function: Option<String>,
+    kernels: String,
+    reason: String,
+}
+
+impl Suppressions {
+    /// The list of this program.
+    ///
+    /// # Errors
+    /// As [`Suppressions::parse`].
+    pub fn built_in() -> Result<Self> {
+        Suppressions::parse(BUILT_IN)
+    }
+
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] for what is no such list: another version, an unknown field or kind, an invalid pattern or
+    /// range, an entry without a reason.
+    pub fn parse(text: &str) -> Result<Self> {
+        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} makes no sense"))?;
+        if file.version != VERSION {
+            let what = format!("{FILE} has version {}, this program reads {VERSION}", file.version);
+            return Err(Error::new(ErrorKind::Internal, what));
+        }
+        let entries = file.allow.into_iter().map(entry).collect::<Result<_>>()?;
+        Ok(Suppressions { entries })
+    }
+
+    /// Marks the complaints that are allowed on a kernel of this version (`uname -r`).
+    pub fn apply(&self, complaints: &mut [Complaint], kernel: &str) {
+        for complaint in complaints {
+            let entry = self.entries.iter().find(|entry| entry.covers(complaint, kernel));
+            complaint.suppressed = entry.map(|entry| entry.reason.clone());
+        }
+    }
+}
+
+impl Entry {
+    fn covers(&self, complaint: &Complaint, kernel: &str) -> bool {
+        self.pattern.is_match(&complaint.title)
+            && self.kind.is_none_or(|kind| kind == complaint.kind)
+            && self.function.as_ref().is_none_or(|function| complaint.frame.as_ref() == Some(function))
+            && self.kernels.includes(kernel)
+    }
+}
+
+fn entry(row: Row) -> Result<Entry> {
+    let wrong = |what: String| Error::new(ErrorKind::Internal, format!("{FILE}: the entry \"{}\" {what}", row.pattern));
+    if row.reason.trim().is_empty() {
+        return Err(wrong("gives no reason".into()));
+    }
+    let pattern = Regex::new(&row.pattern).map_err(|error| wrong(format!("is no regular expression: {error}")))?;
+    if pattern.is_match("") {
+        return Err(wrong("fits every title".into()));
+    }
+    let kernels = KernelRange::with_stable(&row.kernels).map_err(|why| wrong(format!("is for no kernels: {why}")))?;
+    Ok(Entry { pattern, kind: row.kind, function: row.function, kernels, reason: row.reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = r#"
+        version = 1
+        [[allow]]
+        pattern = "^refcount_t: underflow"
+        kind = "refcount"
+        function = "known_put"
+        kernels = "since 6.1 until 6.12"
+        reason = "fixed in 6.13"
+    "#;
+
+    fn complaint(text: &str) -> Complaint {
+        let console = format!("[    1.000000] {text}\n[    1.000001] Call Trace:\n[    1.000002]  known_put+0x1/0x2\n");
+        super::super::scan(console.as_bytes()).remove(0)
+    }
+
+    fn allowed(list: &str, complaint: &Complaint, kernel: &str) -> Option<String> {
+        let mut complaints = [complaint.clone()];
+        Suppressions::parse(list).unwrap().apply(&mut complaints, kernel);
+        complaints[0].suppressed.clone()
+    }
+
+    #[test]
+    fn the_list_of_this_program_makes_sense() {
+        Suppressions::built_in().unwrap();
+    }
+
+    #[test]
+    fn an_entry_covers_its_headline_function_and_kernels() {
+        let underflow = complaint("refcount_t: underflow; use-after-free.");
+        for kernel in ["6.1.192", "6.12.5-amd64", "6.1"] {
+            assert_eq!(allowed(LIST, &underflow, kernel).as_deref(), Some("fixed in 6.13"), "{kernel}");
+        }
+        for kernel in ["6.0.19", "6.13.0", "7.2.13", "", "unknown"] {
+            assert_eq!(allowed(LIST, &underflow, kernel), None, "{kernel}");
+        }
+        assert_eq!(allowed(LIST, &complaint("refcount_t: saturated; leaking memory."), "6.12.0"), None);
+        assert_eq!(allowed(&LIST.replace("known_put", "other_put"), &underflow, "6.12.0"), None);
+        assert_eq!(allowed(&LIST.replace("\"refcount\"", "\"kasan\""), &underflow, "6.12.0"), None);
+        assert!(
+            allowed(&LIST.replace("since 6.1 until 6.12", "since 6.12.5 until 6.12"), &underflow, "6.12.5").is_some()
+        );
+    }
+
+    #[test]
+    fn a_list_that_makes_no_sense_is_an_error() {
+        for (from, to, says) in [
+            ("version = 1", "version = 2", "version 2"),
+            ("function =", "funktion =", "funktion"),
+            ("\"refcount\"", "\"refcounts\"", "refcounts"),
+            ("^refcount_t: underflow", "(unclosed", "regular expression"),
+            ("^refcount_t: underflow", ".*", "fits every title"),
+            ("since 6.1 until 6.12", ">=6.1", "write since"),
+            ("since 6.1 until 6.12", "", "write since"),
+            ("since 6.1 until 6.12", "since six", "write since"),
+            ("fixed in 6.13", " ", "no reason"),
+            ("reason = \"fixed in 6.13\"", "", "reason"),
+        ] {
+            let error = Suppressions::parse(&LIST.replace(from, to)).unwrap_err();
+            let text = format!("{error:?}");
+            assert!(text.contains(says), "{to}: {text}");
+        }
+    }
+}

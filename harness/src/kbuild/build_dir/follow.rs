@@ -1,0 +1,95 @@
+//! From one pristine source to another: the files that differ are written, and no others.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Context, ErrorKind, Result, io};
+use crate::host::process::check_interrupt;
+
+/// Makes the tree `to` the same as `from`, but for the files in `ours`, which are edited here.
+///
+/// What is different is copied and so is as new as now, whatever time the source gives it: make goes by time, and a file
+/// that goes back to older contents has changed too.
+pub fn follow(from: &Path, to: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for entry in walkdir::WalkDir::new(from).min_depth(1) {
+        check_interrupt()?;
+        let entry = entry.context(ErrorKind::Host, || format!("reading {}", from.display()))?;
+        let relative = entry.path().strip_prefix(from).expect("below the root of the walk").to_path_buf();
+        let target = to.join(&relative);
+        if entry.file_type().is_dir() {
+            directory(&target)?;
+        } else if !ours.contains(&relative) && !same(entry.path(), &target) {
+            copy(entry.path(), &target)?;
+        }
+        seen.insert(relative);
+    }
+    sweep(to, &|path| seen.contains(path) || ours.contains(path))
+}
+
+/// Makes sure that there is a directory, and nothing else of that name.
+pub fn directory(path: &Path) -> Result<()> {
+    match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => return Ok(()),
+        Ok(_) => fs::remove_file(path).map_err(|error| io(&error, "removing", path))?,
+        Err(_) => {}
+    }
+    fs::create_dir_all(path).map_err(|error| io(&error, "creating", path))
+}
+
+/// Removes the files that `wanted` does not know, and directories that are empty then.
+pub fn sweep(tree: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
+    for entry in walkdir::WalkDir::new(tree).min_depth(1).contents_first(true).into_iter().filter_map(Result::ok) {
+        let relative = entry.path().strip_prefix(tree).expect("below the root of the walk");
+        if wanted(relative) {
+            continue;
+        }
+        if !entry.file_type().is_dir() {
+            fs::remove_file(entry.path()).map_err(|error| io(&error, "removing", entry.path()))?;
+        } else {
+            // It stays where something in it is wanted.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Whether two files are one, or of the same contents.
+fn same(from: &Path, to: &Path) -> bool {
+    let (Ok(a), Ok(b)) = (from.symlink_metadata(), to.symlink_metadata()) else { return false };
+    (a.dev(), a.ino()) == (b.dev(), b.ino()) || same_contents(from, to)
+}
+
+/// Whether two files or links say the same, and both or neither can be run.
+pub fn same_contents(from: &Path, to: &Path) -> bool {
+    let (Ok(a), Ok(b)) = (from.symlink_metadata(), to.symlink_metadata()) else { return false };
+    if a.is_symlink() || b.is_symlink() {
+        return a.is_symlink() && b.is_symlink() && fs::read_link(from).ok() == fs::read_link(to).ok();
+    }
+    let runs = |meta: &fs::Metadata| meta.mode() & 0o100 != 0;
+    a.is_file()
+        && b.is_file()
+        && a.len() == b.len()
+        && runs(&a) == runs(&b)
+        && matches!((fs::read(from), fs::read(to)), (Ok(from), Ok(to)) if from == to)
+}
+
+/// Writes a new file, or link, with the contents of another.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    match to.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(to).map_err(|error| io(&error, "removing", to))?,
+        // It may be a link to the pristine source: never write into it.
+        Ok(_) => fs::remove_file(to).map_err(|error| io(&error, "removing", to))?,
+        Err(_) => {}
+    }
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).map_err(|error| io(&error, "creating", parent))?;
+    }
+    if from.is_symlink() {
+        let target = fs::read_link(from).map_err(|error| io(&error, "reading", from))?;
+        return std::os::unix::fs::symlink(target, to).map_err(|error| io(&error, "linking", to));
+    }
+    fs::copy(from, to).map(drop).map_err(|error| io(&error, "copying", from))
+}

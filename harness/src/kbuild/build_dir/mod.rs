@@ -1,0 +1,260 @@
+//! Where a kernel is built: a tree of hard links to the pristine source and an object directory, kept from run to run,
+//! so that another series costs one incremental make.
+//!
+//! Only files whose contents differ are rewritten, always as new files: the links of the others, and with them the
+//! pristine source, stay as they are. That holds for edits and for the source itself: when the tree becomes that of another
+//! commit, make sees just what is different. A workshop is locked while it is in use.
+
+mod follow;
+mod mirror;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Context, ErrorKind, Result, io};
+use crate::host::process::Cmd;
+use crate::host::progress::Progress;
+use crate::host::store::Store;
+use crate::host::store::lock::StoreLock;
+use crate::host::store::manifest::sha256_of;
+use crate::patch::PatchedTree;
+pub use mirror::fingerprint;
+
+/// A tree and an object directory, for as long as the lock is held.
+#[derive(Debug)]
+pub struct BuildDir {
+    dir: PathBuf,
+    /// Held as long as the value lives, and by children that change the workshop.
+    pub lock: StoreLock,
+}
+
+/// What the tree holds beyond the pristine source.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The key of the source that the tree is a copy of.
+    source: String,
+    /// Paths that differ from the source.
+    edited: BTreeSet<PathBuf>,
+    /// Inode of the tree that the links lead to: a source that was fetched again has another.
+    #[serde(default)]
+    inode: Option<u64>,
+    /// Sum of the rest; nothing in a file of an earlier version.
+    #[serde(default)]
+    sum: Option<String>,
+}
+
+impl State {
+    fn sum_of_rest(&self) -> String {
+        sha256_of(format!("{:?}", (&self.source, &self.edited, self.inode)).as_bytes())
+    }
+}
+
+/// The note that objects are being made.
+const OPEN: &str = "building";
+
+impl BuildDir {
+    /// Opens the workshop for a source and a flavour; waits while another process uses it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`], or [`ErrorKind::Interrupt`] while waiting.
+    pub fn open(store: &Store, kernel: &str, flavour: &str) -> Result<Self> {
+        let name = format!("{kernel}-{flavour}");
+        let lock = store.lock(&format!("workshop-{name}"))?;
+        Ok(BuildDir { dir: store.workshop("workshops", &name)?, lock })
+    }
+
+    /// The source tree that is built.
+    pub fn tree(&self) -> PathBuf {
+        self.dir.join("tree")
+    }
+
+    /// The object directory.
+    pub fn objects(&self) -> PathBuf {
+        self.dir.join("objects")
+    }
+
+    /// A file of notes beside the two.
+    pub fn note(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Brings the tree to the state of `patched`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`] when the disk does not take it.
+    pub fn sync(&self, patched: &PatchedTree) -> Result<()> {
+        let tree = self.tree();
+        let mut state = self.state();
+        if patched.source.pristine {
+            let dir = &patched.source.dir;
+            let inode = fs::metadata(dir).map_err(|error| io(&error, "reading", dir))?.ino();
+            if !tree.is_dir() {
+                self.start_over(patched)?;
+                state = State { source: patched.source.key.clone(), ..State::default() };
+            } else if state.source != patched.source.key || state.inode.is_some_and(|old| old != inode) {
+                // Should this die half-way, the next one finds a tree of no source that it knows, and compares it all again.
+                state.source.clear();
+                self.remember(&mut state)?;
+                follow::follow(dir, &tree, &patched.edits.0.keys().cloned().collect())?;
+                state = State { source: patched.source.key.clone(), ..State::default() };
+            }
+            state.inode = Some(inode);
+        } else {
+            let ours = patched.edits.0.keys().cloned().collect();
+            mirror::mirror(&patched.source.dir, &tree, &self.note("stamps"), &ours)?;
+            state.source.clone_from(&patched.source.key);
+        }
+        let edits = &patched.edits.0;
+        let stale: Vec<PathBuf> = state.edited.iter().filter(|path| !edits.contains_key(*path)).cloned().collect();
+        // Written first: a process that dies half-way must not leave an edit that nobody knows of.
+        state.edited.extend(edits.keys().cloned());
+        self.remember(&mut state)?;
+        for path in &stale {
+            let pristine = fs::read(patched.source.dir.join(path)).ok();
+            put(&tree.join(path), pristine.as_deref())?;
+        }
+        for (path, contents) in edits {
+            put(&tree.join(path), contents.as_deref())?;
+        }
+        state.edited = edits.keys().cloned().collect();
+        self.remember(&mut state)
+    }
+
+    /// Notes that objects are being made from now on. If the note of an earlier build is still there, that build was
+    /// killed or lost power, and make would take what it had half made for finished: everything that is newer than the note goes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`].
+    pub fn begin(&self, progress: &Progress) -> Result<()> {
+        let open = self.note(OPEN);
+        let changed = |meta: &fs::Metadata| (meta.ctime(), meta.ctime_nsec());
+        let since = open.symlink_metadata().ok().map(|meta| changed(&meta));
+        let mut count = 0;
+        for entry in walkdir::WalkDir::new(self.objects()).into_iter().filter_map(Result::ok) {
+            let Some(meta) = entry.metadata().ok().filter(fs::Metadata::is_file) else { continue };
+            // An object without contents is what a machine that lost power leaves of one; ld takes it without a word.
+            let empty = meta.len() == 0 && entry.path().extension().is_some_and(|extension| extension == "o");
+            if empty || since.is_some_and(|since| changed(&meta) >= since) {
+                fs::remove_file(entry.path()).map_err(|error| io(&error, "removing", entry.path()))?;
+                count += 1;
+            }
+        }
+        if count > 0 {
+            progress.line(format!("the last build here was cut short; the {count} files it wrote are made again"));
+        }
+        // A new file, so that its time is now.
+        let _ = fs::remove_file(&open);
+        fs::File::create(&open).and_then(|file| file.sync_all()).map_err(|error| io(&error, "writing", &open))
+    }
+
+    /// Notes that make has ended, well or not, and left nothing half made.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`].
+    pub fn end(&self) -> Result<()> {
+        let open = self.note(OPEN);
+        fs::remove_file(&open).map_err(|error| io(&error, "removing", &open))
+    }
+
+    /// Whether a kernel was linked here before.
+    pub fn has_built(&self) -> bool {
+        self.objects().join("vmlinux").exists()
+    }
+
+    /// Hash over what a configuration is made from: all Kconfig files of the tree, and the configurations that it brings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`].
+    pub fn kconfigs(&self) -> Result<String> {
+        let tree = self.tree();
+        let mut hash = Sha256::new();
+        let source = |name: &str| name.starts_with("Kconfig") || name.ends_with(".config");
+        for entry in walkdir::WalkDir::new(&tree).sort_by_file_name().into_iter().filter_map(Result::ok) {
+            if entry.file_type().is_file() && entry.file_name().to_str().is_some_and(source) {
+                let text = fs::read(entry.path()).map_err(|error| io(&error, "reading", entry.path()))?;
+                hash.update(entry.path().strip_prefix(&tree).unwrap_or(entry.path()).as_os_str().as_bytes());
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text);
+            }
+        }
+        Ok(format!("{:x}", hash.finalize()))
+    }
+
+    /// Makes room for a build from scratch.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`].
+    pub fn discard_objects(&self) -> Result<()> {
+        match fs::remove_dir_all(self.objects()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&error, "removing", &self.objects())),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is known about the tree; nothing, and so the tree is made anew, when the note of it is damaged.
+    fn state(&self) -> State {
+        let text = fs::read_to_string(self.note("state.json")).unwrap_or_default();
+        let state: State = serde_json::from_str(&text).unwrap_or_default();
+        let sound = state.sum.as_ref().is_none_or(|sum| *sum == state.sum_of_rest());
+        if sound { state } else { State::default() }
+    }
+
+    fn remember(&self, state: &mut State) -> Result<()> {
+        state.sum = Some(state.sum_of_rest());
+        let text =
+            serde_json::to_string(state).context(ErrorKind::Internal, || "encoding a workshop's state".into())?;
+        let (path, fresh) = (self.note("state.json"), self.note("state.json.new"));
+        fs::write(&fresh, text).map_err(|error| io(&error, "writing", &fresh))?;
+        fs::rename(&fresh, &path).map_err(|error| io(&error, "writing", &path))
+    }
+
+    fn start_over(&self, patched: &PatchedTree) -> Result<()> {
+        for note in ["state.json", OPEN] {
+            let _ = fs::remove_file(self.note(note));
+        }
+        for dir in [self.tree(), self.objects(), self.note("tree.new")] {
+            if dir.exists() {
+                fs::remove_dir_all(&dir).map_err(|error| io(&error, "removing", &dir))?;
+            }
+        }
+        let fresh = self.note("tree.new");
+        Cmd::new("cp")
+            .args(["--archive", "--link", "--no-target-directory"])
+            .path(&patched.source.dir)
+            .path(&fresh)
+            .holding(self.lock.handle())
+            .succeed(ErrorKind::Host, "copying the kernel source into the workshop failed")?;
+        fs::rename(&fresh, self.tree()).map_err(|error| io(&error, "renaming", &fresh))
+    }
+}
+
+/// Makes `path` hold `contents`, or be absent, and leaves it alone when it does already.
+fn put(path: &Path, contents: Option<&[u8]>) -> Result<()> {
+    let now = fs::read(path).ok();
+    if now.as_deref() == contents {
+        return Ok(());
+    }
+    if now.is_some() {
+        // The file may be a link to the pristine source: never write into it.
+        fs::remove_file(path).map_err(|error| io(&error, "removing", path))?;
+    }
+    let Some(contents) = contents else { return Ok(()) };
+    let parent = path.parent().unwrap_or(path);
+    fs::create_dir_all(parent).map_err(|error| io(&error, "creating", parent))?;
+    fs::write(path, contents).map_err(|error| io(&error, "writing", path))?;
+    if contents.starts_with(b"#!") {
+        // Kconfig and make start some scripts by their name.
+        let runs = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(path, runs).map_err(|error| io(&error, "writing", path))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

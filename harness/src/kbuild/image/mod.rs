@@ -1,0 +1,392 @@
+//! From a patched tree and a flavour to a kernel image in the cache.
+
+mod configure;
+pub mod debug;
+mod keep;
+pub mod profile;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::error::full_disk;
+use crate::error::{Context, Error, ErrorKind, Result, io};
+use crate::host::process::{self, Cmd, Followed, Output, tail};
+use crate::host::progress::Progress;
+use crate::host::store::lock::StoreLock;
+use crate::host::store::manifest::{Depth, sha256_of};
+use crate::host::store::{Condition, Store};
+use crate::kbuild::build_dir::{self, BuildDir};
+use crate::kbuild::kconfig::Flavour;
+use crate::patch::PatchedTree;
+use crate::patch::uapi_header;
+use configure::{configure, uninstrumented, watched};
+
+/// A kernel that can be booted.
+#[derive(Clone, Debug)]
+pub struct KernelImage {
+    /// Uncompressed kernel with a PVH entry, stripped.
+    pub vmlinux: PathBuf,
+    /// The directory it is in, with System.map, config and build.log.
+    pub dir: PathBuf,
+    /// What is known about it.
+    pub facts: ImageFacts,
+    /// Keeps another run from pruning it.
+    _held: Option<Arc<StoreLock>>,
+}
+
+impl KernelImage {
+    /// A kernel that is not in the cache: that of a pack.
+    pub fn outside_the_cache(vmlinux: PathBuf, dir: PathBuf, facts: ImageFacts) -> Self {
+        KernelImage { vmlinux, dir, facts, _held: None }
+    }
+
+    /// Its configuration.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`] when it cannot be read.
+    pub fn config(&self) -> Result<String> {
+        let path = self.dir.join("config");
+        std::fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))
+    }
+}
+
+/// What is known about an image; kept beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFacts {
+    /// Hash over source, edits, fragments, compiler.
+    pub key: String,
+    /// Version as the tree's Makefile gives it.
+    pub version: String,
+    /// Where the source came from.
+    pub origin: String,
+    /// Flavour of the configuration.
+    pub flavour: String,
+    /// First line of `gcc --version`.
+    pub compiler: String,
+    /// Whether the tree's header defines the ioctl.
+    pub defines_derive: bool,
+    /// Seconds that make took.
+    pub build_seconds: u64,
+}
+
+/// Changes with every change of this module that makes old images unusable.
+pub const RECIPE: &str = "1";
+/// The kind of the cache entries that hold images.
+pub const KIND: &str = "images";
+const FACTS: &str = "facts.json";
+
+/// Builds the image, or finds it in the cache.
+///
+/// # Errors
+/// [`ErrorKind::Kconfig`] for an option that fell away, [`ErrorKind::Build`] with the compiler's lines, [`ErrorKind::Host`];
+/// [`ErrorKind::Patch`] when DERIVE cannot be called as the patched header has it.
+pub fn build(
+    kernel: &str,
+    patched: &PatchedTree,
+    flavour: &Flavour,
+    store: &Store,
+    progress: &Progress,
+) -> Result<KernelImage> {
+    let compiler = compiler()?;
+    let source = match patched.source.pristine {
+        true => patched.source.key.clone(),
+        false => build_dir::fingerprint(&patched.source.dir)?,
+    };
+    let (edits, requests) = (patched.edits.digest(), flavour.digest(&patched.source.version));
+    let watched = [watched(flavour, &patched.source.dir), profile::variables(flavour, patched)].concat().join(" ");
+    let mut parts = vec![RECIPE, &source, &edits, &requests, &compiler];
+    parts.extend((!watched.is_empty()).then_some(watched.as_str()));
+    let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
+    let provide = || {
+        store.publish_with_manifest(KIND, &key, |dir| {
+            let workshop = BuildDir::open(store, kernel, &flavour.name)?;
+            make(&workshop, patched, flavour, progress, |seconds| {
+                let facts = ImageFacts {
+                    key: key.clone(),
+                    version: patched.source.version.clone(),
+                    origin: patched.source.origin.clone(),
+                    flavour: flavour.name.clone(),
+                    compiler: compiler.clone(),
+                    defines_derive: patched.defines_derive,
+                    build_seconds: seconds,
+                };
+                collect(&workshop, dir, &facts)?;
+                debug::keep(flavour, &workshop, dir)?;
+                profile::keep(flavour, patched, &workshop, dir)
+            })
+        })
+    };
+    let (dir, held) = loop {
+        let dir = provide()?;
+        // Between the two it may have been pruned.
+        if let Some(held) = store.hold(KIND, &key)? {
+            break (dir, Arc::new(held));
+        }
+    };
+    // The same contents may have been built before from another place.
+    let facts = ImageFacts { origin: patched.source.origin.clone(), ..ImageFacts::load(&dir)? };
+    keep::prune(store, &dir.join(FACTS))?;
+    Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: Some(held) })
+}
+
+/// The image of this key, if it is in the cache and undamaged.
+///
+/// # Errors
+/// [`ErrorKind::Host`] when the cache cannot be read.
+pub fn find(store: &Store, key: &str) -> Result<Option<KernelImage>> {
+    let Some(held) = store.hold(KIND, key)? else { return Ok(None) };
+    let Condition::Sound(dir) = store.verify(KIND, key, Depth::Hashes)? else { return Ok(None) };
+    let facts = ImageFacts::load(&dir)?;
+    Ok(Some(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: Some(Arc::new(held)) }))
+}
+
+impl ImageFacts {
+    fn load(dir: &Path) -> Result<Self> {
+        let path = dir.join(FACTS);
+        let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
+        serde_json::from_str(&text).context(ErrorKind::Internal, || format!("{} is damaged", path.display()))
+    }
+}
+
+/// The keys of all images, the one used last first.
+fn keys_by_use(store: &Store) -> Vec<String> {
+    let kind = store.root().join(KIND);
+    let last_used = |key: &String| kind.join(key).join(FACTS).metadata().and_then(|meta| meta.modified()).ok();
+    let mut keys = store.keys(KIND);
+    keys.sort_by_key(|key| std::cmp::Reverse(last_used(key)));
+    keys
+}
+
+/// What images there are, one line for each version and flavour: `7.2.13 sanitized, 12 images`.
+pub fn known(store: &Store) -> Vec<String> {
+    let facts = |key: &String| -> Option<ImageFacts> {
+        serde_json::from_str(&fs::read_to_string(store.entry(KIND, key)?.join(FACTS)).ok()?).ok()
+    };
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for facts in store.keys(KIND).iter().filter_map(facts) {
+        *kinds.entry(format!("{} {}", facts.version, facts.flavour)).or_default() += 1;
+    }
+    let line = |(kind, count)| format!("{kind}, {count} image{}", if count == 1 { "" } else { "s" });
+    kinds.into_iter().map(line).collect()
+}
+
+/// The kernel that was used last, if there is one.
+pub fn used_last(store: &Store) -> Option<PathBuf> {
+    let dir = store.entry(KIND, keys_by_use(store).first()?)?;
+    Some(dir.join("vmlinux"))
+}
+
+fn compiler() -> Result<String> {
+    let text = Cmd::new("gcc").arg("--version").succeed(ErrorKind::Host, "gcc does not run")?;
+    Ok(text.lines().next().unwrap_or_default().to_string())
+}
+
+fn make(
+    workshop: &BuildDir,
+    patched: &PatchedTree,
+    flavour: &Flavour,
+    progress: &Progress,
+    collect: impl FnOnce(u64) -> Result<()>,
+) -> Result<()> {
+    let start = std::time::Instant::now();
+    workshop.sync(patched)?;
+    let attempt = || compile(workshop, patched, flavour, progress, debug::targets(flavour));
+    workshop.begin(progress)?;
+    let output = match attempt()? {
+        // Objects of an earlier build are no fault of the kernel's.
+        output if !output.status.success() && damaged_objects(&output.text) => {
+            progress.warn("objects of an earlier build are damaged; all are built again");
+            workshop.discard_objects()?;
+            workshop.begin(progress)?;
+            attempt()?
+        }
+        output => output,
+    };
+    if !output.status.success() {
+        return Err(does_not_compile(&output.text, &workshop.note("build.log")));
+    }
+    collect(start.elapsed().as_secs())
+}
+
+/// Makes single objects of a patched tree, such as `drivers/dma-buf/dma-buf.o`, as far as they can be made, and shows what
+/// make said and the object directory to `look` while nobody else uses the workshop. Whether they compile is for `look`.
+///
+/// # Errors
+/// As [`build`], without those of the compiler, and those of `look`.
+pub fn objects<T>(
+    kernel: &str,
+    patched: &PatchedTree,
+    flavour: &Flavour,
+    store: &Store,
+    progress: &Progress,
+    names: &[&str],
+    look: impl FnOnce(&Output, &Path) -> Result<T>,
+) -> Result<T> {
+    let workshop = BuildDir::open(store, kernel, &flavour.name)?;
+    workshop.sync(patched)?;
+    workshop.begin(progress)?;
+    let targets: Vec<&str> = ["--keep-going"].iter().chain(names).copied().collect();
+    let output = compile(&workshop, patched, flavour, progress, &targets)?;
+    if let Some(error) = full_disk(&output.text, "building the kernel in", &workshop.objects()) {
+        return Err(error);
+    }
+    look(&output, &workshop.objects())
+}
+
+/// Configures and makes. What is interrupted, and had no time to clean up, is left open in the workshop.
+fn compile(
+    workshop: &BuildDir,
+    patched: &PatchedTree,
+    flavour: &Flavour,
+    progress: &Progress,
+    targets: &[&str],
+) -> Result<Output> {
+    configure(workshop, patched, flavour, progress)?;
+    let log_path = workshop.note("build.log");
+    let mut log = process::create(&log_path)?;
+    let from_the_start = !workshop.has_built();
+    let total = expected_objects(workshop, targets.contains(&"vmlinux"));
+    let task = progress.task(&format!("building Linux {} ({})", patched.source.version, flavour.name), total);
+    let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut objects = 0;
+    let followed = Cmd::new("make")
+        .dir(&workshop.tree())
+        .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display())])
+        .args(uninstrumented(&workshop.tree()))
+        .args(watched(flavour, &workshop.tree()))
+        .args(profile::variables(flavour, patched))
+        .args(targets)
+        // Without these every build would differ in its banner, and a kernel that was built twice would look changed.
+        .env("KBUILD_BUILD_USER", "conformance")
+        .env("KBUILD_BUILD_HOST", "conformance")
+        .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
+        .env("KBUILD_BUILD_VERSION", "1")
+        .holding(workshop.lock.handle())
+        .follow(|line| {
+            let _ = writeln!(log, "{line}");
+            if let Some(object) = object(line) {
+                objects += 1;
+                // Once there are more than last time, nobody knows how many.
+                task.total_at_least(objects);
+                task.set(objects);
+                task.message(object);
+            }
+        })?;
+    let output = match followed {
+        Followed::Ended(output) => output,
+        Followed::Stopped { by_itself } => {
+            if by_itself {
+                workshop.end()?;
+            }
+            return Err(process::interruption());
+        }
+    };
+    // Without a code make was killed and could not remove what it was making.
+    if output.status.code().is_some() {
+        workshop.end()?;
+    }
+    if !output.status.success() {
+        return Ok(output);
+    }
+    task.done(format!("{objects} objects"));
+    if targets.contains(&"vmlinux") {
+        // The note of a build from the start is for the next one such, that of another step for the next step.
+        let path = workshop.note(if from_the_start { FROM_THE_START } else { A_STEP });
+        fs::write(&path, objects.to_string()).map_err(|error| io(&error, "writing", &path))?;
+    }
+    Ok(output)
+}
+
+/// Whether the tools complain about files that make believes to be finished: a machine that lost power leaves such.
+fn damaged_objects(output: &str) -> bool {
+    let sign = "file truncated|file format not recognized|file in wrong format|malformed archive|archive has no index|\
+                premature end of file|: \\*\\*\\* (missing|multiple|unterminated|invalid|empty)";
+    Regex::new(sign).expect("a valid pattern").is_match(output)
+}
+
+/// How many objects there are to make, as the last build of the same kind counted: make does not say beforehand what it is
+/// going to do. From one series to another it is about as many each time. Of single objects nobody has counted any.
+fn expected_objects(workshop: &BuildDir, whole: bool) -> Option<u64> {
+    let from_the_start = !workshop.has_built();
+    let note = workshop.note(if from_the_start { FROM_THE_START } else { A_STEP });
+    let counted = fs::read_to_string(note).ok().and_then(|text| text.trim().parse().ok()).filter(|count| *count > 0);
+    counted.or(from_the_start.then_some(TYPICAL)).filter(|_| whole)
+}
+
+const FROM_THE_START: &str = "objects.count";
+const A_STEP: &str = "objects.step";
+/// Lines that a build of the default flavour prints for objects; corrected by the first build.
+const TYPICAL: u64 = 1340;
+
+/// The object that a line of make announces, such as `  CC      drivers/dma-buf/dma-buf.o`.
+fn object(line: &str) -> Option<&str> {
+    let (tag, path) = line.strip_prefix("  ")?.split_once(' ')?;
+    matches!(tag, "CC" | "AS" | "AR" | "LD" | "HOSTCC" | "HOSTLD" | "VDSO").then(|| path.trim())
+}
+
+fn collect(workshop: &BuildDir, dir: &Path, facts: &ImageFacts) -> Result<()> {
+    let objects = workshop.objects();
+    let vmlinux = dir.join("vmlinux");
+    Cmd::new("strip")
+        .args(["--strip-all", "-o"])
+        .path(&vmlinux)
+        .path(&objects.join("vmlinux"))
+        .succeed(ErrorKind::Build, "stripping vmlinux failed")?;
+    for (from, to) in [
+        (objects.join("System.map"), "System.map"),
+        (objects.join(".config"), "config"),
+        (workshop.note("build.log"), "build.log"),
+    ] {
+        fs::copy(&from, dir.join(to)).map_err(|error| io(&error, "copying", &from))?;
+    }
+    let text = serde_json::to_string_pretty(facts).context(ErrorKind::Internal, || "encoding facts".into())?;
+    fs::write(dir.join(FACTS), text + "\n").map_err(|error| io(&error, "writing", dir))
+}
+
+fn does_not_compile(output: &str, log: &Path) -> Error {
+    if let Some(error) = full_disk(output, "building the kernel in", log.parent().unwrap_or(log)) {
+        return error;
+    }
+    if let Some(error) = uapi_header::uncallable(output) {
+        return error;
+    }
+    let error = Regex::new(r"^(?:\.\./)*([^\s:]+\.[chS]):(\d+)(?::\d+)?: (?:fatal )?error: ").expect("a valid pattern");
+    let undefined = Regex::new(r"undefined reference to|multiple definition of|modpost: ").expect("a valid pattern");
+    let lines: Vec<&str> = output.lines().collect();
+    let first = lines.iter().position(|line| error.is_match(line) || undefined.is_match(line));
+    let (title, cause) = match first {
+        Some(index) => {
+            let file = error
+                .captures(lines[index])
+                .map(|found| source_path(found.get(1).map_or("", |file| file.as_str())).to_string());
+            let title = match file {
+                Some(file) => format!("{file} does not compile"),
+                None => "the kernel does not link".into(),
+            };
+            // From the function it is in to the caret under the mistake.
+            let start = index.saturating_sub(usize::from(index > 0 && lines[index - 1].contains("In function")));
+            (title, lines[start..].iter().take(12).copied().collect::<Vec<_>>().join("\n"))
+        }
+        None => ("make failed".into(), tail(output, 15)),
+    };
+    Error::new(ErrorKind::Build, title).cause(cause).next(format!("The whole log: {}", log.display()))
+}
+
+/// A path as the kernel's own tree has it: gcc prints what make gave it, which may start at the root of this machine.
+fn source_path(printed: &str) -> &str {
+    const ROOTS: [&str; 14] = [
+        "arch", "block", "crypto", "drivers", "fs", "include", "init", "io_uring", "ipc", "kernel", "lib", "mm", "net",
+        "security",
+    ];
+    let start = ROOTS.iter().filter_map(|root| printed.find(&format!("/tree/{root}/"))).min();
+    start.map_or(printed, |start| &printed[start + "/tree/".len()..])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,386 @@
+//! Kernel configuration: fragments merged by the kernel's own script, and the proof that every request survived.
+//!
+//! A request may say for which kernels it is, `CONFIG_X=y # since 6.15`. It is not made on the others.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, ErrorKind, Result, io};
+use crate::host::near::near;
+use crate::host::process::Cmd;
+use crate::kernel_range::{KernelRange, Release};
+
+/// The fragments of each flavour, in the order in which they are merged.
+const FLAVOURS: &[(&str, &[&str])] = &[
+    ("fast", &["base", "exporters", "importers"]),
+    ("sanitized", &["base", "exporters", "importers", "sanitizers"]),
+    ("faults", &["base", "exporters", "importers", "sanitizers", "faults"]),
+    ("race", &["base", "exporters", "importers", "race"]),
+    ("leak", &["base", "exporters", "importers", "leak"]),
+    ("coverage", &["base", "exporters", "importers", "coverage"]),
+    ("debug", &["base", "exporters", "importers", "sanitizers", "debug"]),
+];
+
+/// A flavour of which the name ends so has one more fragment, and is not for judging: `sanitized-vng` is `sanitized` as it
+/// boots under virtme-ng.
+pub const VNG: &str = "-vng";
+
+/// A named set of fragments.
+#[derive(Clone, Debug)]
+pub struct Flavour {
+    /// Its name.
+    pub name: String,
+    /// The fragments, in order.
+    pub fragments: Vec<Fragment>,
+}
+
+/// One file of options.
+#[derive(Clone, Debug)]
+pub struct Fragment {
+    /// File name, for messages.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// One option that a fragment asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Line in the fragment, from 1.
+    pub line: usize,
+    /// Name with its `CONFIG_` prefix.
+    pub option: String,
+    /// The value; `n` for an option that is to be off.
+    pub value: String,
+    /// The kernels it is for; all of them unless the line says otherwise.
+    pub range: Option<KernelRange>,
+}
+
+impl Flavour {
+    /// Loads the fragments of a flavour from `dir`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for an unknown flavour, [`ErrorKind::Kconfig`] for a fragment line that makes no sense.
+    pub fn load(name: &str, dir: &Path) -> Result<Self> {
+        let plain = name.strip_suffix(VNG);
+        let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == plain.unwrap_or(name)) else {
+            let names: Vec<&str> = FLAVOURS.iter().map(|(name, _)| *name).collect();
+            let meant = near(name, &names);
+            return Err(Error::new(ErrorKind::Usage, format!("there is no flavour {name}")).next(
+                match meant.is_empty() {
+                    true => format!("There are {}; kconfigs/README.md says what each is for.", names.join(", ")),
+                    false => format!("Did you mean {}?", meant.join(" or ")),
+                },
+            ));
+        };
+        let more = plain.map(|_| VNG.trim_start_matches('-'));
+        let fragments =
+            fragments.iter().copied().chain(more).map(|name| Fragment::load(&dir.join(format!("{name}.config"))));
+        Ok(Flavour { name: name.into(), fragments: fragments.collect::<Result<_>>()? })
+    }
+
+    /// Whether a fragment turns an option on.
+    pub fn asks_for(&self, option: &str) -> bool {
+        let on = |fragment: &Fragment| {
+            let requests = requests(&fragment.text).unwrap_or_default();
+            requests.iter().any(|request| request.option == option && request.value == "y")
+        };
+        self.fragments.iter().any(on)
+    }
+
+    /// Hash over the requests for a kernel of `version`; comments and what is asked of other kernels do not count.
+    pub fn digest(&self, version: &str) -> String {
+        let requests = Release::of(version).map(|release| self.plain(release)).unwrap_or_default();
+        format!("{:x}", Sha256::digest(requests))
+    }
+
+    /// Configures `objects` for `tree`, a kernel of `version`, and checks that every request for it survived. Gives back
+    /// the requests that are for other kernels.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Kconfig`] naming fragment, line and dependency of an option that fell away.
+    pub fn configure(&self, tree: &Path, version: &str, objects: &Path) -> Result<Vec<Request>> {
+        let release = Release::of(version).ok_or_else(|| {
+            Error::new(ErrorKind::Source, format!("the tree calls itself version {version:?}"))
+                .next("A kernel has VERSION and PATCHLEVEL in its Makefile.")
+        })?;
+        fs::create_dir_all(objects).map_err(|error| io(&error, "creating", objects))?;
+        let make = |target: &str| {
+            Cmd::new("make")
+                .dir(tree)
+                .args(["-s", &format!("O={}", objects.display()), target])
+                .succeed(ErrorKind::Kconfig, &format!("make {target} failed"))
+        };
+        make("tinyconfig")?;
+        let config = objects.join(".config");
+        let asked = objects.join("requests.config");
+        fs::write(&asked, self.plain(release)).map_err(|error| io(&error, "writing", &asked))?;
+        Cmd::new("sh")
+            .dir(tree)
+            .args(["scripts/kconfig/merge_config.sh", "-m", "-O"])
+            .path(objects)
+            .path(&config)
+            .path(&asked)
+            .succeed(ErrorKind::Kconfig, "merging the fragments failed")?;
+        make("olddefconfig")?;
+        let text = fs::read_to_string(&config).map_err(|error| io(&error, "reading", &config))?;
+        let lost = self.lost(release, &values(&text));
+        if !lost.is_empty() {
+            return Err(fell_away(&lost, tree, &values(&text)));
+        }
+        let all = self.fragments.iter().flat_map(|fragment| requests(&fragment.text).unwrap_or_default());
+        Ok(all.filter(|request| !request.is_for(release)).collect())
+    }
+
+    /// The requests for a kernel as its scripts read them: these know no range behind a value.
+    fn plain(&self, release: Release) -> String {
+        let line = |(_, request): &(&Fragment, Request)| match request.value.as_str() {
+            "n" => format!("# {} is not set\n", request.option),
+            value => format!("{}={value}\n", request.option),
+        };
+        self.requests(release).iter().map(line).collect()
+    }
+
+    /// Every request for a kernel with its fragment, by option. A later fragment may overrule an earlier one.
+    fn requests(&self, release: Release) -> Vec<(&Fragment, Request)> {
+        let mut last: BTreeMap<String, (&Fragment, Request)> = BTreeMap::new();
+        for fragment in &self.fragments {
+            let requests = requests(&fragment.text).unwrap_or_default();
+            for request in requests.into_iter().filter(|request| request.is_for(release)) {
+                last.insert(request.option.clone(), (fragment, request));
+            }
+        }
+        last.into_values().collect()
+    }
+
+    /// The requests that the final configuration does not meet.
+    fn lost(&self, release: Release, config: &BTreeMap<String, String>) -> Vec<(&Fragment, Request)> {
+        let met = |request: &Request| config.get(&request.option).map_or("n", String::as_str) == request.value;
+        self.requests(release).into_iter().filter(|(_, request)| !met(request)).collect()
+    }
+}
+
+impl Request {
+    /// Whether it is made on a kernel.
+    fn is_for(&self, release: Release) -> bool {
+        self.range.is_none_or(|range| range.holds(release))
+    }
+}
+
+impl Fragment {
+    fn load(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|error| io(&error, "reading", path))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Err((line, text)) = requests(&text) {
+            return Err(Error::new(ErrorKind::Kconfig, format!("{name}:{line} is no option: {text}")).next(
+                "Write CONFIG_X=y, CONFIG_X=\"text\" or # CONFIG_X is not set, and behind it # since 6.15 or # until 6.6 for \
+                 one that not all kernels can meet; other comments have a line of their own.",
+            ));
+        }
+        let path = std::path::absolute(path).map_err(|error| io(&error, "finding", path))?;
+        Ok(Fragment { name, path, text })
+    }
+}
+
+/// The requests of a fragment, or the first line that is none.
+fn requests(text: &str) -> std::result::Result<Vec<Request>, (usize, String)> {
+    let mut requests = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if !line.starts_with("CONFIG_") && !line.starts_with("# CONFIG_") && (line.is_empty() || line.starts_with('#'))
+        {
+            continue;
+        }
+        let request = request(line).ok_or_else(|| (index + 1, line.to_string()))?;
+        requests.push(Request { line: index + 1, ..request });
+    }
+    Ok(requests)
+}
+
+fn request(line: &str) -> Option<Request> {
+    let (what, range) = match line.split_once(" # ") {
+        Some((what, range)) => (what.trim_end(), Some(range.parse().ok()?)),
+        None => (line, None),
+    };
+    let (option, value) = match what.strip_prefix("# ") {
+        Some(off) => (off.strip_suffix(" is not set")?, "n"),
+        None => what.split_once('=')?,
+    };
+    let name = option.strip_prefix("CONFIG_")?;
+    let named = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let valued = value.starts_with('"') || !value.contains([' ', '#']);
+    (named && valued && !value.is_empty()).then(|| Request {
+        line: 0,
+        option: option.into(),
+        value: value.into(),
+        range,
+    })
+}
+
+/// The options of a .config that are not off.
+fn values(config: &str) -> BTreeMap<String, String> {
+    let options = config.lines().filter(|line| line.starts_with("CONFIG_")).filter_map(|line| line.split_once('='));
+    options.map(|(option, value)| (option.to_string(), value.to_string())).collect()
+}
+
+fn fell_away(lost: &[(&Fragment, Request)], tree: &Path, config: &BTreeMap<String, String>) -> Error {
+    let mut cause = Vec::new();
+    for (fragment, request) in lost {
+        let got = config.get(&request.option).map_or("not set", String::as_str);
+        cause.push(format!(
+            "{}:{} asks for {}={}, got {got}",
+            fragment.name, request.line, request.option, request.value
+        ));
+        cause.extend(dependencies(tree, &request.option, config));
+    }
+    let options: Vec<&str> = lost.iter().map(|(_, request)| request.option.as_str()).collect();
+    Error::new(ErrorKind::Kconfig, format!("{} did not survive configuration", options.join(", ")))
+        .cause(cause.join("\n"))
+        .next("Ask for what it depends on in the same fragment, or drop the request.")
+}
+
+/// What the tree's Kconfig files say about an option: where it is defined, and which of its dependencies are not met.
+fn dependencies(tree: &Path, option: &str, config: &BTreeMap<String, String>) -> Vec<String> {
+    let name = option.trim_start_matches("CONFIG_");
+    let head = Regex::new(&format!(r"^\s*(?:menu)?config {name}\s*$")).expect("an option name");
+    let symbol = Regex::new(r"\b[A-Z0-9_]{2,}\b").expect("a valid pattern");
+    let kconfig = |entry: &walkdir::DirEntry| entry.file_name().to_string_lossy().starts_with("Kconfig");
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(tree).sort_by_file_name().into_iter().filter_map(Result::ok).filter(kconfig) {
+        let Ok(text) = fs::read_to_string(entry.path()) else { continue };
+        let mut lines = text.lines().enumerate();
+        while let Some((index, _)) = lines.by_ref().find(|(_, line)| head.is_match(line)) {
+            let file = entry.path().strip_prefix(tree).unwrap_or(entry.path());
+            found.push(format!("  it is defined in {}:{}", file.display(), index + 1));
+            let body = lines.clone().map(|(_, line)| line.trim()).take_while(|line| !line.starts_with("help"));
+            let body = body.take_while(|line| !line.starts_with("config ") && !line.starts_with("menuconfig "));
+            for depends in body.filter_map(|line| line.strip_prefix("depends on ")) {
+                let unset = symbol.find_iter(depends).map(|name| name.as_str());
+                let unset: Vec<&str> = unset.filter(|name| !config.contains_key(&format!("CONFIG_{name}"))).collect();
+                let unset =
+                    if unset.is_empty() { String::new() } else { format!("   (not set: {})", unset.join(", ")) };
+                found.push(format!("  depends on {depends}{unset}"));
+            }
+        }
+    }
+    if found.is_empty() {
+        found.push("  no Kconfig file of this kernel defines it".into());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fragment(name: &str, text: &str) -> Fragment {
+        Fragment { name: name.into(), path: name.into(), text: text.into() }
+    }
+
+    #[test]
+    fn a_request_to_be_off_is_a_request() {
+        let requests = requests("# a comment\nCONFIG_A=y\n# CONFIG_B is not set\n\nCONFIG_C=\"x\"\n").unwrap();
+        let got: Vec<_> = requests.iter().map(|r| (r.line, r.option.as_str(), r.value.as_str())).collect();
+        assert_eq!(got, [(2, "CONFIG_A", "y"), (3, "CONFIG_B", "n"), (5, "CONFIG_C", "\"x\"")]);
+    }
+
+    #[test]
+    fn a_request_may_be_meant_for_some_kernels() {
+        let requests = requests("CONFIG_A=y # since 6.15\n# CONFIG_B is not set # until 6.6\nCONFIG_C=7\n").unwrap();
+        let bound = |version: &str| -> Vec<bool> {
+            requests.iter().map(|request| request.is_for(Release::of(version).unwrap())).collect()
+        };
+        assert_eq!(bound("6.1.192"), [false, true, true]);
+        assert_eq!(bound("7.2.13"), [true, false, true]);
+        assert_eq!(requests[1].value, "n");
+    }
+
+    #[test]
+    fn a_line_that_is_nearly_a_request_is_an_error() {
+        for line in [
+            "CONFIG_A=y # sinc 6.15",
+            "CONFIG_A=y # because",
+            "CONFIG_A=y # since 6",
+            "CONFIG_A=y since 6.15",
+            "CONFIG_A=y #since 6.15",
+            "# CONFIG_A is not set since 6.15",
+            "# CONFIG_A is not set # before 6.15",
+            "# CONFIG_A is unset",
+            "CONFIG_A=",
+            "CONFIG A=y",
+            "A=y",
+        ] {
+            assert_eq!(requests(&format!("# fine\n{line}\n")), Err((2, line.to_string())));
+        }
+    }
+
+    #[test]
+    fn the_kernels_scripts_get_requests_and_nothing_else() {
+        let fragments = vec![
+            fragment("one", "# why\nCONFIG_A=y # since 6.15\nCONFIG_C=7\n"),
+            fragment("two", "# CONFIG_B is not set # until 6.6\nCONFIG_C=\"c\"\n"),
+        ];
+        let flavour = Flavour { name: "test".into(), fragments };
+        let plain = |version: &str| flavour.plain(Release::of(version).unwrap());
+        assert_eq!(plain("7.2.13"), "CONFIG_A=y\nCONFIG_C=\"c\"\n");
+        assert_eq!(plain("6.1.192"), "# CONFIG_B is not set\nCONFIG_C=\"c\"\n");
+    }
+
+    #[test]
+    fn what_falls_away_is_found_in_either_direction() {
+        let flavour = Flavour {
+            name: "test".into(),
+            fragments: vec![
+                fragment("one", "CONFIG_A=y\nCONFIG_KASAN=y\n# CONFIG_TINY is not set\n"),
+                fragment("two", "CONFIG_A=n\n"),
+            ],
+        };
+        let release = Release::of("7.2").unwrap();
+        let lost = flavour.lost(release, &values("CONFIG_TINY=y\n"));
+        let lost: Vec<_> =
+            lost.iter().map(|(fragment, r)| (fragment.name.as_str(), r.line, r.option.as_str())).collect();
+        assert_eq!(lost, [("one", 2, "CONFIG_KASAN"), ("one", 3, "CONFIG_TINY")]);
+        assert!(flavour.lost(release, &values("CONFIG_KASAN=y\n")).is_empty());
+    }
+
+    #[test]
+    fn the_error_names_fragment_line_and_dependency() {
+        let tree = tempfile::tempdir().unwrap();
+        let kconfig = "config KASAN\n\tbool \"x\"\n\tdepends on SLUB && !SLUB_TINY\n\thelp\n\t  depends on luck\n";
+        fs::write(tree.path().join("Kconfig.kasan"), kconfig).unwrap();
+        let fragment = fragment("sanitizers.config", "CONFIG_KASAN=y\n");
+        let request = requests(&fragment.text).unwrap().remove(0);
+        let error = fell_away(&[(&fragment, request)], tree.path(), &values("CONFIG_SLUB_TINY=y\n"));
+        assert_eq!(error.exit_code().number(), 23);
+        insta::assert_snapshot!(error, @r"
+        kernel configuration: CONFIG_KASAN did not survive configuration
+            sanitizers.config:1 asks for CONFIG_KASAN=y, got not set
+              it is defined in Kconfig.kasan:1
+              depends on SLUB && !SLUB_TINY   (not set: SLUB)
+          > Ask for what it depends on in the same fragment, or drop the request.
+        ");
+    }
+
+    #[test]
+    fn a_flavour_for_virtme_ng_has_one_fragment_more() {
+        let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../kconfigs"));
+        let names = |name| {
+            let flavour = Flavour::load(name, dir).unwrap();
+            flavour.fragments.into_iter().map(|fragment| fragment.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("fast-vng"), [names("fast"), vec!["vng.config".into()]].concat());
+        assert!(Flavour::load("-vng", dir).is_err());
+    }
+
+    #[test]
+    fn an_unknown_flavour_offers_the_known_ones() {
+        let error = Flavour::load("sanitised", Path::new(".")).unwrap_err();
+        assert!(error.to_string().contains("sanitized"), "{error}");
+    }
+}

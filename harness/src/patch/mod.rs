@@ -1,0 +1,163 @@
+//! From a source tree and a series to a patched tree, without touching the source.
+//!
+//! Patches are applied by `git apply` in a scratch directory that holds only the files they touch. What comes out is a
+//! set of edits: small, and all that the workshop needs to know. Nobody vouches for a patch, so what could lead out of the
+//! tree is refused before git sees it (`checked.rs`).
+
+mod checked;
+mod rejected;
+mod scratch;
+pub mod series;
+mod three_way;
+pub mod uapi_header;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::full_disk;
+use crate::error::{Error, ErrorKind, Result, io};
+use crate::host::store::Store;
+use crate::patch::series::Series;
+use crate::source::SourceTree;
+use rejected::Rejected;
+use scratch::ScratchRepository;
+pub use three_way::RelatedTrees;
+
+/// What is different from the source: contents by path, or nothing for a file that was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits(pub BTreeMap<PathBuf, Option<Vec<u8>>>);
+
+impl Edits {
+    /// Hash over all paths and contents.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (path, contents) in &self.0 {
+            hash.update(path.to_string_lossy().as_bytes());
+            hash.update([0]);
+            match contents {
+                Some(contents) => {
+                    hash.update([1]);
+                    hash.update((contents.len() as u64).to_le_bytes());
+                    hash.update(contents);
+                }
+                None => hash.update([2]),
+            }
+        }
+        format!("{:x}", hash.finalize())
+    }
+}
+
+/// A source with a series on top of it and the test importer inside it.
+#[derive(Debug)]
+pub struct PatchedTree {
+    /// The source.
+    pub source: SourceTree,
+    /// What differs from it.
+    pub edits: Edits,
+    /// Whether the tree's own header defines the ioctl: what the kernel is expected to have.
+    pub defines_derive: bool,
+    /// What a reader of the report has to know: patches that were merged, a header that lacks the ioctl.
+    pub notes: Vec<String>,
+}
+
+/// Where the test importer goes in the tree, and how the tree learns of it.
+pub const OVERLAY: &str = "drivers/dma-buf/conformance";
+const OVERLAY_HOOKS: [(&str, &str); 2] = [
+    ("drivers/dma-buf/Makefile", "obj-$(CONFIG_DMABUF_CONFORMANCE) += conformance/\n"),
+    ("drivers/dma-buf/Kconfig", "source \"drivers/dma-buf/conformance/Kconfig\"\n"),
+];
+
+impl PatchedTree {
+    /// Applies `series` and adds the test importer from `overlay`. A patch that had to be merged is announced.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Patch`] with file and hunk when a patch does not apply.
+    pub fn make(source: SourceTree, series: &Series, overlay: &Path, store: &Store) -> Result<Self> {
+        let Applied { mut edits, merged: mut notes } = apply(&source.dir, series, &RelatedTrees::of(&source, store))?;
+        notes.iter().for_each(|note| store.progress().warn(note));
+        let merged = notes.len();
+        let header = contents(&source.dir, &edits, Path::new(uapi_header::PATH))?;
+        let defines_derive = uapi_header::defines_derive(&String::from_utf8_lossy(&header));
+        if !defines_derive && !series.patches.is_empty() {
+            notes.push("the patched header has no DMA_BUF_IOCTL_DERIVE: judged as a kernel without it".into());
+        }
+        // The report says it too, and judges it.
+        notes[merged..].iter().for_each(|note| store.progress().line(note));
+        add_overlay(&source.dir, &mut edits, overlay)?;
+        Ok(PatchedTree { source, edits, defines_derive, notes })
+    }
+}
+
+/// The file as it is after the edits.
+fn contents(dir: &Path, edits: &Edits, path: &Path) -> Result<Vec<u8>> {
+    match edits.0.get(path) {
+        Some(Some(contents)) => Ok(contents.clone()),
+        Some(None) => Ok(Vec::new()),
+        None => {
+            fs::read(dir.join(path)).map_err(|error| io(&error, "reading", &dir.join(path))).map_err(|mut error| {
+                error.kind = ErrorKind::Source;
+                error
+            })
+        }
+    }
+}
+
+fn add_overlay(dir: &Path, edits: &mut Edits, overlay: &Path) -> Result<()> {
+    for entry in fs::read_dir(overlay).map_err(|error| io(&error, "reading", overlay))?.filter_map(Result::ok) {
+        let path = Path::new(OVERLAY).join(entry.file_name());
+        let bytes = fs::read(entry.path()).map_err(|error| io(&error, "reading", &entry.path()))?;
+        edits.0.insert(path, Some(bytes));
+    }
+    for (path, line) in OVERLAY_HOOKS {
+        let mut text = contents(dir, edits, Path::new(path))?;
+        text.extend_from_slice(line.as_bytes());
+        edits.0.insert(path.into(), Some(text));
+    }
+    Ok(())
+}
+
+/// What came of a series.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// What is different.
+    pub edits: Edits,
+    /// One line for each patch that git had to merge.
+    pub merged: Vec<String>,
+}
+
+/// Applies a series to the files it touches and gives back what changed. What does not apply as it is, is merged where `kin`
+/// has the files that the patches were written for.
+///
+/// # Errors
+/// As [`PatchedTree::make`].
+pub fn apply(source: &Path, series: &Series, kin: &RelatedTrees) -> Result<Applied> {
+    if series.patches.is_empty() {
+        return Ok(Applied::default());
+    }
+    let mut scratch = ScratchRepository::new(source)?;
+    for patch in &series.patches {
+        scratch.bring(patch)?;
+        let output = scratch.git().args(["apply", "--whitespace=nowarn"]).path(&scratch.patch()).run()?;
+        if let Some(error) = full_disk(&output.text, "applying patches in", &scratch.tree()) {
+            return Err(error);
+        }
+        if output.status.success() {
+            continue;
+        }
+        let error = match rejected::report(&scratch, patch)? {
+            Rejected::There(error) => return Err(error),
+            Rejected::Elsewhere(error) => error,
+        };
+        return three_way::apply(source, series, kin)?.map_err(|why| {
+            let cause = format!("{}\n{why}", error.cause);
+            Error { cause: cause.trim().to_string(), ..error }
+        });
+    }
+    Ok(Applied { edits: scratch.edits()?, merged: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! A file with patches: a diff, a mail, an mbox, and each of them packed with gzip.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use super::message::{Mail, holds_diff, without_returns};
+use super::{Patch, mbox, thread};
+use crate::error::{Error, ErrorKind, Result, io};
+
+/// What is read of one series, at most: a long discussion has some megabytes.
+pub const LIMIT: usize = 64 << 20;
+
+/// What is in a file.
+pub enum SeriesInput {
+    /// A diff, with or without words before it.
+    Diff(Vec<u8>),
+    /// Mails.
+    Mails(Vec<Mail>),
+}
+
+/// Reads a file of at most `room` bytes, unpacked.
+///
+/// # Errors
+/// [`ErrorKind::Patch`] when it holds more or nothing that could be a patch; [`ErrorKind::Host`] when it cannot be read.
+pub fn read(path: &Path, room: &mut usize) -> Result<SeriesInput> {
+    let what = path.display().to_string();
+    let mut bytes = bounded(File::open(path).map_err(|error| io(&error, "opening", path))?, path, *room)?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let packed = std::mem::take(&mut bytes);
+        bytes = bounded(MultiGzDecoder::new(packed.as_slice()), path, *room).map_err(|error| match error.kind {
+            ErrorKind::Patch => error,
+            _ => Error::new(ErrorKind::Patch, format!("{what} is damaged")).cause(error.cause).next("Fetch it again."),
+        })?;
+    }
+    *room -= bytes.len();
+    contents(bytes, &what)
+}
+
+fn contents(bytes: Vec<u8>, what: &str) -> Result<SeriesInput> {
+    let no_patch = |why: &str| {
+        Error::new(ErrorKind::Patch, format!("{what} holds no patch"))
+            .cause(why)
+            .next("`git format-patch` and b4 write what a series is made of: patches, mails, or an mbox.")
+    };
+    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
+    let text = &bytes[start..];
+    if text.is_empty() {
+        return Err(no_patch("it is empty"));
+    }
+    if mbox::is_mbox(text) {
+        return Ok(SeriesInput::Mails(mbox::mails(text)));
+    }
+    if mbox::is_mail(text) {
+        return Ok(SeriesInput::Mails(vec![Mail::read(text)]));
+    }
+    if holds_diff(text) {
+        return Ok(SeriesInput::Diff(without_returns(bytes)));
+    }
+    let head = String::from_utf8_lossy(&text[..text.len().min(200)]).to_lowercase();
+    if head.starts_with("<!doctype") || head.starts_with("<html") || head.starts_with("<?xml") {
+        return Err(no_patch("it is a web page").next("Save the raw mail; archives offer it as mbox.gz, or as raw."));
+    }
+    Err(no_patch("neither a diff, nor a mail, nor an mbox")
+        .next("A series is a directory of *.patch files, a patch, or mails as an archive or b4 saves them."))
+}
+
+/// The patches of one file, as `--series FILE` and `FILE#v2` want it.
+pub fn series(path: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
+    let what = path.display().to_string();
+    match read(path, &mut LIMIT.clone())? {
+        SeriesInput::Mails(mails) if version.is_some() || !named_patch(path) => thread::choose(&mails, &what, version),
+        _ if version.is_some() => Err(Error::new(ErrorKind::Usage, format!("{what} is a patch, and has no versions"))
+            .next("Leave out the # and what is behind it.")),
+        contents => Ok((alone(contents, path)?, Vec::new())),
+    }
+}
+
+/// Every patch in one file, whatever its mails say about others: a file of a directory, or one more patch.
+pub fn patches(path: &Path, room: &mut usize) -> Result<Vec<Patch>> {
+    alone(read(path, room)?, path)
+}
+
+fn alone(contents: SeriesInput, path: &Path) -> Result<Vec<Patch>> {
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mails = match contents {
+        SeriesInput::Diff(text) => return Ok(vec![Patch { name: file, text }]),
+        SeriesInput::Mails(mails) => mails,
+    };
+    let mut patches = thread::all(&mails, &path.display().to_string())?;
+    if let [only] = patches.as_mut_slice() {
+        only.name = file;
+    }
+    Ok(patches)
+}
+
+/// Whether the name says that it is one patch, and not a discussion.
+pub fn named_patch(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "patch" || extension == "diff")
+}
+
+fn bounded(from: impl Read, path: &Path, room: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(room as u64 + 1).read_to_end(&mut bytes).map_err(|error| io(&error, "reading", path))?;
+    if bytes.len() > room {
+        return Err(Error::new(ErrorKind::Patch, format!("{} is too large for a series", path.display()))
+            .cause(format!("more than {} MiB of text", LIMIT >> 20))
+            .next("Save the thread of the series alone."));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,224 @@
+//! A patch series: an ordered list of patches, found by name, in files, in mails, or in a repository.
+
+mod directory;
+mod file;
+mod mbox;
+mod message;
+mod range;
+mod thread;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result, io};
+use crate::host::near::near;
+use crate::host::progress::Progress;
+use crate::host::store::Store;
+use crate::source::git_spec::{Location, RefLookup};
+pub use message::printable;
+pub use range::CommitRange;
+
+/// Patches in the order in which they apply.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Name in reports: `none`, `derive`, or a path as it was given.
+    pub name: String,
+    /// The patches.
+    pub patches: Vec<Patch>,
+    /// What was chosen among several things, one line each.
+    pub notes: Vec<String>,
+}
+
+/// One patch.
+#[derive(Clone, Debug)]
+pub struct Patch {
+    /// File name, or what would be one, for messages.
+    pub name: String,
+    /// What git applies: a diff, with or without a mail's header before it.
+    pub text: Vec<u8>,
+}
+
+/// Where a series may be looked for beside files.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    /// Series by name.
+    pub patches: &'a Path,
+    /// Version of the kernel that it is for.
+    pub version: &'a str,
+    /// The repository of that kernel, if it has one.
+    pub repository: Option<&'a Location>,
+    /// The cache.
+    pub store: &'a Store,
+    /// Whether repositories elsewhere are asked.
+    pub look: RefLookup,
+    /// Where to tell about fetching.
+    pub progress: &'a Progress,
+}
+
+impl Series {
+    /// No patches: the kernel as it is.
+    pub fn none() -> Self {
+        Series { name: "none".into(), patches: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Finds a series anywhere: as [`Series::find`], or a range of a repository.
+    ///
+    /// # Errors
+    /// As [`Series::find`] and [`CommitRange::patches`].
+    pub fn open(wanted: &str, places: &Places<'_>) -> Result<Self> {
+        let here = std::env::current_dir().map_err(|error| io(&error, "finding", Path::new(".")))?;
+        match CommitRange::parse(&at_home(wanted), &here) {
+            Some(range) => {
+                let patches = range.patches(places.repository, places.store, places.look, places.progress)?;
+                Ok(Series { name: wanted.to_string(), patches, notes: Vec::new() })
+            }
+            None => Series::find(wanted, places.patches, places.version),
+        }
+    }
+
+    /// Finds a series: `none`, a name below `patches`, a directory of patches or mails, a patch, a mail or an mbox. `#v2`
+    /// behind a path asks for that version of a discussion, where otherwise the newest is taken.
+    ///
+    /// A name is that of a directory with one directory for each kernel from which on something is different, such as
+    /// `derive/7.2`. These hold only the patches that are: the others are those of the kernel before it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when there is no such series, [`ErrorKind::Patch`] when there is none for this kernel, or what is there
+    /// is no series.
+    pub fn find(wanted: &str, patches: &Path, version: &str) -> Result<Self> {
+        if wanted == "none" {
+            return Ok(Series::none());
+        }
+        let named = patches.join(wanted);
+        let there = at_home(wanted);
+        let (place, asked) = versioned(&there);
+        let path = std::path::absolute(place).map_err(|error| io(&error, "finding", Path::new(place)))?;
+        let (patches, notes) = if !wanted.contains('/') && named.is_dir() {
+            (directory::patches(&ranged(&named, version)?)?, Vec::new())
+        } else if path.is_dir() {
+            directory::series(&path, asked)?
+        } else if path.is_file() {
+            file::series(&path, asked)?
+        } else {
+            return Err(unknown(wanted, patches));
+        };
+        if patches.is_empty() {
+            return Err(Error::new(ErrorKind::Patch, format!("{wanted} holds no patch"))
+                .next("A series is a directory of *.patch files, applied in the order of their names, or of mails."));
+        }
+        Ok(Series { name: wanted.to_string(), patches, notes })
+    }
+
+    /// Checks that a name is that of a series below `patches`, or a path that exists.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] with near names.
+    pub fn known(wanted: &str, patches: &Path) -> Result<()> {
+        let there = at_home(wanted);
+        let path = Path::new(versioned(&there).0);
+        if wanted == "none"
+            || patches.join(wanted).is_dir()
+            || path.exists()
+            || CommitRange::parse(&there, path).is_some()
+        {
+            Ok(())
+        } else {
+            Err(unknown(wanted, patches))
+        }
+    }
+
+    /// This series with one more patch on top.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when there is no such file.
+    pub fn with(mut self, extra: &Path) -> Result<Self> {
+        if !extra.is_file() {
+            return Err(Error::new(ErrorKind::Usage, format!("there is no patch {}", extra.display()))
+                .next("--with takes the path of one patch; a relative one starts at the directory that you are in."));
+        }
+        let path = std::path::absolute(extra).map_err(|error| io(&error, "finding", extra))?;
+        self.name = format!("{}+{}", self.name, path.file_name().unwrap_or_default().to_string_lossy());
+        self.patches.extend(file::patches(&path, &mut file::LIMIT.clone())?);
+        Ok(self)
+    }
+}
+
+/// `~/` as a shell has it, which expands it at the start of a word only and not behind the comma of a list.
+fn at_home(wanted: &str) -> Cow<'_, str> {
+    match (wanted.strip_prefix("~/"), std::env::var("HOME")) {
+        (Some(rest), Ok(home)) => Cow::Owned(format!("{}/{rest}", home.trim_end_matches('/'))),
+        _ => Cow::Borrowed(wanted),
+    }
+}
+
+/// A path, and the version behind it: `thread.mbox#v2`. A file that is called so is that file.
+fn versioned(wanted: &str) -> (&str, Option<u32>) {
+    let split = wanted.rsplit_once("#v").and_then(|(path, version)| Some((path, version.parse().ok()?)));
+    match split {
+        Some((path, version)) if !Path::new(wanted).exists() => (path, Some(version)),
+        _ => (wanted, None),
+    }
+}
+
+/// Each patch, by its number, as the last of the kernels up to `version` has it.
+fn ranged(named: &Path, version: &str) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(named).map_err(|error| io(&error, "reading", named))?;
+    let mut ranges: Vec<(Vec<u32>, PathBuf)> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| (numbers(&entry.file_name().to_string_lossy()), entry.path()))
+        .collect();
+    ranges.sort();
+    let wanted = numbers(version);
+    let mut patches: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (_, path) in ranges.iter().filter(|(from, _)| *from <= wanted) {
+        for patch in directory::named(path)? {
+            let name = patch.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let number = name.split('-').next().unwrap_or_default();
+            patches.insert(number.to_string(), patch);
+        }
+    }
+    if patches.is_empty() {
+        let known: Vec<String> =
+            ranges.iter().map(|(_, path)| path.file_name().unwrap_or_default().to_string_lossy().into()).collect();
+        return Err(Error::new(ErrorKind::Patch, format!("{} has no patches for Linux {version}", named.display()))
+            .cause(format!("it has patches from these versions on: {}", known.join(", ")))
+            .next("Give a series for this kernel with --series PATH, or use --series none."));
+    }
+    Ok(patches.into_values().collect())
+}
+
+pub(crate) fn numbers(version: &str) -> Vec<u32> {
+    version.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok()).collect()
+}
+
+fn unknown(wanted: &str, patches: &Path) -> Error {
+    let mut names = vec!["none".to_string()];
+    if let Ok(entries) = fs::read_dir(patches) {
+        names.extend(entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    }
+    names.sort();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let meant = near(wanted, &names);
+    if wanted.contains('/') {
+        return Error::new(ErrorKind::Usage, format!("there is no series {wanted}"))
+            .cause("there is no such file or directory")
+            .next(
+                "A series is a directory of patches, a patch, a mail, an mbox, or a range of commits; `none` is none.",
+            );
+    }
+    let next = if meant.is_empty() {
+        format!(
+            "Known series: {}; a directory of patches, a patch, a mail or an mbox will do as well.",
+            names.join(", ")
+        )
+    } else {
+        format!("Did you mean {}?", meant.join(" or "))
+    };
+    Error::new(ErrorKind::Usage, format!("there is no series {wanted}")).next(next)
+}
+
+#[cfg(test)]
+mod tests;

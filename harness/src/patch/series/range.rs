@@ -1,0 +1,102 @@
+//! The commits of a range, `BASE..TIP`, as patches.
+
+use std::path::Path;
+
+use super::Patch;
+use super::file::LIMIT;
+use crate::error::{Error, ErrorKind, Result, io};
+use crate::host::process::scratch_directory;
+use crate::host::progress::Progress;
+use crate::host::store::Store;
+use crate::source::git_spec::{GitSpec, Location, RefLookup};
+use crate::source::repository::Repository;
+
+/// More commits are a kernel, and no series.
+const MOST: usize = 500;
+/// How much history of a repository elsewhere is fetched to find where the range starts, step by step.
+const DEPTHS: [&str; 3] = ["--depth=50", "--depth=500", "--depth=5000"];
+
+/// A range of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitRange {
+    /// Of which; nothing for that of the kernel under test.
+    pub location: Option<Location>,
+    /// The commit before the first.
+    pub base: String,
+    /// The last commit.
+    pub tip: String,
+}
+
+impl CommitRange {
+    /// Understands `git:BASE..TIP`, `PLACE#BASE..TIP` and `git:PLACE#BASE..TIP`. Nothing if it has another form.
+    pub fn parse(text: &str, here: &Path) -> Option<Self> {
+        let (location, range) = match GitSpec::parse(text, here)? {
+            spec if text.contains('#') => (Some(spec.location), spec.reference),
+            _ => (None, text.strip_prefix("git:")?.to_string()),
+        };
+        let (base, tip) = range.split_once("..").filter(|(base, tip)| !base.is_empty() && !tip.starts_with('.'))?;
+        let tip = if tip.is_empty() { "HEAD" } else { tip };
+        Some(CommitRange { location, base: base.into(), tip: tip.into() })
+    }
+
+    /// The patches of the range, the first commit first. `kernel` is the repository of the kernel under test, if it has one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] when there is no repository, [`ErrorKind::Source`] when there is no such commit, [`ErrorKind::Patch`] when the
+    /// range is empty, too long, or no line of commits.
+    pub fn patches(
+        &self,
+        kernel: Option<&Location>,
+        store: &Store,
+        look: RefLookup,
+        progress: &Progress,
+    ) -> Result<Vec<Patch>> {
+        let name = format!("{}..{}", self.base, self.tip);
+        let location = self.location.as_ref().or(kernel).ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("the range {name} is of no repository")).next(
+                "Name a kernel that is one, with --kernel-tree or --kernel git:PATH#REF; or write PATH#BASE..TIP.",
+            )
+        })?;
+        let repository = Repository::open(location, store)?;
+        let base = repository.commit(&self.base, look, progress)?;
+        let tip = repository.commit(&self.tip, look, progress)?;
+        repository.history(&base.id, &tip.id, &DEPTHS, progress)?;
+        let span = format!("{}..{}", base.id, tip.id);
+        let count = |only: &[&str]| -> Result<usize> {
+            let text = repository.git().args(["rev-list", "--count"]).args(only).arg(&span);
+            let text = text.succeed(ErrorKind::Source, "git cannot count the commits of the range")?;
+            Ok(text.lines().last().and_then(|line| line.trim().parse().ok()).unwrap_or(0))
+        };
+        let wrong = |how: &str| Error::new(ErrorKind::Patch, format!("the range {name} of {location} {how}"));
+        match (count(&[])?, count(&["--min-parents=2"])?) {
+            (0, _) => return Err(wrong("is empty").next("The later commit comes last: BASE..TIP.")),
+            (all, _) if all > MOST => {
+                return Err(wrong(&format!("has {all} commits, which is no series"))
+                    .next("Test its end as a kernel: --kernel git:PATH#TIP."));
+            }
+            (_, 0) => {}
+            (_, merges) => {
+                return Err(wrong(&format!("has {merges} merges, and no order of patches"))
+                    .next("Rebase it, or test its end as a kernel: --kernel git:PATH#TIP."));
+            }
+        }
+        let scratch = scratch_directory()?;
+        repository
+            .git()
+            .args(["format-patch", "--quiet", "--full-index", "--binary", "--no-renames", "--no-signature"])
+            .args(["--no-ext-diff", "--no-textconv", "--no-stat", "--output-directory"])
+            .path(scratch.path())
+            .arg(&span)
+            .succeed(ErrorKind::Patch, "git cannot write the range as patches")?;
+        let mut room = LIMIT;
+        let mut patches = Vec::new();
+        for path in super::directory::named(scratch.path())? {
+            let size = path.metadata().map_err(|error| io(&error, "reading", &path))?.len() as usize;
+            room =
+                room.checked_sub(size).ok_or_else(|| wrong("is too large for a series").next("Name fewer commits."))?;
+            let text = std::fs::read(&path).map_err(|error| io(&error, "reading", &path))?;
+            patches.push(Patch { name: path.file_name().unwrap_or_default().to_string_lossy().into(), text });
+        }
+        Ok(patches)
+    }
+}

@@ -1,0 +1,175 @@
+//! What is not a pass: each problem once, with all the cells that have it.
+
+use cases::protocol::CaseKey;
+
+use super::{CellOutcome, Matrix};
+use crate::exit_code::ExitCode;
+use crate::judge::verdict::Verdict;
+
+/// Reasons of one verdict that are told; its report has all of them.
+const REASONS: usize = 4;
+
+/// How much it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// It fails the run.
+    Error,
+    /// A person has to look at it.
+    Warning,
+    /// It is as expected.
+    Notice,
+}
+
+/// A problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// How much it matters.
+    pub level: Level,
+    /// `FAIL R-1  rights/derive_table@udmabuf`, or the cell that came to no report.
+    pub title: String,
+    /// The case; nothing where there is no report.
+    pub key: Option<CaseKey>,
+    /// What happened, in sentences. It may hold text of the kernel.
+    pub why: String,
+    /// The cells that have it.
+    pub cells: Vec<String>,
+    /// The command that shows it again on the first of them; empty where nobody knows one.
+    pub again: String,
+}
+
+/// All problems, the worst first, then in the order of the cells. What was not run is one problem for each reason.
+pub fn of(matrix: &Matrix) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut add = |problem: Problem| {
+        let same = |known: &&mut Problem| known.title == problem.title && known.why == problem.why;
+        match problems.iter_mut().find(same) {
+            Some(known) if known.cells.last() == problem.cells.last() => {}
+            Some(known) => known.cells.extend(problem.cells),
+            None => problems.push(problem),
+        }
+    };
+    for cell in &matrix.cells {
+        let cells = vec![cell.place.id.clone()];
+        let whole = |title: String, why: String| Problem {
+            level: Level::Error,
+            title,
+            key: None,
+            why,
+            cells: cells.clone(),
+            again: String::new(),
+        };
+        let report = match &cell.outcome {
+            CellOutcome::Ran(report) => report,
+            CellOutcome::Failed { error, .. } => {
+                add(whole(format!("no report of {}", cell.place.id), error.clone()));
+                continue;
+            }
+            CellOutcome::NotRun { why } => {
+                add(whole("cells that were not run".into(), why.clone()));
+                continue;
+            }
+            CellOutcome::Empty => continue,
+        };
+        for verdict in &report.verdicts {
+            let Some(why) = why(&verdict.verdict) else { continue };
+            let word = verdict.verdict.word();
+            if let Verdict::NotRun { .. } = verdict.verdict {
+                add(whole(format!("cases that were not run in {}", cell.place.id), why));
+                continue;
+            }
+            add(Problem {
+                level: level(&verdict.verdict),
+                title: format!("{word} {}  {}", verdict.clause, verdict.key),
+                key: Some(verdict.key.clone()),
+                why,
+                cells: cells.clone(),
+                again: report.setting.again(verdict),
+            });
+        }
+        for oddity in &report.protocol_errors {
+            add(whole(format!("ODD in {}", cell.place.id), oddity.clone()));
+        }
+    }
+    problems.sort_by_key(|problem| problem.level);
+    // Cases of one defect of a kernel are one problem; nobody has to run each of them again.
+    let mut folded: Vec<Problem> = Vec::new();
+    for problem in problems {
+        let same = |known: &&mut Problem| {
+            known.level == Level::Notice && known.why == problem.why && known.cells == problem.cells
+        };
+        match (folded.iter_mut().find(same), &problem.key) {
+            (Some(known), Some(key)) => known.title += &format!(", {key}"),
+            _ => folded.push(problem),
+        }
+    }
+    folded
+}
+
+fn level(verdict: &Verdict) -> Level {
+    match verdict.exit_code() {
+        ExitCode::AsExpected => Level::Notice,
+        ExitCode::Unreviewed => Level::Warning,
+        _ => Level::Error,
+    }
+}
+
+/// What happened, in sentences; nothing for what nobody has to hear of.
+pub(crate) fn why(verdict: &Verdict) -> Option<String> {
+    Some(match verdict {
+        Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => return None,
+        Verdict::KnownDefect { reason, .. } => format!("a defect of this kernel, whatever the series: {reason}"),
+        Verdict::DefectGone { reason } => format!("this kernel is known to fail here, and did not: {reason}"),
+        Verdict::HazardGone => "the documented limit is gone; is it closed on purpose?".into(),
+        Verdict::UnexpectedSkip { need, why } => {
+            format!("skipped for want of {need}, which this kernel should have: {why}")
+        }
+        Verdict::Failed { reasons } if reasons.len() > REASONS => {
+            format!("{}; and {} more", reasons[..REASONS].join("; "), reasons.len() - REASONS)
+        }
+        Verdict::Failed { reasons } => reasons.join("; "),
+        Verdict::Differs { diff } => {
+            let changed = diff.lines().skip(2).filter(|line| line.starts_with(['-', '+']));
+            format!("the transcript is not the reviewed one: {}", changed.collect::<Vec<_>>().join(" "))
+        }
+        Verdict::Unreviewed => "nobody has reviewed this transcript yet".into(),
+        Verdict::Broken { why } => format!("the case could not be set up: {why}"),
+        Verdict::Lost { how, .. } => format!("the guest was lost: {how}"),
+        Verdict::NotRun { why } => why.clone(),
+        flaky @ Verdict::Flaky { worst, .. } => {
+            let worst = self::why(worst).map(|why| format!("; the worst: {why}")).unwrap_or_default();
+            format!("not the same every time, {}{worst}", flaky.sightings().unwrap_or_default())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::matrix::tests::{failed, ran};
+
+    #[test]
+    fn a_problem_of_several_cells_is_one_and_the_worst_come_first() {
+        let violated = || Verdict::Failed { reasons: vec!["a right is gained".into(), "and another".into()] };
+        let unrun = || Verdict::NotRun { why: "interrupted".into() };
+        let known = Verdict::KnownDefect { reason: "x".into(), reasons: vec!["y".into()] };
+        let matrix = Matrix::new(vec![
+            ran("6.1", "derive", vec![Verdict::Pass, known.clone(), violated(), known]),
+            ran("7.2", "derive", vec![Verdict::Unreviewed, Verdict::Pass, violated(), unrun(), unrun()]),
+            failed("7.3", "derive", ExitCode::Patch),
+        ]);
+        let problems = of(&matrix);
+        let told: Vec<_> = problems.iter().map(|one| (one.level, one.title.as_str(), one.cells.len())).collect();
+        assert_eq!(
+            told,
+            [
+                (Level::Error, "FAIL R-3  rights/case_2@udmabuf", 2),
+                (Level::Error, "cases that were not run in 7.2-derive-sanitized", 1),
+                (Level::Error, "no report of 7.3-derive-sanitized", 1),
+                (Level::Warning, "NEW R-1  rights/case_0@udmabuf", 1),
+                (Level::Notice, "KNOWN R-2  rights/case_1@udmabuf, rights/case_3@udmabuf", 1),
+            ]
+        );
+        assert_eq!(problems[0].why, "a right is gained; and another");
+        assert_eq!(problems[0].again, "cargo xtask test --exact rights/case_2@udmabuf --kernel 7.2");
+    }
+}

@@ -1,0 +1,267 @@
+//! Clauses x cells, one short word each.
+
+use cases::clause::CLAUSES;
+use cases::need::Need;
+
+use super::{CellOutcome, Matrix};
+use crate::judge::verdict::{CaseVerdict, Verdict};
+use crate::report::run_report::Tally;
+
+/// What a clause came to on a kernel: the worst of its cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableWord {
+    /// No case of it was planned there.
+    Nothing,
+    /// The cell did not come to a report.
+    Unknown,
+    /// Every case needs the ioctl, which the kernel does not have and is not meant to have.
+    NeedsDerive,
+    /// Every case was skipped, as was to be expected, for want of something else.
+    Skipped,
+    /// Judged.
+    Judged {
+        /// The word of the worst verdict, as reports have it; `ok` for a pass.
+        word: &'static str,
+        /// Whether other cases of the clause were skipped, as was to be expected.
+        partly: bool,
+        /// Whether somebody has to look at it.
+        bad: bool,
+    },
+}
+
+impl TableWord {
+    /// As the table shows it.
+    pub fn text(self) -> String {
+        match self {
+            TableWord::Nothing => String::new(),
+            TableWord::Unknown => "?".into(),
+            TableWord::NeedsDerive => "-".into(),
+            TableWord::Skipped => "skip".into(),
+            TableWord::Judged { word, partly: true, bad: false } => format!("({word})"),
+            TableWord::Judged { word, .. } => word.into(),
+        }
+    }
+
+    /// What the legend says about it. Nothing for what needs no explanation.
+    pub fn meaning(self) -> Option<&'static str> {
+        Some(match self {
+            TableWord::Nothing => return None,
+            TableWord::Unknown => "the run did not come to a verdict",
+            TableWord::NeedsDerive => "every case of the clause needs the ioctl",
+            TableWord::Skipped => "every case was skipped, as was to be expected",
+            TableWord::Judged { partly: true, bad: false, .. } => {
+                "the same, as far as it could be judged; other cases of the clause were skipped"
+            }
+            TableWord::Judged { word, .. } => match word {
+                "ok" => "holds",
+                "xfail" => "a documented limit, there as expected",
+                "known" => "violated, by a known defect of that kernel whatever the series",
+                "FAIL" => "violated",
+                "DIFF" => "no check failed, but a transcript is not the reviewed one",
+                "NEW" => "a transcript that nobody has reviewed",
+                "XPASS" => "a documented limit is gone",
+                "STALE" => "a known defect is gone",
+                "BROKEN" => "a case could not be set up",
+                "SKIP" => "a case was skipped, and should not have been",
+                "LOST" => "the guest was lost",
+                "unrun" => "a case was not run",
+                "FLAKY" => "not the same every time",
+                _ => return None,
+            },
+        })
+    }
+}
+
+/// The table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// A clause, in the order of the contract, and a word for each cell, in theirs.
+    pub rows: Vec<(&'static str, Vec<TableWord>)>,
+    /// The counts of each cell, where it came to a report.
+    pub tallies: Vec<Option<Tally>>,
+}
+
+impl Table {
+    /// The table of a matrix: every clause that some cell has a case for.
+    pub fn of(matrix: &Matrix) -> Self {
+        let row =
+            |clause: &'static str| (clause, matrix.cells.iter().map(|cell| word(&cell.outcome, clause)).collect());
+        let known = |(_, words): &(_, Vec<TableWord>)| {
+            words.iter().any(|word| !matches!(word, TableWord::Nothing | TableWord::Unknown))
+        };
+        let rows = CLAUSES.iter().map(|clause| row(clause.id)).filter(known).collect();
+        let tallies = matrix.cells.iter().map(|cell| cell.report().map(|report| report.tally())).collect();
+        Table { rows, tallies }
+    }
+
+    /// The rows as they are shown: neighbours in the contract with the same words are one, `I-1 .. I-7`, unless somebody has to
+    /// look at them.
+    pub fn folded(&self) -> Vec<(String, &[TableWord])> {
+        let area = |clause: &str| clause.split('-').next().unwrap_or_default().to_string();
+        let place = |clause: &str| CLAUSES.iter().position(|known| known.id == clause);
+        let next =
+            |last: &str, clause: &str| area(last) == area(clause) && place(last).map(|at| at + 1) == place(clause);
+        let plain = |words: &[TableWord]| !words.iter().any(|word| matches!(word, TableWord::Judged { bad: true, .. }));
+        let mut folded: Vec<(String, &[TableWord], &str, &str)> = Vec::new();
+        for (clause, words) in &self.rows {
+            match folded.last_mut() {
+                Some((name, same, first, last)) if next(last, clause) && same == words && plain(words) => {
+                    *name = format!("{first} .. {clause}");
+                    *last = clause;
+                }
+                _ => folded.push((clause.to_string(), words, clause, clause)),
+            }
+        }
+        folded.into_iter().map(|(name, words, ..)| (name, words)).collect()
+    }
+
+    /// What the words mean that the table has, each once, harmless ones first.
+    pub fn legend(&self) -> Vec<(String, &'static str)> {
+        let mut words: Vec<TableWord> = self.rows.iter().flat_map(|(_, words)| words.iter().copied()).collect();
+        words.sort_by_key(|word| match word {
+            TableWord::Judged { word, partly: false, .. } => rank(word),
+            TableWord::Judged { .. } => 3,
+            TableWord::NeedsDerive | TableWord::Skipped => 4,
+            TableWord::Nothing | TableWord::Unknown => 99,
+        });
+        let mut legend: Vec<(String, &'static str)> = Vec::new();
+        for word in words {
+            let text = match word {
+                TableWord::Judged { partly: true, bad: false, .. } => "(...)".to_string(),
+                word => word.text(),
+            };
+            if let Some(meaning) = word.meaning().filter(|_| !legend.iter().any(|(known, _)| *known == text)) {
+                legend.push((text, meaning));
+            }
+        }
+        legend
+    }
+}
+
+fn word(outcome: &CellOutcome, clause: &str) -> TableWord {
+    let report = match outcome {
+        CellOutcome::Ran(report) => report,
+        CellOutcome::Empty => return TableWord::Nothing,
+        CellOutcome::Failed { .. } | CellOutcome::NotRun { .. } => return TableWord::Unknown,
+    };
+    let of_clause = || report.verdicts.iter().filter(|verdict| verdict.clause == clause);
+    let skipped = |verdict: &&CaseVerdict| matches!(verdict.verdict, Verdict::Skipped { .. });
+    let judged = of_clause().filter(|verdict| !skipped(verdict));
+    match judged.max_by_key(|verdict| rank(in_table(&verdict.verdict))) {
+        Some(worst) => TableWord::Judged {
+            word: in_table(&worst.verdict),
+            partly: of_clause().any(|verdict| skipped(&verdict)),
+            bad: !worst.verdict.is_as_expected(),
+        },
+        None if of_clause().next().is_none() => TableWord::Nothing,
+        None if of_clause().all(|verdict| needs_derive(&verdict.verdict)) => TableWord::NeedsDerive,
+        None => TableWord::Skipped,
+    }
+}
+
+/// Whether a case was skipped because the kernel has no ioctl and is not meant to have it.
+pub(super) fn needs_derive(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Skipped { need, .. } if matches!(Need::by_name(need), Some(Need::Derive | Need::DeriveDefined)))
+}
+
+fn in_table(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "ok",
+        Verdict::ExpectedHazard { .. } => "xfail",
+        Verdict::KnownDefect { .. } => "known",
+        verdict => verdict.word(),
+    }
+}
+
+/// As exit codes weigh. A violation that is known is the least that is worse than a pass.
+fn rank(word: &str) -> usize {
+    let words = [
+        "ok", "xfail", "known", "", "", "STALE", "XPASS", "NEW", "unrun", "SKIP", "BROKEN", "FLAKY", "LOST", "DIFF",
+        "FAIL",
+    ];
+    words.iter().position(|known| *known == word).unwrap_or(words.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit_code::ExitCode;
+    use crate::report::matrix::tests::{failed, ran};
+
+    /// The word of R-1 where its cases came out like this.
+    fn word_of(verdicts: Vec<Verdict>) -> String {
+        let mut cell = ran("7.2", "derive", verdicts);
+        let CellOutcome::Ran(report) = &mut cell.outcome else { unreachable!() };
+        report.verdicts.iter_mut().for_each(|verdict| verdict.clause = "R-1".into());
+        word(&cell.outcome, "R-1").text()
+    }
+
+    fn skipped(need: &str) -> Verdict {
+        Verdict::Skipped { need: need.into(), why: "ENOTTY".into() }
+    }
+
+    #[test]
+    fn the_worst_case_of_a_clause_is_its_word() {
+        let failed = || Verdict::Failed { reasons: vec!["x".into()] };
+        let known = || Verdict::KnownDefect { reason: "x".into(), reasons: vec!["y".into()] };
+        let hazard = || Verdict::ExpectedHazard { reason: "x".into() };
+        let lost = || Verdict::Lost { begun: true, how: "panic".into() };
+        assert_eq!(word_of(vec![Verdict::Pass, Verdict::Pass]), "ok");
+        assert_eq!(word_of(vec![Verdict::Pass, hazard()]), "xfail");
+        assert_eq!(word_of(vec![known(), hazard()]), "known");
+        assert_eq!(word_of(vec![Verdict::Unreviewed, known()]), "NEW");
+        assert_eq!(word_of(vec![Verdict::Unreviewed, lost(), Verdict::Broken { why: "x".into() }]), "LOST");
+        assert_eq!(word_of(vec![lost(), Verdict::Pass, failed(), skipped("derive")]), "FAIL");
+    }
+
+    #[test]
+    fn what_was_judged_in_part_is_never_plain_ok() {
+        assert_eq!(word_of(vec![Verdict::Pass, skipped("derive")]), "(ok)");
+        assert_eq!(word_of(vec![skipped("derive"), skipped("derive")]), "-");
+        assert_eq!(word_of(vec![skipped("derive"), skipped("vgem")]), "skip");
+        assert_eq!(word_of(vec![]), "");
+    }
+
+    #[test]
+    fn neighbours_that_are_alike_are_one_row_unless_somebody_has_to_look() {
+        let judged = |word, bad| vec![TableWord::Judged { word, partly: false, bad }];
+        let rows = [
+            ("R-1", judged("ok", false)),
+            ("R-2", judged("ok", false)),
+            ("R-3", judged("ok", false)),
+            ("R-4", judged("FAIL", true)),
+            ("R-5", judged("FAIL", true)),
+            ("R-6", judged("ok", false)),
+            ("R-8", judged("ok", false)),
+            ("R-10", judged("ok", false)),
+            ("I-1", judged("ok", false)),
+        ];
+        let table = Table { rows: rows.to_vec(), tallies: vec![None] };
+        let names: Vec<String> = table.folded().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["R-1 .. R-3", "R-4", "R-5", "R-6", "R-8", "R-10", "I-1"]);
+    }
+
+    #[test]
+    fn a_cell_without_a_report_is_unknown_in_every_row() {
+        let matrix = Matrix::new(vec![
+            ran("7.2", "none", vec![Verdict::Pass, skipped("derive")]),
+            failed("7.2", "derive", ExitCode::Patch),
+        ]);
+        let table = Table::of(&matrix);
+        let rows: Vec<_> =
+            table.rows.iter().map(|(clause, words)| (*clause, words[0].text(), words[1].text())).collect();
+        assert_eq!(rows, [("R-1", "ok".into(), "?".into()), ("R-2", "-".into(), "?".into())]);
+        assert_eq!(table.tallies.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    }
+
+    #[test]
+    fn every_word_of_a_verdict_has_a_rank_and_a_meaning() {
+        let skipped = |verdict: &Verdict| matches!(verdict, Verdict::Skipped { .. });
+        for verdict in crate::report::schema::verdicts().into_iter().filter(|verdict| !skipped(verdict)) {
+            let word = in_table(&verdict);
+            assert!(rank(word) < 15, "{word}");
+            let judged = TableWord::Judged { word, partly: false, bad: !verdict.is_as_expected() };
+            assert!(judged.meaning().is_some(), "{word}");
+        }
+    }
+}

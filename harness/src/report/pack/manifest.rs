@@ -1,0 +1,152 @@
+//! The first member of a pack.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+use cases::protocol::CaseKey;
+use serde::{Deserialize, Serialize};
+
+use super::suite::SuiteIdentity;
+use super::{FORMAT, VERSION, member};
+use crate::host::store::manifest::StoredFile;
+
+/// Its name within the archive.
+pub const FILE: &str = "manifest.json";
+/// More than this no manifest has, in bytes. A real one has some 100 kB.
+pub const LARGEST: u64 = 8 << 20;
+/// What all members together may have, in bytes unpacked: a kernel with debug information has 300 MB.
+const ROOM: u64 = 4 << 30;
+
+/// What a pack is, and what is in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PackManifest {
+    /// [`FORMAT`].
+    pub format: String,
+    /// [`VERSION`].
+    pub version: u32,
+    /// The kernel and how it came about.
+    pub identity: PackIdentity,
+    /// The suite that made the pack.
+    pub suite: SuiteIdentity,
+    /// How its guests were booted.
+    pub boot: Boot,
+    /// The cases that are run unless others are asked for.
+    pub cases: Vec<CaseKey>,
+    /// Every other member.
+    pub members: BTreeMap<String, StoredFile>,
+}
+
+/// Which kernel a pack holds; in the words of [`crate::report::run_report::RunSetting`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackIdentity {
+    /// Id of the kernel, as in kernels.toml.
+    pub kernel: String,
+    /// Version as the tree has it.
+    pub version: String,
+    /// Where the source came from.
+    pub origin: String,
+    /// Name of the series.
+    pub series: String,
+    /// Flavour of the configuration.
+    pub flavour: String,
+    /// Key of the image in the cache.
+    pub image: String,
+    /// First line of `gcc --version`.
+    pub compiler: String,
+    /// The kernel that decides what the shared snapshots say.
+    pub reference: String,
+    /// The command that runs the same on a machine that builds it.
+    pub command: String,
+}
+
+/// How guests are booted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// The kernel's command line.
+    pub command_line: String,
+    /// The command that started the first guest of the run, as it was recorded; for people.
+    pub qemu: String,
+    /// What ran the guests' processors, and why so.
+    pub accel: String,
+}
+
+/// What is wrong with a manifest, and whose fault that is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ManifestError {
+    /// It is not one of ours.
+    Foreign(String),
+    /// A later version of this program made it.
+    Newer(u32),
+    /// It was ours once.
+    Damaged(String),
+}
+
+/// The part that every version has.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+impl PackManifest {
+    /// Reads a manifest and looks whether it makes sense; compared with the members it is by [`super::read`].
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn parse(text: &[u8]) -> Result<PackManifest, ManifestError> {
+        let head: Head = serde_json::from_slice(text)
+            .map_err(|error| ManifestError::Foreign(format!("its {FILE} is of another program: {error}")))?;
+        if head.format != FORMAT {
+            return Err(ManifestError::Foreign(format!("its {FILE} calls itself {:?}", shortened(&head.format))));
+        }
+        if head.version > VERSION {
+            return Err(ManifestError::Newer(head.version));
+        }
+        let manifest: PackManifest = serde_json::from_slice(text)
+            .map_err(|error| ManifestError::Damaged(format!("its {FILE} makes no sense: {error}")))?;
+        if manifest.texts().any(|text| text.chars().any(char::is_control)) {
+            return Err(ManifestError::Damaged(format!("its {FILE} holds control characters")));
+        }
+        let names = &manifest.members;
+        let is_directory = |name: &String| names.keys().any(|other| other.starts_with(&format!("{name}/")));
+        if let Some(name) = names.keys().find(|name| !is_plain(name) || is_directory(name)) {
+            return Err(ManifestError::Foreign(format!(
+                "it names a member {:?}, which is outside of a pack",
+                shortened(name)
+            )));
+        }
+        if let Some(name) = member::NEEDED.iter().find(|name| !manifest.members.contains_key(**name)) {
+            return Err(ManifestError::Damaged(format!("its {FILE} does not name {name}")));
+        }
+        let sizes = manifest.members.values().try_fold(0u64, |sum, facts| sum.checked_add(facts.size));
+        if sizes.is_none_or(|sum| sum > ROOM) {
+            return Err(ManifestError::Foreign(format!("its members are said to have more than {} GiB", ROOM >> 30)));
+        }
+        Ok(manifest)
+    }
+
+    /// What may be shown on a terminal.
+    fn texts(&self) -> impl Iterator<Item = &String> {
+        let PackIdentity { kernel, version, origin, series, flavour, image, compiler, reference, command } =
+            &self.identity;
+        let identity = [kernel, version, origin, series, flavour, image, compiler, reference, command];
+        let boot = [&self.boot.command_line, &self.boot.qemu, &self.boot.accel];
+        let suite = std::iter::once(&self.suite.version).chain(&self.suite.commit);
+        let rules = self.suite.catalogue.iter().map(|rule| &rule.key.0);
+        identity.into_iter().chain(boot).chain(suite).chain(rules).chain(self.cases.iter().map(|key| &key.0))
+    }
+}
+
+/// Whether a name stays within a directory and means one file there, whatever the system.
+fn is_plain(name: &str) -> bool {
+    let path = Path::new(name);
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    let tidy = path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/") == name;
+    let printable = name.chars().all(|c| c.is_ascii_graphic() && c != '\\');
+    tidy && printable && !name.is_empty() && name != FILE && path.components().all(plain)
+}
+
+/// A text of somebody else's, fit for a message.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(80).collect()
+}

@@ -1,0 +1,115 @@
+//! Who made a report: the command, and the versions of everything that had a hand in it.
+
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::guest::boot_plan::QEMU;
+use crate::host::process::Cmd;
+
+/// A program that does not say its version in this time will not say it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a run came about. What could not be found out is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Provenance {
+    /// When the run began, in seconds since 1970.
+    pub began: u64,
+    /// The command line, word by word.
+    pub command: Vec<String>,
+    /// Version of the suite.
+    pub suite: String,
+    /// The commit of the suite, with `+` behind it if files were changed since.
+    pub commit: String,
+    /// What `rustc --version` says: it compiled the guest program.
+    pub rustc: String,
+    /// First line of `gcc --version` when the kernel was compiled.
+    pub compiler: String,
+    /// First line of what QEMU says of its version.
+    pub qemu: String,
+    /// Release and architecture of the host's kernel.
+    pub host: String,
+}
+
+/// Versions that are being asked for, while something else is done.
+pub struct PendingProvenance {
+    known: Provenance,
+    others: Vec<JoinHandle<String>>,
+}
+
+impl PendingProvenance {
+    /// Asks on behalf of the suite in `root`, which has the given version and was called with these words.
+    pub fn begin(root: &Path, suite: &str, command: Vec<String>) -> Self {
+        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let host = nix::sys::utsname::uname()
+            .map(|host| [host.release(), host.machine()].map(|part| part.to_string_lossy().into_owned()).join(" "));
+        let known =
+            Provenance { began, command, suite: suite.into(), host: host.unwrap_or_default(), ..Provenance::default() };
+        // git may have started us, and then it says which repository is meant.
+        let git = |args: &[&str]| {
+            let foreign = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"];
+            let git = foreign.iter().fold(Cmd::new("git"), |git, name| git.without_env(name));
+            // It may be killed with this program, and must not hold a lock of the checkout then. `git describe --dirty`
+            // takes one whatever it is told.
+            git.dir(root).arg("--no-optional-locks").args(args)
+        };
+        let commands = [
+            git(&["rev-parse", "HEAD"]),
+            git(&["status", "--porcelain", "--untracked-files=no"]),
+            Cmd::new("rustc").arg("--version").dir(root),
+            Cmd::new(QEMU).arg("--version"),
+        ];
+        let ask = |cmd: Cmd| std::thread::spawn(move || first_line(&cmd.limit(PATIENCE)));
+        PendingProvenance { known, others: commands.into_iter().map(ask).collect() }
+    }
+
+    /// What they said.
+    pub fn answered(self) -> Provenance {
+        let mut lines = self.others.into_iter().map(|other| other.join().unwrap_or_default());
+        let mut next = || lines.next().unwrap_or_default();
+        let (id, changed, rustc, qemu) = (next(), next(), next(), next());
+        let commit = if changed.is_empty() { id } else { format!("{id}+") };
+        Provenance { commit, rustc, qemu, ..self.known }
+    }
+}
+
+fn first_line(cmd: &Cmd) -> String {
+    let output = cmd.run().ok().filter(|output| output.status.success());
+    output.and_then(|output| output.text.lines().next().map(str::to_string)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(root: &Path) -> Provenance {
+        PendingProvenance::begin(root, "0.1.0", vec!["cargo".into(), "xtask".into()]).answered()
+    }
+
+    #[test]
+    fn the_commit_says_whether_it_is_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let sh = |script: &str| Cmd::new("sh").args(["-c", script]).dir(dir.path()).run().unwrap();
+        let identity = "-c user.name=x -c user.email=x@example.org";
+        sh(&format!("git init --quiet && touch a && git add a && git {identity} commit --quiet --message=x"));
+        let id = sh("git rev-parse HEAD").text.trim().to_string();
+        let provenance = asked(dir.path());
+        assert_eq!((provenance.commit.as_str(), provenance.suite.as_str()), (id.as_str(), "0.1.0"));
+        assert!(provenance.rustc.starts_with("rustc ") && provenance.host.contains(' '), "{provenance:?}");
+        std::fs::write(dir.path().join("new"), "not a part of it").unwrap();
+        assert_eq!(asked(dir.path()).commit, id);
+        std::fs::write(dir.path().join("a"), "other").unwrap();
+        // Its locks belong to who works in it.
+        std::fs::write(dir.path().join(".git/index.lock"), "").unwrap();
+        assert_eq!(asked(dir.path()).commit, format!("{id}+"));
+    }
+
+    #[test]
+    fn what_cannot_be_found_out_is_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(asked(dir.path()).commit, "");
+    }
+}

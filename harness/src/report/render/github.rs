@@ -1,0 +1,118 @@
+//! Workflow commands of GitHub Actions: annotations for what is not a pass (docs.github.com, "Workflow commands for GitHub
+//! Actions").
+
+use std::fmt::Write;
+
+use crate::host::style::printable;
+use crate::report::matrix::Matrix;
+use crate::report::matrix::problems::{self, Level, Problem};
+
+/// GitHub shows no more annotations of one level and step.
+const SHOWN: usize = 10;
+/// Characters of an explanation that are shown; the report has all of it.
+const LENGTH: usize = 600;
+
+/// Renders a matrix: one command for each problem, at most ten of a level, and the last of these counts the others.
+pub fn render(matrix: &Matrix) -> String {
+    let problems = problems::of(matrix);
+    let mut out = String::new();
+    for (level, command) in [(Level::Error, "error"), (Level::Warning, "warning"), (Level::Notice, "notice")] {
+        let of_level: Vec<&Problem> = problems.iter().filter(|problem| problem.level == level).collect();
+        let room = if of_level.len() > SHOWN { SHOWN - 1 } else { SHOWN };
+        for problem in of_level.iter().take(room) {
+            annotate(&mut out, command, &problem.title, &message(problem));
+        }
+        if of_level.len() > room {
+            let rest = &of_level[room..];
+            let titles: Vec<&str> = rest.iter().map(|problem| problem.title.as_str()).collect();
+            annotate(&mut out, command, &format!("and {} more", rest.len()), &cut(&titles.join("\n")));
+        }
+    }
+    out
+}
+
+fn message(problem: &Problem) -> String {
+    let mut text = cut(&problem.why);
+    if problem.key.is_some() {
+        let _ = write!(text, "\non {}", problem.cells.join(", "));
+    }
+    if !problem.again.is_empty() {
+        let _ = write!(text, "\nagain: {}", problem.again);
+    }
+    text
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text.to_string(),
+    }
+}
+
+/// Adds one annotation.
+pub fn annotate(out: &mut String, command: &str, title: &str, message: &str) {
+    let _ = writeln!(out, "::{command} title={}::{}", property(title), data(message));
+}
+
+/// Text behind the second `::`. What a kernel printed must not begin a command of its own.
+fn data(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
+    lines.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A value before it.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit_code::ExitCode;
+    use crate::judge::verdict::Verdict;
+    use crate::report::matrix::tests::{failed, ran};
+
+    fn violated(reason: &str) -> Verdict {
+        Verdict::Failed { reasons: vec![reason.into()] }
+    }
+
+    #[test]
+    fn a_problem_is_one_line_whatever_the_kernel_printed() {
+        let evil = "100% wrong\r\n::error::mine\u{1b}[2J, and: more";
+        let text = render(&Matrix::new(vec![ran("7.2", "derive", vec![violated(evil)])]));
+        assert_eq!(
+            text,
+            "::error title=FAIL R-1  rights/case_0@udmabuf::100%25 wrong\u{fffd}%0A::error::mine\u{fffd}[2J, and: more\
+             %0Aon 7.2-derive-sanitized%0Aagain: cargo xtask test --exact rights/case_0@udmabuf --kernel 7.2\n"
+        );
+        assert_eq!(property("a: b, 5%\n"), "a%3A b%2C 5%25%0A");
+    }
+
+    #[test]
+    fn what_passed_is_not_annotated_and_levels_are_told_apart() {
+        let known = Verdict::KnownDefect { reason: "x".into(), reasons: vec!["y".into()] };
+        let cells = vec![
+            ran("7.2", "none", vec![Verdict::Pass, Verdict::Unreviewed, known]),
+            failed("7.2", "derive", ExitCode::Build),
+        ];
+        let text = render(&Matrix::new(cells));
+        let commands: Vec<&str> = text.lines().filter_map(|line| line.split_once("::")?.1.split(' ').next()).collect();
+        assert_eq!(commands, ["error", "warning", "notice"]);
+        assert_eq!(render(&Matrix::new(vec![ran("7.2", "none", vec![Verdict::Pass])])), "");
+    }
+
+    #[test]
+    fn no_more_than_ten_of_a_level() {
+        let lines = |count: usize| {
+            let verdicts = (0..count).map(|number| violated(&number.to_string())).collect();
+            let text = render(&Matrix::new(vec![ran("7.2", "derive", verdicts)]));
+            text.lines().map(str::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(10).len(), 10);
+        assert!(!lines(10)[9].contains("more"));
+        let many = lines(25);
+        assert_eq!(many.len(), 10);
+        assert!(many[9].starts_with("::error title=and 16 more::FAIL R-10"), "{}", many[9]);
+        assert!(lines(200).iter().all(|line| line.len() < 1200));
+    }
+}

@@ -1,0 +1,33 @@
+//! In which colour something is shown.
+
+use serde::Serialize;
+
+use crate::exit_code::ExitCode;
+use crate::judge::verdict::Verdict;
+
+/// How something is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Tone {
+    Faint,
+    Good,
+    Note,
+    Bad,
+}
+
+pub(super) fn tone(verdict: &Verdict) -> Tone {
+    match verdict {
+        Verdict::Pass | Verdict::ExpectedHazard { .. } => Tone::Good,
+        Verdict::Skipped { .. } => Tone::Faint,
+        Verdict::KnownDefect { .. } | Verdict::NotRun { .. } => Tone::Note,
+        verdict => code_tone(verdict.exit_code()),
+    }
+}
+
+pub(super) fn code_tone(code: ExitCode) -> Tone {
+    match code {
+        ExitCode::AsExpected => Tone::Good,
+        ExitCode::Unreviewed => Tone::Note,
+        _ => Tone::Bad,
+    }
+}

@@ -1,0 +1,272 @@
+//! docs/report.schema.json and the tables of docs/report.md are made from the types of a report, and real reports keep to
+//! them. `UPDATE=1 cargo test -p harness schema` writes both files, unless the version was forgotten.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use schemars::{Schema, generate::SchemaSettings};
+use serde_json::Value;
+
+use crate::judge::complaint;
+use crate::judge::moment::Moment;
+use crate::judge::transcript::{CaseRun, TranscriptStep};
+use crate::judge::verdict::{Sighting, Verdict};
+use crate::report::provenance::Provenance;
+use crate::report::run_report::{RunReport, SCHEMA, tests::report};
+use crate::session::rounds::RoundsHeld;
+
+#[path = "../../tests/common/keeps_to.rs"]
+mod keeps_to;
+use keeps_to::keeps_to;
+
+/// Every verdict that there is.
+pub fn verdicts() -> Vec<Verdict> {
+    let said = || "x".to_string();
+    let worst = Box::new(Verdict::Failed { reasons: vec![said()] });
+    vec![
+        Verdict::Pass,
+        Verdict::ExpectedHazard { reason: said() },
+        Verdict::HazardGone,
+        Verdict::Skipped { need: said(), why: said() },
+        Verdict::UnexpectedSkip { need: said(), why: said() },
+        Verdict::Failed { reasons: vec![said(), said()] },
+        Verdict::KnownDefect { reason: said(), reasons: vec![said()] },
+        Verdict::DefectGone { reason: said() },
+        Verdict::Differs { diff: said() },
+        Verdict::Unreviewed,
+        Verdict::Broken { why: said() },
+        Verdict::Lost { begun: true, how: said() },
+        Verdict::NotRun { why: said() },
+        Verdict::Flaky { seen: vec![Sighting { word: said(), times: 2 }], transcripts: 2, diff: said(), worst },
+    ]
+}
+
+/// A report with one of everything.
+fn full() -> RunReport {
+    use cases::protocol::Outcome;
+    let mut report = report(verdicts());
+    let said = || "x".to_string();
+    let outcomes = [
+        Some(Outcome::Pass),
+        Some(Outcome::Fail),
+        Some(Outcome::Skip { need: said(), why: said() }),
+        Some(Outcome::Broken { why: said() }),
+        Some(Outcome::Killed { signal: said() }),
+        Some(Outcome::TimedOut),
+        Some(Outcome::Leaked { what: said() }),
+        None,
+    ];
+    for (verdict, outcome) in report.verdicts.iter_mut().zip(outcomes) {
+        let steps = vec![
+            TranscriptStep::Call { text: said(), result: Some(said()) },
+            TranscriptStep::Call { text: said(), result: None },
+            TranscriptStep::Check { sentence: said(), holds: false, detail: said() },
+            TranscriptStep::Hazard { sentence: said(), present: true },
+            TranscriptStep::Note(said()),
+        ];
+        verdict.run = Some(CaseRun { key: verdict.key.clone(), steps, outcome, ms: 5, protocol_errors: vec![said()] });
+    }
+    let consoles = root().join("harness/tests/consoles");
+    let console = |name: &str| std::fs::read(consoles.join(name)).expect("a recorded console");
+    report.verdicts[0].complaints = complaint::scan(&console("7.2-abba.log"));
+    assert!(!report.verdicts[0].complaints.is_empty());
+    for (verdict, moment) in report.verdicts[1..].iter_mut().zip([
+        Moment::During(said()),
+        Moment::Before(said()),
+        Moment::AfterLastStep,
+        Moment::Unknown,
+    ]) {
+        verdict.complaints = complaint::scan(&console("6.1-null.log"));
+        verdict.complaints.iter_mut().for_each(|complaint| complaint.moment = moment.clone());
+    }
+    report.rounds = Some(RoundsHeld { run: 3, asked: Some(3), identical: 1, deviating: vec![2] });
+    report.provenance = Some(Provenance::default());
+    report.setting.notes.push(said());
+    report.elsewhere.push(report.verdicts[0].key.clone());
+    report
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What a reader may rely on. Fields that are always written are required, also those that this program can do without in
+/// reports of earlier versions.
+fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema: Schema = settings.into_generator().into_root_schema_for::<RunReport>();
+    schema.insert("$id".into(), format!("urn:dmabuf-alias-conformance:report:{SCHEMA}").into());
+    schema.insert("title".into(), "report.json of dmabuf-alias-conformance".into());
+    let mut value = schema.to_value();
+    value["properties"]["schema"]["const"] = SCHEMA.into();
+    value
+}
+
+/// The version that a schema is of.
+fn version(schema: &Value) -> Option<u64> {
+    schema["properties"]["schema"]["const"].as_u64()
+}
+
+/// The schema without what is only for people.
+fn structure(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let told = fields.iter().filter(|(key, value)| *key != "description" || !value.is_string());
+            told.map(|(key, value)| (key.clone(), structure(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(structure).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn the_committed_schema_is_that_of_the_types() {
+    let path = root().join("docs/report.schema.json");
+    let made = schema();
+    let committed = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let committed = committed.unwrap_or_default();
+    if structure(&made) != structure(&committed) {
+        assert_ne!(
+            version(&made),
+            version(&committed),
+            "the report has another form: raise SCHEMA in harness/src/report/run_report.rs, say in docs/report.md what is new, then \
+             UPDATE=1"
+        );
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        let text = serde_json::to_string_pretty(&made).expect("a schema can be written") + "\n";
+        std::fs::write(&path, text).expect("docs can be written");
+    } else {
+        assert!(made == committed, "docs/report.schema.json is old: UPDATE=1 cargo test -p harness schema");
+    }
+}
+
+#[test]
+fn the_page_explains_every_field() {
+    let path = root().join("docs/report.md");
+    let (start, end) = ("<!-- fields -->\n", "<!-- end of the fields -->");
+    let page = std::fs::read_to_string(&path).expect("docs/report.md is there");
+    let (before, rest) = page.split_once(start).expect("the page says where its tables start");
+    let (tables, after) = rest.split_once(end).expect("the page says where its tables end");
+    let wanted = tables_of(&schema());
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, [before, start, &wanted, end, after].concat()).expect("docs can be written");
+    } else {
+        assert!(tables == wanted, "docs/report.md is old: UPDATE=1 cargo test -p harness schema");
+    }
+    assert!(page.contains(&format!("| {SCHEMA} |")), "docs/report.md does not say what version {SCHEMA} has changed");
+}
+
+#[test]
+fn reports_keep_to_the_schema() {
+    let schema = schema();
+    let value = |report: &RunReport| serde_json::to_value(report).expect("a report can be written");
+    for report in [report(vec![]), report(verdicts()), full()] {
+        assert_eq!(keeps_to(&value(&report), &schema), Ok(()));
+    }
+    for (spoil, place) in [
+        (
+            (|value| value["verdicts"][0]["verdict"] = "fine".into()) as fn(&mut Value),
+            "'/verdicts/0' [S#/$defs/CaseVerdict/oneOf]: oneOf failed",
+        ),
+        (|value| value["verdicts"][5]["reasons"][1] = 7.into(), "/verdicts/5/reasons/1"),
+        (
+            |value| value["verdicts"][0]["reasons"] = 7.into(),
+            "'/verdicts/0/reasons' [S#/properties/verdicts/items/unevaluatedProperties]",
+        ),
+        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 6"),
+        (
+            |value| value["setting"]["built"] = "no".into(),
+            "'/setting/built' [S#/$defs/RunSetting/properties/built/type]: want boolean",
+        ),
+        (|value| drop(value.as_object_mut().unwrap().remove("guests")), "missing properties 'guests'"),
+        (|value| value["guests"] = (-1).into(), "/guests/minimum]: must be >=0"),
+        (|value| value["verdicts"][0]["run"]["outcome"] = "pass".into(), "/verdicts/0/run/outcome"),
+        (|value| value["verdicts"][1]["complaints"][0]["moment"] = "later".into(), "/verdicts/1/complaints/0/moment"),
+    ] {
+        let mut value = value(&full());
+        spoil(&mut value);
+        let wrong = keeps_to(&value, &schema).unwrap_err();
+        assert!(wrong.contains(place), "{place} is not in: {wrong}");
+    }
+}
+
+/// A table for the report and each type in it.
+fn tables_of(schema: &Value) -> String {
+    let mut text = table("report", schema);
+    for (name, definition) in schema["$defs"].as_object().expect("there are types") {
+        text += &table(name, definition);
+    }
+    text
+}
+
+fn table(name: &str, schema: &Value) -> String {
+    let mut text = format!("\n### {name}\n\n{}\n\n| field | type | meaning |\n|---|---|---|\n", described(schema));
+    for (field, value) in fields(schema) {
+        let required = schema["required"].as_array().is_some_and(|names| names.iter().any(|name| name == field));
+        let maybe = if required { "" } else { ", may be absent" };
+        let _ = writeln!(text, "| `{field}` | {}{maybe} | {} |", type_of(value), described(value));
+    }
+    let variants: Vec<&Value> = schema["oneOf"].as_array().into_iter().flatten().collect();
+    if variants.iter().any(|variant| variant["properties"]["verdict"]["const"] == "pass") && name != "Verdict" {
+        return text + "\nBeside these it has the fields of its [Verdict](#verdict).\n";
+    }
+    variants.into_iter().for_each(|variant| text += &rows(variant));
+    text
+}
+
+/// A row for a variant, or for each of several that are only a word.
+fn rows(variant: &Value) -> String {
+    let words = variant["enum"].as_array().into_iter().flatten().chain(variant.get("const"));
+    let mut text: String = words.map(|word| format!("| | `{word}` | {} |\n", described(variant))).collect();
+    let tag = fields(variant).find_map(|(field, value)| Some((field, value.get("const")?)));
+    let inside: Vec<String> = fields(variant).filter(|(_, value)| value.get("const").is_none()).map(field).collect();
+    match tag {
+        Some((tag, word)) => {
+            let _ = writeln!(text, "| `{tag}` | `{word}`{} | {} |", with(&inside), described(variant));
+        }
+        None => fields(variant).for_each(|(name, value)| {
+            let _ = writeln!(text, "| `{name}` | {} | {} |", type_of(value), described(variant));
+        }),
+    }
+    text
+}
+
+fn with(fields: &[String]) -> String {
+    if fields.is_empty() { String::new() } else { format!(" with {}", fields.join(" ")) }
+}
+
+fn fields(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    schema["properties"].as_object().into_iter().flatten()
+}
+
+fn field((name, value): (&String, &Value)) -> String {
+    format!("`{name}` ({}): {}", type_of(value), described(value))
+}
+
+fn described(schema: &Value) -> String {
+    schema["description"].as_str().unwrap_or_default().replace('\n', " ")
+}
+
+/// A type in a word or two.
+fn type_of(schema: &Value) -> String {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let name = reference.trim_start_matches("#/$defs/");
+        return format!("[{name}](#{})", name.to_lowercase());
+    }
+    if let Some(value) = schema.get("const") {
+        return format!("`{value}`");
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        return any.iter().map(type_of).collect::<Vec<_>>().join(" or ");
+    }
+    let word = |name: &Value| match name.as_str() {
+        Some("array") => format!("list of {}", type_of(&schema["items"])),
+        Some("object") => fields(schema).map(field).collect::<Vec<_>>().join(" "),
+        name => name.unwrap_or_default().to_string(),
+    };
+    match &schema["type"] {
+        Value::Array(names) => names.iter().map(word).collect::<Vec<_>>().join(" or "),
+        name => word(name),
+    }
+}

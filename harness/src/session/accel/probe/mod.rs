@@ -1,0 +1,182 @@
+//! Asks whether KVM works, by running a guest under it: nothing else proves it. QEMU is a child that can be killed.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::unistd::{Gid, Group};
+
+use super::Accel;
+use super::answer::{Answer, Finding, Stage};
+use crate::error::{Context, ErrorKind, Result};
+use crate::guest::boot_plan::{BootPlan, QEMU};
+use crate::guest::initramfs::{GuestBinary, Initramfs};
+use crate::guest::recording::Recording;
+use crate::host::machine::Machine;
+use crate::host::process::{Running, check_interrupt, create};
+
+/// How long the guest may take to its first byte. A kernel that boots speaks within a few tenths of a second.
+pub const LIMIT: Duration = Duration::from_secs(2);
+
+/// The device.
+const DEVICE: &str = "/dev/kvm";
+/// How often a child is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// A killed child is gone at once, unless the kernel does not let it go.
+const DYING: Duration = Duration::from_millis(300);
+
+/// What is asked, and with what.
+#[derive(Debug)]
+pub struct Probe<'a> {
+    /// Where the device and QEMU are.
+    pub machine: &'a Machine,
+    /// What a guest boots; without it none is tried.
+    pub kernel: Option<&'a Path>,
+    /// How long the guest may take to its first byte.
+    pub limit: Duration,
+}
+
+/// How waiting for a child ended.
+enum Seen {
+    /// What was waited for is there.
+    Ready,
+    /// The child ended without it.
+    Ended(ExitStatus),
+    /// The time is over.
+    Nothing,
+}
+
+impl Probe<'_> {
+    /// Opens the device, and if that works, boots a guest.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`] when QEMU cannot be started, [`ErrorKind::Interrupt`].
+    pub fn ask(&self) -> Result<Answer> {
+        let mut findings = vec![self.device()];
+        if let (Some(kernel), true) = (self.kernel, findings[0].works) {
+            findings.push(self.guest(kernel)?);
+        }
+        Ok(Answer { findings })
+    }
+
+    /// The first stage: the device is there, and this user may use it.
+    pub fn device(&self) -> Finding {
+        let start = Instant::now();
+        let path = self.machine.file(DEVICE);
+        let refused = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(_) => None,
+            Err(error) => Some(refusal(&error, path.metadata().ok().map(|meta| (meta.mode(), meta.gid())))),
+        };
+        let said = refused.clone().unwrap_or_else(|| format!("{DEVICE} opens"));
+        finding(Stage::Device, refused.is_none(), said, start)
+    }
+
+    /// The last stage: QEMU with a real kernel.
+    fn guest(&self, kernel: &Path) -> Result<Finding> {
+        let (start, limit) = (Instant::now(), self.limit);
+        let dir = tempfile::tempdir().context(ErrorKind::Host, || "no temporary directory".into())?;
+        // It is killed long before it looks for an init.
+        let nobody = GuestBinary { bytes: Vec::new() };
+        let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &nobody, &[])?;
+        let mut plan = BootPlan::new(kernel, &initramfs, dir.path(), Accel::Kvm);
+        plan.qemu = self.machine.program(QEMU).map_or(QEMU.into(), |path| path.display().to_string());
+        let console = Recording::console_path(dir.path());
+        let errors = dir.path().join("stderr");
+        // Where QEMU aborts, nobody is to wait for a quarter of a gigabyte of core.
+        let command = plan.command().args(["-machine", "dump-guest-core=off"]);
+        let running = command.start(Stdio::null(), Stdio::null(), create(&errors)?.into())?;
+        let spoke = || console.metadata().is_ok_and(|meta| meta.len() > 0);
+        let (seen, stuck) = watch(running, limit, spoke)?;
+        let said = match seen {
+            Seen::Ready => {
+                let said = format!("a guest spoke after {:.2} s", start.elapsed().as_secs_f64());
+                return Ok(finding(Stage::Guest, true, said, start));
+            }
+            Seen::Ended(status) if status.success() => "a guest restarted before its first byte".into(),
+            Seen::Ended(status) => {
+                let text = fs::read_to_string(&errors).unwrap_or_default();
+                format!(
+                    "QEMU ended with {status}{}",
+                    complaint(&text).map_or(String::new(), |line| format!(": {line}"))
+                )
+            }
+            Seen::Nothing => format!("a guest said nothing within {:.1} s{stuck}", limit.as_secs_f64()),
+        };
+        Ok(finding(Stage::Guest, false, said, start))
+    }
+}
+
+fn finding(stage: Stage, works: bool, said: String, start: Instant) -> Finding {
+    Finding { stage, works, said, ms: start.elapsed().as_millis() as u64 }
+}
+
+/// Why the device does not open. `owner` is its mode and group, where they can be read.
+fn refusal(error: &std::io::Error, owner: Option<(u32, u32)>) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no {DEVICE}"),
+        std::io::ErrorKind::PermissionDenied => {
+            let group = owner.filter(|(mode, _)| mode & 0o060 == 0o060).map(|(_, gid)| name(gid));
+            let who = group.map_or("only root".into(), |group| format!("members of the group {group}"));
+            format!("this user may not open {DEVICE}; {who} may")
+        }
+        _ => format!("{DEVICE} cannot be opened: {error}"),
+    }
+}
+
+fn name(gid: u32) -> String {
+    let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
+    group.map_or_else(|| gid.to_string(), |group| group.name)
+}
+
+/// The line in which QEMU says why it ended: the first that is more than a warning, without the program's name.
+fn complaint(stderr: &str) -> Option<&str> {
+    let line = stderr.lines().find(|line| !line.trim().is_empty() && !line.contains(": warning: "))?;
+    Some(line.strip_prefix("qemu-system-x86_64: ").unwrap_or(line))
+}
+
+/// Waits until something is ready, the child has ended, or the limit is over. No child is left, whatever happens; where
+/// the kernel does not let one go, the text says so and nobody waits for it.
+fn watch(mut running: Running, limit: Duration, ready: impl Fn() -> bool) -> Result<(Seen, &'static str)> {
+    let start = Instant::now();
+    let seen = loop {
+        if let Err(interrupt) = check_interrupt() {
+            end(running)?;
+            return Err(interrupt);
+        }
+        let ended = running.try_wait()?;
+        if ready() {
+            break Seen::Ready;
+        }
+        if let Some(status) = ended {
+            break Seen::Ended(status);
+        }
+        if start.elapsed() > limit {
+            break Seen::Nothing;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    };
+    Ok((seen, if end(running)? { "" } else { ", and cannot even be killed" }))
+}
+
+/// Kills a child, and says whether it is gone.
+fn end(mut running: Running) -> Result<bool> {
+    if running.try_wait()?.is_some() {
+        return Ok(true);
+    }
+    running.kill_group();
+    let start = Instant::now();
+    while running.try_wait()?.is_none() {
+        if start.elapsed() > DYING {
+            // Its guard would wait for ever.
+            std::mem::forget(running);
+            return Ok(false);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests;

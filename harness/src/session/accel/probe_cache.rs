@@ -1,0 +1,149 @@
+//! The answer of the probe, kept for as long as nothing that it depends on changes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::Answer;
+use crate::error::{Context, ErrorKind, Result, io};
+use crate::guest::boot_plan::QEMU;
+use crate::host::machine::Machine;
+use crate::host::store::Store;
+use crate::host::store::manifest::sha256_of;
+
+/// Where answers are in the cache.
+const KIND: &str = "accel";
+/// A host boots now and then; old answers are of no use.
+const KEPT: usize = 20;
+
+/// What an answer depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Circumstances {
+    /// Changes when the host boots, so it stands for the host's kernel as well.
+    boot_id: String,
+    /// The emulator: path, size in bytes, time of its last change in seconds.
+    qemu: Option<(PathBuf, u64, u64)>,
+    cpu: String,
+    /// Modules whose names begin with `kvm`, and `name/parameter=value` for each that can be read: a module may be loaded
+    /// anew with others.
+    kvm: Vec<String>,
+    user: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    circumstances: Circumstances,
+    answer: Answer,
+    /// Set while only this kernel speaks for the answer: it holds for no other.
+    kernel: Option<PathBuf>,
+}
+
+/// The place of the answer that fits this machine as it is now.
+#[derive(Debug)]
+pub struct ProbeCache {
+    dir: PathBuf,
+    circumstances: Circumstances,
+}
+
+impl ProbeCache {
+    /// Looks at the machine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`] when the cache cannot be written.
+    pub fn open(store: &Store, machine: &Machine) -> Result<ProbeCache> {
+        Ok(ProbeCache { dir: store.workshop(KIND, "answers")?, circumstances: Circumstances::of(machine) })
+    }
+
+    /// The remembered answer, if it holds for this kernel, or for all. A file that cannot be read is as good as none.
+    pub fn recall(&self, kernel: Option<&Path>) -> Option<Answer> {
+        let file: File = serde_json::from_slice(&fs::read(self.path()).ok()?).ok()?;
+        let holds = file.kernel.is_none() || file.kernel.as_deref() == kernel;
+        (file.circumstances == self.circumstances && holds).then_some(file.answer)
+    }
+
+    /// Remembers an answer in the place of the one that may be there: for one kernel, or for all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`] when it cannot be written.
+    pub fn remember(&self, answer: &Answer, kernel: Option<&Path>) -> Result<()> {
+        let kernel = kernel.map(Path::to_path_buf);
+        let file = File { circumstances: self.circumstances.clone(), answer: answer.clone(), kernel };
+        let text = serde_json::to_string_pretty(&file).context(ErrorKind::Internal, || "encoding an answer".into())?;
+        let failed = |error: std::io::Error| io(&error, "writing", &self.path());
+        // A name of its own for every writer: two runs may do this at once, and the last one wins.
+        let unfinished = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
+        fs::write(&unfinished, text + "\n").map_err(failed)?;
+        unfinished.persist(self.path()).map_err(|error| failed(error.error))?;
+        self.prune();
+        Ok(())
+    }
+
+    /// Forgets the answer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`] when its file cannot be removed.
+    pub fn forget(&self) -> Result<()> {
+        match fs::remove_file(self.path()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(&error, "removing", &self.path())),
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        let text = serde_json::to_string(&self.circumstances).unwrap_or_default();
+        self.dir.join(format!("{}.json", &sha256_of(text.as_bytes())[..16]))
+    }
+
+    fn prune(&self) {
+        let mut files: Vec<_> = fs::read_dir(&self.dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        files.sort();
+        for (_, path) in files.iter().rev().skip(KEPT) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl Circumstances {
+    fn of(machine: &Machine) -> Self {
+        let qemu = machine.program(QEMU).and_then(|path| {
+            let path = path.canonicalize().ok()?;
+            let meta = path.metadata().ok()?;
+            let changed = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+            Some((path, meta.len(), changed))
+        });
+        let cpu = machine.text("/proc/cpuinfo").unwrap_or_default();
+        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).unwrap_or_default().1;
+        Circumstances {
+            boot_id: machine.text("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into(),
+            qemu,
+            cpu: cpu.trim().into(),
+            kvm: modules(machine),
+            user: nix::unistd::geteuid().as_raw(),
+        }
+    }
+}
+
+fn modules(machine: &Machine) -> Vec<String> {
+    let names = |path: &str| -> Vec<String> {
+        let entries = fs::read_dir(machine.file(path)).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    };
+    let mut facts = Vec::new();
+    for module in names("/sys/module").into_iter().filter(|name| name.starts_with("kvm")) {
+        let parameters = format!("/sys/module/{module}/parameters");
+        for parameter in names(&parameters) {
+            let value = machine.text(&format!("{parameters}/{parameter}")).unwrap_or_default();
+            facts.push(format!("{module}/{parameter}={}", value.trim()));
+        }
+        facts.push(module);
+    }
+    facts.sort();
+    facts
+}

@@ -1,0 +1,95 @@
+//! Ends a session early: at the first verdict that is not as expected, or at the first violation.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use cases::protocol::{CaseKey, Record};
+use cases::suite;
+
+use crate::guest::recording::Recording;
+use crate::judge::context::JudgeContext;
+use crate::judge::guest_run::GuestRun;
+use crate::judge::judged::{judge_all, of_case};
+use crate::judge::transcript::Transcript;
+use crate::judge::verdict::{CaseVerdict, Evidence, is_violation, judge};
+
+/// Which verdict ends a session that is to end early.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StopAt {
+    /// The first that is not as expected.
+    #[default]
+    Unexpected,
+    /// The first that says that the contract is violated.
+    Violation,
+}
+
+impl StopAt {
+    /// Whether this is the one.
+    fn at(self, verdict: &CaseVerdict) -> bool {
+        match self {
+            StopAt::Unexpected => !verdict.verdict.is_as_expected(),
+            StopAt::Violation => is_violation(verdict),
+        }
+    }
+}
+
+/// Judges each case when it ends, in a guest that still runs.
+#[derive(Debug)]
+pub(crate) struct Observer<'a> {
+    context: &'a JudgeContext,
+    stop: StopAt,
+    heard: Transcript,
+    console: PathBuf,
+    /// How much of the console was read.
+    read: u64,
+}
+
+impl<'a> Observer<'a> {
+    /// For the guest that records into `dir`.
+    pub(crate) fn new(context: &'a JudgeContext, stop: StopAt, dir: &Path) -> Self {
+        Observer { context, stop, heard: Transcript::default(), console: Recording::console_path(dir), read: 0 }
+    }
+
+    /// Takes the next record. Says whether it ends the case whose verdict is to be the last. A case that runs is left to
+    /// run to its end, so that it gets a whole verdict.
+    pub(crate) fn ends_with(&mut self, record: &Record) -> bool {
+        self.heard.take(record.clone());
+        if !matches!(record, Record::End { .. }) {
+            return false;
+        }
+        // The mark of a case comes after the end of the case before, so what is new on the console is about this case.
+        let console = self.news();
+        let Some(run) = self.heard.cases.last() else { return false };
+        let Some((case, _)) = suite::find(&run.key) else { return true };
+        let evidence = Evidence {
+            case,
+            key: run.key.clone(),
+            run: Some(run),
+            complaints: of_case(&self.context.complaints(&console, &self.heard), &run.key),
+            loss: "",
+            halted: None,
+            processors: &[],
+            tasks: Vec::new(),
+        };
+        self.stop.at(&judge(evidence, self.context))
+    }
+
+    /// What came out of the console since the last time. What cannot be read now is judged when the guest is gone.
+    fn news(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if let Ok(mut file) = File::open(&self.console)
+            && file.seek(SeekFrom::Start(self.read)).is_ok()
+        {
+            let _ = file.read_to_end(&mut bytes);
+        }
+        self.read += bytes.len() as u64;
+        bytes
+    }
+}
+
+/// Whether a guest that is gone ran a case with a verdict that is to be the last.
+pub(crate) fn finds_fault(context: &JudgeContext, stop: StopAt, guest: &GuestRun, begun: &[CaseKey]) -> bool {
+    let judged = judge_all(begun, std::slice::from_ref(guest), context);
+    judged.map_or(true, |judged| judged.verdicts.iter().any(|verdict| stop.at(verdict)))
+}

@@ -1,0 +1,152 @@
+//! Runs a plan to its end, in as many guests as it takes: after a loss or a complaint the next case starts in a fresh
+//! one, and every planned case ends with exactly one verdict.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use cases::protocol::{CaseKey, Record};
+
+use crate::error::{Result, io};
+use crate::guest::boot_plan::{Accel, BootPlan};
+use crate::guest::initramfs::{GuestBinary, Initramfs};
+use crate::guest::qemu::{self, Timeouts};
+use crate::guest::recording::{GuestEnd, Recording};
+use crate::judge::context::JudgeContext;
+use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, Halt};
+use crate::judge::judged::{Judged, judge_all};
+use crate::kbuild::image::KernelImage;
+use crate::session::fail_fast::{Observer, StopAt, finds_fault};
+
+/// A kernel and all that it takes to run plans in it and to judge them. Everything that runs cases goes this way.
+#[derive(Clone, Debug)]
+pub struct Session<'a> {
+    /// The kernel.
+    pub image: &'a KernelImage,
+    /// The program.
+    pub program: &'a GuestBinary,
+    /// What verdicts are based on.
+    pub context: &'a JudgeContext,
+    /// How processors are run.
+    pub accel: Accel,
+    /// Where recordings go: one numbered directory a guest.
+    pub dir: PathBuf,
+    /// How long silence may last.
+    pub timeouts: Timeouts,
+    /// Kernel options added to every boot.
+    pub append: Vec<String>,
+    /// The verdict after which nothing more is run. If omitted, the plan is run to its end.
+    pub stop_at: Option<StopAt>,
+    /// Give up after this many guests.
+    pub guests: Option<usize>,
+    /// Another emulator; tests put a fake here.
+    pub qemu: Option<String>,
+    /// The kernel command line that a pack recorded, instead of that of this program.
+    pub command_line: Option<String>,
+    /// Where each guest waits for gdb.
+    pub gdb: Option<PathBuf>,
+}
+
+/// So many guests in a row in which nothing begins, and what is left is lost. A host that stumbles once does not cost a
+/// whole run; a kernel that does not boot is not booted for ever.
+const SILENT_GUESTS: usize = 2;
+
+impl<'a> Session<'a> {
+    /// A session that runs its plans to the end.
+    pub fn new(
+        image: &'a KernelImage,
+        program: &'a GuestBinary,
+        context: &'a JudgeContext,
+        accel: Accel,
+        dir: &Path,
+    ) -> Self {
+        Session {
+            image,
+            program,
+            context,
+            accel,
+            dir: dir.to_path_buf(),
+            timeouts: Timeouts::default(),
+            append: Vec::new(),
+            stop_at: None,
+            guests: None,
+            qemu: None,
+            command_line: None,
+            gdb: None,
+        }
+    }
+
+    /// Runs a plan and judges it.
+    ///
+    /// # Errors
+    /// As [`Session::record`] and [`judge_all`].
+    pub fn run(&self, plan: &[CaseKey], on_record: impl FnMut(&Record)) -> Result<Judged> {
+        judge_all(plan, &self.record(plan, on_record)?, self.context)
+    }
+
+    /// Boots guests until every planned case has had its chance. `on_record` sees every record as it arrives.
+    ///
+    /// # Errors
+    /// What [`qemu::run_until`] and packing an initramfs can meet. Losses of guests are no errors.
+    pub fn record(&self, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Vec<GuestRun>> {
+        let mut guests = Vec::new();
+        let mut left: Vec<CaseKey> = plan.to_vec();
+        let (mut futile, mut silent) = (0, 0);
+        while !left.is_empty() {
+            let dir = self.dir.join(format!("guest-{}", guests.len() + 1));
+            let recording = self.boot(&dir, &left, &mut on_record)?;
+            let mut run = GuestRun::new(recording, std::mem::take(&mut left), None);
+            let begun = run.begun();
+            left = run.planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
+            futile = if begun.len() <= 2 { futile + 1 } else { 0 };
+            silent = if begun.is_empty() { silent + 1 } else { 0 };
+            let enough = self.guests.is_some_and(|most| guests.len() + 1 >= most);
+            run.halt = match &run.recording.ending {
+                GuestEnd::Interrupted => Some(Halt::Interrupted),
+                GuestEnd::Enough => Some(Halt::FailFast),
+                _ if left.is_empty() => None,
+                _ if self.stop_at.is_some_and(|stop| finds_fault(self.context, stop, &run, &begun)) => {
+                    Some(Halt::FailFast)
+                }
+                _ if silent < SILENT_GUESTS && futile == FUTILE_GUESTS => Some(Halt::Futile),
+                _ if enough => Some(Halt::Enough),
+                _ => None,
+            };
+            run.save(&dir)?;
+            let over = run.halt.is_some() || silent == SILENT_GUESTS;
+            guests.push(run);
+            if over {
+                break;
+            }
+        }
+        Ok(guests)
+    }
+
+    fn boot(&self, dir: &Path, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Recording> {
+        std::fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
+        let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.program, plan)?;
+        let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, self.accel);
+        boot.append.clone_from(&self.append);
+        boot.recorded.clone_from(&self.command_line);
+        boot.gdb.clone_from(&self.gdb);
+        if let Some(qemu) = &self.qemu {
+            boot.qemu.clone_from(qemu);
+        }
+        let mut observer = self.stop_at.map(|stop| Observer::new(self.context, stop, dir));
+        qemu::run_until(&boot, self.timeouts, |record| {
+            on_record(record);
+            match observer.as_mut().is_some_and(|observer| observer.ends_with(record)) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })
+    }
+}
+
+/// Reads back what a session left in its directory, guest by guest, to judge it again.
+///
+/// # Errors
+/// As [`GuestRun::load`].
+pub fn load(dir: &Path) -> Result<Vec<GuestRun>> {
+    let dirs = (1..).map(|number| dir.join(format!("guest-{number}")));
+    dirs.take_while(|dir| dir.exists()).map(|dir| GuestRun::load(&dir)).collect()
+}

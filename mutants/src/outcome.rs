@@ -1,0 +1,186 @@
+//! What became of one mutant.
+
+use cases::protocol::CaseKey;
+use serde::{Deserialize, Serialize};
+
+use super::order::is;
+use harness::judge::verdict::{CaseVerdict, Verdict, is_violation};
+
+/// What became of a mutant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum MutantOutcome {
+    /// A case of the contract failed.
+    Caught {
+        /// Its clause.
+        clause: String,
+        /// Whether that is one of those that should speak; nothing where none was named.
+        expected: Option<bool>,
+        /// The case.
+        case: CaseKey,
+        /// What it said first.
+        how: String,
+    },
+    /// No case of the contract failed, but guests were lost.
+    Lost {
+        /// The first case that was lost, and how.
+        how: String,
+    },
+    /// No case of the contract failed, but something was not as expected: a broken case, another transcript.
+    Noticed {
+        /// The first such.
+        how: String,
+    },
+    /// Everything was as expected.
+    Survived,
+    /// It does not compile, or does not apply.
+    Unviable {
+        /// What the compiler said.
+        why: String,
+    },
+    /// No program can tell it from the original.
+    Equivalent {
+        /// Why.
+        reason: String,
+    },
+    /// A program can tell it from the original, but the contract does not say which of the two is right.
+    Outside {
+        /// Who can tell, and why there is no clause.
+        reason: String,
+    },
+    /// It is the same as another one.
+    Duplicate {
+        /// The other one's id.
+        of: String,
+    },
+}
+
+impl MutantOutcome {
+    /// The word in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            MutantOutcome::Caught { expected: Some(false), .. } => "caught, by another clause",
+            MutantOutcome::Caught { .. } => "caught",
+            MutantOutcome::Lost { .. } => "LOST",
+            MutantOutcome::Noticed { .. } => "NOTICED",
+            MutantOutcome::Survived => "SURVIVED",
+            MutantOutcome::Unviable { .. } => "unviable",
+            MutantOutcome::Equivalent { .. } => "equivalent",
+            MutantOutcome::Outside { .. } => "outside the contract",
+            MutantOutcome::Duplicate { .. } => "duplicate",
+        }
+    }
+
+    /// Whether guests ran it.
+    pub fn is_tested(&self) -> bool {
+        self.is_another() && !matches!(self, MutantOutcome::Outside { .. })
+    }
+
+    /// Whether it compiles and is neither proved equivalent nor the same as another one: those that a share is one of.
+    pub fn is_another(&self) -> bool {
+        !matches!(
+            self,
+            MutantOutcome::Unviable { .. } | MutantOutcome::Equivalent { .. } | MutantOutcome::Duplicate { .. }
+        )
+    }
+
+    /// Whether guests ran it and no case of the contract failed; one that took its guests along is counted apart.
+    pub fn is_missed(&self) -> bool {
+        matches!(self, MutantOutcome::Survived | MutantOutcome::Noticed { .. })
+    }
+}
+
+/// Judges a mutant by the verdicts on the cases that it was given, in their order. `clauses` are those that should speak.
+pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> MutantOutcome {
+    let expected = |verdict: &&CaseVerdict| clauses.iter().any(|clause| is(clause, &verdict.clause));
+    let violations = || verdicts.iter().filter(|verdict| is_violation(verdict));
+    if let Some(found) = violations().find(expected).or_else(|| violations().next()) {
+        return MutantOutcome::Caught {
+            clause: found.clause.clone(),
+            expected: (!clauses.is_empty()).then(|| expected(&found)),
+            case: found.key.clone(),
+            how: says(&found.verdict),
+        };
+    }
+    let first = |wanted: fn(&Verdict) -> bool| {
+        let found = verdicts.iter().find(|verdict| wanted(&verdict.verdict))?;
+        Some(format!("{} {}: {}", found.verdict.word(), found.key, says(&found.verdict)))
+    };
+    if let Some(how) = first(|verdict| matches!(verdict, Verdict::Lost { .. })) {
+        return MutantOutcome::Lost { how };
+    }
+    let odd = |verdict: &Verdict| !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. });
+    if let Some(how) = first(odd).or_else(|| first(|verdict| !verdict.is_as_expected())) {
+        return MutantOutcome::Noticed { how };
+    }
+    MutantOutcome::Survived
+}
+
+/// The first sentence of a verdict.
+fn says(verdict: &Verdict) -> String {
+    sentences(verdict).into_iter().next().unwrap_or_default()
+}
+
+/// What a verdict says, each sentence shortened to a line.
+pub fn sentences(verdict: &Verdict) -> Vec<String> {
+    let texts = match verdict {
+        Verdict::Failed { reasons } => reasons.clone(),
+        Verdict::Lost { how, .. } => vec![how.clone()],
+        Verdict::Broken { why } | Verdict::NotRun { why } => vec![why.clone()],
+        Verdict::Skipped { why, .. } | Verdict::UnexpectedSkip { why, .. } => vec![why.clone()],
+        Verdict::Differs { diff } => {
+            // Without the two lines that name the sides.
+            let changed = diff.lines().filter(|line| line.starts_with(['+', '-']));
+            let changed = changed.filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));
+            let changed: Vec<_> = changed.map(str::trim_end).collect();
+            changed.chunks(2).map(|lines| lines.join(" ")).collect()
+        }
+        other => vec![other.word().into()],
+    };
+    let line = |text: &String| text.lines().next().unwrap_or_default().chars().take(200).collect();
+    texts.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(name: &str, clause: &str, judgement: &str, verdict: Verdict) -> CaseVerdict {
+        CaseVerdict {
+            key: CaseKey(format!("{name}@udmabuf")),
+            clause: clause.into(),
+            judgement: judgement.into(),
+            verdict,
+            run: None,
+            complaints: Vec::new(),
+            tasks: Vec::new(),
+            tries: 1,
+        }
+    }
+
+    fn failed(why: &str) -> Verdict {
+        Verdict::Failed { reasons: vec![why.into()] }
+    }
+
+    #[test]
+    fn the_clause_that_should_speak_has_the_word() {
+        let verdicts =
+            [verdict("a/a", "R-1", "contract", failed("one")), verdict("a/b", "L-1", "contract", failed("two"))];
+        let MutantOutcome::Caught { clause, expected, how, .. } = outcome(&verdicts, &["L-1".into()]) else { panic!() };
+        assert_eq!((clause.as_str(), expected, how.as_str()), ("L-1", Some(true), "two"));
+        assert_eq!(outcome(&verdicts, &["F-1".into()]).word(), "caught, by another clause");
+        assert!(matches!(outcome(&verdicts, &[]), MutantOutcome::Caught { expected: None, .. }));
+    }
+
+    #[test]
+    fn only_the_contract_catches() {
+        let hazard = verdict("h/a", "H-1", "hazard", failed("gone"));
+        let lost = verdict("a/a", "R-1", "contract", Verdict::Lost { begun: true, how: "hung".into() });
+        let unrun = verdict("a/c", "R-1", "contract", Verdict::NotRun { why: "ended".into() });
+        let pass = verdict("a/d", "R-1", "contract", Verdict::Pass);
+        assert!(outcome(&[pass.clone(), hazard.clone()], &[]).is_missed());
+        assert_eq!(outcome(&[hazard, lost], &[]).word(), "LOST");
+        assert_eq!(outcome(&[pass.clone(), unrun], &[]).word(), "NOTICED", "what was not run says nothing");
+        assert_eq!(outcome(&[pass], &[]), MutantOutcome::Survived);
+    }
+}

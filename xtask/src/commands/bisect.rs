@@ -1,0 +1,113 @@
+//! `cargo xtask test --bisect`: a step of `git bisect run`. One line on standard output, and an exit code that git understands.
+//!
+//! To git nearly every exit code is a verdict on the commit, so nothing may end this program by another way than those of
+//! [`Bisect`]: not clap with its 2, not a panic with its 101.
+
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use harness::error::{Error, ErrorKind, Result};
+use harness::exit_code::ExitCode;
+use harness::host::process::check_interrupt;
+use harness::host::setup::Purpose;
+use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::report::bisect::{Bisect, lost_in};
+use harness::report::run_report::RunReport;
+
+use crate::commands::test;
+use crate::flags::TestArgs;
+use crate::run::pipeline::Pipeline;
+use crate::run::plan;
+
+/// Judges the commit that is checked out, and says so in one line.
+pub fn run(args: &TestArgs) -> Bisect {
+    let judged = catch_unwind(AssertUnwindSafe(|| step(args)));
+    let (code, why) = match judged {
+        Ok(Ok(judged)) => judged,
+        Ok(Err(error)) => (error.kind.into(), error.to_string()),
+        // What happened is on standard error.
+        Err(_) => (Bisect::Stop, "internal: this program has a fault".into()),
+    };
+    let code = if check_interrupt().is_err() { Bisect::Interrupted } else { code };
+    // What ends everything is told in full; of what ends one step, the first line says enough.
+    let (first, rest) = why.split_once('\n').unwrap_or((&why, ""));
+    // A reader that has gone away must not end this in a panic.
+    let _ = writeln!(io::stdout(), "bisect: {} ({}): {first}", code.word(), code.number());
+    if code == Bisect::Stop && !rest.is_empty() {
+        let _ = writeln!(io::stderr(), "{rest}");
+    }
+    code
+}
+
+/// The exit code for a command line that makes no sense, if it is one of a bisection.
+pub fn of_usage() -> Option<u8> {
+    std::env::args().any(|arg| arg == "--bisect").then_some(Bisect::Stop.number())
+}
+
+fn step(args: &TestArgs) -> Result<(Bisect, String)> {
+    possible(args)?;
+    let (first, dir) = test::examine(args, true)?;
+    if first.exit_code() != ExitCode::GuestLost || lost_in(&first).next().is_none() {
+        return Ok(conclusion(&first, None, &dir));
+    }
+    let (again, dir) = test::examine(args, true)?;
+    Ok(conclusion(&first, Some(&again), &dir))
+}
+
+/// What is the same for every commit, and would otherwise be skipped again and again: filters, tools, the tree's place, the
+/// guest program.
+fn possible(args: &TestArgs) -> Result<()> {
+    plan::chosen(&args.which)?;
+    if let Some(dir) = args.kernel.kernel_tree.as_ref().filter(|dir| !dir.is_dir()) {
+        let here = std::env::current_dir().unwrap_or_default();
+        return Err(Error::new(ErrorKind::Usage, format!("there is no directory {}", dir.display()))
+            .cause(format!("seen from {}", here.display()))
+            .next("git bisect runs this at the top of the repository: --kernel-tree . is the tree there."));
+    }
+    let pipeline = Pipeline::open(true)?;
+    pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
+    let not_the_kernel = |error: Error| Error { kind: ErrorKind::Host, ..error };
+    pipeline.guest_program().map(drop).map_err(not_the_kernel)
+}
+
+fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bisect, String) {
+    let code = Bisect::of(first, again);
+    let report = again.unwrap_or(first);
+    let tally = report.tally();
+    let why = match report.verdicts.iter().filter(|verdict| !verdict.verdict.is_as_expected()).min_by_key(|v| rank(v)) {
+        _ if code == Bisect::Good => {
+            let cases = if tally.passed == 1 { "1 case".into() } else { format!("{} cases", tally.passed) };
+            return (code, format!("{cases} as expected"));
+        }
+        Some(worst) => {
+            let more = if tally.failed > 1 { format!(", and {} more", tally.failed - 1) } else { String::new() };
+            format!("{} {} {}{}{more}", worst.verdict.word(), worst.clause, worst.key, reason(&worst.verdict))
+        }
+        None if again.is_some() => "a guest was lost, and not again".into(),
+        None => match report.protocol_errors.first() {
+            Some(odd) => odd.clone(),
+            None if report.verdicts.is_empty() => "no chosen case is about this kernel".into(),
+            None => "every case was skipped".into(),
+        },
+    };
+    let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    (code, format!("{why}; recordings: {}", dir.display()))
+}
+
+/// What decides comes first.
+fn rank(verdict: &CaseVerdict) -> usize {
+    let order = [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
+    order.iter().position(|code| *code == verdict.verdict.exit_code()).unwrap_or(order.len())
+}
+
+fn reason(verdict: &Verdict) -> String {
+    let why = match verdict.detailed() {
+        Verdict::Failed { reasons } => reasons.first().map_or("", String::as_str),
+        Verdict::Differs { .. } => "the transcript is not the reviewed one",
+        Verdict::Broken { why } | Verdict::UnexpectedSkip { why, .. } | Verdict::NotRun { why } => why,
+        Verdict::Lost { how, .. } => how,
+        _ => "",
+    };
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}

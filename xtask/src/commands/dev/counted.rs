@@ -1,0 +1,109 @@
+//! A kernel that counts how often its lines run, and what tests have reached in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use harness::error::{Error, ErrorKind, Result};
+use harness::judge::guest_run::GuestRun;
+use harness::kbuild::image::{KernelImage, profile};
+use mutants::coverage::added::{self, Added};
+use mutants::coverage::counters::{Counters, Lost, counters};
+use mutants::coverage::summary::{CoverageRow, Sources, rows, table};
+use mutants::coverage::{Coverage, gcov};
+
+use crate::run::pipeline::Tree;
+
+/// The flavour that counts.
+pub const FLAVOUR: &str = "coverage";
+
+/// What the cases, or other tests, have reached.
+#[derive(Default)]
+pub struct Suite {
+    /// All guests together.
+    pub coverage: Coverage,
+    /// Guests that are not in it.
+    pub lost: Vec<Lost>,
+}
+
+/// A kernel that counts.
+pub struct Counted {
+    pub(super) notes: PathBuf,
+    pub(super) place: PathBuf,
+    pub(super) wanted: BTreeSet<PathBuf>,
+    pub(super) sources: Sources,
+    pub(super) added: Added,
+}
+
+impl Counted {
+    /// What is known about the counters of a kernel; nothing for one that has none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when an image has lost what gcc noted down.
+    pub fn of(tree: &Tree, image: &KernelImage) -> Result<Option<Self>> {
+        let files = profile::files(&tree.flavour, &tree.patched);
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let (notes, place) = (profile::notes(image), profile::sources(image));
+        if !notes.is_dir() {
+            return Err(Error::new(ErrorKind::Internal, "the image counts, and nothing says what")
+                .cause(format!("{} is not there", notes.display())));
+        }
+        let added = added::of(&tree.patched);
+        let wanted: BTreeSet<PathBuf> = files.into_iter().chain(added.keys().map(PathBuf::from)).collect();
+        let sources = Sources::read(&place, &wanted);
+        Ok(Some(Counted { notes, place, wanted, sources, added }))
+    }
+
+    /// What the counters of one guest mean.
+    ///
+    /// # Errors
+    /// As [`gcov::read`].
+    pub fn read(&self, counters: &Counters) -> Result<Coverage> {
+        gcov::read(&self.notes, counters, &self.wanted)
+    }
+
+    /// What there is to be reached.
+    ///
+    /// # Errors
+    /// As [`gcov::read`].
+    pub fn nothing(&self) -> Result<Coverage> {
+        self.read(&Counters::new())
+    }
+
+    /// All guests whose recordings are below `dir`.
+    pub(super) fn gather(&self, dir: &Path) -> Result<Suite> {
+        let mut suite = Suite { coverage: self.nothing()?, lost: Vec::new() };
+        for guest in 1.. {
+            let dir = dir.join(format!("guest-{guest}"));
+            if !dir.is_dir() {
+                break;
+            }
+            let run = GuestRun::load(&dir)?;
+            match counters(&run.recording.results, &run.recording.ending) {
+                Ok(counters) => suite.coverage.add(&self.read(&counters)?),
+                Err(why) => {
+                    let keys: Vec<String> = run.begun().iter().map(ToString::to_string).collect();
+                    suite.lost.push(Lost { guest, why: format!("{why}; it ran {}", keys.join(", ")) });
+                }
+            }
+        }
+        Ok(suite)
+    }
+
+    pub(super) fn rows(&self, suite: &Suite) -> BTreeMap<String, CoverageRow> {
+        rows(&suite.coverage, &self.sources, &self.added)
+    }
+
+    /// A table of suites side by side.
+    pub fn table(&self, suites: &[(&str, &Suite)]) -> String {
+        let suites: Vec<_> = suites.iter().map(|(name, suite)| (*name, self.rows(suite))).collect();
+        table(&suites)
+    }
+
+    /// Files that the series adds to and that gcc made no notes of: no option of this flavour turns them on.
+    pub(super) fn unbuilt(&self) -> Vec<&String> {
+        let code = |path: &&String| path.ends_with(".c") && !self.notes.join(path).with_extension("gcno").is_file();
+        self.added.keys().filter(code).collect()
+    }
+}

@@ -1,0 +1,149 @@
+//! `cargo xtask coverage`: which lines and branches of the code under test the cases reach.
+
+use std::collections::BTreeMap;
+
+use harness::error::{Error, ErrorKind, Result};
+use harness::exit_code::ExitCode;
+use harness::host::style::{Style, detect};
+use harness::kbuild::image::profile;
+use harness::source::spec::Kernels;
+use mutants::coverage::excuses::{Excuses, Source};
+use mutants::coverage::summary::{Unreached, unreached};
+use mutants::coverage::{lcov, page};
+
+use crate::commands::dev::counted::{Counted, FLAVOUR, Suite};
+use crate::commands::dev::kselftest::Upstream;
+use crate::commands::test;
+use crate::flags::{CoverageArgs, KernelArgs, RepeatArgs};
+use crate::run::job::{PlannedRun, Program, RunOutput};
+use crate::run::pipeline::{Pipeline, Tree};
+use crate::run::plan;
+use crate::run::run_directory;
+use crate::run::run_directory::write;
+use crate::run::run_files;
+use crate::settings;
+use crate::workspace;
+
+/// Runs the cases in a kernel that counts, and prints what they reached.
+///
+/// # Errors
+/// Whatever keeps the cases from being run. What they reach is no error.
+pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
+    let chosen = plan::select(&args.filters, false, &[])?;
+    let excuses = Excuses::built_in()?;
+    let pipeline = Pipeline::open(quiet)?;
+    let flavour = args.kernel.flavour.clone().or_else(|| Some(FLAVOUR.into()));
+    let kernel = KernelArgs { flavour, ..args.kernel.clone() };
+    let tree = pipeline.tree(&kernel)?;
+    if profile::files(&tree.flavour, &tree.patched).is_empty() {
+        return Err(Error::new(ErrorKind::Usage, format!("a kernel of flavour {} counts nothing", tree.flavour.name))
+            .next("Leave --flavour out."));
+    }
+    let made = pipeline.made(&tree)?;
+    let image = made.image.clone();
+    let counted = Counted::of(&tree, &image)?.ok_or_else(|| Error::new(ErrorKind::Internal, "no counters"))?;
+    let job = PlannedRun::new(made, chosen)?;
+    job.not_nothing()?;
+    let program = Program::build(&pipeline)?;
+    let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
+    let (options, provenance) = (test::options(&kernel, args.accel), run_files::provenance().answered());
+    let ledger = RunOutput { dir: &dir, options: &options, provenance: &provenance };
+    let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, ledger)?;
+    let task = pipeline.progress.task("reading what was counted", None);
+    let ours = counted.gather(&dir)?;
+    task.done(format!("{} guests, {} lost", report.guests, ours.lost.len()));
+    let theirs = match args.compare {
+        true => Some(Upstream::run(&pipeline, &tree, &image, &program.binary, args.accel, &dir)?),
+        false => None,
+    };
+
+    let style = detect();
+    let title = format!("Linux {}, series {}", image.facts.version, tree.series.name);
+    println!("{}\n", style.strong(&title));
+    let mut suites = vec![("cases", &ours)];
+    suites.extend(theirs.as_ref().map(|theirs| ("kselftest", &theirs.counted)));
+    print!("{}", counted.table(&suites));
+    if let Some(theirs) = &theirs {
+        print!("\n{}", theirs.text(style, false));
+    }
+    let remarks = remarks(&counted, &ours);
+    remarks.iter().for_each(|remark| println!("\n{}", style.bad(remark)));
+
+    if let Some(path) = &args.lcov {
+        let place = |file: &str| counted.place.join(file).display().to_string();
+        write(path, &lcov::render(&ours.coverage, &counted.sources, place))?;
+    }
+    if let Some(path) = &args.html {
+        let title = format!("{title}: what the cases reach");
+        write(path, &page::render(&title, &ours.coverage, &counted.sources, &counted.added, &excuses, &remarks)?)?;
+    }
+    let verdicts = report.exit_code();
+    if verdicts != ExitCode::AsExpected {
+        println!("\n{} `cargo xtask report` shows them.", style.bad("Not every verdict is as expected."));
+    }
+    let judged = if args.filters.is_empty() {
+        judge(&counted, &ours, &excuses, is_reference(&tree)?, style)
+    } else {
+        not_judged()
+    };
+    let lost = if ours.lost.is_empty() { ExitCode::AsExpected } else { ExitCode::GuestLost };
+    Ok([verdicts, judged, lost].into_iter().max().unwrap_or(ExitCode::AsExpected))
+}
+
+/// Whether this is what mutants/uncovered.toml was written for.
+fn is_reference(tree: &Tree) -> Result<bool> {
+    let kernels = Kernels::load(&workspace::kernels())?;
+    Ok(tree.spec.id == kernels.default_id() && tree.series.name == "derive")
+}
+
+fn not_judged() -> ExitCode {
+    println!("\nOnly some cases were run: what they do not reach is no gap.");
+    ExitCode::AsExpected
+}
+
+fn remarks(counted: &Counted, suite: &Suite) -> Vec<String> {
+    let lost = suite.lost.iter().map(|lost| format!("Nothing of guest {} is counted: {}.", lost.guest, lost.why));
+    let unbuilt = counted.unbuilt().into_iter();
+    let unbuilt = unbuilt.map(|path| format!("{path}: the series adds to it, and this kernel is built without it."));
+    lost.chain(unbuilt).collect()
+}
+
+/// Prints what is not reached. Every added line of it has to have a reason, and every reason has to be of use.
+fn judge(counted: &Counted, suite: &Suite, excuses: &Excuses, reference: bool, style: Style) -> ExitCode {
+    let all = unreached(&suite.coverage, &counted.sources, excuses, &counted.added);
+    let added: Vec<&Unreached> = all.iter().filter(|line| line.added).collect();
+    if !added.is_empty() {
+        println!("\n{}", style.strong("added lines that did not run"));
+        added.iter().for_each(|line| println!("{}", shown(line, style)));
+    }
+    let unexplained: Vec<&Unreached> = all.iter().filter(|line| line.reason.is_none()).collect();
+    println!(
+        "\n{} lines did not run; mutants/uncovered.toml has a reason for {}.",
+        all.len(),
+        all.len() - unexplained.len()
+    );
+    let mut by_function: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
+    for line in &unexplained {
+        let source = counted.sources.0.get(&line.file).map_or("", String::as_str);
+        let function = Source::new(source).function(line.line).unwrap_or("outside of functions").to_string();
+        by_function.entry((line.file.clone(), function)).or_default().push(line.line);
+    }
+    for ((file, function), lines) in by_function {
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        println!("  {file} {function}: {}", lines.join(" "));
+    }
+    let sources: BTreeMap<&str, Source<'_>> =
+        counted.sources.0.iter().map(|(path, text)| (path.as_str(), Source::new(text))).collect();
+    let stale = excuses.stale(&suite.coverage, |path| sources.get(path), reference);
+    stale.iter().for_each(|entry| println!("{} {entry}", style.bad("stale:")));
+    let gap = added.iter().any(|line| line.reason.is_none());
+    if gap || !stale.is_empty() || !counted.unbuilt().is_empty() { ExitCode::BrokenCase } else { ExitCode::AsExpected }
+}
+
+fn shown(line: &Unreached, style: Style) -> String {
+    let why = match &line.reason {
+        Some(reason) => style.faint(reason),
+        None => style.bad("no reason is known"),
+    };
+    format!("  {}:{}  {}\n      {why}", line.file, line.line, line.text)
+}

@@ -1,0 +1,181 @@
+//! `cargo xtask kselftest`: the kernel's own selftests, in a guest as the cases have it.
+
+use std::path::Path;
+
+use cases::protocol::Outcome;
+use cases::upstream;
+use harness::error::{Result, io};
+use harness::exit_code::ExitCode;
+use harness::guest::boot_plan::BootPlan;
+use harness::guest::initramfs::{GuestBinary, Initramfs};
+use harness::guest::qemu::{self, Timeouts};
+use harness::guest::recording::{GuestEnd, Recording};
+use harness::host::style::{Style, detect, printable};
+use harness::judge::transcript::{CaseRun, Transcript, TranscriptStep};
+use harness::kbuild::image::KernelImage;
+use harness::kbuild::kselftest::{self, SelftestProgram};
+use mutants::coverage::counters::{Lost, counters};
+
+use crate::commands::dev::counted::{Counted, FLAVOUR, Suite};
+use crate::flags::{AccelChoice, KernelArgs, KselftestArgs};
+use crate::run::pipeline::{Pipeline, Tree};
+use crate::run::run_directory;
+use crate::settings;
+
+/// What the test of udmabuf takes for granted: two gigabytes of huge pages, and a machine that has them.
+const MEMORY: u32 = 2560;
+const HUGE_PAGES: &str = "hugepages=1024";
+/// Exit statuses of kselftest.h, and lines of KTAP.
+const WORDS: [&str; 3] = ["ok ", "not ok ", "# SKIP"];
+
+/// The tests that ran, and what they reached.
+pub struct Upstream {
+    programs: Vec<SelftestProgram>,
+    transcript: Transcript,
+    ending: GuestEnd,
+    /// What was counted; in a flavour that counts.
+    pub counted: Suite,
+}
+
+/// Runs them and prints what they said.
+///
+/// # Errors
+/// Whatever keeps them from being run. What they say is no error.
+pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
+    let pipeline = Pipeline::open(quiet)?;
+    let flavour = args.kernel.flavour.clone().or_else(|| Some(FLAVOUR.into()));
+    let tree = pipeline.tree(&KernelArgs { flavour, ..args.kernel.clone() })?;
+    let image = pipeline.made(&tree)?.image;
+    let guest = pipeline.guest_program()?;
+    let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
+    let upstream = Upstream::run(&pipeline, &tree, &image, &guest, args.accel, &dir)?;
+    print!("{}", upstream.text(detect(), true));
+    if let Some(counted) = Counted::of(&tree, &image)? {
+        print!("\n{}", counted.table(&[("kselftest", &upstream.counted)]));
+    }
+    println!("\nrecordings: {}", dir.display());
+    Ok(upstream.exit_code())
+}
+
+impl Upstream {
+    /// Builds the tests and runs them in one guest; its recording is in `dir` then.
+    ///
+    /// # Errors
+    /// What building and booting can meet.
+    pub fn run(
+        pipeline: &Pipeline,
+        tree: &Tree,
+        image: &KernelImage,
+        guest: &GuestBinary,
+        accel: AccelChoice,
+        dir: &Path,
+    ) -> Result<Self> {
+        let (store, progress) = (&pipeline.store, &pipeline.progress);
+        let programs = kselftest::build(&tree.spec.id, &tree.patched, &tree.flavour, store, progress)?;
+        let others: Vec<(&str, &[u8])> =
+            programs.iter().filter_map(|program| Some((program.name, program.made.as_deref().ok()?))).collect();
+        let acceleration = pipeline.acceleration(accel, &image.vmlinux)?;
+        let dir = dir.join("kselftest");
+        std::fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
+        let initramfs = Initramfs::pack_with(&dir.join("initramfs.cpio"), guest, &[], &others)?;
+        let mut boot = BootPlan::new(&image.vmlinux, &initramfs, &dir, acceleration.accel());
+        boot.memory = MEMORY;
+        boot.append.push(HUGE_PAGES.into());
+        let task = progress.task("running the kernel's selftests", Some(others.len() as u64));
+        let recording = qemu::run(&boot, Timeouts::default(), |record| match record {
+            cases::protocol::Record::Begin { case, .. } => task.message(case.id()),
+            cases::protocol::Record::End { .. } => task.inc(1),
+            _ => {}
+        })?;
+        harness::host::process::check_interrupt()?;
+        let Recording { results, ending, .. } = recording;
+        let counted = match Counted::of(tree, image)? {
+            None => Suite::default(),
+            Some(counted) => match counters(&results, &ending) {
+                Ok(counters) => Suite { coverage: counted.read(&counters)?, lost: Vec::new() },
+                Err(why) => Suite { coverage: counted.nothing()?, lost: vec![Lost { guest: 1, why }] },
+            },
+        };
+        task.done(format!("{} programs", others.len()));
+        Ok(Upstream { programs, transcript: Transcript::parse(&results), ending, counted })
+    }
+
+    fn run_of(&self, program: &SelftestProgram) -> Option<&CaseRun> {
+        self.transcript.cases.iter().find(|run| run.key == upstream::key(program.name))
+    }
+
+    /// What the tests said, as they said it, or only how each ended.
+    pub fn text(&self, style: Style, whole: bool) -> String {
+        let mut text = String::new();
+        for program in &self.programs {
+            let title = style.strong(&format!("tools/testing/selftests/{}/{}", program.from, program.name));
+            let (said, end) = match (&program.made, self.run_of(program)) {
+                (Err(why), _) => (String::new(), style.bad(&format!("was not run: {why}"))),
+                (_, None) => (String::new(), style.bad("was not run: the guest was gone before it")),
+                (_, Some(run)) => (if whole { notes(run) } else { String::new() }, ended(run, style)),
+            };
+            text += &format!("{title}\n{said}  {end}\n");
+        }
+        for heard in &self.transcript.heard {
+            text += &format!("  {} {}\n", style.bad("the kernel complained:"), printable(&heard.line));
+        }
+        if self.ending != GuestEnd::Left {
+            text += &style.bad(&format!("the guest was lost: {:?}\n", self.ending));
+        }
+        for lost in &self.counted.lost {
+            text += &style.bad(&format!("nothing of it is counted: {}\n", lost.why));
+        }
+        text
+    }
+
+    /// Whether the tests found nothing, as far as they ran.
+    pub fn exit_code(&self) -> ExitCode {
+        let failed = |run: &CaseRun| !matches!(run.outcome, Some(Outcome::Pass | Outcome::Skip { .. }));
+        if self.ending != GuestEnd::Left {
+            ExitCode::GuestLost
+        } else if self.programs.iter().any(|program| program.made.is_err()) {
+            ExitCode::Build
+        } else if self.transcript.cases.iter().any(failed) || !self.transcript.heard.is_empty() {
+            ExitCode::Violated
+        } else {
+            ExitCode::AsExpected
+        }
+    }
+}
+
+fn notes(run: &CaseRun) -> String {
+    let lines = run.steps.iter().filter_map(|step| match step {
+        TranscriptStep::Note(line) => Some(format!("    {}\n", printable(line))),
+        _ => None,
+    });
+    lines.collect()
+}
+
+/// How a test ended, and what its KTAP says.
+fn ended(run: &CaseRun, style: Style) -> String {
+    let end = run.steps.iter().rev().find_map(|step| match step {
+        TranscriptStep::Call { result, .. } => result.clone(),
+        _ => None,
+    });
+    let end = end.unwrap_or_else(|| "it never ended".into());
+    let notes: Vec<&str> = run
+        .steps
+        .iter()
+        .filter_map(|step| if let TranscriptStep::Note(line) = step { Some(line.as_str()) } else { None })
+        .collect();
+    let [ok, not_ok, skip] = WORDS;
+    let skipped = notes.iter().filter(|line| line.starts_with(ok) && line.contains(skip)).count();
+    let passed = notes.iter().filter(|line| line.starts_with(ok)).count() - skipped;
+    let failed = notes.iter().filter(|line| line.starts_with(not_ok)).count();
+    // Those of older kernels say it in words of their own.
+    let results = match passed + failed + skipped {
+        0 => "no results in KTAP".to_string(),
+        _ => format!("{passed} ok, {failed} not ok, {skipped} skipped"),
+    };
+    let said = format!("{end}; {results}; {} ms of guest time", run.ms);
+    match &run.outcome {
+        Some(Outcome::Pass) if failed == 0 => style.good(&said),
+        Some(Outcome::Pass | Outcome::Skip { .. }) => style.notable(&said),
+        _ => style.bad(&said),
+    }
+}

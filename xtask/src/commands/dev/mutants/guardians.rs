@@ -1,0 +1,127 @@
+//! Which cases caught mutants, which did not, and which clauses have one case alone to guard them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use cases::need::Need;
+use cases::suite;
+
+use super::results::MutantResult;
+
+/// What one case of the contract did.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Guardian<'a> {
+    clause: &'a str,
+    /// How many mutants it caught, on whatever exporter.
+    caught: usize,
+    /// Those that no other case caught.
+    alone: Vec<&'a str>,
+}
+
+/// The matrix of cases and mutants in words; every case has to have been run against every mutant.
+pub fn text(mutants: &[MutantResult]) -> String {
+    let guardians = guardians(mutants);
+    let (about_aliases, others): (Vec<_>, Vec<_>) =
+        guardians.iter().partition(|(id, guardian)| guardian.caught > 0 || needs_the_ioctl(id));
+    let mut out = String::from("\nmutants that a case caught, and of these those that no other case did\n");
+    for (id, Guardian { caught, alone, .. }) in about_aliases {
+        let line = format!("  {caught:>4} {:>4}  {id:<30} {}", alone.len(), alone.join(" "));
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    if !others.is_empty() {
+        // They judge the kernel that the series is for, and would catch a series that breaks that.
+        let _ = writeln!(out, "  without the ioctl as well, and caught nothing: {}", others.len());
+        for (id, _) in others {
+            let _ = writeln!(out, "             {id}");
+        }
+    }
+    let mut guards: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, guardian) in &guardians {
+        let guards = guards.entry(guardian.clause).or_default();
+        guards.extend((guardian.caught > 0).then_some(*id));
+    }
+    for (clause, cases) in guards.iter().filter(|(_, cases)| cases.len() < 2) {
+        let who =
+            cases.first().map_or("no case caught anything".to_string(), |case| format!("only {case} caught anything"));
+        let _ = writeln!(out, "  {clause}: {who}");
+    }
+    out
+}
+
+fn guardians(mutants: &[MutantResult]) -> BTreeMap<&str, Guardian<'_>> {
+    let mut guardians: BTreeMap<&str, Guardian<'_>> = BTreeMap::new();
+    for found in mutants {
+        let mut killers = BTreeSet::new();
+        for case in found.cases.iter().filter(|case| case.judgement == "contract") {
+            let id = case.case.name();
+            guardians.entry(id).or_default().clause = &case.clause;
+            killers.extend((case.verdict == "FAIL").then_some(id));
+        }
+        for killer in &killers {
+            let Some(guardian) = guardians.get_mut(killer) else { continue };
+            guardian.caught += 1;
+            guardian.alone.extend((killers.len() == 1).then_some(found.about.id.as_str()));
+        }
+    }
+    guardians
+}
+
+fn needs_the_ioctl(id: &str) -> bool {
+    let needs = |need: &Need| matches!(need, Need::Derive | Need::DeriveDefined);
+    let mut runs = suite::CASES.iter().flat_map(|case| case.variants.iter().map(move |variant| (case, variant)));
+    runs.any(|(case, variant)| case.name(variant) == id && case.needs_of(variant).iter().any(needs))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use cases::protocol::CaseKey;
+    use mutants::outcome::MutantOutcome;
+
+    use super::super::mutant::About;
+    use super::super::results::CaseWord;
+    use super::*;
+
+    fn found(id: &str, cases: &[(&str, &str, &str)]) -> MutantResult {
+        let about = About {
+            id: id.into(),
+            made_by: "catalogue".into(),
+            file: PathBuf::from("a.c"),
+            functions: Vec::new(),
+            line: None,
+            wrong: "it is wrong".into(),
+            clauses: Vec::new(),
+        };
+        let word = |&(case, clause, verdict): &(&str, &str, &str)| CaseWord {
+            case: CaseKey(case.into()),
+            clause: clause.into(),
+            judgement: "contract".into(),
+            verdict: verdict.into(),
+            how: Vec::new(),
+        };
+        let cases = cases.iter().map(word).collect();
+        MutantResult { about, outcome: MutantOutcome::Survived, own_kernel: None, seconds: 2.0, guests: 1, cases }
+    }
+
+    #[test]
+    fn a_case_counts_once_for_a_mutant_and_a_clause_wants_two() {
+        let seek = ("identity/seek@udmabuf", "I-6", "pass");
+        let one = [
+            ("rights/walk@udmabuf", "R-2", "FAIL"),
+            ("rights/walk@system-heap", "R-2", "FAIL"),
+            ("uapi/flags@udmabuf", "UAPI-2", "pass"),
+            seek,
+        ];
+        let two = [("rights/walk@udmabuf", "R-2", "FAIL"), ("rights/flags_meanwhile@udmabuf", "R-2", "FAIL"), seek];
+        let text = text(&[found("one", &one), found("two", &two)]);
+        assert!(text.contains("     2    1  rights/walk                    one\n"), "{text}");
+        assert!(text.contains("     1    0  rights/flags_meanwhile\n"), "{text}");
+        assert!(text.contains("     0    0  uapi/flags\n"), "a case about aliases that is of no use is seen: {text}");
+        assert!(
+            text.contains("without the ioctl as well, and caught nothing: 1\n             identity/seek\n"),
+            "{text}"
+        );
+        assert!(text.contains("UAPI-2: no case") && !text.contains("R-2:"), "{text}");
+    }
+}

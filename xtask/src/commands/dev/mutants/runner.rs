@@ -1,0 +1,133 @@
+//! Where mutants are run: one guest after the other until a case of the contract fails.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use cases::protocol::CaseKey;
+use harness::error::{Error, ErrorKind, Result};
+use harness::guest::initramfs::GuestBinary;
+use harness::judge::context::JudgeContext;
+use harness::judge::guest_run::GuestRun;
+use harness::judge::judged::judge_all;
+use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::kbuild::image::KernelImage;
+use harness::session::accel::Accel;
+use harness::session::fail_fast::StopAt;
+use harness::session::guests::Session;
+use mutants::order::{CaseHistory, History, order};
+use mutants::outcome::{MutantOutcome, outcome, sentences};
+use mutants::schemata::{CHOSEN, said};
+
+use super::mutant::{Mutant, MutantKernel};
+use super::results::{CaseWord, MutantResult, Results};
+
+/// A mutant that loses guest after guest says the same every time.
+const GUESTS: usize = 5;
+
+/// What all mutants have in common.
+pub struct MutantRunner<'a> {
+    /// The program.
+    pub guest: &'a GuestBinary,
+    /// How processors are run.
+    pub accel: Accel,
+    /// What cases are judged by.
+    pub context: &'a JudgeContext,
+    /// The cases.
+    pub plan: &'a [CaseKey],
+    /// How long they take.
+    pub times: &'a BTreeMap<CaseKey, u64>,
+    /// What caught what.
+    pub history: &'a Mutex<History>,
+    /// Whether every case is run against every mutant.
+    pub all_cases: bool,
+}
+
+impl MutantRunner<'_> {
+    /// Runs a mutant in its kernel.
+    ///
+    /// # Errors
+    /// What a session can meet, and [`ErrorKind::Internal`] when another mutant ran than the one that was meant.
+    pub fn run(&self, mutant: &Mutant, image: &KernelImage, results: &Results) -> Result<MutantResult> {
+        let about = &mutant.about;
+        let plan = {
+            let history = lock(self.history);
+            order(self.plan, &about.clauses, &about.functions, CaseHistory { history: &history, times: self.times })
+        };
+        let number = match &mutant.place {
+            MutantKernel::Joint(number, _) => Some(*number),
+            _ => None,
+        };
+        let dir = results.guests(&about.id);
+        let _ = fs::remove_dir_all(&dir);
+        let session = Session {
+            append: number.map(|number| format!("{CHOSEN}={number}")).into_iter().collect(),
+            stop_at: (!self.all_cases).then_some(StopAt::Violation),
+            guests: (!self.all_cases).then_some(GUESTS),
+            ..Session::new(image, self.guest, self.context, self.accel, &dir)
+        };
+        let start = Instant::now();
+        let guests = session.record(&plan, |_| {})?;
+        harness::host::process::check_interrupt()?;
+        is_the_one(&guests, number)?;
+        let judged = judge_all(&plan, &guests, self.context)?;
+        let outcome = outcome(&judged.verdicts, &about.clauses);
+        if let (MutantOutcome::Caught { case, .. }, false) = (&outcome, about.is_correct()) {
+            lock(self.history).note(&about.functions, case);
+            // The recordings of what was missed are for whoever finds out why.
+            let _ = fs::remove_dir_all(&dir);
+        }
+        Ok(MutantResult {
+            about: about.clone(),
+            outcome,
+            own_kernel: match &mutant.place {
+                MutantKernel::Own(why) => Some(why.clone()),
+                _ => None,
+            },
+            seconds: seconds(start.elapsed()),
+            guests: guests.len(),
+            cases: judged.verdicts.iter().filter(was_run).map(word).collect(),
+        })
+    }
+}
+
+/// Fails unless the kernel of every guest that came up said that this mutant was chosen.
+///
+/// # Errors
+/// [`ErrorKind::Internal`].
+pub fn is_the_one(guests: &[GuestRun], number: Option<usize>) -> Result<()> {
+    let Some(number) = number else { return Ok(()) };
+    for guest in guests {
+        let came_up = guest.transcript.kernel.is_some();
+        let console = String::from_utf8_lossy(&guest.recording.console);
+        if came_up && !console.lines().any(|line| line.trim_end().ends_with(&said(number))) {
+            return Err(Error::new(ErrorKind::Internal, "the kernel did not run the mutant that was chosen")
+                .cause(format!("its console lacks `{}`", said(number))));
+        }
+    }
+    Ok(())
+}
+
+fn was_run(verdict: &&CaseVerdict) -> bool {
+    verdict.run.is_some() || !matches!(verdict.verdict, Verdict::NotRun { .. })
+}
+
+fn word(verdict: &CaseVerdict) -> CaseWord {
+    CaseWord {
+        case: verdict.key.clone(),
+        clause: verdict.clause.clone(),
+        judgement: verdict.judgement.clone(),
+        verdict: verdict.verdict.word().into(),
+        how: if verdict.verdict.is_as_expected() { Vec::new() } else { sentences(&verdict.verdict) },
+    }
+}
+
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
+
+/// The content, whoever panicked while he had it.
+pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

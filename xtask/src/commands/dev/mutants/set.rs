@@ -1,0 +1,167 @@
+//! Which mutants there are for a tree.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::error::{Error, ErrorKind, Result, io};
+use harness::host::store::Store;
+use harness::patch::{Edits, PatchedTree};
+use mutants::catalogue;
+use mutants::correct;
+use mutants::generate;
+use mutants::in_diff::InDiff;
+
+use super::correct::CORRECT;
+use super::mutant::{About, CATALOGUE, Mutant, MutantKernel};
+use crate::flags::MutantsArgs;
+use crate::run::pipeline::Tree;
+use crate::workspace;
+
+/// Every mutant that the arguments ask for but filters and parts, numbered from 1 on: those are for choosing what is run,
+/// and the kernel for all is the same whatever is chosen.
+///
+/// # Errors
+/// What a catalogue or a source can have wrong.
+pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>> {
+    let mut mutants = Vec::new();
+    if args.correct {
+        for entry in correct(tree, args)? {
+            mutants.push(by_hand(tree, store, CORRECT, (entry.slug, entry.path, entry.built, Vec::new()))?);
+        }
+    } else if !args.generated {
+        for entry in catalogue::load(&directory(args, CATALOGUE), &tree.patched.source.version)? {
+            mutants.push(by_hand(tree, store, CATALOGUE, (entry.slug, entry.path, entry.wrong, entry.clauses))?);
+        }
+    }
+    if !args.catalogue && !args.correct {
+        mutants.extend(generated(&tree.patched)?);
+    }
+    let mut number = 0;
+    for mutant in &mut mutants {
+        if let MutantKernel::Joint(own, _) = &mut mutant.place {
+            number += 1;
+            *own = number;
+        }
+    }
+    Ok(mutants)
+}
+
+/// The correct implementations for the tree's kernel.
+///
+/// # Errors
+/// What a header can have wrong.
+pub fn correct(tree: &Tree, args: &MutantsArgs) -> Result<Vec<correct::CorrectEntry>> {
+    correct::load(&directory(args, CORRECT), &tree.patched.source.version)
+}
+
+fn directory(args: &MutantsArgs, name: &str) -> PathBuf {
+    args.from.clone().unwrap_or_else(|| workspace::mutants().join(name))
+}
+
+fn by_hand(
+    tree: &Tree,
+    store: &Store,
+    made_by: &str,
+    (id, path, wrong, clauses): (String, PathBuf, String, Vec<String>),
+) -> Result<Mutant> {
+    let about =
+        About { id, made_by: made_by.into(), file: PathBuf::new(), functions: Vec::new(), line: None, wrong, clauses };
+    let source = tree.patched.source.clone();
+    let series = tree.series.clone().with(&path)?;
+    let edits = match PatchedTree::make(source, &series, &workspace::overlay(), store) {
+        Ok(patched) => patched.edits,
+        Err(error) if error.kind == ErrorKind::Patch => {
+            let why = format!("{}: {}", error.title, error.cause.lines().next().unwrap_or_default());
+            return Ok(Mutant { about, edits: Edits::default(), place: MutantKernel::None(why) });
+        }
+        Err(error) => return Err(error),
+    };
+    let base = &tree.patched.edits.0;
+    let mut own = Edits(edits.0.clone().into_iter().filter(|(path, text)| base.get(path) != Some(text)).collect());
+    for path in base.keys().filter(|path| !edits.0.contains_key(*path)) {
+        // The patch makes it again what it was before the series.
+        own.0.insert(path.clone(), fs::read(tree.patched.source.dir.join(path)).ok());
+    }
+    if own.0.is_empty() {
+        return Ok(Mutant { about, edits: own, place: MutantKernel::None("it changes nothing".into()) });
+    }
+    let file = own.0.keys().next().cloned().unwrap_or_default();
+    Ok(Mutant::new(About { file, ..about }, own, |path| text(&tree.patched, path)))
+}
+
+fn generated(patched: &PatchedTree) -> Result<Vec<Mutant>> {
+    let mut mutants = Vec::new();
+    for (path, contents) in &patched.edits.0 {
+        let before = fs::read(patched.source.dir.join(path)).ok();
+        let (Some(contents), true) = (contents, is_code(path)) else { continue };
+        let (before, after) = (before.unwrap_or_default(), String::from_utf8_lossy(contents));
+        for made in generate::mutants(path, &String::from_utf8_lossy(&before), &after)? {
+            let about = About {
+                id: made.id,
+                made_by: made.operator.into(),
+                file: made.file,
+                functions: Some(made.function).filter(|name| !name.is_empty()).into_iter().collect(),
+                line: Some(made.line),
+                wrong: made.words,
+                clauses: Vec::new(),
+            };
+            let edits = Edits([(path.clone(), Some(made.text.into_bytes()))].into());
+            mutants.push(Mutant::new(about, edits, |path| text(patched, path)));
+        }
+    }
+    Ok(mutants)
+}
+
+/// C code of the series; our own test importer is none.
+fn is_code(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "c") && !path.starts_with("drivers/dma-buf/conformance")
+}
+
+/// A file of the patched tree.
+pub fn text(patched: &PatchedTree, path: &Path) -> Option<String> {
+    let bytes = match patched.edits.0.get(path) {
+        Some(contents) => contents.clone()?,
+        None => fs::read(patched.source.dir.join(path)).ok()?,
+    };
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The ids of those that the arguments mean.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for a filter that fits nothing, for a diff that is about another tree, and when nothing is left.
+pub fn chosen(mutants: &[Mutant], patched: &PatchedTree, args: &MutantsArgs) -> Result<Vec<String>> {
+    for filter in &args.filters {
+        if !mutants.iter().any(|mutant| mutant.about.fits(filter)) {
+            return Err(Error::new(ErrorKind::Usage, format!("no mutant fits {filter}"))
+                .next("`cargo xtask mutants --list` shows them all."));
+        }
+    }
+    let diff = match &args.in_diff {
+        None => None,
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", path) })?;
+            Some(InDiff::parse(&text)?)
+        }
+    };
+    let mut chosen = Vec::new();
+    for mutant in mutants {
+        let fits = args.filters.is_empty() || args.filters.iter().any(|filter| mutant.about.fits(filter));
+        let within = match &diff {
+            Some(diff) => mutant.is_in(diff, |path| text(patched, path))?,
+            None => true,
+        };
+        if fits && within {
+            chosen.push(mutant.about.id.clone());
+        }
+    }
+    if let Some((part, parts)) = args.shard {
+        chosen = chosen.into_iter().skip(part).step_by(parts).collect();
+    }
+    if chosen.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "no mutant is left to run")
+            .next("A run that tests nothing says nothing. `cargo xtask mutants --list` shows what there is."));
+    }
+    Ok(chosen)
+}

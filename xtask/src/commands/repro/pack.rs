@@ -1,0 +1,191 @@
+//! `cargo xtask repro pack`: everything that a run depended on, in one file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::error::{Error, ErrorKind, Result, io};
+use harness::exit_code::ExitCode;
+use harness::guest::boot_plan::recorded_line;
+use harness::guest::initramfs::{GuestBinary, program_of};
+use harness::judge::complaint::suppressions;
+use harness::judge::expectation::known_defects;
+use harness::kbuild::image::{self, KernelImage, debug};
+use harness::report::pack::manifest::{Boot, PackIdentity, PackManifest};
+use harness::report::pack::suite::SuiteIdentity;
+use harness::report::pack::write::{Members, write};
+use harness::report::pack::{FORMAT, SUFFIX, VERSION, member};
+use harness::report::run_report::RunReport;
+use harness::source::spec::Kernels;
+
+use super::chosen;
+use crate::flags::PackArgs;
+use crate::run::job::json;
+use crate::run::kept;
+use crate::run::pipeline::Pipeline;
+use crate::workspace;
+
+/// Packs a run that is kept, and prints the path of the file.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for what is no run, or one of which something is gone; [`ErrorKind::Host`] when the file cannot be written.
+pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
+    let pipeline = Pipeline::open(quiet)?;
+    let (dir, report) = kept::one(&args.run)?;
+    let setting = &report.setting;
+    if let Some(file) = &setting.pack {
+        return Err(Error::new(ErrorKind::Usage, format!("the run in {} came out of a pack itself", dir.display()))
+            .next(format!("Pass on {file}: it has everything.")));
+    }
+    let cases = cases(&report, &args.cases)?;
+    let Some(image) = image::find(&pipeline.store, &setting.image)? else {
+        let again = report.verdicts.first().map(|verdict| setting.again(verdict)).unwrap_or_default();
+        return Err(Error::new(ErrorKind::Usage, format!("the kernel of the run in {} is gone", dir.display()))
+            .cause(format!("image {} is not in the cache, or is damaged", setting.image))
+            .next(format!("Run it again, which makes it anew, and pack that run: {again}")));
+    };
+    let guest = Guest::of(&dir)?;
+    let mut members = members(&image, &guest.program, &report)?;
+    for patch in files(&dir.join("series")) {
+        let name = patch.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        members.file(format!("{}/{name}", member::SERIES), &patch);
+    }
+    // That of the run: its guest program is packed.
+    let commit = report.provenance.as_ref().map(|made_by| made_by.commit.clone()).filter(|commit| !commit.is_empty());
+    let manifest = PackManifest {
+        format: FORMAT.into(),
+        version: VERSION,
+        identity: PackIdentity {
+            kernel: setting.kernel.clone(),
+            version: image.facts.version.clone(),
+            origin: setting.origin.clone(),
+            series: setting.series.clone(),
+            flavour: image.facts.flavour.clone(),
+            image: image.facts.key.clone(),
+            compiler: image.facts.compiler.clone(),
+            reference: Kernels::load(&workspace::kernels())?.default_id().to_string(),
+            command: format!("cargo xtask test {}", setting.options).trim_end().to_string(),
+        },
+        suite: SuiteIdentity::own(commit),
+        boot: Boot { command_line: guest.command_line, qemu: guest.qemu, accel: setting.accel.clone() },
+        cases,
+        members: members.facts()?,
+    };
+    let file = args.output.clone().unwrap_or_else(|| PathBuf::from(name(&manifest.identity)));
+    let task = pipeline.progress.task("packing", None);
+    write(&file, &manifest, &members)?;
+    let size = fs::metadata(&file).map_err(|error| io(&error, "reading", &file))?.len();
+    task.done(format!("{:.1} MB, {} cases to repeat", size as f64 / 1e6, manifest.cases.len()));
+    println!("{}", file.display());
+    Ok(ExitCode::AsExpected)
+}
+
+/// What is run from the pack unless other cases are asked for.
+fn cases(report: &RunReport, filters: &[String]) -> Result<Vec<cases::protocol::CaseKey>> {
+    let all: Vec<_> = report.verdicts.iter().map(|verdict| verdict.key.clone()).collect();
+    if !filters.is_empty() {
+        return chosen(filters, &all);
+    }
+    let failed = report.verdicts.iter().filter(|verdict| {
+        let verdict = &verdict.verdict;
+        !verdict.is_as_expected() && !verdict.is_unrun()
+    });
+    let failed: Vec<_> = failed.map(|verdict| verdict.key.clone()).collect();
+    Ok(if failed.is_empty() { all } else { failed })
+}
+
+/// What the first guest of a run left about itself.
+struct Guest {
+    program: GuestBinary,
+    command_line: String,
+    qemu: String,
+}
+
+impl Guest {
+    fn of(dir: &Path) -> Result<Guest> {
+        let found = guests(dir).into_iter().find_map(|guest| {
+            let qemu = fs::read_to_string(guest.join("qemu.cmdline")).ok()?.trim().to_string();
+            let program = program_of(&guest.join("initramfs.cpio")).ok()??;
+            Some(Guest { program, command_line: recorded_line(&qemu)?, qemu })
+        });
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("no guest is left in {}", dir.display()))
+                .cause(
+                    "a run keeps qemu.cmdline and initramfs.cpio of each guest; they are not there, or cannot be read",
+                )
+                .next("Pack the directory of a whole run, and not a report alone; or run it again.")
+        })
+    }
+}
+
+/// The directories of guests below that of a run, wherever rounds and tries have put them.
+fn guests(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut inside: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir() && !path.is_symlink()).collect();
+    inside.sort();
+    inside
+        .into_iter()
+        .flat_map(|path| if path.join("qemu.cmdline").is_file() { vec![path] } else { guests(&path) })
+        .collect()
+}
+
+fn members(image: &KernelImage, program: &GuestBinary, report: &RunReport) -> Result<Members> {
+    let mut members = Members::default();
+    members.file(member::KERNEL, &image.vmlinux);
+    for (name, file) in [(member::SYSTEM_MAP, "System.map"), (member::CONFIG, "config"), (member::FACTS, "facts.json")]
+    {
+        members.file(name, &image.dir.join(file));
+    }
+    if let Some(symbols) = debug::symbols(&image.dir) {
+        members.file(member::DEBUG, &symbols);
+    }
+    members.bytes(member::GUEST, program.bytes.clone());
+    members.bytes(member::REPORT, json(report)?);
+    members.bytes(member::KNOWN_DEFECTS, known_defects::BUILT_IN);
+    members.bytes(member::ALLOWED, suppressions::BUILT_IN);
+    let dir = workspace::snapshots();
+    for file in files(&dir) {
+        let snapshot = file.extension().is_some_and(|extension| extension == "snap");
+        if let Some(name) = file.strip_prefix(&dir).ok().filter(|_| snapshot) {
+            members.file(format!("{}/{}", member::SNAPSHOTS, name.display()), &file);
+        }
+    }
+    Ok(members)
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// `7.2-derive-sanitized-0123abcd.pack.tar.gz`; of a series that is a path, its last part.
+fn name(identity: &PackIdentity) -> String {
+    let plain = |text: &str| {
+        let last = text.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("x");
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+        last.chars().map(plain).collect::<String>().trim_start_matches('.').to_string()
+    };
+    let PackIdentity { kernel, series, flavour, image, .. } = identity;
+    let image: String = image.chars().take(8).collect();
+    format!("{}-{}-{}-{}{SUFFIX}", plain(kernel), plain(series), plain(flavour), plain(&image))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_is_named_after_what_is_in_it() {
+        let text = |text: &str| text.to_string();
+        let mut identity = PackIdentity {
+            kernel: text("7.2"),
+            series: text("derive"),
+            flavour: text("sanitized"),
+            image: text("0123456789abcdef"),
+            ..PackIdentity::default()
+        };
+        assert_eq!(name(&identity), "7.2-derive-sanitized-01234567.pack.tar.gz");
+        (identity.kernel, identity.series) = (text("git:https://example.org/a b#v7.2"), text("/tmp/.my series/"));
+        assert_eq!(name(&identity), "a_b_v7.2-my_series-sanitized-01234567.pack.tar.gz");
+    }
+}

@@ -1,0 +1,140 @@
+//! `cargo xtask shell`: the kernel of a run, and a person or a script in it.
+
+mod virtme;
+mod vng;
+
+use std::io::{IsTerminal, Read, Write};
+
+use cases::session::Order;
+use harness::error::{Context, Error, ErrorKind, Result, io};
+use harness::exit_code::ExitCode;
+use harness::guest::boot_plan::BootPlan;
+use harness::host::machine::Machine;
+use harness::host::process::scratch_directory;
+use harness::host::setup::Purpose;
+use harness::host::setup::need::busybox;
+use harness::session::shell::keys::HELP;
+use harness::session::shell::unattended::Stream;
+use harness::session::shell::{Ended, ShellFiles, attended, terminal, unattended};
+
+use crate::flags::ShellArgs;
+use crate::run::pipeline::{BuiltKernel, Pipeline};
+
+/// Runs the guest until it ends, and gives back the exit code.
+///
+/// # Errors
+/// Whatever keeps it from being started.
+pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
+    let script = script(args)?;
+    if args.vng {
+        return vng::run(args, script.as_deref(), quiet);
+    }
+    let pipeline = Pipeline::open(quiet)?;
+    pipeline.tools(&[Purpose::Shell], args.kernel.no_install)?;
+    let made = pipeline.kernel(&args.kernel)?;
+    let guest = pipeline.guest_program()?;
+    let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
+    let shell = busybox(&Machine::this()).ok_or_else(|| Error::new(ErrorKind::Internal, "busybox is gone"))?;
+    let shell = std::fs::read(&shell).map_err(|error| io(&error, "reading", &shell))?;
+    let furniture = ShellFiles {
+        guest: &guest,
+        busybox: &shell,
+        script: script.as_deref(),
+        greeting: &greeting(&made, acceleration.accel().name()),
+        order: Order {
+            script: script.is_some(),
+            name: "guest".into(),
+            size: terminal::size(),
+            terminal: std::env::var("TERM").unwrap_or_else(|_| "linux".into()),
+            plain: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        },
+    };
+    let dir = scratch_directory()?;
+    let initramfs = furniture.pack(&dir.path().join("initramfs.cpio"))?;
+    let mut plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), acceleration.accel());
+    if script.is_some() {
+        let (ended, complaints) = unattended::run(&plan, print)?;
+        if !matches!(ended, Ended::Lost(_)) {
+            complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
+        }
+        return Ok(code(&ended, !complaints.is_empty()));
+    }
+    // Somebody reads this console: no chatter, and the form that people know.
+    plan.append.extend(["loglevel=4".to_string(), "console_msg_format=default".to_string()]);
+    if !quiet {
+        eprintln!("starting the guest; {HELP}");
+    }
+    let ended = attended::run(&plan)?;
+    Ok(match ended {
+        // What was typed last is nobody's verdict.
+        Ended::Exit(_) | Ended::Dismissed => ExitCode::AsExpected.number(),
+        ended => code(&ended, false),
+    })
+}
+
+/// The commands to run; nothing where a person is to type them.
+fn script(args: &ShellArgs) -> Result<Option<String>> {
+    if args.command.is_some() {
+        return Ok(args.command.clone());
+    }
+    let mut stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    stdin.read_to_string(&mut text).context(ErrorKind::Usage, || "standard input cannot be read as commands".into())?;
+    if text.trim().is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "there is no terminal, and no command on standard input")
+            .next("Run it on a terminal, or give --command 'cases run R-2'."));
+    }
+    Ok(Some(text))
+}
+
+fn print(stream: Stream, bytes: &[u8]) {
+    // Who reads no further has seen enough.
+    let _ = match stream {
+        Stream::Out => std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()),
+        Stream::Err => std::io::stderr().write_all(bytes),
+    };
+}
+
+/// The exit code for a script.
+fn code(ended: &Ended, complained: bool) -> u8 {
+    match ended {
+        Ended::Exit(0) if complained => ExitCode::Violated.number(),
+        Ended::Exit(status) => u8::try_from(*status).unwrap_or(ExitCode::Internal.number()),
+        Ended::Dismissed => ExitCode::AsExpected.number(),
+        Ended::Lost(why) => {
+            eprintln!("the guest was lost: {why}");
+            ExitCode::GuestLost.number()
+        }
+    }
+}
+
+fn greeting(made: &BuiltKernel, accel: &str) -> String {
+    let facts = &made.image.facts;
+    format!(
+        "Linux {} with series {}, {} kernel, {accel}
+  cases list           which cases there are; cases explain R-2 says what one is about
+  cases run R-2        run some of them here
+  dmesg                what the kernel has said
+  cat /sys/kernel/debug/dma_buf/bufinfo
+                       every dma-buf there is
+  exit                 ends the guest; so does Ctrl-A x, whatever it does (Ctrl-A h for help)
+",
+        facts.version, made.series, facts.flavour
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_ends_with_its_own_code_unless_the_kernel_complained() {
+        for (status, complained, wanted) in [(0, false, 0), (10, false, 10), (130, true, 130), (0, true, 10)] {
+            assert_eq!(code(&Ended::Exit(status), complained), wanted);
+        }
+        assert_eq!(code(&Ended::Lost("x".into()), false), 20);
+    }
+}

@@ -1,0 +1,167 @@
+//! `cargo xtask test`: from the command line to a report.
+
+use std::path::{Path, PathBuf};
+
+use harness::error::Result;
+use harness::exit_code::ExitCode;
+use harness::host::process::quote;
+use harness::host::setup::Purpose;
+use harness::host::style::detect;
+use harness::report::matrix::{Cell, Matrix};
+use harness::report::render::{github, html, junit, ktap, markdown, terminal};
+use harness::report::run_report::RunReport;
+
+use crate::flags::{AccelChoice, Format, KernelArgs, TestArgs};
+use crate::run::debug;
+use crate::run::job::{PlannedRun, Program, RunOutput, json};
+use crate::run::pipeline::Pipeline;
+use crate::run::plan;
+use crate::run::run_directory;
+use crate::run::run_directory::RunDirectory;
+use crate::run::run_files;
+use crate::settings;
+
+/// Runs the cases that the arguments ask for and prints the report.
+///
+/// # Errors
+/// Whatever keeps the run from being judged. What the judgement is, is no error.
+pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
+    let (report, dir) = examine(args, quiet)?;
+    show(&report, args, &dir)?;
+    Ok(report.exit_code())
+}
+
+/// Runs the cases that the arguments ask for, and gives back the report with the directory in which it is kept.
+///
+/// # Errors
+/// As [`run`].
+pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)> {
+    let asked = run_files::provenance();
+    let chosen = plan::chosen(&args.which)?;
+    let pipeline = Pipeline::open(quiet)?;
+    if args.debug.gdb {
+        debug::only(&chosen)?;
+        pipeline.tools(&[Purpose::Debugger], args.kernel.no_install)?;
+    }
+    let kernel = kernel(args);
+    let job = PlannedRun::new(pipeline.kernel(&kernel)?, chosen)?;
+    let job = if args.debug.gdb { job.debugged()? } else { job };
+    // To a bisection that is a commit that says nothing.
+    if !args.bisect {
+        job.not_nothing()?;
+    }
+    let program = Program::build(&pipeline)?;
+    let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
+    let (options, provenance) = (options(&kernel, args.accel), asked.answered());
+    let ledger = RunOutput { dir: &dir, options: &options, provenance: &provenance };
+    let report = job.run(&pipeline, &program, &args.repeat, args.accel, ledger)?;
+    Ok((report, dir))
+}
+
+/// The kernel that the arguments ask for; for gdb, unless a flavour is named, one with debug information.
+fn kernel(args: &TestArgs) -> KernelArgs {
+    let flavour = args.kernel.flavour.clone().or_else(|| args.debug.gdb.then(|| debug::FLAVOUR.to_string()));
+    KernelArgs { flavour, ..args.kernel.clone() }
+}
+
+fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
+    print!("{}", rendered(report, args.format)?);
+    if args.timings && args.format == Format::Terminal {
+        timings(report);
+    }
+    eprintln!("report: {}", dir.join(html::NAME).display());
+    Ok(())
+}
+
+/// A report in a form.
+///
+/// # Errors
+/// [`harness::error::ErrorKind::Internal`] when it cannot be encoded.
+pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
+    let matrix = || Matrix::new(vec![Cell::ran(report.clone())]);
+    Ok(match format {
+        Format::Terminal => terminal::render(report, detect(), |verdict| report.setting.again(verdict)),
+        Format::Ktap => ktap::render(report),
+        Format::Junit => junit::render(&matrix())?,
+        Format::Json => json(report)?,
+        Format::Github => github::render(&matrix()),
+        Format::Markdown => markdown::render(&matrix()),
+        Format::Html => html::render(&matrix())?,
+    })
+}
+
+/// The options that run on the same kernel again, as they were given, quoted for a shell.
+pub fn options(kernel: &KernelArgs, accel: AccelChoice) -> String {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let extra = kernel.extra.iter().map(|patch| ("with", Some(patch.display().to_string())));
+    let options = [
+        ("kernel", kernel.kernel.clone()),
+        ("kernel-tree", path(&kernel.kernel_tree)),
+        ("tarball", path(&kernel.tarball)),
+        ("sha256", kernel.sha256.clone()),
+        ("series", kernel.series.clone()),
+    ];
+    let options = options.into_iter().chain(extra).chain([("flavour", kernel.flavour.clone())]);
+    let words = options.filter_map(|(name, value)| Some(option(name, &value?)));
+    let offline = kernel.offline.then(|| "--offline".to_string());
+    let accel = accel.given().map(|accel| option("accel", accel));
+    words.chain(offline).chain(accel).collect::<Vec<_>>().join(" ")
+}
+
+fn option(name: &str, value: &str) -> String {
+    // What starts with a dash would be an option of its own.
+    let between = if value.starts_with('-') { '=' } else { ' ' };
+    format!("--{name}{between}{}", quote(value))
+}
+
+fn timings(report: &RunReport) {
+    let mut runs: Vec<_> = report.verdicts.iter().filter_map(|verdict| verdict.run.as_ref()).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.ms));
+    println!("\nslowest cases, in milliseconds of guest time:");
+    for run in runs.iter().take(15) {
+        println!("  {:>6}  {}", run.ms, run.key);
+    }
+    println!("  {:>6}  all {} cases", runs.iter().map(|run| run.ms).sum::<u64>(), runs.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::flags::{Command, Flags};
+
+    fn parsed(words: &[&str]) -> TestArgs {
+        let words = ["cargo xtask", "test"].iter().chain(words);
+        let Command::Test(args) = Flags::try_parse_from(words).unwrap().command else { panic!("another command") };
+        args
+    }
+
+    /// What a shell makes of a line.
+    fn split(line: &str) -> Vec<String> {
+        let script = format!("printf '%s\\n' {line}");
+        let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_string).collect()
+    }
+
+    #[test]
+    fn whatever_was_given_is_given_again_and_survives_a_shell() {
+        for given in [
+            &["--kernel", "7.3", "--series", "none", "--flavour", "fast", "--accel", "tcg"][..],
+            &["--kernel", "~/my linux#HEAD~1", "--offline", "--with", "a's.patch", "--with", "../$(b).patch"],
+            &["--kernel-tree", "/src/linux; rm", "--series=-odd", "--accel", "kvm"],
+            &["--tarball", "l.tar.xz", "--sha256", "00ff", "--series", "t.mbox#v2"],
+        ] {
+            let args = parsed(given);
+            let line = options(&args.kernel, args.accel);
+            let again: Vec<String> = split(&line);
+            let again = parsed(&again.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(options(&again.kernel, again.accel), line, "{given:?}");
+            for word in given.iter().filter(|word| !word.starts_with('-')) {
+                assert!(split(&line).contains(&word.to_string()), "{word} is not in {line}");
+            }
+        }
+        let none = parsed(&["R-1"]);
+        assert_eq!(options(&none.kernel, none.accel), "");
+    }
+}

@@ -1,0 +1,59 @@
+//! Which kernel and which series a command is about.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use harness::source::git_spec::{GitSpec, RefLookup};
+
+use super::{LAST, heading};
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct KernelArgs {
+    /// An id of kernels.toml, or a commit: PATH#REF or git:URL#REF
+    #[arg(long, value_name = "KERNEL")]
+    pub kernel: Option<String>,
+    /// Your own kernel tree, uncommitted edits included; it is not changed
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["kernel", "tarball"])]
+    pub kernel_tree: Option<PathBuf>,
+    /// derive, none, a directory, patch, mbox or range of commits [default: derive; none with --kernel-tree and for
+    /// commits]
+    #[arg(long, value_name = "SERIES")]
+    pub series: Option<String>,
+    /// One more patch on top of the series; can be repeated
+    #[arg(long = "with", value_name = "PATCH")]
+    pub extra: Vec<PathBuf>,
+    /// Do not install missing tools; print the command instead
+    #[arg(long, display_order = LAST)]
+    pub no_install: bool,
+    /// Configuration: sanitized (usual), fast, leak, race, coverage or debug
+    #[arg(long, value_name = "NAME", help_heading = heading::KERNEL)]
+    pub flavour: Option<String>,
+    /// Packed kernel tree (.tar, .xz, .gz, .bz2, .zst), one directory at its top
+    #[arg(long, value_name = "FILE", conflicts_with = "kernel", help_heading = heading::KERNEL)]
+    pub tarball: Option<PathBuf>,
+    /// Required SHA-256 sum of the tarball; if omitted, the computed sum is printed
+    #[arg(long, value_name = "HEX", requires = "tarball", help_heading = heading::KERNEL)]
+    pub sha256: Option<String>,
+    /// Look for a newer version of the Debian source package
+    #[arg(long, help_heading = heading::KERNEL)]
+    pub refresh: bool,
+    /// Use remote branches and tags as they were last fetched
+    #[arg(long, conflicts_with = "refresh", help_heading = heading::KERNEL)]
+    pub offline: bool,
+}
+
+impl KernelArgs {
+    /// The commit that --kernel names, if it is not the id of a kernel.
+    pub fn commit(&self) -> Option<GitSpec> {
+        GitSpec::parse(self.kernel.as_deref()?, &std::env::current_dir().unwrap_or_default())
+    }
+
+    /// Where sources may be looked for.
+    pub fn look(&self) -> RefLookup {
+        match (self.refresh, self.offline) {
+            (true, _) => RefLookup::Anew,
+            (false, true) => RefLookup::Offline,
+            (false, false) => RefLookup::Usual,
+        }
+    }
+}

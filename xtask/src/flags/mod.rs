@@ -1,0 +1,116 @@
+//! The command line, and nothing else.
+
+mod choices;
+mod dev;
+mod examples;
+mod github;
+mod global;
+mod kernel;
+mod matrix;
+mod mutants;
+mod repro;
+mod shell;
+mod test;
+mod upkeep;
+mod which;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use harness::exit_code::ExitCode;
+
+pub use choices::{AccelChoice, Format, TableFormat};
+pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, KselftestArgs, SelftestArgs};
+pub use github::{CellArgs, Github, VerdictArgs};
+pub use global::Global;
+pub use kernel::KernelArgs;
+pub use matrix::{MatrixArgs, ReportArgs, Shard};
+pub use mutants::MutantsArgs;
+pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};
+pub use shell::ShellArgs;
+pub use test::{RepeatArgs, TestArgs};
+pub use upkeep::{Clean, CleanArgs, DoctorArgs};
+pub use which::Which;
+
+/// Where an option stands that is to come last.
+const LAST: usize = 900;
+
+/// Headings for options that few people need. Every command uses the same ones; what most people need has no heading.
+mod heading {
+    pub const KERNEL: &str = "Kernel and series";
+    pub const ROUNDS: &str = "Rounds";
+    pub const GUEST: &str = "Guest";
+    pub const OUTPUT: &str = "Output";
+    pub const GLOBAL: &str = "Global options";
+}
+
+/// Conformance tests for DMA_BUF_IOCTL_DERIVE (read-only aliases of dma-bufs), on real kernels in QEMU
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
+pub struct Flags {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build a kernel with a patch series, boot it, run the cases and report
+    #[command(after_help = examples::TEST)]
+    Test(TestArgs),
+    /// Run the cases on several kernels, series and flavours, and compare
+    #[command(after_help = examples::MATRIX)]
+    Matrix(MatrixArgs),
+    /// Show an earlier run again, or several side by side
+    #[command(after_help = examples::REPORT)]
+    Report(ReportArgs),
+    /// Pack a run into one file, or repeat a packed run on another machine
+    #[command(subcommand, after_help = examples::REPRO)]
+    Repro(Repro),
+    /// Open a shell in a guest that runs the kernel of `test`
+    #[command(after_help = examples::SHELL)]
+    Shell(ShellArgs),
+    /// List the cases
+    #[command(after_help = examples::LIST)]
+    List(ListArgs),
+    /// Explain a clause or a case: what it promises, why, and how it is tested
+    #[command(after_help = examples::EXPLAIN)]
+    Explain {
+        /// A clause such as R-1, or a case such as rights/derive_table
+        what: String,
+    },
+    /// Check tools, KVM, cache, disk and settings, and say what is missing
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(DoctorArgs),
+    /// Remove cached kernels, build directories, sources and old runs
+    #[command(after_help = examples::CLEAN)]
+    Clean(CleanArgs),
+    /// Commands for contributors: ci, selftest, mutants, coverage, ...
+    #[command(subcommand, after_help = examples::DEV)]
+    Dev(Dev),
+    /// The same without the word `dev`: `cargo xtask ci` is what documents and workflows say.
+    #[command(flatten)]
+    WithoutDev(Dev),
+}
+
+/// The command line as clap knows it: help lists the commands for contributors behind `dev` only, and ends with the exit codes.
+pub fn command() -> clap::Command {
+    let codes = ExitCode::ALL.iter().map(|code| format!("{:>5}  {}\n", code.number(), code.meaning()));
+    let after = format!("{}\nExit codes:\n{}", examples::ALL, codes.collect::<String>());
+    let dev = Dev::augment_subcommands(clap::Command::new("dev"));
+    let hide = |command: clap::Command, name: &str| command.mut_subcommand(name, |command| command.hide(true));
+    dev.get_subcommands().map(clap::Command::get_name).fold(Flags::command(), hide).after_help(after)
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Clauses or parts of case names (rights) [default: every case]
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Print one full case name per line, for scripts
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub keys: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on".into())
+}

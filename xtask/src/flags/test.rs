@@ -1,0 +1,53 @@
+//! Options of `cargo xtask test`.
+
+use clap::Args;
+
+use super::{AccelChoice, DebugArgs, Format, KernelArgs, Which, at_least_one, heading};
+
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    #[command(flatten)]
+    pub kernel: KernelArgs,
+    #[command(flatten)]
+    pub which: Which,
+    #[command(flatten)]
+    pub repeat: RepeatArgs,
+    /// Report as terminal (default), ktap, junit, json, github, markdown or html
+    #[arg(long, value_enum, default_value_t = Format::Terminal, hide_possible_values = true, hide_default_value = true)]
+    pub format: Format,
+    /// Run with kvm, tcg (emulation) or auto (KVM if it works)
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto, hide_possible_values = true, help_heading = heading::GUEST)]
+    pub accel: AccelChoice,
+    #[command(flatten)]
+    pub debug: DebugArgs,
+    /// List how long each case took, slowest first
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub timings: bool,
+    /// Act as a step of `git bisect run`: print one line, exit with 0, 1, 125, 130 or 200
+    #[arg(long, conflicts_with_all = ["format", "timings", "gdb"], help_heading = heading::OUTPUT)]
+    pub bisect: bool,
+}
+
+#[derive(Debug, Default, Args)]
+pub struct RepeatArgs {
+    /// Run everything N times; a case that is not the same every time is FLAKY
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub repeat: Option<usize>,
+    /// Stop at the first unexpected verdict; the remaining cases are `unrun`
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Repeat until a verdict is unexpected, with --repeat N at most N times
+    #[arg(long, help_heading = heading::ROUNDS)]
+    pub until_fail: bool,
+    /// Run unexpected cases again, up to N times in fresh guests; FLAKY if one passes
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with_all = ["repeat", "until_fail"],
+        help_heading = heading::ROUNDS)]
+    pub retries: Option<usize>,
+}
+
+impl RepeatArgs {
+    /// How many rounds are asked for; `None`: until something is not as expected.
+    pub fn rounds(&self) -> Option<usize> {
+        self.repeat.or((!self.until_fail).then_some(1))
+    }
+}

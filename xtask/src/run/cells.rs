@@ -1,0 +1,193 @@
+//! The cells of a matrix: which there are, in which order, which are a shard's, and what goes into the image of each.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::error::{Error, ErrorKind, Result, io};
+use harness::host::store::manifest::sha256_of;
+use harness::kbuild::image::RECIPE;
+use harness::kbuild::kconfig::Flavour;
+use harness::kernel_range::Release;
+use harness::patch::series::Series;
+use harness::report::matrix::CellKey;
+use harness::source::spec::{KernelSpec, Kernels};
+use serde::Serialize;
+
+use crate::flags::{MatrixArgs, Shard};
+use crate::workspace;
+
+/// A cell that is to be run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Wanted {
+    /// Where it is.
+    #[serde(flatten)]
+    pub place: CellKey,
+    /// Hash over what goes into its image, as far as that is known without the source.
+    pub key: String,
+}
+
+/// The cells that the arguments ask for: the kernels, older ones first, each in all flavours with all series in a row, so
+/// that a kernel's workshop is used for one series right after the other.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for an unknown kernel, series or flavour, and for a shard without a cell.
+pub fn wanted(args: &MatrixArgs) -> Result<Vec<Wanted>> {
+    let kernels = Kernels::load(&workspace::kernels())?;
+    let mut chosen: Vec<&KernelSpec> = match args.kernels.is_empty() {
+        true => kernels.iter().collect(),
+        false => args.kernels.iter().map(|id| kernels.get(id)).collect::<Result<_>>()?,
+    };
+    if args.kernels.is_empty() {
+        chosen.sort_by_key(|kernel| Release::of(&kernel.id));
+    }
+    for series in &args.series {
+        Series::known(series, &workspace::patches())?;
+    }
+    let mut cells: Vec<Wanted> = Vec::new();
+    for kernel in unique(&chosen) {
+        let own = [kernel.flavour.clone()];
+        for flavour in unique(if args.flavours.is_empty() { &own } else { &args.flavours }) {
+            let fragments = Flavour::load(flavour, &workspace::kconfigs())?;
+            for series in unique(&args.series) {
+                let place = CellKey::new(&kernel.id, series, flavour);
+                cells.push(Wanted { place, key: key(kernel, &fragments, series)? });
+            }
+        }
+    }
+    let mut places: Vec<CellKey> = cells.iter().map(|cell| cell.place.clone()).collect();
+    CellKey::number(&mut places);
+    for (cell, place) in cells.iter_mut().zip(places) {
+        cell.place = place;
+    }
+    let all = cells.len();
+    match args.shard {
+        None => Ok(cells),
+        Some(shard) if shard.of > all => {
+            Err(Error::new(ErrorKind::Usage, format!("there are {all} cells and {} shards", shard.of))
+                .next(format!("Some would have nothing to do; {all} shards are the most.")))
+        }
+        Some(shard) => Ok(dealt(cells, shard)),
+    }
+}
+
+/// Each once, in the order in which they come first.
+fn unique<T: PartialEq>(all: &[T]) -> impl Iterator<Item = &T> {
+    all.iter().enumerate().filter(|(index, one)| !all[..*index].contains(one)).map(|(_, one)| one)
+}
+
+/// The part of a shard: neighbours, so that the series of one kernel stay together where that can be.
+fn dealt<T>(mut all: Vec<T>, shard: Shard) -> Vec<T> {
+    let start = |number: usize| all.len() * number / shard.of;
+    let (from, to) = (start(shard.number - 1), start(shard.number));
+    all.truncate(to);
+    all.split_off(from)
+}
+
+/// Hash over the entry of the kernel, the fragments, the series, the test importer and the way images are made.
+fn key(kernel: &KernelSpec, flavour: &Flavour, series: &str) -> Result<String> {
+    let mut parts = vec![RECIPE.to_string(), kernel.id.clone(), format!("{:?}", kernel.source)];
+    parts.extend(flavour.fragments.iter().map(|fragment| fragment.text.clone()));
+    // Of commits only the name is known here; that a branch has moved costs a build, not a wrong verdict.
+    parts.push(series.to_string());
+    let series =
+        series.rsplit_once("#v").filter(|(path, _)| Path::new(path).is_file()).map_or(series, |(path, _)| path);
+    let named = workspace::patches().join(series);
+    let series = if !series.contains('/') && named.is_dir() { named } else { PathBuf::from(series) };
+    for place in [workspace::overlay(), series] {
+        for file in files(&place) {
+            let bytes = fs::read(&file).map_err(|error| io(&error, "reading", &file))?;
+            parts.push(file.strip_prefix(&place).unwrap_or(&file).display().to_string());
+            parts.push(sha256_of(&bytes));
+        }
+    }
+    Ok(sha256_of(parts.join("\0").as_bytes())[..16].to_string())
+}
+
+/// The files at or below a path, by name; of what is no path, none.
+fn files(place: &Path) -> BTreeSet<PathBuf> {
+    if place.is_file() {
+        return BTreeSet::from([place.to_path_buf()]);
+    }
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    entries.flat_map(|entry| files(&entry.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ids(args: MatrixArgs) -> Vec<String> {
+        wanted(&args).unwrap().into_iter().map(|cell| cell.place.id).collect()
+    }
+
+    fn args(kernels: &[&str], series: &[&str], flavours: &[&str]) -> MatrixArgs {
+        let strings = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        let (kernels, series, flavours) = (strings(kernels), strings(series), strings(flavours));
+        MatrixArgs { kernels, series, flavours, ..MatrixArgs::default() }
+    }
+
+    #[test]
+    fn every_kernel_without_and_with_the_series_in_a_row() {
+        let all = ids(args(&[], &["none", "derive"], &[]));
+        assert!(all.len() >= 8, "{all:?}");
+        assert_eq!(all[..2], ["6.1-none-sanitized", "6.1-derive-sanitized"]);
+        for pair in all.chunks(2) {
+            assert_eq!(pair[0].replace("none", "derive"), pair[1]);
+        }
+        let chosen = ids(args(&["7.2", "6.1", "7.2"], &["derive"], &["fast", "sanitized"]));
+        let wanted = ["7.2-derive-fast", "7.2-derive-sanitized", "6.1-derive-fast", "6.1-derive-sanitized"];
+        assert_eq!(chosen, wanted);
+    }
+
+    #[test]
+    fn what_is_unknown_is_an_error_of_usage() {
+        for wrong in [args(&["7.22"], &["none"], &[]), args(&[], &["drive"], &[]), args(&[], &["none"], &["fats"])] {
+            assert_eq!(wanted(&wrong).unwrap_err().kind, ErrorKind::Usage, "{wrong:?}");
+        }
+        let shard = Some(Shard { number: 1, of: 3 });
+        let few = MatrixArgs { shard, ..args(&["7.2"], &["none", "derive"], &[]) };
+        assert_eq!(wanted(&few).unwrap_err().kind, ErrorKind::Usage);
+    }
+
+    #[test]
+    fn a_key_says_what_goes_into_the_image() {
+        let keys = |series: &[&str], flavours: &[&str]| -> Vec<String> {
+            wanted(&args(&["7.2", "6.1"], series, flavours)).unwrap().into_iter().map(|cell| cell.key).collect()
+        };
+        let all = keys(&["none", "derive"], &["fast", "sanitized"]);
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 8);
+        assert_eq!(all, keys(&["none", "derive"], &["fast", "sanitized"]));
+        let dir = tempfile::tempdir().unwrap();
+        let series = dir.path().display().to_string();
+        let mut seen = BTreeSet::new();
+        for text in ["one", "two"] {
+            fs::write(dir.path().join("0001-x.patch"), text).unwrap();
+            seen.insert(keys(&[&series], &["fast"]));
+        }
+        fs::rename(dir.path().join("0001-x.patch"), dir.path().join("0002-x.patch")).unwrap();
+        seen.insert(keys(&[&series], &["fast"]));
+        assert_eq!(seen.len(), 3);
+        // Of a thread in a file, the version and the contents count.
+        let mails = dir.path().join("thread.mbox");
+        for (text, version) in [("one", "#v1"), ("one", "#v2"), ("two", "#v2")] {
+            fs::write(&mails, text).unwrap();
+            seen.insert(keys(&[&format!("{}{version}", mails.display())], &["fast"]));
+        }
+        assert_eq!(seen.len(), 6);
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_is_in_exactly_one_shard(count in 1usize..60, of in 1usize..20) {
+            let of = of.min(count);
+            let shards: Vec<Vec<usize>> =
+                (1..=of).map(|number| dealt((0..count).collect(), Shard { number, of })).collect();
+            prop_assert_eq!(shards.concat(), (0..count).collect::<Vec<_>>());
+            let sizes = shards.iter().map(Vec::len);
+            prop_assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! One run: a kernel that was made and a plan in, a report out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Instant;
+
+use cases::need::Need;
+use cases::protocol::CaseKey;
+use harness::error::{Context, ErrorKind, Result};
+use harness::guest::initramfs::GuestBinary;
+use harness::host::progress::{Mode, Progress};
+use harness::host::style::Style;
+use harness::judge::complaint::suppressions::Suppressions;
+use harness::judge::context::{JudgeContext, needs_met};
+use harness::judge::expectation::Expectations;
+use harness::judge::expectation::known_defects::KnownDefects;
+use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::kbuild::image::KernelImage;
+use harness::report::matrix::{Cell, Matrix};
+use harness::report::provenance::Provenance;
+use harness::report::render::{html, terminal};
+use harness::report::run_report::{RunReport, RunSetting, SCHEMA, Timing};
+use harness::session::guests::Session;
+use harness::source::spec::Kernels;
+
+use crate::flags::{AccelChoice, RepeatArgs};
+use crate::run::debug;
+use crate::run::debug::Gdb;
+use crate::run::pipeline::{BuiltKernel, Pipeline};
+use crate::run::plan;
+use crate::run::rounds::{RoundRunner, RoundsDone};
+use crate::run::run_directory::write;
+use crate::run::run_files;
+use crate::workspace;
+
+/// A kernel with the part of a selection that is about it.
+pub struct PlannedRun {
+    made: BuiltKernel,
+    met: BTreeSet<Need>,
+    plan: Vec<CaseKey>,
+    elsewhere: Vec<CaseKey>,
+    debugged: bool,
+}
+
+/// Where a run is written down, and how it was asked for.
+#[derive(Clone, Copy)]
+pub struct RunOutput<'a> {
+    /// The directory.
+    pub dir: &'a Path,
+    /// Options of `cargo xtask test` that run on the same kernel again.
+    pub options: &'a str,
+    /// The command, and the versions of what has a hand in it.
+    pub provenance: &'a Provenance,
+}
+
+/// The program that guests run, and how long it took to build, in seconds.
+pub struct Program {
+    /// The program.
+    pub binary: GuestBinary,
+    seconds: f64,
+}
+
+impl Program {
+    /// Builds it.
+    ///
+    /// # Errors
+    /// As [`Pipeline::guest_program`].
+    pub fn build(pipeline: &Pipeline) -> Result<Self> {
+        let start = Instant::now();
+        let binary = pipeline.guest_program()?;
+        Ok(Program { binary, seconds: start.elapsed().as_secs_f64() })
+    }
+}
+
+impl PlannedRun {
+    /// Plans what is about this kernel.
+    ///
+    /// # Errors
+    /// As [`met`].
+    pub fn new(made: BuiltKernel, chosen: Vec<CaseKey>) -> Result<Self> {
+        let met = needs_met(&made.image.config()?, &made.image.facts);
+        let (plan, elsewhere) = plan::about(chosen, &met);
+        Ok(PlannedRun { made, met, plan, elsewhere, debugged: false })
+    }
+
+    /// The same for somebody who looks into the guest with gdb.
+    ///
+    /// # Errors
+    /// As [`debug::only`].
+    pub fn debugged(self) -> Result<Self> {
+        debug::only(&self.plan)?;
+        Ok(PlannedRun { debugged: true, ..self })
+    }
+
+    /// Fails where nothing is about this kernel.
+    ///
+    /// # Errors
+    /// As [`plan::not_nothing`].
+    pub fn not_nothing(&self) -> Result<()> {
+        plan::not_nothing(&self.plan, &self.elsewhere)
+    }
+
+    /// Runs and judges it. Recordings, three forms of the report, and what went in are in the ledger's directory then.
+    ///
+    /// # Errors
+    /// Whatever keeps the run from being judged. What the judgement is, is no error.
+    pub fn run(
+        self,
+        pipeline: &Pipeline,
+        program: &Program,
+        repeat: &RepeatArgs,
+        accel: AccelChoice,
+        RunOutput { dir, options, provenance }: RunOutput<'_>,
+    ) -> Result<RunReport> {
+        let PlannedRun { made, met, plan, elsewhere, debugged } = self;
+        let provenance = Provenance { compiler: made.image.facts.compiler.clone(), ..provenance.clone() };
+        run_files::before(dir, &made, &provenance)?;
+        let mut acceleration = pipeline.acceleration(accel, &made.image.vmlinux)?;
+        let gdb = debugged.then(|| Gdb::prepare(&plan, &made.image.dir, dir)).transpose()?;
+        // Whoever types into gdb should not have a line of progress written over it.
+        let quiet = Progress::new(Mode::Quiet);
+        let context = JudgeContext { met, ..context(&made.image)? };
+        let mut sessions = RoundRunner {
+            session: Session::new(&made.image, &program.binary, &context, acceleration.accel(), dir),
+            acceleration: &mut acceleration,
+            progress: if gdb.is_some() { &quiet } else { &pipeline.progress },
+            gdb: gdb.as_ref(),
+        };
+        let start = Instant::now();
+        let RoundsDone { merged, guests } = sessions.run(&plan, repeat)?;
+        let timing =
+            Timing { kernel: made.seconds, guest_program: program.seconds, guests: start.elapsed().as_secs_f64() };
+
+        propose(&merged.verdicts, &context.expectations)?;
+        let report = RunReport {
+            schema: SCHEMA,
+            setting: RunSetting { options: options.into(), ..setting(&made, acceleration.text()) },
+            verdicts: merged.verdicts,
+            protocol_errors: merged.protocol_errors,
+            guests,
+            timing,
+            interrupted: merged.interrupted,
+            elsewhere,
+            rounds: merged.rounds,
+            provenance: Some(provenance),
+        };
+        keep(dir, &report)?;
+        Ok(report)
+    }
+}
+
+/// Leaves transcripts and three forms of a report in the directory of its run.
+///
+/// # Errors
+/// [`ErrorKind::Host`] when the disk does not take them.
+pub fn keep(dir: &Path, report: &RunReport) -> Result<()> {
+    run_files::after(dir, report)?;
+    write(&dir.join("report.json"), &json(report)?)?;
+    let text = terminal::render(report, Style::Plain, |verdict| report.setting.again(verdict));
+    write(&dir.join("report.txt"), &text)?;
+    write(&dir.join(html::NAME), &html::render(&Matrix::new(vec![Cell::ran(report.clone())]))?)
+}
+
+/// The JSON form of a report.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] when it cannot be encoded.
+pub fn json(report: &RunReport) -> Result<String> {
+    Ok(serde_json::to_string_pretty(report).context(ErrorKind::Internal, || "encoding the report".into())? + "\n")
+}
+
+/// What the cases are judged by on this kernel.
+///
+/// # Errors
+/// When the image's configuration or a list of the suite cannot be read.
+pub fn context(image: &KernelImage) -> Result<JudgeContext> {
+    let kernels = Kernels::load(&workspace::kernels())?;
+    let expectations = Expectations::new(&workspace::snapshots()).on(&image.facts.version, kernels.default_id());
+    Ok(JudgeContext {
+        met: needs_met(&image.config()?, &image.facts),
+        expectations: expectations.knowing(KnownDefects::built_in()?),
+        suppressions: Suppressions::built_in()?,
+    })
+}
+
+/// What was run, for a report.
+pub fn setting(made: &BuiltKernel, accel: &str) -> RunSetting {
+    RunSetting {
+        kernel: made.kernel.clone(),
+        version: made.image.facts.version.clone(),
+        origin: made.image.facts.origin.clone(),
+        series: made.series.clone(),
+        flavour: made.image.facts.flavour.clone(),
+        accel: accel.to_string(),
+        image: made.image.facts.key.clone(),
+        built: made.built,
+        options: String::new(),
+        notes: made.notes.clone(),
+        pack: None,
+    }
+}
+
+/// Leaves new and different transcripts where `cargo insta review` finds them. A transcript of a failed case is never
+/// proposed: nobody should come to accept it.
+fn propose(verdicts: &[CaseVerdict], expectations: &Expectations) -> Result<()> {
+    for verdict in verdicts {
+        let Some(run) = &verdict.run else { continue };
+        match verdict.verdict {
+            Verdict::Unreviewed | Verdict::Differs { .. } => expectations.propose(&run.key, &run.text()).map(drop)?,
+            Verdict::Pass | Verdict::ExpectedHazard { .. } => expectations.withdraw(&verdict.key),
+            _ => {}
+        }
+    }
+    Ok(())
+}

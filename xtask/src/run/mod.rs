@@ -1,0 +1,13 @@
+//! What the commands share: from a chosen kernel to a run that is on disk.
+
+pub mod cells;
+pub mod debug;
+pub mod job;
+pub mod kept;
+pub mod last_result;
+pub mod pipeline;
+pub mod plan;
+pub mod rounds;
+pub mod run_directory;
+pub mod run_files;
+pub mod watcher;

@@ -1,0 +1,252 @@
+//! What every command with a kernel does: from the command line to an image, and from the cases crate to a program.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use harness::error::full_disk;
+use harness::error::{Error, ErrorKind, Result};
+use harness::guest::initramfs::GuestBinary;
+use harness::host::machine::Machine;
+use harness::host::process::Cmd;
+use harness::host::progress::{Mode, Progress, Task};
+use harness::host::setup::{self, Install, Purpose};
+use harness::host::store::Store;
+use harness::host::store::manifest::sha256_of;
+use harness::kbuild::image::{self, KernelImage};
+use harness::kbuild::kconfig::Flavour;
+use harness::patch::PatchedTree;
+use harness::patch::series::{Patch, Places, Series};
+use harness::session::accel::probe::{self, Probe};
+use harness::session::accel::{self, Accel, AccelRequest, Acceleration, KvmAnswer};
+use harness::source;
+use harness::source::spec::{KernelSpec, Kernels, SourceSpec};
+use xshell::{Shell, cmd};
+
+use crate::flags::{AccelChoice, KernelArgs};
+use crate::{settings, workspace};
+
+/// The target of the guest program: the one that this machine has anyway, linked statically.
+const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The cache, and where progress is shown.
+pub struct Pipeline {
+    /// The cache.
+    pub store: Store,
+    /// Progress.
+    pub progress: Progress,
+}
+
+/// An image and how it came about.
+pub struct BuiltKernel {
+    /// The image.
+    pub image: KernelImage,
+    /// Id of the kernel.
+    pub kernel: String,
+    /// Name of the series.
+    pub series: String,
+    /// Whether it was built just now.
+    pub built: bool,
+    /// What was chosen or merged in the series.
+    pub notes: Vec<String>,
+    /// The series as it was applied.
+    pub patches: Vec<Patch>,
+    /// Seconds it took to build or to find.
+    pub seconds: f64,
+}
+
+/// A patched tree and how it is to be built.
+pub struct Tree {
+    /// The kernel.
+    pub spec: KernelSpec,
+    /// The configuration.
+    pub flavour: Flavour,
+    /// The series.
+    pub series: Series,
+    /// The tree.
+    pub patched: PatchedTree,
+}
+
+impl Pipeline {
+    /// Opens the cache.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn open(quiet: bool) -> Result<Self> {
+        let progress = Progress::new(if quiet { Mode::Quiet } else { Mode::Auto });
+        let store = Store::open(settings::cache().as_deref())?.announcing(&progress);
+        Ok(Pipeline { store, progress })
+    }
+
+    /// Makes sure that the tools for `purposes` are there.
+    ///
+    /// # Errors
+    /// When they are not and may not be installed.
+    pub fn tools(&self, purposes: &[Purpose], no_install: bool) -> Result<()> {
+        let install = if no_install { Install::Never } else { Install::Ask };
+        let log = self.store.root().join("install.log");
+        setup::ensure(purposes, install, &Machine::this(), &log, &self.progress)
+    }
+
+    /// Builds the kernel that the arguments ask for, or finds it in the cache.
+    ///
+    /// # Errors
+    /// Whatever stands between a source and an image.
+    pub fn kernel(&self, args: &KernelArgs) -> Result<BuiltKernel> {
+        let start = Instant::now();
+        let made = self.made(&self.tree(args)?)?;
+        Ok(BuiltKernel { seconds: start.elapsed().as_secs_f64(), ..made })
+    }
+
+    /// Builds the kernel of a tree, or finds it in the cache.
+    ///
+    /// # Errors
+    /// As [`kbuild::build`].
+    pub fn made(&self, tree: &Tree) -> Result<BuiltKernel> {
+        let start = Instant::now();
+        let Tree { spec, flavour, series, patched } = tree;
+        let before = self.store.keys(image::KIND);
+        let image = image::build(&spec.workshop(), patched, flavour, &self.store, &self.progress)?;
+        let built = !before.contains(&image.facts.key);
+        let notes = [series.notes.clone(), patched.notes.clone()].concat();
+        let patches = series.patches.clone();
+        let (kernel, series) = (spec.id.clone(), series.name.clone());
+        Ok(BuiltKernel { built, image, kernel, series, notes, patches, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// The tree that the arguments ask for, patched and not yet built.
+    ///
+    /// # Errors
+    /// Whatever stands between a source and its patches.
+    pub fn tree(&self, args: &KernelArgs) -> Result<Tree> {
+        self.tools(Purpose::ALL, args.no_install)?;
+        let spec = spec(args)?;
+        let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
+        // Somebody's own tree is tested as it is unless asked otherwise.
+        let own_tree = args.kernel_tree.is_some() || args.commit().is_some();
+        let wanted = args.series.as_deref().unwrap_or(if own_tree { "none" } else { "derive" });
+        if wanted != "none" && !wanted.contains(['/', '#', ':']) {
+            // A name that is wrong should not cost a download first.
+            Series::known(wanted, &workspace::patches())?;
+        }
+        let source = source::provide(&spec.source, &self.store, &self.progress, args.look())?;
+        let repository = spec.repository();
+        let places = Places {
+            patches: &workspace::patches(),
+            version: &source.version,
+            repository: repository.as_ref(),
+            store: &self.store,
+            look: args.look(),
+            progress: &self.progress,
+        };
+        let mut series = Series::open(wanted, &places)?;
+        series.notes.iter().for_each(|note| self.progress.line(note));
+        for extra in &args.extra {
+            series = series.with(extra)?;
+        }
+        let patched = PatchedTree::make(source, &series, &workspace::overlay(), &self.store)?;
+        Ok(Tree { spec, flavour, series, patched })
+    }
+
+    /// Decides how guests are run. Where that is to be found out and not known yet, it takes up to three seconds.
+    ///
+    /// # Errors
+    /// When the machine does not let anything be tried.
+    pub fn acceleration(&self, choice: AccelChoice, kernel: &Path) -> Result<Acceleration> {
+        let wish = match choice {
+            AccelChoice::Auto => AccelRequest::Auto,
+            AccelChoice::Kvm => AccelRequest::Only(Accel::Kvm),
+            AccelChoice::Tcg => AccelRequest::Only(Accel::Tcg),
+        };
+        let machine = Machine::this();
+        Acceleration::decide(wish, &asking(&machine, Some(kernel)), &self.store)
+    }
+
+    /// What is known about KVM. Where nothing is, or `anew`, it is tried with the kernel that was used last.
+    ///
+    /// # Errors
+    /// As [`Pipeline::acceleration`].
+    pub fn kvm(&self, anew: bool) -> Result<KvmAnswer> {
+        let (machine, kernel) = (Machine::this(), image::used_last(&self.store));
+        if anew {
+            accel::forget(&machine, &self.store)?;
+        }
+        accel::know(&asking(&machine, kernel.as_deref()), &self.store)
+    }
+
+    /// Builds the guest program.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Build`] with what the compiler said.
+    pub fn guest_program(&self) -> Result<GuestBinary> {
+        let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
+        shell.change_dir(workspace::root());
+        // Flags for the guest only: with --target they do not reach build scripts and macros.
+        let target = workspace::target().join("guest");
+        let build = cmd!(
+            shell,
+            "cargo build --package cases --bin cases --profile guest --target {GUEST_TARGET} --target-dir {target}"
+        )
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        // Most of the time there is nothing to compile, and nothing to say.
+        let mut compiling: Option<(Task, u64)> = None;
+        let output = Cmd::from(Command::from(build)).each_line(|line| {
+            let Some(package) = line.trim_start().strip_prefix("Compiling ") else { return };
+            let begin = || (self.progress.task("compiling the guest program", None), 0);
+            let (task, packages) = compiling.get_or_insert_with(begin);
+            // The one that begins is not done.
+            task.set(*packages);
+            *packages += 1;
+            task.message(package.split(" (").next().unwrap_or(package));
+        })?;
+        if let Some((task, packages)) = compiling.filter(|_| output.status.success()) {
+            task.done(format!("{packages} packages"));
+        }
+        if !output.status.success() {
+            if let Some(error) = full_disk(&output.text, "building the guest program in", &target) {
+                return Err(error);
+            }
+            return Err(Error::new(ErrorKind::Build, "the guest program does not compile")
+                .cause(output.text)
+                .next("It needs a static libc: on Debian and Ubuntu that is libc6-dev."));
+        }
+        GuestBinary::load(&self.guest_program_path())
+    }
+
+    /// Where the guest program is, once it is built.
+    pub fn guest_program_path(&self) -> PathBuf {
+        workspace::target().join("guest").join(GUEST_TARGET).join("guest/cases")
+    }
+}
+
+fn asking<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
+    Probe { machine, kernel, limit: probe::LIMIT }
+}
+
+/// The kernel that the arguments name.
+///
+/// # Errors
+/// When kernels.toml does not have it, or makes no sense.
+pub fn spec(args: &KernelArgs) -> Result<KernelSpec> {
+    let own =
+        |id: &str, source| KernelSpec { id: id.into(), source, flavour: "sanitized".into(), about: String::new() };
+    if let Some(dir) = &args.kernel_tree {
+        // Two trees of one name must not share a workshop.
+        let path = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+        let id = format!("tree-{}", &sha256_of(path.to_string_lossy().as_bytes())[..12]);
+        return Ok(own(&id, SourceSpec::Directory(path)));
+    }
+    if let Some(path) = &args.tarball {
+        let sha256 = args.sha256.as_ref().map(|sum| sum.to_ascii_lowercase());
+        // Without a sum its name has to do: the workshop follows whatever is in it.
+        let name = sha256.clone().unwrap_or_else(|| sha256_of(path.to_string_lossy().as_bytes()));
+        let id = format!("tarball-{}", name.chars().take(12).collect::<String>());
+        return Ok(own(&id, SourceSpec::Tarball { path: path.clone(), sha256 }));
+    }
+    if let Some(commit) = args.commit() {
+        return Ok(own(&commit.to_string(), SourceSpec::Git(commit)));
+    }
+    let kernels = Kernels::load(&workspace::kernels())?;
+    kernels.get(args.kernel.as_deref().unwrap_or(kernels.default_id())).cloned()
+}

@@ -1,0 +1,135 @@
+//! `--repeat`, `--until-fail`, `--fail-fast`, `--retries`: as many sessions as they ask for, and one verdict a case.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cases::protocol::CaseKey;
+use harness::error::Result;
+use harness::host::progress::Progress;
+use harness::judge::judged::{Judged, judge_all};
+use harness::judge::verdict::Verdict;
+use harness::session::accel::Acceleration;
+use harness::session::fail_fast::StopAt;
+use harness::session::guests::Session;
+use harness::session::rounds::{MergedRounds, Rounds, retried};
+
+use crate::flags::RepeatArgs;
+use crate::run::debug::Gdb;
+use crate::run::watcher::Watcher;
+
+/// Where cases are run, and how it is shown.
+pub struct RoundRunner<'a> {
+    /// As one run of the whole plan would be.
+    pub session: Session<'a>,
+    /// What runs the guests' processors.
+    pub acceleration: &'a mut Acceleration,
+    /// Where the running case is shown.
+    pub progress: &'a Progress,
+    /// Who looks into the guest while it runs.
+    pub gdb: Option<&'a Gdb>,
+}
+
+/// What came of all sessions.
+pub struct RoundsDone {
+    /// One verdict a case.
+    pub merged: MergedRounds,
+    /// How many guests were started.
+    pub guests: usize,
+}
+
+impl RoundRunner<'_> {
+    /// Runs the plan as often as the arguments ask for.
+    ///
+    /// # Errors
+    /// What a session can meet.
+    pub fn run(&mut self, plan: &[CaseKey], args: &RepeatArgs) -> Result<RoundsDone> {
+        let asked = args.rounds();
+        let mut watcher = Watcher::new(self.progress, "running cases", plan.len(), asked);
+        let mut rounds = Rounds::default();
+        let mut guests = 0;
+        let mut dispensable: Option<PathBuf> = None;
+        for number in 1.. {
+            let dir = match asked {
+                Some(1) => self.session.dir.clone(),
+                _ => self.session.dir.join(format!("round-{number}")),
+            };
+            let stop_at = args.fail_fast.then_some(StopAt::Unexpected);
+            watcher.round(number);
+            let judged = self.session_in(&dir, stop_at, plan, &mut watcher)?;
+            guests += judged.guests.len();
+            let interrupted = judged.interrupted;
+            let held = rounds.take(judged);
+            // The first round is kept to compare with, the last one as the freshest, and whatever was different.
+            if let Some(dir) = dispensable.take() {
+                let _ = fs::remove_dir_all(dir);
+            }
+            dispensable = (held && !interrupted && number > 1).then_some(dir);
+            let failed = !held && (args.until_fail || args.fail_fast);
+            if interrupted || failed || asked == Some(number) {
+                break;
+            }
+        }
+        watcher.done(rounds.run());
+        let mut merged = rounds.finish(asked);
+        if let Some(retries) = args.retries.filter(|_| !merged.interrupted) {
+            guests += self.retry(&mut merged, retries)?;
+        }
+        Ok(RoundsDone { merged, guests })
+    }
+
+    /// Runs what is not as expected again, each case in a guest of its own, until it passes or has had its tries. Gives
+    /// back how many guests that took.
+    fn retry(&mut self, merged: &mut MergedRounds, retries: usize) -> Result<usize> {
+        let bad = merged.verdicts.iter().filter(|verdict| may_change(&verdict.verdict)).count();
+        if bad == 0 {
+            return Ok(0);
+        }
+        let mut watcher = Watcher::new(self.progress, "trying again", bad, Some(retries));
+        let mut guests = 0;
+        for verdict in merged.verdicts.iter_mut().filter(|verdict| may_change(&verdict.verdict)) {
+            let mut later = Vec::new();
+            for retry in 1..=retries {
+                let key = verdict.key.clone();
+                let dir = self.session.dir.join(format!("try-{}", retry + 1)).join(key.0.replace('/', "__"));
+                let judged = self.session_in(&dir, None, std::slice::from_ref(&key), &mut watcher)?;
+                guests += judged.guests.len();
+                merged.interrupted |= judged.interrupted;
+                merged
+                    .protocol_errors
+                    .extend(judged.protocol_errors.iter().map(|odd| format!("try {} of {key}: {odd}", retry + 1)));
+                // What was interrupted says nothing.
+                later.extend(judged.verdicts.into_iter().filter(|_| !judged.interrupted));
+                if merged.interrupted || later.last().is_some_and(|verdict| verdict.verdict.is_as_expected()) {
+                    break;
+                }
+            }
+            *verdict = retried(verdict.clone(), later);
+            if merged.interrupted {
+                break;
+            }
+        }
+        watcher.done(1);
+        Ok(guests)
+    }
+
+    fn session_in(
+        &mut self,
+        dir: &Path,
+        stop_at: Option<StopAt>,
+        plan: &[CaseKey],
+        watcher: &mut Watcher,
+    ) -> Result<Judged> {
+        let session = Session { dir: dir.to_path_buf(), stop_at, ..self.session.clone() };
+        // The recordings are on the disk; a hundred rounds of them would not fit into memory.
+        let guests = match self.gdb {
+            Some(gdb) => gdb.record(&session, plan)?,
+            None => self.acceleration.record(&session, plan, |record| watcher.see(record))?,
+        };
+        judge_all(plan, &guests, session.context)
+    }
+}
+
+/// Whether another try could say more. A transcript that nobody has reviewed stays so however often it is written.
+fn may_change(verdict: &Verdict) -> bool {
+    !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. } | Verdict::Unreviewed)
+}

@@ -1,0 +1,96 @@
+//! What a person sees while cases run: the running case, and a violation as soon as it is known.
+
+use std::collections::BTreeSet;
+
+use cases::protocol::{Leak, Record};
+use harness::host::progress::{Progress, Task};
+
+/// Follows the records of guests.
+pub struct Watcher {
+    progress: Progress,
+    task: Option<Task>,
+    cases: usize,
+    rounds: Option<usize>,
+    round: usize,
+    ended: usize,
+    running: String,
+    /// What was said already: a violation in each of a hundred rounds is one line.
+    said: BTreeSet<String>,
+}
+
+impl Watcher {
+    /// Follows `cases` cases in so many rounds; without a number nobody knows how many.
+    pub fn new(progress: &Progress, label: &str, cases: usize, rounds: Option<usize>) -> Self {
+        let total = rounds.map(|rounds| (cases * rounds) as u64);
+        Watcher {
+            progress: progress.clone(),
+            task: Some(progress.task(label, total)),
+            cases,
+            rounds,
+            round: 1,
+            ended: 0,
+            running: String::new(),
+            said: BTreeSet::new(),
+        }
+    }
+
+    /// The next round begins. Cases that the one before did not come to are behind us.
+    pub fn round(&mut self, number: usize) {
+        self.round = number;
+        self.ended = (number - 1) * self.cases;
+        self.running.clear();
+    }
+
+    /// A record of the guest.
+    pub fn see(&mut self, record: &Record) {
+        match record {
+            Record::Begin { case, .. } => {
+                let message = match self.rounds {
+                    Some(1) => case.to_string(),
+                    Some(rounds) => format!("round {} of {rounds}: {case}", self.round),
+                    None => format!("round {}: {case}", self.round),
+                };
+                self.running = case.to_string();
+                if let Some(task) = &self.task {
+                    task.message(message);
+                }
+            }
+            Record::Check { sentence, holds: false, detail } => {
+                self.say(format!("violated in {}: {sentence}: {detail}", self.running));
+            }
+            Record::Leak(Leak { case: Some(case), .. }) => {
+                self.say(format!("violated in {case}: memory is lost (kmemleak)"));
+            }
+            Record::Leak(Leak { case: None, objects, size, comm, frames }) => {
+                let by = frames.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" < ");
+                self.say(format!(
+                    "note: nothing points any more to {objects} of {size} bytes that {comm} allocated before the first case: {by}"
+                ));
+            }
+            Record::Stop { reason, .. } => self.say(format!("after {}: {reason}", self.running)),
+            Record::End { .. } => {
+                self.ended += 1;
+                if let Some(task) = &self.task {
+                    task.set(self.ended as u64);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, line: String) {
+        if !self.said.contains(&line) {
+            self.progress.line(&line);
+            self.said.insert(line);
+        }
+    }
+
+    /// All rounds are over.
+    pub fn done(mut self, rounds: usize) {
+        let Some(task) = self.task.take() else { return };
+        match self.rounds {
+            Some(1) => task.done(format!("{} of {} cases", self.ended, self.cases)),
+            _ => task.done(format!("{rounds} rounds of {} cases", self.cases)),
+        }
+    }
+}
