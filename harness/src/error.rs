@@ -13,22 +13,22 @@ pub enum ErrorKind {
     Usage,
     /// The machine this runs on: tools, disk, cache.
     Host,
-    /// The kernel source could not be had, or is not what it should be.
+    /// The kernel source cannot be fetched, or is not a kernel tree.
     Source,
-    /// A kernel option was asked for and did not survive configuration.
+    /// A requested kernel option did not survive configuration.
     Kconfig,
     /// The series.
     Patch,
     /// The kernel, or the guest program, does not compile.
     Build,
-    /// A person pressed Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupt,
     /// This program.
     Internal,
 }
 
 impl ErrorKind {
-    /// How the title starts.
+    /// The first word or words of the message.
     pub fn word(self) -> &'static str {
         match self {
             ErrorKind::Usage => "usage",
@@ -55,21 +55,21 @@ impl ErrorKind {
     }
 }
 
-/// An error as a person meets it: a title, the cause in detail, and what to do.
+/// An error as it is shown to the user: a title, the cause in detail, and what to do.
 #[derive(Debug)]
 pub struct Error {
     /// Whose fault.
     pub kind: ErrorKind,
     /// One line: what did not work.
     pub title: String,
-    /// What was seen: lines of a log, a hunk, a path. May be empty.
+    /// The evidence: lines of a log, a hunk, a path. May be empty.
     pub cause: String,
     /// What to do next. May be empty where nothing can be done.
     pub next: String,
 }
 
-/// What to do about a fault of this program.
-const BUG: &str = "That is a fault of the suite itself: please report it, with these lines and what you ran.";
+/// What to do about a bug in this program.
+const BUG: &str = "This is a bug in the suite: please report it, with these lines and the command you ran.";
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -80,7 +80,7 @@ impl Error {
         Error { kind, title: title.into(), cause: String::new(), next: String::new() }
     }
 
-    /// Adds what was seen.
+    /// Adds the evidence.
     #[must_use]
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.cause = cause.to_string();
@@ -134,32 +134,32 @@ impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
     }
 }
 
-/// An I/O error on a path: full disks and missing rights get their own advice.
+/// An I/O error on a path, with advice for full disks and missing permissions.
 pub fn io(error: &std::io::Error, doing: &str, path: &Path) -> Error {
     let next = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => disk::advice(path),
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            "Check who owns that directory, or set XDG_CACHE_HOME to one you may write to.".into()
+            "Check the owner of that directory, or set XDG_CACHE_HOME to a directory that you can write to.".into()
         }
         _ => String::new(),
     };
     Error::new(ErrorKind::Host, format!("{doing} {}", path.display())).cause(error).next(next)
 }
 
-/// With less than this many bytes a disk counts as full.
+/// A disk with less free space than this counts as full, in bytes.
 const FULL: u64 = 500_000;
 
-/// The error of a program that failed because a disk is full: it says so, or what it says is vague (a shell that cannot
-/// write calls it an I/O error) and the disk is. `place` is where it was writing.
+/// The error of a program that failed because a disk is full. Either its output says so, or the disk of `place`, where it
+/// was writing, is full: a shell that cannot write reports just an I/O error.
 pub fn full_disk(output: &str, doing: &str, place: &Path) -> Option<Error> {
-    let said = |line: &&str| line.contains("No space left on device") || line.contains("Disk quota exceeded");
-    let line = match output.lines().find(said) {
+    let full = |line: &&str| line.contains("No space left on device") || line.contains("Disk quota exceeded");
+    let line = match output.lines().find(full) {
         Some(line) => line,
         None if disk::free(place).is_ok_and(|free| free < FULL) => output.lines().last().unwrap_or_default(),
         None => return None,
     };
     let temporary = std::env::temp_dir();
-    // A compiler's temporary files are elsewhere, and then it says so.
+    // A compiler writes temporary files elsewhere, and names that directory if it is full.
     let elsewhere = !place.starts_with(&temporary) && line.contains(&*temporary.to_string_lossy());
     let place = if elsewhere { &temporary } else { place };
     Some(io(&std::io::ErrorKind::StorageFull.into(), doing, place).cause(line.trim()))
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_reads_from_blame_to_remedy() {
+    fn an_error_shows_kind_title_cause_and_next() {
         let error =
             Error::new(ErrorKind::Patch, "0002-x.patch does not apply").cause("hunk 1\nhunk 2").next("Rebase it.");
         assert_eq!(
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_this_program_is_to_be_reported() {
+    fn an_internal_error_asks_for_a_report() {
         assert!(Error::new(ErrorKind::Internal, "x").to_string().ends_with(BUG));
         assert!(!Error::new(ErrorKind::Internal, "x").next("y").to_string().contains(BUG));
     }

@@ -1,5 +1,5 @@
-//! The exit codes of the command line: documented in the README, tested, and derived from the report alone. Those for
-//! `git bisect run` mean other things, and are told apart by the same tests.
+//! The exit codes of the command line. They are documented in the README and derived from the report alone. Those for
+//! `git bisect run` have other meanings (docs/bisect.md).
 
 use serde::{Deserialize, Serialize};
 use strum::{FromRepr, VariantArray};
@@ -17,7 +17,7 @@ pub enum ExitCode {
     Usage = 2,
     /// A contract clause is violated, or behaviour differs from its snapshot.
     Violated = 10,
-    /// A transcript has no snapshot yet: a person has to look at it.
+    /// A new transcript, or the end of a known limit or defect, waits for a review.
     Unreviewed = 11,
     /// A case is broken, or was skipped although the kernel should have what it needs.
     BrokenCase = 12,

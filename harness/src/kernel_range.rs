@@ -1,19 +1,19 @@
-//! A range of kernel versions, in the one way that fragments, snapshots and allowed complaints write it: `since 6.15`,
-//! `until 6.6`, `since 6.2 until 6.6`.
+//! A range of kernel versions, as fragments, snapshots and suppressions write it: `since 6.15`, `until 6.6`,
+//! `since 6.2 until 6.6`.
 //!
-//! Both ends belong to the range, with all their stable releases: 6.6.99 is within `until 6.6`. In the name of a
-//! directory a hyphen stands for each blank. Only what a stable release may have repaired, such as a complaint, names
-//! stable releases too: `since 6.12.5 until 6.12.40`.
+//! Both ends belong to the range, with all their stable releases: 6.6.99 is within `until 6.6`. A directory name has
+//! hyphens instead of blanks. Suppressions may also name stable releases, which can fix a bug:
+//! `since 6.12.5 until 6.12.40`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The two numbers that say what a kernel has; stable releases and candidates of it are the same to us.
+/// VERSION and PATCHLEVEL. Stable releases and release candidates count as the same release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Release(u32, u32);
 
 impl Release {
-    /// The release that a version belongs to: `6.12` for `6.12.117` and `6.12-rc3`. Nothing for a text that is no version.
+    /// The release that a version belongs to: `6.12` for `6.12.117` and `6.12-rc3`. None if the text is not a version.
     pub fn of(version: &str) -> Option<Self> {
         let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
         Some(Release(numbers.next()?, numbers.next()?))
@@ -55,7 +55,7 @@ impl fmt::Display for Bound {
     }
 }
 
-/// Which kernels something is true for.
+/// The kernels that something applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KernelRange {
     /// First release.
@@ -65,13 +65,14 @@ pub struct KernelRange {
 }
 
 impl KernelRange {
-    /// Whether a release is in the range, with some of its stable releases at least.
+    /// Whether a release is in the range, at least some of its stable releases.
     pub fn holds(&self, release: Release) -> bool {
         self.since.is_none_or(|since| since.release <= release)
             && self.until.is_none_or(|until| release <= until.release)
     }
 
-    /// Whether a kernel is in the range: `uname -r`, of which three numbers count. What is no version is in none.
+    /// Whether a kernel is in the range. `version` is its `uname -r`, of which three numbers count; false if it is not a
+    /// version.
     pub fn includes(&self, version: &str) -> bool {
         let Some(release) = Release::of(version) else { return false };
         let numbers = version.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
@@ -89,7 +90,7 @@ impl KernelRange {
         !before(self.until, other.since) && !before(other.until, self.since)
     }
 
-    /// The range that the name of a directory says, such as `since-6.2-until-6.6`.
+    /// Parses the name of a directory, such as `since-6.2-until-6.6`.
     ///
     /// # Errors
     /// As [`FromStr`].
@@ -137,7 +138,7 @@ impl FromStr for KernelRange {
 }
 
 fn explained(text: &str) -> String {
-    format!("{text:?} is no range of kernels; write since 6.15, until 6.6, or since 6.2 until 6.6")
+    format!("{text:?} is not a range of kernels; write since 6.15, until 6.6, or since 6.2 until 6.6")
 }
 
 impl fmt::Display for KernelRange {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_reads_as_it_is_written_and_as_a_directory_is_named() {
+    fn a_range_is_parsed_from_text_and_from_a_directory_name() {
         for text in ["since 6.15", "until 6.6", "since 6.2 until 6.6"] {
             assert_eq!(range(text).to_string(), text);
             assert_eq!(KernelRange::of_directory(&text.replace(' ', "-")).unwrap(), range(text));
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_is_answered_with_how_one_is_written() {
+    fn the_error_for_an_invalid_range_shows_the_syntax() {
         for text in
             ["", "since", "sinc 6.15", "since 6", "since 6.15.2", "until v6.6", "6.1..6.6", "until 6.6 since 6.2"]
         {
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn stable_releases_can_be_told_apart_where_that_is_asked_for() {
+    fn with_stable_distinguishes_stable_releases() {
         let range = |text| KernelRange::with_stable(text).unwrap();
         for (text, inside, outside) in [
             (

@@ -1,4 +1,4 @@
-//! Ctrl-C while KVM is tried. The flag that it sets belongs to the whole process, so this test has one for itself.
+//! Ctrl-C during the KVM probe. It sets a flag of the process, so this test has its own process.
 
 #[path = "common/fake_qemu.rs"]
 mod fake_qemu;
@@ -34,8 +34,8 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     let probe = Probe { machine: &machine, kernel: Some(&kernel), limit: long };
     let error = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let timeouts = Instant::now() + long;
-            while !path("pid").exists() && Instant::now() < timeouts {
+            let deadline = Instant::now() + long;
+            while !path("pid").exists() && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(5));
             }
             interrupt("SIGINT");
@@ -45,6 +45,6 @@ fn an_interrupted_probe_leaves_no_process_and_no_answer() {
     assert_eq!(error.kind, ErrorKind::Interrupt);
     let pid = fs::read_to_string(path("pid")).unwrap();
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "QEMU {pid} still runs");
-    let answers = fs::read_dir(store.workshop("accel", "answers").unwrap()).unwrap().count();
-    assert_eq!(answers, 0, "something was remembered");
+    let answers = fs::read_dir(store.directory("accel", "answers").unwrap()).unwrap().count();
+    assert_eq!(answers, 0, "an answer was cached");
 }

@@ -1,7 +1,7 @@
-//! Real consoles of real kernels, one for each kind of complaint, and what the scanner makes of them.
+//! Consoles of real kernels, one for each kind of complaint, and the complaints that the scanner finds.
 //!
-//! `consoles/<kernel>-<kind>.log` are verbatim from the marks on; the chatter of the boot is cut. Each ends in two lines
-//! that a program wrote: the mark of another case, and words that look like a complaint.
+//! `consoles/<kernel>-<kind>.log` are verbatim, without the boot messages. Each ends with two lines that a program wrote: the
+//! mark of another case, and text that looks like a complaint.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ fn consoles_of_real_kernels() {
     }
 }
 
-/// Without the callers lines of several reports mix, but no report is lost.
+/// Without caller ids the lines of several reports are mixed, but no report is lost.
 #[test]
 fn consoles_without_callers_show_as_many_complaints() {
     let caller = regex::Regex::new(r"(?m)^(<\d+>\[ *\d+\.\d+\])\[ *[CT]\d+\]").unwrap();
@@ -30,7 +30,7 @@ fn consoles_without_callers_show_as_many_complaints() {
     }
 }
 
-/// Whatever a console is cut to, the scanner neither fails nor finds what is not in the whole.
+/// In a truncated console, the scanner does not find more complaints than in the whole.
 #[test]
 fn a_console_may_end_anywhere() {
     for path in consoles() {
@@ -60,8 +60,8 @@ fn summary(complaint: &Complaint) -> String {
     let _ = writeln!(text, "  trace {}", complaint.trace.iter().take(6).cloned().collect::<Vec<_>>().join(" < "));
     let (first, last) = (complaint.lines.first(), complaint.lines.last());
     let _ = writeln!(text, "  {} lines", complaint.lines.len());
-    for (word, line) in [("from", first), ("to", last)] {
-        let _ = writeln!(text, "  {word} {}", line.map(|line| line.trim()).unwrap_or_default());
+    for (label, line) in [("from", first), ("to", last)] {
+        let _ = writeln!(text, "  {label} {}", line.map(|line| line.trim()).unwrap_or_default());
     }
     text
 }

@@ -124,7 +124,7 @@ fn each_phase_of_a_boot_that_hangs_is_told_from_the_others() {
             "still talking; its last line: `still here`",
         ),
         (1, "cat $said; sleep 100", "init said hello"),
-        (2, "cat $said; sleep 100", "probing what the kernel has, before the first case"),
+        (2, "cat $said; sleep 100", "probing the kernel's features before the first case"),
         (5, "cat $said; sleep 100", "between two cases"),
     ] {
         let verdicts = Bench::impatient().verdicts(&records[..said], script);

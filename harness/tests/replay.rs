@@ -1,4 +1,4 @@
-//! Recordings of real guests, judged again from disk: kernels that were made to hang on purpose.
+//! Recordings of real guests whose kernels hang on purpose, judged again from disk.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,8 +23,8 @@ fn judged(name: &str, case: &str) -> Judged {
     judge_all(&plan, &guests, &context).unwrap()
 }
 
-/// The last of the sentences that the only verdict gives, and what it says about tasks.
-fn word(name: &str, case: &str) -> (String, Vec<String>) {
+/// The last sentence of the only verdict, and its lines about tasks.
+fn sentence_and_tasks(name: &str, case: &str) -> (String, Vec<String>) {
     let verdict = judged(name, case).verdicts.remove(0);
     let sentence = match verdict.verdict {
         Verdict::Failed { reasons } => reasons.last().cloned().unwrap(),
@@ -36,9 +36,9 @@ fn word(name: &str, case: &str) -> (String, Vec<String>) {
 
 const TABLE: &str = "rights/derive_table@udmabuf";
 
-/// Each names the step, the function that loops and the way into it.
+/// Each sentence names the step, the function that loops and its callers.
 #[test]
-fn a_loop_is_named_with_step_and_callers() {
+fn a_loop_is_reported_with_step_and_callers() {
     let step = "during derive(primary, O_RDONLY|O_CLOEXEC); CPU ";
     for (name, case, step, place) in [
         ("hang-loop-with-interrupts-off", TABLE, step, "hang_irqs_off, hang_in_derive, dma_buf_ioctl"),
@@ -46,7 +46,7 @@ fn a_loop_is_named_with_step_and_callers() {
             "hang-loop-with-interrupts-on",
             TABLE,
             step,
-            "CPU 0 in hang_irqs_on() (8 of 8 looks), there mostly in hang_step(), called from hang_in_derive, dma_buf_ioctl",
+            "CPU 0 in hang_irqs_on() (8 of 8 samples), there mostly in hang_step(), called from hang_in_derive, dma_buf_ioctl",
         ),
         ("hang-every-processor-loops", TABLE, step, "called from hang_irqs_off, hang_all, hang_in_derive"),
         (
@@ -56,24 +56,24 @@ fn a_loop_is_named_with_step_and_callers() {
             "hang_irqs_on, hang_in_derive, dma_buf_ioctl, compat_ptr_ioctl",
         ),
     ] {
-        let (sentence, _) = word(name, case);
+        let (sentence, _) = sentence_and_tasks(name, case);
         assert!(sentence.contains(step) && sentence.contains(place), "{name}: {sentence}");
-        assert!(sentence.contains("(8 of 8 looks)"), "{name}: {sentence}");
+        assert!(sentence.contains("(8 of 8 samples)"), "{name}: {sentence}");
     }
 }
 
 #[test]
 fn a_guest_whose_processors_all_loop_is_lost_in_its_case() {
-    let (sentence, tasks) = word("hang-every-processor-loops", TABLE);
+    let (sentence, tasks) = sentence_and_tasks("hang-every-processor-loops", TABLE);
     assert!(sentence.starts_with("running rights/derive_table@udmabuf took longer than"), "{sentence}");
     assert!(sentence.contains("CPU 0 in") && sentence.contains("CPU 1 in"), "{sentence}");
     assert!(tasks[0].contains("the kernel did not answer"), "{tasks:?}");
 }
 
 #[test]
-fn a_deadlock_shows_who_waits_where() {
+fn a_deadlock_shows_which_task_waits_where() {
     for (name, place) in [("hang-mutex-taken-twice", "hang_deadlock()"), ("hang-wait-for-ever", "hang_wait()")] {
-        let (sentence, tasks) = word(name, TABLE);
+        let (sentence, tasks) = sentence_and_tasks(name, TABLE);
         assert!(sentence.ends_with("every processor is idle"), "{sentence}");
         assert_eq!(tasks.len(), 1, "{tasks:?}");
         let waits = format!("waits in {place}, called from hang_in_derive, dma_buf_ioctl");
@@ -82,24 +82,25 @@ fn a_deadlock_shows_who_waits_where() {
 }
 
 #[test]
-fn a_boot_that_hangs_names_phase_and_function() {
+fn a_boot_that_hangs_is_reported_with_phase_and_function() {
     let judged = judged("hang-initcall-that-loops", TABLE);
     let Verdict::Lost { begun: false, how } = &judged.verdicts[0].verdict else { panic!("{judged:?}") };
     assert!(how.starts_with("the kernel said nothing for 30.0 s while booting; its last line: `"), "{how}");
     assert!(how.contains("called from hang_irqs_on, hang_at_boot, do_one_initcall"), "{how}");
 }
 
-/// Only the lock that is taken twice is one; the dump is full of words that complaints use.
+/// Only the mutex that is taken twice is a complaint; the answer to sysrq contains text like that of complaints.
 #[test]
-fn what_the_kernel_answers_is_no_complaint() {
+fn the_answer_to_sysrq_is_not_a_complaint() {
     for name in ["loop-with-interrupts-off", "loop-with-interrupts-on", "wait-for-ever"] {
         let judged = judged(&format!("hang-{name}"), TABLE);
         assert_eq!(judged.verdicts[0].complaints, [], "{name}");
-        // But for the age of the recording.
-        let odd: Vec<&String> = judged.protocol_errors.iter().filter(|odd| !odd.contains("speaks protocol")).collect();
-        assert!(odd.is_empty(), "{name}: {odd:?}");
+        // Except that the recording has an older protocol version.
+        let errors: Vec<&String> =
+            judged.protocol_errors.iter().filter(|error| !error.contains("uses protocol version")).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
     }
     let judged = judged("hang-mutex-taken-twice", TABLE);
-    let headlines: Vec<&str> = judged.verdicts[0].complaints.iter().map(|found| found.title.as_str()).collect();
-    assert_eq!(headlines, ["WARNING: possible recursive locking detected"]);
+    let titles: Vec<&str> = judged.verdicts[0].complaints.iter().map(|found| found.title.as_str()).collect();
+    assert_eq!(titles, ["WARNING: possible recursive locking detected"]);
 }

@@ -43,7 +43,7 @@ fn silence_is_no_success() {
     let (out, _, ended, _) =
         run(r#"echo '"ready"'; echo '{"out":"b25lCg=="}'; echo '<3>[ 1.0] last words' > $console"#);
     let why = why(ended);
-    assert!(out == "one\n" && why.contains("before the script was over") && why.contains("last words"), "{why}");
+    assert!(out == "one\n" && why.contains("it ended before the script did") && why.contains("last words"), "{why}");
     assert!(matches!(run("exit 1").2, Ended::Lost(_)));
     assert!(self::why(run("echo no such option >&2; exit 1").2).contains("no such option"));
 }

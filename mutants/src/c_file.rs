@@ -1,29 +1,29 @@
-//! The top level of a C file in kernel style: functions, objects with an initialiser, and everything else.
+//! Splits a C file in kernel style into functions, objects with an initialiser, and everything else.
 //!
-//! A function begins at column 0 and ends with a `}` at column 0. So conditional compilation inside a function, which may
-//! leave its braces unbalanced, is no trouble.
+//! A function begins at column 0 and ends with a `}` at column 0, so unbalanced braces from conditional compilation inside a
+//! function do not matter.
 
 use std::ops::Range;
 
 use super::masked::{identifiers, masked};
 
-/// A piece of a file. The pieces of a file together are the file.
+/// A piece of a file. All pieces together are the whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// What it is.
     pub kind: ItemKind,
-    /// Where it is.
+    /// Its range in bytes.
     pub range: Range<usize>,
-    /// The line it starts at, counted from 1.
+    /// Its first line, counted from 1.
     pub line: usize,
 }
 
 /// What a piece of a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemKind {
-    /// A function that others can be put in the place of.
+    /// A function that can have several versions.
     Function(Signature),
-    /// A function of which name or parameters cannot be told, such as one that a macro declares or a variadic one.
+    /// A function whose name or parameters are unknown, such as one that a macro declares, or a variadic one.
     Opaque,
     /// A static structure with an initialiser.
     Object(Object),
@@ -46,12 +46,12 @@ pub struct Signature {
     pub after: String,
     /// The names of its parameters.
     pub arguments: Vec<String>,
-    /// Whether it returns nothing.
+    /// Whether it returns void.
     pub void: bool,
 }
 
 impl Signature {
-    /// Whether calls of one fit the other.
+    /// Whether both have the same signature.
     pub fn is_like(&self, other: &Signature) -> bool {
         let words = |signature: &Signature| {
             let text = format!("{} {} {}", signature.before, signature.name, signature.after);
@@ -86,7 +86,7 @@ impl Item {
     }
 }
 
-/// Takes a file apart.
+/// Splits a file into pieces.
 pub fn items(text: &str) -> Vec<Item> {
     let mask = masked(text);
     let lines = lines(&mask);
@@ -106,8 +106,8 @@ pub fn items(text: &str) -> Vec<Item> {
 
 /// The function that a line, counted from 1, is in.
 pub fn function_at(items: &[Item], file: &str, line: usize) -> Option<usize> {
-    let holds = |item: &Item| (item.line..item.line + item.text(file).lines().count()).contains(&line);
-    items.iter().position(|item| matches!(item.kind, ItemKind::Function(_) | ItemKind::Opaque) && holds(item))
+    let contains = |item: &Item| (item.line..item.line + item.text(file).lines().count()).contains(&line);
+    items.iter().position(|item| matches!(item.kind, ItemKind::Function(_) | ItemKind::Opaque) && contains(item))
 }
 
 fn lines(mask: &str) -> Vec<Range<usize>> {
@@ -120,7 +120,7 @@ fn lines(mask: &str) -> Vec<Range<usize>> {
     mask.split_inclusive('\n').map(line).collect()
 }
 
-/// What begins here, and how many lines it has.
+/// The kind of the next piece, and how many lines it has.
 fn item(mask: &str, lines: &[Range<usize>]) -> (ItemKind, usize) {
     let line = |index: usize| &mask[lines[index].clone()];
     if line(0).trim().is_empty() {
@@ -131,7 +131,7 @@ fn item(mask: &str, lines: &[Range<usize>]) -> (ItemKind, usize) {
         return (ItemKind::Directive, (continued + 1).min(lines.len()));
     }
     let (mut depth, mut braces) = (0_i32, 0_i32);
-    // The end of the last code seen at depth 0, and where the first brace there is.
+    // The last character of code at depth 0, and the place of the first brace there.
     let mut before = ' ';
     let mut body: Option<usize> = None;
     let mut function = false;
@@ -173,7 +173,7 @@ fn item(mask: &str, lines: &[Range<usize>]) -> (ItemKind, usize) {
             return (function_kind(&mask[lines[0].start..body.unwrap_or_default()]), index + 1);
         }
     }
-    // It does not end: nothing is known about it.
+    // It does not end, so its kind is unknown.
     (ItemKind::Declaration, lines.len())
 }
 
@@ -181,7 +181,7 @@ fn function_kind(head: &str) -> ItemKind {
     signature(head).map_or(ItemKind::Opaque, ItemKind::Function)
 }
 
-/// Reads the text before a body.
+/// Parses the text before a function body.
 fn signature(head: &str) -> Option<Signature> {
     let open = head.find('(')?;
     let close = closing(head, open)?;
@@ -236,7 +236,7 @@ fn arguments(parameters: &str) -> Option<Vec<String>> {
     commas.map(argument).collect()
 }
 
-/// The name in `struct file *file`, `int array[4]` or `void (*call)(int)`. Nothing where there may be none.
+/// The name in `struct file *file`, `int array[4]` or `void (*call)(int)`. `None` if there is no name.
 fn argument(parameter: &str) -> Option<String> {
     let declarator = match parameter.find("(*") {
         Some(pointer) => parameter[pointer..].split(')').next()?,
@@ -248,7 +248,7 @@ fn argument(parameter: &str) -> Option<String> {
     (has_type && declarator[last.end..].trim().is_empty()).then(|| declarator[last.clone()].to_string())
 }
 
-/// Reads the text before an initialiser: `static const struct file_operations name =`.
+/// Parses the text before an initialiser: `static const struct file_operations name =`.
 fn object(head: &str) -> Option<Object> {
     let head = head.trim_end().strip_suffix('=')?.trim_end();
     let name = identifiers(head).pop().filter(|name| name.end == head.len())?;
@@ -327,7 +327,7 @@ __poll_t five(struct file *file, poll_table *poll) {
     }
 
     #[test]
-    fn heads_are_understood() {
+    fn signatures_are_parsed() {
         let items = items(FILE);
         let signature = |wanted: &str| {
             let mut signatures = items.iter().filter_map(|item| match &item.kind {
@@ -344,7 +344,7 @@ __poll_t five(struct file *file, poll_table *poll) {
     }
 
     #[test]
-    fn a_line_has_its_function() {
+    fn the_function_of_a_line_is_found() {
         let items = items(FILE);
         let name = |line| function_at(&items, FILE, line).and_then(|index| items[index].name());
         assert_eq!(name(24), Some("two"));

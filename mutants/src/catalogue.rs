@@ -1,4 +1,4 @@
-//! Mutants made by hand: patches over the reference series, each with a header that says what is wrong.
+//! Hand-written mutants: patches on top of the reference series, each with a header that says what is wrong.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,33 +14,32 @@ use harness::kernel_range::{KernelRange, Release};
 pub struct CatalogueEntry {
     /// The name of its file without the extension, which is its id.
     pub slug: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// What is wrong.
     pub wrong: String,
-    /// How somebody could come to write it.
+    /// How an author could make this mistake.
     pub how: String,
-    /// The clauses that should speak; at least one.
+    /// The clauses that should fail; at least one.
     pub clauses: Vec<String>,
-    /// The kernels it is for; nothing: all.
+    /// The kernels it is for; `None` for all.
     pub kernels: Option<KernelRange>,
 }
 
-/// Reads the catalogue in `dir` as it is for a kernel, see [`patches`].
+/// Loads the catalogue in `dir` for a kernel, see [`patches`].
 ///
 /// # Errors
 /// As [`patches`].
 pub fn load(dir: &Path, version: &str) -> Result<Vec<CatalogueEntry>> {
-    let entries = patches(dir, version, parse, "`Wrong:`, `How:`, `Clause:` and, if need be, `Kernels:`")?;
+    let entries = patches(dir, version, parse, "`Wrong:`, `How:`, `Clause:` and optionally `Kernels:`")?;
     Ok(entries.into_iter().filter(|entry| is_for(entry.kernels, version)).collect())
 }
 
-/// Reads the patches in `dir` as they are for a kernel, in the order of their names. A directory in it that is named after a
-/// release, such as `6.1`, holds what is different for that release; a patch there takes the place of the one with the same
-/// name. `header` names the lines that `parse` wants.
+/// Loads the patches in `dir` for a kernel, sorted by name. A directory in it that is named after a release, such as `6.1`, has
+/// patches that replace those of the same name for that release. `header` names the lines that `parse` expects.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a directory that is not there or a header that makes no sense, with the file and the line.
+/// [`ErrorKind::Usage`] for a missing directory or an invalid header, with the file.
 pub(super) fn patches<T>(
     dir: &Path,
     version: &str,
@@ -50,15 +49,16 @@ pub(super) fn patches<T>(
     let mut entries: BTreeMap<String, T> = BTreeMap::new();
     let own = Release::of(version).map(|release| dir.join(release.to_string())).filter(|own| own.is_dir());
     for dir in std::iter::once(dir.to_path_buf()).chain(own) {
-        let found = fs::read_dir(&dir).map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", &dir) })?;
+        let found =
+            fs::read_dir(&dir).map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", &dir) })?;
         let paths = found.filter_map(|entry| Some(entry.ok()?.path()));
         for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "patch")) {
             let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
             let slug = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let entry = parse(&slug, &path, &text).map_err(|why| {
-                Error::new(ErrorKind::Usage, format!("{} has no sound header", path.display()))
+                Error::new(ErrorKind::Usage, format!("{} has an invalid header", path.display()))
                     .cause(why)
-                    .next(format!("It begins with the lines {header}."))
+                    .next(format!("A header has the lines {header}."))
             })?;
             entries.insert(slug, entry);
         }
@@ -66,7 +66,7 @@ pub(super) fn patches<T>(
     Ok(entries.into_values().collect())
 }
 
-/// Whether a patch with these kernels is for one of them.
+/// Whether a patch with this range is for a kernel.
 pub(super) fn is_for(kernels: Option<KernelRange>, version: &str) -> bool {
     match (kernels, Release::of(version)) {
         (Some(range), Some(release)) => range.holds(release),
@@ -74,7 +74,7 @@ pub(super) fn is_for(kernels: Option<KernelRange>, version: &str) -> bool {
     }
 }
 
-/// The lines of a header by name. A value may go on in lines that begin with a blank.
+/// The lines of a header by name. A value may continue in lines that begin with a blank.
 pub(super) fn fields(text: &str) -> BTreeMap<String, String> {
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
     let mut last: Option<String> = None;
@@ -143,7 +143,7 @@ Kernels: since 7.2
     }
 
     #[test]
-    fn a_header_says_what_is_wrong() {
+    fn a_header_is_parsed_and_selects_kernels() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "no-reference.patch", PATCH);
         write(dir.path(), "README", "");
@@ -155,7 +155,7 @@ Kernels: since 7.2
     }
 
     #[test]
-    fn a_release_may_have_its_own() {
+    fn a_release_may_replace_a_patch() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "a.patch", PATCH);
         write(dir.path(), "6.1/a.patch", &PATCH.replace("Kernels: since 7.2\n", "").replace("forgotten", "older"));
@@ -164,7 +164,7 @@ Kernels: since 7.2
     }
 
     #[test]
-    fn a_header_that_makes_no_sense_is_an_error() {
+    fn an_invalid_header_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         for (from, to, says) in
             [("L-3", "L-33", "L-33"), ("Wrong: ", "Right: ", "Wrong"), ("since", "from", "since 6.15")]

@@ -1,4 +1,4 @@
-//! What a mutant changes in a file, in pieces that can stand beside the original.
+//! The changes of a mutant in a file, as pieces that can be compiled beside the original.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,11 @@ use super::masked::{identifiers, masked, uncommented};
 /// The changed pieces of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceChange {
-    /// Other versions of functions and objects that the original has, by name.
+    /// Changed functions and objects of the original, by name.
     pub changed: BTreeMap<String, Piece>,
-    /// What the original does not have, each with the name of the piece of the original that it comes before.
+    /// New pieces, each with the name of the original's piece that follows it.
     pub added: Vec<(Option<String>, Piece)>,
-    /// Headers that the original does not include.
+    /// New #include lines.
     pub includes: Vec<String>,
 }
 
@@ -23,7 +23,7 @@ pub struct Piece {
     pub name: String,
     /// Its text.
     pub text: String,
-    /// The line of the mutant's file it is at.
+    /// Its line in the mutant's file.
     pub line: usize,
 }
 
@@ -31,12 +31,12 @@ impl SourceChange {
     /// Compares two versions of a file.
     ///
     /// # Errors
-    /// A sentence that says what cannot stand beside the original, so that the mutant needs a kernel of its own.
+    /// Why the mutant cannot be compiled beside the original and needs its own kernel.
     pub fn between(original: &str, mutant: &str) -> Result<SourceChange, String> {
         let (old, new) = (items(original), items(mutant));
         let mut change = SourceChange::default();
         let twice = twice(&old);
-        // What has its name twice, as behind `#ifdef` and `#else`, is compared as a whole and never changed.
+        // A name that is defined twice, as with `#ifdef` and `#else`, must not change.
         let name = |item: &Item| item.name().filter(|name| !twice.contains(name)).map(str::to_string);
         let known: BTreeMap<String, &Item> = old.iter().filter_map(|item| Some((name(item)?, item))).collect();
         let plain = old.iter().filter(|item| name(item).is_none());
@@ -52,7 +52,7 @@ impl SourceChange {
                         change.changed.insert(name.into(), piece(name));
                     }
                 }
-                // Other parameters, or another type: a function of the mutant's own.
+                // Other parameters or another type: this counts as a new function.
                 (Some(name), _) => waiting.push(piece(name)),
                 (None, _) => {
                     let code = code(item, mutant);
@@ -65,7 +65,7 @@ impl SourceChange {
                         change.includes.push(code);
                     } else {
                         let name = declared(item, mutant)?;
-                        // An earlier prototype of what the original has declares just that.
+                        // A new prototype of an existing function keeps its name.
                         let own = !is_prototype(&code) || !known.contains_key(name.as_str());
                         waiting.push(piece(if own { &name } else { "" }));
                     }
@@ -73,24 +73,24 @@ impl SourceChange {
             }
         }
         change.added.extend(waiting.into_iter().map(|piece| (None, piece)));
-        // Prototypes may go: the original's own stay where they are.
+        // Removed prototypes do not matter: those of the original stay.
         if let Some(gone) = plain.iter().find(|code| !code.is_empty() && !is_prototype(code)) {
             return Err(format!("it changes `{}`", first_line(gone)));
         }
         for name in change.changed.keys() {
             if let ItemKind::Object(_) = known[name].kind {
-                may_be_chosen(name, &old, original)?;
+                can_be_selected(name, &old, original)?;
             }
         }
         Ok(change)
     }
 
-    /// Whether nothing is different but blanks and comments between functions.
+    /// Whether only blanks and comments between functions differ.
     pub fn is_empty(&self) -> bool {
         *self == SourceChange::default()
     }
 
-    /// The function that makes up the whole change, if there is just one.
+    /// The changed function, if it is the only change.
     pub fn only(&self) -> Option<&Piece> {
         let alone = self.added.is_empty() && self.includes.is_empty() && self.changed.len() == 1;
         self.changed.values().next().filter(|_| alone)
@@ -111,7 +111,7 @@ fn fits(before: &Item, after: &Item) -> bool {
     }
 }
 
-/// The code of a piece, without comments and layout.
+/// The code of a piece without comments and with single blanks.
 fn code(item: &Item, file: &str) -> String {
     uncommented(item.text(file)).split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -145,8 +145,8 @@ fn declared(item: &Item, file: &str) -> Result<String, String> {
     }
 }
 
-/// Whether an object is only used where a pointer to another one does as well: inside of functions, and after it.
-fn may_be_chosen(name: &str, items: &[Item], file: &str) -> Result<(), String> {
+/// Checks that an object is used only after its definition and inside functions, where a macro can replace it.
+fn can_be_selected(name: &str, items: &[Item], file: &str) -> Result<(), String> {
     let mut defined = false;
     for item in items {
         let mask = masked(item.text(file));
@@ -155,7 +155,7 @@ fn may_be_chosen(name: &str, items: &[Item], file: &str) -> Result<(), String> {
         let member = |at: usize| mask[..at].ends_with('.') || mask[..at].ends_with("->");
         let plain = defined && matches!(item.kind, ItemKind::Function(_) | ItemKind::Opaque);
         if !own && !uses.is_empty() && (!plain || uses.iter().any(|word| member(word.start))) {
-            return Err(format!("it changes {name}, which is needed where only a constant will do"));
+            return Err(format!("it changes {name}, which is used in a constant expression"));
         }
         defined |= own;
     }

@@ -1,4 +1,4 @@
-//! Which of the mutants of a woven file the compiler does not take.
+//! Finds the mutants of a woven file that do not compile.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,22 @@ use regex::Regex;
 
 use super::schemata::of_version;
 
-/// What a compiler that met errors said about mutants, by their numbers: the first error of each. Errors that belong to no
-/// mutant come with the number 0.
+/// The first compiler error of each mutant, by its number. Errors outside of all mutants have number 0.
 pub fn errors(output: &str) -> BTreeMap<usize, String> {
-    let place = Regex::new("In function ['\u{2018}]([^'\u{2019}]+)['\u{2019}]:").expect("a valid pattern");
+    let function = Regex::new("In function ['\u{2018}]([^'\u{2019}]+)['\u{2019}]:").expect("a valid pattern");
     let named = Regex::new(r"\b(\w+__m\d+)\b").expect("a valid pattern");
     let number = |name: &str| of_version(name).map(|(_, number)| number);
     let mut inside: Option<usize> = None;
     let mut found: BTreeMap<usize, String> = BTreeMap::new();
     for line in output.lines() {
-        if let Some(function) = place.captures(line) {
-            inside = number(&function[1]);
+        if let Some(found) = function.captures(line) {
+            inside = number(&found[1]);
         } else if line.ends_with("At top level:") {
             inside = None;
         }
         let Some((_, error)) = line.split_once(" error: ") else { continue };
-        let whose = inside.or_else(|| named.captures(error).and_then(|name| number(&name[1])));
-        found.entry(whose.unwrap_or_default()).or_insert_with(|| error.to_string());
+        let mutant = inside.or_else(|| named.captures(error).and_then(|name| number(&name[1])));
+        found.entry(mutant.unwrap_or_default()).or_insert_with(|| error.to_string());
     }
     found
 }

@@ -1,5 +1,5 @@
-//! Implementations that keep the contract and are built in another way than the reference series: patches over that, each
-//! with a header that says how, and which freedom of the contract it uses. A case that complains about one asks too much.
+//! Correct implementations that are built in another way than the reference series: patches on top of it, with a header that
+//! says how they are built and which clauses allow that. A case that fails on one of them demands more than its clause.
 
 use std::path::{Path, PathBuf};
 
@@ -19,27 +19,27 @@ pub struct CorrectEntry {
     pub path: PathBuf,
     /// How it is built.
     pub built: String,
-    /// What of the contract leaves that open.
+    /// The clauses that allow it, and why.
     pub freedom: String,
-    /// Cases that are there to write down what this one does in its own way: they have to notice it.
+    /// Record and hazard cases that have to show a difference.
     pub recorded: Vec<String>,
     /// The kernels it is for; `None`: all.
     pub kernels: Option<KernelRange>,
 }
 
-/// Reads the implementations in `dir` as they are for a kernel, as [`super::catalogue::load`] does.
+/// Loads the implementations in `dir` for a kernel, see [`super::catalogue::load`].
 ///
 /// # Errors
 /// As there.
 pub fn load(dir: &Path, version: &str) -> Result<Vec<CorrectEntry>> {
-    let entries = patches(dir, version, parse, "`Built:`, `Freedom:` and, if need be, `Recorded:` and `Kernels:`")?;
+    let entries = patches(dir, version, parse, "`Built:`, `Freedom:` and optionally `Recorded:` and `Kernels:`")?;
     Ok(entries.into_iter().filter(|entry| is_for(entry.kernels, version)).collect())
 }
 
-/// Reads a header.
+/// Parses a header.
 ///
 /// # Errors
-/// A sentence that says what is wrong with it.
+/// A sentence that says what is wrong.
 pub fn parse(slug: &str, path: &Path, text: &str) -> Result<CorrectEntry, String> {
     let mut fields = fields(text);
     let recorded = fields.remove("Recorded").unwrap_or_default();

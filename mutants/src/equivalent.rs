@@ -1,5 +1,5 @@
-//! Mutants that no case of the contract can catch, each with the reason, as a person has written it down: no program can tell
-//! them from the original, or one can but no clause says what it ought to see.
+//! Mutants that no case of the contract can catch, with reasons: either no program can tell them from the original, or one can
+//! but no clause says which of the two is right.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use serde::Deserialize;
 
 use harness::error::{Context, Error, ErrorKind, Result, io};
 
-/// One line of the file.
+/// One entry of the file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Equivalent {
     /// The mutant's id.
     pub id: String,
-    /// What it changes, for who reads the file.
+    /// What it changes, for readers of the file.
     pub mutant: String,
-    /// Why no program can tell; of one that is outside of the contract, who can tell and why no clause is about that.
+    /// Why no program can tell; if it is outside of the contract, who can tell and why there is no clause.
     pub reason: String,
-    /// Whether some program can tell, on some kernel. Such a mutant is not caught, and counts as that in shares.
+    /// Whether some program can tell on some kernel. Such a mutant counts as not caught.
     #[serde(default)]
     pub outside: bool,
 }
@@ -29,17 +29,17 @@ struct File {
     equivalent: Vec<Equivalent>,
 }
 
-/// Reads the file; one that is not there says nothing.
+/// Loads the file. A missing file counts as empty.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] when it makes no sense, names a mutant twice, or gives no reason.
+/// [`ErrorKind::Usage`] when it cannot be parsed, names a mutant twice, or lacks a reason.
 pub fn load(path: &Path) -> Result<Vec<Equivalent>> {
     let text = match std::fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(|error| io(&error, "reading", path))?,
     };
     let file: File =
-        toml::from_str(&text).context(ErrorKind::Usage, || format!("{} makes no sense", path.display()))?;
+        toml::from_str(&text).context(ErrorKind::Usage, || format!("{} cannot be parsed", path.display()))?;
     for (index, line) in file.equivalent.iter().enumerate() {
         let wrong = |what: &str| {
             Error::new(ErrorKind::Usage, format!("{}: {} {what}", path.display(), line.id))
@@ -49,7 +49,7 @@ pub fn load(path: &Path) -> Result<Vec<Equivalent>> {
             return Err(wrong("has no reason"));
         }
         if file.equivalent[..index].iter().any(|other| other.id == line.id) {
-            return Err(wrong("is there twice"));
+            return Err(wrong("is listed twice"));
         }
     }
     Ok(file.equivalent)
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_without_a_reason_is_none() {
+    fn an_entry_without_a_reason_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("equivalent.toml");
         assert_eq!(load(&path).unwrap(), []);

@@ -1,4 +1,4 @@
-//! Mutants of the lines that a series adds: for any series, by rule.
+//! Generates mutants of the lines that a series adds.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,26 +16,26 @@ use harness::error::Result;
 /// A mutant that an operator made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generated {
-    /// A hash of operator, function, line and replacement. It stays the same when lines move.
+    /// A hash of operator, function, text of the line and replacement. It does not depend on line numbers.
     pub id: String,
-    /// Which operator.
+    /// The operator.
     pub operator: &'static str,
     /// The file.
     pub file: PathBuf,
-    /// The function; empty outside of one.
+    /// The function; empty outside of functions.
     pub function: String,
     /// The line of the patched file, counted from 1.
     pub line: usize,
-    /// What is different, for a person.
+    /// Description of the change.
     pub words: String,
-    /// The whole file.
+    /// The text of the whole file.
     pub text: String,
 }
 
-/// The operator that takes back one place of the series.
+/// The operator that undoes one hunk of the series.
 const UNDO: &str = "undo-hunk";
 
-/// All mutants of one file, by the lines that it has and `before` has not, in order.
+/// All mutants of one file, in order of lines. Only lines that `before` does not have are changed.
 ///
 /// # Errors
 /// As [`sites`].
@@ -63,7 +63,7 @@ pub fn mutants(path: &Path, before: &str, after: &str) -> Result<Vec<Generated>>
                 words: site.words,
                 text: whole,
             };
-            // Two places of one line are told apart by where they are in it.
+            // The column distinguishes two places in one line.
             let indent = lines[line - 1].len() - lines[line - 1].trim_start().len();
             found.push((generated, format!("{context}\0{}", column.saturating_sub(indent))));
         }
@@ -88,7 +88,7 @@ pub fn added_lines(before: &str, after: &str) -> Vec<usize> {
     ops.flat_map(|op| op.new_range().map(|line| line + 1)).collect()
 }
 
-/// The file without one of its changes, for every change of code that the rest can do without.
+/// For every hunk that changes code, the file without it.
 fn undone(path: &Path, before: &str, after: &str) -> Vec<(Generated, String)> {
     let diff = TextDiff::from_lines(before, after);
     let (old, new): (Vec<&str>, Vec<&str>) =
@@ -101,7 +101,7 @@ fn undone(path: &Path, before: &str, after: &str) -> Vec<(Generated, String)> {
         let text =
             [lines(&new, 0..op.new_range().start), was.clone(), lines(&new, op.new_range().end..new.len())].concat();
         let code = |text: &str| uncommented(text).split_whitespace().collect::<Vec<_>>().join(" ");
-        // Comments are to be seen as a whole; and a function that nothing else misses leaves no change behind.
+        // Skip hunks that only change comments, or add a function that nothing calls.
         if code(after) == code(&text) || SourceChange::between(after, &text).is_ok_and(|change| change.is_empty()) {
             continue;
         }
@@ -158,7 +158,7 @@ static int g(int a)
     }
 
     #[test]
-    fn only_what_is_new_is_changed() {
+    fn only_added_lines_are_changed() {
         let found = all(BEFORE, AFTER);
         assert!(
             found.iter().all(|mutant| [4, 5, 6, 7, 13].contains(&mutant.line) || mutant.operator == UNDO),
@@ -167,7 +167,7 @@ static int g(int a)
         assert!(found.iter().any(|mutant| mutant.function == "g"));
         assert!(found.iter().any(|mutant| mutant.words == "`(a == 2)` is never true"));
         assert!(found.iter().any(|mutant| mutant.operator == UNDO && mutant.text.contains("if (!a)")));
-        // `g` alone can go without anybody noticing.
+        // Removing `g` alone changes nothing, because nothing calls it.
         assert!(!found.iter().any(|mutant| mutant.operator == UNDO && !mutant.text.contains("g(")));
     }
 

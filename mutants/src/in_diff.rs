@@ -1,4 +1,4 @@
-//! The lines that a diff adds, to look at the mutants of a change and of nothing else.
+//! The lines that a diff adds, to select the mutants of a change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use regex::Regex;
 
 use harness::error::{Error, ErrorKind, Result};
 
-/// Added lines by file: their numbers in the new file, counted from 1, and what they say.
+/// Added lines by file: their numbers in the new file, counted from 1, and their text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InDiff(BTreeMap<PathBuf, BTreeMap<usize, String>>);
 
 impl InDiff {
-    /// Reads a unified diff.
+    /// Parses a unified diff.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when nothing in it is a hunk.
+    /// [`ErrorKind::Usage`] when it has no hunk.
     pub fn parse(text: &str) -> Result<Self> {
         let hunk = Regex::new(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,\d+)? @@").expect("a valid pattern");
         let mut files: BTreeMap<PathBuf, BTreeMap<usize, String>> = BTreeMap::new();
@@ -35,27 +35,24 @@ impl InDiff {
             }
         }
         match hunks {
-            0 => Err(Error::new(ErrorKind::Usage, "--in-diff: that is no unified diff")
-                .next("Write one with `git diff` or `diff -u`.")),
+            0 => Err(Error::new(ErrorKind::Usage, "--in-diff: the file is not a unified diff")
+                .next("Make one with `git diff` or `diff -u`.")),
             _ => Ok(InDiff(files)),
         }
     }
 
-    /// The lines of one file, for a diff that is about this version of it.
+    /// The added lines of one file, whose text must match the diff.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when the file has something else there.
+    /// [`ErrorKind::Usage`] when the file has other text there.
     pub fn lines(&self, path: &Path, text: &str) -> Result<BTreeSet<usize>> {
         let Some(added) = self.0.get(path) else { return Ok(BTreeSet::new()) };
         let lines: Vec<&str> = text.lines().collect();
-        for (number, said) in added {
-            if number.checked_sub(1).and_then(|index| lines.get(index)) != Some(&said.as_str()) {
-                return Err(Error::new(
-                    ErrorKind::Usage,
-                    "--in-diff: the diff does not lead to the tree that is tested",
-                )
-                .cause(format!("{}:{number} is not `{}`", path.display(), said.trim()))
-                .next("Its new side has to be the kernel with the whole series applied."));
+        for (number, line) in added {
+            if number.checked_sub(1).and_then(|index| lines.get(index)) != Some(&line.as_str()) {
+                return Err(Error::new(ErrorKind::Usage, "--in-diff: the diff does not match the tested tree")
+                    .cause(format!("{}:{number} is not `{}`", path.display(), line.trim()))
+                    .next("The new side of the diff has to be the kernel with the whole series applied."));
             }
         }
         Ok(added.keys().copied().collect())

@@ -1,10 +1,9 @@
-//! Wrong kernels, to see whether the suite notices: which mutants there are, how many of them go into one kernel, and what
-//! a run against one of them says.
+//! Makes wrong kernels (mutants) to test the suite, judges runs on them, and measures coverage.
 //!
-//! Mutants come from a [`catalogue`] that people write and from [`generate`], which changes the lines that a series adds.
-//! [`change`] reduces a mutant to pieces that can stand beside the original, and [`schemata`] weaves the pieces of all
-//! mutants into one file. Everything here is pure: [`harness::kbuild::image`] builds the kernel, `cargo xtask mutants` runs it.
-//! The patches of [`correct`] are read, built and run in the same way; nothing is wrong with them.
+//! Mutants come from a hand-written [`catalogue`] and from [`generate`], which changes the lines that a series adds. [`change`]
+//! reduces a mutant to pieces that can be compiled beside the original, and [`schemata`] combines the pieces of all mutants in
+//! one file. [`harness::kbuild::image`] builds the kernel, `cargo xtask mutants` runs it.
+//! [`correct`] has patches that are built and run in the same way, but are correct: no case may fail on them.
 
 pub mod c_file;
 pub mod catalogue;

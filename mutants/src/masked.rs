@@ -1,13 +1,13 @@
-//! C text without what is no code: comments, strings and characters become blanks, byte for byte.
+//! Blanks out comments, strings and characters in C code, byte for byte.
 
 use std::ops::Range;
 
-/// The text with blanks for comments and for the insides of literals. Offsets and lines stay what they are.
+/// The text with blanks for comments and the contents of literals. Offsets and lines do not change.
 pub fn masked(text: &str) -> String {
     blanked(text, true)
 }
 
-/// The text with blanks for comments alone.
+/// The text with blanks for comments only.
 pub fn uncommented(text: &str) -> String {
     blanked(text, false)
 }
@@ -36,7 +36,7 @@ fn blanked(text: &str, literals: bool) -> String {
         blank(&mut out[at..end]);
         at = end;
     }
-    // Only ASCII was put in, and whole runs of bytes were taken out, so this is still text.
+    // Only whole comments and literals were replaced by ASCII blanks, so this is still UTF-8.
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -44,13 +44,13 @@ fn blank(bytes: &mut [u8]) {
     bytes.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
 }
 
-/// Behind the next occurrence, or the end.
+/// The end of the next occurrence, or of the text.
 fn find(bytes: &[u8], from: usize, what: &[u8]) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
     rest.windows(what.len()).position(|window| window == what).map_or(bytes.len(), |found| from + found + what.len())
 }
 
-/// Behind a literal; one that is not closed ends with its line.
+/// The end of a literal. One that is not closed ends with its line.
 fn literal(bytes: &[u8], from: usize, quote: u8) -> usize {
     let mut at = from + 1;
     while let Some(byte) = bytes.get(at) {
@@ -65,7 +65,7 @@ fn literal(bytes: &[u8], from: usize, quote: u8) -> usize {
     bytes.len()
 }
 
-/// Where the identifiers of a masked text are, in order.
+/// The ranges of the identifiers of a masked text, in order.
 pub fn identifiers(masked: &str) -> Vec<Range<usize>> {
     let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let bytes = masked.as_bytes();
@@ -81,7 +81,7 @@ pub fn identifiers(masked: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Gives identifiers other names. Members (`x.name`, `x->name`) and designators (`.name =`) keep theirs.
+/// Renames identifiers, except members (`x.name`, `x->name`) and designators (`.name =`).
 pub fn renamed(text: &str, rename: impl Fn(&str) -> Option<String>) -> String {
     let mask = masked(text);
     let mut out = String::new();
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_code_is_blank() {
+    fn comments_and_literals_become_blanks() {
         let text = "a /* } \n ü */ b = \"{ \\\" // \"; c = '}'; // {\nd";
         let mask = masked(text);
         assert_eq!(mask.len(), text.len());

@@ -1,4 +1,4 @@
-//! Proofs by the compiler: two versions of a function that became the same instructions are the same to every program.
+//! Compares compiled code: two versions of a function with the same instructions are equivalent.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use regex::{Captures, Regex};
 
 use super::schemata::of_version;
 
-/// The functions of an object file, each as its instructions without addresses and without the number of its version.
+/// The instructions of each function in an object file, without addresses and version numbers.
 #[derive(Debug, Default)]
 pub struct ObjectCode(BTreeMap<String, Vec<String>>);
 
 impl ObjectCode {
-    /// Reads what `objdump -dr --no-show-raw-insn` prints. Parts that the compiler has moved elsewhere, as cold, belong to
-    /// their function.
+    /// Parses the output of `objdump -dr --no-show-raw-insn`. Parts that the compiler split off (`.cold`) belong to their
+    /// function.
     pub fn parse(disassembly: &str) -> Self {
         let head = Regex::new(r"^([0-9a-f]+) <([^>]+)>:$").expect("a valid pattern");
         let mut section = String::new();
@@ -25,7 +25,7 @@ impl ObjectCode {
                 starts.entry(section.clone()).or_default().push((start, found[2].to_string()));
             }
         }
-        let plain = Plain::new(&starts);
+        let normaliser = Normaliser::new(&starts);
         let mut functions: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut current = String::new();
         for line in disassembly.lines() {
@@ -33,11 +33,11 @@ impl ObjectCode {
                 current = found[2].to_string();
             } else if let Some((_, instruction)) = line.split_once(':').filter(|_| line.starts_with([' ', '\t'])) {
                 let owner = current.split('.').next().unwrap_or_default();
-                let line = plain.line(instruction.trim(), owner);
+                let line = normaliser.line(instruction.trim(), owner);
                 functions.entry(owner.to_string()).or_default().push(line);
             }
         }
-        // Between functions there is nothing but padding.
+        // Remove the padding between functions.
         for lines in functions.values_mut() {
             while lines
                 .last()
@@ -49,29 +49,29 @@ impl ObjectCode {
         ObjectCode(functions)
     }
 
-    /// The instructions of a function; nothing when it has none here.
+    /// The instructions of a function; `None` if it is not in the file.
     pub fn of(&self, name: &str) -> Option<&[String]> {
         self.0.get(name).map(Vec::as_slice)
     }
 
-    /// Whether two functions are there and are the same.
+    /// Whether two functions exist and have the same instructions.
     pub fn same(&self, one: &str, other: &str) -> bool {
         self.of(one).is_some() && self.of(one) == self.of(other)
     }
 }
 
-/// Takes addresses and version numbers out of instructions.
-struct Plain<'a> {
+/// Removes addresses and version numbers from instructions.
+struct Normaliser<'a> {
     starts: &'a BTreeMap<String, Vec<(u64, String)>>,
     place: Regex,
     relocation: Regex,
     comment: Regex,
 }
 
-impl<'a> Plain<'a> {
+impl<'a> Normaliser<'a> {
     fn new(starts: &'a BTreeMap<String, Vec<(u64, String)>>) -> Self {
         let pattern = |text| Regex::new(text).expect("a valid pattern");
-        Plain {
+        Normaliser {
             starts,
             place: pattern(r"[0-9a-f]+ <([^>]+)>"),
             relocation: pattern(r"(\.text[\w.]*)([+-])0x([0-9a-f]+)"),
@@ -86,7 +86,7 @@ impl<'a> Plain<'a> {
         let text = self.relocation.replace_all(&text, |found: &Captures<'_>| {
             let offset = i64::from_str_radix(&found[3], 16).unwrap_or_default();
             let offset = if &found[2] == "-" { -offset } else { offset } + if relative { 4 } else { 0 };
-            self.whose(&found[1], offset).unwrap_or_else(|| found[0].to_string())
+            self.symbol_at(&found[1], offset).unwrap_or_else(|| found[0].to_string())
         });
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         match of_version(owner) {
@@ -95,8 +95,8 @@ impl<'a> Plain<'a> {
         }
     }
 
-    /// `function+0x10` for a place in a section.
-    fn whose(&self, section: &str, offset: i64) -> Option<String> {
+    /// `function+0x10` for an offset in a section.
+    fn symbol_at(&self, section: &str, offset: i64) -> Option<String> {
         let offset = u64::try_from(offset).ok()?;
         let (start, name) = self.starts.get(section)?.iter().rfind(|(start, _)| *start <= offset)?;
         Some(format!("{name}+{:#x}", offset - start))

@@ -1,7 +1,7 @@
-//! What a mistake of one place can look like: operators over the syntax of one function.
+//! Mutation operators: single changes in the syntax of a function.
 //!
-//! tree-sitter reads the function; it gets along with macros and with what only a kernel writes. An edit keeps the number
-//! of lines, so everything after it stays where it was.
+//! tree-sitter parses the function; it accepts macros and kernel extensions. A change keeps the number of lines, so the lines
+//! after it do not move.
 
 use std::ops::Range;
 
@@ -10,20 +10,20 @@ use tree_sitter::{Node, Parser};
 use super::masked::{identifiers, masked};
 use harness::error::{Context, ErrorKind, Result};
 
-/// A change of one place.
+/// A change in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Which operator.
+    /// The operator.
     pub operator: &'static str,
-    /// What is replaced, in bytes of the text that was given.
+    /// The replaced range, in bytes of the given text.
     pub range: Range<usize>,
-    /// By what.
+    /// The new text.
     pub replacement: String,
-    /// What is special about it, for a person.
+    /// Description of the change.
     pub words: String,
 }
 
-/// Constants that somebody could confuse, each with those that could be in its place.
+/// Constants that are easily confused, each with its replacements.
 const CONSTANTS: &[(&str, &[&str])] = &[
     ("EINVAL", &["EACCES"]),
     ("EACCES", &["EPERM", "EINVAL"]),
@@ -53,7 +53,7 @@ const CONSTANTS: &[(&str, &[&str])] = &[
     ("false", &["true"]),
 ];
 
-/// Operators of C that somebody could confuse.
+/// C operators that are easily confused.
 const BINARY: &[(&str, &[&str], &str)] = &[
     ("<", &["<="], "boundary"),
     ("<=", &["<"], "boundary"),
@@ -75,18 +75,18 @@ const BINARY: &[(&str, &[&str], &str)] = &[
     ("-=", &["+="], "arithmetic"),
 ];
 
-/// What sparse reads and no C compiler does; tree-sitter does not know it.
+/// Annotations for sparse and the like, which tree-sitter does not know.
 const ANNOTATIONS: &[&str] = &["__user", "__iomem", "__rcu", "__percpu", "__force", "__init", "__exit"];
 
-/// Every change of one place that the operators know, in a function. `wanted` says of a line, counted from 0 in this
-/// text, whether changes may begin there.
+/// All changes that the operators can make in a function. `wanted` returns whether a change may begin in a line, counted from 0
+/// in this text.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`] when tree-sitter and its grammar do not fit together.
+/// [`ErrorKind::Internal`] when tree-sitter does not accept its grammar.
 pub fn sites(function: &str, wanted: impl Fn(usize) -> bool) -> Result<Vec<Site>> {
     let mut parser = Parser::new();
     let language = tree_sitter_c::LANGUAGE.into();
-    parser.set_language(&language).context(ErrorKind::Internal, || "the grammar of C does not load".into())?;
+    parser.set_language(&language).context(ErrorKind::Internal, || "the grammar of C cannot be loaded".into())?;
     let mut plain = function.to_string();
     for word in identifiers(&masked(function)) {
         if ANNOTATIONS.contains(&&function[word.clone()]) {
@@ -113,7 +113,7 @@ impl Walk<'_> {
             "while_statement" | "do_statement" => self.condition(node, false),
             "expression_statement" => self.statement(node),
             "return_statement" => self.result(node),
-            "goto_statement" => self.drop_it(node, "skip-error-path"),
+            "goto_statement" => self.remove(node, "skip-error-path"),
             "break_statement" => self.leave(node),
             "compound_statement" | "case_statement" => self.neighbours(node),
             "binary_expression" | "assignment_expression" => self.operator(node),
@@ -132,7 +132,7 @@ impl Walk<'_> {
         &self.text[node.byte_range()]
     }
 
-    /// A change, if it begins in a line that is wanted.
+    /// Adds a change, if it begins in a wanted line.
     fn add(&mut self, operator: &'static str, node: Node<'_>, replacement: String, words: String) {
         self.replace(operator, node.byte_range(), node.start_position().row, replacement, words);
     }
@@ -160,7 +160,7 @@ impl Walk<'_> {
         let short = short(&text);
         self.add("negate-condition", condition, format!("(!{text})"), format!("`{short}` is negated"));
         if constants {
-            // What the condition does is done; only what it says does not matter.
+            // The condition is still evaluated, for its side effects.
             self.add("condition-true", condition, format!("({text} || 1)"), format!("`{short}` is always true"));
             self.add("condition-false", condition, format!("({text} && 0)"), format!("`{short}` is never true"));
         }
@@ -170,21 +170,21 @@ impl Walk<'_> {
         if node.named_child(0).is_some_and(|inner| {
             matches!(inner.kind(), "call_expression" | "assignment_expression" | "update_expression")
         }) {
-            self.drop_it(node, "drop-statement");
+            self.remove(node, "drop-statement");
         }
     }
 
-    fn drop_it(&mut self, node: Node<'_>, operator: &'static str) {
+    fn remove(&mut self, node: Node<'_>, operator: &'static str) {
         let words = format!("`{}` is left out", short(self.of(node)));
         self.add(operator, node, ";".into(), words);
     }
 
     fn leave(&mut self, node: Node<'_>) {
-        // In a loop it would never end.
+        // Without its break, a loop might never end.
         let mut parent = node.parent();
         while let Some(outer) = parent {
             match outer.kind() {
-                "switch_statement" => return self.drop_it(node, "drop-break"),
+                "switch_statement" => return self.remove(node, "drop-break"),
                 "for_statement" | "while_statement" | "do_statement" => return,
                 _ => parent = outer.parent(),
             }
@@ -202,15 +202,15 @@ impl Walk<'_> {
             "0" => ["-EIO", "1"].into_iter().for_each(&mut returns),
             _ => returns("0"),
         }
-        // The last statement of a function is no error path.
+        // The last statement of a function is not an error path.
         let body = node.parent().filter(|parent| parent.kind() == "compound_statement");
         let outermost = body.and_then(|body| body.parent()).is_some_and(|outer| outer.kind() == "function_definition");
         if !outermost {
-            self.drop_it(node, "skip-error-path");
+            self.remove(node, "skip-error-path");
         }
     }
 
-    /// Two statements that stand side by side, and locks that are given back too early.
+    /// Swaps two neighbouring calls, and releases locks too early.
     fn neighbours(&mut self, node: Node<'_>) {
         let mut cursor = node.walk();
         let all: Vec<Node<'_>> = node.named_children(&mut cursor).filter(|child| child.kind() != "comment").collect();
@@ -233,8 +233,9 @@ impl Walk<'_> {
                 continue;
             }
             let taken = all[..index].iter().rposition(|lock| {
-                self.call_of(*lock)
-                    .is_some_and(|(lock, whose)| lock.contains("lock") && !lock.contains("unlock") && whose == what)
+                self.call_of(*lock).is_some_and(|(lock, arguments)| {
+                    lock.contains("lock") && !lock.contains("unlock") && arguments == what
+                })
             });
             if let Some(first) = taken.map(|lock| all[lock + 1]).filter(|first| first.id() != unlock.id()) {
                 let held = &self.text[first.start_byte()..unlock.start_byte()];
@@ -344,7 +345,7 @@ static long f(struct file *file, struct arg __user *user)
     }
 
     #[test]
-    fn every_operator_finds_its_place() {
+    fn every_operator_makes_its_changes() {
         let all = mutants(|_| true);
         let wanted = [
             ("negate-condition", "if (!(arg.flags & ~(O_ACCMODE | O_CLOEXEC)))"),
@@ -371,12 +372,12 @@ static long f(struct file *file, struct arg __user *user)
                 "{operator}: {text}\n{all:#?}"
             );
         }
-        // The last return is no error path.
+        // The last return is not an error path.
         assert_eq!(all.iter().filter(|(name, _)| *name == "skip-error-path").count(), 2);
     }
 
     #[test]
-    fn only_lines_that_are_wanted_change() {
+    fn only_wanted_lines_change() {
         let rows = |text: &str| {
             let changed = text.lines().zip(FUNCTION.lines()).enumerate().filter(|(_, (a, b))| a != b);
             changed.map(|(row, _)| row).collect::<Vec<_>>()

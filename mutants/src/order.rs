@@ -1,4 +1,4 @@
-//! Which cases come first when a mutant is run: those that will end it soonest.
+//! Orders the cases for a mutant, so that those that probably catch it come first.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use cases::protocol::CaseKey;
 use cases::suite;
 use serde::{Deserialize, Serialize};
 
-/// Which cases caught what before.
+/// Which cases caught which mutants in earlier runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// How often, by function and case.
@@ -16,14 +16,14 @@ pub struct History {
 }
 
 impl History {
-    /// Takes note that `case` caught a mutant of these functions.
+    /// Notes that `case` caught a mutant of these functions.
     pub fn note(&mut self, functions: &[String], case: &CaseKey) {
         for function in functions {
             *self.kills.entry(function.clone()).or_default().entry(case.clone()).or_default() += 1;
         }
     }
 
-    /// How often it caught a mutant of one of these functions, and of any.
+    /// How often it caught a mutant of these functions, and of any function.
     fn of(&self, functions: &[String], case: &CaseKey) -> (usize, usize) {
         let count = |cases: &BTreeMap<CaseKey, usize>| cases.get(case).copied().unwrap_or_default();
         let here = functions.iter().filter_map(|function| self.kills.get(function)).map(count).sum();
@@ -31,17 +31,17 @@ impl History {
     }
 }
 
-/// What is known about the cases of a plan when they are put in order.
+/// What the order depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct CaseHistory<'a> {
-    /// Which caught what.
+    /// Which cases caught which mutants.
     pub history: &'a History,
-    /// How long each took where nothing was wrong, in milliseconds of guest time.
+    /// How long each case takes on the original, in milliseconds of guest time.
     pub times: &'a BTreeMap<CaseKey, u64>,
 }
 
-/// A plan for a mutant of these functions, of which these clauses should speak: their cases first, then cases that caught
-/// such mutants before, then others that caught any, each the quickest first; cases that judge no contract come last.
+/// Orders a plan for a mutant of these functions and clauses: cases of the clauses first, then cases that caught mutants of these
+/// functions, then others that caught any; of each, the quickest first. Cases that are not about the contract come last.
 pub fn order(plan: &[CaseKey], clauses: &[String], functions: &[String], known: CaseHistory<'_>) -> Vec<CaseKey> {
     let rank = |key: &CaseKey| {
         let case = suite::find(key).map(|(case, _)| case);
@@ -56,7 +56,7 @@ pub fn order(plan: &[CaseKey], clauses: &[String], functions: &[String], known: 
     plan
 }
 
-/// Whether two names are that of the same clause.
+/// Whether two names mean the same clause.
 pub fn is(one: &str, other: &str) -> bool {
     clause::find(one).is_some_and(|clause| clause.id.eq_ignore_ascii_case(other))
 }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_likely_ones_come_first() {
+    fn likely_cases_come_first() {
         let plan: Vec<CaseKey> = suite::keys().collect();
         let key = |name: &str| CaseKey(name.to_string());
         let times =

@@ -1,4 +1,4 @@
-//! What became of one mutant.
+//! The outcome of a mutant.
 
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::order::is;
 use harness::judge::verdict::{CaseVerdict, Verdict, is_violation};
 
-/// What became of a mutant.
+/// The outcome of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum MutantOutcome {
@@ -14,11 +14,11 @@ pub enum MutantOutcome {
     Caught {
         /// Its clause.
         clause: String,
-        /// Whether that is one of those that should speak; nothing where none was named.
+        /// Whether it is one of the expected clauses; `None` if there are none.
         expected: Option<bool>,
         /// The case.
         case: CaseKey,
-        /// What it said first.
+        /// Its first reason.
         how: String,
     },
     /// No case of the contract failed, but guests were lost.
@@ -28,14 +28,14 @@ pub enum MutantOutcome {
     },
     /// No case of the contract failed, but something was not as expected: a broken case, another transcript.
     Noticed {
-        /// The first such.
+        /// The first one.
         how: String,
     },
     /// Everything was as expected.
     Survived,
     /// It does not compile, or does not apply.
     Unviable {
-        /// What the compiler said.
+        /// The error.
         why: String,
     },
     /// No program can tell it from the original.
@@ -48,9 +48,9 @@ pub enum MutantOutcome {
         /// Who can tell, and why there is no clause.
         reason: String,
     },
-    /// It is the same as another one.
+    /// It is equivalent to another mutant.
     Duplicate {
-        /// The other one's id.
+        /// The id of the other mutant.
         of: String,
     },
 }
@@ -76,7 +76,7 @@ impl MutantOutcome {
         self.is_another() && !matches!(self, MutantOutcome::Outside { .. })
     }
 
-    /// Whether it compiles and is neither proved equivalent nor the same as another one: those that a share is one of.
+    /// Whether it counts for the share of caught mutants: it compiles, and is not equivalent to the original or another mutant.
     pub fn is_another(&self) -> bool {
         !matches!(
             self,
@@ -84,13 +84,13 @@ impl MutantOutcome {
         )
     }
 
-    /// Whether guests ran it and no case of the contract failed; one that took its guests along is counted apart.
+    /// Whether guests ran it and no case of the contract failed. Mutants that only lost guests are counted separately.
     pub fn is_missed(&self) -> bool {
         matches!(self, MutantOutcome::Survived | MutantOutcome::Noticed { .. })
     }
 }
 
-/// Judges a mutant by the verdicts on the cases that it was given, in their order. `clauses` are those that should speak.
+/// Judges a mutant by the verdicts of its run, in order. `clauses` are those that should fail.
 pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> MutantOutcome {
     let expected = |verdict: &&CaseVerdict| clauses.iter().any(|clause| is(clause, &verdict.clause));
     let violations = || verdicts.iter().filter(|verdict| is_violation(verdict));
@@ -109,8 +109,8 @@ pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> MutantOutcome {
     if let Some(how) = first(|verdict| matches!(verdict, Verdict::Lost { .. })) {
         return MutantOutcome::Lost { how };
     }
-    let odd = |verdict: &Verdict| !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. });
-    if let Some(how) = first(odd).or_else(|| first(|verdict| !verdict.is_as_expected())) {
+    let unexpected = |verdict: &Verdict| !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. });
+    if let Some(how) = first(unexpected).or_else(|| first(|verdict| !verdict.is_as_expected())) {
         return MutantOutcome::Noticed { how };
     }
     MutantOutcome::Survived
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clause_that_should_speak_has_the_word() {
+    fn a_violation_of_an_expected_clause_is_preferred() {
         let verdicts =
             [verdict("a/a", "R-1", "contract", failed("one")), verdict("a/b", "L-1", "contract", failed("two"))];
         let MutantOutcome::Caught { clause, expected, how, .. } = outcome(&verdicts, &["L-1".into()]) else { panic!() };
@@ -173,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_contract_catches() {
+    fn only_cases_of_the_contract_catch_mutants() {
         let hazard = verdict("h/a", "H-1", "hazard", failed("gone"));
         let lost = verdict("a/a", "R-1", "contract", Verdict::Lost { begun: true, how: "hung".into() });
         let unrun = verdict("a/c", "R-1", "contract", Verdict::NotRun { why: "ended".into() });
         let pass = verdict("a/d", "R-1", "contract", Verdict::Pass);
         assert!(outcome(&[pass.clone(), hazard.clone()], &[]).is_missed());
         assert_eq!(outcome(&[hazard, lost], &[]).word(), "LOST");
-        assert_eq!(outcome(&[pass.clone(), unrun], &[]).word(), "NOTICED", "what was not run says nothing");
+        assert_eq!(outcome(&[pass.clone(), unrun], &[]).word(), "NOTICED", "a case was not run");
         assert_eq!(outcome(&[pass], &[]), MutantOutcome::Survived);
     }
 }

@@ -1,10 +1,9 @@
-//! Many mutants in one file: each version of a function beside the others, and one that calls the version that was chosen
-//! when the kernel was started.
+//! Combines many mutants in one file: all versions of a function, and a dispatcher that calls the version selected at boot.
 //!
-//! A function `f` becomes `f__m0`; the version of mutant 7 is `f__m7`; and `f` asks `dmabuf_mutant`. All that belongs to
-//! the name stays with `f`: its prototype, its export, its place in tables. Every version says by `#line` where it would
-//! be in its own file, so warnings of the kernel name the same lines as ever, and the same code compiles to the same
-//! instructions. A structure is chosen in the same way, through a pointer.
+//! A function `f` becomes `f__m0`; the version of mutant 7 is `f__m7`; the new `f` calls the version that `dmabuf_mutant` selects,
+//! and keeps the prototype, the export and the place in tables. `#line` gives each version the line numbers of its own file, so
+//! that warnings name the usual lines, and the same code compiles to the same instructions. Structures are selected through a
+//! pointer.
 
 use std::fmt::Write as _;
 
@@ -12,17 +11,17 @@ use super::c_file::{Item, ItemKind, Object, Signature, items};
 use super::change::{Piece, SourceChange};
 use super::masked::{identifiers, masked, renamed};
 
-/// The word on the kernel's command line, and the variable it sets.
+/// The parameter on the kernel's command line, and the variable that it sets.
 pub const CHOSEN: &str = "dmabuf_mutant";
-/// Where the variable is defined.
+/// The file that defines the variable.
 pub const CHOOSER: &str = "drivers/dma-buf/mutant.c";
-/// What has to be in the Makefile beside it.
+/// The line for the Makefile beside it.
 pub const CHOOSER_RULE: &str = "obj-y += mutant.o\n";
 
-/// The file that defines the variable.
+/// Its text.
 pub const CHOOSER_TEXT: &str = "\
 // SPDX-License-Identifier: GPL-2.0
-/* Chooses which of the mutants in this kernel runs; 0 is the code as its series has it. */
+/* Selects the mutant that runs; 0 is the code of the series. */
 #include <linux/cache.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
@@ -35,32 +34,32 @@ static int __init dmabuf_mutant_setup(char *text)
 {
 	int error = kstrtoint(text, 10, &dmabuf_mutant);
 
-	/* Who started this kernel has to know that it is the one that was meant. */
+	/* The host checks this line. */
 	pr_notice(\"dmabuf_mutant: %d\\n\", dmabuf_mutant);
 	return error;
 }
 early_param(\"dmabuf_mutant\", dmabuf_mutant_setup);
 ";
 
-/// What the kernel says when mutant `number` is the one that runs.
+/// The line that the kernel prints when mutant `number` runs.
 pub fn said(number: usize) -> String {
     format!("{CHOSEN}: {number}")
 }
 
-/// The name of one version.
+/// The name of a version.
 pub fn version(name: &str, number: usize) -> String {
     format!("{name}__m{number}")
 }
 
-/// The name that belongs to a version, and its number.
+/// The original name of a version, and its number.
 pub fn of_version(version: &str) -> Option<(&str, usize)> {
     let (name, number) = version.rsplit_once("__m")?;
     Some((name, number.parse().ok()?))
 }
 
-/// Weaves mutants, each with its number, into a file.
+/// Combines a file with mutants and their numbers.
 pub fn weave(original: &str, mutants: &[(usize, SourceChange)]) -> String {
-    // At the top, where no condition can hide it.
+    // At the top, outside of any #ifdef.
     let mut out = format!("extern int {CHOSEN};\n#line 1\n");
     let mut included = false;
     let items = items(original);
@@ -96,14 +95,14 @@ pub fn weave(original: &str, mutants: &[(usize, SourceChange)]) -> String {
             versions.iter().map(|(number, change, piece)| (*number, piece.line, own_names(piece, *number, change))),
         );
         if let ItemKind::Function(Signature { name, before, after, .. }) = &item.kind {
-            // A version may call its name.
+            // A recursive version calls the dispatcher.
             let _ = writeln!(out, "{before} {name}{after};");
         }
         for (number, line, text) in pieces {
             let _ = writeln!(out, "#line {line}");
             out.push_str(&one(item, &text, number));
         }
-        out.push_str(&choice(item, &numbers));
+        out.push_str(&dispatcher(item, &numbers));
         let _ = writeln!(out, "#line {}", item.line + text.lines().count());
     }
     for (number, change) in mutants {
@@ -124,20 +123,19 @@ fn includes(out: &mut String, mutants: &[(usize, SourceChange)]) {
 fn add(out: &mut String, piece: &Piece, number: usize, change: &SourceChange) {
     let _ = writeln!(out, "#line {}", piece.line);
     let text = own_names(piece, number, change);
-    // Only a mutant that runs calls it, and some only under a condition of the configuration.
     out.push_str(&text);
     if !text.ends_with('\n') {
         out.push('\n');
     }
 }
 
-/// The text of a piece of a mutant, with what the mutant adds under names that nobody else uses.
+/// The text of a piece, with unique names for what the mutant adds.
 fn own_names(piece: &Piece, number: usize, change: &SourceChange) -> String {
     let added = |name: &str| change.added.iter().any(|(_, piece)| piece.name == name);
     renamed(&piece.text, |name| added(name).then(|| version(name, number)))
 }
 
-/// One version under its own name.
+/// One version, renamed.
 fn one(item: &Item, text: &str, number: usize) -> String {
     let mask = masked(text);
     let name = item.name().unwrap_or_default();
@@ -147,7 +145,7 @@ fn one(item: &Item, text: &str, number: usize) -> String {
     let (head, rest) = (&text[..place.start], &text[place.end..]);
     let own = version(name, number);
     match item.kind {
-        // Neither inlined nor merged with another: each version is a function that one can look at.
+        // noipa: versions must not be inlined or merged, so that their code can be compared.
         ItemKind::Function(_) => {
             let head = renamed(head, |word| STORAGE.contains(&word).then(String::new));
             format!("static __attribute__((__noipa__)) {}{own}{rest}", head.trim_start())
@@ -156,11 +154,11 @@ fn one(item: &Item, text: &str, number: usize) -> String {
     }
 }
 
-/// What a version has in its own way.
+/// Specifiers that a version does not keep.
 const STORAGE: [&str; 5] = ["static", "inline", "__always_inline", "__inline__", "noinline"];
 
-/// What has the name: it passes on to the version that was chosen.
-fn choice(item: &Item, numbers: &[usize]) -> String {
+/// The definition under the original name, which selects the version.
+fn dispatcher(item: &Item, numbers: &[usize]) -> String {
     match &item.kind {
         ItemKind::Function(signature) => calls(signature, numbers),
         ItemKind::Object(object) => pointer(object, numbers),

@@ -1,5 +1,5 @@
-//! Woven files compiled and run: with mutant N chosen a program does what mutant N alone does, and with none chosen what
-//! the original does.
+//! Compiles and runs combined files: with mutant N selected, the program behaves like mutant N alone, and with 0 like the
+//! original.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Command;
 use mutants::change::SourceChange;
 use mutants::schemata::{self, weave};
 
-/// A file in kernel style, with what makes weaving hard.
+/// A file in kernel style with difficult constructs.
 const ORIGINAL: &str = r#"#include <stdio.h>
 #include <errno.h>
 #define __must_hold(x)
@@ -111,7 +111,7 @@ int main(void)
 }
 "#;
 
-/// What is wrong in each mutant: text that is replaced, and by what.
+/// The edits of each mutant: old and new text.
 const MUTANTS: [&[(&str, &str)]; 10] = [
     &[
         ("static int calls;", "static int calls;\nstatic int get(int a);"),
@@ -129,7 +129,7 @@ const MUTANTS: [&[(&str, &str)]; 10] = [
         "static int put(int a, int b)\n{\n\treturn a - b;",
         "static int helper(int a)\n{\n\treturn a * 100;\n}\n\nstatic int put(int a, int b)\n{\n\treturn helper(b) - a;",
     )],
-    // Other parameters, at the definition and where it is called.
+    // Other parameters, at the definition and at the call.
     &[
         ("int apply(int (*call)(int), int values[2], int n)", "int apply(int (*call)(int), int values[2])"),
         ("i < n", "i < 1"),
@@ -149,7 +149,7 @@ fn mutant(edits: &[(&str, &str)]) -> String {
     })
 }
 
-/// What a program prints when `number` is chosen.
+/// The output of the program with mutant `number` selected.
 fn printed(dir: &Path, text: &str, number: Option<usize>) -> String {
     let source = dir.join("a.c");
     let chooser = number.map(|number| format!("int {} = {number};\n", schemata::CHOSEN)).unwrap_or_default();
@@ -163,7 +163,7 @@ fn printed(dir: &Path, text: &str, number: Option<usize>) -> String {
 }
 
 #[test]
-fn every_mutant_behaves_as_it_does_alone() {
+fn every_mutant_behaves_as_if_it_were_alone() {
     let dir = tempfile::tempdir().unwrap();
     let changes: Vec<(usize, SourceChange)> = MUTANTS
         .iter()
@@ -175,21 +175,21 @@ fn every_mutant_behaves_as_it_does_alone() {
     assert_eq!(printed(dir.path(), &woven, Some(0)), original, "{woven}");
     for (index, edits) in MUTANTS.iter().enumerate() {
         let alone = printed(dir.path(), &mutant(edits), None);
-        // `sum` prints the line it is at, which is that of the original in the woven file.
+        // `sum` prints its line, which in the combined file is that of the original.
         let line = |text: &str| text.rsplit_once("x: ").map(|(values, _)| values.to_string()).unwrap();
         assert_eq!(line(&printed(dir.path(), &woven, Some(index + 1))), line(&alone), "mutant {}:\n{woven}", index + 1);
-        assert_ne!(line(&alone), line(&original), "mutant {} is none", index + 1);
+        assert_ne!(line(&alone), line(&original), "mutant {} behaves like the original", index + 1);
     }
 }
 
 #[test]
-fn a_file_with_no_mutant_stays_what_it_is_to_the_compiler() {
+fn a_file_without_mutants_behaves_like_the_original() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(printed(dir.path(), &weave(ORIGINAL, &[]), Some(0)), printed(dir.path(), ORIGINAL, None));
 }
 
 #[test]
-fn what_cannot_stand_beside_the_original_is_refused() {
+fn changes_that_need_their_own_kernel_are_refused() {
     let refused = |from: &str, to: &str| SourceChange::between(ORIGINAL, &mutant(&[(from, to)])).unwrap_err();
     assert!(refused("\tint (*get)(int);\n", "\tint (*get)(int);\n\tint more;\n").contains("struct ops"));
     assert!(refused("static int calls;", "static long calls;").contains("static int calls"));
@@ -199,11 +199,11 @@ fn what_cannot_stand_beside_the_original_is_refused() {
     let table = format!("{ORIGINAL}\nstatic const struct ops *table[] = {{ &the_ops }};\n");
     assert!(table.contains(constant));
     let without = table.replace("\t.put = put,\n", "");
-    assert!(SourceChange::between(&table, &without).unwrap_err().contains("only a constant"));
+    assert!(SourceChange::between(&table, &without).unwrap_err().contains("constant expression"));
 }
 
 #[test]
-fn comments_and_blanks_between_functions_are_no_change() {
+fn comments_and_blanks_between_functions_are_not_a_change() {
     let other = mutant(&[
         ("/*\n * A comment with a brace {\n */", "/* Another */\n\n"),
         ("static int calls;", "static int\tcalls;"),

@@ -1,4 +1,4 @@
-//! From the words of the command line to [`Flags`], with what is set elsewhere as their defaults.
+//! Parses the command line into [`Flags`]. Settings from files and the environment are its defaults.
 
 use std::ffi::OsString;
 
@@ -10,24 +10,24 @@ use crate::flags::{self, Flags};
 use crate::settings::{self, CACHE, IN_CHECKOUT, KEYS, Settings};
 use crate::workspace;
 
-/// Commands that are the same for everybody, or that a bad file must not keep from saying so.
+/// Commands that ignore settings: their result is the same for everybody, or a bad settings file must not stop them.
 const WITHOUT_SETTINGS: [&str; 5] = ["ci", "completions", "doctor", "lint-workflows", "man"];
 
-/// Why there are no flags.
+/// Why the command line was not accepted.
 pub enum CommandLineError {
-    /// The command line makes no sense, or asks for help.
-    Words(clap::Error),
-    /// What is set makes no sense.
+    /// An invalid command line, or a request for help.
+    CommandLine(clap::Error),
+    /// An invalid setting.
     Settings(Error),
 }
 
-/// Reads the command line, and puts what every command needs of it in force.
+/// Reads the command line and applies the global options.
 ///
 /// # Errors
-/// As [`CommandLineError`] has it.
+/// See [`CommandLineError`].
 pub fn read() -> Result<Flags, CommandLineError> {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let flags = parsed(&words)?;
+    let flags = parse(&words)?;
     anstream::ColorChoice::write_global(match flags.global.color {
         ColorChoice::Auto => anstream::ColorChoice::Auto,
         ColorChoice::Always => anstream::ColorChoice::Always,
@@ -40,33 +40,35 @@ pub fn read() -> Result<Flags, CommandLineError> {
     Ok(flags)
 }
 
-fn parsed(words: &[OsString]) -> Result<Flags, CommandLineError> {
+fn parse(words: &[OsString]) -> Result<Flags, CommandLineError> {
     let command = || flags::command().color(color(words));
     let plain = command().try_get_matches_from(words);
-    let name = plain.as_ref().map(last_word).unwrap_or_default();
+    let name = plain.as_ref().map(command_name).unwrap_or_default();
     if WITHOUT_SETTINGS.contains(&name) {
-        return made(&plain.map_err(CommandLineError::Words)?, Settings::default());
+        return flags_from(&plain.map_err(CommandLineError::CommandLine)?, Settings::default());
     }
     let settings = match load() {
         Ok(settings) => settings,
-        // Help is there for everybody.
-        Err(error) => return Err(plain.map_or_else(CommandLineError::Words, |_| CommandLineError::Settings(error))),
+        // Help works even if a setting is invalid.
+        Err(error) => {
+            return Err(plain.map_or_else(CommandLineError::CommandLine, |_| CommandLineError::Settings(error)));
+        }
     };
     let settings = match &plain {
         Ok(matches) => settings.beside(leaf(matches)),
         Err(_) => settings,
     };
-    let matches = settings.applied(command()).try_get_matches_from(words).map_err(CommandLineError::Words)?;
-    made(&matches, settings)
+    let matches = settings.applied(command()).try_get_matches_from(words).map_err(CommandLineError::CommandLine)?;
+    flags_from(&matches, settings)
 }
 
-fn made(matches: &ArgMatches, settings: Settings) -> Result<Flags, CommandLineError> {
-    let flags = Flags::from_arg_matches(matches).map_err(CommandLineError::Words)?;
+fn flags_from(matches: &ArgMatches, settings: Settings) -> Result<Flags, CommandLineError> {
+    let flags = Flags::from_arg_matches(matches).map_err(CommandLineError::CommandLine)?;
     settings::put_in_force(&flags.global, settings);
     Ok(flags)
 }
 
-/// What is set, in the environment of this process.
+/// The settings from files and from the environment of this process.
 ///
 /// # Errors
 /// As [`Settings::load`].
@@ -74,7 +76,7 @@ pub fn load() -> harness::error::Result<Settings> {
     Settings::load(&|name| std::env::var(name).ok(), &workspace::root())
 }
 
-/// What would have an influence on commands that do without: files, and variables. Where the cache is has none.
+/// Files and variables that commands without settings ignore. The place of the cache is not ignored.
 pub fn ignored() -> Vec<String> {
     let env = |name: &str| std::env::var(name).ok();
     let files = settings::places(&env, &workspace::root()).into_iter().filter(|path| path.exists());
@@ -87,20 +89,22 @@ pub fn ignored() -> Vec<String> {
     files.chain(variables).collect()
 }
 
-/// The name of the command itself, as `ci` of `dev ci`.
-fn last_word(matches: &ArgMatches) -> &str {
-    matches.subcommand().map_or("", |(name, below)| if below.subcommand().is_some() { last_word(below) } else { name })
+/// The name of the innermost command: `ci` of `dev ci`.
+fn command_name(matches: &ArgMatches) -> &str {
+    matches
+        .subcommand()
+        .map_or("", |(name, below)| if below.subcommand().is_some() { command_name(below) } else { name })
 }
 
-/// What belongs to the command itself, as `boot` of `bench boot`.
+/// The matches of the innermost command: `boot` of `bench boot`.
 pub fn leaf(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, below)| leaf(below))
 }
 
-/// Help and errors of the command line itself are coloured before it is understood.
+/// --color applies to clap's own help and errors too, so it is read before clap parses the rest.
 fn color(words: &[OsString]) -> ColorChoice {
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
-    let apart = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let separate = words.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
     let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
-    apart.or(joined).and_then(|word| ColorChoice::from_str(word, false).ok()).unwrap_or_default()
+    separate.or(joined).and_then(|word| ColorChoice::from_str(word, false).ok()).unwrap_or_default()
 }

@@ -21,24 +21,25 @@ use flags::{Command, Dev};
 
 fn main() -> ExitCode {
     signals::end_quietly_without_a_reader();
-    let flags = command_line::read().unwrap_or_else(|fault| end_for(&fault));
+    let flags = command_line::read().unwrap_or_else(|error| exit_for(&error));
     signals::watch();
     let quiet = flags.global.quiet;
     let interrupted = || check_interrupt().is_err();
     let number = match &flags.command {
-        // Two commands are read by programs that have exit codes of their own, and one ends as what it has run.
+        // These commands have their own exit codes: bisect and mutants for other programs, shell for that of its script.
         Command::Test(args) if args.bisect => bisect::run(args).number(),
         Command::Dev(Dev::Mutants(args)) | Command::WithoutDev(Dev::Mutants(args)) => {
-            let number = mutants::run(args, quiet).unwrap_or_else(|error| mutants::of_error(&error, tell(&error)));
+            let number =
+                mutants::run(args, quiet).unwrap_or_else(|error| mutants::of_error(&error, report_error(&error)));
             if interrupted() { Code::Interrupted.number() } else { number }
         }
         Command::Shell(args) => {
-            let number = shell::run(args, quiet).unwrap_or_else(|error| tell(&error).number());
+            let number = shell::run(args, quiet).unwrap_or_else(|error| report_error(&error).number());
             if interrupted() { Code::Interrupted.number() } else { number }
         }
         command => {
-            let code = run(command, quiet).unwrap_or_else(|error| tell(&error));
-            // Whatever was decided meanwhile: who stopped it must not take it for finished.
+            let code = run(command, quiet).unwrap_or_else(|error| report_error(&error));
+            // An interrupted command must not look finished, whatever it returned.
             if interrupted() { Code::Interrupted.number() } else { code.number() }
         }
     };
@@ -55,29 +56,29 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::List(args) => list::run(args),
         Command::Explain { what } => explain::run(what),
         Command::Doctor(args) => doctor::run(args),
-        Command::Shell(_) => unreachable!("it has exit codes of its own"),
+        Command::Shell(_) => unreachable!("main() runs it: it has its own exit codes"),
         Command::Clean(args) => clean::run(args, quiet),
         Command::Dev(command) | Command::WithoutDev(command) => dev::run(command, quiet),
     }
 }
 
-/// Ends the program for a command line or settings that make no sense, or for a call for help.
-fn end_for(fault: &CommandLineError) -> ! {
+/// Exits after an invalid command line or setting, or after printing help.
+fn exit_for(error: &CommandLineError) -> ! {
     let own = || bisect::of_usage().or_else(mutants::of_usage);
-    let code = match fault {
-        CommandLineError::Words(help) if !help.use_stderr() => help.exit(),
-        CommandLineError::Words(error) => {
+    let code = match error {
+        CommandLineError::CommandLine(help) if !help.use_stderr() => help.exit(),
+        CommandLineError::CommandLine(error) => {
             let _ = error.print();
             own().unwrap_or(Code::Usage.number())
         }
-        CommandLineError::Settings(error) => own().unwrap_or(tell(error).number()),
+        CommandLineError::Settings(error) => own().unwrap_or(report_error(error).number()),
     };
     std::process::exit(code.into())
 }
 
-fn tell(error: &Error) -> Code {
+fn report_error(error: &Error) -> Code {
     eprintln!("{error}");
-    // Who typed nothing of it looks for the mistake in the wrong place.
+    // The cause may be a setting that is not on the command line.
     if matches!(
         error.kind,
         ErrorKind::Usage | ErrorKind::Host | ErrorKind::Source | ErrorKind::Kconfig | ErrorKind::Patch

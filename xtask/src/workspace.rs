@@ -1,4 +1,4 @@
-//! Where the parts of this checkout are.
+//! Paths of this checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ pub fn runs() -> PathBuf {
     target().join("conformance")
 }
 
-/// Wrong kernels: the catalogue, and reasons why some mutants are none.
+/// The catalogue of mutants, and the list of equivalent ones.
 pub fn mutants() -> PathBuf {
     root().join("mutants")
 }

@@ -1,5 +1,5 @@
-//! `--bisect`: each way in which a step can end, and a whole `git bisect run`, on a kernel tree of a few lines whose kernel decides
-//! what the played guest says.
+//! `--bisect`: every result of a step, and a whole `git bisect run`, on a kernel tree of a few lines. The guest is simulated: the
+//! kernel image selects its output.
 
 mod common;
 
@@ -37,7 +37,7 @@ fn bench() -> Bench {
     bench
 }
 
-/// What a guest says that writes exactly the reviewed transcript of the case.
+/// The records of a guest that give exactly the reviewed transcript of the case.
 fn reviewed() -> Vec<Record> {
     let text = fs::read_to_string(root().join("cases/snapshots/rights__reopen@udmabuf.snap")).unwrap();
     let record = |line: &str| match line.split_at_checked(7)? {
@@ -64,7 +64,7 @@ fn channel(case: Vec<Record>) -> String {
     sent(opening.into_iter().chain(case))
 }
 
-/// The tree's only source: with a number that makes each commit another, and the word for the guest.
+/// The tree's only source, with a number that makes each commit different, and the word that selects the guest's output.
 fn source(number: usize, word: &str) -> String {
     let broken = if word == "typo" { "int typo = undeclared;\n" } else { "" };
     format!(
@@ -81,7 +81,7 @@ fn step(bench: &Bench, word: &str, more: &[&str]) -> Ran {
 }
 
 #[test]
-fn every_ending_of_a_step_has_its_code_and_one_line() {
+fn every_result_of_a_step_has_its_code_and_one_line() {
     let bench = bench();
     for (word, code, says) in [
         ("good", 0, "bisect: good (0): 1 case as expected"),
@@ -104,10 +104,10 @@ fn every_ending_of_a_step_has_its_code_and_one_line() {
 }
 
 #[test]
-fn what_is_the_same_for_every_commit_ends_the_bisection() {
+fn errors_that_are_the_same_for_every_commit_end_the_bisection() {
     let bench = bench();
     for (args, says) in [
-        (&["no_such_case"][..], "bisect: stop (200): usage: no case fits no_such_case"),
+        (&["no_such_case"][..], "bisect: stop (200): usage: no case matches no_such_case"),
         (&["--flavour", "sanitised"], "bisect: stop (200): usage: there is no flavour sanitised"),
         (&["--no-such-flag"], ""),
         (&["--format", "json"], ""),
@@ -119,7 +119,7 @@ fn what_is_the_same_for_every_commit_ends_the_bisection() {
     let elsewhere = run(&mut bench.command(&[STEP, &["linuks"]].concat()));
     assert_eq!(elsewhere.code, 200, "{}", elsewhere.stdout);
     assert!(elsewhere.stdout.contains("there is no directory linuks"), "{}", elsewhere.stdout);
-    // A case about another kernel says nothing here, but may do so at the next commit.
+    // A case about another kernel is not run here, but may be run at the next commit.
     let other = step(&bench, "good", &["--skip", "rights", "B-1"]);
     assert_eq!(
         (other.code, other.stdout.contains("no chosen case is about this kernel")),
@@ -174,6 +174,6 @@ fn git_bisect_run_finds_the_planted_commit() {
     let steps: Vec<&str> = log.lines().filter(|line| line.starts_with("bisect: ")).collect();
     assert!(steps.iter().any(|line| line.starts_with("bisect: skip (125): build: ")), "{log}");
     assert!(steps.iter().all(|line| !line.contains("stop")), "{log}");
-    // The tree is as git left it.
+    // The tree is unchanged.
     assert_eq!(git(&["status", "--porcelain"]), "");
 }

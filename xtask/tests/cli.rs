@@ -1,4 +1,4 @@
-//! The command line as a person meets it: what needs no kernel, and what goes wrong before there is one.
+//! The command line: commands without a kernel, and errors before a kernel is built.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn list_needs_no_kernel() {
 }
 
 #[test]
-fn nobody_has_to_read_to_the_end() {
+fn a_reader_may_close_the_pipe() {
     let mut command = command(&["list", "--keys"]);
     let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -29,7 +29,7 @@ fn nobody_has_to_read_to_the_end() {
 }
 
 #[test]
-fn keys_are_one_a_line() {
+fn keys_are_printed_one_per_line() {
     let cache = tempfile::tempdir().unwrap();
     let ran = xtask(cache.path(), &["list", "--keys"]);
     assert_eq!(ran.code, 0);
@@ -51,7 +51,7 @@ fn explain_knows_clauses_and_cases() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_exits_with_2() {
+fn an_invalid_command_line_exits_with_2() {
     let cache = tempfile::tempdir().unwrap();
     for args in [
         &["test", "--kernel", "7.22"][..],
@@ -78,7 +78,7 @@ fn a_command_line_that_makes_no_sense_exits_with_2() {
 }
 
 #[test]
-fn near_names_are_offered() {
+fn similar_names_are_suggested() {
     let cache = tempfile::tempdir().unwrap();
     for (args, offer) in [
         (&["test", "--kernel", "7.22"][..], "7.2"),
@@ -125,7 +125,7 @@ fn a_wrong_sum_exits_with_23_and_names_both() {
 }
 
 #[test]
-fn what_is_no_kernel_tree_exits_with_23() {
+fn a_directory_that_is_not_a_kernel_tree_exits_with_23() {
     let dir = tempfile::tempdir().unwrap();
     let ran = xtask(dir.path(), &["build", "--no-install", "--kernel-tree", &path(dir.path())]);
     assert_eq!(ran.code, 23, "{}", ran.stderr);
@@ -148,7 +148,7 @@ fn a_patch_that_does_not_apply_exits_with_22_and_shows_the_hunk() {
 }
 
 #[test]
-fn a_branch_that_is_not_there_exits_with_23_and_offers_one() {
+fn an_unknown_branch_exits_with_23_and_a_suggestion() {
     let dir = tempfile::tempdir().unwrap();
     let tree = tiny_tree(dir.path());
     let commit = "git init -q -b main . && git add -A && git -c user.name=t -c user.email=t@example.org commit -qm x";
@@ -177,10 +177,10 @@ fn a_hostile_mbox_exits_with_22_and_touches_nothing() {
         all.map(|entry| (entry.path().to_path_buf(), fs::read(entry.path()).unwrap_or_default())).collect::<Vec<_>>()
     };
     for (what, body, says) in [
-        ("a path out of the tree", new("../../escaped"), "reaches outside of the tree"),
+        ("a path out of the tree", new("../../escaped"), "has a path outside of the tree"),
         ("a binary patch", binary.to_string(), "changes a binary file"),
-        ("a patch cut short", "--- a/Kconfig\n+++ b/Kconfig\n@@ -1,3 +1,3 @@\n one\n".into(), "cut short"),
-        ("no patch", "hello\n".into(), "holds no patch"),
+        ("a patch cut short", "--- a/Kconfig\n+++ b/Kconfig\n@@ -1,3 +1,3 @@\n one\n".into(), "incomplete"),
+        ("no patch", "hello\n".into(), "contains no patch"),
     ] {
         fs::write(&mbox, format!("{head}{body}")).unwrap();
         let before = seen();
@@ -204,7 +204,7 @@ fn the_help_documents_the_exit_codes() {
 }
 
 #[test]
-fn commands_for_contributors_need_no_dev_and_are_listed_behind_it() {
+fn commands_for_contributors_work_without_dev_but_are_listed_under_it() {
     let cache = tempfile::tempdir().unwrap();
     // Settings that cannot be read do not matter to these commands.
     let bad = |args: &[&str]| run(command(args).env("XDG_CACHE_HOME", cache.path()).env("CONFORMANCE_ACCEL", "kvn"));
@@ -213,11 +213,11 @@ fn commands_for_contributors_need_no_dev_and_are_listed_behind_it() {
     assert!(with.stdout.len() > 1000 && with.stdout == without.stdout);
     let lists = |args: &[&str]| xtask(cache.path(), args).stdout.lines().any(|line| line.starts_with("  selftest "));
     assert_eq!((lists(&["help"]), lists(&["help", "dev"])), (false, true));
-    assert_eq!(bad(&["dev", "selftest", "--list"]).code, 2, "this one reads settings");
+    assert_eq!(bad(&["dev", "selftest", "--list"]).code, 2, "this command reads settings");
 }
 
 #[test]
-fn a_shell_says_what_it_lacks_before_anything_is_built() {
+fn the_shell_checks_its_needs_before_anything_is_built() {
     let dir = tempfile::tempdir().unwrap();
     let shell = |args: &[&str]| {
         let args = [&["shell"], args].concat();
@@ -225,14 +225,18 @@ fn a_shell_says_what_it_lacks_before_anything_is_built() {
     };
     let ran = shell(&[]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
-    assert!(ran.stderr.contains("there is no terminal") && ran.stderr.contains("--command"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("standard input is not a terminal") && ran.stderr.contains("--command"),
+        "{}",
+        ran.stderr
+    );
     let ran = shell(&["--vng", "--command", "true"]);
     assert_eq!(ran.code, 23, "{}", ran.stderr);
-    assert!(ran.stderr.contains("there is no python3") && ran.stderr.contains("pipx install"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("python3 is missing") && ran.stderr.contains("pipx install"), "{}", ran.stderr);
 }
 
 #[test]
-fn a_tilde_is_the_home_directory_behind_a_comma_too() {
+fn a_tilde_after_a_comma_is_the_home_directory() {
     let home = tempfile::tempdir().unwrap();
     let matrix = |series: &str| {
         let mut command = command(&["matrix", "--json", "--kernels", "7.2", "--series", series]);

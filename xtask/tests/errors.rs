@@ -1,5 +1,5 @@
-//! docs/errors.md is made from the sources, and every error in it says what to do. `UPDATE=1 cargo test -p xtask --test errors`
-//! writes the page.
+//! Tests that docs/errors.md matches the sources, and that every error says what to do. `UPDATE=1 cargo test -p xtask --test
+//! errors` writes the page.
 
 mod common;
 
@@ -11,7 +11,7 @@ use common::root;
 use harness::error::ErrorKind;
 use syn::visit::{self, Visit};
 
-/// Errors of which the remedy is not beside the title: where it is, or why there is none. File, start of the title.
+/// Errors without advice beside the title: file, start of the title, and where the advice is or why there is none.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("harness/src/error.rs", "", "the error of a library, with a title of the caller's"),
     ("harness/src/patch/checked.rs", "{} {how}", "the title names what the patch may not do"),
@@ -22,7 +22,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("harness/src/host/store/mod.rs", "no place for the cache", "the closure's caller adds it"),
 ];
 
-/// An error as it is made somewhere.
+/// An error in the sources.
 struct MadeError {
     file: String,
     kind: String,
@@ -52,7 +52,7 @@ impl<'ast> Visit<'ast> for Finder {
         self.remedies.push(remedy.or(known));
         self.visit_expr(&call.receiver);
         self.remedies.pop();
-        // What an argument makes is another error.
+        // An error in an argument is another error.
         self.remedies.push(None);
         call.args.iter().for_each(|argument| self.visit_expr(argument));
         self.remedies.pop();
@@ -71,7 +71,7 @@ impl<'ast> Visit<'ast> for Finder {
     }
 }
 
-/// The first text in an expression, or the name of a constant.
+/// The first string in an expression, or the name of a constant.
 fn text(expression: &syn::Expr) -> String {
     match expression {
         syn::Expr::Lit(literal) => match &literal.lit {
@@ -126,7 +126,7 @@ fn elsewhere(error: &MadeError) -> Option<&'static str> {
 fn every_error_says_what_to_do() {
     let all = made();
     assert!(all.len() > 100, "only {} errors were found", all.len());
-    // The suite's own faults all have one remedy, which error.rs adds.
+    // error.rs adds the advice for internal errors.
     let without = all.iter().filter(|error| error.remedy.is_none() && error.kind != "Internal");
     let offences: Vec<String> = without
         .filter(|error| elsewhere(error).is_none())
@@ -136,11 +136,11 @@ fn every_error_says_what_to_do() {
     let unused = ELSEWHERE.iter().filter(|(file, title, _)| {
         !all.iter().any(|error| error.remedy.is_none() && error.file == *file && error.title.starts_with(title))
     });
-    assert_eq!(unused.count(), 0, "an excuse that nothing needs");
+    assert_eq!(unused.count(), 0, "an entry of ELSEWHERE is not needed");
 }
 
 #[test]
-fn the_page_of_errors_is_that_of_the_sources() {
+fn the_page_of_errors_matches_the_sources() {
     let path = root().join("docs/errors.md");
     let wanted = page();
     if std::env::var_os("UPDATE").is_some() {

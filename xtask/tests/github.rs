@@ -1,4 +1,4 @@
-//! The steps of the workflow for GitHub, one after the other, with a guest that is played.
+//! The steps of the GitHub workflow, one after the other, with a simulated guest.
 
 mod common;
 
@@ -35,14 +35,14 @@ fn cell(bench: &Bench, filters: &str) -> [(Ran, String); 3] {
 }
 
 #[test]
-fn a_cell_that_is_not_as_expected_is_kept_shown_and_packed_and_turns_the_verdict() {
+fn an_unexpected_cell_is_kept_shown_packed_and_fails_the_verdict() {
     let bench = Bench::new();
     let filters = plan().map(|key| key.to_string()).join(" ");
     let [(test, _), (report, page), (verdict, table)] = cell(&bench, &filters);
     let read = |name: &str| bench.read(&format!("cells/cell-one/{name}"));
     let code = read("exit-code");
     assert_eq!((test.code.to_string(), test.code != 0), (code.trim().into(), true), "{}{}", test.stdout, test.stderr);
-    // What the guest says stands between a command that stops commands and its end.
+    // Output of the guest is between the command that stops commands and its end.
     let lines: Vec<&str> = test.stdout.lines().collect();
     let token = lines[0].strip_prefix("::stop-commands::").expect("commands are stopped first");
     assert!(token.len() > 30 && lines.last() == Some(&format!("::{token}::").as_str()), "{}", test.stdout);
@@ -68,7 +68,7 @@ fn a_cell_that_is_not_as_expected_is_kept_shown_and_packed_and_turns_the_verdict
 }
 
 #[test]
-fn a_cell_that_comes_to_no_run_says_why() {
+fn a_cell_without_a_run_says_why() {
     let bench = Bench::new();
     let [(test, _), (report, page), (verdict, table)] = cell(&bench, "no-such-case --series=none");
     assert_eq!(test.code, 2, "{}", test.stdout);
@@ -81,9 +81,9 @@ fn a_cell_that_comes_to_no_run_says_why() {
 }
 
 #[test]
-fn the_plan_is_what_the_other_jobs_take() {
+fn the_plan_has_the_outputs_that_the_other_jobs_need() {
     let bench = Bench::new();
-    // What somebody types is a value and nothing else.
+    // Typed values are never taken for options or commands.
     for kernels in ["7.22", "7.2; touch typed", "$(touch typed)", "7.2 --series none", ""] {
         let (ran, _) = step(&bench, &["plan", &format!("--kernels={kernels}")]);
         assert_eq!((ran.code, bench.read("outputs").as_str()), (2, ""), "{kernels}: {}", ran.stderr);

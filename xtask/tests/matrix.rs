@@ -1,4 +1,4 @@
-//! `cargo xtask matrix` and `cargo xtask report` as a person meets them, without a kernel.
+//! `cargo xtask matrix` and `cargo xtask report` without a kernel.
 
 mod common;
 
@@ -22,7 +22,7 @@ fn ids(cells: &[serde_json::Value]) -> Vec<&str> {
 }
 
 #[test]
-fn the_cells_are_what_a_workflow_takes() {
+fn cells_have_the_fields_that_a_workflow_needs() {
     let cells = include(&[]);
     let names: BTreeSet<&str> = cells[0].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(names, BTreeSet::from(["id", "kernel", "series", "flavour", "key"]));
@@ -32,7 +32,7 @@ fn the_cells_are_what_a_workflow_takes() {
 }
 
 #[test]
-fn shards_part_the_cells() {
+fn shards_together_are_all_cells() {
     let all = include(&[]);
     let parts: Vec<serde_json::Value> =
         ["1/3", "2/3", "3/3"].iter().flat_map(|shard| include(&["--shard", shard])).collect();
@@ -40,7 +40,7 @@ fn shards_part_the_cells() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_exits_with_2() {
+fn an_invalid_command_line_exits_with_2() {
     let cache = tempfile::tempdir().unwrap();
     for args in [
         &["matrix", "--kernels", "7.22"][..],
@@ -62,7 +62,7 @@ fn report(place: &Path, format: &str) -> Ran {
     run(&mut command(&["report", "--format", format, place.to_str().unwrap()]))
 }
 
-/// A report of one case, as an earlier run left it.
+/// Writes a report of one case, as a run does.
 fn leave(dir: &Path, series: &str, verdict: &serde_json::Value) {
     fs::create_dir_all(dir).unwrap();
     let mut case = serde_json::json!({
@@ -100,13 +100,13 @@ fn reports_below_a_directory_are_a_matrix() {
     assert_eq!((json["exit"].as_u64(), json["changes"][0]["counts"]["altered"].as_u64()), (Some(10), Some(1)));
     let ktap = report(dir.path(), "ktap").stdout;
     assert!(ktap.starts_with("KTAP version 1\n1..2\n") && ktap.contains("not ok 2 7.2-derive-fast"), "{ktap}");
-    // One of them alone is as `test` shows it.
+    // A single report is shown as by `test`.
     let one = report(&dir.path().join("artifacts/a"), "terminal").stdout;
     assert!(one.contains("Linux 7.2.1 with series derive") && one.contains("again: cargo xtask test --exact"), "{one}");
 }
 
 #[test]
-fn what_is_no_report_of_this_version_is_named() {
+fn an_invalid_report_is_named() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(report(dir.path(), "json").code, 2, "an empty directory was shown");
     for text in ["{", "{}", "{\"schema\": 1}", "[]"] {
@@ -120,11 +120,11 @@ fn what_is_no_report_of_this_version_is_named() {
         serde_json::json!({ "id": "../../up", "kernel": "7.2", "series": "none", "flavour": "fast", "result": "ran" });
     fs::write(dir.path().join("matrix.json"), serde_json::json!({ "schema": 1, "cells": [cell] }).to_string()).unwrap();
     let ran = report(dir.path(), "json");
-    assert!(ran.code == 2 && ran.stderr.contains("no name of a cell"), "{}", ran.stderr);
+    assert!(ran.code == 2 && ran.stderr.contains("not a valid name of a cell"), "{}", ran.stderr);
 }
 
 #[test]
-fn the_examples_of_the_help_are_command_lines_that_make_sense() {
+fn the_examples_of_the_help_are_valid_command_lines() {
     let cache = tempfile::tempdir().unwrap();
     let help = xtask(cache.path(), &["matrix", "--help"]).stdout;
     let examples: Vec<&str> = help.lines().filter_map(|line| line.trim().strip_prefix("cargo xtask matrix")).collect();

@@ -1,4 +1,4 @@
-//! The catalogue of wrong implementations and the correct ones: every patch says what it is about, and says it once.
+//! Checks the catalogue of wrong implementations and the correct ones: headers, names and duplicates.
 
 mod common;
 
@@ -11,13 +11,13 @@ use harness::kernel_range::{KernelRange, Release};
 
 const CATALOGUE: &str = "mutants/catalogue";
 const CORRECT: &str = "mutants/correct";
-/// As few as the catalogue was asked to have.
+/// Minimum number of entries.
 const ENOUGH: usize = 40;
 
 /// One patch file.
 struct Mutant {
     path: PathBuf,
-    /// The release whose directory it is in; nothing for one that is in none.
+    /// The release whose directory it is in, if it is in one.
     variant_of: Option<String>,
     slug: String,
     header: Vec<(String, String)>,
@@ -54,7 +54,7 @@ impl Mutant {
         let mut faults = Vec::new();
         let keys: Vec<&str> = self.header.iter().map(|(key, _)| key.as_str()).collect();
         if !matches!(keys[..], ["Wrong", "How", "Clause"] | ["Wrong", "How", "Clause", "Kernels"]) {
-            faults.push(format!("the header is {keys:?}, it has to be Wrong, How, Clause and perhaps Kernels"));
+            faults.push(format!("the header has {keys:?}, expected Wrong, How, Clause and optionally Kernels"));
         }
         for key in ["Wrong", "How"] {
             let sentence = self.field(key);
@@ -65,7 +65,7 @@ impl Mutant {
         let mut clauses = BTreeSet::new();
         for clause in self.field("Clause").split(", ") {
             if cases::clause::find(clause).is_none() {
-                faults.push(format!("{clause:?} is no clause of docs/contract.md"));
+                faults.push(format!("{clause:?} is not a clause of docs/contract.md"));
             } else if clause.starts_with("H-") || clause.starts_with("B-") {
                 faults.push(format!("{clause} does not judge implementations"));
             } else if !clauses.insert(clause) {
@@ -74,7 +74,7 @@ impl Mutant {
         }
         let kernels = self.field("Kernels");
         if !kernels.is_empty() && kernels.parse::<KernelRange>().is_err() {
-            faults.push(format!("Kernels is no range of releases: {kernels:?}"));
+            faults.push(format!("Kernels is not a range of releases: {kernels:?}"));
         }
         if !self
             .slug
@@ -88,7 +88,7 @@ impl Mutant {
         }
         let files = self.diff.lines().filter_map(|line| line.strip_prefix("+++ b/"));
         let ours = |file: &str| file.starts_with("drivers/dma-buf/") || file.ends_with("linux/dma-buf.h");
-        faults.extend(files.filter(|file| !ours(file)).map(|file| format!("{file} is not what the series is about")));
+        faults.extend(files.filter(|file| !ours(file)).map(|file| format!("{file} is not a file of the series")));
         faults
     }
 }
@@ -109,14 +109,14 @@ fn patches(dir: &str) -> Vec<Mutant> {
     };
     for dir in look(&root().join(dir), None) {
         let release = dir.file_name().expect("it has a name").to_string_lossy().into_owned();
-        assert!(Release::of(&release).is_some_and(|found| found.to_string() == release), "{release} is no release");
+        assert!(Release::of(&release).is_some_and(|found| found.to_string() == release), "{release} is not a release");
         assert_eq!(look(&dir, Some(release)), [] as [PathBuf; 0], "variants are in one level of directories");
     }
     found
 }
 
 #[test]
-fn every_mutant_says_what_is_wrong_how_and_who_should_notice() {
+fn every_mutant_has_a_valid_header() {
     let faults: Vec<String> = mutants()
         .iter()
         .flat_map(|mutant| mutant.faults().into_iter().map(|fault| format!("{}: {fault}", mutant.path.display())))
@@ -128,7 +128,7 @@ fn every_mutant_says_what_is_wrong_how_and_who_should_notice() {
 fn no_two_mutants_are_the_same() {
     let all = mutants();
     let originals: Vec<&Mutant> = all.iter().filter(|mutant| mutant.variant_of.is_none()).collect();
-    assert!(originals.len() >= ENOUGH, "the catalogue has {} entries, {ENOUGH} are the least", originals.len());
+    assert!(originals.len() >= ENOUGH, "the catalogue has {} entries, at least {ENOUGH} are required", originals.len());
     let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
     let mut twins = Vec::new();
     for mutant in &originals {
@@ -142,7 +142,7 @@ fn no_two_mutants_are_the_same() {
 }
 
 #[test]
-fn a_variant_differs_from_its_original_in_the_diff_alone() {
+fn a_variant_differs_from_its_original_only_in_the_diff() {
     let mut faults = Vec::new();
     for (dir, keys) in [(CATALOGUE, &["Wrong", "How", "Clause"]), (CORRECT, &["Built", "Freedom", "Recorded"])] {
         faults.extend(variant_faults(&patches(dir), keys));
@@ -155,14 +155,14 @@ fn variant_faults(all: &[Mutant], keys: &[&str]) -> Vec<String> {
     for variant in all.iter().filter(|mutant| mutant.variant_of.is_some()) {
         let path = variant.path.display();
         let Some(original) = all.iter().find(|other| other.variant_of.is_none() && other.slug == variant.slug) else {
-            faults.push(format!("{path} is a variant of nothing"));
+            faults.push(format!("{path} has no original"));
             continue;
         };
         if keys.iter().any(|key| original.field(key) != variant.field(key)) {
             faults.push(format!("{path} has another header than {}", original.path.display()));
         }
         if !variant.field("Kernels").is_empty() {
-            faults.push(format!("{path}: its directory says for which kernels it is"));
+            faults.push(format!("{path}: remove Kernels, its directory names the kernel"));
         }
         if original.diff == variant.diff {
             faults.push(format!("{path} is a copy of {}", original.path.display()));

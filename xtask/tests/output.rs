@@ -1,4 +1,4 @@
-//! How much is said, where, and in which colours.
+//! --verbose, --quiet and --color.
 
 mod common;
 
@@ -12,12 +12,12 @@ fn build(bench: &Bench, options: &[&str]) -> common::Ran {
     let rest = ["build", "--no-install"].into_iter().chain(tarball.iter().map(String::as_str));
     let ran = bench.run(&options.iter().copied().chain(rest).collect::<Vec<_>>());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert_eq!(ran.stdout.lines().count(), 1, "standard output carries the result and nothing else");
+    assert_eq!(ran.stdout.lines().count(), 1, "standard output has more than the result");
     ran
 }
 
 #[test]
-fn verbose_names_commands_with_directory_and_time_and_what_the_cache_has() {
+fn verbose_shows_commands_with_directory_and_time_and_cache_lookups() {
     let bench = Bench::new();
     let first = build(&bench, &["--verbose"]).stderr;
     for start in ["+ cd ", "= make: ", "cache: images/", "cache: sources/"] {
@@ -25,13 +25,13 @@ fn verbose_names_commands_with_directory_and_time_and_what_the_cache_has() {
     }
     let make = first.lines().find(|line| line.starts_with("+ cd ") && line.contains(" make -j")).unwrap_or_default();
     assert!(make.contains("/tree && ") && make.ends_with(" vmlinux"), "{first}");
-    assert!(first.contains(" is not there"), "{first}");
+    assert!(first.contains(" missing"), "{first}");
     let second = build(&bench, &["-v"]).stderr;
-    assert!(second.contains(" is there, and as its manifest says") && !second.contains("make -j"), "{second}");
+    assert!(second.contains(" found, matches its manifest") && !second.contains("make -j"), "{second}");
 }
 
 #[test]
-fn quiet_says_nothing_and_plain_lines_are_for_a_log() {
+fn quiet_prints_nothing_and_without_a_terminal_lines_are_plain() {
     let bench = Bench::new();
     assert_eq!(build(&bench, &["--quiet"]).stderr, "");
     let patch = bench.patch(7);
@@ -44,7 +44,7 @@ fn quiet_says_nothing_and_plain_lines_are_for_a_log() {
 }
 
 #[test]
-fn colours_are_as_wished_and_else_as_the_environment_says() {
+fn colours_follow_the_option_and_then_the_environment() {
     let coloured = |options: &[&str], set: &[(&str, &str)]| {
         let mut command = command(&[options, &["test", "--accel", "kvn"]].concat());
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
@@ -52,7 +52,7 @@ fn colours_are_as_wished_and_else_as_the_environment_says() {
         }
         run(command.envs(set.iter().copied())).stderr.contains(ESCAPE)
     };
-    assert!(!coloured(&[], &[]), "this is no terminal");
+    assert!(!coloured(&[], &[]), "this is not a terminal");
     assert!(coloured(&[], &[("CLICOLOR_FORCE", "1")]));
     assert!(!coloured(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
     assert!(coloured(&["--color", "always"], &[("NO_COLOR", "1")]));

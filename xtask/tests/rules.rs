@@ -1,4 +1,4 @@
-//! Rules of this repository that no compiler checks.
+//! Rules of this repository that the compiler does not check.
 
 mod common;
 
@@ -28,14 +28,14 @@ fn rust(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rs")
 }
 
-/// Fails with every offence, not only the first.
+/// Fails with all offences.
 fn none(what: &str, offences: &[String]) {
     assert!(offences.is_empty(), "{what}:\n{}", offences.join("\n"));
 }
 
 #[test]
 fn files_stay_short_enough_to_read() {
-    // Longer ones give the reason why they are not split.
+    // Longer files, with the reason why they are not split.
     let allowed = [("cases/src/uapi/importer.rs", "the ioctl ABI of the test importer, request by request")];
     let long = files().into_iter().filter(|path| rust(path)).filter_map(|path| {
         let lines = text(&path)?.lines().count();
@@ -50,11 +50,11 @@ fn only_the_system_call_wrappers_are_unsafe() {
     let wrapper = |path: &Path| path.starts_with("cases/src/uapi");
     let offences = files().into_iter().filter(|path| rust(path) && !wrapper(path)).filter_map(|path| {
         let text = text(&path)?;
-        // With or without a reason behind it.
+        // With or without a reason.
         let needle = ["allow(unsafe", "_code"].concat();
         text.contains(&needle).then(|| path.display().to_string())
     });
-    none("unsafe code belongs into cases/src/uapi", &offences.collect::<Vec<_>>());
+    none("unsafe code belongs in cases/src/uapi", &offences.collect::<Vec<_>>());
 }
 
 #[test]
@@ -69,18 +69,18 @@ fn only_one_module_of_the_harness_starts_processes() {
 }
 
 #[test]
-fn crates_keep_to_their_side() {
+fn dependencies_between_crates_point_one_way() {
     let mut offences = Vec::new();
     for path in files().into_iter().filter(|path| rust(path)) {
         let Some(text) = text(&path) else { continue };
         if path.starts_with("cases/src") && (text.contains("use harness") || text.contains("qemu-system")) {
-            offences.push(format!("{}: cases knows nothing of the harness", path.display()));
+            offences.push(format!("{}: cases must not use the harness", path.display()));
         }
         if path.starts_with("harness/src") && text.contains("cases::uapi") {
-            offences.push(format!("{}: harness knows no dma-buf ioctl", path.display()));
+            offences.push(format!("{}: harness must not use dma-buf ioctls", path.display()));
         }
     }
-    none("dependencies point one way", &offences);
+    none("forbidden dependencies", &offences);
 }
 
 #[test]
@@ -103,43 +103,43 @@ fn every_case_file_is_in_the_suite_and_every_case_has_its_file() {
 #[test]
 fn snapshots_belong_to_cases_and_overrides_are_needed() {
     let expectations = harness::judge::expectation::Expectations::new(&root().join("cases/snapshots"));
-    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is valid");
     let reference = Release::of(kernels.default_id()).expect("the default kernel is a release");
-    none("these snapshots have no use", &overrides::faults(&expectations, &releases(), reference));
+    none("these snapshots are wrong or not needed", &overrides::faults(&expectations, &releases(), reference));
 }
 
-/// The kernels of kernels.toml that are called by their version.
+/// The kernels of kernels.toml whose id is a release.
 fn releases() -> Vec<Release> {
-    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let kernels = harness::source::spec::Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is valid");
     kernels.iter().filter_map(|kernel| Release::of(&kernel.id)).collect()
 }
 
 #[test]
-fn minimum_versions_tell_kernels_apart() {
+fn minimum_versions_are_tested_releases_with_an_older_one() {
     let mut offences = Vec::new();
     for need in cases::need::Need::ALL {
         let Some(text) = need.since() else { continue };
-        let since = Release::of(text).expect("a minimum version is one");
+        let since = Release::of(text).expect("a minimum version is a release");
         if !releases().contains(&since) {
-            offences.push(format!("{}: nobody saw {since} meet it; name a kernel of kernels.toml", need.name()));
+            offences.push(format!("{}: {since} is not tested; name a kernel of kernels.toml", need.name()));
         }
         if !releases().iter().any(|release| *release < since) {
             offences.push(format!("{}: no kernel of kernels.toml is older than {since}", need.name()));
         }
     }
-    none("these minimum versions are not known to be true", &offences);
+    none("these minimum versions are not tested", &offences);
 }
 
 #[test]
 fn known_defects_are_about_kernels_that_are_tested() {
-    let known = harness::judge::expectation::known_defects::KnownDefects::built_in().expect("the list makes sense");
+    let known = harness::judge::expectation::known_defects::KnownDefects::built_in().expect("the list is valid");
     let elsewhere = known.iter().filter(|defect| !releases().iter().any(|release| defect.range.holds(*release)));
     let elsewhere: Vec<String> = elsewhere.map(|defect| format!("{:?} {}", defect.keys, defect.range)).collect();
     none("no kernel of kernels.toml is in the range of these", &elsewhere);
 }
 
 #[test]
-fn kernel_code_says_its_licence() {
+fn kernel_code_names_its_licence() {
     let kernel = |path: &PathBuf| path.starts_with("cases/kernel") || path.starts_with("patches");
     let missing = files().into_iter().filter(kernel).filter_map(|path| {
         let text = text(&path)?;
@@ -148,12 +148,12 @@ fn kernel_code_says_its_licence() {
             if patch { text.contains("Signed-off-by:") } else { text.contains("SPDX-License-Identifier: GPL-2.0") };
         (!fine).then(|| path.display().to_string())
     });
-    none("kernel code is GPL-2.0 and says so; patches are signed off", &missing.collect::<Vec<_>>());
+    none("kernel code needs an SPDX line with GPL-2.0, patches a Signed-off-by", &missing.collect::<Vec<_>>());
 }
 
 #[test]
-fn nothing_names_the_machine_it_was_written_on() {
-    // Spelt in two parts, so that this file does not break its own rule.
+fn no_file_contains_paths_of_a_machine() {
+    // Split in two parts, so that this file does not break the rule.
     let home: Vec<String> = [("/ro", "ot/"), ("/wo", "rk/"), ("/ho", "me/")].map(|(a, b)| [a, b].concat()).to_vec();
     let mut offences = Vec::new();
     for path in files().into_iter().filter(|path| path != Path::new("Cargo.lock")) {
@@ -168,7 +168,7 @@ fn nothing_names_the_machine_it_was_written_on() {
 }
 
 #[test]
-fn documents_link_to_what_is_there() {
+fn links_in_documents_exist() {
     let mut offences = Vec::new();
     for path in files().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
         let Some(text) = text(&path) else { continue };
@@ -183,11 +183,11 @@ fn documents_link_to_what_is_there() {
             }
         }
     }
-    none("links that lead nowhere", &offences);
+    none("broken links", &offences);
 }
 
 #[test]
-fn the_triage_page_knows_every_ending() {
+fn the_triage_page_has_every_verdict_and_exit_code() {
     use harness::judge::verdict::Verdict;
     let page = text(Path::new("docs/triage.md")).expect("docs/triage.md is there");
     let codes =
@@ -214,18 +214,18 @@ fn the_triage_page_knows_every_ending() {
 }
 
 #[test]
-fn the_contract_page_holds_every_clause() {
+fn the_contract_page_has_every_clause() {
     let page = text(Path::new("docs/contract.md")).expect("docs/contract.md is there");
     let missing = cases::clause::CLAUSES.iter().filter(|clause| {
         let row = format!("**{}** {}", clause.id, clause.claim);
         !page.contains(&row)
     });
     let missing: Vec<String> = missing.map(|clause| format!("**{}** {}", clause.id, clause.claim)).collect();
-    none("docs/contract.md lacks these clauses, in the words of cases/src/clause.rs", &missing);
+    none("docs/contract.md lacks these clauses with the text of cases/src/clause.rs", &missing);
 }
 
 #[test]
-fn the_contract_page_holds_the_table_of_cases() {
+fn the_contract_page_has_the_table_of_cases() {
     let path = Path::new("docs/contract.md");
     let page = text(path).expect("docs/contract.md is there");
     let (start, end) = ("<!-- table of cases -->\n", "<!-- end of the table -->");
@@ -235,7 +235,7 @@ fn the_contract_page_holds_the_table_of_cases() {
     if std::env::var_os("UPDATE").is_some() {
         fs::write(root().join(path), [before, start, &wanted, end, after].concat()).expect("the page can be written");
     } else {
-        let hint = "the table is not that of the suite; `UPDATE=1 cargo test -p xtask --test rules` writes it";
+        let hint = "the table is out of date; `UPDATE=1 cargo test -p xtask --test rules` writes it";
         assert_eq!(table, wanted, "docs/contract.md: {hint}");
     }
 }

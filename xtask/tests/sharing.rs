@@ -1,4 +1,4 @@
-//! One cache, several runs, and what can happen to the disk below it.
+//! Several runs on one cache, and problems of its disk.
 
 mod common;
 
@@ -25,12 +25,12 @@ fn image(bench: &Bench, args: &[String]) -> PathBuf {
     PathBuf::from(ran.stdout.trim())
 }
 
-/// Two builds, of which the second waits for what the first holds. Gives what both printed.
+/// Two builds, of which the second waits for a lock of the first. Returns the output of both.
 fn two_at_once(bench: &Bench, first: &[String], second: &[String], waits_for: &str) -> (String, String) {
     let mut builder = bench.start(bench.command(&words(first)).env("GATE", "make * vmlinux"));
     builder.comes_to("make", || bench.path("reached").exists());
     let mut waiting = bench.start_beside("second-", &mut bench.command(&words(second)));
-    waiting.comes_to("a word about it", || bench.read("second-stderr").contains(waits_for));
+    waiting.comes_to("a message", || bench.read("second-stderr").contains(waits_for));
     assert!(bench.read("second-stderr").contains("waiting for process "), "{}", bench.read("second-stderr"));
     bench.release();
     assert_eq!((builder.code(), waiting.code()), (Some(0), Some(0)), "{}", waiting.said());
@@ -38,24 +38,25 @@ fn two_at_once(bench: &Bench, first: &[String], second: &[String], waits_for: &s
 }
 
 #[test]
-fn two_series_take_turns_in_one_workshop() {
+fn two_series_take_turns_in_one_build_directory() {
     let bench = Bench::new();
     let (one, two) =
-        two_at_once(&bench, &build_args(&bench, 1), &build_args(&bench, 2), "which holds workshop-tarball-");
+        two_at_once(&bench, &build_args(&bench, 1), &build_args(&bench, 2), "which holds the lock build-dir-tarball-");
     assert_ne!(fs::read(one.trim()).unwrap(), fs::read(two.trim()).unwrap());
     assert_eq!(bench.calls(" vmlinux"), 2);
 }
 
 #[test]
-fn an_image_that_two_ask_for_is_built_once() {
+fn an_image_that_two_runs_request_is_built_once() {
     let bench = Bench::new();
-    let (one, two) = two_at_once(&bench, &build_args(&bench, 1), &build_args(&bench, 1), "which holds images-");
+    let (one, two) =
+        two_at_once(&bench, &build_args(&bench, 1), &build_args(&bench, 1), "which holds the lock images-");
     assert_eq!(one, two);
     assert_eq!(bench.calls(" vmlinux"), 1);
 }
 
 #[test]
-fn two_runs_of_one_checkout_have_a_directory_each() {
+fn two_runs_of_one_checkout_have_separate_directories() {
     let bench = Bench::new();
     let mut args = vec!["test".to_string(), "--exact".to_string(), "--no-install".to_string()];
     args.extend(plan().map(|key| key.to_string()));
@@ -73,7 +74,7 @@ fn two_runs_of_one_checkout_have_a_directory_each() {
 }
 
 #[test]
-fn a_damaged_cache_is_noticed_and_made_again() {
+fn a_damaged_cache_is_noticed_and_rebuilt() {
     let bench = Bench::new();
     let args = build_args(&bench, 1);
     let vmlinux = image(&bench, &args);
@@ -83,29 +84,30 @@ fn a_damaged_cache_is_noticed_and_made_again() {
     flipped[good.len() / 2] ^= 1;
     fs::write(&vmlinux, &flipped).unwrap();
     let ran = bench.run(&words(&args));
-    assert!(ran.stderr.contains("is damaged (vmlinux has other contents)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is damaged (vmlinux has a different SHA-256 sum)"), "{}", ran.stderr);
     assert!(fs::read(&vmlinux).unwrap() == good);
 
-    let workshop = fs::read_dir(bench.cache().join("workshops")).unwrap().flatten().next().unwrap().path();
-    let state = fs::read_to_string(workshop.join("state.json")).unwrap();
+    let build_dir = fs::read_dir(bench.cache().join("workshops")).unwrap().flatten().next().unwrap().path();
+    let state = fs::read_to_string(build_dir.join("state.json")).unwrap();
     for damaged in [&state[..state.len() / 2], &state.replace("dma-buf.c", "dma-bug.c"), ""] {
-        fs::write(workshop.join("state.json"), damaged).unwrap();
+        fs::write(build_dir.join("state.json"), damaged).unwrap();
         fs::remove_dir_all(vmlinux.parent().unwrap()).unwrap();
         assert!(fs::read(image(&bench, &args)).unwrap() == good);
-        // The edit of the first patch is not forgotten in the tree.
+        // The edit of the first patch does not stay in the tree.
         let other = image(&bench, &build_args(&bench, 2));
         assert!(fs::read(&other).unwrap() != good);
         fs::remove_dir_all(other.parent().unwrap()).unwrap();
         image(&bench, &args);
     }
 
-    let object = workshop.join("objects/a.o");
-    for (half, noticed) in [(0, "the last build here was cut short"), (100, "objects of an earlier build are damaged")]
+    let object = build_dir.join("objects/a.o");
+    for (half, noticed) in
+        [(0, "the last build in this directory was interrupted"), (100, "objects of an earlier build are damaged")]
     {
         fs::remove_dir_all(vmlinux.parent().unwrap()).unwrap();
         image(&bench, &args);
         fs::write(&object, &fs::read(&object).unwrap()[..half]).unwrap();
-        fs::remove_file(workshop.join("objects/vmlinux")).unwrap();
+        fs::remove_file(build_dir.join("objects/vmlinux")).unwrap();
         fs::remove_dir_all(vmlinux.parent().unwrap()).unwrap();
         let ran = bench.run(&words(&args));
         assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -114,8 +116,8 @@ fn a_damaged_cache_is_noticed_and_made_again() {
     }
 }
 
-/// Runs a command on a cache that is a file system of its own, with a shell script before and after. Nothing when this
-/// machine does not let us mount one.
+/// Runs a command on a cache that is a separate file system, and then a shell script. `None` if this machine does not allow
+/// mounting one.
 fn on_a_disk(bench: &Bench, options: &str, command: &mut Command, after: &str) -> Option<common::Ran> {
     fs::create_dir_all(bench.path("cache")).unwrap();
     let mount = format!(
@@ -130,19 +132,19 @@ fn on_a_disk(bench: &Bench, options: &str, command: &mut Command, after: &str) -
     let ran = common::run(&mut inside);
     let possible = ran.code != 99 && !ran.stderr.contains("unshare failed");
     if !possible {
-        eprintln!("not tried: no file system can be mounted here: {}", ran.stderr);
+        eprintln!("skipped: no file system can be mounted here: {}", ran.stderr);
     }
     possible.then_some(ran)
 }
 
 #[test]
-fn a_full_disk_is_named_at_every_stage_and_leaves_nothing_half_made() {
+fn a_full_disk_is_named_at_every_stage_and_leaves_no_unfinished_entries() {
     let bench = Bench::new();
     bench.write("linux/large", &"x".repeat(400_000));
     let build = build_args(&bench, 1);
     let mut test = vec!["test".to_string(), "--accel=tcg".to_string(), "--exact".to_string(), plan()[0].to_string()];
     test.extend(bench.tarball());
-    // Once more on the same disk, with the space back.
+    // Again on the same disk, after freeing the space.
     let after = "rm -f \"$XDG_CACHE_HOME/fill\"
         find \"$XDG_CACHE_HOME\" -name '.tmp-*' | sed 's/^/LEFT /'
         FULL=nothing \"$@\" >/dev/null 2>\"$BENCH/again\"; echo \"AGAIN $?\"";
@@ -169,7 +171,7 @@ fn a_full_disk_is_named_at_every_stage_and_leaves_nothing_half_made() {
 }
 
 #[test]
-fn a_cache_that_is_read_only_is_named() {
+fn a_read_only_cache_is_named() {
     let bench = Bench::new();
     let mut command = bench.command(&["test"]);
     let Some(ran) = on_a_disk(&bench, "size=1m,ro", &mut command, "") else { return };
@@ -179,7 +181,7 @@ fn a_cache_that_is_read_only_is_named() {
 }
 
 #[test]
-fn a_cache_without_a_place_is_named() {
+fn a_missing_cache_directory_is_an_error() {
     let bench = Bench::new();
     for relative in [None, Some("relative")] {
         let mut command = bench.command(&["test"]);

@@ -1,5 +1,4 @@
-//! Rules about the shape of the sources: who may import whom, how long a file and a folder may be, and that a name means
-//! one thing.
+//! Rules about the structure of the sources: imports, sizes of files and folders, unique names of public types.
 
 mod common;
 
@@ -15,14 +14,14 @@ const CRATES: [&str; 4] = ["cases", "harness", "mutants", "xtask"];
 /// The stages of the harness. A module imports from its own stage and from those before it.
 const STAGES: [&str; 8] = ["host", "source", "patch", "kbuild", "guest", "judge", "session", "report"];
 
-/// A module of a crate, and the modules that it imports: with the names that it takes from each.
+/// The modules of a crate, each with the modules that it imports and the imported names.
 #[derive(Default)]
 struct Imports {
     modules: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Imports {
-    /// Reads every module of a crate, without its tests.
+    /// Parses all modules of a crate, without tests.
     fn of(name: &str) -> Self {
         let sources = root().join(name).join("src");
         let files: BTreeMap<String, PathBuf> = rust_files(&sources)
@@ -41,8 +40,8 @@ impl Imports {
         imports
     }
 
-    /// What is left when modules that import nothing more, or that nobody imports, are taken away: the circles.
-    fn circles(&self) -> Vec<String> {
+    /// Import cycles: what is left after repeatedly removing modules that import nothing or that nobody imports.
+    fn cycles(&self) -> Vec<String> {
         let mut left: BTreeSet<&String> = self.modules.keys().collect();
         loop {
             let imports = |module: &&String| self.modules[*module].keys().any(|to| left.contains(to));
@@ -76,7 +75,7 @@ impl Finder<'_> {
             Some("crate") => (Vec::new(), &path[1..]),
             Some("self") => (own.clone(), &path[1..]),
             Some("super") if supers <= own.len() => (own[..own.len() - supers].to_vec(), &path[supers..]),
-            // A child module can be named without more.
+            // A child module can be named without a prefix.
             Some(first) if self.known.contains(&[own.clone(), vec![first.to_string()]].concat().join("::")) => {
                 (own.clone(), path)
             }
@@ -84,7 +83,7 @@ impl Finder<'_> {
         };
         let full: Vec<String> = base.into_iter().chain(rest.iter().cloned()).collect();
         let module = (0..=full.len()).rev().map(|end| full[..end].join("::")).find(|name| self.known.contains(name));
-        // The mod.rs of a folder is its face: that it names the parts of the folder makes no circle.
+        // A mod.rs may name the modules of its folder; that is not a cycle.
         let part = |module: &str| module.strip_prefix(&self.module).is_some_and(|rest| rest.starts_with("::"));
         if let Some(module) = module.filter(|module| *module != self.module && !part(module)) {
             self.taken.entry(module).or_default().insert(rest.last().cloned().unwrap_or_default());
@@ -125,7 +124,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        // `pub use` of a child shows it under another name and takes nothing from it.
+        // `pub use` only re-exports and does not count as an import.
         if !matches!(item.vis, syn::Visibility::Public(_)) {
             self.take_tree(&item.tree, &[]);
         }
@@ -156,17 +155,17 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Fails with every offence, not only the first.
+/// Fails with all offences.
 fn none(what: &str, offences: &[String]) {
     assert!(offences.is_empty(), "{what}:\n{}", offences.join("\n"));
 }
 
 #[test]
-fn modules_do_not_import_each_other_in_a_circle() {
+fn imports_have_no_cycles() {
     let of = |name: &&str| {
-        Imports::of(name).circles().into_iter().map(|arrow| format!("{name}: {arrow}")).collect::<Vec<_>>()
+        Imports::of(name).cycles().into_iter().map(|arrow| format!("{name}: {arrow}")).collect::<Vec<_>>()
     };
-    none("circles of imports", &CRATES.iter().flat_map(of).collect::<Vec<_>>());
+    none("import cycles", &CRATES.iter().flat_map(of).collect::<Vec<_>>());
 }
 
 #[test]
@@ -210,7 +209,7 @@ fn public_types() -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn a_name_of_a_public_type_means_one_thing() {
+fn names_of_public_types_are_unique() {
     let shared = public_types().into_iter().filter(|(_, files)| files.len() > 1);
     let shared: Vec<String> = shared.map(|(name, files)| format!("{name}: {}", files.join(", "))).collect();
     none("public types that share a name", &shared);
@@ -231,14 +230,14 @@ fn files_stay_short_enough_to_read() {
 }
 
 #[test]
-fn folders_hold_no_more_than_a_dozen_things() {
+fn folders_have_at_most_a_dozen_entries() {
     let mut offences = Vec::new();
     for name in ["harness/src", "xtask/src"] {
         for entry in walkdir::WalkDir::new(root().join(name)).into_iter().flatten() {
             if !entry.file_type().is_dir() || entry.file_name() == "snapshots" {
                 continue;
             }
-            // mod.rs is the folder itself.
+            // mod.rs does not count.
             let inside = fs::read_dir(entry.path()).expect("it can be listed").flatten();
             let inside = inside.filter(|inside| inside.file_name() != "mod.rs").count();
             if inside > 13 {

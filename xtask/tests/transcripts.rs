@@ -1,6 +1,6 @@
-//! The last run of `cargo xtask test` as insta sees it: one test for every transcript.
+//! Shows the last run of `cargo xtask test` to insta: one test for every transcript.
 //!
-//! Not a part of `cargo test`: it looks at what a kernel did before, not at this checkout alone. For reviews:
+//! Not part of `cargo test`, because it depends on an earlier run. For reviews:
 //! `cargo insta test --review -p xtask --test transcripts`.
 
 mod common;
@@ -19,28 +19,28 @@ fn main() {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
     let path = target.join("conformance/last/report.json");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("there is no run to look at: `cargo xtask test` makes one");
+        eprintln!("there is no run yet: `cargo xtask test` makes one");
         std::process::exit(1);
     };
     let report: RunReport = match serde_json::from_str(&text) {
         Ok(report) => report,
         Err(error) => {
-            eprintln!("{} is no report of this version: {error}", path.display());
+            eprintln!("{} is not a report of this version: {error}", path.display());
             std::process::exit(1);
         }
     };
-    let kernels = Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is sound");
+    let kernels = Kernels::load(&root().join("kernels.toml")).expect("kernels.toml is valid");
     let expectations =
         Expectations::new(&root().join("cases/snapshots")).on(&report.setting.version, kernels.default_id());
     let trials = report.verdicts.into_iter().map(|verdict| {
         let snapshot = expectations.path(&verdict.key);
         let skipped = matches!(verdict.verdict, Verdict::Skipped { .. });
         Trial::test(verdict.key.to_string(), move || match (&verdict.verdict, &verdict.run) {
-            // Accepting a transcript never excuses a violation, so a violated one is not offered.
+            // Accepting a transcript never excuses a violation, so transcripts of failed cases are not shown.
             (Verdict::Failed { reasons }, _) => Err(Failed::from(reasons.join("\n"))),
-            // Nor is that of a defect of the kernel: the snapshot is what other kernels do.
+            // Nor those of known defects: the snapshot is for other kernels.
             (Verdict::KnownDefect { .. }, _) => Ok(()),
-            // Nor is one that is not whole, or not always the same.
+            // Nor those that are incomplete or flaky.
             (Verdict::Lost { .. } | Verdict::NotRun { .. }, Some(_)) => Err(Failed::from("the case did not end")),
             (flaky @ Verdict::Flaky { .. }, _) => Err(Failed::from(flaky.sightings().unwrap_or_default())),
             (_, Some(run)) => assert_transcript(&snapshot, &verdict.key.0, &run.text()),

@@ -1,7 +1,7 @@
 //! The suite: one file for each family of behaviour, named as the case is.
 //!
 //! A new case is a file with `case!` and `run`, and one line in [`CASES`]. A test of the workspace compares the list
-//! with the files. The same steps on other descriptors are no new case but a [`variant`](crate::variant).
+//! with the files. The same steps on other descriptors are a [`variant`](crate::variant), not a new case.
 
 mod before;
 mod fences;
@@ -113,7 +113,7 @@ pub fn find(key: &CaseKey) -> Option<(&'static Case, On)> {
     case.runs().find(|on| case.key(*on) == *key).map(|on| (case, on))
 }
 
-/// The case with this id; one of [`crate::faults`] too, although no plan of the suite holds it.
+/// The case with this id. Also finds those of [`crate::faults`], which are in no plan of the suite.
 pub fn by_id(id: &str) -> Option<&'static Case> {
     CASES.iter().find(|case| case.id() == id).or_else(|| crate::faults::by_id(id))
 }
@@ -121,6 +121,8 @@ pub fn by_id(id: &str) -> Option<&'static Case> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
 
     use super::*;
     use crate::clause;
@@ -130,12 +132,12 @@ mod tests {
     #[test]
     fn every_case_judges_a_known_clause() {
         for case in CASES {
-            assert!(clause::find(case.clause).is_some(), "{} judges {}, which is no clause", case.id(), case.clause);
+            assert!(clause::find(case.clause).is_some(), "{} judges {}, not a clause", case.id(), case.clause);
         }
     }
 
     #[test]
-    fn every_key_leads_back_to_its_case() {
+    fn every_key_finds_its_case() {
         for key in keys() {
             let (case, on) = find(&key).unwrap();
             assert_eq!(case.key(on), key);
@@ -152,11 +154,31 @@ mod tests {
     }
 
     #[test]
-    fn no_case_needs_both_worlds() {
+    fn no_case_needs_derive_and_its_absence() {
         for (case, variant) in CASES.iter().flat_map(|case| case.variants.iter().map(move |variant| (case, variant))) {
             let needs = case.needs_of(variant);
             let patched = [Need::Derive, Need::DeriveDefined].iter().any(|need| needs.contains(need));
             assert!(!(patched && needs.contains(&Need::NoDerive)), "{} could never run", case.name(variant));
+        }
+    }
+    #[test]
+    fn the_example_of_the_documentation_is_a_case() {
+        let page = include_str!("../../../docs/writing-a-case.md");
+        let example = include_str!("before/absent.rs");
+        assert!(
+            page.contains(&format!("```rust\n{example}```")),
+            "docs/writing-a-case.md differs from before/absent.rs"
+        );
+        assert!(example.lines().count() < 25);
+    }
+
+    #[test]
+    fn a_case_has_few_use_lines() {
+        let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/suite");
+        for case in CASES {
+            let source = fs::read_to_string(suite.join(format!("{}.rs", case.id()))).unwrap();
+            let uses = source.lines().filter(|line| line.starts_with("use ")).count();
+            assert!(uses <= 3, "{}: {uses} use lines; what several cases use belongs in the prelude", case.id());
         }
     }
 }

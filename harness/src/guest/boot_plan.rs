@@ -1,4 +1,4 @@
-//! The QEMU command line, decided before anything starts.
+//! The QEMU command line.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use crate::guest::initramfs::Initramfs;
 use crate::guest::recording::Recording;
 use crate::host::process::Cmd;
 
-/// How the guest's processors are run.
+/// How the guest's instructions are executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accel {
-    /// QEMU translates every instruction. Works everywhere.
+    /// QEMU translates them. Works everywhere.
     Tcg,
-    /// The host's processor runs them, through /dev/kvm.
+    /// The host's processor executes them, through /dev/kvm.
     Kvm,
 }
 
@@ -31,19 +31,19 @@ impl Accel {
 /// The emulator.
 pub const QEMU: &str = "qemu-system-x86_64";
 
-/// Words of the kernel command line that cases take for granted, whoever boots the kernel.
+/// Kernel parameters that cases need.
 pub const FOR_CASES: &[&str] = &[
-    // Marks of the runner are not to be dropped.
+    // Do not drop marks of the runner.
     "printk.devkmsg=on",
-    // The check waits for timer interrupts, which an emulated machine on a busy host delivers when it can.
+    // The check waits for timer interrupts, which an emulated machine on a busy host delivers late.
     "no_timer_check",
-    // After every case the runner waits for RCU. Asking idle processors at once instead of three ticks later
-    // takes that from 35 to 14 ms.
+    // After every case the runner waits for RCU. Checking idle processors at once, not after three ticks, reduces
+    // that from 35 to 14 ms.
     "rcutree.jiffies_till_first_fqs=0",
     "rcutree.jiffies_till_next_fqs=0",
-    // Writing through /proc/self/mem is what a case tries; by default 7.x refuses it for another reason.
+    // A case writes through /proc/self/mem, which 7.x refuses by default.
     "proc_mem.force_override=always",
-    // Of vivid's many devices the cases need a camera with one picture source; each costs time at every boot.
+    // The cases need only one capture device of vivid with one input; each device costs time at every boot.
     "vivid.node_types=1",
     "vivid.num_inputs=1",
     "vivid.input_types=0",
@@ -52,28 +52,28 @@ pub const FOR_CASES: &[&str] = &[
 /// Everything that is needed to start a guest.
 #[derive(Clone, Debug)]
 pub struct BootPlan {
-    /// The emulator program; tests put a fake here.
+    /// The emulator program; a fake in tests.
     pub qemu: String,
     /// Uncompressed kernel with a PVH entry.
     pub kernel: PathBuf,
     /// Root file system.
     pub initramfs: PathBuf,
-    /// Where the recording goes.
+    /// The directory of the recording.
     pub dir: PathBuf,
-    /// How processors are run.
+    /// Emulated or under KVM.
     pub accel: Accel,
     /// Memory in MiB.
     pub memory: u32,
     /// Added to the kernel command line.
     pub append: Vec<String>,
-    /// The kernel command line without what is added, if it is not to be that of this program: that of a pack.
+    /// The kernel command line of a pack, without `append`. None for that of this program.
     pub recorded: Option<String>,
-    /// Where QEMU waits for gdb before the first instruction; nothing: it does not wait.
+    /// A socket on which QEMU waits for gdb before the first instruction. None: QEMU does not wait.
     pub gdb: Option<PathBuf>,
-    /// Where QEMU takes questions about the guest's processors; nothing: it takes none.
+    /// A socket for QMP. None: no QMP.
     pub qmp: Option<PathBuf>,
-    /// A socket for the results, where the console is on standard input and output. Nothing: results are on standard
-    /// output, and the console is a file.
+    /// A socket for the results; the console is then on standard input and output. None: results are on standard output, and
+    /// the console is a file.
     pub attended: Option<PathBuf>,
 }
 
@@ -99,11 +99,11 @@ impl BootPlan {
     pub fn command_line(&self) -> String {
         let mut words = vec![
             "console=ttyS0",
-            // Notices and worse: the marks of the runner and every complaint, but little of the chatter of a boot.
+            // Notices and above: the marks of the runner and all complaints, but few boot messages.
             "loglevel=6",
-            // Priorities on the console: they tell what the kernel says from what a program writes into its log.
+            // Print priorities: the facility distinguishes messages of the kernel from those of programs.
             "console_msg_format=syslog",
-            // Triple fault instead of ACPI or keyboard controller; with -no-reboot QEMU ends. A panic does the same.
+            // Reboot by triple fault, on a panic too; with -no-reboot QEMU then exits.
             "reboot=t",
             "panic=-1",
         ];
@@ -115,7 +115,7 @@ impl BootPlan {
         words.join(" ")
     }
 
-    /// The command that starts it. Results come out of its standard output.
+    /// The command that starts QEMU.
     pub fn command(&self) -> Cmd {
         let accel = match self.accel {
             Accel::Tcg => "tcg,thread=multi",
@@ -130,7 +130,7 @@ impl BootPlan {
                 "stdio,id=results,signal=off".to_string(),
             ]
             .to_vec(),
-            // QEMU waits until somebody listens: no word is lost.
+            // QEMU waits for the reader, so nothing is lost.
             Some(socket) => [
                 "-chardev".to_string(),
                 format!("stdio,id=console,signal=off,logfile={}", console.display()),
@@ -150,10 +150,10 @@ impl BootPlan {
             .iter()
             .flat_map(|path| ["-S".to_string(), "-gdb".into(), format!("unix:{},server=on,wait=off", path.display())]);
         Cmd::new(&self.qemu)
-            // Under KVM, `max` is what `host` is: all that the host's processor and KVM have.
+            // Under KVM, `max` is the same as `host`.
             .args(["-accel", accel, "-cpu", "max"])
-            // SeaBIOS lists only the first processor of every socket in its MP table, and without ACPI that table is
-            // all the kernel has.
+            // SeaBIOS lists only the first processor of each socket in its MP table, and without ACPI the kernel uses
+            // that table.
             .args(["-smp", "2,sockets=2,cores=1,threads=1"])
             .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
@@ -169,11 +169,11 @@ impl BootPlan {
     }
 }
 
-/// The kernel command line in a recorded command of [`BootPlan::command`], which ends with it.
+/// The kernel command line at the end of a recorded [`BootPlan::command`].
 pub fn recorded_line(command: &str) -> Option<String> {
     let (_, quoted) = command.trim_end().rsplit_once(" -append ")?;
     let line = quoted.strip_prefix('\'').and_then(|line| line.strip_suffix('\'')).unwrap_or(quoted);
-    // What is quoted within is not to be guessed.
+    // Nested quoting is not parsed.
     (!line.contains(['\'', '\\'])).then(|| line.to_string())
 }
 
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recorded_command_line_boots_again() {
+    fn the_kernel_command_line_is_read_from_a_recorded_command() {
         let initramfs = Initramfs { path: "initramfs.cpio".into() };
         let mut plan = BootPlan::new(Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
         let (command, line) = (plan.command().quoted(), plan.command_line());
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_can_be_pasted() {
+    fn the_command_line_can_be_pasted_into_a_shell() {
         let initramfs = Initramfs { path: "initramfs.cpio".into() };
         let plan = BootPlan::new(Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
         insta::assert_snapshot!(plan.command().quoted().replace(" -", "\n-"), @r"

@@ -1,10 +1,10 @@
-//! A guest under gdb: what gdb is told, and what it knows of a kernel without debug information.
+//! A guest under gdb: the commands for gdb, and symbols for a kernel without debug information.
 //!
-//! The guest waits at its first instruction. gdb lets it run to the mark that the runner writes into the kernel log before
-//! it starts a case, and sets a breakpoint on the code under test there: before that the runner itself asks the kernel for
-//! what it has. All are hardware breakpoints. They work at addresses that are not mapped yet, which under KVM those that are
-//! written into memory do not; and emulation has as many of them as one likes. Addresses are those of the image: it is booted
-//! as an ELF file, and only a compressed kernel moves itself (CONFIG_RANDOMIZE_BASE).
+//! The guest waits at its first instruction. gdb lets it run until the runner writes the mark of a case into the kernel log,
+//! and only then sets a breakpoint on the code under test, because the runner itself uses dma-bufs before. All are hardware
+//! breakpoints: under KVM, software breakpoints do not work at addresses that are not mapped yet, and under emulation there is no
+//! limit on hardware breakpoints. Addresses are those of the image: it is booted as an ELF file, and only a compressed kernel
+//! relocates itself (CONFIG_RANDOMIZE_BASE).
 
 use std::fs;
 use std::ops::Range;
@@ -19,22 +19,22 @@ use crate::host::process::quote;
 
 /// The program.
 pub const GDB: &str = "gdb";
-/// What the runner calls right before a case: it writes a mark into /dev/kmsg (kernel/printk/printk.c).
+/// Called when the runner writes the mark of a case to /dev/kmsg (kernel/printk/printk.c).
 const BEGINS: &str = "devkmsg_write";
-/// The entry to the code under test (drivers/dma-buf/dma-buf.c).
+/// The entry of the code under test (drivers/dma-buf/dma-buf.c).
 const ENTRY: &str = "dma_buf_ioctl";
 
-/// What gdb is given.
+/// The files for gdb.
 #[derive(Clone, Debug)]
 pub struct Debugger {
     /// The socket that QEMU listens on.
     pub socket: PathBuf,
-    /// A file of commands, from finding the symbols to the first breakpoint.
+    /// A file of gdb commands: load symbols, attach, stop at the first breakpoint.
     pub script: PathBuf,
 }
 
 impl Debugger {
-    /// Writes what gdb needs into `dir`. `symbols` is an ELF file with the names of the kernel, `scripts` the kernel's own.
+    /// Writes the commands to `dir`. `symbols` is an ELF file with the kernel's symbols, `scripts` are the kernel's gdb scripts.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be written.
@@ -45,13 +45,13 @@ impl Debugger {
         Ok(Debugger { socket: socket.to_path_buf(), script: path })
     }
 
-    /// The command that attaches, for a shell.
+    /// The shell command that attaches.
     pub fn command(&self) -> String {
         format!("{GDB} -q -x {}", quote(&self.script.display().to_string()))
     }
 }
 
-/// gdb(1), "Debugging Remote Programs"; a file of commands is read to its end, stops in between included.
+/// See "Debugging Remote Programs" in the gdb manual. gdb executes the whole file, even if the guest stops in between.
 fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
     let scripts = scripts.map(|path| format!("source {}\n", path.display())).unwrap_or_default();
     format!(
@@ -63,7 +63,7 @@ fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
          # the runner marks the begin of the case in the kernel log\n\
          thbreak {BEGINS}\n\
          continue\n\
-         # from here on only the case calls this\n\
+         # from here on, only the case calls this\n\
          hbreak {ENTRY}\n\
          continue\n",
         socket.display(),
@@ -71,8 +71,8 @@ fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
     )
 }
 
-/// Writes an ELF file that holds the names of a System.map and nothing else, for a kernel without debug information: gdb
-/// then names functions, and follows frame pointers.
+/// Writes an ELF file with only the symbols of a System.map, for a kernel without debug information. With it, gdb shows function
+/// names and follows frame pointers.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a map without functions, [`ErrorKind::Host`] when a file cannot be read or written.
@@ -81,15 +81,15 @@ pub fn symbol_file(map: &Path, path: &Path) -> Result<()> {
     let names = Symbols::parse(&text);
     let code = |(_, _, code): &(u64, &str, bool)| *code;
     let (Some(first), Some(last)) = (names.iter().find(code), names.iter().filter(code).last()) else {
-        return Err(Error::new(ErrorKind::Usage, format!("{} names no function", map.display()))
-            .next("Build the kernel again, or take another pack."));
+        return Err(Error::new(ErrorKind::Usage, format!("{} contains no functions", map.display()))
+            .next("Build the kernel again, or use another pack."));
     };
     let range = first.0..last.0 + LARGEST;
     let bytes = elf_file(&names, &range).context(ErrorKind::Internal, || "writing symbols".into())?;
     fs::write(path, bytes).map_err(|error| io(&error, "writing", path))
 }
 
-/// One section without contents for all addresses of `range`, and a symbol for each name in it (System V gABI, chapter 4).
+/// A section without contents for the addresses of `range`, and the symbols in it (System V gABI, chapter 4).
 fn elf_file(names: &Symbols, range: &Range<u64>) -> object::write::Result<Vec<u8>> {
     let all: Vec<(u64, &str, bool)> = names.iter().filter(|(address, ..)| range.contains(address)).collect();
     let mut bytes = Vec::new();
@@ -118,7 +118,7 @@ fn elf_file(names: &Symbols, range: &Range<u64>) -> object::write::Result<Vec<u8
         e_flags: 0,
     })?;
     writer.write_null_symbol();
-    // A symbol goes on until the next one.
+    // A symbol ends where the next one starts.
     let ends = all.iter().skip(1).map(|(address, ..)| *address).chain([range.end]);
     for (((address, _, code), name), end) in all.iter().zip(name_of).zip(ends) {
         let kind = if *code { elf::STT_FUNC } else { elf::STT_OBJECT };
@@ -159,7 +159,7 @@ mod tests {
     use crate::host::process::Cmd;
 
     #[test]
-    fn binutils_read_the_names_of_a_kernel_without_debug_information() {
+    fn nm_reads_the_symbols_of_a_system_map() {
         let dir = tempfile::tempdir().unwrap();
         let (map, file) = (dir.path().join("System.map"), dir.path().join("symbols"));
         let lines = "0000000000001000 A percpu\nffffffff81000000 T _stext\nffffffff81469f50 t dma_buf_ioctl\n\
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn gdb_stops_where_the_case_first_asks_the_code_under_test() {
+    fn gdb_stops_at_the_first_call_of_the_code_under_test() {
         let text = commands(Path::new("run/gdb"), Path::new("vmlinux.debug"), Some(Path::new("vmlinux-gdb.py")));
         let commands: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(

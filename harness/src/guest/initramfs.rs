@@ -1,5 +1,5 @@
-//! The guest's root file system: /init, the plan, and a console node. Uncompressed, because an emulated processor is
-//! slower at decompressing than QEMU is at copying.
+//! The guest's root file system: /init, the plan, and a console node. It is not compressed, because decompressing on an
+//! emulated processor is slower than copying.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use cpio::newc::{Builder, ModeFileType, trailer};
 
 use crate::error::{Result, io};
 
-/// A file that QEMU can load.
+/// An initramfs file.
 #[derive(Debug)]
 pub struct Initramfs {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
@@ -25,7 +25,7 @@ pub struct GuestBinary {
 }
 
 impl GuestBinary {
-    /// Reads the program that cargo has built.
+    /// Reads the program from a file.
     ///
     /// # Errors
     /// [`crate::error::ErrorKind::Host`] when it cannot be read.
@@ -44,7 +44,7 @@ impl Initramfs {
         Initramfs::pack_with(path, guest, plan, &[])
     }
 
-    /// The same with programs that are not ours, by name: if there are any, the guest runs them and no case.
+    /// The same with other programs, by name. If there are any, the guest runs them instead of cases.
     ///
     /// # Errors
     /// As [`Initramfs::pack`].
@@ -57,7 +57,7 @@ impl Initramfs {
         Initramfs::pack_files(path, guest, &files)
     }
 
-    /// Packs the program as /init, and files with their paths from the root and their modes. Directories come along.
+    /// Packs the program as /init, and files with absolute paths and modes. Creates their directories.
     ///
     /// # Errors
     /// As [`Initramfs::pack`].
@@ -68,7 +68,7 @@ impl Initramfs {
     }
 }
 
-/// The program in an initramfs that [`Initramfs::pack`] made; nothing if there is none.
+/// The program in an initramfs of [`Initramfs::pack`]; None if there is none.
 ///
 /// # Errors
 /// [`crate::error::ErrorKind::Host`] when the file cannot be read.
@@ -95,7 +95,7 @@ fn archive(init: &[u8], files: &[ArchiveEntry<'_>]) -> std::io::Result<Vec<u8>> 
     let mut archive = Vec::with_capacity(init.len() + 4096);
     let directory = |name: &str| Builder::new(name).mode(0o755).set_mode_file_type(ModeFileType::Directory);
     directory("dev").write(&mut archive, 0).finish()?;
-    // Without a console the kernel starts init with no descriptors open at all, and Rust's start-up wants three.
+    // Without a console the kernel starts init without open descriptors, and Rust's runtime needs three.
     Builder::new("dev/console")
         .mode(0o600)
         .set_mode_file_type(ModeFileType::Char)
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_comes_out_as_it_went_in() {
+    fn the_program_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let guest = GuestBinary { bytes: vec![7; 5001] };
         let packed = Initramfs::pack(&dir.path().join("x.cpio"), &guest, &[CaseKey("a/b@c".into())]).unwrap();
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_archive_holds_what_the_kernel_looks_for() {
+    fn the_archive_contains_the_files_that_the_kernel_needs() {
         let bytes = archive(
             b"\x7fELF",
             &[("plan".into(), 0o644, b"a/b@udmabuf\n"), ("/upstream/sync_test".into(), 0o755, b"x")],

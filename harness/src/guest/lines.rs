@@ -1,19 +1,19 @@
-//! Cuts a stream into lines as it comes, in time that is linear in its length whatever it holds.
+//! Splits a stream into lines, in linear time for any input.
 
-/// A record is far shorter. The rest of a longer line is dropped here; the recording keeps it.
-const LONGEST: usize = 1 << 20;
+/// Maximum length of a line; records are much shorter. The rest of a longer line is dropped here, but recorded.
+const MAX_LINE: usize = 1 << 20;
 
-/// The line that is still open.
+/// The incomplete line.
 #[derive(Debug, Default)]
 pub struct Lines {
     open: Vec<u8>,
 }
 
 impl Lines {
-    /// Hands every line that `chunk` completes to `each`, without its end.
+    /// Passes every line that `chunk` completes to `each`, without the line feed.
     pub fn push(&mut self, chunk: &[u8], mut each: impl FnMut(&[u8])) {
         let mut pieces = chunk.split(|byte| *byte == b'\n');
-        // Splitting always gives a last piece: what comes after the last end of a line.
+        // The last piece is the text after the last line feed.
         let mut piece = pieces.next().unwrap_or_default();
         for next in pieces {
             self.grow(piece);
@@ -25,7 +25,7 @@ impl Lines {
     }
 
     fn grow(&mut self, piece: &[u8]) {
-        let room = LONGEST - self.open.len();
+        let room = MAX_LINE - self.open.len();
         self.open.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_out_however_they_are_cut() {
+    fn lines_do_not_depend_on_the_chunks() {
         let text = b"one\n\ntwo\nthree";
         for size in 1..=text.len() {
             let (mut lines, mut seen) = (Lines::default(), Vec::new());
@@ -47,14 +47,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_takes_no_more_memory_than_a_long_one() {
+    fn the_memory_for_an_endless_line_is_limited() {
         let mut lines = Lines::default();
         for _ in 0..50 {
-            lines.push(&[b'x'; LONGEST], |_| panic!("no line ended"));
+            lines.push(&[b'x'; MAX_LINE], |_| panic!("no line ended"));
         }
-        assert_eq!(lines.open.len(), LONGEST);
+        assert_eq!(lines.open.len(), MAX_LINE);
         let mut lens = Vec::new();
         lines.push(b"\nshort\n", |line| lens.push(line.len()));
-        assert_eq!(lens, [LONGEST, 5]);
+        assert_eq!(lens, [MAX_LINE, 5]);
     }
 }

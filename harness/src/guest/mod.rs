@@ -1,4 +1,4 @@
-//! One guest: from a kernel image and a plan to a [`recording::Recording`] of all that it said.
+//! One guest: from a kernel image and a plan to a [`recording::Recording`].
 
 pub mod boot_plan;
 pub mod debugger;

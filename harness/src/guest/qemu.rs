@@ -1,4 +1,4 @@
-//! A running guest: starts QEMU, writes down what it says, and decides when it has been silent for too long.
+//! Runs a guest: starts QEMU, records its output, and ends it when a deadline has passed.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -21,27 +21,27 @@ pub use crate::guest::watchdog::Timeouts;
 use crate::guest::watchdog::Watchdog;
 use crate::host::process::{self, Running, check_interrupt};
 
-/// The file in the directory of a recording that holds QEMU's process id, which is also that of its process group.
+/// The file in the directory of a recording with QEMU's process id, which is also its process group id.
 pub const PID: &str = "qemu.pid";
 
-/// How long bytes of the channel are let to gather.
+/// Pause between two reads of the channel.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// How often deadlines are looked at.
+/// Interval of checks for deadlines.
 const TICK: Duration = Duration::from_millis(50);
-/// Between two ticks nothing takes this long, unless this program was stopped itself.
+/// A longer time between two ticks means that this program was stopped.
 const STOPPED: Duration = Duration::from_secs(2);
-/// Chunks of the channel that may wait; QEMU waits when there are more.
-const WAITING: usize = 64;
-/// The most that a guest may say, in MiB. Of a whole run of every case the console takes 10 kB and the channel 360 kB.
+/// Maximum number of unread chunks of the channel; with more, QEMU blocks.
+const MAX_CHUNKS: usize = 64;
+/// Maximum output of a guest, in MiB. A run of all cases has 10 kB on the console and 360 kB on the channel.
 const CONSOLE_MIB: u64 = 32;
 const CHANNEL_MIB: u64 = 16;
 const MIB: u64 = 1 << 20;
 
-/// Runs a guest to its end, whichever that is. `on_record` sees every record as it arrives.
+/// Runs a guest to its end. `on_record` gets every record as it arrives.
 ///
 /// # Errors
-/// [`ErrorKind::Host`] when QEMU cannot be started or the recording cannot be written. Whatever the guest does is no error.
+/// [`ErrorKind::Host`] when QEMU cannot be started or the recording cannot be written. Nothing that the guest does is an error.
 pub fn run(plan: &BootPlan, timeouts: Timeouts, mut on_record: impl FnMut(&Record)) -> Result<Recording> {
     run_until(plan, timeouts, |record| {
         on_record(record);
@@ -49,7 +49,7 @@ pub fn run(plan: &BootPlan, timeouts: Timeouts, mut on_record: impl FnMut(&Recor
     })
 }
 
-/// As [`run`], but `on_record` can end the guest. What came in one piece with the last record is recorded as well.
+/// As [`run`], but `on_record` can end the guest. Bytes that arrived together with the last record are recorded too.
 ///
 /// # Errors
 /// As [`run`].
@@ -61,10 +61,10 @@ pub fn run_until(
     let stderr_path = plan.dir.join("qemu.stderr");
     let results_path = Recording::results_path(&plan.dir);
     let mut results = process::create(&results_path)?;
-    // QEMU creates it as well, but only once it has understood its command line.
+    // QEMU creates it too, but not if its command line is invalid.
     let console_path = Recording::console_path(&plan.dir);
     process::create(&console_path)?;
-    // Not in the directory of the recording: the path of a socket has room for a hundred bytes only.
+    // Not in the directory of the recording: the path of a socket is limited to about a hundred bytes.
     let scratch = process::scratch_directory()?;
     let qmp = scratch.path().join("qmp");
     let plan = &BootPlan { qmp: Some(qmp.clone()), ..plan.clone() };
@@ -80,7 +80,7 @@ pub fn run_until(
 
     let mut watch = Watchdog::new(timeouts);
     let mut lines = Lines::default();
-    let mut heard: u64 = 0;
+    let mut received: u64 = 0;
     let mut findings = Findings::default();
     let mut dismissed = false;
     let mut enough = false;
@@ -94,9 +94,9 @@ pub fn run_until(
         match bytes.recv_timeout(TICK) {
             Ok(chunk) => {
                 results.write_all(&chunk).map_err(|error| io(&error, "writing", &results_path))?;
-                heard += chunk.len() as u64;
+                received += chunk.len() as u64;
                 lines.push(&chunk, |line| {
-                    // A flood of rubbish is not to be parsed twice.
+                    // Do not parse garbage.
                     if line.first() != Some(&b'{') {
                         return;
                     }
@@ -115,7 +115,7 @@ pub fn run_until(
             }
             Err(RecvTimeoutError::Disconnected) => break died(&mut qemu, timeouts.leave, &stderr_path)?,
             Err(RecvTimeoutError::Timeout) if gone => break died(&mut qemu, timeouts.leave, &stderr_path)?,
-            // Somebody else may hold its standard output open. What is in the pipe still comes.
+            // Another process may hold its standard output open. Still read what is in the pipe.
             Err(RecvTimeoutError::Timeout) => gone = qemu.try_wait()?.is_some(),
         }
         let now = start.elapsed();
@@ -126,17 +126,17 @@ pub fn run_until(
         let printed = console_path.metadata().map_or(0, |meta| meta.len());
         watch.console(printed, now);
         if counted && dismissed {
-            // It would only try to stop a processor that does not listen.
+            // Its reboot would hang, because it waits for a processor that does not respond.
             break GuestEnd::Dismissed;
         }
         if printed > CONSOLE_MIB * MIB {
             break GuestEnd::Flooded { outlet: Outlet::Console, mib: CONSOLE_MIB, phase: watch.phase().clone() };
         }
-        if heard > CHANNEL_MIB * MIB {
+        if received > CHANNEL_MIB * MIB {
             break GuestEnd::Flooded { outlet: Outlet::Channel, mib: CHANNEL_MIB, phase: watch.phase().clone() };
         }
         if let Some(stalled) = watch.overdue(now) {
-            // Once is enough: a guest that does not leave after it was looked at has nothing new to show.
+            // Not twice: a guest that was examined and does not leave has nothing new to show.
             if !dismissed {
                 findings = examine();
             }
@@ -146,34 +146,34 @@ pub fn run_until(
     drop(qemu);
     if let GuestEnd::Flooded { outlet: Outlet::Console, .. } = ending {
         let cut = File::options().write(true).open(&console_path).and_then(|file| file.set_len(CONSOLE_MIB * MIB));
-        cut.map_err(|error| io(&error, "cutting", &console_path))?;
+        cut.map_err(|error| io(&error, "truncating", &console_path))?;
     }
     Recording::close(&plan.dir, ending, findings, start.elapsed())
 }
 
-/// Reads in a thread of its own, so that deadlines do not wait for bytes.
+/// Reads in a thread, so that deadlines do not wait for bytes.
 fn read(mut stdout: ChildStdout) -> Receiver<Vec<u8>> {
-    let (sender, bytes) = mpsc::sync_channel(WAITING);
+    let (sender, bytes) = mpsc::sync_channel(MAX_CHUNKS);
     std::thread::spawn(move || {
         let mut chunk = [0u8; 16 * 1024];
         while let Ok(len) = stdout.read(&mut chunk) {
             if len == 0 || sender.send(chunk[..len].to_vec()).is_err() {
                 break;
             }
-            // QEMU writes byte by byte. Reading them so would cost a processor that the guest could use.
+            // QEMU writes single bytes. Reading each at once would use a processor that the guest needs.
             std::thread::sleep(GATHER);
         }
     });
     bytes
 }
 
-/// Finds out what can be found out about a guest that hangs: first without the kernel's help, then by asking it.
+/// Examines a guest that hangs: first without the kernel's help, then with sysrq.
 fn examine(plan: &BootPlan, mut qmp: Qmp, scratch: &Path) -> Findings {
     let mut findings = Findings::default();
     let system_map = plan.kernel.with_file_name("System.map");
     (findings.processors, findings.stacks) = processors::look(&mut qmp, &system_map, &scratch.join("memory"));
     let console = Recording::console_path(&plan.dir);
-    // A kernel that has not printed anything yet has no console to ask on.
+    // A kernel without output has no console yet.
     if let Some(printed) = console.metadata().ok().map(|meta| meta.len()).filter(|len| *len > 0) {
         findings.asked_at = Some(printed as usize);
         sysrq::ask(&mut qmp, &console, &scratch.join("keyboard"));
@@ -181,16 +181,16 @@ fn examine(plan: &BootPlan, mut qmp: Qmp, scratch: &Path) -> Findings {
     findings
 }
 
-/// How QEMU ended, when its end of the channel is closed. It may close it and stay all the same.
+/// Waits for the end of QEMU after it has closed the channel.
 fn died(qemu: &mut Running, timeouts: Duration, stderr: &Path) -> Result<GuestEnd> {
     let start = Instant::now();
     loop {
         if let Some(status) = qemu.try_wait()? {
-            let stderr = last_words(stderr);
-            // QEMU ends well when it is asked to end from outside, as it does when the guest restarts.
+            let stderr = last_lines(stderr);
+            // The status is success after a reboot of the guest, and also if QEMU got a signal.
             return Ok(match status.success() && !stderr.contains("terminating on signal") {
                 true => GuestEnd::Left,
-                // The second Ctrl-C kills it before anything here has seen the first.
+                // A second Ctrl-C killed it before the first one was noticed here.
                 false if check_interrupt().is_err() => GuestEnd::Interrupted,
                 false => GuestEnd::QemuDied { status: status.to_string(), stderr },
             });
@@ -205,6 +205,6 @@ fn died(qemu: &mut Running, timeouts: Duration, stderr: &Path) -> Result<GuestEn
     }
 }
 
-fn last_words(path: &Path) -> String {
+fn last_lines(path: &Path) -> String {
     process::tail(&std::fs::read_to_string(path).unwrap_or_default(), 10)
 }

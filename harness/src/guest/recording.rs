@@ -1,4 +1,4 @@
-//! What is left of a guest: raw bytes and how it ended. Everything after this is pure, so any run can be judged again.
+//! The recording of a guest: raw bytes and how it ended. All later stages are pure, so any run can be judged again.
 
 use std::fmt;
 use std::fs;
@@ -14,48 +14,48 @@ use crate::error::{Context, ErrorKind, Result, io};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GuestEnd {
-    /// The kernel restarted the machine, which ends QEMU with status 0. A panic ends the same way.
+    /// The kernel rebooted the machine, and QEMU exited with status 0. So does a panic.
     Left,
-    /// QEMU itself ended with another status, or was killed from outside.
+    /// QEMU exited with another status, or was killed.
     QemuDied {
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// The last lines it printed.
+        /// The last lines of its standard error.
         stderr: String,
     },
-    /// A phase took longer than it may.
+    /// The deadline of a phase has passed.
     Stalled {
         /// Which one.
         phase: Phase,
-        /// Milliseconds without progress, by the measure of the phase.
+        /// Milliseconds without progress.
         silent_ms: u64,
     },
-    /// The guest would have filled the host's disk.
+    /// The guest printed too much.
     Flooded {
         /// Where.
         outlet: Outlet,
-        /// How much was allowed, in MiB.
+        /// The limit, in MiB.
         mib: u64,
-        /// What was going on.
+        /// In which phase.
         phase: Phase,
     },
-    /// The runner said that a process is stuck inside the kernel, and the host ended the guest after a look at it.
+    /// The runner reported a process that is stuck in the kernel, and the host examined and ended the guest.
     Dismissed,
     /// Ctrl-C.
     Interrupted,
-    /// The host ended it: nothing more was wanted of it.
+    /// The host ended it because it needed no more cases.
     Enough,
 }
 
-/// What a guest is doing, as far as the host can tell.
+/// What a guest is doing, as seen by the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// From the start of QEMU to the first byte on the console.
     Firmware,
-    /// From there to the runner's hello.
+    /// From the first byte on the console to the runner's hello.
     Kernel,
-    /// The whole way to the plan, where the kernel says something again and again but never gets there.
+    /// From the start of QEMU to the plan, if the kernel prints but does not get there.
     Boot,
     /// From hello to the plan.
     Runner,
@@ -63,10 +63,10 @@ pub enum Phase {
     Case {
         /// Which one.
         case: CaseKey,
-        /// What the guest allows it, in milliseconds.
+        /// Its limit in the guest, in milliseconds.
         limit_ms: u64,
     },
-    /// From the plan to the first case: the runner looks what the kernel has.
+    /// From the plan to the first case: the runner probes the kernel's features.
     Probing,
     /// From the end of one case to the next.
     Between,
@@ -80,14 +80,14 @@ impl fmt::Display for Phase {
             Phase::Firmware | Phase::Kernel | Phase::Boot => f.write_str("booting"),
             Phase::Runner => f.write_str("starting the runner"),
             Phase::Case { case, .. } => write!(f, "running {case}"),
-            Phase::Probing => f.write_str("probing what the kernel has, before the first case"),
+            Phase::Probing => f.write_str("probing the kernel's features before the first case"),
             Phase::Between => f.write_str("between two cases"),
             Phase::Leaving => f.write_str("leaving"),
         }
     }
 }
 
-/// Where a guest's words come out.
+/// An output of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outlet {
@@ -106,7 +106,7 @@ impl fmt::Display for Outlet {
     }
 }
 
-/// The kernel's stack of one processor.
+/// The kernel stack of a processor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stack {
     /// The processor.
@@ -115,28 +115,28 @@ pub struct Stack {
     pub frames: Vec<String>,
 }
 
-/// What the host found out about a guest that hung.
+/// The results of examining a guest that hangs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Findings {
-    /// Where each processor was, in a sentence; empty when it was not looked at or QEMU did not answer.
+    /// What each processor was doing, in a sentence. Empty if the guest was not examined or QEMU did not answer.
     #[serde(default)]
     pub processors: Vec<String>,
-    /// The stacks at the last look.
+    /// The stacks in the last sample.
     #[serde(default)]
     pub stacks: Vec<Stack>,
-    /// How long the console was when the kernel was asked for its tasks: what follows is its answer and no complaint.
+    /// Size of the console when sysrq was sent: what follows is the answer to it and not a complaint.
     #[serde(default)]
     pub asked_at: Option<usize>,
 }
 
 impl GuestEnd {
-    /// Whether this program ended the guest by choice, and not because of anything that it did.
+    /// Whether this program ended the guest for a reason that is not in the guest.
     pub fn is_by_choice(&self) -> bool {
         matches!(self, GuestEnd::Interrupted | GuestEnd::Enough)
     }
 }
 
-/// The raw material of one guest.
+/// The recording of a guest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
     /// Bytes of the console.
@@ -145,13 +145,13 @@ pub struct Recording {
     pub results: Vec<u8>,
     /// How it ended.
     pub ending: GuestEnd,
-    /// What was found out when the guest was stuck.
+    /// The results of examining it.
     pub findings: Findings,
-    /// From the start of QEMU to its end.
+    /// Time from the start of QEMU to its end.
     pub took: Duration,
 }
 
-/// File names inside a directory of recordings.
+/// File names in the directory of a recording.
 const CONSOLE: &str = "console.log";
 const RESULTS: &str = "results.jsonl";
 const ENDING: &str = "ending.json";
@@ -165,23 +165,24 @@ struct EndingFile {
 }
 
 impl Recording {
-    /// Where the console of the guest in `dir` goes while it runs.
+    /// The file of the console.
     pub fn console_path(dir: &Path) -> std::path::PathBuf {
         dir.join(CONSOLE)
     }
 
-    /// Where its results go.
+    /// The file of the results.
     pub fn results_path(dir: &Path) -> std::path::PathBuf {
         dir.join(RESULTS)
     }
 
-    /// Writes how it ended, beside the two files that were written while it ran.
+    /// Writes how the guest ended, beside the two files that were written while it ran.
     ///
     /// # Errors
     /// [`ErrorKind::Host`].
     pub fn close(dir: &Path, ending: GuestEnd, findings: Findings, took: Duration) -> Result<Recording> {
         let file = EndingFile { ending, findings, took_ms: took.as_millis() as u64 };
-        let text = serde_json::to_string_pretty(&file).context(ErrorKind::Internal, || "encoding an ending".into())?;
+        let text = serde_json::to_string_pretty(&file)
+            .context(ErrorKind::Internal, || "encoding how the guest ended".into())?;
         fs::write(dir.join(ENDING), text + "\n").map_err(|error| io(&error, "writing", &dir.join(ENDING)))?;
         Self::load(dir)
     }
@@ -189,11 +190,11 @@ impl Recording {
     /// Reads a recording back.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when a file is missing, [`ErrorKind::Internal`] when the ending cannot be read.
+    /// [`ErrorKind::Host`] when a file is missing, [`ErrorKind::Internal`] when ending.json is invalid.
     pub fn load(dir: &Path) -> Result<Recording> {
         let read = |name: &str| fs::read(dir.join(name)).map_err(|error| io(&error, "reading", &dir.join(name)));
         let file: EndingFile = serde_json::from_slice(&read(ENDING)?)
-            .context(ErrorKind::Internal, || format!("{} is no ending", dir.join(ENDING).display()))?;
+            .context(ErrorKind::Internal, || format!("{} is invalid", dir.join(ENDING).display()))?;
         Ok(Recording {
             console: read(CONSOLE)?,
             results: read(RESULTS)?,
@@ -203,12 +204,12 @@ impl Recording {
         })
     }
 
-    /// What the kernel said before the host asked it anything.
+    /// The console up to the sysrq of the host.
     pub fn unasked(&self) -> &[u8] {
         &self.console[..self.asked_at()]
     }
 
-    /// What it said after that.
+    /// The console after that.
     pub fn answer(&self) -> &[u8] {
         &self.console[self.asked_at()..]
     }
@@ -224,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recording_comes_back_as_it_was() {
+    fn a_recording_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(Recording::console_path(dir.path()), b"\xff console").unwrap();
         fs::write(Recording::results_path(dir.path()), b"{}").unwrap();
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_from_before_there_were_findings_is_read() {
+    fn an_old_recording_without_findings_is_read() {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in [(CONSOLE, ""), (RESULTS, ""), (ENDING, r#"{"ending": "left", "took_ms": 5}"#)] {
             fs::write(dir.path().join(name), text).unwrap();

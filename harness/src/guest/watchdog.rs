@@ -1,7 +1,7 @@
-//! When a guest has been without progress for too long. Every phase of its life has a deadline of its own, and a measure of
-//! progress of its own: while it boots, a kernel that prints is alive; inside a case, only the end of the case counts.
+//! Decides when a guest has made no progress for too long. Every phase has its own deadline and its own definition of
+//! progress: while the guest boots, any output counts; inside a case, only the end of the case counts.
 //!
-//! Nothing here looks at a clock: times are given as time since QEMU was started.
+//! This module reads no clock: times are arguments, relative to the start of QEMU.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use cases::protocol::Record;
 
 use crate::guest::recording::{GuestEnd, Phase};
 
-/// How long each phase may be without progress, on a guest that boots as fast as [`NOMINAL_BOOT`]. How fast it boots is
-/// measured at its hello; deadlines after that are longer by the same factor.
+/// How long each phase may be without progress, for a guest that boots within [`NOMINAL_BOOT`]. If the guest boots more slowly,
+/// deadlines after its hello are longer by the same factor.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// From the start of QEMU to the first byte on the console.
     pub firmware: Duration,
-    /// From one byte on the console to the next, until hello.
+    /// Between two bytes on the console, until hello.
     pub kernel: Duration,
-    /// The whole way to the plan, for a kernel that prints for ever.
+    /// From the start of QEMU to the plan, for a kernel that prints for ever.
     pub boot: Duration,
-    /// From hello to the plan, with nothing on the console either.
+    /// From hello to the plan, without console output.
     pub runner: Duration,
     /// From the plan or the end of a case to the next case.
     pub between: Duration,
-    /// Beyond the limit that the guest itself gives a case: killing it, waiting whether it dies, and waiting for RCU.
+    /// Added to the limit of a case in the guest: time to kill it, wait for its end, and wait for RCU.
     pub grace: Duration,
     /// From the last record to the end of QEMU.
     pub leave: Duration,
@@ -31,7 +31,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        // Until hello nobody knows how slow the host is: these are tens of times what two busy cores need.
+        // Until hello the speed of the host is not known: these are many times what two busy cores need.
         Timeouts {
             firmware: Duration::from_secs(60),
             kernel: Duration::from_secs(30),
@@ -45,7 +45,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// For a guest that somebody stops and looks at.
+    /// For a guest under a debugger.
     pub fn endless() -> Self {
         Timeouts::brief(Duration::from_secs(10 * 365 * 24 * 3600))
     }
@@ -57,9 +57,9 @@ impl Timeouts {
     }
 }
 
-/// From the start of QEMU to hello, where nothing is in the way. What takes longer shows a slower host.
+/// Time from the start of QEMU to hello on an idle host. A longer time shows a slower host.
 const NOMINAL_BOOT: Duration = Duration::from_secs(3);
-/// A boot says little about a host that was busy just then: no factor is larger.
+/// The largest factor: the host may have been busy only during the boot.
 const LARGEST_FACTOR: f64 = 30.0;
 
 /// Watches one guest.
@@ -69,41 +69,50 @@ pub struct Watchdog {
     factor: f64,
     phase: Phase,
     entered: Duration,
-    /// When the current phase last saw progress.
-    heard: Duration,
+    /// When the current phase last made progress.
+    progressed: Duration,
     console: u64,
     planned: bool,
-    /// Time in which nobody watched.
+    /// Time during which this program was stopped.
     excused: Duration,
 }
 
 impl Watchdog {
-    /// A watch on a guest that was started just now.
+    /// Watches a guest that was just started.
     pub fn new(timeouts: Timeouts) -> Self {
-        let (entered, heard, excused) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-        Watchdog { timeouts, factor: 1.0, phase: Phase::Firmware, entered, heard, console: 0, planned: false, excused }
+        let (entered, progressed, excused) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        Watchdog {
+            timeouts,
+            factor: 1.0,
+            phase: Phase::Firmware,
+            entered,
+            progressed,
+            console: 0,
+            planned: false,
+            excused,
+        }
     }
 
-    /// What the guest is doing.
+    /// The current phase.
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
 
-    /// The console holds so many bytes.
+    /// Reports the current size of the console.
     pub fn console(&mut self, len: u64, now: Duration) {
         if len > self.console {
             self.console = len;
             match self.phase {
                 Phase::Firmware => self.enter(Phase::Kernel, now),
-                Phase::Kernel | Phase::Runner => self.heard = now,
+                Phase::Kernel | Phase::Runner => self.progressed = now,
                 _ => {}
             }
         }
     }
 
-    /// The guest said something on the channel.
+    /// Reports a record on the result channel.
     pub fn record(&mut self, record: &Record, now: Duration) {
-        self.heard = now;
+        self.progressed = now;
         match record {
             Record::Hello { .. } => {
                 let boot = now.saturating_sub(self.excused).as_secs_f64();
@@ -127,23 +136,23 @@ impl Watchdog {
         }
     }
 
-    /// Nobody watched for so long, because this program was stopped itself: it counts for no deadline.
+    /// Reports that this program was stopped for this long, which does not count for deadlines.
     pub fn excuse(&mut self, gap: Duration) {
         self.excused += gap;
         self.entered += gap;
-        self.heard += gap;
+        self.progressed += gap;
     }
 
-    /// How the guest ended, if its time is over.
+    /// How the guest ended, if a deadline has passed.
     pub fn overdue(&self, now: Duration) -> Option<GuestEnd> {
         let timeouts = &self.timeouts;
         let in_phase = now.saturating_sub(self.entered);
-        let silent = now.saturating_sub(self.heard);
+        let silent = now.saturating_sub(self.progressed);
         let (waited, allowed) = match &self.phase {
             Phase::Firmware => (in_phase, timeouts.firmware),
             Phase::Kernel | Phase::Boot => (silent, timeouts.kernel),
             Phase::Runner => (silent, timeouts.runner.mul_f64(self.factor)),
-            // Steps are no progress: a case has to end, and the runner, which kills it at its limit, may be what hangs.
+            // Steps are not progress: the case must end. The runner kills it at its limit, but may hang itself.
             Phase::Case { limit_ms, .. } => {
                 (in_phase, Duration::from_millis(*limit_ms) + timeouts.grace.mul_f64(self.factor))
             }
@@ -166,7 +175,7 @@ impl Watchdog {
     fn enter(&mut self, phase: Phase, now: Duration) {
         self.phase = phase;
         self.entered = now;
-        self.heard = now;
+        self.progressed = now;
     }
 }
 
@@ -187,9 +196,9 @@ mod tests {
         Record::Begin { case: CaseKey("a@b".into()), limit_ms: 5000 }
     }
 
-    /// The phase in which time is over at `now`, and how long it waited.
+    /// The phase whose deadline has passed at `now`, and how long it waited.
     fn stalled(watch: &Watchdog, now: Duration) -> Option<(Phase, u64)> {
-        watch.overdue(now).map(|ending| match ending {
+        watch.overdue(now).map(|end| match end {
             GuestEnd::Stalled { phase, silent_ms } => (phase, silent_ms),
             other => panic!("{other:?}"),
         })
@@ -203,7 +212,7 @@ mod tests {
         watch.console(1, seconds(50));
         assert_eq!(stalled(&watch, seconds(80)), None);
         assert_eq!(stalled(&watch, seconds(81)), Some((Phase::Kernel, 31_000)));
-        // The same length again is nothing new.
+        // The same size again is not progress.
         watch.console(1, seconds(70));
         assert_eq!(stalled(&watch, seconds(81)), Some((Phase::Kernel, 31_000)));
         watch.console(2, seconds(70));
@@ -211,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_prints_for_ever_does_not_boot_for_ever() {
+    fn a_kernel_that_prints_for_ever_is_stalled() {
         let mut watch = Watchdog::new(Timeouts::default());
         for second in 0..=181 {
             watch.console(second + 1, seconds(second));
@@ -232,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guest_in_a_debugger_may_stand_for_days() {
+    fn a_guest_under_a_debugger_has_no_deadline() {
         let mut watch = Watchdog::new(Timeouts::endless());
         let days = |days: u64| seconds(days * 24 * 3600);
         assert_eq!(stalled(&watch, days(1)), None);
@@ -242,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_boot_stretches_what_comes_after_it() {
+    fn a_slow_boot_extends_later_deadlines() {
         let mut watch = Watchdog::new(Timeouts::default());
         watch.record(&hello(), seconds(30));
         watch.record(&begin(), seconds(30));
@@ -251,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn time_in_which_nobody_watched_does_not_count() {
+    fn time_during_which_this_program_was_stopped_does_not_count() {
         let mut watch = Watchdog::new(Timeouts::default());
         watch.console(1, seconds(1));
         watch.excuse(seconds(600));

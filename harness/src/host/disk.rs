@@ -1,4 +1,4 @@
-//! How full the disk is, and with what.
+//! Free and used disk space.
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::host::progress::bytes;
 
-/// Name of the directories that this program makes in the places for caches and the like.
+/// Name of this program's directory below XDG_CACHE_HOME and the like.
 pub const APPLICATION: &str = "dmabuf-alias-conformance";
 
 /// Bytes that this user may still write below a path.
 ///
 /// # Errors
-/// When the file system does not say.
+/// When statvfs(3) fails.
 pub fn free(path: &Path) -> std::io::Result<u64> {
     let stat = nix::sys::statvfs::statvfs(path)?;
     Ok(stat.blocks_available() * stat.fragment_size())
 }
 
-/// Bytes on disk below a path; files that `seen` knows by device and inode count nothing.
+/// Bytes on disk below a path, without the files (device, inode) that are already in `seen`.
 pub fn used(path: &Path, seen: &mut HashSet<(u64, u64)>) -> u64 {
     let entries = walkdir::WalkDir::new(path).into_iter().flatten();
     let metas = entries.filter_map(|entry| entry.metadata().ok());
@@ -33,9 +33,11 @@ pub fn advice(path: &Path) -> String {
     let text = path.to_string_lossy();
     let cache = text.find(APPLICATION).map(|start| &text[..start + APPLICATION.len()]);
     let (variable, what) = match cache {
-        Some(cache) => ("XDG_CACHE_HOME", format!("Everything below {cache} may be deleted and is made again")),
-        None if path.starts_with(std::env::temp_dir()) => ("TMPDIR", "It holds temporary files only".into()),
-        None if text.contains("conformance/run-") => ("CARGO_TARGET_DIR", "Recordings of old runs may go".into()),
+        Some(cache) => ("XDG_CACHE_HOME", format!("Everything below {cache} can be deleted; it is created again")),
+        None if path.starts_with(std::env::temp_dir()) => ("TMPDIR", "It contains only temporary files".into()),
+        None if text.contains("conformance/run-") => {
+            ("CARGO_TARGET_DIR", "Recordings of old runs can be deleted".into())
+        }
         None => ("XDG_CACHE_HOME", "A kernel needs about 4 GB there".into()),
     };
     format!(

@@ -1,9 +1,9 @@
-//! git as a tool, the same for everybody: no configuration of whoever runs this, no hooks, no questions.
+//! git without the user's configuration, without hooks, and without prompts.
 
 use crate::host::process::Cmd;
 
-/// Variables by which a git that runs this program (a bisect, a rebase, a hook) points at its own repository and tree:
-/// those of `git rev-parse --local-env-vars`, and those that change what git prints.
+/// Variables that are set if git itself runs this program (bisect, rebase, a hook), and point at its own repository:
+/// those of `git rev-parse --local-env-vars`, and those that change git's output.
 const FOREIGN: [&str; 21] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_ATTR_SOURCE",
@@ -28,7 +28,7 @@ const FOREIGN: [&str; 21] = [
     "SSH_ASKPASS",
 ];
 
-/// What overrules the configuration of a repository. Not on the command line, which is shown to people.
+/// Overrides the configuration of the repository. Passed in the environment because messages show the command line.
 const CONFIG: [(&str, &str); 6] = [
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
@@ -38,10 +38,9 @@ const CONFIG: [(&str, &str); 6] = [
     ("http.lowSpeedTime", "60"),
 ];
 
-/// `git` with what makes its answers depend on the user, the caller or a person taken away.
+/// `git` whose output does not depend on the user's configuration or environment.
 ///
-/// The configuration of the repository it works in still counts, so let it be one of ours wherever git does more than
-/// look up a name.
+/// The configuration of the repository still counts: use one of ours wherever git does more than look up a name.
 pub fn git() -> Cmd {
     let git = FOREIGN.iter().fold(Cmd::new("git"), |git, name| git.without_env(name));
     let git = git
@@ -51,7 +50,7 @@ pub fn git() -> Cmd {
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_ASKPASS", "")
         .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
-        // A remote helper is a program that a URL names.
+        // A URL can name a remote helper, which is a program that git would run.
         .env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh")
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("GIT_NO_LAZY_FETCH", "1")

@@ -1,4 +1,4 @@
-//! The machine as far as set-up is concerned, with everything that a test wants to pretend in one place.
+//! What the set-up checks about this machine. Tests use a fake one.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -9,21 +9,21 @@ use std::path::PathBuf;
 
 use crate::host::process::Cmd;
 
-/// Where to look for programs and files, and who is asking.
+/// Where to look for programs and files, and who runs this program.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// The directory that absolute paths start from: `/`, unless a test says otherwise.
+    /// The directory that absolute paths start from: `/`, except in tests.
     pub root: PathBuf,
-    /// Where programs are searched, in the syntax of PATH.
+    /// Directories to search programs in, in the syntax of PATH.
     pub path: OsString,
     /// Whether this is root.
     pub superuser: bool,
-    /// Whether a person can be asked: standard input and error are a terminal.
+    /// Whether the user can be asked: standard input and error are a terminal.
     pub interactive: bool,
 }
 
 impl Machine {
-    /// The one that this runs on.
+    /// The machine that this program runs on.
     pub fn this() -> Self {
         Machine {
             root: PathBuf::from("/"),
@@ -33,7 +33,7 @@ impl Machine {
         }
     }
 
-    /// A program on PATH.
+    /// Finds a program on PATH.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         std::env::split_paths(&self.path)
             .map(|dir| dir.join(name))
@@ -50,7 +50,7 @@ impl Machine {
         paths.iter().map(|path| self.file(path)).find(|path| path.exists())
     }
 
-    /// A command that is searched where [`Machine::program`] searches.
+    /// A command whose program is searched on the same PATH as in [`Machine::program`].
     pub fn cmd(&self, program: &str) -> Cmd {
         Cmd::new(program).env("PATH", self.path.to_string_lossy())
     }
@@ -67,7 +67,7 @@ impl Machine {
         std::fs::read_to_string(self.file(path)).ok()
     }
 
-    /// Whether the distribution is one of these, or says that it is like one.
+    /// Whether ID or ID_LIKE of os-release names one of these distributions.
     pub fn is_like(&self, ids: &[&str]) -> bool {
         let like = self.os_release("ID_LIKE").unwrap_or_default();
         let id = self.os_release("ID").unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Names that a misspelt one may have meant.
+//! Suggestions for a misspelt name.
 
-/// Names that look like the wanted one, best first; at most three.
+/// At most three names that are similar to the wanted one, the best first.
 pub fn near<'a>(wanted: &str, names: &[&'a str]) -> Vec<&'a str> {
     let score = |name: &str| {
         let starts = name.starts_with(wanted) || (wanted.starts_with(name) && !name.is_empty());

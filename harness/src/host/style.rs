@@ -1,22 +1,22 @@
-//! Colours, or none, and lines that fit.
+//! Colours and line breaking.
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 
 pub use cases::style::{Style, printable};
 
-/// For standard output.
+/// The style for standard output.
 pub fn detect() -> Style {
     if coloured(&std::io::stdout()) { Style::Colour } else { Style::Plain }
 }
 
-/// Whether to colour what goes to a stream: as [`ColorChoice::write_global`] was told, else as the terminal, NO_COLOR, CLICOLOR
-/// and CLICOLOR_FORCE say.
+/// Whether to use colours on a stream. [`ColorChoice::write_global`] decides if it was called, otherwise the terminal,
+/// NO_COLOR, CLICOLOR and CLICOLOR_FORCE.
 pub fn coloured(stream: &impl RawStream) -> bool {
     AutoStream::choice(stream) != ColorChoice::Never
 }
 
-/// Columns that a report keeps to where it can.
+/// Width of a report, in columns.
 const WIDTH: usize = 110;
 
 /// Breaks a text into lines of at most 110 columns; all but the first start with `indent`. Words are never broken.

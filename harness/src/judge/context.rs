@@ -1,4 +1,4 @@
-//! What verdicts are based on, apart from what the guest said.
+//! What verdicts depend on besides the output of the guest.
 
 use std::collections::BTreeSet;
 
@@ -11,19 +11,19 @@ use crate::judge::transcript::Transcript;
 use crate::kbuild::image::ImageFacts;
 use crate::kernel_range::Release;
 
-/// What a case is judged by, apart from what the guest said.
+/// What verdicts depend on besides the output of the guest.
 #[derive(Clone, Debug)]
 pub struct JudgeContext {
-    /// The needs that the kernel ought to meet.
+    /// The needs that the kernel should meet.
     pub met: BTreeSet<Need>,
     /// The reviewed transcripts.
     pub expectations: Expectations,
-    /// Complaints that are known and do not fail a case.
+    /// Known complaints that do not fail a case.
     pub suppressions: Suppressions,
 }
 
 impl JudgeContext {
-    /// What the kernel complained about, by its console and by what the guest noticed. Known complaints are marked.
+    /// The complaints of the kernel, from its console and from the records of the guest. Known ones are marked.
     pub(crate) fn complaints(&self, console: &[u8], transcript: &Transcript) -> Vec<Complaint> {
         let mut complaints = complaint::scan(console);
         tie::tie(&mut complaints, transcript);
@@ -33,8 +33,8 @@ impl JudgeContext {
     }
 }
 
-/// What a kernel ought to have: what its configuration and its version bring, and the ioctl exactly when its own header
-/// defines it.
+/// The needs that a kernel should meet according to its configuration and version. It should have the ioctl exactly if its
+/// header defines it.
 pub fn needs_met(config: &str, facts: &ImageFacts) -> BTreeSet<Need> {
     let on = |option: &str| config.lines().any(|line| line.strip_prefix(option) == Some("=y"));
     let release = Release::of(&facts.version);

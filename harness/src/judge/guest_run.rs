@@ -1,4 +1,4 @@
-//! What one guest contributed to a run.
+//! The recording of one guest, parsed.
 
 use std::path::Path;
 
@@ -9,53 +9,52 @@ use crate::error::{Context, ErrorKind, Result, io};
 use crate::guest::recording::Recording;
 use crate::judge::transcript::Transcript;
 
-/// After so many guests in a row that got no further than a second case, a session is given up. Where every case breaks
-/// the kernel, as when the first export already leaves a dangling list, the others would only say so again, at a boot
-/// each.
+/// A session stops after this many guests in a row that ran at most two cases each. Then the kernel is broken for every case,
+/// and each further case would cost a boot.
 pub const FUTILE_GUESTS: usize = 12;
 
-/// What one guest contributed.
+/// What one guest left.
 #[derive(Debug)]
 pub struct GuestRun {
-    /// The raw material.
+    /// The raw recording.
     pub recording: Recording,
-    /// What it says, parsed.
+    /// The parsed records.
     pub transcript: Transcript,
-    /// What it was asked to run.
+    /// The cases that it was asked to run.
     pub planned: Vec<CaseKey>,
-    /// Why no other guest ran what this one left, where that was decided.
+    /// Why the session stopped after this guest, if it did.
     pub halt: Option<Halt>,
 }
 
-/// Why a plan was not run to its end although it could have been.
+/// Why a session stopped before the end of its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Halt {
     /// Ctrl-C.
     Interrupted,
-    /// A verdict was not as expected, and the first such was to be the last.
+    /// A verdict was unexpected, with --fail-fast.
     FailFast,
-    /// Guest after guest got nowhere.
+    /// [`FUTILE_GUESTS`] guests in a row ran at most two cases each.
     Futile,
-    /// There were as many guests as it was to have.
+    /// The maximum number of guests was reached.
     Enough,
 }
 
 impl Halt {
-    /// As a reason in a report.
+    /// The reason for a report.
     pub fn reason(self) -> String {
         match self {
             Halt::Interrupted => "interrupted".into(),
-            Halt::Enough => "the guests that it was to have were used up".into(),
-            Halt::FailFast => "stopped at the first verdict that was not as expected".into(),
+            Halt::Enough => "the maximum number of guests was reached".into(),
+            Halt::FailFast => "stopped at the first unexpected verdict".into(),
             Halt::Futile => {
-                format!("given up: {FUTILE_GUESTS} guests in a row got through no more than two cases each")
+                format!("stopped: {FUTILE_GUESTS} guests in a row ran at most two cases each")
             }
         }
     }
 }
 
-/// Name of the file that says what a guest was asked to run.
+/// The file with the plan of a guest.
 const PLANNED: &str = "planned.json";
 
 #[derive(Serialize, Deserialize)]
@@ -71,25 +70,25 @@ impl GuestRun {
         GuestRun { recording, transcript, planned, halt }
     }
 
-    /// Writes beside the recording what the guest was asked to run.
+    /// Writes the plan beside the recording.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when the disk does not take it.
+    /// [`ErrorKind::Host`] when it cannot be written.
     pub fn save(&self, dir: &Path) -> Result<()> {
         let file = PlannedFile { planned: self.planned.clone(), halt: self.halt };
         let text = serde_json::to_string_pretty(&file).context(ErrorKind::Internal, || "encoding a plan".into())?;
         std::fs::write(dir.join(PLANNED), text + "\n").map_err(|error| io(&error, "writing", &dir.join(PLANNED)))
     }
 
-    /// Reads back what a guest left in `dir`.
+    /// Loads what a guest left in `dir`.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when a file is missing, [`ErrorKind::Internal`] when one cannot be understood.
+    /// [`ErrorKind::Host`] when a file is missing, [`ErrorKind::Internal`] when one is invalid.
     pub fn load(dir: &Path) -> Result<GuestRun> {
         let path = dir.join(PLANNED);
         let bytes = std::fs::read(&path).map_err(|error| io(&error, "reading", &path))?;
-        let PlannedFile { planned, halt } =
-            serde_json::from_slice(&bytes).context(ErrorKind::Internal, || format!("{} is no plan", path.display()))?;
+        let PlannedFile { planned, halt } = serde_json::from_slice(&bytes)
+            .context(ErrorKind::Internal, || format!("{} is not a plan", path.display()))?;
         Ok(GuestRun::new(Recording::load(dir)?, planned, halt))
     }
 

@@ -1,4 +1,4 @@
-//! From what guests said to verdicts. Pure: no process, no clock; it reads snapshots and recordings and nothing else.
+//! Turns recordings of guests into verdicts. Pure: starts no process, reads no clock, and reads only snapshots and recordings.
 
 pub mod complaint;
 pub mod context;

@@ -1,4 +1,4 @@
-//! When in its case the kernel complained, and what the guest noticed of it.
+//! When in its case the kernel complained.
 
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
-    /// While this call was made.
+    /// During this call.
     During(String),
-    /// After the step before this one, and before it.
+    /// Between the previous step and this one.
     Before(String),
-    /// After the last step: while the case's process ended, or while the kernel did what was put off until then.
+    /// After the last step: while the case's process ended, or during deferred work of the kernel.
     AfterLastStep,
-    /// Nobody can tell.
+    /// Unknown.
     Unknown,
 }
 
 impl Moment {
-    /// In words that follow a function's name; nothing where it is unknown.
+    /// Text to follow a function's name; empty if unknown.
     pub fn words(&self) -> String {
         match self {
             Moment::During(step) => format!(" during {step}"),
@@ -41,6 +41,6 @@ pub struct NoticedComplaint {
     pub line: String,
     /// The case that was running, or that ended last.
     pub case: Option<CaseKey>,
-    /// When.
+    /// When it was noticed.
     pub moment: Moment,
 }

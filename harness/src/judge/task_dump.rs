@@ -1,5 +1,4 @@
-//! What a hung kernel answers when it is asked for its tasks, cut down to what one wants to know: who waits where, and who
-//! holds which lock.
+//! Summarizes the task dump of a hung kernel: which task waits where, and which task holds which lock.
 
 use std::sync::LazyLock;
 
@@ -8,20 +7,20 @@ use regex::Regex;
 use crate::guest::recording::Recording;
 use crate::judge::complaint::line::ConsoleLine;
 
-/// Callers named for each task.
+/// How many callers to name for each task.
 const CALLERS: usize = 5;
-/// How every task looks that waits, and nothing to tell about it.
+/// Functions in which every task waits.
 const WAITING: &[&str] = &["__schedule", "preempt_schedule", "schedule", "__mutex_lock", "mutex_lock", "ww_mutex_lock"];
 
-/// Functions that take a lock to answer the question, in whatever task they have interrupted.
-const ANSWERING: &[&str] = &["sysrq", "debug_show_all_locks", "serial8250", "uart_"];
+/// Functions that take a lock to print the dump, in the task that they interrupted.
+const DUMPING: &[&str] = &["sysrq", "debug_show_all_locks", "serial8250", "uart_"];
 
 static TASK: LazyLock<Regex> = LazyLock::new(|| {
     // "task:init            state:D stack:28560 pid:42    tgid:42 ..." (sched_show_task() in kernel/sched/core.c)
     Regex::new(r"^task:(.*?) *state:(\S).*? pid:(\d+)").expect("a valid pattern")
 });
 static FRAME: LazyLock<Regex> = LazyLock::new(|| {
-    // Guesses of the unwinder have a question mark before them.
+    // Lines with a question mark are guesses of the unwinder.
     Regex::new(r"^ +([A-Za-z_][A-Za-z0-9_]*)[A-Za-z0-9_.]*\+0x[0-9a-f]+/0x[0-9a-f]+").expect("a valid pattern")
 });
 static HOLDER: LazyLock<Regex> = LazyLock::new(|| {
@@ -33,14 +32,14 @@ static LOCK: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^ #\d+: [0-9a-f]+ \((.+)\)\{\S*, at: ([A-Za-z_][A-Za-z0-9_]*)").expect("a valid pattern")
 });
 
-/// One line for each blocked task and each lock; says so when the kernel did not answer. Empty when it was not asked.
+/// One line for each blocked task and each lock, or one line if the kernel did not answer. Empty if it was not asked.
 pub fn tasks(recording: &Recording) -> Vec<String> {
     if recording.findings.asked_at.is_none() {
         return Vec::new();
     }
     let text = String::from_utf8_lossy(recording.answer());
     if !text.contains("sysrq: ") {
-        return vec!["the kernel did not answer when it was asked for its tasks (sysrq)".into()];
+        return vec!["the kernel did not answer the request for its tasks (sysrq)".into()];
     }
     let mut blocked: Vec<(String, Vec<String>)> = Vec::new();
     let mut locks = Vec::new();
@@ -59,16 +58,16 @@ pub fn tasks(recording: &Recording) -> Vec<String> {
         } else if let Some(found) = HOLDER.captures(line) {
             holder = Some(found[1].to_string());
         } else if let (Some(lock), Some(holder)) = (LOCK.captures(line), &holder) {
-            let answering = ANSWERING.iter().any(|part| lock[2].contains(part));
-            locks.extend((!answering).then(|| format!("{holder} holds {}, taken in {}()", &lock[1], &lock[2])));
+            let dumping = DUMPING.iter().any(|part| lock[2].contains(part));
+            locks.extend((!dumping).then(|| format!("{holder} holds {}, taken in {}()", &lock[1], &lock[2])));
         }
         in_task &= !line.contains("</TASK>");
     }
     let waits = blocked.iter().map(|(task, frames)| {
         let waiting = |name: &&String| WAITING.iter().any(|prefix| name.starts_with(prefix));
-        let mut telling = frames.iter().skip_while(waiting).take(1 + CALLERS);
-        let place = telling.next().map_or("an unknown place".to_string(), |name| format!("{name}()"));
-        let callers: Vec<&str> = telling.map(String::as_str).collect();
+        let mut relevant = frames.iter().skip_while(waiting).take(1 + CALLERS);
+        let place = relevant.next().map_or("an unknown place".to_string(), |name| format!("{name}()"));
+        let callers: Vec<&str> = relevant.map(String::as_str).collect();
         let called = if callers.is_empty() { String::new() } else { format!(", called from {}", callers.join(", ")) };
         format!("{task} waits in {place}{called}")
     });
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_tasks_and_held_locks_are_told() {
+    fn waiting_tasks_and_held_locks_are_listed() {
         assert_eq!(
             tasks_of("[    1.0] before\n", ANSWER),
             [
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_does_not_answer_is_not_taken_for_one_without_tasks() {
+    fn a_kernel_that_does_not_answer_differs_from_one_without_blocked_tasks() {
         assert!(tasks_of("[    1.0] sysrq: of an earlier time\n", "[    2.0] chatter\n")[0].contains("did not answer"));
     }
 }

@@ -1,6 +1,6 @@
-//! What the guest said, in order: from the raw bytes of the result channel to one [`CaseRun`] for every case that began.
+//! Parses the bytes of the result channel into one [`CaseRun`] for every case that began.
 //!
-//! Nothing is repaired. Bytes that do not fit the protocol become an oddity, and an oddity is never a pass.
+//! Nothing is repaired. Bytes that violate the protocol become a protocol error, and a case with one never passes.
 
 use std::fmt::Write;
 
@@ -16,18 +16,18 @@ use crate::judge::moment::NoticedComplaint;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TranscriptStep {
-    /// A call; `result` is absent when it never returned.
+    /// A call; `result` is absent if it never returned.
     Call {
         /// The call.
         text: String,
-        /// What it gave.
+        /// Its result.
         result: Option<String>,
     },
-    /// An expectation.
+    /// A check.
     Check {
         /// The sentence.
         sentence: String,
-        /// Whether it held.
+        /// Whether it is true.
         holds: bool,
         /// What was seen instead.
         detail: String,
@@ -36,7 +36,7 @@ pub enum TranscriptStep {
     Hazard {
         /// The sentence.
         sentence: String,
-        /// Whether it is there.
+        /// Whether the limit was seen.
         present: bool,
     },
     /// Recorded behaviour.
@@ -50,19 +50,19 @@ pub struct CaseRun {
     /// Its key.
     #[cfg_attr(test, schemars(with = "String"))]
     pub key: CaseKey,
-    /// What it wrote down.
+    /// Its steps.
     pub steps: Vec<TranscriptStep>,
-    /// How it ended; absent when the guest never said.
+    /// How it ended; absent if the guest did not report it.
     pub outcome: Option<Outcome>,
     /// Milliseconds of guest time.
     pub ms: u64,
-    /// The first thing that did not fit the protocol since the case began: its results cannot be believed.
+    /// The first protocol error since the case began: its results are not reliable.
     #[serde(default, skip_serializing_if = "Vec::is_empty", alias = "oddities")]
     pub protocol_errors: Vec<String>,
 }
 
 impl CaseRun {
-    /// The transcript of the case, as snapshots keep it and reports show it.
+    /// The transcript of the case, as in snapshots and reports.
     pub fn text(&self) -> String {
         let mut text = lines::case(self.key.name(), self.key.exporter()) + "\n";
         for step in &self.steps {
@@ -72,7 +72,7 @@ impl CaseRun {
         text
     }
 
-    /// The step that was running when the transcript stops: the last call if it never returned.
+    /// The last call, if it never returned.
     pub fn open_step(&self) -> Option<&str> {
         match self.steps.last() {
             Some(TranscriptStep::Call { text, result: None }) => Some(text),
@@ -80,7 +80,7 @@ impl CaseRun {
         }
     }
 
-    /// The checks that did not hold, in order.
+    /// The failed checks, in order.
     pub fn failed_checks(&self) -> impl Iterator<Item = (&str, &str)> {
         self.steps.iter().filter_map(|step| match step {
             TranscriptStep::Check { sentence, holds: false, detail } => Some((sentence.as_str(), detail.as_str())),
@@ -113,29 +113,29 @@ fn outcome_word(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Oddities that are kept.
-const ODDITIES: usize = 20;
+/// How many protocol errors are kept.
+const MOST_ERRORS: usize = 20;
 
-/// Everything one guest said.
+/// All records of one guest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
-    /// `uname -r`, once the guest said hello.
+    /// `uname -r`, once the guest has sent it.
     pub kernel: Option<String>,
     /// The plan the guest announced.
     pub plan: Option<Vec<CaseKey>>,
     /// The cases that began, in order.
     pub cases: Vec<CaseRun>,
-    /// Why the runner gave the guest up.
+    /// Why the runner ended the guest.
     pub stop: Option<String>,
     /// The closing count.
     pub count: Option<usize>,
     /// The complaints of the kernel that the guest noticed, each once, in order.
-    pub heard: Vec<NoticedComplaint>,
-    /// Whether memory that the cases lost is still to be looked for.
+    pub noticed: Vec<NoticedComplaint>,
+    /// Whether the search for leaked memory has not finished.
     pub search_due: bool,
-    /// What was found.
+    /// The leaks that were found.
     pub leaks: Vec<Leak>,
-    /// What did not fit the protocol.
+    /// Violations of the protocol.
     pub protocol_errors: Vec<String>,
 }
 
@@ -156,30 +156,30 @@ impl Transcript {
             match serde_json::from_slice::<Line>(line) {
                 Ok(Line { seq, record }) => {
                     if seq != expected && !(torn && seq == expected + 1) {
-                        transcript.odd(format!("record {seq} came where {expected} was due"));
+                        transcript.protocol_error(format!("record {seq} arrived instead of record {expected}"));
                     }
                     expected = seq + 1;
                     torn = false;
                     transcript.take(record);
                 }
-                // A channel full of rubbish has millions of these.
-                Err(_) if transcript.protocol_errors.len() > ODDITIES => {}
-                Err(error) => transcript.odd(format!("a line is no record ({error}): {}", excerpt(line))),
+                // Garbage on the channel causes millions of these.
+                Err(_) if transcript.protocol_errors.len() > MOST_ERRORS => {}
+                Err(error) => transcript.protocol_error(format!("a line is not a record ({error}): {}", excerpt(line))),
             }
         }
         if !rest.is_empty() {
-            transcript.odd(format!("the channel ends inside a record: {}", excerpt(rest)));
+            transcript.protocol_error(format!("the channel ends inside a record: {}", excerpt(rest)));
         }
         transcript
     }
 
-    fn odd(&mut self, what: String) {
+    fn protocol_error(&mut self, what: String) {
         if let Some(case) = self.cases.last_mut().filter(|case| case.protocol_errors.is_empty()) {
             case.protocol_errors.push(what.clone());
         }
         match self.protocol_errors.len() {
-            0..ODDITIES => self.protocol_errors.push(what),
-            ODDITIES => self.protocol_errors.push("and more of the kind".into()),
+            0..MOST_ERRORS => self.protocol_errors.push(what),
+            MOST_ERRORS => self.protocol_errors.push("and more".into()),
             _ => {}
         }
     }
@@ -189,17 +189,17 @@ impl Transcript {
         match record {
             Record::Hello { protocol, kernel, .. } => {
                 if protocol != VERSION {
-                    self.odd(format!("the guest speaks protocol {protocol}, this program {VERSION}"));
+                    self.protocol_error(format!("the guest uses protocol version {protocol}, this program {VERSION}"));
                 }
                 self.kernel = Some(kernel);
             }
             Record::Plan { cases } => self.plan = Some(cases),
             Record::Begin { case, .. } => {
                 if self.open_case().is_some() {
-                    self.odd(format!("{case} began before the case before it ended"));
+                    self.protocol_error(format!("{case} began before the previous case ended"));
                 }
                 if !self.plan.as_ref().is_some_and(|plan| plan.contains(&case)) {
-                    self.odd(format!("{case} began but was not planned"));
+                    self.protocol_error(format!("{case} began but was not planned"));
                 }
                 self.cases.push(CaseRun {
                     key: case,
@@ -212,32 +212,33 @@ impl Transcript {
             Record::Call { text } => self.step(TranscriptStep::Call { text, result: None }),
             Record::Return { text } => match self.open_case().and_then(|case| case.steps.last_mut()) {
                 Some(TranscriptStep::Call { result: slot @ None, .. }) => *slot = Some(text),
-                _ => self.odd(format!("a result without a call: {text}")),
+                _ => self.protocol_error(format!("a result without a call: {text}")),
             },
             Record::Check { sentence, holds, detail } => self.step(TranscriptStep::Check { sentence, holds, detail }),
             Record::Hazard { sentence, present } => self.step(TranscriptStep::Hazard { sentence, present }),
             Record::Note { text } => self.step(TranscriptStep::Note(text)),
-            Record::Complaint { number, us, line } => self.hear(number, us, line),
+            Record::Complaint { number, us, line } => self.notice(number, us, line),
             Record::SearchDue => self.search_due = true,
             Record::Leak(leak) => self.leaks.push(leak),
             Record::Searched { doubt } => {
                 self.search_due = false;
-                self.protocol_errors.extend(doubt.map(|why| format!("not all lost memory was found: {why}")));
+                self.protocol_errors
+                    .extend(doubt.map(|why| format!("the search for leaked memory was incomplete: {why}")));
             }
-            // They say nothing about a case; `coverage` reads them.
+            // Coverage counters; they do not affect verdicts.
             Record::Counts { .. } | Record::Counted { .. } => {}
             Record::End { case, outcome, ms } => match self.open_case() {
                 Some(open) if open.key == case => {
                     open.outcome = Some(outcome);
                     open.ms = ms;
                 }
-                _ => self.odd(format!("{case} ended but was not running")),
+                _ => self.protocol_error(format!("{case} ended but was not running")),
             },
             Record::Stop { reason, .. } => self.stop = Some(reason),
             Record::Count { ended } => {
                 let seen = self.cases.iter().filter(|case| case.outcome.is_some()).count();
                 if seen != ended {
-                    self.odd(format!("the guest counts {ended} ended cases, {seen} arrived"));
+                    self.protocol_error(format!("the guest reports {ended} ended cases, but {seen} arrived"));
                 }
                 self.count = Some(ended);
             }
@@ -245,7 +246,7 @@ impl Transcript {
     }
 
     fn step(&mut self, step: TranscriptStep) {
-        // What was heard since the last step came before this one.
+        // Complaints noticed since the last step came before this step.
         let key = self.open_case().map(|case| case.key.clone());
         let words = match &step {
             TranscriptStep::Call { text, .. } => text.clone(),
@@ -254,31 +255,35 @@ impl Transcript {
             }
             TranscriptStep::Note(text) => format!("the note \"{text}\""),
         };
-        for heard in self.heard.iter_mut().filter(|heard| heard.case == key && heard.moment == Moment::AfterLastStep) {
-            heard.moment = Moment::Before(words.clone());
+        for complaint in self
+            .noticed
+            .iter_mut()
+            .filter(|complaint| complaint.case == key && complaint.moment == Moment::AfterLastStep)
+        {
+            complaint.moment = Moment::Before(words.clone());
         }
         match self.open_case() {
             Some(case) => case.steps.push(step),
-            None => self.odd(format!("a step outside of any case: {}", step_text(&step))),
+            None => self.protocol_error(format!("a step outside of any case: {}", step_text(&step))),
         }
     }
 
-    /// A complaint is reported by the case and, as the runner reads the log for itself, once more at its end.
-    fn hear(&mut self, number: u64, us: u64, line: String) {
-        if self.heard.iter().any(|heard| heard.number == number) {
+    /// The case and the runner both read the kernel log, so a complaint can be reported twice.
+    fn notice(&mut self, number: u64, us: u64, line: String) {
+        if self.noticed.iter().any(|complaint| complaint.number == number) {
             return;
         }
         let open = self.unfinished().and_then(CaseRun::open_step);
         let moment = open.map_or(Moment::AfterLastStep, |step| Moment::During(step.into()));
         let case = self.cases.last().map(|case| case.key.clone());
-        self.heard.push(NoticedComplaint { number, us, line, case, moment });
+        self.noticed.push(NoticedComplaint { number, us, line, case, moment });
     }
 
     fn open_case(&mut self) -> Option<&mut CaseRun> {
         self.cases.last_mut().filter(|case| case.outcome.is_none())
     }
 
-    /// The case that was running when the channel stopped.
+    /// The case that was running at the end of the channel.
     pub fn unfinished(&self) -> Option<&CaseRun> {
         self.cases.last().filter(|case| case.outcome.is_none())
     }
@@ -318,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_run_reads_as_it_was_written() {
+    fn a_complete_run_is_parsed_without_errors() {
         let transcript = Transcript::parse(&channel(&whole_run()));
         assert_eq!(transcript.protocol_errors, Vec::<String>::new());
         insta::assert_snapshot!(transcript.cases[0].text(), @r"
@@ -330,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_is_noticed() {
+    fn a_channel_that_is_cut_anywhere_is_incomplete() {
         let whole = channel(&whole_run());
         for len in 0..whole.len() {
             let transcript = Transcript::parse(&whole[..len]);
@@ -340,17 +345,17 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_never_returned_names_the_step() {
+    fn a_call_that_never_returned_is_the_open_step() {
         let transcript = Transcript::parse(&channel(&whole_run()[..4]));
         assert_eq!(transcript.unfinished().and_then(CaseRun::open_step), Some("derive(primary, O_RDONLY)"));
     }
 
     #[test]
-    fn what_a_killed_process_left_of_a_record_is_cut_off() {
+    fn a_record_that_a_killed_process_left_unfinished_is_ignored() {
         let whole = channel(&whole_run());
         let record = |index: usize| whole.split_inclusive(|byte| *byte == b'\n').nth(index).unwrap();
         let check = record(5);
-        // Killed before a byte of it, in the middle, and when all but the end of the line was out.
+        // Killed before the first byte, in the middle, and just before the end of the line.
         for written in [0, 20, check.len() - 1] {
             let mut bytes =
                 [record(0), record(1), record(2), record(3), record(4), &check[..written], &[TORN, b'\n']].concat();
@@ -364,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_record_is_an_oddity() {
+    fn a_lost_record_is_a_protocol_error() {
         let mut lines: Vec<u8> = channel(&whole_run());
         let second = lines.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         lines.drain(..second);

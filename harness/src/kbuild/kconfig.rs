@@ -1,6 +1,6 @@
-//! Kernel configuration: fragments merged by the kernel's own script, and the proof that every request survived.
+//! Kernel configuration: the kernel's own script merges the fragments, then every request is checked.
 //!
-//! A request may say for which kernels it is, `CONFIG_X=y # since 6.15`. It is not made on the others.
+//! A request may be limited to some kernels, `CONFIG_X=y # since 6.15`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,8 +25,8 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("debug", &["base", "exporters", "importers", "sanitizers", "debug"]),
 ];
 
-/// A flavour of which the name ends so has one more fragment, and is not for judging: `sanitized-vng` is `sanitized` as it
-/// boots under virtme-ng.
+/// A flavour with this suffix has one more fragment: `sanitized-vng` is `sanitized` for a shell under virtme-ng. It is not used
+/// to judge a kernel.
 pub const VNG: &str = "-vng";
 
 /// A named set of fragments.
@@ -43,22 +43,22 @@ pub struct Flavour {
 pub struct Fragment {
     /// File name, for messages.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
 }
 
-/// One option that a fragment asks for.
+/// A request for an option in a fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Line in the fragment, from 1.
+    /// Line in the fragment, starting from 1.
     pub line: usize,
     /// Name with its `CONFIG_` prefix.
     pub option: String,
-    /// The value; `n` for an option that is to be off.
+    /// The value; `n` for an option that must be off.
     pub value: String,
-    /// The kernels it is for; all of them unless the line says otherwise.
+    /// The kernels it is for; None for all.
     pub range: Option<KernelRange>,
 }
 
@@ -66,7 +66,7 @@ impl Flavour {
     /// Loads the fragments of a flavour from `dir`.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for an unknown flavour, [`ErrorKind::Kconfig`] for a fragment line that makes no sense.
+    /// [`ErrorKind::Usage`] for an unknown flavour, [`ErrorKind::Kconfig`] for an invalid line of a fragment.
     pub fn load(name: &str, dir: &Path) -> Result<Self> {
         let plain = name.strip_suffix(VNG);
         let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == plain.unwrap_or(name)) else {
@@ -74,7 +74,7 @@ impl Flavour {
             let meant = near(name, &names);
             return Err(Error::new(ErrorKind::Usage, format!("there is no flavour {name}")).next(
                 match meant.is_empty() {
-                    true => format!("There are {}; kconfigs/README.md says what each is for.", names.join(", ")),
+                    true => format!("Flavours: {}; kconfigs/README.md describes them.", names.join(", ")),
                     false => format!("Did you mean {}?", meant.join(" or ")),
                 },
             ));
@@ -94,21 +94,21 @@ impl Flavour {
         self.fragments.iter().any(on)
     }
 
-    /// Hash over the requests for a kernel of `version`; comments and what is asked of other kernels do not count.
+    /// Hash over the requests for a kernel of `version`, without comments and requests for other kernels.
     pub fn digest(&self, version: &str) -> String {
         let requests = Release::of(version).map(|release| self.plain(release)).unwrap_or_default();
         format!("{:x}", Sha256::digest(requests))
     }
 
-    /// Configures `objects` for `tree`, a kernel of `version`, and checks that every request for it survived. Gives back
-    /// the requests that are for other kernels.
+    /// Configures `objects` for `tree`, a kernel of `version`, and checks that every request for it was met. Returns the
+    /// requests for other kernels.
     ///
     /// # Errors
-    /// [`ErrorKind::Kconfig`] naming fragment, line and dependency of an option that fell away.
+    /// [`ErrorKind::Kconfig`] with fragment, line and dependencies of an option that did not survive configuration.
     pub fn configure(&self, tree: &Path, version: &str, objects: &Path) -> Result<Vec<Request>> {
         let release = Release::of(version).ok_or_else(|| {
-            Error::new(ErrorKind::Source, format!("the tree calls itself version {version:?}"))
-                .next("A kernel has VERSION and PATCHLEVEL in its Makefile.")
+            Error::new(ErrorKind::Source, format!("{version:?} is not a kernel version"))
+                .next("The Makefile at the top of a kernel source has VERSION and PATCHLEVEL.")
         })?;
         fs::create_dir_all(objects).map_err(|error| io(&error, "creating", objects))?;
         let make = |target: &str| {
@@ -132,13 +132,13 @@ impl Flavour {
         let text = fs::read_to_string(&config).map_err(|error| io(&error, "reading", &config))?;
         let lost = self.lost(release, &values(&text));
         if !lost.is_empty() {
-            return Err(fell_away(&lost, tree, &values(&text)));
+            return Err(did_not_survive(&lost, tree, &values(&text)));
         }
         let all = self.fragments.iter().flat_map(|fragment| requests(&fragment.text).unwrap_or_default());
         Ok(all.filter(|request| !request.is_for(release)).collect())
     }
 
-    /// The requests for a kernel as its scripts read them: these know no range behind a value.
+    /// The requests for a kernel, without the ranges, which the kernel's scripts do not understand.
     fn plain(&self, release: Release) -> String {
         let line = |(_, request): &(&Fragment, Request)| match request.value.as_str() {
             "n" => format!("# {} is not set\n", request.option),
@@ -147,7 +147,7 @@ impl Flavour {
         self.requests(release).iter().map(line).collect()
     }
 
-    /// Every request for a kernel with its fragment, by option. A later fragment may overrule an earlier one.
+    /// Every request for a kernel with its fragment, sorted by option. Later fragments override earlier ones.
     fn requests(&self, release: Release) -> Vec<(&Fragment, Request)> {
         let mut last: BTreeMap<String, (&Fragment, Request)> = BTreeMap::new();
         for fragment in &self.fragments {
@@ -159,7 +159,7 @@ impl Flavour {
         last.into_values().collect()
     }
 
-    /// The requests that the final configuration does not meet.
+    /// The requests that a configuration does not meet.
     fn lost(&self, release: Release, config: &BTreeMap<String, String>) -> Vec<(&Fragment, Request)> {
         let met = |request: &Request| config.get(&request.option).map_or("n", String::as_str) == request.value;
         self.requests(release).into_iter().filter(|(_, request)| !met(request)).collect()
@@ -167,7 +167,7 @@ impl Flavour {
 }
 
 impl Request {
-    /// Whether it is made on a kernel.
+    /// Whether it is for a kernel.
     fn is_for(&self, release: Release) -> bool {
         self.range.is_none_or(|range| range.holds(release))
     }
@@ -178,9 +178,9 @@ impl Fragment {
         let text = fs::read_to_string(path).map_err(|error| io(&error, "reading", path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if let Err((line, text)) = requests(&text) {
-            return Err(Error::new(ErrorKind::Kconfig, format!("{name}:{line} is no option: {text}")).next(
-                "Write CONFIG_X=y, CONFIG_X=\"text\" or # CONFIG_X is not set, and behind it # since 6.15 or # until 6.6 for \
-                 one that not all kernels can meet; other comments have a line of their own.",
+            return Err(Error::new(ErrorKind::Kconfig, format!("{name}:{line} is not an option: {text}")).next(
+                "Write CONFIG_X=y, CONFIG_X=\"text\" or # CONFIG_X is not set. To limit it to some kernels, append # since 6.15 or \
+                 # until 6.6. Write other comments on separate lines.",
             ));
         }
         let path = std::path::absolute(path).map_err(|error| io(&error, "finding", path))?;
@@ -188,7 +188,7 @@ impl Fragment {
     }
 }
 
-/// The requests of a fragment, or the first line that is none.
+/// The requests of a fragment; the error is the first invalid line.
 fn requests(text: &str) -> std::result::Result<Vec<Request>, (usize, String)> {
     let mut requests = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -223,18 +223,18 @@ fn request(line: &str) -> Option<Request> {
     })
 }
 
-/// The options of a .config that are not off.
+/// The options of a .config that are set.
 fn values(config: &str) -> BTreeMap<String, String> {
     let options = config.lines().filter(|line| line.starts_with("CONFIG_")).filter_map(|line| line.split_once('='));
     options.map(|(option, value)| (option.to_string(), value.to_string())).collect()
 }
 
-fn fell_away(lost: &[(&Fragment, Request)], tree: &Path, config: &BTreeMap<String, String>) -> Error {
+fn did_not_survive(lost: &[(&Fragment, Request)], tree: &Path, config: &BTreeMap<String, String>) -> Error {
     let mut cause = Vec::new();
     for (fragment, request) in lost {
         let got = config.get(&request.option).map_or("not set", String::as_str);
         cause.push(format!(
-            "{}:{} asks for {}={}, got {got}",
+            "{}:{} requests {}={}, but it is {got}",
             fragment.name, request.line, request.option, request.value
         ));
         cause.extend(dependencies(tree, &request.option, config));
@@ -242,10 +242,10 @@ fn fell_away(lost: &[(&Fragment, Request)], tree: &Path, config: &BTreeMap<Strin
     let options: Vec<&str> = lost.iter().map(|(_, request)| request.option.as_str()).collect();
     Error::new(ErrorKind::Kconfig, format!("{} did not survive configuration", options.join(", ")))
         .cause(cause.join("\n"))
-        .next("Ask for what it depends on in the same fragment, or drop the request.")
+        .next("Request its dependencies in the same fragment, or remove the request.")
 }
 
-/// What the tree's Kconfig files say about an option: where it is defined, and which of its dependencies are not met.
+/// Where the tree's Kconfig files define an option, and which of its dependencies are not set.
 fn dependencies(tree: &Path, option: &str, config: &BTreeMap<String, String>) -> Vec<String> {
     let name = option.trim_start_matches("CONFIG_");
     let head = Regex::new(&format!(r"^\s*(?:menu)?config {name}\s*$")).expect("an option name");
@@ -284,14 +284,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_to_be_off_is_a_request() {
+    fn requests_can_turn_options_off() {
         let requests = requests("# a comment\nCONFIG_A=y\n# CONFIG_B is not set\n\nCONFIG_C=\"x\"\n").unwrap();
         let got: Vec<_> = requests.iter().map(|r| (r.line, r.option.as_str(), r.value.as_str())).collect();
         assert_eq!(got, [(2, "CONFIG_A", "y"), (3, "CONFIG_B", "n"), (5, "CONFIG_C", "\"x\"")]);
     }
 
     #[test]
-    fn a_request_may_be_meant_for_some_kernels() {
+    fn a_request_can_be_limited_to_some_kernels() {
         let requests = requests("CONFIG_A=y # since 6.15\n# CONFIG_B is not set # until 6.6\nCONFIG_C=7\n").unwrap();
         let bound = |version: &str| -> Vec<bool> {
             requests.iter().map(|request| request.is_for(Release::of(version).unwrap())).collect()
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_nearly_a_request_is_an_error() {
+    fn an_almost_valid_request_is_an_error() {
         for line in [
             "CONFIG_A=y # sinc 6.15",
             "CONFIG_A=y # because",
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_scripts_get_requests_and_nothing_else() {
+    fn the_kernels_scripts_get_plain_requests() {
         let fragments = vec![
             fragment("one", "# why\nCONFIG_A=y # since 6.15\nCONFIG_C=7\n"),
             fragment("two", "# CONFIG_B is not set # until 6.6\nCONFIG_C=\"c\"\n"),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn what_falls_away_is_found_in_either_direction() {
+    fn lost_options_are_found_whether_requested_on_or_off() {
         let flavour = Flavour {
             name: "test".into(),
             fragments: vec![
@@ -356,19 +356,19 @@ mod tests {
         fs::write(tree.path().join("Kconfig.kasan"), kconfig).unwrap();
         let fragment = fragment("sanitizers.config", "CONFIG_KASAN=y\n");
         let request = requests(&fragment.text).unwrap().remove(0);
-        let error = fell_away(&[(&fragment, request)], tree.path(), &values("CONFIG_SLUB_TINY=y\n"));
+        let error = did_not_survive(&[(&fragment, request)], tree.path(), &values("CONFIG_SLUB_TINY=y\n"));
         assert_eq!(error.exit_code().number(), 23);
         insta::assert_snapshot!(error, @r"
         kernel configuration: CONFIG_KASAN did not survive configuration
-            sanitizers.config:1 asks for CONFIG_KASAN=y, got not set
+            sanitizers.config:1 requests CONFIG_KASAN=y, but it is not set
               it is defined in Kconfig.kasan:1
               depends on SLUB && !SLUB_TINY   (not set: SLUB)
-          > Ask for what it depends on in the same fragment, or drop the request.
+          > Request its dependencies in the same fragment, or remove the request.
         ");
     }
 
     #[test]
-    fn a_flavour_for_virtme_ng_has_one_fragment_more() {
+    fn a_flavour_for_virtme_ng_has_one_more_fragment() {
         let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../kconfigs"));
         let names = |name| {
             let flavour = Flavour::load(name, dir).unwrap();
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_flavour_offers_the_known_ones() {
+    fn the_error_for_an_unknown_flavour_suggests_a_known_one() {
         let error = Flavour::load("sanitised", Path::new(".")).unwrap_err();
         assert!(error.to_string().contains("sanitized"), "{error}");
     }

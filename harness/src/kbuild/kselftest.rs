@@ -1,4 +1,4 @@
-//! The kernel's own selftests of this code, built from the tree of the kernel that they are to run on.
+//! The kernel's own selftests for dma-bufs, built from the tree of the kernel under test.
 
 use std::fs;
 use std::path::Path;
@@ -15,21 +15,21 @@ use crate::patch::PatchedTree;
 const TESTS: [(&str, &str); 3] =
     [("dmabuf-heaps", "dmabuf-heap"), ("drivers/dma-buf", "udmabuf"), ("sync", "sync_test")];
 
-/// A program for the guest.
+/// A selftest for the guest.
 #[derive(Clone, Debug)]
 pub struct SelftestProgram {
     /// Its name.
     pub name: &'static str,
     /// Its directory below tools/testing/selftests.
     pub from: &'static str,
-    /// The program itself, or why there is none.
+    /// The program, or why it could not be built.
     pub made: Result<Vec<u8>, String>,
 }
 
-/// Builds all of them, linked statically, with the headers of the tree.
+/// Builds all selftests, statically linked, with the headers of the tree.
 ///
 /// # Errors
-/// What preparing the tree can meet; [`ErrorKind::Build`] when its headers cannot be installed. A test that does not compile is none.
+/// As [`image::objects`]; [`ErrorKind::Build`] when the headers cannot be installed. A test that does not compile is not an error.
 pub fn build(
     kernel: &str,
     patched: &PatchedTree,
@@ -41,9 +41,7 @@ pub fn build(
         if !output.status.success() {
             return Err(Error::new(ErrorKind::Build, "the kernel's headers cannot be installed")
                 .cause(tail(&output.text, 10))
-                .next(
-                    "The lines above are of make headers_install; `cargo xtask doctor` says which tools are missing.",
-                ));
+                .next("make headers_install failed; `cargo xtask doctor` shows missing tools."));
         }
         let (tree, headers) = (objects.with_file_name("tree"), objects.join("usr/include"));
         let task = progress.task("building the kernel's selftests", Some(TESTS.len() as u64));
@@ -59,7 +57,7 @@ pub fn build(
     })
 }
 
-/// The program, or the compiler's last words.
+/// The program, or the last lines of the compiler's output.
 fn make(dir: &Path, name: &str, headers: &Path) -> Result<Result<Vec<u8>, String>> {
     if !dir.join("Makefile").is_file() {
         return Ok(Err("this kernel does not have it".into()));
@@ -70,9 +68,9 @@ fn make(dir: &Path, name: &str, headers: &Path) -> Result<Result<Vec<u8>, String
         .arg("-C")
         .path(dir)
         .args([&format!("OUTPUT={out}"), &format!("KHDR_INCLUDES=-isystem {}", headers.display()), "LDFLAGS=-static"])
-        // Older tests look for the headers where they are after a build inside the tree. The compiler looks here, too.
+        // Older tests expect the headers inside the tree; the compiler also searches here.
         .env("C_INCLUDE_PATH", headers.display().to_string())
-        // A make above this one, such as that of a test, is not asked for anything.
+        // Without the options of a make that runs this program.
         .env("MAKEFLAGS", "")
         .run()?;
     let program = scratch.path().join(name);
@@ -87,7 +85,7 @@ fn make(dir: &Path, name: &str, headers: &Path) -> Result<Result<Vec<u8>, String
 mod tests {
     use super::*;
 
-    /// A Makefile that is called as those of the kernel are.
+    /// Builds with a Makefile of this rule.
     fn made(rule: &str) -> Result<Vec<u8>, String> {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("Makefile"), format!("all:\n\t{rule}\n")).unwrap();
@@ -96,12 +94,12 @@ mod tests {
 
     #[test]
     fn a_test_is_built_outside_of_the_tree_with_the_headers_of_the_tree() {
-        let said = made("echo '$(KHDR_INCLUDES) $(LDFLAGS)' $$C_INCLUDE_PATH > $(OUTPUT)/test").unwrap();
-        assert_eq!(String::from_utf8_lossy(&said).trim(), "-isystem headers -static headers");
+        let program = made("echo '$(KHDR_INCLUDES) $(LDFLAGS)' $$C_INCLUDE_PATH > $(OUTPUT)/test").unwrap();
+        assert_eq!(String::from_utf8_lossy(&program).trim(), "-isystem headers -static headers");
     }
 
     #[test]
-    fn a_test_that_does_not_compile_says_why() {
+    fn a_test_that_does_not_compile_gives_the_reason() {
         assert!(made("echo what is wrong; false").unwrap_err().contains("what is wrong"));
         assert!(made("true").is_err(), "there is no program");
         let nowhere = make(Path::new("/nowhere"), "test", Path::new("headers")).unwrap();

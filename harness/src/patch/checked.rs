@@ -1,7 +1,7 @@
-//! What a patch may not be: it comes from a mail, and nobody vouches for it.
+//! Rejects patches that do more than change text files in the tree. Patches come from mails and are not trusted.
 //!
-//! It may change text files inside of the tree. What makes links or submodules, is binary, or leads through a link of the
-//! tree is refused, since later stages write where it says.
+//! Links, submodules, binary files, and paths that pass through a link of the tree are rejected, because later stages write
+//! to these paths.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::LazyLock;
@@ -16,45 +16,45 @@ fn refused(patch: &Patch, how: &str) -> Error {
     Error::new(ErrorKind::Patch, format!("{} {how}", patch.name))
 }
 
-/// Refuses what can be told without knowing the tree.
+/// The checks that do not need the tree.
 pub fn text(patch: &Patch) -> Result<()> {
     static BINARY: LazyLock<Regex> =
         LazyLock::new(|| regex(r"(?m)^(?:GIT binary patch|Binary files [^\n]* differ)\r?$"));
     static MODE: LazyLock<Regex> = LazyLock::new(|| {
         regex(r"(?m)^(?:new file mode|deleted file mode|new mode|old mode|index \S+) (120000|160000)\r?$")
     });
-    // The file that a line is about, by the header before it.
+    // The file name in the header before an offset.
     let file = |at: usize| {
         let before = String::from_utf8_lossy(&patch.text[..at]).into_owned();
         let header = before.lines().rev().find_map(|line| line.strip_prefix("diff --git ").map(str::to_string));
-        header.unwrap_or_else(|| "a file without a name".into())
+        header.unwrap_or_else(|| "(no file name)".into())
     };
     if patch.text.contains(&0) {
-        return Err(refused(patch, "holds NUL bytes, which no patch has").next("Was it changed by a mail program?"));
+        return Err(refused(patch, "contains NUL bytes").next("A mail program may have damaged it."));
     }
     if let Some(found) = BINARY.find(&patch.text) {
         return Err(refused(patch, "changes a binary file")
             .cause(file(found.start()))
-            .next("Kernel sources are text; take the binary part out of the patch."));
+            .next("Kernel sources are text; remove the binary part from the patch."));
     }
     if let Some(found) = MODE.captures(&patch.text) {
         let (line, kind) = (found.get(0).map_or(0, |line| line.start()), &found[1]);
         let what = if kind == b"120000" { "a symbolic link" } else { "a submodule" };
-        return Err(refused(patch, &format!("is about {what}"))
+        return Err(refused(patch, &format!("changes {what}"))
             .cause(file(line))
-            .next("A series changes files, and nothing else; take this part out of the patch."));
+            .next("Only regular files can be changed; remove this part from the patch."));
     }
     Ok(())
 }
 
-/// Every path that a patch reads or writes, from git's own reading of it.
+/// Every path that a patch reads or writes, as git parses it.
 pub fn paths(git: &Cmd, file: &Path, patch: &Patch) -> Result<Vec<PathBuf>> {
     let output = git.clone().args(["apply", "--numstat", "-z"]).path(file).run()?;
     if !output.status.success() {
-        let said = output.text.replace(&*file.to_string_lossy(), &patch.name);
+        let message = output.text.replace(&*file.to_string_lossy(), &patch.name);
         return Err(refused(patch, "is not a patch that git can read")
-            .cause(said.trim())
-            .next("Was it cut short, or changed by a mail program?"));
+            .cause(message.trim())
+            .next("It may be incomplete, or damaged by a mail program."));
     }
     let mut paths = Vec::new();
     let fields: Vec<&str> = output.text.split('\0').collect();
@@ -73,16 +73,16 @@ pub fn paths(git: &Cmd, file: &Path, patch: &Patch) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Refuses paths that lead out of the tree, or to what is no file in it.
+/// Rejects paths that lead out of the tree, or that are not regular files in it.
 pub fn places(source: &Path, paths: &[PathBuf], patch: &Patch) -> Result<()> {
     for path in paths {
         let shown = path.display().to_string();
         let odd = shown.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER);
         if odd || !path.components().all(|part| matches!(part, Component::Normal(_))) || path.as_os_str().is_empty() {
-            return Err(refused(patch, "reaches outside of the tree").cause(crate::patch::series::printable(&shown)));
+            return Err(refused(patch, "has a path outside of the tree").cause(crate::patch::series::printable(&shown)));
         }
         if path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git")) {
-            return Err(refused(patch, "reaches into a repository").cause(shown));
+            return Err(refused(patch, "has a path in a .git directory").cause(shown));
         }
         let mut place = source.to_path_buf();
         let mut parts = path.components().peekable();
@@ -91,15 +91,14 @@ pub fn places(source: &Path, paths: &[PathBuf], patch: &Patch) -> Result<()> {
             let Ok(meta) = place.symlink_metadata() else { break };
             let inside = place.strip_prefix(source).unwrap_or(&place).display().to_string();
             if meta.is_symlink() {
-                return Err(refused(patch, "goes through a symbolic link of the tree")
+                return Err(refused(patch, "has a path through a symbolic link of the tree")
                     .cause(if inside == shown { shown } else { format!("{shown}: {inside} is a link") })
-                    .next("Name the file where it really is."));
+                    .next("Use the path that the link leads to."));
             }
             if parts.peek().is_some() != meta.is_dir() {
                 let kind = if meta.is_dir() { "a directory" } else { "a file" };
-                return Err(
-                    refused(patch, "takes files for directories").cause(format!("{inside} is {kind} in this tree"))
-                );
+                return Err(refused(patch, "uses a file as a directory or a directory as a file")
+                    .cause(format!("{inside} is {kind} in this tree")));
             }
         }
     }

@@ -1,8 +1,8 @@
-//! From a source tree and a series to a patched tree, without touching the source.
+//! From a source tree and a series to a patched tree, without changing the source.
 //!
-//! Patches are applied by `git apply` in a scratch directory that holds only the files they touch. What comes out is a
-//! set of edits: small, and all that the workshop needs to know. Nobody vouches for a patch, so what could lead out of the
-//! tree is refused before git sees it (`checked.rs`).
+//! `git apply` applies patches in a scratch directory that contains only the files they touch. The result is a set of
+//! edits, which is all that the build directory needs. Patches are not trusted: paths that lead out of the tree are
+//! rejected before git sees them (`checked.rs`).
 
 mod checked;
 mod rejected;
@@ -26,7 +26,7 @@ use rejected::Rejected;
 use scratch::ScratchRepository;
 pub use three_way::RelatedTrees;
 
-/// What is different from the source: contents by path, or nothing for a file that was removed.
+/// Differences from the source: contents by path, or None for a removed file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits(pub BTreeMap<PathBuf, Option<Vec<u8>>>);
 
@@ -50,20 +50,20 @@ impl Edits {
     }
 }
 
-/// A source with a series on top of it and the test importer inside it.
+/// A source with a series and the test importer applied.
 #[derive(Debug)]
 pub struct PatchedTree {
     /// The source.
     pub source: SourceTree,
-    /// What differs from it.
+    /// The differences from it.
     pub edits: Edits,
-    /// Whether the tree's own header defines the ioctl: what the kernel is expected to have.
+    /// Whether the patched header defines the ioctl, so that the kernel is expected to have it.
     pub defines_derive: bool,
-    /// What a reader of the report has to know: patches that were merged, a header that lacks the ioctl.
+    /// Remarks for the report: patches that were merged, a header without the ioctl.
     pub notes: Vec<String>,
 }
 
-/// Where the test importer goes in the tree, and how the tree learns of it.
+/// The directory of the test importer in the tree.
 pub const OVERLAY: &str = "drivers/dma-buf/conformance";
 const OVERLAY_HOOKS: [(&str, &str); 2] = [
     ("drivers/dma-buf/Makefile", "obj-$(CONFIG_DMABUF_CONFORMANCE) += conformance/\n"),
@@ -71,7 +71,7 @@ const OVERLAY_HOOKS: [(&str, &str); 2] = [
 ];
 
 impl PatchedTree {
-    /// Applies `series` and adds the test importer from `overlay`. A patch that had to be merged is announced.
+    /// Applies `series` and adds the test importer from `overlay`. Warns about patches that had to be merged.
     ///
     /// # Errors
     /// [`ErrorKind::Patch`] with file and hunk when a patch does not apply.
@@ -84,14 +84,14 @@ impl PatchedTree {
         if !defines_derive && !series.patches.is_empty() {
             notes.push("the patched header has no DMA_BUF_IOCTL_DERIVE: judged as a kernel without it".into());
         }
-        // The report says it too, and judges it.
+        // Not a warning: the report shows it too.
         notes[merged..].iter().for_each(|note| store.progress().line(note));
         add_overlay(&source.dir, &mut edits, overlay)?;
         Ok(PatchedTree { source, edits, defines_derive, notes })
     }
 }
 
-/// The file as it is after the edits.
+/// The contents of a file after the edits.
 fn contents(dir: &Path, edits: &Edits, path: &Path) -> Result<Vec<u8>> {
     match edits.0.get(path) {
         Some(Some(contents)) => Ok(contents.clone()),
@@ -119,27 +119,27 @@ fn add_overlay(dir: &Path, edits: &mut Edits, overlay: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What came of a series.
+/// The result of applying a series.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// What is different.
+    /// The differences from the source.
     pub edits: Edits,
     /// One line for each patch that git had to merge.
     pub merged: Vec<String>,
 }
 
-/// Applies a series to the files it touches and gives back what changed. What does not apply as it is, is merged where `kin`
-/// has the files that the patches were written for.
+/// Applies a series to the files it touches and returns the differences. If a patch does not apply, tries a three-way merge with
+/// the files in `related` that the patches were written for.
 ///
 /// # Errors
 /// As [`PatchedTree::make`].
-pub fn apply(source: &Path, series: &Series, kin: &RelatedTrees) -> Result<Applied> {
+pub fn apply(source: &Path, series: &Series, related: &RelatedTrees) -> Result<Applied> {
     if series.patches.is_empty() {
         return Ok(Applied::default());
     }
     let mut scratch = ScratchRepository::new(source)?;
     for patch in &series.patches {
-        scratch.bring(patch)?;
+        scratch.load(patch)?;
         let output = scratch.git().args(["apply", "--whitespace=nowarn"]).path(&scratch.patch()).run()?;
         if let Some(error) = full_disk(&output.text, "applying patches in", &scratch.tree()) {
             return Err(error);
@@ -148,10 +148,10 @@ pub fn apply(source: &Path, series: &Series, kin: &RelatedTrees) -> Result<Appli
             continue;
         }
         let error = match rejected::report(&scratch, patch)? {
-            Rejected::There(error) => return Err(error),
-            Rejected::Elsewhere(error) => error,
+            Rejected::AlreadyApplied(error) => return Err(error),
+            Rejected::DoesNotMatch(error) => error,
         };
-        return three_way::apply(source, series, kin)?.map_err(|why| {
+        return three_way::apply(source, series, related)?.map_err(|why| {
             let cause = format!("{}\n{why}", error.cause);
             Error { cause: cause.trim().to_string(), ..error }
         });

@@ -1,4 +1,4 @@
-//! Why a patch does not apply: by file and hunk.
+//! Reports why a patch does not apply, by file and hunk.
 
 use std::collections::BTreeMap;
 
@@ -8,44 +8,44 @@ use super::scratch::ScratchRepository;
 use crate::error::{Error, ErrorKind, Result};
 use crate::patch::series::Patch;
 
-/// Hunks that are shown in full.
+/// Maximum number of hunks to show.
 const SHOWN: usize = 6;
-/// Lines of each.
+/// Maximum number of lines of each.
 const LINES: usize = 14;
 
 /// Why a patch does not apply.
 pub enum Rejected {
-    /// The tree has it already.
-    There(Error),
-    /// It was written for other files.
-    Elsewhere(Error),
+    /// Its changes are already in the tree.
+    AlreadyApplied(Error),
+    /// It was written for other versions of the files.
+    DoesNotMatch(Error),
 }
 
-/// Lets git try every hunk of the patch that was brought last, and reports those that it could not place. The scratch
-/// directory is spoilt by that.
+/// Lets git try every hunk of the current patch, and reports those that it rejects. The scratch directory cannot be used
+/// after that.
 pub fn report(scratch: &ScratchRepository, patch: &Patch) -> Result<Rejected> {
     let error = Error::new(ErrorKind::Patch, format!("{} does not apply", patch.name));
     let reverse = scratch.git().args(["apply", "--check", "--reverse"]).path(&scratch.patch()).run()?;
     if reverse.status.success() {
-        return Ok(Rejected::There(
+        return Ok(Rejected::AlreadyApplied(
             error
-                .cause("all that it changes is in this tree already")
-                .next("Test the tree with the patches that it lacks, or as it is with --series none."),
+                .cause("all its changes are already in this tree")
+                .next("Leave out the patches that are in the tree, or test it unpatched with --series none."),
         ));
     }
     let tried = ["apply", "--reject", "--verbose", "--whitespace=nowarn"];
-    let said = scratch.git().args(tried).path(&scratch.patch()).run()?.text;
+    let output = scratch.git().args(tried).path(&scratch.patch()).run()?.text;
     let text = String::from_utf8_lossy(&patch.text);
-    let cause = causes(&said, &text).join("\n").replace(&*scratch.tree().to_string_lossy(), "");
-    Ok(Rejected::Elsewhere(
+    let cause = causes(&output, &text).join("\n").replace(&*scratch.tree().to_string_lossy(), "");
+    Ok(Rejected::DoesNotMatch(
         error
             .cause(cause)
-            .next("Rebase the series on this kernel, or pick the kernel it was written for with --kernel."),
+            .next("Rebase the series on this kernel, or choose the kernel it was written for with --kernel."),
     ))
 }
 
-/// One paragraph for each hunk or file, from what git said while it tried.
-fn causes(said: &str, patch: &str) -> Vec<String> {
+/// One paragraph for each rejected hunk or file, from git's output.
+fn causes(output: &str, patch: &str) -> Vec<String> {
     let regex = |pattern: &str| Regex::new(pattern).expect("a valid pattern");
     let failed = regex(r"^error: patch failed: (.+):(\d+)$");
     let moved = regex(r"^Hunk #\d+ succeeded at \d+ (?:with fuzz \d+ )?\(offset (-?\d+) lines?\)");
@@ -54,7 +54,7 @@ fn causes(said: &str, patch: &str) -> Vec<String> {
     let mut shift = 0;
     let mut rejected: BTreeMap<String, usize> = BTreeMap::new();
     let mut searching = false;
-    for line in said.lines() {
+    for line in output.lines() {
         if line.starts_with("Checking patch ") {
             shift = 0;
         } else if let Some(found) = moved.captures(line) {
@@ -67,18 +67,20 @@ fn causes(said: &str, patch: &str) -> Vec<String> {
                 hidden += 1;
                 continue;
             }
-            let looked = match shift {
+            let searched = match shift {
                 0 => String::new(),
-                _ => format!(" (the hunks before it have moved; git looked from line {} on)", at + shift),
+                _ => {
+                    format!(" (the previous hunk applied with an offset, so git searched from line {} on)", at + shift)
+                }
             };
             causes.push(match hunk(patch, file, at) {
-                Some(hunk) => format!("{file}:{at}{looked}\n{hunk}"),
-                None => format!("{file}:{at}{looked}"),
+                Some(hunk) => format!("{file}:{at}{searched}\n{hunk}"),
+                None => format!("{file}:{at}{searched}"),
             });
         } else if let Some(found) = missing.captures(line) {
             others.push(format!("{} is not in this tree", &found[1]));
         } else if line == "error: while searching for:" {
-            // What it looked for follows: the hunk is shown instead.
+            // The text that git searched for follows; the hunk is shown instead.
             searching = true;
         } else if let Some(other) = line.strip_prefix("error: ").filter(|_| !searching) {
             others.push(other.to_string());
@@ -91,12 +93,12 @@ fn causes(said: &str, patch: &str) -> Vec<String> {
     let total: usize = rejected.values().sum();
     if total > 1 {
         let files: Vec<String> = rejected.iter().map(|(file, count)| format!("{file} {count}")).collect();
-        causes.insert(0, format!("{total} hunks cannot be placed: {}", files.join(", ")));
+        causes.insert(0, format!("{total} hunks do not match: {}", files.join(", ")));
     }
-    if causes.is_empty() { said.lines().take(20).map(str::to_string).collect() } else { causes }
+    if causes.is_empty() { output.lines().take(20).map(str::to_string).collect() } else { causes }
 }
 
-/// The hunk of `file` that starts at `line` of the old file, as far as it says something.
+/// The hunk of `file` that starts at `line` of the old file, truncated.
 fn hunk(patch: &str, file: &str, line: i64) -> Option<String> {
     let line = line.to_string();
     let mut lines = patch.lines().skip_while(|text| *text != format!("--- a/{file}"));

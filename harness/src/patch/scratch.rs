@@ -1,4 +1,4 @@
-//! The directory in which a series is applied: a repository of its own, and the files that the patches touch.
+//! The directory in which a series is applied: a git repository with the files that the patches touch.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::host::git::git;
 use crate::host::process::{Cmd, scratch_directory};
 use crate::patch::series::Patch;
 
-/// Goes away with the value.
+/// The directory is removed when the value is dropped.
 pub struct ScratchRepository {
     dir: tempfile::TempDir,
     source: PathBuf,
@@ -18,11 +18,11 @@ pub struct ScratchRepository {
 }
 
 impl ScratchRepository {
-    /// An empty one, for a source.
+    /// Creates an empty one for a source.
     pub fn new(source: &Path) -> Result<Self> {
         let scratch =
             ScratchRepository { dir: scratch_directory()?, source: source.to_path_buf(), touched: BTreeSet::new() };
-        // A repository of its own keeps git from finding one above the temporary directory and applying paths to that.
+        // Without its own repository, git could find one above the temporary directory and apply patches there.
         git()
             .args(["init", "--quiet", "--template="])
             .path(&scratch.tree())
@@ -30,23 +30,24 @@ impl ScratchRepository {
         Ok(scratch)
     }
 
-    /// Where the files are.
+    /// The directory of the files.
     pub fn tree(&self) -> PathBuf {
         self.dir.path().join("tree")
     }
 
-    /// The patch that was brought last, as a file.
+    /// The file with the current patch.
     pub fn patch(&self) -> PathBuf {
         self.dir.path().join("patch")
     }
 
-    /// git in it.
+    /// git in this repository.
     pub fn git(&self) -> Cmd {
         git().dir(&self.tree())
     }
 
-    /// Writes a patch down, and brings the files that it touches and that no patch before it did. Gives their paths.
-    pub fn bring(&mut self, patch: &Patch) -> Result<Vec<PathBuf>> {
+    /// Makes this the current patch and copies the files that it touches, unless an earlier patch did. Returns the paths of all files
+    /// that it touches.
+    pub fn load(&mut self, patch: &Patch) -> Result<Vec<PathBuf>> {
         checked::text(patch)?;
         fs::write(self.patch(), &patch.text).map_err(|error| io(&error, "writing", &self.patch()))?;
         let paths = checked::paths(&self.git(), &self.patch(), patch)?;
@@ -59,7 +60,7 @@ impl ScratchRepository {
         Ok(paths)
     }
 
-    /// Copies one file of the source, if it has it.
+    /// Copies one file of the source, if it exists.
     fn copy(&self, path: &Path) -> Result<()> {
         let (from, to) = (self.source.join(path), self.tree().join(path));
         if !from.is_file() {
@@ -70,7 +71,7 @@ impl ScratchRepository {
         fs::copy(&from, &to).map(drop).map_err(|error| io(&error, "copying", &from))
     }
 
-    /// What is different from the source.
+    /// The differences from the source.
     pub fn edits(&self) -> Result<Edits> {
         let mut edits = Edits::default();
         let contents = |path: PathBuf| match fs::read(&path) {

@@ -26,12 +26,12 @@ impl Bench {
         Ok(self.applied(patches, &RelatedTrees::default())?.edits)
     }
 
-    fn applied(&self, patches: &[&str], kin: &RelatedTrees) -> Result<Applied> {
+    fn applied(&self, patches: &[&str], related: &RelatedTrees) -> Result<Applied> {
         let patches = patches
             .iter()
             .enumerate()
             .map(|(index, text)| Patch { name: format!("{:04}-x.patch", index + 1), text: text.as_bytes().to_vec() });
-        apply(&self.path("tree"), &Series { patches: patches.collect(), ..Series::none() }, kin)
+        apply(&self.path("tree"), &Series { patches: patches.collect(), ..Series::none() }, related)
     }
 }
 
@@ -61,7 +61,7 @@ const BACK: &str = "\
 ";
 
 #[test]
-fn edits_hold_what_changed_and_the_source_stays() {
+fn edits_contain_the_changes_and_the_source_is_not_changed() {
     let bench = Bench::new();
     let edits = bench.apply(&[CHANGE, ADD]).unwrap();
     assert_eq!(edits.0[Path::new("drivers/a.c")].as_deref(), Some(&b"one\n2\nthree\n"[..]));
@@ -71,7 +71,7 @@ fn edits_hold_what_changed_and_the_source_stays() {
 }
 
 #[test]
-fn a_series_that_undoes_itself_is_no_edit() {
+fn a_series_that_reverts_itself_gives_no_edits() {
     assert_eq!(Bench::new().apply(&[CHANGE, BACK]).unwrap(), Edits::default());
 }
 
@@ -87,13 +87,13 @@ fn a_rejected_hunk_is_shown_with_file_and_line() {
         -2
         +zwei
          three
-        No three-way merge: the file that the patch was written for is in no kernel and no repository here.
-      > Rebase the series on this kernel, or pick the kernel it was written for with --kernel.
+        No three-way merge: no known kernel or repository has the file that the patch was written for.
+      > Rebase the series on this kernel, or choose the kernel it was written for with --kernel.
     ");
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn the_error_names_a_missing_file() {
     let error = Bench::new().apply(&[&CHANGE.replace("a.c", "b.c")]).unwrap_err();
     assert!(error.to_string().contains("drivers/b.c is not in this tree"), "{error}");
 }
@@ -107,13 +107,13 @@ fn a_patch_cannot_leave_the_tree() {
 }
 
 #[test]
-fn a_patch_that_is_cut_short_is_not_applied_in_part() {
+fn a_truncated_patch_is_not_applied_in_part() {
     let error = Bench::new().apply(&[&CHANGE[..CHANGE.len() - 9]]).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Patch, "{error}");
 }
 
 #[test]
-fn the_digest_tells_edits_apart() {
+fn different_edits_have_different_digests() {
     let edits = |path: &str, contents: Option<&str>| {
         Edits([(PathBuf::from(path), contents.map(|text| text.as_bytes().to_vec()))].into()).digest()
     };
@@ -140,14 +140,14 @@ fn every_rejected_hunk_is_shown_with_where_git_looked() {
 }
 
 #[test]
-fn what_is_in_the_tree_already_is_said_to_be() {
+fn a_patch_that_is_already_applied_has_its_own_message() {
     let bench = Bench::new();
     bench.write("tree/drivers/a.c", "one\n2\nthree\n");
     let error = bench.apply(&[CHANGE]).unwrap_err();
-    assert!(error.cause.contains("in this tree already"), "{error}");
+    assert!(error.cause.contains("already in this tree"), "{error}");
 }
 
-/// Twenty lines in which the given ones are different.
+/// Twenty lines, with some of them changed.
 fn text(changes: &[(usize, &str)]) -> String {
     let line = |number: usize| {
         changes.iter().find(|(at, _)| *at == number).map_or(number.to_string(), |(_, text)| (*text).into())
@@ -155,7 +155,7 @@ fn text(changes: &[(usize, &str)]) -> String {
     (1..=20).map(|number| line(number) + "\n").collect()
 }
 
-/// The patch from one text to another as git writes it, with the sums of both.
+/// The patch from one text to another as git writes it, with both blob ids.
 fn written(bench: &Bench, from: &str, to: &str) -> String {
     bench.write("a/a.c", from);
     bench.write("b/a.c", to);
@@ -170,41 +170,41 @@ fn written(bench: &Bench, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_series_for_another_kernel_is_merged_where_that_kernel_is_known() {
+fn a_series_for_another_kernel_is_merged_if_that_kernel_is_known() {
     let bench = Bench::new();
-    // Written for a tree with the lines 1 to 20. This tree has other lines beside those that the series changes.
+    // Written for a tree with the lines 1 to 20. This tree has other changes near those of the series.
     let (base, first, second) = (text(&[]), text(&[(10, "ten")]), text(&[(10, "ten"), (12, "twelve")]));
     let patches = [written(&bench, &base, &first), written(&bench, &first, &second)];
     let patches: Vec<&str> = patches.iter().map(String::as_str).collect();
     bench.write("tree/drivers/a.c", &text(&[(8, "eight"), (14, "fourteen")]));
     let error = bench.applied(&patches, &RelatedTrees::default()).unwrap_err();
-    assert!(error.cause.contains("No three-way merge: the file"), "{error}");
+    assert!(error.cause.contains("No three-way merge: no known kernel"), "{error}");
 
     bench.write("other/drivers/a.c", &base);
-    let kin = RelatedTrees { trees: vec![bench.path("other")], objects: Vec::new() };
-    let applied = bench.applied(&patches, &kin).unwrap();
+    let related = RelatedTrees { trees: vec![bench.path("other")], objects: Vec::new() };
+    let applied = bench.applied(&patches, &related).unwrap();
     let merged = text(&[(8, "eight"), (10, "ten"), (12, "twelve"), (14, "fourteen")]);
     assert_eq!(applied.edits.0[Path::new("drivers/a.c")], Some(merged.into_bytes()));
     assert!(applied.merged[0].starts_with("0001-x.patch applied with a three-way merge to drivers/a.c"), "{applied:?}");
     assert_eq!(applied.merged.len(), 2);
 
-    // Where both changed the same line nobody builds what git leaves behind.
+    // If both changed the same line, it is a conflict.
     bench.write("tree/drivers/a.c", &text(&[(10, "zehn")]));
-    let error = bench.applied(&patches, &kin).unwrap_err();
-    assert!(error.cause.contains("ends in conflicts in drivers/a.c"), "{error}");
+    let error = bench.applied(&patches, &related).unwrap_err();
+    assert!(error.cause.contains("has conflicts in drivers/a.c"), "{error}");
     assert_eq!(error.exit_code().number(), 22);
 }
 
 #[test]
-fn a_merge_is_tried_only_where_it_is_needed_and_knows_repositories() {
+fn a_merge_is_used_only_if_needed_and_finds_files_in_repositories() {
     let bench = Bench::new();
     let (base, first) = (text(&[]), text(&[(10, "ten")]));
     let patch = written(&bench, &base, &first);
     let init = "git init -q repository && cp a/a.c repository/ && cd repository && git add a.c";
     Cmd::new("sh").args(["-ec", init]).dir(bench.dir.path()).succeed(ErrorKind::Internal, "git").unwrap();
-    let kin = RelatedTrees { trees: Vec::new(), objects: vec![bench.path("repository/.git/objects")] };
+    let related = RelatedTrees { trees: Vec::new(), objects: vec![bench.path("repository/.git/objects")] };
     bench.write("tree/drivers/a.c", &base);
-    assert!(bench.applied(&[&patch], &kin).unwrap().merged.is_empty());
+    assert!(bench.applied(&[&patch], &related).unwrap().merged.is_empty());
     bench.write("tree/drivers/a.c", &text(&[(8, "eight")]));
-    assert_eq!(bench.applied(&[&patch], &kin).unwrap().merged.len(), 1);
+    assert_eq!(bench.applied(&[&patch], &related).unwrap().merged.len(), 1);
 }

@@ -1,29 +1,29 @@
-//! What a tree's own uAPI header says about DERIVE.
+//! DERIVE in the uAPI header of a tree.
 //!
 //! The header decides how the ioctl is called, so a series with another number or another structure is judged in full. The
-//! compiler finds the structure and its members (`cases/kernel/derive.h`).
+//! layout of the structure comes from the compiler (`cases/kernel/derive.h`).
 
 use regex::Regex;
 
 use crate::error::{Error, ErrorKind};
 
-/// The header, as a path in the tree.
+/// The path of the header in the tree.
 pub const PATH: &str = "include/uapi/linux/dma-buf.h";
 
-/// Whether a header defines the ioctl: what the kernel is expected to have.
+/// Whether a header defines the ioctl.
 pub fn defines_derive(header: &str) -> bool {
     regex(r"(?m)^[ \t]*#[ \t]*define[ \t]+DMA_BUF_IOCTL_DERIVE\b").is_match(header)
 }
 
-/// The error of a build whose output says that the structure has no members of the names that calls are made through.
+/// The error of a build that failed because the structure does not have the members that the cases use.
 pub fn uncallable(output: &str) -> Option<Error> {
     let error = regex(r"(?m)^\S*\bconformance/derive\.h:\d+:\d+: error: (.*)$");
     let mut words: Vec<&str> = error.captures_iter(output).filter_map(|found| Some(found.get(1)?.as_str())).collect();
     words.dedup();
     let (first, more) = words.split_first()?;
-    Some(Error::new(ErrorKind::Patch, format!("DERIVE cannot be called as {PATH} has it: {first}")).cause(more.join("\n")).next(
-        "DERIVE is called through the members flags and fd of the structure that the request names, wherever they are and however \
-         wide. Give them these names.",
+    Some(Error::new(ErrorKind::Patch, format!("{PATH} does not define DERIVE as the cases need it: {first}")).cause(more.join("\n")).next(
+        "The structure in the definition of DMA_BUF_IOCTL_DERIVE needs the members flags and fd. Their offsets and sizes do \
+         not matter.",
     ))
 }
 
@@ -40,7 +40,7 @@ mod tests {
 
     const REQUEST: &str = "_IOWR('b', 4, struct dma_buf_alias)";
 
-    /// What a program prints that is compiled with the test importer's header behind this definition.
+    /// The output of a program that is compiled with this definition and the test importer's header.
     fn compiled(request: &str, body: &str) -> Result<String, String> {
         let dir = tempfile::tempdir().unwrap();
         let (source, program) = (dir.path().join("x.c"), dir.path().join("x"));
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_found_however_they_are_declared() {
+    fn members_are_found_in_every_kind_of_declaration() {
         for (body, found) in [
             ("__u32 flags; __s32 fd;", "c0086204, 8: 0 4, 4 4"),
             ("__s32 fd; __u64 flags __attribute__((aligned(8)));", "c0106204, 16: 8 8, 0 4"),
@@ -84,11 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_member_is_named() {
+    fn the_error_names_a_missing_member() {
         let error = uncallable(&compiled(REQUEST, "__u32 flags; __s32 new_fd;").unwrap_err()).unwrap();
         assert_eq!(error.exit_code().number(), 22);
-        let said = format!("DERIVE cannot be called as {PATH} has it: 'struct dma_buf_alias' has no member named 'fd'");
-        assert!(error.title.starts_with(&said), "{error}");
+        let title = format!(
+            "{PATH} does not define DERIVE as the cases need it: 'struct dma_buf_alias' has no member named 'fd'"
+        );
+        assert!(error.title.starts_with(&title), "{error}");
         for request in ["_IO('b', 4)", "_IOWR('b', 4, __u64)", "0xc0086204"] {
             let output = compiled(request, "__u32 flags; __s32 fd;").unwrap_err();
             assert!(uncallable(&output).is_some_and(|error| error.kind == ErrorKind::Patch), "{output}");
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_only_speaks_of_it_does_not_have_it() {
+    fn a_mention_in_a_comment_is_not_a_definition() {
         assert!(defines_derive(&format!("/* x */\n# define\tDMA_BUF_IOCTL_DERIVE\t{REQUEST}\n")));
         for text in
             ["/* DMA_BUF_IOCTL_DERIVE */", "#define DMA_BUF_IOCTL_DERIVED _IO('b', 4)", "#define DMA_BUF_IOCTL_ALIAS 1"]

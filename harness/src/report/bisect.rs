@@ -1,4 +1,4 @@
-//! What `git bisect run` is told about a run.
+//! Exit codes for `git bisect run`.
 
 use strum::{IntoStaticStr, VariantArray};
 
@@ -13,15 +13,15 @@ use crate::report::run_report::RunReport;
 #[strum(serialize_all = "lowercase")]
 #[repr(u8)]
 pub enum Bisect {
-    /// Something was judged, and all of it as expected.
+    /// At least one case was judged, and all were as expected.
     Good = 0,
-    /// Something was not.
+    /// A case was not as expected.
     Bad = 1,
-    /// This commit says nothing.
+    /// This commit cannot be judged.
     Skip = 125,
     /// Ctrl-C.
     Interrupted = 130,
-    /// No commit would say anything.
+    /// No commit can be judged.
     Stop = 200,
 }
 
@@ -34,10 +34,10 @@ impl Bisect {
         self.into()
     }
 
-    /// What docs/bisect.md says about it.
+    /// Its meaning, as in docs/bisect.md.
     pub fn meaning(self) -> &'static str {
         match self {
-            Bisect::Good => "cases were judged, and all came out as expected",
+            Bisect::Good => "cases were judged, and all were as expected",
             Bisect::Bad => {
                 "a clause is violated, behaviour differs from its snapshot, or the same case lost its guest twice"
             }
@@ -52,15 +52,15 @@ impl Bisect {
         }
     }
 
-    /// The number that the process exits with.
+    /// The exit code of the process.
     pub fn number(self) -> u8 {
         self as u8
     }
 
-    /// For a run that came to a report, and, where that has lost a guest, another one of the same.
+    /// The exit code for a run with a report; if it has lost a guest, also with the report of a second run.
     ///
-    /// A violation that was seen is one, also where another try does not show it. A guest may be lost because the host
-    /// stumbled, so only a case that loses two is the kernel's fault.
+    /// A violation counts even if the second run does not show it. A guest may be lost because of the host, so only a case that
+    /// loses its guest twice is bad.
     pub fn of(report: &RunReport, again: Option<&RunReport>) -> Self {
         let code = again.map_or(report.exit_code(), RunReport::exit_code);
         match code {
@@ -86,7 +86,7 @@ pub fn lost_in(report: &RunReport) -> impl Iterator<Item = &str> {
 }
 
 impl From<ErrorKind> for Bisect {
-    /// For a run that came to no report.
+    /// The exit code for a run that ended with an error.
     fn from(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::Source | ErrorKind::Kconfig | ErrorKind::Patch | ErrorKind::Build => Bisect::Skip,
@@ -102,7 +102,7 @@ mod tests {
     use crate::report::run_report::tests::report;
 
     #[test]
-    fn the_page_about_bisecting_documents_what_git_is_told() {
+    fn the_page_about_bisecting_documents_every_code() {
         let page = include_str!("../../../docs/bisect.md");
         for code in Bisect::ALL {
             let row = format!("| {} | {} | {} |", code.number(), code.word(), code.meaning());
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_a_bisection_is_good_only_if_something_was_judged() {
+    fn a_commit_is_good_only_if_something_was_judged() {
         let skipped = || Verdict::Skipped { need: "derive".into(), why: "it is not there".into() };
         let failed = || Verdict::Failed { reasons: vec!["x".into()] };
         let differs = || Verdict::Differs { diff: "x".into() };
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_commit_can_mend_stops_a_bisection() {
+    fn errors_that_are_the_same_for_every_commit_stop_the_bisection() {
         for kind in [ErrorKind::Usage, ErrorKind::Host, ErrorKind::Internal, ErrorKind::Interrupt] {
             assert!(Bisect::from(kind).number() >= 128, "{kind:?}");
         }

@@ -1,4 +1,4 @@
-//! `doctor`: the whole picture of the machine before anything goes wrong on it.
+//! `doctor`: describes the machine, the cache and what is missing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,12 +13,12 @@ use crate::kbuild::image;
 use crate::session::accel::{Accel, KvmAnswer};
 use crate::source;
 
-/// A source, a workshop with its objects and a few images need this much, in bytes.
+/// A source, a build directory with its objects and a few images need this much, in bytes.
 const ENOUGH_DISK: u64 = 6_000_000_000;
-/// A program that does not say its version in this time will not say it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Timeout for asking a program for its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is known about the machine.
+/// Facts about the machine.
 #[derive(Debug)]
 pub struct Doctor {
     tools: Vec<Tool>,
@@ -36,17 +36,17 @@ pub struct Doctor {
 #[derive(Debug)]
 struct Tool {
     need: &'static HostTool,
-    /// Where it is, and what it says of itself.
+    /// Its path and version; `None` if it is missing.
     found: Option<String>,
 }
 
 impl Doctor {
-    /// Looks at this machine and at the cache.
+    /// Examines this machine and the cache.
     pub fn examine(store: &Store, kvm: KvmAnswer) -> Doctor {
         Doctor::examine_on(&Machine::this(), store, kvm)
     }
 
-    /// Looks at the given machine and at the cache.
+    /// Examines the given machine and the cache.
     pub fn examine_on(machine: &Machine, store: &Store, kvm: KvmAnswer) -> Doctor {
         let needs = setup::needs(Purpose::ALL, machine);
         let tools: Vec<Tool> = needs.into_iter().map(|need| Tool { need, found: found(need, machine) }).collect();
@@ -66,7 +66,7 @@ impl Doctor {
         }
     }
 
-    /// 0 when nothing is missing, else that of a fault of the machine.
+    /// 0 if nothing is missing, else that of a problem of the machine.
     pub fn exit_code(&self) -> ExitCode {
         if self.tools.iter().all(|tool| tool.found.is_some()) { ExitCode::AsExpected } else { ExitCode::Fetch }
     }
@@ -95,12 +95,12 @@ impl fmt::Display for Doctor {
             writeln!(f, "  {label:<8} {mark}{}", finding.said)?;
         }
         if self.kvm.remembered {
-            writeln!(f, "           so an earlier run found; `cargo xtask doctor --probe` tries it again")?;
+            writeln!(f, "           remembered from an earlier run; `cargo xtask doctor --probe` tests it again")?;
         }
         match self.kvm.answer.accel() {
             Accel::Kvm => writeln!(f, "  guests   run under KVM")?,
             Accel::Tcg if self.kvm.answer.ended_early() => {
-                writeln!(f, "  guests   not decided: KVM is tried with a guest once there is a kernel")?;
+                writeln!(f, "  guests   not decided: KVM is tested with a guest once a kernel is built")?;
             }
             Accel::Tcg => writeln!(f, "  guests   emulated (TCG), which works everywhere")?,
         }
@@ -133,9 +133,9 @@ impl fmt::Display for Doctor {
 fn found(need: &HostTool, machine: &Machine) -> Option<String> {
     let path = need.find(machine)?.display().to_string();
     let Some(program) = need.program() else { return Some(path) };
-    let output = machine.cmd(program).arg("--version").limit(PATIENCE).run().ok();
+    let output = machine.cmd(program).arg("--version").limit(VERSION_TIMEOUT).run().ok();
     let text = output.map(|output| output.text).unwrap_or_default();
-    let version = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("says no version").trim();
+    let version = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unknown version").trim();
     Some(format!("{version}  ({path})"))
 }
 
@@ -156,7 +156,7 @@ mod tests {
     use crate::session::accel::answer::{Answer, Finding, Stage};
 
     #[test]
-    fn what_is_there_is_shown_with_its_version_and_what_is_not_with_a_command() {
+    fn tools_are_shown_with_their_versions_or_with_the_command_to_install_them() {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[("make", "echo GNU Make 4.3"), ("apt-get", "")]);
         put(&machine, "/proc/meminfo", "MemTotal:  2000 kB\nMemAvailable: 1000 kB\n");
@@ -199,9 +199,9 @@ mod tests {
         let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
         let show = |known| Doctor::examine_on(&machine, &store, known).to_string();
         let stages =
-            [(Stage::Device, true, "/dev/kvm opens"), (Stage::Guest, false, "a guest said nothing within 2.0 s")];
+            [(Stage::Device, true, "/dev/kvm opens"), (Stage::Guest, false, "a guest printed nothing within 2.0 s")];
         let text = show(kvm(&stages, true));
-        let expected = "  KVM      /dev/kvm opens\n           NO: a guest said nothing within 2.0 s\n";
+        let expected = "  KVM      /dev/kvm opens\n           NO: a guest printed nothing within 2.0 s\n";
         assert!(text.contains(expected), "{text}");
         assert!(
             text.contains("an earlier run") && text.contains("--probe") && text.contains("emulated (TCG)"),
@@ -209,7 +209,7 @@ mod tests {
         );
         let text = show(kvm(&stages[..1], false));
         assert!(text.contains("not decided") && !text.contains("an earlier run"), "{text}");
-        let text = show(kvm(&[(Stage::Guest, true, "a guest spoke after 0.21 s")], false));
+        let text = show(kvm(&[(Stage::Guest, true, "a guest booted in 0.21 s")], false));
         assert!(text.contains("run under KVM"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Who made a report: the command, and the versions of everything that had a hand in it.
+//! The command that made a report, and the versions of all tools involved.
 
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::guest::boot_plan::QEMU;
 use crate::host::process::Cmd;
 
-/// A program that does not say its version in this time will not say it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Timeout for asking a program for its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How a run came about. What could not be found out is empty.
+/// How a run was made. Unknown values are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Provenance {
@@ -22,38 +22,38 @@ pub struct Provenance {
     pub command: Vec<String>,
     /// Version of the suite.
     pub suite: String,
-    /// The commit of the suite, with `+` behind it if files were changed since.
+    /// The commit of the suite, with `+` appended if there are uncommitted changes.
     pub commit: String,
-    /// What `rustc --version` says: it compiled the guest program.
+    /// Output of `rustc --version`, the compiler of the guest program.
     pub rustc: String,
     /// First line of `gcc --version` when the kernel was compiled.
     pub compiler: String,
-    /// First line of what QEMU says of its version.
+    /// First line of `qemu-system-x86_64 --version`.
     pub qemu: String,
     /// Release and architecture of the host's kernel.
     pub host: String,
 }
 
-/// Versions that are being asked for, while something else is done.
+/// Versions that are collected in the background.
 pub struct PendingProvenance {
     known: Provenance,
     others: Vec<JoinHandle<String>>,
 }
 
 impl PendingProvenance {
-    /// Asks on behalf of the suite in `root`, which has the given version and was called with these words.
+    /// Starts for the suite in `root`, which has this version and was called with this command.
     pub fn begin(root: &Path, suite: &str, command: Vec<String>) -> Self {
         let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let host = nix::sys::utsname::uname()
             .map(|host| [host.release(), host.machine()].map(|part| part.to_string_lossy().into_owned()).join(" "));
         let known =
             Provenance { began, command, suite: suite.into(), host: host.unwrap_or_default(), ..Provenance::default() };
-        // git may have started us, and then it says which repository is meant.
+        // If git started us, its variables name another repository.
         let git = |args: &[&str]| {
             let foreign = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"];
             let git = foreign.iter().fold(Cmd::new("git"), |git, name| git.without_env(name));
-            // It may be killed with this program, and must not hold a lock of the checkout then. `git describe --dirty`
-            // takes one whatever it is told.
+            // It may be killed with this program, and must not leave a lock in the checkout. `git describe --dirty` always
+            // takes one, so `status` is used.
             git.dir(root).arg("--no-optional-locks").args(args)
         };
         let commands = [
@@ -62,11 +62,11 @@ impl PendingProvenance {
             Cmd::new("rustc").arg("--version").dir(root),
             Cmd::new(QEMU).arg("--version"),
         ];
-        let ask = |cmd: Cmd| std::thread::spawn(move || first_line(&cmd.limit(PATIENCE)));
+        let ask = |cmd: Cmd| std::thread::spawn(move || first_line(&cmd.limit(VERSION_TIMEOUT)));
         PendingProvenance { known, others: commands.into_iter().map(ask).collect() }
     }
 
-    /// What they said.
+    /// Waits for the answers.
     pub fn answered(self) -> Provenance {
         let mut lines = self.others.into_iter().map(|other| other.join().unwrap_or_default());
         let mut next = || lines.next().unwrap_or_default();
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commit_says_whether_it_is_all() {
+    fn the_commit_is_marked_if_files_are_changed() {
         let dir = tempfile::tempdir().unwrap();
         let sh = |script: &str| Cmd::new("sh").args(["-c", script]).dir(dir.path()).run().unwrap();
         let identity = "-c user.name=x -c user.email=x@example.org";
@@ -102,13 +102,13 @@ mod tests {
         std::fs::write(dir.path().join("new"), "not a part of it").unwrap();
         assert_eq!(asked(dir.path()).commit, id);
         std::fs::write(dir.path().join("a"), "other").unwrap();
-        // Its locks belong to who works in it.
+        // A lock that somebody else holds does not matter.
         std::fs::write(dir.path().join(".git/index.lock"), "").unwrap();
         assert_eq!(asked(dir.path()).commit, format!("{id}+"));
     }
 
     #[test]
-    fn what_cannot_be_found_out_is_empty() {
+    fn an_unknown_value_is_empty() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(asked(dir.path()).commit, "");
     }

@@ -1,5 +1,5 @@
-//! docs/report.schema.json and the tables of docs/report.md are made from the types of a report, and real reports keep to
-//! them. `UPDATE=1 cargo test -p harness schema` writes both files, unless the version was forgotten.
+//! Tests that docs/report.schema.json and the tables of docs/report.md match the types of a report, and that reports match the
+//! schema. `UPDATE=1 cargo test -p harness schema` writes both files, unless the format changed without a new version.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub fn verdicts() -> Vec<Verdict> {
     ]
 }
 
-/// A report with one of everything.
+/// A report with every kind of value.
 fn full() -> RunReport {
     use cases::protocol::Outcome;
     let mut report = report(verdicts());
@@ -90,8 +90,8 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// What a reader may rely on. Fields that are always written are required, also those that this program can do without in
-/// reports of earlier versions.
+/// The schema for readers. Fields that are always written are required, even if this program accepts earlier reports without
+/// them.
 fn schema() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema: Schema = settings.into_generator().into_root_schema_for::<RunReport>();
@@ -102,17 +102,17 @@ fn schema() -> Value {
     value
 }
 
-/// The version that a schema is of.
+/// The version of a schema.
 fn version(schema: &Value) -> Option<u64> {
     schema["properties"]["schema"]["const"].as_u64()
 }
 
-/// The schema without what is only for people.
+/// The schema without descriptions.
 fn structure(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let told = fields.iter().filter(|(key, value)| *key != "description" || !value.is_string());
-            told.map(|(key, value)| (key.clone(), structure(value))).collect()
+            let kept = fields.iter().filter(|(key, value)| *key != "description" || !value.is_string());
+            kept.map(|(key, value)| (key.clone(), structure(value))).collect()
         }
         Value::Array(items) => items.iter().map(structure).collect(),
         other => other.clone(),
@@ -120,7 +120,7 @@ fn structure(value: &Value) -> Value {
 }
 
 #[test]
-fn the_committed_schema_is_that_of_the_types() {
+fn the_committed_schema_matches_the_types() {
     let path = root().join("docs/report.schema.json");
     let made = schema();
     let committed = std::fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
@@ -129,7 +129,7 @@ fn the_committed_schema_is_that_of_the_types() {
         assert_ne!(
             version(&made),
             version(&committed),
-            "the report has another form: raise SCHEMA in harness/src/report/run_report.rs, say in docs/report.md what is new, then \
+            "the format of the report changed: raise SCHEMA in harness/src/report/run_report.rs, add the change to docs/report.md, then \
              UPDATE=1"
         );
     }
@@ -137,7 +137,7 @@ fn the_committed_schema_is_that_of_the_types() {
         let text = serde_json::to_string_pretty(&made).expect("a schema can be written") + "\n";
         std::fs::write(&path, text).expect("docs can be written");
     } else {
-        assert!(made == committed, "docs/report.schema.json is old: UPDATE=1 cargo test -p harness schema");
+        assert!(made == committed, "docs/report.schema.json is out of date: UPDATE=1 cargo test -p harness schema");
     }
 }
 
@@ -152,15 +152,15 @@ fn the_page_explains_every_field() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, [before, start, &wanted, end, after].concat()).expect("docs can be written");
     } else {
-        assert!(tables == wanted, "docs/report.md is old: UPDATE=1 cargo test -p harness schema");
+        assert!(tables == wanted, "docs/report.md is out of date: UPDATE=1 cargo test -p harness schema");
     }
-    assert!(page.contains(&format!("| {SCHEMA} |")), "docs/report.md does not say what version {SCHEMA} has changed");
+    assert!(page.contains(&format!("| {SCHEMA} |")), "docs/report.md does not describe version {SCHEMA}");
 }
 
 #[test]
-fn reports_keep_to_the_schema() {
+fn reports_match_the_schema() {
     let schema = schema();
-    let value = |report: &RunReport| serde_json::to_value(report).expect("a report can be written");
+    let value = |report: &RunReport| serde_json::to_value(report).expect("a report can be encoded");
     for report in [report(vec![]), report(verdicts()), full()] {
         assert_eq!(keeps_to(&value(&report), &schema), Ok(()));
     }
@@ -215,7 +215,7 @@ fn table(name: &str, schema: &Value) -> String {
     text
 }
 
-/// A row for a variant, or for each of several that are only a word.
+/// The rows of a variant; one for each value if it is an enum of strings.
 fn rows(variant: &Value) -> String {
     let words = variant["enum"].as_array().into_iter().flatten().chain(variant.get("const"));
     let mut text: String = words.map(|word| format!("| | `{word}` | {} |\n", described(variant))).collect();
@@ -248,7 +248,7 @@ fn described(schema: &Value) -> String {
     schema["description"].as_str().unwrap_or_default().replace('\n', " ")
 }
 
-/// A type in a word or two.
+/// The name of a type.
 fn type_of(schema: &Value) -> String {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.trim_start_matches("#/$defs/");

@@ -1,4 +1,4 @@
-//! A plan, run to its end in as many guests as it takes, and judged.
+//! Runs a plan to its end, in as many guests as it takes.
 
 pub mod accel;
 pub mod fail_fast;

@@ -1,7 +1,7 @@
-//! apt with a state of its own: it reaches any suite of Debian without touching the system's lists, pins or packages.
+//! apt with its own state: reads any suite of Debian without changing the system's lists, pins or packages.
 //!
-//! Each suite has a directory of its own, so that what apt answers about a package comes from that suite, and a suite
-//! that is gone does not disturb the others. Only the index of packages is fetched, and apt checks its signature.
+//! Each suite has its own directory, so that apt's answer comes from that suite, and a suite that no longer exists does not
+//! affect the others. Only the package index is fetched, and apt checks its signature.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::host::machine::Machine;
 use crate::host::process::tail;
 use crate::host::progress::Task;
 
-/// Names the mirror on a machine that has none of Debian's configured, such as one with Ubuntu.
+/// Environment variable that names a mirror, for machines without one, such as Ubuntu.
 const MIRROR: &str = "DEBIAN_MIRROR";
 const KEYRINGS: &[&str] =
     &["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/debian-archive-keyring.pgp"];
@@ -24,20 +24,20 @@ pub struct Apt<'a> {
     mirrors: Mirrors,
 }
 
-/// A version of a package that a suite has.
+/// A version of a package in a suite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     pub package: String,
     pub suite: String,
     pub version: String,
     pub sha256: String,
-    /// Of the package file, in bytes.
+    /// Size of the package file, in bytes.
     pub size: u64,
-    /// Of the files in it, in bytes.
+    /// Size of the files in it, in bytes.
     pub installed: u64,
 }
 
-/// Where Debian's archives are.
+/// URLs of Debian's archives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mirrors {
     main: String,
@@ -66,7 +66,7 @@ impl<'a> Apt<'a> {
         Ok(Apt { machine, state, keyring, mirrors: Mirrors::of(machine)? })
     }
 
-    /// Fetches the index of a suite; cheap when the one at hand is the newest.
+    /// Fetches the index of a suite if there is a newer one.
     pub fn update(&self, suite: &str) -> Result<()> {
         let dir = self.state.join(suite);
         for sub in ["lists/partial", "cache/archives/partial", "preferences"] {
@@ -79,17 +79,17 @@ impl<'a> Apt<'a> {
             fs::write(dir.join(name), text).map_err(|error| io(&error, "writing", &dir.join(name)))?;
         }
         let output = self.apt("apt-get", suite).args(["-q", "-o", "APT::Update::Error-Mode=any", "update"]).run()?;
-        let complaints: Vec<&str> = output.text.lines().filter(|line| line.starts_with("E: ")).collect();
-        if output.status.success() && complaints.is_empty() {
+        let errors: Vec<&str> = output.text.lines().filter(|line| line.starts_with("E: ")).collect();
+        if output.status.success() && errors.is_empty() {
             return Ok(());
         }
         if output.text.contains("No space left on device") {
             return Err(io(&std::io::ErrorKind::StorageFull.into(), "fetching package lists into", &dir));
         }
-        let cause = if complaints.is_empty() { tail(&output.text, 3) } else { complaints.join("\n") };
+        let cause = if errors.is_empty() { tail(&output.text, 3) } else { errors.join("\n") };
         Err(Error::new(ErrorKind::Source, format!("the suite {suite} cannot be read"))
             .cause(cause)
-            .next("Check the network, or take a kernel that is here already: --kernel-tree, --tarball."))
+            .next("Check the network, or use a kernel on this machine: --kernel-tree, --tarball."))
     }
 
     /// The newest version of a package in a suite that was updated.
@@ -98,7 +98,7 @@ impl<'a> Apt<'a> {
         Ok(parse_offer(&output.text, package, suite))
     }
 
-    /// What kernel trees a suite has: `linux-source-7.2 7.2.13-1` each.
+    /// The kernel trees of a suite, such as `linux-source-7.2 7.2.13-1`.
     pub fn kernels(&self, suite: &str) -> Vec<String> {
         let names = self.apt("apt-cache", suite).args(["pkgnames", "linux-source-"]).run();
         let mut names: Vec<String> =
@@ -109,23 +109,23 @@ impl<'a> Apt<'a> {
         offers.map(|offer| format!("{} {}", offer.package, offer.version)).collect()
     }
 
-    /// Downloads a package into a directory, under whatever name apt chooses. A download that broke off is resumed.
+    /// Downloads a package into a directory; apt chooses the file name. An incomplete download is resumed.
     pub fn download(&self, offer: &Offer, into: &Path, task: &Task) -> Result<()> {
         let wanted = format!("{}={}", offer.package, offer.version);
         let cmd =
             self.apt("apt-get", &offer.suite).args(["-q", "-o", "APT::Status-Fd=1", "download", &wanted]).dir(into);
-        let mut said = String::new();
+        let mut messages = String::new();
         let output = cmd.each_line(|line| match line.strip_prefix("dlstatus:") {
             Some(status) => {
                 let percent = status.split(':').nth(1).and_then(|percent| percent.parse::<f64>().ok());
                 task.set((offer.size as f64 * percent.unwrap_or(0.0) / 100.0) as u64);
             }
-            None => said.push_str(&format!("{line}\n")),
+            None => messages.push_str(&format!("{line}\n")),
         })?;
         if output.status.success() {
             return Ok(());
         }
-        if said.contains("No space left on device") {
+        if messages.contains("No space left on device") {
             return Err(io(
                 &std::io::ErrorKind::StorageFull.into(),
                 &format!("downloading {} into", offer.package),
@@ -133,8 +133,8 @@ impl<'a> Apt<'a> {
             ));
         }
         Err(Error::new(ErrorKind::Source, format!("{wanted} cannot be downloaded"))
-            .cause(tail(&said, 6))
-            .next("Check the network; the next run goes on where this one stopped."))
+            .cause(tail(&messages, 6))
+            .next("Check the network; the next run resumes the download."))
     }
 
     fn apt(&self, program: &str, suite: &str) -> crate::host::process::Cmd {
@@ -143,7 +143,7 @@ impl<'a> Apt<'a> {
         let options = [
             at("Dir::Etc::SourceList", "sources.list"),
             "Dir::Etc::SourceParts=-".to_string(),
-            // Pins and a default release of the system would hide versions; so would packages installed on it.
+            // Pins, the default release and installed packages of the system would hide versions.
             at("Dir::Etc::Preferences", "preferences/none"),
             at("Dir::Etc::PreferencesParts", "preferences"),
             "APT::Default-Release=".to_string(),
@@ -153,7 +153,7 @@ impl<'a> Apt<'a> {
             "APT::Architecture=amd64".to_string(),
             "APT::Architectures=amd64".to_string(),
             "Acquire::Languages=none".to_string(),
-            // The index is needed once; a whole one is faster than a chain of differences.
+            // The index is needed once; fetching it whole is faster than a chain of diffs.
             "Acquire::PDiffs=false".to_string(),
             "Acquire::Retries=3".to_string(),
             "Acquire::http::Timeout=30".to_string(),
@@ -162,14 +162,13 @@ impl<'a> Apt<'a> {
         for option in &options {
             cmd = cmd.args(["-o", option]);
         }
-        // The _apt user cannot write into a cache in somebody's home; without this apt says so at length.
+        // The _apt user cannot write into a cache below a home directory, and apt prints a long warning about it.
         if self.machine.superuser { cmd.args(["-o", "APT::Sandbox::User=root"]) } else { cmd }
     }
 }
 
 impl Mirrors {
-    /// The mirrors that this machine uses already, from apt itself or, on a machine whose lists were never fetched,
-    /// from its configuration.
+    /// The mirrors that this machine uses, from apt itself or, if its lists were never fetched, from its configuration.
     fn of(machine: &Machine) -> Result<Mirrors> {
         let format = "$(ORIGIN)|$(RELEASE)|$(SITE)";
         let targets = machine.cmd("apt-get").args(["indextargets", "--format", format]).run()?;
@@ -189,8 +188,8 @@ impl Mirrors {
         let find = |security: bool| sites.iter().find(|(suite, _)| is_security(suite) == security);
         let site = |(_, site): &(String, String)| site.trim_end_matches('/').to_string();
         let main = find(false).map(site).or(named).ok_or_else(|| {
-            Error::new(ErrorKind::Host, "no mirror of Debian is configured on this machine").next(format!(
-                "Set {MIRROR} to the address of one (Debian's web site lists them), or test a tree of your own with --kernel-tree."
+            Error::new(ErrorKind::Host, "no Debian mirror is configured on this machine").next(format!(
+                "Set {MIRROR} to the URL of one (Debian's web site lists them), or test your own tree with --kernel-tree."
             ))
         })?;
         let security = find(true).map_or_else(|| format!("{main}-security"), site);
@@ -198,8 +197,8 @@ impl Mirrors {
     }
 }
 
-/// Suites and sites of the files that Debian itself writes: others hold other people's packages, often under the name
-/// of a Debian suite.
+/// Suites and URLs in the files that Debian itself writes. Other files name third-party archives, often with the name of a
+/// Debian suite.
 fn configured(machine: &Machine) -> Vec<(String, String)> {
     let mut sites = Vec::new();
     for line in machine.text("/etc/apt/sources.list").unwrap_or_default().lines() {
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mirror_is_the_one_that_apt_uses() {
+    fn the_mirror_is_that_of_apt() {
         let dir = tempfile::tempdir().unwrap();
         let targets =
             "printf 'Other|x|http://a.test/x\\nDebian|some-security|http://b.test/s\\nDebian|some|http://c.test/d/\\n'";
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn without_lists_the_configuration_names_the_mirror() {
+    fn without_lists_the_mirror_comes_from_the_configuration() {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[("apt-get", "")]);
         put(&machine, "/etc/os-release", "ID=debian\n");
@@ -295,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn another_distribution_is_asked_for_a_mirror() {
+    fn other_distributions_need_the_mirror_variable() {
         let error = Mirrors::pick(&[], None).unwrap_err();
         assert!(error.next.contains(MIRROR), "{error}");
         let mirrors = Mirrors::pick(&[], Some("http://m.test/debian".into())).unwrap();
@@ -304,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_apt_is_told_what_else_there_is() {
+    fn without_apt_the_error_names_alternatives() {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[("tar", ""), ("xz", "")]);
         let error = Apt::new(&machine, dir.path().join("state")).err().unwrap();
@@ -314,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_the_keyring_is_told_how_to_get_it() {
+    fn without_the_keyring_the_error_says_how_to_install_it() {
         let dir = tempfile::tempdir().unwrap();
         let tools = ["apt-get", "apt-cache", "dpkg-deb", "tar", "xz"].map(|tool| (tool, ""));
         let machine = pretend(dir.path(), &tools);

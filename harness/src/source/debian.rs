@@ -1,7 +1,7 @@
 //! Kernel trees from Debian's source packages.
 //!
-//! Which tree serves a package and its suites is remembered in a small pointer file. While the tree it names is in the
-//! cache, nothing else is looked at: no network, no apt. Only a wish to refresh looks for a newer version.
+//! A pointer file stores which tree belongs to a package and its suites. While that tree is in the cache, neither the
+//! network nor apt is used. Only a refresh looks for a newer version.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ use crate::host::progress::{Progress, bytes};
 use crate::host::store::Store;
 use crate::host::store::manifest::{sha256, sha256_of};
 
-/// The packed tree grows about elevenfold (7.2: 164 MB to 1.8 GB), and the package itself lies beside it meanwhile.
+/// Free space needed, as a multiple of the package size. The tree is about eleven times as large (7.2: 164 MB and 1.8 GB),
+/// and the package exists beside it until it is unpacked.
 const GROWTH: u64 = 13;
 
 pub fn provide(
@@ -42,7 +43,7 @@ pub(super) fn provide_on(
     }
     let apt = Apt::new(machine, store.root().join("apt"))?;
     let _lock = store.lock("apt")?;
-    // Somebody else may have fetched it while this process waited.
+    // Another process may have fetched it while this one waited.
     if !refresh && let Some(tree) = pointer.tree(store) {
         return Ok(tree);
     }
@@ -51,7 +52,7 @@ pub(super) fn provide_on(
     let tree = match cached(store, &key) {
         Some(tree) => tree,
         None => {
-            let downloads = store.workshop("downloads", &key)?;
+            let downloads = store.directory("downloads", &key)?;
             room(store, &offer)?;
             let deb = download(&apt, &offer, &downloads, progress)?;
             let origin = format!("Debian {package} {} from {}, signature checked by apt", offer.version, offer.suite);
@@ -61,7 +62,7 @@ pub(super) fn provide_on(
                 task.done("unpacked");
                 Ok(())
             })?;
-            // The lock is held, so nobody else downloads: older packages and broken downloads can go with this one.
+            // The lock is held, so nobody else downloads; this also removes older packages and broken downloads.
             let _ = fs::remove_dir_all(store.root().join("downloads"));
             tree
         }
@@ -84,21 +85,21 @@ fn search(apt: &Apt<'_>, package: &str, suites: &[String], progress: &Progress) 
         }
         let offer = apt.offer(suite, package)?;
         if let (Some(offer), Err(error)) = (&offer, &updated) {
-            progress.warn(format!("{}; its lists of an earlier run offer {}", error.title, offer.version));
+            progress.warn(format!("{}; using {} from the lists of an earlier run", error.title, offer.version));
         }
         if let Some(offer) = offer {
             task.done(format!("{} of {}", offer.version, bytes(offer.size)));
             return Ok(offer);
         }
         readable |= updated.is_ok();
-        // Another suite may have another version, and who compares results has to know why it is that one.
+        // Another suite may have another version, which matters to whoever compares results.
         match &updated {
             Err(error) => {
                 let why = error.cause.lines().last().unwrap_or_default();
-                progress.warn(format!("Debian {suite} is passed over, apt cannot read it: {why}"));
+                progress.warn(format!("skipping Debian {suite}, apt cannot read it: {why}"));
                 drop(task);
             }
-            Ok(()) => task.done("not there"),
+            Ok(()) => task.done("not found"),
         }
         findings.push(match updated {
             Err(error) => format!("{suite}: cannot be read\n    {}", error.cause.replace('\n', "\n    ")),
@@ -110,14 +111,11 @@ fn search(apt: &Apt<'_>, package: &str, suites: &[String], progress: &Progress) 
     }
     let findings = findings.join("\n");
     if !readable {
-        return Err(Error::new(
-            ErrorKind::Source,
-            format!("{package} cannot be fetched: no suite of Debian can be read"),
-        )
-        .cause(findings)
-        .next("Check the network and the mirror in /etc/apt, or name a kernel tree with --kernel-tree."));
+        return Err(Error::new(ErrorKind::Source, format!("{package} cannot be fetched: no Debian suite can be read"))
+            .cause(findings)
+            .next("Check the network and the mirror in /etc/apt, or name a kernel tree with --kernel-tree."));
     }
-    Err(Error::new(ErrorKind::Source, format!("no suite of Debian that was searched has {package}"))
+    Err(Error::new(ErrorKind::Source, format!("{package} is not in any of the searched Debian suites"))
         .cause(findings)
         .next("Name another suite or package in kernels.toml, or a kernel tree with --kernel-tree."))
 }
@@ -128,13 +126,13 @@ fn room(store: &Store, offer: &Offer) -> Result<()> {
         return Ok(());
     }
     let place = store.root().display();
-    Err(Error::new(ErrorKind::Host, format!("there is no room for {}", offer.package))
+    Err(Error::new(ErrorKind::Host, format!("not enough disk space for {}", offer.package))
         .cause(format!("it needs about {}, and {place} has {} free", bytes(needed), bytes(free)))
         .next("Free some space, or set XDG_CACHE_HOME to a larger disk. `cargo xtask doctor` shows the sizes."))
 }
 
-/// Downloads the package and compares it with the sum in the signed index. apt does that while it downloads; it does
-/// not for a file of the right size that it finds.
+/// Downloads the package and compares it with the sum in the signed index. apt compares too, but not a file of the right size
+/// that is already there.
 fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Result<PathBuf> {
     let mut fetched = 0;
     loop {
@@ -146,7 +144,7 @@ fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Re
                 Err(error)
                     if error.kind == ErrorKind::Source && error.cause.contains("Hash Sum mismatch") && fetched < 2 =>
                 {
-                    progress.warn("the download is damaged; it is fetched again");
+                    progress.warn("the download is damaged; fetching it again");
                     clear(dir)?;
                     continue;
                 }
@@ -154,10 +152,13 @@ fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Re
             }
         }
         let Some(deb) = find_deb(dir) else {
-            return Err(Error::new(ErrorKind::Source, format!("apt downloaded {} to nowhere", offer.package))
-                .next("Try again; --tarball takes a kernel that was downloaded in another way."));
+            return Err(Error::new(
+                ErrorKind::Source,
+                format!("apt downloaded {}, but there is no file", offer.package),
+            )
+            .next("Try again, or download the kernel in another way and use --tarball."));
         };
-        let task = progress.bytes("checking it", Some(offer.size));
+        let task = progress.bytes("checking the download", Some(offer.size));
         let found = sha256(&deb, |more| {
             task.inc(more);
             check_interrupt()
@@ -168,14 +169,11 @@ fn download(apt: &Apt<'_>, offer: &Offer, dir: &Path, progress: &Progress) -> Re
         }
         clear(dir)?;
         if fetched >= 2 {
-            return Err(Error::new(
-                ErrorKind::Source,
-                format!("{} was downloaded twice and is damaged", offer.package),
-            )
-            .cause(format!("sha256 in the signed index {}\nsha256 of the download    {found}", offer.sha256))
-            .next("Something between the mirror and this machine changes files: a proxy, or failing hardware."));
+            return Err(Error::new(ErrorKind::Source, format!("{} was damaged in two downloads", offer.package))
+                .cause(format!("sha256 in the signed index {}\nsha256 of the download    {found}", offer.sha256))
+                .next("A proxy or failing hardware may change files between the mirror and this machine."));
         }
-        progress.warn(format!("the download of {} is damaged; it is fetched again", offer.package));
+        progress.warn(format!("the download of {} is damaged; fetching it again", offer.package));
     }
 }
 
@@ -188,16 +186,16 @@ fn clear(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).and_then(|()| fs::create_dir_all(dir)).map_err(|error| io(&error, "emptying", dir))
 }
 
-/// The file that remembers which tree serves a package.
+/// The file that stores which tree belongs to a package.
 struct Pointer {
     file: PathBuf,
 }
 
 impl Pointer {
-    /// The suites are part of the name: who edits them wants them searched.
+    /// The suites are part of the file name: after an edit of kernels.toml they are searched again.
     fn new(store: &Store, package: &str, suites: &[String]) -> Result<Pointer> {
         let sum = sha256_of(suites.join(" ").as_bytes());
-        Ok(Pointer { file: store.workshop("pointers", "debian")?.join(format!("{package}-{}", &sum[..12])) })
+        Ok(Pointer { file: store.directory("pointers", "debian")?.join(format!("{package}-{}", &sum[..12])) })
     }
 
     fn tree(&self, store: &Store) -> Option<SourceTree> {

@@ -1,4 +1,4 @@
-//! A kernel tree that somebody works in: checked, named, and never written to.
+//! The user's own kernel tree. It is never written to.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::{SourceTree, kernel_version, looks_like_a_kernel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::store::manifest::sha256_of;
 
-/// The key names the path only: what is in the tree may change between two runs, so whoever builds from it has to look.
+/// The key depends only on the path. The contents may change between two runs, so the build has to compare them.
 pub fn provide(dir: &Path) -> Result<SourceTree> {
     let missing = |error: std::io::Error| {
         Error::new(ErrorKind::Source, format!("there is no directory {}", dir.display()))

@@ -1,7 +1,7 @@
-//! Kernel trees from git: one entry of the cache for each tree of a commit.
+//! Kernel trees from git: one entry of the cache for each git tree.
 //!
-//! The next commit of a repository is unpacked from the one before: what is the same is linked, what differs is written.
-//! So a step of a bisect costs neither the time nor the room of a whole tree.
+//! The next commit of a repository is unpacked on top of the one before: equal files are hard-linked, others are written.
+//! This keeps a step of a bisect fast and small.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,16 @@ use crate::host::store::Store;
 use crate::source::git_spec::{Commit, GitSpec, RefLookup};
 use crate::source::repository::Repository;
 
-/// With more files than this that differ, the whole tree is unpacked.
+/// If more files than this differ, the whole tree is unpacked.
 const FAR: usize = 20_000;
 /// Paths on one command line.
 const AT_ONCE: usize = 400;
 /// The directory in the archive.
 const TOP: &str = "linux";
-/// Which trees of a repository are in the cache, the last one last.
+/// The file that lists the unpacked trees of a repository, the most recent one last.
 const UNPACKED: &str = "unpacked";
 
-/// The commit's tree names the contents, so two commits with the same files share an entry.
+/// The key is the id of the commit's tree, so two commits with the same files share an entry.
 pub fn provide(spec: &GitSpec, store: &Store, progress: &Progress, look: RefLookup) -> Result<SourceTree> {
     let repository = Repository::open(&spec.location, store)?;
     let commit = repository.commit(&spec.reference, look, progress)?;
@@ -32,7 +32,7 @@ pub fn provide(spec: &GitSpec, store: &Store, progress: &Progress, look: RefLook
         true => format!("commit {} of {}", &commit.id[..12], spec.location),
         false => format!("commit {} ({}) of {}", &commit.id[..12], spec.reference, spec.location),
     };
-    // The entry may have come from another commit with the same files.
+    // The entry may be from another commit with the same files, so its origin is replaced.
     let tree = match cached(store, &key) {
         Some(tree) => tree,
         None => unpacked(&repository, &commit, &key, &origin, store, progress)?,
@@ -58,7 +58,7 @@ fn unpacked(
                 .args(["--archive", "--link", "--no-target-directory"])
                 .path(&base)
                 .path(&top)
-                .succeed(ErrorKind::Host, "linking the kernel tree before this one failed")?;
+                .succeed(ErrorKind::Host, "hard-linking the previous kernel tree failed")?;
             for path in &changes.all {
                 clear(&top.join(path))?;
             }
@@ -73,13 +73,13 @@ fn unpacked(
 }
 
 struct Changes {
-    /// Every path that is different or gone.
+    /// Every path that was changed, added or deleted.
     all: Vec<PathBuf>,
-    /// Those that the commit has.
+    /// Those that exist in the commit.
     written: Vec<PathBuf>,
 }
 
-/// The tree of this repository that was used last and is still in the cache, and what is different from it.
+/// The most recent tree of this repository that is still in the cache, and the differences from it.
 fn nearest(repository: &Repository, commit: &Commit, store: &Store) -> Result<Option<(PathBuf, Changes)>> {
     for tree in known(repository).iter().rev() {
         let Some(base) = cached(store, &format!("git-{}", &tree[..24])) else { continue };
@@ -105,7 +105,7 @@ fn nearest(repository: &Repository, commit: &Commit, store: &Store) -> Result<Op
     Ok(None)
 }
 
-/// Removes a file of the tree before; its directory too if it was the last one in it.
+/// Removes a file, and the directories that become empty.
 fn clear(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         // A submodule, which is an empty directory.
@@ -132,7 +132,7 @@ fn archive(
     let mut git = repository.git().args(["--literal-pathspecs", "archive", "--format=tar"]);
     git = git.args([&format!("--prefix={TOP}/"), &commit.id, "--"]);
     git = paths.iter().fold(git, |git, path| git.path(path));
-    // All at once it is worth a bar of its own.
+    // Only the whole tree has its own progress bar.
     let quiet = Progress::new(Mode::Quiet);
     let shown = if paths.is_empty() { progress } else { &quiet };
     let task = shown.bytes(&format!("unpacking {what}"), None);
@@ -143,7 +143,7 @@ fn archive(
     done
 }
 
-/// The trees of a repository that were unpacked, the last one last.
+/// The unpacked trees of a repository, the most recent one last.
 fn known(repository: &Repository) -> Vec<String> {
     let text = fs::read_to_string(repository.note(UNPACKED)).unwrap_or_default();
     text.lines().filter(|line| crate::source::repository::is_id(line)).map(str::to_string).collect()

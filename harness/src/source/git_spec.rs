@@ -1,4 +1,4 @@
-//! Which commit of which repository is meant.
+//! Names of repositories and commits.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,42 +10,42 @@ use crate::host::store::manifest::sha256_of;
 pub enum Location {
     /// On this machine: a work tree or a bare repository.
     Local(PathBuf),
-    /// Whatever git fetches from.
+    /// A URL that git can fetch from.
     Remote(String),
 }
 
-/// A repository and what is wanted of it.
+/// A repository and a reference in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GitSpec {
     /// Where it is.
     pub location: Location,
-    /// A branch, a tag or a commit; for a repository on this machine whatever git understands, such as `HEAD~2`.
+    /// A branch, a tag or a commit; for a repository on this machine any revision, such as `HEAD~2`.
     pub reference: String,
 }
 
-/// A commit that is there.
+/// A commit that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// Its full name.
+    /// Its full id.
     pub id: String,
-    /// That of its tree, which is the same for the same contents.
+    /// The id of its tree, which is the same for the same contents.
     pub tree: String,
 }
 
-/// Where a branch or a tag may be looked up.
+/// Where to look up a branch or a tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RefLookup {
-    /// Names are asked for anew; what a full commit id or a Debian package stands for is taken from the cache.
+    /// Names are looked up again; full commit ids and Debian packages come from the cache.
     #[default]
     Usual,
-    /// A newer version is looked for everywhere.
+    /// Everything is looked up again, Debian packages too.
     Anew,
     /// Only in the cache.
     Offline,
 }
 
 impl Location {
-    /// Understands a path, a URL, or `host:path`. Relative paths start from `base`, `~/` at the user's home.
+    /// Parses a path, a URL, or `host:path`. Relative paths start from `base`, `~/` from the user's home.
     pub fn parse(text: &str, base: &Path) -> Self {
         let expanded = match (text.strip_prefix("~/"), std::env::var_os("HOME")) {
             (Some(rest), Some(home)) => Path::new(&home).join(rest),
@@ -59,7 +59,7 @@ impl Location {
         }
     }
 
-    /// Short and the same for the same place: names what is kept of it in the cache.
+    /// A short name for it in the cache, the same for the same place.
     pub fn key(&self) -> String {
         let place = match self {
             Location::Local(path) => path.canonicalize().unwrap_or(path.clone()).display().to_string(),
@@ -70,7 +70,7 @@ impl Location {
 }
 
 impl fmt::Display for Location {
-    /// Without a password that the URL may hold.
+    /// Without a user name and password in the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::Local(path) => write!(f, "{}", path.display()),
@@ -86,7 +86,7 @@ impl fmt::Display for Location {
 }
 
 impl GitSpec {
-    /// Understands `[git:]PLACE[#REF]`; without a reference HEAD is meant. Nothing if it is neither of that form.
+    /// Parses `[git:]PLACE[#REF]`; the default reference is HEAD. None if there is neither `git:` nor `#`.
     pub fn parse(text: &str, base: &Path) -> Option<Self> {
         let prefixed = text.strip_prefix("git:");
         if prefixed.is_none() && !text.contains('#') {

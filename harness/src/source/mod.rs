@@ -1,8 +1,7 @@
-//! Kernel sources: whoever provides one, the result is a tree with a name for its contents and a line on its origin.
+//! Kernel sources. Every provider returns a tree, a key for its contents, and a line about its origin.
 //!
-//! Unpacked trees are entries of the cache: `sources/<key>/tree`, with `source.json` beside the tree so that the tree
-//! itself stays exactly what was unpacked. A tree that is there is handed out without network, apt or a look at the
-//! archive.
+//! Unpacked trees are entries of the cache: `sources/<key>/tree`, with `source.json` beside the tree. For a tree in the
+//! cache, neither the network, nor apt, nor the archive is needed.
 
 mod apt;
 mod debian;
@@ -25,7 +24,7 @@ use crate::host::store::Store;
 use crate::source::git_spec::RefLookup;
 use crate::source::spec::SourceSpec;
 
-/// The kind of the cache entries that hold unpacked trees.
+/// The cache kind of unpacked trees.
 pub const KIND: &str = "sources";
 const RECORD: &str = "source.json";
 const TREE: &str = "tree";
@@ -33,32 +32,31 @@ const TREE: &str = "tree";
 /// A kernel tree on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceTree {
-    /// The tree's top. Nobody writes to it.
+    /// The top directory. Never written to.
     pub dir: PathBuf,
-    /// Identifies the contents if the tree is pristine; a directory that somebody works in is identified by its path
-    /// only.
+    /// Identifies the contents if the tree is pristine; for the user's own tree it identifies only the path.
     pub key: String,
     /// VERSION.PATCHLEVEL.SUBLEVEL and EXTRAVERSION of the tree's Makefile.
     pub version: String,
-    /// One line for people: where it came from.
+    /// One line: where it came from.
     pub origin: String,
     /// Whether the contents never change.
     pub pristine: bool,
 }
 
-/// What is remembered beside an unpacked tree.
+/// The contents of `source.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     version: String,
     origin: String,
 }
 
-/// Gives the tree of a source. What is unpacked already is used as it is. A branch of a repository elsewhere is asked for
-/// each time, Debian's suites only if a newer version is looked for.
+/// Returns the tree of a source, from the cache if possible. Branches of a remote repository are looked up each time, Debian's
+/// suites only with [`RefLookup::Anew`].
 ///
 /// # Errors
-/// [`ErrorKind::Source`] when the source cannot be had or is not a kernel tree; [`ErrorKind::Host`] for disk, network and
-/// tools; [`ErrorKind::Interrupt`].
+/// [`ErrorKind::Source`] when the source cannot be fetched or is not a kernel tree; [`ErrorKind::Host`] for disk, network
+/// and tools; [`ErrorKind::Interrupt`].
 pub fn provide(spec: &SourceSpec, store: &Store, progress: &Progress, look: RefLookup) -> Result<SourceTree> {
     match spec {
         SourceSpec::Debian { package, suites } => {
@@ -81,13 +79,13 @@ fn cached(store: &Store, key: &str) -> Option<SourceTree> {
     let entry = store.entry(KIND, key)?;
     let record: Record = serde_json::from_str(&fs::read_to_string(entry.join(RECORD)).ok()?).ok()?;
     let dir = entry.join(TREE);
-    // The Makefile is read so that a tree that somebody has emptied is not handed out.
+    // Reads the Makefile to detect a tree that somebody has emptied.
     let whole = kernel_version(&dir).is_ok_and(|version| version == record.version);
     let tree = SourceTree { dir, key: key.to_string(), version: record.version, origin: record.origin, pristine: true };
     whole.then_some(tree)
 }
 
-/// Puts a tree into the cache: `unpack` fills the directory it is given with an archive's contents.
+/// Puts a tree into the cache. `unpack` writes the contents of an archive into a directory.
 fn keep(
     store: &Store,
     key: &str,
@@ -96,7 +94,7 @@ fn keep(
     unpack: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<SourceTree> {
     if store.entry(KIND, key).is_some() && cached(store, key).is_none() {
-        store.progress().warn(format!("cache entry {KIND}/{key} is damaged; it is made again"));
+        store.progress().warn(format!("cache entry {KIND}/{key} is damaged; it is unpacked again"));
         store.remove(KIND, key)?;
     }
     store.publish(KIND, key, |entry| {
@@ -113,10 +111,10 @@ fn keep(
         fs::write(entry.join(RECORD), text + "\n").map_err(|error| io(&error, "writing", &entry.join(RECORD)))
     })?;
     cached(store, key)
-        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{KIND}/{key} was unpacked and is not there")))
+        .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{KIND}/{key} was unpacked, but is not in the cache")))
 }
 
-/// Fails unless the directory has what every kernel with dma-buf has.
+/// Fails unless the directory has the files of a kernel with dma-buf.
 fn looks_like_a_kernel(dir: &Path, what: &str) -> Result<()> {
     let missing: Vec<&str> = ["Makefile", "Kconfig", "drivers/dma-buf/dma-buf.c"]
         .into_iter()
@@ -126,11 +124,11 @@ fn looks_like_a_kernel(dir: &Path, what: &str) -> Result<()> {
         return kernel_version(dir).map(drop);
     }
     Err(Error::new(ErrorKind::Source, format!("{what} is not a kernel tree"))
-        .cause(format!("it lacks {}", missing.join(", ")))
+        .cause(format!("missing: {}", missing.join(", ")))
         .next("Name the top directory of a Linux tree that has drivers/dma-buf."))
 }
 
-/// VERSION.PATCHLEVEL.SUBLEVEL and EXTRAVERSION as the head of the top Makefile assigns them.
+/// VERSION.PATCHLEVEL.SUBLEVEL and EXTRAVERSION from the top Makefile.
 fn kernel_version(dir: &Path) -> Result<String> {
     let path = dir.join("Makefile");
     let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
@@ -143,8 +141,8 @@ fn kernel_version(dir: &Path) -> Result<String> {
         (Some(major), Some(minor), Some(sub), extra) => {
             Ok(format!("{major}.{minor}.{sub}{}", extra.unwrap_or_default()))
         }
-        _ => Err(Error::new(ErrorKind::Source, format!("{} names no kernel version", path.display()))
-            .next("It has to be the Makefile at the top of a kernel source, with VERSION, PATCHLEVEL and SUBLEVEL.")),
+        _ => Err(Error::new(ErrorKind::Source, format!("{} has no kernel version", path.display()))
+            .next("The Makefile at the top of a kernel source has VERSION, PATCHLEVEL and SUBLEVEL.")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! kernels.toml: which kernels there are to test, and where their sources come from.
+//! kernels.toml: the kernels that can be tested, and where their sources come from.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::host::near::near;
 use crate::source::git_spec::{GitSpec, Location};
 
-/// A kernel that can be asked for by its id.
+/// A kernel of kernels.toml.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelSpec {
-    /// What the command line calls it.
+    /// Its name on the command line.
     pub id: String,
     /// Where its source comes from.
     pub source: SourceSpec,
-    /// The configuration flavour that it is tested with unless another is asked for.
+    /// The default flavour of its configuration.
     pub flavour: String,
     /// One line for `list`.
     pub about: String,
@@ -24,22 +24,22 @@ pub struct KernelSpec {
 /// Where a kernel source comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSpec {
-    /// A Debian package that holds a kernel tree.
+    /// A Debian package that contains a kernel tree.
     Debian {
         /// Such as `linux-source-7.2`.
         package: String,
-        /// Where to look, in this order; the first that has the package serves.
+        /// Suites to search, in this order; the first that has the package is used.
         suites: Vec<String>,
     },
-    /// A tree that somebody works in. It is never changed.
+    /// The user's own tree. It is never changed.
     Directory(PathBuf),
     /// A commit of a repository, which is never changed.
     Git(GitSpec),
-    /// A packed tree.
+    /// A tarball.
     Tarball {
         /// The file.
         path: PathBuf,
-        /// The SHA-256 sum that it has to have, in lower-case hexadecimal; nothing: whatever it has.
+        /// The required SHA-256 sum, in lower-case hexadecimal. If None, every file is accepted.
         sha256: Option<String>,
     },
 }
@@ -82,7 +82,7 @@ fn sanitized() -> String {
 }
 
 impl KernelSpec {
-    /// The repository that its source is in, if a range of that may be a series.
+    /// The repository that its source is in, from which a series can be a range of commits.
     pub fn repository(&self) -> Option<Location> {
         match &self.source {
             SourceSpec::Git(spec) => Some(spec.location.clone()),
@@ -91,9 +91,9 @@ impl KernelSpec {
         }
     }
 
-    /// Which workshop it is built in. Commits of one repository share theirs, so that the way from one to another is an
-    /// incremental build.
-    pub fn workshop(&self) -> String {
+    /// The name of its build directory. Commits of a repository share one, so that going from one to another is an incremental
+    /// build.
+    pub fn build_dir(&self) -> String {
         match &self.source {
             SourceSpec::Git(spec) => format!("git-{}", spec.location.key()),
             _ => self.id.clone(),
@@ -105,7 +105,7 @@ impl Kernels {
     /// Reads kernels.toml. Relative paths in it start from its own directory.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when it cannot be read or makes no sense: with line and column.
+    /// [`ErrorKind::Usage`] when it cannot be read or is invalid, with line and column.
     pub fn load(path: &Path) -> Result<Kernels> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", path) })?;
@@ -113,18 +113,17 @@ impl Kernels {
     }
 
     fn parse(text: &str, path: &Path) -> Result<Kernels> {
-        let file: File =
-            toml::from_str(text).context(ErrorKind::Usage, || format!("{} makes no sense", path.display()))?;
+        let file: File = toml::from_str(text).context(ErrorKind::Usage, || format!("{} is invalid", path.display()))?;
         let base = path.parent().unwrap_or(Path::new(""));
         let mut kernels: Vec<KernelSpec> = Vec::new();
         for entry in file.kernel {
             let id = entry.id.clone();
             let wrong = |what: String| {
                 Error::new(ErrorKind::Usage, format!("{}: kernel {id:?} {what}", path.display()))
-                    .next("Correct that entry; the comment at the top of the file says what one is made of.")
+                    .next("Correct that entry; the comment at the top of the file describes the format.")
             };
             if kernels.iter().any(|known| known.id == id) {
-                return Err(wrong("is there twice".to_string()));
+                return Err(wrong("is defined twice".to_string()));
             }
             kernels.push(entry.spec(base).map_err(wrong)?);
         }
@@ -133,7 +132,7 @@ impl Kernels {
         Ok(all)
     }
 
-    /// The kernel that is meant when none is named.
+    /// The id of the default kernel.
     pub fn default_id(&self) -> &str {
         &self.default
     }
@@ -146,7 +145,7 @@ impl Kernels {
     /// A kernel by its id.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] with the ids that come near.
+    /// [`ErrorKind::Usage`] with similar ids.
     pub fn get(&self, id: &str) -> Result<&KernelSpec> {
         self.kernels.iter().find(|kernel| kernel.id == id).ok_or_else(|| {
             let ids: Vec<&str> = self.kernels.iter().map(|kernel| kernel.id.as_str()).collect();
@@ -162,28 +161,28 @@ impl Kernels {
 impl Entry {
     fn spec(self, base: &Path) -> std::result::Result<KernelSpec, String> {
         if self.git.is_none() && self.reference.is_some() {
-            return Err("names a ref without a git repository".to_string());
+            return Err("has a ref, but no git repository".to_string());
         }
         let source = match (self.debian, self.directory, self.tarball, self.git) {
             (Some(_), None, None, None) if self.suites.is_empty() => {
-                return Err("names no suites to look through".to_string());
+                return Err("has no suites".to_string());
             }
             (Some(package), None, None, None) if is_package(&package) => {
                 SourceSpec::Debian { package, suites: self.suites }
             }
             (Some(package), None, None, None) => {
-                return Err(format!("names {package:?}, which is no Debian package name"));
+                return Err(format!("has debian = {package:?}, which is not a Debian package name"));
             }
             (None, Some(directory), None, None) => SourceSpec::Directory(base.join(directory)),
             (None, None, Some(tarball), None) => {
-                let sha256 = self.sha256.ok_or("names a tarball without its sha256")?.to_lowercase();
+                let sha256 = self.sha256.ok_or("has a tarball, but no sha256")?.to_lowercase();
                 if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                     return Err(format!("has the sha256 {sha256:?}, which is not 64 hexadecimal digits"));
                 }
                 SourceSpec::Tarball { path: base.join(tarball), sha256: Some(sha256) }
             }
             (None, None, None, Some(git)) => {
-                let reference = self.reference.ok_or("names a git repository without a ref")?;
+                let reference = self.reference.ok_or("has a git repository, but no ref")?;
                 SourceSpec::Git(GitSpec { location: Location::parse(&git, base), reference })
             }
             _ => return Err("needs exactly one of debian, directory, git and tarball".to_string()),
@@ -191,13 +190,13 @@ impl Entry {
         if let SourceSpec::Debian { suites, .. } = &source
             && let Some(suite) = suites.iter().find(|suite| !is_suite(suite))
         {
-            return Err(format!("names {suite:?}, which is no Debian suite name"));
+            return Err(format!("has the suite {suite:?}, which is not a Debian suite name"));
         }
         Ok(KernelSpec { id: self.id, source, flavour: self.flavour, about: self.about })
     }
 }
 
-/// Package and suite names end up in a sources.list and in commands; anything else must not get there.
+/// Package and suite names get into a sources.list and into commands, so other characters are rejected.
 fn is_package(name: &str) -> bool {
     !name.starts_with(['-', '.', '+'])
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
@@ -220,7 +219,7 @@ mod tests {
     const SEVEN: &str = "[[kernel]]\nid = \"7.2\"\nabout = \"\"\ndebian = \"linux-source-7.2\"\nsuites = [\"sid\"]\n";
 
     #[test]
-    fn the_projects_own_file_is_sound() {
+    fn the_projects_own_file_is_valid() {
         let kernels = Kernels::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../kernels.toml"))).unwrap();
         assert_eq!(kernels.default_id(), "7.2");
         for id in ["6.1", "6.12", "7.2", "7.3"] {
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kernel_is_answered_with_near_ones() {
+    fn the_error_for_an_unknown_kernel_suggests_similar_ids() {
         let kernels = parse(&format!("{SEVEN}{}", SEVEN.replace("7.2", "6.12"))).unwrap();
         let error = kernels.get("7.2.13").unwrap_err();
         assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Usage, 2));
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_and_a_tarball_are_found_from_the_file() {
+    fn paths_of_directories_and_tarballs_start_at_the_file() {
         let sum = "AB".repeat(32);
         let kernels = parse(&format!(
             "{SEVEN}[[kernel]]\nid = \"mine\"\nabout = \"\"\nflavour = \"fast\"\ndirectory = \"../linux\"\n\
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_is_found_from_the_file_and_shares_a_workshop() {
+    fn commits_of_a_repository_share_a_build_directory() {
         let entry = |id: &str, rest: &str| format!("[[kernel]]\nid = \"{id}\"\nabout = \"\"\n{rest}\n");
         let kernels = parse(&format!(
             "{SEVEN}{}{}{}",
@@ -267,25 +266,25 @@ mod tests {
         let git = |id: &str| kernels.get(id).unwrap().clone();
         let place = Location::Local(PathBuf::from("/project/../linux"));
         assert_eq!(git("a").source, SourceSpec::Git(GitSpec { location: place, reference: "v7.2".into() }));
-        assert_eq!(git("a").workshop(), git("b").workshop());
-        assert_ne!(git("a").workshop(), git("far").workshop());
+        assert_eq!(git("a").build_dir(), git("b").build_dir());
+        assert_ne!(git("a").build_dir(), git("far").build_dir());
         let SourceSpec::Git(far) = git("far").source else { panic!() };
         assert_eq!(far.to_string(), "https://example.org/linux.git#main");
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn each_mistake_has_its_own_message() {
         let entry = |rest: &str| format!("{SEVEN}[[kernel]]\nid = \"x\"\nabout = \"\"\n{rest}\n");
         for (text, part) in [
-            (format!("{SEVEN}{SEVEN}"), "is there twice"),
+            (format!("{SEVEN}{SEVEN}"), "is defined twice"),
             (entry(""), "exactly one of"),
             (entry("debian = \"linux-source-7.2\""), "no suites"),
-            (entry("debian = \"-o Evil\"\nsuites = [\"sid\"]"), "no Debian package name"),
-            (entry("debian = \"linux-source-7.2\"\nsuites = [\"sid main\\ndeb x\"]"), "no Debian suite name"),
-            (entry("tarball = \"x.tar\""), "without its sha256"),
+            (entry("debian = \"-o Evil\"\nsuites = [\"sid\"]"), "not a Debian package name"),
+            (entry("debian = \"linux-source-7.2\"\nsuites = [\"sid main\\ndeb x\"]"), "not a Debian suite name"),
+            (entry("tarball = \"x.tar\""), "but no sha256"),
             (entry("tarball = \"x.tar\"\nsha256 = \"12\""), "not 64 hexadecimal digits"),
-            (entry("git = \"x\""), "without a ref"),
-            (entry("debian = \"linux-source-7.2\"\nsuites = [\"sid\"]\nref = \"x\""), "without a git"),
+            (entry("git = \"x\""), "but no ref"),
+            (entry("debian = \"linux-source-7.2\"\nsuites = [\"sid\"]\nref = \"x\""), "but no git"),
             (entry("directroy = \"x\""), "unknown field"),
             (SEVEN.replace("7.2\"\nabout", "7.3\"\nabout"), "no kernel \"7.2\""),
         ] {
@@ -296,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_is_an_error_of_usage() {
+    fn a_missing_file_is_a_usage_error() {
         assert_eq!(Kernels::load(Path::new("/nonexistent/kernels.toml")).unwrap_err().kind, ErrorKind::Usage);
     }
 }

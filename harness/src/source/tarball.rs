@@ -1,4 +1,4 @@
-//! A packed kernel tree with a known sum.
+//! A kernel tree from a tarball.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::host::progress::Progress;
 use crate::host::store::Store;
 use crate::host::store::manifest::sha256;
 
-/// The sum names the contents, so a tree that is in the cache needs no look at the file, which may be gone. Where no sum is
-/// asked for, that of the file is taken, and said.
+/// The sum is the key, so for a tree in the cache the file is not needed. If `wanted` is None, the computed sum is used and
+/// printed.
 pub fn provide(path: &Path, wanted: Option<&str>, store: &Store, progress: &Progress) -> Result<SourceTree> {
     let key = |sum: &str| format!("tarball-{}", &sum[..sum.len().min(24)]);
     let wanted = wanted.map(str::to_lowercase);
@@ -26,11 +26,11 @@ pub fn provide(path: &Path, wanted: Option<&str>, store: &Store, progress: &Prog
     })?;
     match &wanted {
         Some(wanted) if found != *wanted => {
-            return Err(Error::new(ErrorKind::Source, format!("{name} is not the tarball that was asked for"))
+            return Err(Error::new(ErrorKind::Source, format!("{name} has another SHA-256 sum"))
                 .cause(format!("sha256 wanted {wanted}\nsha256 found  {found}"))
-                .next("Fetch it again if it is damaged; correct the sha256 if it is another release."));
+                .next("If it is damaged, fetch it again. If it is another release, correct the sha256."));
         }
-        Some(_) => task.done("sha256 as asked for"),
+        Some(_) => task.done("sha256 matches"),
         None => task.done(format!("sha256 {found}")),
     }
     let key = key(&found);

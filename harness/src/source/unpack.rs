@@ -1,4 +1,4 @@
-//! Unpacking: a stream of packed bytes goes through a decompressor and tar into a directory, counted on its way.
+//! Unpacks archives: pipes a stream through a decompressor and tar, and counts its bytes.
 
 use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, Write};
@@ -12,40 +12,40 @@ use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::process::{Cmd, Running, check_interrupt, tail};
 use crate::host::progress::Task;
 
-/// The tar magic lies in the first block, the magics of compressors at the very start.
+/// The tar magic is in the first block, the magic of a compressor at its start.
 const HEAD: usize = 512;
-/// Of what the tools complain about, this much is kept: tar says the same thing for each of ninety thousand files.
-const COMPLAINTS: usize = 16 * 1024;
+/// Bytes of error output to keep: tar can print the same error for each of ninety thousand files.
+const MAX_ERRORS: usize = 16 * 1024;
 
-/// Children that feed one another, and one pipe for what they complain about.
+/// Children connected by pipes, and one pipe for the error output of all.
 struct Pipeline {
     children: Vec<(String, Running)>,
-    complaints: PipeWriter,
-    listener: JoinHandle<String>,
+    errors: PipeWriter,
+    reader_thread: JoinHandle<String>,
     full: Arc<AtomicBool>,
 }
 
 impl Pipeline {
     fn new() -> Result<Self> {
-        let (reader, complaints) = pipe()?;
+        let (reader, errors) = pipe()?;
         let full = Arc::new(AtomicBool::new(false));
         let seen = full.clone();
-        let listener = std::thread::spawn(move || listen(reader, &seen));
-        Ok(Pipeline { children: Vec::new(), complaints, listener, full })
+        let reader_thread = std::thread::spawn(move || read_errors(reader, &seen));
+        Ok(Pipeline { children: Vec::new(), errors, reader_thread, full })
     }
 
     fn add(&mut self, cmd: &Cmd, stdin: Stdio, stdout: Stdio) -> Result<()> {
-        let complaints = self.complaints.try_clone().map_err(|error| broken_pipe(&error))?;
-        self.children.push((cmd.quoted(), cmd.start(stdin, stdout, complaints.into())?));
+        let errors = self.errors.try_clone().map_err(|error| broken_pipe(&error))?;
+        self.children.push((cmd.quoted(), cmd.start(stdin, stdout, errors.into())?));
         Ok(())
     }
 
-    /// Waits for all. Gives what they complained about, and the command and status of those that failed.
+    /// Waits for all children. Returns their error output, and command and status of those that failed.
     fn end(self) -> Result<(String, Vec<String>)> {
         let mut failed = Vec::new();
         let mut children = self.children;
         if self.full.load(Ordering::Relaxed) {
-            // tar would try each of the remaining files.
+            // On a full disk tar would still try all other files.
             children.iter_mut().for_each(|(_, running)| running.kill_group());
         }
         for (command, running) in &mut children {
@@ -54,12 +54,12 @@ impl Pipeline {
                 failed.push(format!("{command}: {status}"));
             }
         }
-        drop(self.complaints);
-        Ok((self.listener.join().unwrap_or_default(), failed))
+        drop(self.errors);
+        Ok((self.reader_thread.join().unwrap_or_default(), failed))
     }
 }
 
-/// Unpacks a tar archive, compressed or not, into a directory that exists. `task` counts the packed bytes.
+/// Unpacks a tar archive, compressed or not, into an existing directory. `task` counts the bytes of the archive.
 ///
 /// # Errors
 /// [`ErrorKind::Source`] when the archive is damaged or tries to write elsewhere, [`ErrorKind::Host`] when the disk is full or
@@ -67,7 +67,7 @@ impl Pipeline {
 pub fn extract(mut packed: impl Read, what: &str, into: &Path, task: &Task) -> Result<()> {
     let mut head = Vec::with_capacity(HEAD);
     packed.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(|error| unreadable(&error, what))?;
-    // tar refuses to leave the directory: it drops leading slashes, rejects "..", and makes symbolic links last.
+    // tar cannot write outside the directory: it drops leading slashes, rejects "..", and creates symbolic links last.
     let tar =
         Cmd::new("tar").args(["--extract", "--file=-", "--no-same-owner", "--no-same-permissions", "--directory"]);
     let tar = tar.path(into);
@@ -83,7 +83,7 @@ pub fn extract(mut packed: impl Read, what: &str, into: &Path, task: &Task) -> R
     }
     pump(head, packed, writer, what, task, &pipeline.full)?;
     let full = pipeline.full.clone();
-    let (complaints, failed) = pipeline.end()?;
+    let (errors, failed) = pipeline.end()?;
     check_interrupt()?;
     if full.load(Ordering::Relaxed) {
         return Err(io(&std::io::ErrorKind::StorageFull.into(), &format!("unpacking {what} into"), into));
@@ -91,13 +91,13 @@ pub fn extract(mut packed: impl Read, what: &str, into: &Path, task: &Task) -> R
     if failed.is_empty() {
         return Ok(());
     }
-    let cause = format!("{}\n{}", tail(&complaints, 10), failed.join("\n"));
+    let cause = format!("{}\n{}", tail(&errors, 10), failed.join("\n"));
     Err(Error::new(ErrorKind::Source, format!("{what} cannot be unpacked"))
         .cause(cause.trim_start())
-        .next("It is damaged, incomplete, or no archive of a kernel tree. Nothing of it was kept."))
+        .next("It is damaged, incomplete, or not an archive of a kernel tree. Nothing of it was kept."))
 }
 
-/// Reads the packed kernel tree that is inside a Debian package, and hands it on while it is being read.
+/// Streams the packed kernel tree inside a Debian package to `then`.
 ///
 /// # Errors
 /// Those of `then`; [`ErrorKind::Source`] when the package is damaged, [`ErrorKind::Host`] when a tool is missing.
@@ -108,19 +108,19 @@ pub fn inside_deb<T>(deb: &Path, then: impl FnOnce(PipeReader) -> Result<T>) -> 
     pipeline.add(&Cmd::new("dpkg-deb").arg("--fsys-tarfile").path(deb), Stdio::null(), stdout.into())?;
     let pick = ["--extract", "--file=-", "--to-stdout", "--wildcards", "./usr/src/linux-source-*.tar.*"];
     pipeline.add(&Cmd::new("tar").args(pick), files.into(), member.into())?;
-    // An error here is the better one: the children only notice that nobody reads them any more.
+    // An error here is more precise: the children fail only because nobody reads their output.
     let value = then(tree)?;
-    let (complaints, failed) = pipeline.end()?;
+    let (errors, failed) = pipeline.end()?;
     if failed.is_empty() {
         return Ok(value);
     }
-    let cause = format!("{}\n{}", tail(&complaints, 10), failed.join("\n"));
+    let cause = format!("{}\n{}", tail(&errors, 10), failed.join("\n"));
     Err(Error::new(ErrorKind::Source, format!("{} cannot be unpacked", deb.display()))
         .cause(cause.trim_start())
         .next("It may be damaged: try again with --refresh."))
 }
 
-/// Starts a program and reads what it prints while it does.
+/// Starts a program and streams its standard output to `then`.
 ///
 /// # Errors
 /// Those of `then`; [`ErrorKind::Source`] when the program fails.
@@ -129,17 +129,17 @@ pub fn printed_by<T>(cmd: &Cmd, what: &str, then: impl FnOnce(PipeReader) -> Res
     let (printed, stdout) = pipe()?;
     pipeline.add(cmd, Stdio::null(), stdout.into())?;
     let value = then(printed);
-    let (complaints, failed) = pipeline.end()?;
+    let (errors, failed) = pipeline.end()?;
     if failed.is_empty() || value.as_ref().is_err_and(|error| error.kind != ErrorKind::Source) {
         return value;
     }
-    // What it printed was cut short, which its reader has noticed too: this is the reason.
+    // The reader fails too, because the output is incomplete. This error says why.
     Err(Error::new(ErrorKind::Source, format!("{what} cannot be unpacked"))
-        .cause(tail(&complaints, 10))
-        .next("It may be damaged or cut short: fetch it again, and compare its sum."))
+        .cause(tail(&errors, 10))
+        .next("It may be damaged or incomplete: fetch it again and compare its sum."))
 }
 
-/// The one directory that an archive consists of.
+/// The only directory at the top of an archive.
 ///
 /// # Errors
 /// [`ErrorKind::Source`] when there is more or less than one.
@@ -151,8 +151,8 @@ pub fn single_top(unpacked: &Path, what: &str) -> Result<PathBuf> {
         _ => {
             let names: Vec<_> =
                 entries.iter().take(5).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-            Err(Error::new(ErrorKind::Source, format!("{what} does not have one directory at its top"))
-                .cause(format!("{} at its top: {} ...", entries.len(), names.join(", ")))
+            Err(Error::new(ErrorKind::Source, format!("{what} does not have exactly one top directory"))
+                .cause(format!("{} entries at its top: {} ...", entries.len(), names.join(", ")))
                 .next("Pack a kernel tree as `git archive --prefix=linux/` does."))
         }
     }
@@ -171,7 +171,7 @@ fn pump(
     loop {
         match sink.write_all(&buffer[..len]) {
             Ok(()) => task.inc(len as u64),
-            // The reader is gone: its status and its complaints say why.
+            // The reader has ended: its status and error output say why.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
             Err(error) => return Err(broken_pipe(&error)),
         }
@@ -195,21 +195,21 @@ fn decompressor(head: &[u8], what: &str) -> Result<Option<Cmd>> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
         _ if head.get(257..262) == Some(b"ustar") => return Ok(None),
         _ => {
-            return Err(Error::new(ErrorKind::Source, format!("{what} is no archive that can be unpacked"))
-                .cause("neither tar nor tar packed with xz, gzip, bzip2 or zstd")
-                .next("It is damaged, incomplete, or something else. Nothing of it was kept."));
+            return Err(Error::new(ErrorKind::Source, format!("{what} is not a tar archive"))
+                .cause("neither tar nor tar compressed with xz, gzip, bzip2 or zstd")
+                .next("It is damaged, incomplete, or another kind of file. Nothing of it was kept."));
         }
     };
     let cmd = Cmd::new(program).args(["--decompress", "--stdout"]);
-    // Debian packs its trees in blocks, which xz unpacks on all CPUs; older versions ignore the wish.
+    // Debian's trees are packed in blocks, which xz unpacks on all CPUs; older versions ignore the option.
     Ok(Some(if program == "xz" { cmd.arg("--threads=0") } else { cmd }))
 }
 
-fn listen(mut reader: PipeReader, full: &AtomicBool) -> String {
+fn read_errors(mut reader: PipeReader, full: &AtomicBool) -> String {
     let mut text = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(len @ 1..) = reader.read(&mut buffer) {
-        if text.len() < COMPLAINTS {
+        if text.len() < MAX_ERRORS {
             text.extend_from_slice(&buffer[..len]);
             let so_far = String::from_utf8_lossy(&text);
             if so_far.contains("No space left on device") || so_far.contains("Disk quota exceeded") {
@@ -227,23 +227,23 @@ fn pipe() -> Result<(PipeReader, PipeWriter)> {
 fn broken_pipe(error: &std::io::Error) -> Error {
     Error::new(ErrorKind::Host, "a pipe between two programs failed")
         .cause(error)
-        .next("One of them was ended from outside; try again.")
+        .next("Something killed one of them; try again.")
 }
 
 fn unreadable(error: &std::io::Error, what: &str) -> Error {
     Error::new(ErrorKind::Host, format!("{what} cannot be read"))
         .cause(error)
-        .next("It may be damaged or cut short: fetch it again.")
+        .next("It may be damaged or incomplete: fetch it again.")
 }
 
 /// Opens a packed file.
 ///
 /// # Errors
-/// [`ErrorKind::Source`] when it is not there, [`ErrorKind::Host`] when it cannot be read.
+/// [`ErrorKind::Source`] when it does not exist, [`ErrorKind::Host`] when it cannot be read.
 pub fn open(path: &Path) -> Result<(File, u64)> {
     let file = File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::new(ErrorKind::Source, format!("there is no file {}", path.display()))
-            .next("Check the path; a relative one starts at the directory that you are in."),
+            .next("Check the path; a relative path starts at the current directory."),
         _ => io(&error, "opening", path),
     })?;
     let len = file.metadata().map_err(|error| io(&error, "reading", path))?.len();

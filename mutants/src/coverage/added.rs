@@ -8,7 +8,7 @@ use similar::{ChangeTag, TextDiff};
 use harness::kbuild::image::profile;
 use harness::patch::PatchedTree;
 
-/// Lines by file, as the patched tree has them, from 1.
+/// Line numbers in the patched tree, counted from 1, by file.
 pub type Added = BTreeMap<String, BTreeSet<usize>>;
 
 /// The lines of `new` that `old` does not have.

@@ -1,4 +1,4 @@
-//! What a guest has counted, out of what it said.
+//! Extracts the coverage counters from the records of a guest.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use cases::protocol::{Line, Record};
 
 use harness::guest::recording::GuestEnd;
 
-/// Files of counters by the name that the kernel gives them.
+/// Counter files (.gcda) by the kernel's name for them.
 pub type Counters = BTreeMap<String, Vec<u8>>;
 
-/// A guest whose counts are missing.
+/// A guest without counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// Which guest, from 1.
+    /// Number of the guest, from 1.
     pub guest: usize,
     /// Why.
     pub why: String,
 }
 
-/// All files of counters in the bytes of the result channel.
+/// All counter files in the bytes of the result channel.
 ///
 /// # Errors
-/// Why they are not there, or not all of them: then none of them counts.
+/// Why they are missing or incomplete. Incomplete counters are not used.
 pub fn counters(results: &[u8], ending: &GuestEnd) -> Result<Counters, String> {
     let mut pieces: BTreeMap<String, Vec<Option<Vec<u8>>>> = BTreeMap::new();
     let mut counted = None;
@@ -41,15 +41,15 @@ pub fn counters(results: &[u8], ending: &GuestEnd) -> Result<Counters, String> {
     }
     let Some((files, doubt)) = counted else {
         return Err(match ending {
-            GuestEnd::Left | GuestEnd::Dismissed => "it said nothing about what it counted".into(),
-            _ => "it was lost before it could say what it counted".into(),
+            GuestEnd::Left | GuestEnd::Dismissed => "it sent no counters".into(),
+            _ => "it was lost before it could send its counters".into(),
         });
     };
     if let Some(doubt) = doubt {
         return Err(doubt);
     }
     if pieces.len() != files {
-        return Err(format!("of {files} files with counters {} arrived", pieces.len()));
+        return Err(format!("only {} of {files} counter files arrived", pieces.len()));
     }
     let whole = pieces.into_iter().map(|(file, parts)| {
         let parts: Option<Vec<Vec<u8>>> = parts.into_iter().collect();

@@ -1,7 +1,7 @@
-//! What is not reached, and why: `harness/uncovered.toml`.
+//! Why lines are not reached: `mutants/uncovered.toml`.
 //!
-//! An entry speaks of functions that are not reached at all, or of lines with a certain text in them. It is stale when any of
-//! that is reached. A line that a series adds is excused only by an entry that says so: it may look like one that was there.
+//! An entry is about functions that are not reached at all, or about lines with a certain text in them. It is stale when any of
+//! them is reached. Lines that a series adds need an entry with `added = true`, because they may look like old lines.
 
 use serde::Deserialize;
 
@@ -9,10 +9,10 @@ use super::{Coverage, FileCounts};
 use crate::c_file::{self, Item};
 use harness::error::{Context, Error, ErrorKind, Result};
 
-/// The format that is understood.
+/// The format version that this program reads.
 const VERSION: u32 = 1;
 const BUILT_IN: &str = include_str!("../../uncovered.toml");
-const FILE: &str = "harness/uncovered.toml";
+const FILE: &str = "mutants/uncovered.toml";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,17 +30,17 @@ pub struct Excuse {
     pub file: String,
     /// Names of functions.
     pub functions: Vec<String>,
-    /// Lines of them, as they stand there without what is around; without any it is all of each function.
+    /// Text of lines in them, trimmed; if empty, the whole functions.
     #[serde(default)]
     pub lines: Vec<String>,
-    /// Whether it speaks of lines that a series adds.
+    /// Whether it is about lines that a series adds.
     #[serde(default)]
     pub added: bool,
-    /// Why no case gets there.
+    /// Why no case reaches them.
     pub reason: String,
 }
 
-/// A source file, taken apart into its functions.
+/// A source file, split into functions.
 pub struct Source<'a> {
     /// Its text.
     pub text: &'a str,
@@ -52,7 +52,7 @@ pub struct Source<'a> {
 pub struct Excuses(Vec<Excuse>);
 
 impl<'a> Source<'a> {
-    /// Takes a text apart.
+    /// Splits a text into functions.
     pub fn new(text: &'a str) -> Self {
         Source { text, items: c_file::items(text) }
     }
@@ -80,19 +80,19 @@ impl Excuse {
             && (self.lines.is_empty() || self.lines.iter().any(|text| text == source.line(line)))
     }
 
-    /// What of it is not true any more, in a sentence. A function or a line that the kernel does not have says nothing, unless
-    /// it is the kernel that the list was written for.
+    /// Why the entry no longer applies, if so. Missing functions and lines count only on the kernel that the list was written
+    /// for (`reference`).
     fn stale(&self, counts: &FileCounts, source: &Source<'_>, reference: bool) -> Option<String> {
         let reached = |line: usize| counts.count(line) > Some(0);
         for name in &self.functions {
             let Some((_, lines)) = source.functions().find(|(function, _)| function == name) else {
                 if reference {
-                    return Some(format!("{name}() is not there"));
+                    return Some(format!("{name}() does not exist"));
                 }
                 continue;
             };
             if self.lines.is_empty() && lines.clone().any(reached) {
-                return Some(format!("{name}() is reached, or some of it: name the lines that are not"));
+                return Some(format!("{name}() is reached, at least in part: name the lines that are not"));
             }
         }
         for text in &self.lines {
@@ -110,7 +110,7 @@ impl Excuse {
 }
 
 impl Excuses {
-    /// The list of this program.
+    /// The built-in list.
     ///
     /// # Errors
     /// As [`Excuses::parse`].
@@ -118,12 +118,12 @@ impl Excuses {
         Excuses::parse(BUILT_IN)
     }
 
-    /// Reads a list.
+    /// Parses a list.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] for what is no such list, an entry without a reason, or two for the same lines.
+    /// [`ErrorKind::Internal`] for an invalid list, an entry without a reason, or two for the same lines.
     pub fn parse(text: &str) -> Result<Self> {
-        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} makes no sense"))?;
+        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} cannot be parsed"))?;
         let wrong = |what: String| Err(Error::new(ErrorKind::Internal, format!("{FILE}: {what}")));
         if file.version != VERSION {
             return wrong(format!("it has version {}, this program reads {VERSION}", file.version));
@@ -140,19 +140,20 @@ impl Excuses {
                 other.file == entry.file && other.added == entry.added && shared && lines
             };
             if file.unreached[..index].iter().any(same) {
-                return wrong(format!("two entries excuse the same of {}", entry.functions.join(", ")));
+                return wrong(format!("two entries are about the same lines of {}", entry.functions.join(", ")));
             }
         }
         Ok(Excuses(file.unreached))
     }
 
-    /// Why a line, which a series adds or not, is not reached.
+    /// The reason why a line is not reached.
     pub fn reason(&self, file: &str, source: &Source<'_>, line: usize, added: bool) -> Option<&str> {
         let fits = |excuse: &&Excuse| excuse.added == added && excuse.is_about(file, source, line);
         self.0.iter().find(fits).map(|excuse| excuse.reason.as_str())
     }
 
-    /// Entries that are not true any more, a sentence each. `reference`: of the kernel and the series that they were written for.
+    /// Entries that no longer apply, each with the reason. `reference`: whether this is the kernel and series they were written
+    /// for.
     pub fn stale<'a>(
         &self,
         coverage: &Coverage,
@@ -160,8 +161,8 @@ impl Excuses {
         reference: bool,
     ) -> Vec<String> {
         let each = self.0.iter().filter_map(|excuse| {
-            let said = excuse.stale(coverage.files.get(&excuse.file)?, source(&excuse.file)?, reference)?;
-            Some(format!("{FILE}, {}, {said}", excuse.file))
+            let why = excuse.stale(coverage.files.get(&excuse.file)?, source(&excuse.file)?, reference)?;
+            Some(format!("{FILE}, {}, {why}", excuse.file))
         });
         each.collect()
     }

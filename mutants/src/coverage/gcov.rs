@@ -1,4 +1,4 @@
-//! gcc's own reading of its counters: `gcov --json-format` (gcov(1); the fields are those of gcc 9 and later).
+//! Reads counters with `gcov --json-format` (gcov(1); the fields are those of gcc 9 and later).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,8 +35,8 @@ struct Branch {
     count: u64,
 }
 
-/// What the counters of one guest say about the files `wanted`, by the notes that gcc left below `notes`. A file of notes
-/// without counters never ran.
+/// The coverage of the files `wanted` by one guest. `notes` is the directory of gcc's notes (.gcno). A file with notes but without
+/// counters never ran.
 ///
 /// # Errors
 /// [`ErrorKind::Host`] without gcov; [`ErrorKind::Internal`] when counters and notes are of different builds.
@@ -57,30 +57,30 @@ pub fn read(notes: &Path, counters: &Counters, wanted: &BTreeSet<PathBuf>) -> Re
             Some((_, bytes)) => put("counts.gcda", bytes)?,
             None => drop(fs::remove_file(scratch.path().join("counts.gcda"))),
         }
-        let said = Cmd::new("gcov")
+        let output = Cmd::new("gcov")
             .dir(scratch.path())
             .args(["--json-format", "--branch-probabilities", "--stdout", "counts.gcda"])
-            .succeed(ErrorKind::Host, "gcov cannot read what was counted")?;
-        if said.contains("stamp mismatch") || said.contains("version mismatch") {
-            let what = format!("the counters of {} are not of the kernel that was built", path.display());
-            return Err(Error::new(ErrorKind::Internal, what).cause(said.lines().next().unwrap_or_default()));
+            .succeed(ErrorKind::Host, "gcov cannot read the counters")?;
+        if output.contains("stamp mismatch") || output.contains("version mismatch") {
+            let what = format!("the counters of {} belong to another build of the kernel", path.display());
+            return Err(Error::new(ErrorKind::Internal, what).cause(output.lines().next().unwrap_or_default()));
         }
-        coverage.add_new(parse(&said, wanted)?);
+        coverage.add_new(parse(&output, wanted)?);
     }
     Ok(coverage)
 }
 
-/// What gcov printed, for the files `wanted`.
+/// Parses the output of gcov, for the files `wanted`.
 ///
 /// # Errors
-/// [`ErrorKind::Host`] for a gcov of which nothing is known.
-pub fn parse(said: &str, wanted: &BTreeSet<PathBuf>) -> Result<Coverage> {
-    // What it complains about comes in between.
-    let json = said.lines().find(|line| line.starts_with('{')).unwrap_or_default();
+/// [`ErrorKind::Host`] for an unknown format.
+pub fn parse(output: &str, wanted: &BTreeSet<PathBuf>) -> Result<Coverage> {
+    // There may be warnings before the JSON.
+    let json = output.lines().find(|line| line.starts_with('{')).unwrap_or_default();
     let report: Report =
-        serde_json::from_str(json).context(ErrorKind::Host, || "gcov prints what is not known".into())?;
+        serde_json::from_str(json).context(ErrorKind::Host, || "the output of gcov cannot be parsed".into())?;
     if !matches!(report.format_version.as_str(), "1" | "2") {
-        let what = format!("gcov prints format {}; 1 and 2 are known", report.format_version);
+        let what = format!("gcov prints format {}, this program reads 1 and 2", report.format_version);
         return Err(Error::new(ErrorKind::Host, what).next("Use the gcov that belongs to the compiler of the kernel."));
     }
     let mut coverage = Coverage::default();
@@ -96,7 +96,7 @@ pub fn parse(said: &str, wanted: &BTreeSet<PathBuf>) -> Result<Coverage> {
 }
 
 impl Coverage {
-    /// Adds another object: a header has code in each that includes it.
+    /// Adds the coverage of another object file: a header has code in each one that includes it.
     fn add_new(&mut self, other: Coverage) {
         for (path, counts) in other.files {
             let lines: &mut BTreeMap<_, Vec<SourceLine>> = &mut self.files.entry(path).or_default().lines;

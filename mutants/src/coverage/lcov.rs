@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Coverage;
 use super::summary::Sources;
 
-/// A trace file. `place` says where the source of a file is, as the reader is to find it.
+/// A trace file. `place` returns the path of a source file for the reader.
 pub fn render(coverage: &Coverage, sources: &Sources, place: impl Fn(&str) -> String) -> String {
     let mut text = String::from("TN:\n");
     for (path, counts) in &coverage.files {
@@ -22,7 +22,7 @@ pub fn render(coverage: &Coverage, sources: &Sources, place: impl Fn(&str) -> St
         for (line, places) in &counts.lines {
             for (block, place) in places.iter().enumerate() {
                 for (number, taken) in place.branches.iter().enumerate() {
-                    // A branch of code that never ran is not the same as one that was never taken.
+                    // lcov distinguishes a branch that was never reached from one that was never taken.
                     let taken = if place.count == 0 { "-".into() } else { taken.to_string() };
                     let _ = writeln!(text, "BRDA:{line},{block},{number},{taken}");
                 }

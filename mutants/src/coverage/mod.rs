@@ -1,10 +1,10 @@
-//! Which lines and branches of the kernel ran: what guests have counted, put together.
+//! Coverage: which lines and branches of the kernel ran, over all guests.
 //!
-//! [`counters`] takes the counters out of what a guest said, [`gcov`] asks gcc's own tool what they mean, and all that comes
-//! after is pure: several guests are added up, and compared with what a series adds and with what is known not to be reached.
+//! [`counters`] extracts the counters from a guest's records, and [`gcov`] translates them with gcc's own tool. The rest is pure:
+//! it adds up several guests, and compares the sum with the lines that a series adds and with the known gaps.
 //!
-//! gcc counts what it has compiled. A line that it made no code of has no count, a function that is inlined is counted where
-//! it was inlined, and a branch is one of the compiled code: a condition with `&&` has several, an inlined one as many again.
+//! gcc counts compiled code. A line without code has no count, an inlined function is counted where it is inlined, and branches
+//! are those of the compiled code: a condition with `&&` has several, and each inlined copy has its own.
 
 pub mod added;
 pub mod counters;
@@ -25,7 +25,7 @@ pub struct Coverage {
     pub files: BTreeMap<String, FileCounts>,
 }
 
-/// Counts of one file, by line from 1. Only lines that gcc made code of are here.
+/// Counts of one file, by line from 1. Only lines with code are in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileCounts {
     /// Each place into which the line was compiled.
@@ -37,16 +37,16 @@ pub struct FileCounts {
 pub struct SourceLine {
     /// How often it ran.
     pub count: u64,
-    /// How often each way out of it was taken, where there is more than one.
+    /// How often each branch was taken, if there is more than one.
     pub branches: Vec<u64>,
 }
 
-/// So many of so many.
+/// A part of a total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
     /// What ran.
     pub hit: usize,
-    /// What there is.
+    /// The total.
     pub of: usize,
 }
 
@@ -57,20 +57,20 @@ impl Share {
             .fold(Share::default(), |share, ran| Share { hit: share.hit + usize::from(ran), of: share.of + 1 })
     }
 
-    /// Both together.
+    /// The sum of both.
     #[must_use]
     pub fn and(self, other: Share) -> Share {
         Share { hit: self.hit + other.hit, of: self.of + other.of }
     }
 
-    /// In percent, and nothing of nothing.
+    /// In percent; `None` if the total is 0.
     pub fn percent(self) -> Option<f64> {
         (self.of > 0).then(|| 100.0 * self.hit as f64 / self.of as f64)
     }
 }
 
 impl FileCounts {
-    /// How often a line ran, all places together; nothing for one without code.
+    /// How often a line ran, summed over all places; `None` for a line without code.
     pub fn count(&self, line: usize) -> Option<u64> {
         let places = self.lines.get(&line)?;
         Some(places.iter().fold(0, |sum, place| sum.saturating_add(place.count)))
@@ -112,7 +112,7 @@ impl FileCounts {
 }
 
 impl Coverage {
-    /// Adds what another guest of the same kernel has counted.
+    /// Adds the counts of another guest on the same kernel.
     pub fn add(&mut self, other: &Coverage) {
         for (path, counts) in &other.files {
             self.files.entry(path.clone()).or_default().add(counts);

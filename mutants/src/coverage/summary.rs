@@ -1,4 +1,4 @@
-//! What the counts come to: a row for each file, and the added lines that did not run.
+//! Summary of coverage: a row for each file, and the lines that did not run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -9,11 +9,11 @@ use super::added::Added;
 use super::excuses::{Excuses, Source};
 use super::{Coverage, FileCounts, Share};
 
-/// The sources of the files that are counted, as they were built.
+/// The sources of the counted files, as they were built.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(pub BTreeMap<String, String>);
 
-/// What is said of one file.
+/// The summary of one file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoverageRow {
     /// Lines with code.
@@ -33,22 +33,22 @@ pub struct Unreached {
     pub file: String,
     /// The line, from 1.
     pub line: usize,
-    /// What is in it.
+    /// Its text.
     pub text: String,
     /// Whether the series adds it.
     pub added: bool,
-    /// Why, if somebody knows.
+    /// The known reason, if there is one.
     pub reason: Option<String>,
 }
 
 impl Sources {
-    /// Those of `wanted` that are below `dir`.
+    /// Reads those of `wanted` that are below `dir`.
     pub fn read(dir: &Path, wanted: &BTreeSet<PathBuf>) -> Self {
         let text = |path: &PathBuf| Some((path.display().to_string(), lossy(&dir.join(path))?));
         Sources(wanted.iter().filter_map(text).collect())
     }
 
-    /// Name, first line and count of every function of a file that has code: what its busiest line ran.
+    /// Name, first line and count of every function with code. The count is that of its most frequent line.
     pub fn functions(&self, path: &str, counts: &FileCounts) -> Vec<(String, usize, u64)> {
         let Some(text) = self.0.get(path) else { return Vec::new() };
         let source = Source::new(text);
@@ -99,7 +99,7 @@ pub fn unreached(coverage: &Coverage, sources: &Sources, excuses: &Excuses, adde
     found
 }
 
-/// A table, of one suite or of several side by side: who, and what it reached.
+/// A table of one suite or of several side by side.
 pub fn table(suites: &[(&str, BTreeMap<String, CoverageRow>)]) -> String {
     let files: BTreeSet<&String> = suites.iter().flat_map(|(_, rows)| rows.keys()).collect();
     let width = files.iter().map(|path| path.len()).max().unwrap_or(0).max("all of them".len());
@@ -138,7 +138,7 @@ pub fn table(suites: &[(&str, BTreeMap<String, CoverageRow>)]) -> String {
 
 fn cell(share: Share) -> String {
     share.percent().map_or("-".into(), |percent| {
-        // 99.96 is not everything.
+        // Do not round 99.96 up to 100.
         let percent = if share.hit < share.of { percent.min(99.9) } else { percent };
         format!("{} of {} {percent:>5.1} %", share.hit, share.of)
     })

@@ -11,7 +11,7 @@ use super::*;
 use harness::guest::recording::{GuestEnd, Phase};
 use harness::host::process::Cmd;
 
-/// The program that [`SAID`] is about, compiled with -O2 and run once.
+/// The program that [`OUTPUT`] is about, compiled with -O2 and run once.
 const SOURCE: &str = "\
 static inline int twice(int x)
 {
@@ -36,8 +36,8 @@ int main(int argc, char **argv)
 	return sum == 0;
 }
 ";
-/// What gcov 12.2 printed, with a complaint before it.
-const SAID: &str = r#"x.gcda:something to complain about
+/// Output of gcov 12.2, with a warning before it.
+const OUTPUT: &str = r#"x.gcda:something to complain about
 {"gcc_version": "12.2.0", "files": [{"lines": [{"branches": [{"fallthrough": true, "count": 1, "throw": false}, {"fallthrough": false, "count": 4, "throw": false}], "count": 5, "line_number": 3, "unexecuted_block": false}, {"branches": [], "count": 1, "line_number": 4, "unexecuted_block": true}, {"branches": [], "count": 0, "line_number": 10, "unexecuted_block": true}, {"branches": [], "count": 1, "line_number": 13, "unexecuted_block": false, "function_name": "main"}, {"branches": [{"fallthrough": false, "count": 5, "throw": false}, {"fallthrough": true, "count": 1, "throw": false}], "count": 6, "line_number": 17, "unexecuted_block": false, "function_name": "main"}, {"branches": [], "count": 5, "line_number": 18, "unexecuted_block": false, "function_name": "main"}, {"branches": [{"fallthrough": true, "count": 0, "throw": false}, {"fallthrough": false, "count": 1, "throw": false}], "count": 1, "line_number": 19, "unexecuted_block": false, "function_name": "main"}, {"branches": [], "count": 0, "line_number": 20, "unexecuted_block": true, "function_name": "main"}, {"branches": [], "count": 1, "line_number": 21, "unexecuted_block": false, "function_name": "main"}], "functions": [{"blocks": 8, "end_column": 1, "start_line": 13, "name": "main", "blocks_executed": 7, "execution_count": 1, "demangled_name": "main", "start_column": 5, "end_line": 22}], "file": "../tree/drivers/s.c"}, {"lines": [], "functions": [], "file": "../tree/include/other.h"}], "format_version": "1", "current_working_directory": "objects", "data_file": "x.gcda"}
 "#;
 const FILE: &str = "drivers/s.c";
@@ -47,7 +47,7 @@ fn wanted() -> BTreeSet<PathBuf> {
 }
 
 fn recorded() -> Coverage {
-    gcov::parse(SAID, &wanted()).unwrap()
+    gcov::parse(OUTPUT, &wanted()).unwrap()
 }
 
 fn sources() -> Sources {
@@ -55,14 +55,14 @@ fn sources() -> Sources {
 }
 
 #[test]
-fn what_gcov_says_is_read() {
+fn the_output_of_gcov_is_parsed() {
     let coverage = recorded();
-    assert_eq!(coverage.files.len(), 1, "a header nobody asked for is in");
+    assert_eq!(coverage.files.len(), 1, "a header that was not requested is included");
     let counts = &coverage.files[FILE];
     assert_eq!((counts.count(18), counts.count(10), counts.count(1)), (Some(5), Some(0), None));
     assert_eq!(counts.unreached().collect::<Vec<_>>(), [10, 20]);
     assert_eq!((counts.line_share(), counts.branch_share()), (Share { hit: 7, of: 9 }, Share { hit: 5, of: 6 }));
-    let strange = SAID.replace(r#""format_version": "1""#, r#""format_version": "9""#);
+    let strange = OUTPUT.replace(r#""format_version": "1""#, r#""format_version": "9""#);
     assert!(gcov::parse(&strange, &wanted()).unwrap_err().title.contains("format 9"));
     assert!(gcov::parse("Segmentation fault", &wanted()).is_err());
 }
@@ -77,21 +77,21 @@ fn guests_are_added_up_line_by_line_and_branch_by_branch() {
     let counts = &sum.files[FILE];
     assert_eq!((counts.count(18), counts.lines[&19][0].branches.clone()), (Some(10), vec![7, 1]));
     assert_eq!(counts.branch_share(), Share { hit: 6, of: 6 });
-    // A guest that reached nothing takes nothing away.
+    // A guest that reached nothing changes nothing.
     let before = sum.clone();
     sum.add(&Coverage::default());
     assert_eq!(sum, before);
 }
 
 #[test]
-fn inlined_functions_count_where_they_are_written() {
+fn inlined_functions_are_counted_by_their_lines() {
     let functions = sources().functions(FILE, &recorded().files[FILE]);
     let named: Vec<_> = functions.iter().map(|(name, line, count)| (name.as_str(), *line, *count)).collect();
     assert_eq!(named, [("twice", 1, 5), ("never", 8, 0), ("main", 13, 6)]);
 }
 
 #[test]
-fn added_lines_are_those_of_the_new_text() {
+fn added_lines_have_numbers_of_the_new_file() {
     let old = SOURCE.replace("\tif (argc > 5)\n\t\tsum += never(twice(argc));\n", "");
     assert_eq!(added(&old, SOURCE).into_iter().collect::<Vec<_>>(), [19, 20]);
     assert_eq!(added(SOURCE, SOURCE), BTreeSet::new());
@@ -116,9 +116,9 @@ reason = "nobody passes five arguments"
     let bare = of("version = 1");
     assert_eq!(bare.len(), 1);
     assert_eq!((bare[0].line, bare[0].text.as_str(), &bare[0].reason), (20, "sum += never(twice(argc));", &None));
-    assert_eq!(of(reasons)[0].reason, None, "a line that was there is excused, and not one that is added");
+    assert_eq!(of(reasons)[0].reason, None, "the entry is about old lines, not about added ones");
     assert_eq!(of(&format!("{reasons}added = true\n"))[0].reason.as_deref(), Some("nobody passes five arguments"));
-    // Line 15 has no code of its own, so that two are left to be reached.
+    // Line 15 has no code, so only two lines count.
     assert_eq!(rows(&recorded(), &sources(), &lines)[FILE].added, Share { hit: 1, of: 2 });
 }
 
@@ -136,15 +136,15 @@ fn a_reason_is_stale_when_what_it_excuses_is_reached() {
         assert_eq!(entry("main", "", reference), 1, "some of it ran");
         assert_eq!(entry("main", "'sum += never(twice(argc));'", reference), 0);
         assert_eq!(entry("main", "'sum += twice(i);'", reference), 1, "the line ran");
-        // Another kernel says nothing about them.
-        let there = usize::from(reference);
-        assert_eq!(entry("main", "'no such line'", reference), there);
-        assert_eq!(entry("of_another_kernel", "", reference), there);
+        // On another kernel, missing lines and functions do not matter.
+        let stale = usize::from(reference);
+        assert_eq!(entry("main", "'no such line'", reference), stale);
+        assert_eq!(entry("of_another_kernel", "", reference), stale);
     }
 }
 
 #[test]
-fn a_list_without_reasons_is_none() {
+fn an_entry_needs_a_reason() {
     let entry = |reason: &str| format!("[[unreached]]\nfile = \"a\"\nfunctions = [\"f\"]\nreason = \"{reason}\"\n");
     assert!(Excuses::parse(&format!("version = 1\n{}", entry("x"))).is_ok());
     assert!(Excuses::parse(&format!("version = 1\n{}", entry(" "))).is_err());
@@ -154,7 +154,7 @@ fn a_list_without_reasons_is_none() {
 }
 
 #[test]
-fn suites_stand_side_by_side() {
+fn suites_are_shown_side_by_side() {
     let added = Added::from([(FILE.to_string(), BTreeSet::from([20]))]);
     let ours = rows(&recorded(), &sources(), &added);
     insta::assert_snapshot!(table(&[("cases", ours), ("kselftest", BTreeMap::new())]), @r"
@@ -167,7 +167,7 @@ fn suites_stand_side_by_side() {
 }
 
 #[test]
-fn the_trace_is_what_lcov_reads() {
+fn the_trace_has_the_format_of_lcov() {
     insta::assert_snapshot!(lcov::render(&recorded(), &sources(), |path| format!("tree/{path}")), @r"
     TN:
     SF:tree/drivers/s.c
@@ -203,7 +203,7 @@ fn the_trace_is_what_lcov_reads() {
 }
 
 #[test]
-fn the_page_escapes_what_it_shows() {
+fn the_page_escapes_its_contents() {
     let sources = Sources([(FILE.to_string(), SOURCE.replace("sum == 0", "sum <b> 0"))].into());
     let added = Added::from([(FILE.to_string(), BTreeSet::from([20]))]);
     let remarks = ["<i>".to_string()];
@@ -212,7 +212,7 @@ fn the_page_escapes_what_it_shows() {
     assert!(!page.contains("<b>") && page.contains(r#"<tr class="bad added">"#), "{page}");
 }
 
-fn said(records: Vec<Record>) -> Vec<u8> {
+fn channel(records: Vec<Record>) -> Vec<u8> {
     let line = |(seq, record)| serde_json::to_string(&Line { seq: seq as u64, record }).unwrap() + "\n";
     records.into_iter().enumerate().map(line).collect::<String>().into_bytes()
 }
@@ -222,10 +222,10 @@ fn piece(file: &str, part: usize, of: usize, data: &str) -> Record {
 }
 
 #[test]
-fn counters_arrive_whole_or_the_guest_is_lost() {
+fn incomplete_counters_are_an_error() {
     let counted = |files| Record::Counted { files, doubt: None };
     let whole = vec![piece("/o/a.gcda", 0, 2, "YWI="), piece("/o/a.gcda", 1, 2, "Yw=="), counted(1)];
-    let of = |records: Vec<Record>| counters(&said(records), &GuestEnd::Left);
+    let of = |records: Vec<Record>| counters(&channel(records), &GuestEnd::Left);
     assert_eq!(of(whole.clone()).unwrap()["/o/a.gcda"], b"abc");
     for missing in 0..whole.len() {
         let mut records = whole.clone();
@@ -239,14 +239,14 @@ fn counters_arrive_whole_or_the_guest_is_lost() {
     );
     let stalled = GuestEnd::Stalled { phase: Phase::Between, silent_ms: 1 };
     assert!(counters(b"", &stalled).unwrap_err().contains("lost"));
-    // A line that was torn is no record.
-    let mut torn = said(whole);
+    // A line that was cut is not a record.
+    let mut torn = channel(whole);
     torn.truncate(torn.len() / 2);
     assert!(counters(&torn, &GuestEnd::QemuDied { status: "x".into(), stderr: String::new() }).is_err());
 }
 
 #[test]
-fn gcov_itself_reads_what_gcc_left() {
+fn counters_of_a_real_program_are_read_with_gcov() {
     let dir = tempfile::tempdir().unwrap();
     let gcc = |args: &[&str]| {
         Cmd::new("gcc").dir(dir.path()).args(args).succeed(harness::error::ErrorKind::Host, "gcc").unwrap()

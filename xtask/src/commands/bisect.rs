@@ -1,7 +1,7 @@
-//! `cargo xtask test --bisect`: a step of `git bisect run`. One line on standard output, and an exit code that git understands.
+//! `cargo xtask test --bisect`: a step of `git bisect run`. Prints one line and exits with a code that git understands.
 //!
-//! To git nearly every exit code is a verdict on the commit, so nothing may end this program by another way than those of
-//! [`Bisect`]: not clap with its 2, not a panic with its 101.
+//! git takes nearly every exit code as a verdict on the commit, so this command exits only with those of [`Bisect`]: not with
+//! clap's 2, and not with 101 after a panic.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,19 +20,19 @@ use crate::flags::TestArgs;
 use crate::run::pipeline::Pipeline;
 use crate::run::plan;
 
-/// Judges the commit that is checked out, and says so in one line.
+/// Judges the commit that is checked out and prints the verdict on one line.
 pub fn run(args: &TestArgs) -> Bisect {
     let judged = catch_unwind(AssertUnwindSafe(|| step(args)));
     let (code, why) = match judged {
         Ok(Ok(judged)) => judged,
         Ok(Err(error)) => (error.kind.into(), error.to_string()),
-        // What happened is on standard error.
-        Err(_) => (Bisect::Stop, "internal: this program has a fault".into()),
+        // The panic message is on standard error.
+        Err(_) => (Bisect::Stop, "internal: a bug in the suite".into()),
     };
     let code = if check_interrupt().is_err() { Bisect::Interrupted } else { code };
-    // What ends everything is told in full; of what ends one step, the first line says enough.
+    // An error that stops the bisection is printed in full; for one step, the first line is enough.
     let (first, rest) = why.split_once('\n').unwrap_or((&why, ""));
-    // A reader that has gone away must not end this in a panic.
+    // println! would panic if the reader has closed the pipe.
     let _ = writeln!(io::stdout(), "bisect: {} ({}): {first}", code.word(), code.number());
     if code == Bisect::Stop && !rest.is_empty() {
         let _ = writeln!(io::stderr(), "{rest}");
@@ -40,13 +40,13 @@ pub fn run(args: &TestArgs) -> Bisect {
     code
 }
 
-/// The exit code for a command line that makes no sense, if it is one of a bisection.
+/// The exit code for an invalid command line, if it has --bisect.
 pub fn of_usage() -> Option<u8> {
     std::env::args().any(|arg| arg == "--bisect").then_some(Bisect::Stop.number())
 }
 
 fn step(args: &TestArgs) -> Result<(Bisect, String)> {
-    possible(args)?;
+    check_prerequisites(args)?;
     let (first, dir) = test::examine(args, true)?;
     if first.exit_code() != ExitCode::GuestLost || lost_in(&first).next().is_none() {
         return Ok(conclusion(&first, None, &dir));
@@ -55,15 +55,15 @@ fn step(args: &TestArgs) -> Result<(Bisect, String)> {
     Ok(conclusion(&first, Some(&again), &dir))
 }
 
-/// What is the same for every commit, and would otherwise be skipped again and again: filters, tools, the tree's place, the
-/// guest program.
-fn possible(args: &TestArgs) -> Result<()> {
+/// Checks what is the same for every commit: filters, tools, the tree's directory, the guest program. Otherwise every commit
+/// would be skipped because of it.
+fn check_prerequisites(args: &TestArgs) -> Result<()> {
     plan::chosen(&args.which)?;
     if let Some(dir) = args.kernel.kernel_tree.as_ref().filter(|dir| !dir.is_dir()) {
         let here = std::env::current_dir().unwrap_or_default();
         return Err(Error::new(ErrorKind::Usage, format!("there is no directory {}", dir.display()))
-            .cause(format!("seen from {}", here.display()))
-            .next("git bisect runs this at the top of the repository: --kernel-tree . is the tree there."));
+            .cause(format!("the current directory is {}", here.display()))
+            .next("git bisect runs the command in the top directory of the repository, so use --kernel-tree ."));
     }
     let pipeline = Pipeline::open(true)?;
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
@@ -84,9 +84,9 @@ fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bise
             let more = if tally.failed > 1 { format!(", and {} more", tally.failed - 1) } else { String::new() };
             format!("{} {} {}{}{more}", worst.verdict.word(), worst.clause, worst.key, reason(&worst.verdict))
         }
-        None if again.is_some() => "a guest was lost, and not again".into(),
+        None if again.is_some() => "a guest was lost once, but not in the second run".into(),
         None => match report.protocol_errors.first() {
-            Some(odd) => odd.clone(),
+            Some(error) => error.clone(),
             None if report.verdicts.is_empty() => "no chosen case is about this kernel".into(),
             None => "every case was skipped".into(),
         },
@@ -95,7 +95,7 @@ fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bise
     (code, format!("{why}; recordings: {}", dir.display()))
 }
 
-/// What decides comes first.
+/// The order in which verdicts decide the result.
 fn rank(verdict: &CaseVerdict) -> usize {
     let order = [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
     order.iter().position(|code| *code == verdict.verdict.exit_code()).unwrap_or(order.len())

@@ -1,4 +1,4 @@
-//! `cargo xtask clean`: makes room. Whatever another process builds or uses stays.
+//! `cargo xtask clean`: frees disk space. Entries that another process builds or uses are kept.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -17,18 +17,18 @@ use crate::run::run_directory;
 use crate::settings;
 use crate::workspace;
 
-/// What became of one kind.
+/// What was removed of one kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Removed {
-    /// Entries that went.
+    /// Removed entries.
     count: usize,
-    /// Bytes on disk of these.
+    /// Their size on disk.
     bytes: u64,
-    /// Entries that are in use and stay.
+    /// Entries that are in use and were kept.
     in_use: usize,
 }
 
-/// Removes what the arguments name, or only says what would go.
+/// Removes what the arguments name, or with --dry-run only counts it.
 ///
 /// # Errors
 /// [`harness::error::ErrorKind::Host`] when something cannot be removed.
@@ -43,7 +43,7 @@ pub fn run(args: &CleanArgs, quiet: bool) -> Result<ExitCode> {
     for what in if args.what.is_empty() { Clean::value_variants() } else { &args.what } {
         let removed = match what {
             Clean::Images => cleaner.images()?,
-            Clean::Workshops => cleaner.workshops()?,
+            Clean::BuildDirs => cleaner.build_dirs()?,
             Clean::Sources => cleaner.sources()?,
             Clean::Runs => cleaner.runs(&workspace::runs())?,
         };
@@ -63,35 +63,35 @@ fn line(name: &str, removed: &Removed) -> String {
 
 struct Cleaner<'a> {
     store: &'a Store,
-    /// Count only.
+    /// Only count.
     dry: bool,
 }
 
 impl Cleaner<'_> {
-    /// A guest that boots an image shares its lock.
+    /// A guest holds a shared lock on the image that it boots.
     fn images(&self) -> Result<Removed> {
         self.entries(image::KIND, |key| self.store.try_lock_entry(image::KIND, key))
     }
 
-    /// Who builds in a workshop holds the lock of its name.
-    fn workshops(&self) -> Result<Removed> {
+    /// A build holds the lock of its build directory.
+    fn build_dirs(&self) -> Result<Removed> {
         self.entries("workshops", |key| self.store.try_lock(&format!("workshop-{key}")))
     }
 
-    /// A source is read without a lock while it is copied into a workshop, so sources stay while anybody builds.
+    /// Sources are read without a lock while a build directory is filled, so they are kept while any build runs.
     fn sources(&self) -> Result<Removed> {
-        let workshops = self.store.keys("workshops");
+        let build_dirs = self.store.keys("workshops");
         let locks: Vec<Option<StoreLock>> =
-            workshops.iter().map(|key| self.store.try_lock(&format!("workshop-{key}"))).collect();
+            build_dirs.iter().map(|key| self.store.try_lock(&format!("workshop-{key}"))).collect();
         let idle = locks.iter().all(Option::is_some);
-        // Who only counts keeps nobody waiting meanwhile.
+        // A dry run releases the locks, so that builds need not wait for it.
         let _held = (!self.dry).then_some(locks);
         self.entries(source::KIND, |key| self.store.try_lock_entry(source::KIND, key).filter(|_| idle))
     }
 
     fn entries(&self, kind: &str, lock: impl Fn(&str) -> Option<StoreLock>) -> Result<Removed> {
         let mut removed = Removed::default();
-        // A file with several names frees its room with the last of them; it is counted with the first.
+        // Removing a hard-linked file frees space only with its last name; it is counted once.
         let mut seen = HashSet::new();
         for key in self.store.keys(kind) {
             let Some(dir) = self.store.entry(kind, &key) else { continue };
@@ -110,7 +110,7 @@ impl Cleaner<'_> {
 
     fn runs(&self, runs: &Path) -> Result<Removed> {
         let cleared = run_directory::clear(runs, self.dry, self.store.progress())?;
-        Ok(Removed { count: cleared.gone, bytes: cleared.bytes, in_use: cleared.in_use })
+        Ok(Removed { count: cleared.removed, bytes: cleared.bytes, in_use: cleared.in_use })
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_locked_stays_and_a_dry_run_removes_nothing() {
+    fn locked_entries_are_kept_and_a_dry_run_removes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(Some(dir.path())).unwrap();
         entry(&store, image::KIND, "idle");
@@ -148,17 +148,17 @@ mod tests {
     }
 
     #[test]
-    fn a_workshop_in_use_stays_and_so_do_all_sources() {
+    fn a_build_directory_in_use_is_kept_and_so_are_all_sources() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(Some(dir.path())).unwrap();
         entry(&store, source::KIND, "7.2");
         for key in ["7.2-fast", "7.2-leak"] {
-            fs::write(store.workshop("workshops", key).unwrap().join("object"), "x").unwrap();
+            fs::write(store.directory("workshops", key).unwrap().join("object"), "x").unwrap();
         }
         let cleaner = Cleaner { store: &store, dry: false };
         let lock = store.lock("workshop-7.2-fast").unwrap();
         assert_eq!(cleaner.sources().unwrap(), Removed { in_use: 1, ..Removed::default() });
-        let removed = cleaner.workshops().unwrap();
+        let removed = cleaner.build_dirs().unwrap();
         assert_eq!((removed.count, removed.in_use), (1, 1));
         assert_eq!(store.keys("workshops"), ["7.2-fast"]);
         drop(lock);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_go_and_nothing_else_beside_them() {
+    fn only_run_directories_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(Some(&dir.path().join("cache"))).unwrap();
         let runs = dir.path().join("conformance");

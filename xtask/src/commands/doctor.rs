@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: the whole picture of this machine.
+//! `cargo xtask doctor`: checks this machine.
 
 use std::fmt::Write;
 
@@ -10,10 +10,10 @@ use crate::flags::DoctorArgs;
 use crate::run::pipeline::Pipeline;
 use harness::report::doctor::Doctor;
 
-/// Prints what is there and what is missing.
+/// Prints what is installed and what is missing.
 ///
 /// # Errors
-/// When the cache cannot be opened, or KVM not be tried. A file of settings that makes no sense is shown as such.
+/// When the cache cannot be opened, or KVM cannot be tested. An invalid settings file is shown and is not an error.
 pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
     let pipeline = Pipeline::open(true)?;
     let doctor = Doctor::examine(&pipeline.store, pipeline.kvm(args.probe)?);
@@ -21,13 +21,13 @@ pub fn run(args: &DoctorArgs) -> Result<ExitCode> {
     let code = doctor.exit_code();
     if code != ExitCode::AsExpected {
         println!(
-            "\nsomething is missing: `cargo xtask test` installs the tools that it needs, or shows how; the lines above say more"
+            "\nsomething is missing, see above; `cargo xtask test` installs the tools that it needs, or shows the command"
         );
     }
     Ok(code)
 }
 
-/// What is set elsewhere than on the command line, and where that was looked for.
+/// The settings from files and the environment, and the files that were looked for.
 fn configuration() -> String {
     let mut text = String::from("configuration\n");
     let settings = match command_line::load() {
@@ -40,11 +40,11 @@ fn configuration() -> String {
     for path in &settings.absent {
         let _ = writeln!(text, "  no file  {}", path.display());
     }
-    for said in &settings.said {
-        let _ = writeln!(text, "  {:<10} {:<12} {}", said.key, said.value, said.place);
+    for setting in &settings.values {
+        let _ = writeln!(text, "  {:<10} {:<12} {}", setting.key, setting.value, setting.place);
     }
-    if settings.said.is_empty() {
-        text += "  nothing is set; docs/configuration.md says what can be\n";
+    if settings.values.is_empty() {
+        text += "  nothing is set; docs/configuration.md lists the settings\n";
     }
     text
 }

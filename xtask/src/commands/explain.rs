@@ -15,7 +15,7 @@ use crate::run::last_result::LastResults;
 /// Prints the explanation.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a name that is neither.
+/// [`ErrorKind::Usage`] for a name that is neither a clause nor a case.
 pub fn run(what: &str) -> Result<ExitCode> {
     if let Some(clause) = clause::find(what) {
         explain_clause(clause, &LastResults::load());
@@ -74,9 +74,11 @@ fn explain_case(case: &Case, results: &LastResults) {
     match case.judgement {
         Judgement::Contract => println!("  judgement  contract: a violation is a failure on every kernel"),
         Judgement::Hazard(reason) => {
-            println!("  judgement  hazard, expected to be there: {}", wrap(reason, "             "))
+            println!("  judgement  hazard, a known limit that is expected: {}", wrap(reason, "             "))
         }
-        Judgement::Record => println!("  judgement  record: there is no rule; a change shows as a difference"),
+        Judgement::Record => {
+            println!("  judgement  record: the contract has no rule; a change is reported as a difference")
+        }
     }
     println!("  source     cases/src/suite/{}.rs", case.id());
     if let Some(clause) = clause::find(case.clause) {
@@ -103,7 +105,7 @@ fn unknown(what: &str) -> Error {
     let names: Vec<&str> = CLAUSES.iter().map(|clause| clause.id).chain(ids.iter().map(String::as_str)).collect();
     let meant = near(what, &names);
     let next = match meant.is_empty() {
-        true => "`cargo xtask list` shows every case; clauses are named like R-1 or UAPI-3.".to_string(),
+        true => "`cargo xtask list` lists the cases; clauses have names such as R-1 or UAPI-3.".to_string(),
         false => format!("Did you mean {}?", meant.join(" or ")),
     };
     Error::new(ErrorKind::Usage, format!("{what} is neither a case nor a clause")).next(next)

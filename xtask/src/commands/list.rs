@@ -9,10 +9,10 @@ use harness::exit_code::ExitCode;
 use crate::flags::ListArgs;
 use crate::run::plan;
 
-/// Prints every case that fits.
+/// Prints every case that matches.
 ///
 /// # Errors
-/// When nothing fits.
+/// When nothing matches.
 pub fn run(args: &ListArgs) -> Result<ExitCode> {
     let keys = plan::select(&args.filters, false, &[])?;
     if args.keys {

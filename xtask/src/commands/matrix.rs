@@ -34,7 +34,7 @@ struct Include {
 /// Runs the cells and prints the table and the changes; or only lists them.
 ///
 /// # Errors
-/// Whatever keeps every cell from being run. What keeps one of them is a part of the result.
+/// When no cell can be run. An error in one cell is part of the result.
 pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     if args.json {
         println!("{}", listed(args)?);
@@ -63,12 +63,12 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
             Err(error) => CellOutcome::failed(&error),
         };
         let cell = Cell { place, outcome };
-        pipeline.progress.line(format!("== {}, {:.1} s", told(&cell), start.elapsed().as_secs_f64()));
+        pipeline.progress.line(format!("== {}, {:.1} s", summary(&cell), start.elapsed().as_secs_f64()));
         stopped = match cell.exit_code() {
             _ if check_interrupt().is_err() => Some("interrupted".into()),
             None | Some(ExitCode::AsExpected) => None,
             Some(_) if args.keep_going => None,
-            Some(_) => Some(format!("stopped after {}; --keep-going runs the others all the same", cell.place.id)),
+            Some(_) => Some(format!("stopped after {}; use --keep-going to run the others", cell.place.id)),
         };
         done.push(cell);
     }
@@ -110,19 +110,19 @@ fn cell(
         ..KernelArgs::default()
     };
     let job = PlannedRun::new(pipeline.kernel(&kernel)?, chosen)?;
-    // That is for the other kernels to judge.
-    if job.not_nothing().is_err() {
+    // The cases apply to other kernels of the matrix.
+    if job.require_cases().is_err() {
         return Ok(CellOutcome::Empty);
     }
     let dir = dir.join(&place.id);
     fs::create_dir(&dir).map_err(|error| io(&error, "creating", &dir))?;
     let options = test::options(&kernel, args.accel);
-    let ledger = RunOutput { dir: &dir, options: &options, provenance };
-    Ok(CellOutcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), args.accel, ledger)?)))
+    let output = RunOutput { dir: &dir, options: &options, provenance };
+    Ok(CellOutcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), args.accel, output)?)))
 }
 
 /// A cell in one line.
-fn told(cell: &Cell) -> String {
+fn summary(cell: &Cell) -> String {
     let what = match &cell.outcome {
         CellOutcome::Ran(report) => {
             let tally = report.tally();

@@ -1,4 +1,4 @@
-//! One file or folder for each command. What several of them share is in [`crate::run`].
+//! One file or folder for each command. Shared parts are in [`crate::run`].
 
 pub mod bisect;
 pub mod clean;

@@ -1,4 +1,4 @@
-//! `cargo xtask report`: runs that are kept, in any form. Needs no kernel.
+//! `cargo xtask report`: shows kept runs, in any format. Needs no kernel.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::commands::test;
 use crate::flags::{Format, ReportArgs};
 use crate::run::kept;
 
-/// Prints them: one as `test` does, several as a matrix.
+/// Prints one run as `test` does, several as a matrix.
 ///
 /// # Errors
 /// When one of them cannot be read.
@@ -21,7 +21,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
     Ok(ExitCode::AsExpected)
 }
 
-/// Runs by name, in a form.
+/// The runs of these names, in a format.
 ///
 /// # Errors
 /// When one of them cannot be read.

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: from the command line to a report.
+//! `cargo xtask test`: runs the cases on one kernel and reports.
 
 use std::path::{Path, PathBuf};
 
@@ -24,14 +24,14 @@ use crate::settings;
 /// Runs the cases that the arguments ask for and prints the report.
 ///
 /// # Errors
-/// Whatever keeps the run from being judged. What the judgement is, is no error.
+/// When the run cannot be judged. Failed cases are not an error.
 pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
     let (report, dir) = examine(args, quiet)?;
     show(&report, args, &dir)?;
     Ok(report.exit_code())
 }
 
-/// Runs the cases that the arguments ask for, and gives back the report with the directory in which it is kept.
+/// Runs the cases that the arguments ask for, and returns the report and the directory of the run.
 ///
 /// # Errors
 /// As [`run`].
@@ -40,25 +40,25 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)
     let chosen = plan::chosen(&args.which)?;
     let pipeline = Pipeline::open(quiet)?;
     if args.debug.gdb {
-        debug::only(&chosen)?;
+        debug::require_one_case(&chosen)?;
         pipeline.tools(&[Purpose::Debugger], args.kernel.no_install)?;
     }
     let kernel = kernel(args);
     let job = PlannedRun::new(pipeline.kernel(&kernel)?, chosen)?;
     let job = if args.debug.gdb { job.debugged()? } else { job };
-    // To a bisection that is a commit that says nothing.
+    // In a bisection, such a commit is skipped and is not an error.
     if !args.bisect {
-        job.not_nothing()?;
+        job.require_cases()?;
     }
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let (options, provenance) = (options(&kernel, args.accel), asked.answered());
-    let ledger = RunOutput { dir: &dir, options: &options, provenance: &provenance };
-    let report = job.run(&pipeline, &program, &args.repeat, args.accel, ledger)?;
+    let output = RunOutput { dir: &dir, options: &options, provenance: &provenance };
+    let report = job.run(&pipeline, &program, &args.repeat, args.accel, output)?;
     Ok((report, dir))
 }
 
-/// The kernel that the arguments ask for; for gdb, unless a flavour is named, one with debug information.
+/// The kernel that the arguments ask for. With --gdb, the default flavour is the one with debug information.
 fn kernel(args: &TestArgs) -> KernelArgs {
     let flavour = args.kernel.flavour.clone().or_else(|| args.debug.gdb.then(|| debug::FLAVOUR.to_string()));
     KernelArgs { flavour, ..args.kernel.clone() }
@@ -73,7 +73,7 @@ fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A report in a form.
+/// A report in a format.
 ///
 /// # Errors
 /// [`harness::error::ErrorKind::Internal`] when it cannot be encoded.
@@ -90,7 +90,7 @@ pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
     })
 }
 
-/// The options that run on the same kernel again, as they were given, quoted for a shell.
+/// The options that select the same kernel again, as they were given, quoted for a shell.
 pub fn options(kernel: &KernelArgs, accel: AccelChoice) -> String {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let extra = kernel.extra.iter().map(|patch| ("with", Some(patch.display().to_string())));
@@ -109,7 +109,7 @@ pub fn options(kernel: &KernelArgs, accel: AccelChoice) -> String {
 }
 
 fn option(name: &str, value: &str) -> String {
-    // What starts with a dash would be an option of its own.
+    // A value that starts with a dash would be taken for an option.
     let between = if value.starts_with('-') { '=' } else { ' ' };
     format!("--{name}{between}{}", quote(value))
 }
@@ -137,7 +137,7 @@ mod tests {
         args
     }
 
-    /// What a shell makes of a line.
+    /// Splits a line as a shell does.
     fn split(line: &str) -> Vec<String> {
         let script = format!("printf '%s\\n' {line}");
         let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_was_given_is_given_again_and_survives_a_shell() {
+    fn options_are_repeated_exactly_and_quoted_for_a_shell() {
         for given in [
             &["--kernel", "7.3", "--series", "none", "--flavour", "fast", "--accel", "tcg"][..],
             &["--kernel", "~/my linux#HEAD~1", "--offline", "--with", "a's.patch", "--with", "../$(b).patch"],

@@ -1,4 +1,4 @@
-//! Values that options choose between.
+//! Enumerated values of options.
 
 use clap::ValueEnum;
 

@@ -1,4 +1,4 @@
-//! Commands for who changes the suite: `cargo xtask dev`.
+//! Commands for people who change the suite: `cargo xtask dev`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What stands below the options in the help of each command. A test parses every command line in it.
+//! The text below the options in the help of each command. A test parses every command line in it.
 
 pub const ALL: &str = "\
 Start with `cargo xtask test`; `cargo xtask help test` lists its options.
@@ -98,7 +98,7 @@ pub const MUTANTS: &str = "Examples:
   cargo xtask dev mutants                          every mutant, all in one kernel
   cargo xtask dev mutants --catalogue              only hand-written ones
   cargo xtask dev mutants --generated dma_buf_get  generated ones of one function
-  cargo xtask dev mutants --list                   what there is
+  cargo xtask dev mutants --list                   list the mutants
   cargo xtask dev mutants --in-diff my.diff        only in the lines that a diff adds
   cargo xtask dev mutants --shard 0/4              the first of four parts
   cargo xtask dev mutants --all-cases              which case catches how many mutants?
@@ -153,18 +153,18 @@ mod tests {
 
     use super::super::command;
 
-    /// Lines that clap would have to break in a terminal of this width are too long.
+    /// The longest line that clap does not wrap.
     const WIDTH: usize = 100;
 
-    /// Commands that a person calls, each with the text of its help.
-    fn helped(command: &Command) -> Vec<(String, String)> {
+    /// Every command that is not hidden, with its help text.
+    fn commands_with_help(command: &Command) -> Vec<(String, String)> {
         let own = (command.get_name().to_string(), command.clone().term_width(WIDTH).render_long_help().to_string());
         let below = command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
-        let below: Vec<_> = below.flat_map(helped).collect();
+        let below: Vec<_> = below.flat_map(commands_with_help).collect();
         if below.is_empty() { vec![own] } else { below }
     }
 
-    /// The words of a command line, as a shell would part them, up to what is said about it.
+    /// The arguments of an example, split as a shell does, up to its explanation.
     fn words(line: &str) -> Vec<String> {
         let end = line.find(['>', '|']).or_else(|| line.find("  ")).unwrap_or(line.len());
         let mut words: Vec<String> = Vec::new();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn no_example_has_to_be_broken_into_two_lines() {
+    fn no_example_is_wrapped() {
         let texts = after(&command());
         assert!(texts.len() > 20, "{texts:?}");
         let wide = texts.iter().flat_map(|text| text.lines()).find(|line| line.chars().count() > WIDTH);
@@ -191,11 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn every_command_has_examples_that_it_understands() {
+    fn every_command_has_valid_examples() {
         let mut built = command();
         built.build();
         let mut count = 0;
-        for (name, help) in helped(&built) {
+        for (name, help) in commands_with_help(&built) {
             let lines = help.lines().filter_map(|line| line.strip_prefix("  cargo xtask "));
             for line in lines.filter(|line| !line.starts_with("[OPTIONS]")) {
                 let words = [vec!["cargo xtask".to_string()], words(line)].concat();

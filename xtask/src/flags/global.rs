@@ -35,13 +35,13 @@ pub struct Global {
 }
 
 impl Global {
-    /// Which runs stay when another one begins.
+    /// Which runs are kept when another one begins.
     pub fn keep(&self) -> Keep {
         Keep { runs: self.keep_runs, days: self.keep_days, bytes: self.keep_size.0 }
     }
 }
 
-/// A number of bytes, as people write it: in powers of ten, as disks are sold.
+/// A number of bytes in decimal units, such as 2GB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_as_they_are_written() {
+    fn sizes_are_parsed_and_formatted() {
         for (text, bytes) in [("2GB", 2_000_000_000), ("1.5 gb", 1_500_000_000), ("500M", 500_000_000), ("12", 12)] {
             assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Which kernel and which series a command is about.
+//! Options that select kernel and series.
 
 use std::path::PathBuf;
 
@@ -43,12 +43,12 @@ pub struct KernelArgs {
 }
 
 impl KernelArgs {
-    /// The commit that --kernel names, if it is not the id of a kernel.
+    /// The commit that --kernel names; `None` if it is an id of kernels.toml.
     pub fn commit(&self) -> Option<GitSpec> {
         GitSpec::parse(self.kernel.as_deref()?, &std::env::current_dir().unwrap_or_default())
     }
 
-    /// Where sources may be looked for.
+    /// How branches, tags and packages are looked up.
     pub fn look(&self) -> RefLookup {
         match (self.refresh, self.offline) {
             (true, _) => RefLookup::Anew,

@@ -37,12 +37,12 @@ pub struct MatrixArgs {
     pub json: bool,
 }
 
-/// One of several equal parts, from 1.
+/// One of several equal parts, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which one.
+    /// Number of the part.
     pub number: usize,
-    /// Of how many.
+    /// How many parts there are.
     pub of: usize,
 }
 

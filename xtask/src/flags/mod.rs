@@ -30,10 +30,10 @@ pub use test::{RepeatArgs, TestArgs};
 pub use upkeep::{Clean, CleanArgs, DoctorArgs};
 pub use which::Which;
 
-/// Where an option stands that is to come last.
+/// Display order of an option that comes last.
 const LAST: usize = 900;
 
-/// Headings for options that few people need. Every command uses the same ones; what most people need has no heading.
+/// Headings for options that few people need. Every command uses the same ones; common options have no heading.
 mod heading {
     pub const KERNEL: &str = "Kernel and series";
     pub const ROUNDS: &str = "Rounds";
@@ -92,7 +92,7 @@ pub enum Command {
     WithoutDev(Dev),
 }
 
-/// The command line as clap knows it: help lists the commands for contributors behind `dev` only, and ends with the exit codes.
+/// The definition of the command line. Help lists commands for contributors only under `dev`, and ends with the exit codes.
 pub fn command() -> clap::Command {
     let codes = ExitCode::ALL.iter().map(|code| format!("{:>5}  {}\n", code.number(), code.meaning()));
     let after = format!("{}\nExit codes:\n{}", examples::ALL, codes.collect::<String>());

@@ -46,7 +46,7 @@ pub struct RepeatArgs {
 }
 
 impl RepeatArgs {
-    /// How many rounds are asked for; `None`: until something is not as expected.
+    /// How many rounds to run; `None`: until a verdict is unexpected.
     pub fn rounds(&self) -> Option<usize> {
         self.repeat.or((!self.until_fail).then_some(1))
     }

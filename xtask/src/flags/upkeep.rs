@@ -1,4 +1,4 @@
-//! Options of the commands that look after this machine.
+//! Options of `doctor` and `clean`.
 
 use clap::{Args, ValueEnum};
 
@@ -24,9 +24,9 @@ pub struct CleanArgs {
 pub enum Clean {
     /// Finished kernels
     Images,
-    /// Object files; without them the next build of a kernel starts from nothing
+    /// Object files; without them the next build of a kernel starts from scratch
     #[value(name = "build-dirs", alias = "workshops")]
-    Workshops,
+    BuildDirs,
     /// Kernel sources; they are downloaded and unpacked again when needed
     Sources,
     /// Recordings and reports of this checkout

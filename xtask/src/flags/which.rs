@@ -1,4 +1,4 @@
-//! Which cases a command is about.
+//! Options that select cases.
 
 use clap::Args;
 

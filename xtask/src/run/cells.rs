@@ -1,4 +1,4 @@
-//! The cells of a matrix: which there are, in which order, which are a shard's, and what goes into the image of each.
+//! The cells of a matrix: their order, shards, and a key over the inputs of each image.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,18 +17,18 @@ use serde::Serialize;
 use crate::flags::{MatrixArgs, Shard};
 use crate::workspace;
 
-/// A cell that is to be run.
+/// A cell to be run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Wanted {
-    /// Where it is.
+    /// Its kernel, series and flavour.
     #[serde(flatten)]
     pub place: CellKey,
-    /// Hash over what goes into its image, as far as that is known without the source.
+    /// Hash over the inputs of its image that are known without the source.
     pub key: String,
 }
 
-/// The cells that the arguments ask for: the kernels, older ones first, each in all flavours with all series in a row, so
-/// that a kernel's workshop is used for one series right after the other.
+/// The cells that the arguments ask for: older kernels first, each in all flavours. All series of a kernel and flavour follow
+/// each other, so that its build directory is used for one series right after the other.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for an unknown kernel, series or flavour, and for a shard without a cell.
@@ -64,31 +64,31 @@ pub fn wanted(args: &MatrixArgs) -> Result<Vec<Wanted>> {
     match args.shard {
         None => Ok(cells),
         Some(shard) if shard.of > all => {
-            Err(Error::new(ErrorKind::Usage, format!("there are {all} cells and {} shards", shard.of))
-                .next(format!("Some would have nothing to do; {all} shards are the most.")))
+            Err(Error::new(ErrorKind::Usage, format!("there are only {all} cells for {} shards", shard.of))
+                .next(format!("Use at most {all} shards.")))
         }
-        Some(shard) => Ok(dealt(cells, shard)),
+        Some(shard) => Ok(shard_of(cells, shard)),
     }
 }
 
-/// Each once, in the order in which they come first.
+/// Removes duplicates and keeps the order.
 fn unique<T: PartialEq>(all: &[T]) -> impl Iterator<Item = &T> {
     all.iter().enumerate().filter(|(index, one)| !all[..*index].contains(one)).map(|(_, one)| one)
 }
 
-/// The part of a shard: neighbours, so that the series of one kernel stay together where that can be.
-fn dealt<T>(mut all: Vec<T>, shard: Shard) -> Vec<T> {
+/// The cells of a shard. They are neighbours, so that the series of one kernel stay together if possible.
+fn shard_of<T>(mut all: Vec<T>, shard: Shard) -> Vec<T> {
     let start = |number: usize| all.len() * number / shard.of;
     let (from, to) = (start(shard.number - 1), start(shard.number));
     all.truncate(to);
     all.split_off(from)
 }
 
-/// Hash over the entry of the kernel, the fragments, the series, the test importer and the way images are made.
+/// Hash over the entry of the kernel, the fragments, the series, the test importer and the build recipe.
 fn key(kernel: &KernelSpec, flavour: &Flavour, series: &str) -> Result<String> {
     let mut parts = vec![RECIPE.to_string(), kernel.id.clone(), format!("{:?}", kernel.source)];
     parts.extend(flavour.fragments.iter().map(|fragment| fragment.text.clone()));
-    // Of commits only the name is known here; that a branch has moved costs a build, not a wrong verdict.
+    // Of commits only the name is known here. If a branch has moved, that costs a build, not a wrong verdict.
     parts.push(series.to_string());
     let series =
         series.rsplit_once("#v").filter(|(path, _)| Path::new(path).is_file()).map_or(series, |(path, _)| path);
@@ -104,7 +104,7 @@ fn key(kernel: &KernelSpec, flavour: &Flavour, series: &str) -> Result<String> {
     Ok(sha256_of(parts.join("\0").as_bytes())[..16].to_string())
 }
 
-/// The files at or below a path, by name; of what is no path, none.
+/// The files at or below a path, sorted; none if the path does not exist.
 fn files(place: &Path) -> BTreeSet<PathBuf> {
     if place.is_file() {
         return BTreeSet::from([place.to_path_buf()]);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_without_and_with_the_series_in_a_row() {
+    fn each_kernel_runs_without_and_then_with_the_series() {
         let all = ids(args(&[], &["none", "derive"], &[]));
         assert!(all.len() >= 8, "{all:?}");
         assert_eq!(all[..2], ["6.1-none-sanitized", "6.1-derive-sanitized"]);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_an_error_of_usage() {
+    fn unknown_names_and_too_many_shards_are_usage_errors() {
         for wrong in [args(&["7.22"], &["none"], &[]), args(&[], &["drive"], &[]), args(&[], &["none"], &["fats"])] {
             assert_eq!(wanted(&wrong).unwrap_err().kind, ErrorKind::Usage, "{wrong:?}");
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_says_what_goes_into_the_image() {
+    fn a_key_depends_on_the_inputs_of_the_image() {
         let keys = |series: &[&str], flavours: &[&str]| -> Vec<String> {
             wanted(&args(&["7.2", "6.1"], series, flavours)).unwrap().into_iter().map(|cell| cell.key).collect()
         };
@@ -170,7 +170,7 @@ mod tests {
         fs::rename(dir.path().join("0001-x.patch"), dir.path().join("0002-x.patch")).unwrap();
         seen.insert(keys(&[&series], &["fast"]));
         assert_eq!(seen.len(), 3);
-        // Of a thread in a file, the version and the contents count.
+        // For an mbox, both the version and the contents count.
         let mails = dir.path().join("thread.mbox");
         for (text, version) in [("one", "#v1"), ("one", "#v2"), ("two", "#v2")] {
             fs::write(&mails, text).unwrap();
@@ -184,7 +184,7 @@ mod tests {
         fn every_cell_is_in_exactly_one_shard(count in 1usize..60, of in 1usize..20) {
             let of = of.min(count);
             let shards: Vec<Vec<usize>> =
-                (1..=of).map(|number| dealt((0..count).collect(), Shard { number, of })).collect();
+                (1..=of).map(|number| shard_of((0..count).collect(), Shard { number, of })).collect();
             prop_assert_eq!(shards.concat(), (0..count).collect::<Vec<_>>());
             let sizes = shards.iter().map(Vec::len);
             prop_assert!(sizes.clone().max().unwrap() - sizes.min().unwrap() <= 1);

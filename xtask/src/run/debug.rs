@@ -1,4 +1,4 @@
-//! `--gdb`: a guest that waits for gdb, and gdb on the terminal of whoever asked for it.
+//! `--gdb`: starts a guest that waits for gdb, and gdb on the terminal.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,32 +17,32 @@ use harness::kbuild::image::debug;
 use harness::session::accel::Accel;
 use harness::session::guests::Session;
 
-/// The flavour that is debugged unless another one is asked for: as sanitized, with debug information.
+/// The default flavour with --gdb: sanitized, with debug information.
 pub const FLAVOUR: &str = "debug";
 
-/// gdb and where it meets the guest.
+/// gdb and its connection to the guest.
 pub struct Gdb {
     debugger: Debugger,
-    /// What gdb will know.
+    /// What gdb knows about the kernel.
     knows: &'static str,
-    /// Not in the directory of the run: the path of a socket has room for a hundred bytes only.
+    /// Directory of the socket. It is not in the run's directory because the path of a socket has at most about 100 bytes.
     _scratch: tempfile::TempDir,
 }
 
 impl Gdb {
-    /// Prepares to debug one case of the kernel whose System.map is in `image`, in a run that is kept in `dir`.
+    /// Prepares to debug one case on the kernel in `image`, for the run in `dir`.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when it is not one case; [`ErrorKind::Host`].
     pub fn prepare(plan: &[CaseKey], image: &Path, dir: &Path) -> Result<Gdb> {
-        only(plan)?;
+        require_one_case(plan)?;
         let scratch = scratch_directory()?;
         let (symbols, knows) = match debug::symbols(image) {
             Some(symbols) => (symbols, "types, lines and variables"),
             None => {
                 let symbols = dir.join("symbols");
                 symbol_file(&image.join("System.map"), &symbols)?;
-                (symbols, "names of functions only: the kernel was built without debug information (--flavour debug)")
+                (symbols, "only function names: the kernel was built without debug information (use --flavour debug)")
             }
         };
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
@@ -52,14 +52,14 @@ impl Gdb {
         Ok(Gdb { debugger, knows, _scratch: scratch })
     }
 
-    /// Boots the guest of a session and lets somebody look into it, for as long as that takes.
+    /// Boots the guest of a session and attaches gdb, without a timeout.
     ///
     /// # Errors
     /// As [`Session::record`]; [`ErrorKind::Host`] when gdb cannot be started.
     pub fn record(&self, session: &Session<'_>, plan: &[CaseKey]) -> Result<Vec<GuestRun>> {
         let session = Session {
             gdb: Some(self.debugger.socket.clone()),
-            // Whoever ends the guest has seen enough.
+            // The guest that was ended is not replaced.
             guests: Some(1),
             timeouts: Timeouts::endless(),
             ..session.clone()
@@ -67,7 +67,7 @@ impl Gdb {
         let over = AtomicBool::new(false);
         eprintln!("the guest waits for gdb, which knows {}", self.knows);
         if session.accel == Accel::Kvm {
-            eprintln!("under KVM there are four breakpoints, made with hbreak; --accel tcg has as many as you like");
+            eprintln!("under KVM there are four breakpoints, set with hbreak; with --accel tcg there is no limit");
         }
         thread::scope(|scope| {
             let attached = scope.spawn(|| self.attach(&over));
@@ -79,7 +79,7 @@ impl Gdb {
         })
     }
 
-    /// Starts gdb where there is a person, else says how to.
+    /// Starts gdb on a terminal; otherwise prints the command.
     fn attach(&self, over: &AtomicBool) -> Result<()> {
         let command = self.debugger.command();
         while !self.debugger.socket.exists() {
@@ -96,23 +96,23 @@ impl Gdb {
         let script = self.debugger.script.display().to_string();
         let status = Cmd::new(GDB).args(["-q", "-x", script.as_str()]).on_terminal()?;
         if !over.load(Ordering::Relaxed) {
-            eprintln!("gdb is gone ({status}); the guest goes on, Ctrl-C ends it");
+            eprintln!("gdb ended ({status}); the guest still runs, Ctrl-C ends it");
         }
         Ok(())
     }
 }
 
-/// Looks whether a plan can be debugged.
+/// Checks that the plan is one case.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] when it is not one case.
-pub fn only(plan: &[CaseKey]) -> Result<()> {
+pub fn require_one_case(plan: &[CaseKey]) -> Result<()> {
     if let [_] = plan {
         return Ok(());
     }
     let some: Vec<&str> = plan.iter().take(4).map(|key| key.0.as_str()).collect();
     let more = if plan.len() > some.len() { ", ..." } else { "" };
-    Err(Error::new(ErrorKind::Usage, format!("--gdb is for one case, and {} are chosen", plan.len()))
+    Err(Error::new(ErrorKind::Usage, format!("--gdb needs exactly one case, but {} are selected", plan.len()))
         .cause(format!("{}{more}", some.join(", ")))
-        .next("Name one of them with --exact, or in a pack with --case."))
+        .next("Select one with --exact, or with --case for a pack."))
 }

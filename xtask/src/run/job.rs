@@ -1,4 +1,4 @@
-//! One run: a kernel that was made and a plan in, a report out.
+//! One run: takes a built kernel and a plan, returns a report.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -33,7 +33,7 @@ use crate::run::run_directory::write;
 use crate::run::run_files;
 use crate::workspace;
 
-/// A kernel with the part of a selection that is about it.
+/// A kernel with the selected cases that are about it.
 pub struct PlannedRun {
     made: BuiltKernel,
     met: BTreeSet<Need>,
@@ -42,14 +42,14 @@ pub struct PlannedRun {
     debugged: bool,
 }
 
-/// Where a run is written down, and how it was asked for.
+/// Where a run is kept, and how it was started.
 #[derive(Clone, Copy)]
 pub struct RunOutput<'a> {
     /// The directory.
     pub dir: &'a Path,
-    /// Options of `cargo xtask test` that run on the same kernel again.
+    /// Options of `cargo xtask test` that select the same kernel again.
     pub options: &'a str,
-    /// The command, and the versions of what has a hand in it.
+    /// The command, and the versions of all tools involved.
     pub provenance: &'a Provenance,
 }
 
@@ -73,37 +73,37 @@ impl Program {
 }
 
 impl PlannedRun {
-    /// Plans what is about this kernel.
+    /// Selects the cases that are about this kernel.
     ///
     /// # Errors
-    /// As [`met`].
+    /// When the image's configuration cannot be read.
     pub fn new(made: BuiltKernel, chosen: Vec<CaseKey>) -> Result<Self> {
         let met = needs_met(&made.image.config()?, &made.image.facts);
         let (plan, elsewhere) = plan::about(chosen, &met);
         Ok(PlannedRun { made, met, plan, elsewhere, debugged: false })
     }
 
-    /// The same for somebody who looks into the guest with gdb.
+    /// The same run under gdb.
     ///
     /// # Errors
-    /// As [`debug::only`].
+    /// As [`debug::require_one_case`].
     pub fn debugged(self) -> Result<Self> {
-        debug::only(&self.plan)?;
+        debug::require_one_case(&self.plan)?;
         Ok(PlannedRun { debugged: true, ..self })
     }
 
-    /// Fails where nothing is about this kernel.
+    /// Fails if no selected case is about this kernel.
     ///
     /// # Errors
-    /// As [`plan::not_nothing`].
-    pub fn not_nothing(&self) -> Result<()> {
-        plan::not_nothing(&self.plan, &self.elsewhere)
+    /// As [`plan::require_cases`].
+    pub fn require_cases(&self) -> Result<()> {
+        plan::require_cases(&self.plan, &self.elsewhere)
     }
 
-    /// Runs and judges it. Recordings, three forms of the report, and what went in are in the ledger's directory then.
+    /// Runs and judges it. Leaves recordings, the report in three formats, and the inputs in the output directory.
     ///
     /// # Errors
-    /// Whatever keeps the run from being judged. What the judgement is, is no error.
+    /// When the run cannot be judged. Failed cases are not an error.
     pub fn run(
         self,
         pipeline: &Pipeline,
@@ -117,7 +117,7 @@ impl PlannedRun {
         run_files::before(dir, &made, &provenance)?;
         let mut acceleration = pipeline.acceleration(accel, &made.image.vmlinux)?;
         let gdb = debugged.then(|| Gdb::prepare(&plan, &made.image.dir, dir)).transpose()?;
-        // Whoever types into gdb should not have a line of progress written over it.
+        // Progress lines would overwrite gdb's prompt.
         let quiet = Progress::new(Mode::Quiet);
         let context = JudgeContext { met, ..context(&made.image)? };
         let mut sessions = RoundRunner {
@@ -149,10 +149,10 @@ impl PlannedRun {
     }
 }
 
-/// Leaves transcripts and three forms of a report in the directory of its run.
+/// Writes transcripts and the report in three formats into the directory of the run.
 ///
 /// # Errors
-/// [`ErrorKind::Host`] when the disk does not take them.
+/// [`ErrorKind::Host`] when they cannot be written.
 pub fn keep(dir: &Path, report: &RunReport) -> Result<()> {
     run_files::after(dir, report)?;
     write(&dir.join("report.json"), &json(report)?)?;
@@ -161,7 +161,7 @@ pub fn keep(dir: &Path, report: &RunReport) -> Result<()> {
     write(&dir.join(html::NAME), &html::render(&Matrix::new(vec![Cell::ran(report.clone())]))?)
 }
 
-/// The JSON form of a report.
+/// The report as JSON.
 ///
 /// # Errors
 /// [`ErrorKind::Internal`] when it cannot be encoded.
@@ -169,10 +169,10 @@ pub fn json(report: &RunReport) -> Result<String> {
     Ok(serde_json::to_string_pretty(report).context(ErrorKind::Internal, || "encoding the report".into())? + "\n")
 }
 
-/// What the cases are judged by on this kernel.
+/// How cases are judged on this kernel.
 ///
 /// # Errors
-/// When the image's configuration or a list of the suite cannot be read.
+/// When the image's configuration, kernels.toml, the known defects or the suppressions cannot be read.
 pub fn context(image: &KernelImage) -> Result<JudgeContext> {
     let kernels = Kernels::load(&workspace::kernels())?;
     let expectations = Expectations::new(&workspace::snapshots()).on(&image.facts.version, kernels.default_id());
@@ -183,7 +183,7 @@ pub fn context(image: &KernelImage) -> Result<JudgeContext> {
     })
 }
 
-/// What was run, for a report.
+/// The description of the run in its report.
 pub fn setting(made: &BuiltKernel, accel: &str) -> RunSetting {
     RunSetting {
         kernel: made.kernel.clone(),
@@ -200,8 +200,8 @@ pub fn setting(made: &BuiltKernel, accel: &str) -> RunSetting {
     }
 }
 
-/// Leaves new and different transcripts where `cargo insta review` finds them. A transcript of a failed case is never
-/// proposed: nobody should come to accept it.
+/// Writes new and different transcripts where `cargo insta review` finds them. Transcripts of failed cases are never proposed,
+/// so that nobody accepts one.
 fn propose(verdicts: &[CaseVerdict], expectations: &Expectations) -> Result<()> {
     for verdict in verdicts {
         let Some(run) = &verdict.run else { continue };

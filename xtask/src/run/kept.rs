@@ -1,4 +1,4 @@
-//! Runs that are kept: on this machine, or downloaded from another one.
+//! Reads kept runs, of this machine or downloaded from another one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ const REPORT: &str = "report.json";
 /// The runs of these names, as one matrix: `last`, a number, a file, or a directory with reports below it.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a name that leads to no report, and for a report of another version.
+/// [`ErrorKind::Usage`] for a name without a report, and for a report of another version.
 pub fn load(names: &[String]) -> Result<Matrix> {
     let last = ["last".to_string()];
     let names = if names.is_empty() { &last } else { names };
@@ -26,11 +26,11 @@ pub fn load(names: &[String]) -> Result<Matrix> {
         let found = below(&place)?;
         if found.is_empty() {
             return Err(Error::new(ErrorKind::Usage, format!("there is no report below {}", place.display()))
-                .next("A run leaves report.json in its directory, a matrix one for each of its cells."));
+                .next("The directory of a run has a report.json, that of a matrix has one for each cell."));
         }
         cells.extend(found);
     }
-    // What comes from several places has no order of its own.
+    // Cells from several places have no common order.
     if names.len() > 1 || !cells.is_empty() {
         cells.sort_by_key(|cell| {
             let place = &cell.place;
@@ -57,8 +57,8 @@ pub fn one(name: &str) -> Result<(PathBuf, RunReport)> {
     cells.sort();
     Err(match cells.is_empty() {
         true => Error::new(ErrorKind::Usage, format!("there is no run in {}", dir.display()))
-            .next("`last`, the number of a run, or a directory with a report.json in it."),
-        false => Error::new(ErrorKind::Usage, format!("{} holds several runs", dir.display()))
+            .next("Give `last`, the number of a run, or a directory with a report.json."),
+        false => Error::new(ErrorKind::Usage, format!("{} has several runs", dir.display()))
             .cause(cells.join("\n"))
             .next("Name one of these directories."),
     })
@@ -74,18 +74,18 @@ fn find(name: &str) -> Result<PathBuf> {
     };
     places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
         if name == "last" && run_directory::numbers(&runs).is_empty() {
-            return Error::new(ErrorKind::Usage, "no run is kept here yet").next("`cargo xtask test` makes one.");
+            return Error::new(ErrorKind::Usage, "there is no run yet").next("Run `cargo xtask test` first.");
         }
         Error::new(ErrorKind::Usage, format!("there is no run {name}"))
-            .cause(format!("neither {} is there", either(&places)))
-            .next("Name `last`, the number of a run, a report.json, or a directory with such below it. Old runs make room for new ones: \
-                 docs/report.md.")
+            .cause(format!("not found: {}", listed(&places)))
+            .next("Give `last`, the number of a run, a report.json, or a directory of reports. Old runs are removed automatically: \
+                 see docs/report.md.")
     })
 }
 
-fn either(places: &[PathBuf; 2]) -> String {
+fn listed(places: &[PathBuf; 2]) -> String {
     let [one, other] = places.each_ref().map(|place| place.display().to_string());
-    if one == other { one } else { format!("{one} nor {other}") }
+    if one == other { one } else { format!("{one}, {other}") }
 }
 
 /// The cells of a report, of a matrix, or of all reports in a directory.
@@ -114,11 +114,12 @@ fn below(place: &Path) -> Result<Vec<Cell>> {
 fn matrix(path: &Path) -> Result<Vec<Cell>> {
     let dir = path.parent().unwrap_or(Path::new(""));
     let read = file::read(&text(path)?, |id| {
-        // It becomes part of a path, and the file may come from elsewhere.
-        let plain = !id.is_empty() && !id.starts_with('.') && !id.contains('/');
-        if !plain {
-            return Err(Error::new(ErrorKind::Usage, format!("{id:?} is no name of a cell"))
-                .next("The file is damaged or was not written by this program. Copy or download it again, with all that lies beside it."));
+        // It becomes part of a path, and the file may come from another machine.
+        let safe = !id.is_empty() && !id.starts_with('.') && !id.contains('/');
+        if !safe {
+            return Err(Error::new(ErrorKind::Usage, format!("{id:?} is not a valid name of a cell")).next(
+                "The file is damaged or was not written by this program. Copy or download its whole directory again.",
+            ));
         }
         report(&dir.join(id).join(REPORT))
     });
@@ -127,18 +128,18 @@ fn matrix(path: &Path) -> Result<Vec<Cell>> {
 
 fn report(path: &Path) -> Result<RunReport> {
     let text = text(path)?;
-    let no_report = || format!("{} is no report of this version", path.display());
-    let value: serde_json::Value = serde_json::from_str(&text).context(ErrorKind::Usage, no_report)?;
+    let not_a_report = || format!("{} is not a report of this version", path.display());
+    let value: serde_json::Value = serde_json::from_str(&text).context(ErrorKind::Usage, not_a_report)?;
     match value["schema"].as_u64() {
         Some(schema) if (u64::from(OLDEST)..=u64::from(SCHEMA)).contains(&schema) => {
-            serde_json::from_value(value).context(ErrorKind::Usage, no_report)
+            serde_json::from_value(value).context(ErrorKind::Usage, not_a_report)
         }
-        Some(schema) => Err(Error::new(ErrorKind::Usage, no_report())
-            .cause(format!("it has schema {schema}, this program reads {OLDEST} to {SCHEMA}"))
-            .next("Run it again, or use the version of this program that wrote it.")),
-        None => Err(Error::new(ErrorKind::Usage, no_report())
+        Some(schema) => Err(Error::new(ErrorKind::Usage, not_a_report())
+            .cause(format!("its schema is {schema}, this program reads {OLDEST} to {SCHEMA}"))
+            .next("Repeat the run, or use the version of this program that wrote the report.")),
+        None => Err(Error::new(ErrorKind::Usage, not_a_report())
             .cause("it has no schema")
-            .next("Give a report.json that `cargo xtask test` or `matrix` has written.")),
+            .next("Give a report.json that `cargo xtask test` or `matrix` wrote.")),
     }
 }
 

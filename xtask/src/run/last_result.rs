@@ -1,4 +1,4 @@
-//! How the cases came out when they last ran, from the reports that runs of this checkout left behind.
+//! The last verdict on each case, from the reports of this checkout's runs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,18 +12,17 @@ use harness::report::run_report::{OLDEST, RunReport, SCHEMA};
 use crate::run::run_directory;
 use crate::workspace;
 
-/// Runs that are looked at: hundreds may be kept, and each is a megabyte to read.
+/// How many runs to read. Hundreds may be kept, and each report is about a megabyte.
 const RUNS: usize = 20;
 
-/// The newest verdict on every case and exporter, with where it was given.
+/// The newest verdict on every case and exporter, with kernel and series.
 #[derive(Debug, Default)]
 pub struct LastResults {
     newest: BTreeMap<CaseKey, (String, String)>,
 }
 
 impl LastResults {
-    /// Reads the reports of the newest runs. A report that cannot be read, or that another version of this program
-    /// wrote, tells nothing.
+    /// Reads the reports of the newest runs. Reports that cannot be read or have another version are ignored.
     pub fn load() -> Self {
         Self::below(&workspace::runs())
     }
@@ -48,7 +47,7 @@ impl LastResults {
         LastResults { newest }
     }
 
-    /// A line for each kernel and series that the runs of this case last ended on.
+    /// One line for each kernel and series on which this case last ran.
     pub fn of(&self, case: &Case) -> Vec<String> {
         let mut places: Vec<(&str, Vec<String>)> = Vec::new();
         for key in case.keys() {
@@ -74,7 +73,7 @@ impl LastResults {
     }
 }
 
-/// A run, and the cells of a matrix, the last one first.
+/// The directory of a run and those of its cells, in reverse order.
 fn cells(run: PathBuf) -> Vec<PathBuf> {
     let entries = fs::read_dir(&run).into_iter().flatten().flatten();
     let mut cells: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();

@@ -1,4 +1,4 @@
-//! What the commands share: from a chosen kernel to a run that is on disk.
+//! What the commands share: building the kernel, running the cases, keeping the run.
 
 pub mod cells;
 pub mod debug;

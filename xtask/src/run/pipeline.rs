@@ -1,4 +1,4 @@
-//! What every command with a kernel does: from the command line to an image, and from the cases crate to a program.
+//! Builds what every command with a kernel needs: the kernel image and the guest program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,10 +26,10 @@ use xshell::{Shell, cmd};
 use crate::flags::{AccelChoice, KernelArgs};
 use crate::{settings, workspace};
 
-/// The target of the guest program: the one that this machine has anyway, linked statically.
+/// The target of the guest program: the host's own target, because it is installed; linked statically.
 const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The cache, and where progress is shown.
+/// The cache, and the display of progress.
 pub struct Pipeline {
     /// The cache.
     pub store: Store,
@@ -37,7 +37,7 @@ pub struct Pipeline {
     pub progress: Progress,
 }
 
-/// An image and how it came about.
+/// An image and how it was built.
 pub struct BuiltKernel {
     /// The image.
     pub image: KernelImage,
@@ -47,15 +47,15 @@ pub struct BuiltKernel {
     pub series: String,
     /// Whether it was built just now.
     pub built: bool,
-    /// What was chosen or merged in the series.
+    /// Notes on how the series was chosen and merged.
     pub notes: Vec<String>,
     /// The series as it was applied.
     pub patches: Vec<Patch>,
-    /// Seconds it took to build or to find.
+    /// Seconds that it took to build or to find.
     pub seconds: f64,
 }
 
-/// A patched tree and how it is to be built.
+/// A patched tree and how to build it.
 pub struct Tree {
     /// The kernel.
     pub spec: KernelSpec,
@@ -78,10 +78,10 @@ impl Pipeline {
         Ok(Pipeline { store, progress })
     }
 
-    /// Makes sure that the tools for `purposes` are there.
+    /// Makes sure that the tools for `purposes` are installed.
     ///
     /// # Errors
-    /// When they are not and may not be installed.
+    /// When they are missing and cannot or must not be installed.
     pub fn tools(&self, purposes: &[Purpose], no_install: bool) -> Result<()> {
         let install = if no_install { Install::Never } else { Install::Ask };
         let log = self.store.root().join("install.log");
@@ -91,7 +91,7 @@ impl Pipeline {
     /// Builds the kernel that the arguments ask for, or finds it in the cache.
     ///
     /// # Errors
-    /// Whatever stands between a source and an image.
+    /// When the kernel cannot be fetched, patched or built.
     pub fn kernel(&self, args: &KernelArgs) -> Result<BuiltKernel> {
         let start = Instant::now();
         let made = self.made(&self.tree(args)?)?;
@@ -101,12 +101,12 @@ impl Pipeline {
     /// Builds the kernel of a tree, or finds it in the cache.
     ///
     /// # Errors
-    /// As [`kbuild::build`].
+    /// As [`image::build`].
     pub fn made(&self, tree: &Tree) -> Result<BuiltKernel> {
         let start = Instant::now();
         let Tree { spec, flavour, series, patched } = tree;
         let before = self.store.keys(image::KIND);
-        let image = image::build(&spec.workshop(), patched, flavour, &self.store, &self.progress)?;
+        let image = image::build(&spec.build_dir(), patched, flavour, &self.store, &self.progress)?;
         let built = !before.contains(&image.facts.key);
         let notes = [series.notes.clone(), patched.notes.clone()].concat();
         let patches = series.patches.clone();
@@ -114,19 +114,19 @@ impl Pipeline {
         Ok(BuiltKernel { built, image, kernel, series, notes, patches, seconds: start.elapsed().as_secs_f64() })
     }
 
-    /// The tree that the arguments ask for, patched and not yet built.
+    /// The tree that the arguments ask for, patched but not yet built.
     ///
     /// # Errors
-    /// Whatever stands between a source and its patches.
+    /// When the source cannot be fetched or the series does not apply.
     pub fn tree(&self, args: &KernelArgs) -> Result<Tree> {
         self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
         let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
-        // Somebody's own tree is tested as it is unless asked otherwise.
+        // The user's own tree or commit is tested as it is unless a series is named.
         let own_tree = args.kernel_tree.is_some() || args.commit().is_some();
         let wanted = args.series.as_deref().unwrap_or(if own_tree { "none" } else { "derive" });
         if wanted != "none" && !wanted.contains(['/', '#', ':']) {
-            // A name that is wrong should not cost a download first.
+            // Reject a wrong name before downloading the source.
             Series::known(wanted, &workspace::patches())?;
         }
         let source = source::provide(&spec.source, &self.store, &self.progress, args.look())?;
@@ -148,21 +148,21 @@ impl Pipeline {
         Ok(Tree { spec, flavour, series, patched })
     }
 
-    /// Decides how guests are run. Where that is to be found out and not known yet, it takes up to three seconds.
+    /// Decides how guests are run. Takes up to three seconds if KVM has to be tested.
     ///
     /// # Errors
-    /// When the machine does not let anything be tried.
+    /// When KVM cannot be tested.
     pub fn acceleration(&self, choice: AccelChoice, kernel: &Path) -> Result<Acceleration> {
-        let wish = match choice {
+        let request = match choice {
             AccelChoice::Auto => AccelRequest::Auto,
             AccelChoice::Kvm => AccelRequest::Only(Accel::Kvm),
             AccelChoice::Tcg => AccelRequest::Only(Accel::Tcg),
         };
         let machine = Machine::this();
-        Acceleration::decide(wish, &asking(&machine, Some(kernel)), &self.store)
+        Acceleration::decide(request, &probe_of(&machine, Some(kernel)), &self.store)
     }
 
-    /// What is known about KVM. Where nothing is, or `anew`, it is tried with the kernel that was used last.
+    /// Whether KVM works. If that is not known, or with `anew`, it is tested with the kernel that was used last.
     ///
     /// # Errors
     /// As [`Pipeline::acceleration`].
@@ -171,13 +171,13 @@ impl Pipeline {
         if anew {
             accel::forget(&machine, &self.store)?;
         }
-        accel::know(&asking(&machine, kernel.as_deref()), &self.store)
+        accel::know(&probe_of(&machine, kernel.as_deref()), &self.store)
     }
 
     /// Builds the guest program.
     ///
     /// # Errors
-    /// [`ErrorKind::Build`] with what the compiler said.
+    /// [`ErrorKind::Build`] with the compiler's output.
     pub fn guest_program(&self) -> Result<GuestBinary> {
         let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
         shell.change_dir(workspace::root());
@@ -189,13 +189,13 @@ impl Pipeline {
         )
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-        // Most of the time there is nothing to compile, and nothing to say.
+        // Most of the time nothing is compiled, and then no progress is shown.
         let mut compiling: Option<(Task, u64)> = None;
         let output = Cmd::from(Command::from(build)).each_line(|line| {
             let Some(package) = line.trim_start().strip_prefix("Compiling ") else { return };
             let begin = || (self.progress.task("compiling the guest program", None), 0);
             let (task, packages) = compiling.get_or_insert_with(begin);
-            // The one that begins is not done.
+            // This package has only started.
             task.set(*packages);
             *packages += 1;
             task.message(package.split(" (").next().unwrap_or(package));
@@ -209,7 +209,7 @@ impl Pipeline {
             }
             return Err(Error::new(ErrorKind::Build, "the guest program does not compile")
                 .cause(output.text)
-                .next("It needs a static libc: on Debian and Ubuntu that is libc6-dev."));
+                .next("Check that a static libc is installed: libc6-dev on Debian and Ubuntu."));
         }
         GuestBinary::load(&self.guest_program_path())
     }
@@ -220,26 +220,26 @@ impl Pipeline {
     }
 }
 
-fn asking<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
+fn probe_of<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
     Probe { machine, kernel, limit: probe::LIMIT }
 }
 
 /// The kernel that the arguments name.
 ///
 /// # Errors
-/// When kernels.toml does not have it, or makes no sense.
+/// When kernels.toml does not have it or is invalid.
 pub fn spec(args: &KernelArgs) -> Result<KernelSpec> {
     let own =
         |id: &str, source| KernelSpec { id: id.into(), source, flavour: "sanitized".into(), about: String::new() };
     if let Some(dir) = &args.kernel_tree {
-        // Two trees of one name must not share a workshop.
+        // Two trees of the same name must not share a build directory.
         let path = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
         let id = format!("tree-{}", &sha256_of(path.to_string_lossy().as_bytes())[..12]);
         return Ok(own(&id, SourceSpec::Directory(path)));
     }
     if let Some(path) = &args.tarball {
         let sha256 = args.sha256.as_ref().map(|sum| sum.to_ascii_lowercase());
-        // Without a sum its name has to do: the workshop follows whatever is in it.
+        // Without a sum, the path identifies it: the build directory is updated to its contents.
         let name = sha256.clone().unwrap_or_else(|| sha256_of(path.to_string_lossy().as_bytes()));
         let id = format!("tarball-{}", name.chars().take(12).collect::<String>());
         return Ok(own(&id, SourceSpec::Tarball { path: path.clone(), sha256 }));

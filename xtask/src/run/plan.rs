@@ -1,4 +1,4 @@
-//! Filters: which cases a command is about.
+//! Selects cases by filters.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use harness::host::near::near;
 
 use crate::flags::Which;
 
-/// The keys that the arguments choose.
+/// The keys that the arguments select.
 ///
 /// # Errors
 /// As [`select`].
@@ -20,16 +20,16 @@ pub fn chosen(which: &Which) -> Result<Vec<CaseKey>> {
     select(&which.filters, which.exact, &which.skip)
 }
 
-/// The keys that fit, in the order of the suite.
+/// The keys that match, in the order of the suite.
 ///
 /// A filter is a clause (`R-1`), or a part of a key (`rights`, `table@udmabuf`), or with `exact` a whole key or case id.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] when nothing fits, with near names.
+/// [`ErrorKind::Usage`] when a filter matches nothing, with similar names.
 pub fn select(filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<CaseKey>> {
     for filter in filters {
         if !suite::keys().any(|key| fits(&key, filter, exact)) {
-            return Err(nothing_fits(filter));
+            return Err(no_match(filter));
         }
     }
     let chosen: Vec<CaseKey> = suite::keys()
@@ -38,12 +38,12 @@ pub fn select(filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<Ca
         .collect();
     if chosen.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "no case is left to run")
-            .next("`cargo xtask list` shows every case; --skip takes cases away."));
+            .next("`cargo xtask list` lists the cases; --skip removes cases from the selection."));
     }
     Ok(chosen)
 }
 
-/// Parts a selection into what is about a kernel that has to meet `met`, and what is about other kernels.
+/// Splits a selection into cases about a kernel that meets `met`, and cases about other kernels.
 pub fn about(chosen: Vec<CaseKey>, met: &BTreeSet<Need>) -> (Vec<CaseKey>, Vec<CaseKey>) {
     let elsewhere = |key: &CaseKey| {
         let needs = suite::find(key).map(|(case, on)| case.needs_of(on.variant)).unwrap_or_default();
@@ -53,34 +53,34 @@ pub fn about(chosen: Vec<CaseKey>, met: &BTreeSet<Need>) -> (Vec<CaseKey>, Vec<C
     (here, elsewhere)
 }
 
-/// Fails when nothing that was chosen is about this kernel.
+/// Fails when no selected case is about this kernel.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`].
-pub fn not_nothing(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
+pub fn require_cases(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
     if here.is_empty() {
         let names: Vec<&str> = elsewhere.iter().map(|key| key.0.as_str()).collect();
-        return Err(Error::new(ErrorKind::Usage, "no chosen case is about this kernel")
-            .cause(names.join(", "))
-            .next("Cases about the time before the patch need --series none; others an older kernel (--kernel)."));
+        return Err(Error::new(ErrorKind::Usage, "no chosen case is about this kernel").cause(names.join(", ")).next(
+            "Cases about a kernel without the patch need --series none; others need an older kernel (--kernel).",
+        ));
     }
     Ok(())
 }
 
-fn nothing_fits(filter: &str) -> Error {
+fn no_match(filter: &str) -> Error {
     if let Some(clause) = clause::find(filter) {
         return Error::new(ErrorKind::Usage, format!("no case judges {} yet", clause.id))
-            .next("`cargo xtask list` shows the clauses that are judged.");
+            .next("`cargo xtask list` shows the clauses that have cases.");
     }
     let ids: Vec<String> = suite::CASES.iter().map(cases::case::Case::id).collect();
     let behaviours = ids.iter().filter_map(|id| id.split('/').nth(1));
     let names: Vec<&str> = behaviours.chain(ids.iter().map(String::as_str)).collect();
     let meant = near(filter, &names);
     let next = match meant.is_empty() {
-        true => "`cargo xtask list` shows every case.".to_string(),
+        true => "`cargo xtask list` lists the cases.".to_string(),
         false => format!("Did you mean {}?", meant.join(" or ")),
     };
-    Error::new(ErrorKind::Usage, format!("no case fits {filter}")).next(next)
+    Error::new(ErrorKind::Usage, format!("no case matches {filter}")).next(next)
 }
 
 #[cfg(test)]
@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn exact_takes_whole_names_only() {
+    fn exact_takes_full_names_only() {
         assert_eq!(fitting(&["rights/derive_table@udmabuf"], true).len(), 1);
         assert!(select(&["rights/derive".to_string()], true, &[]).is_err());
     }
 
     #[test]
-    fn a_misspelt_name_gets_an_offer() {
+    fn a_misspelt_name_gets_a_suggestion() {
         let error = select(&["derive_tabel".to_string()], false, &[]).unwrap_err();
         assert!(error.to_string().contains("Did you mean derive_table"), "{error}");
         assert_eq!(error.exit_code().number(), 2);
@@ -123,11 +123,11 @@ mod tests {
         let select = |filter: &str| select(&[filter.to_string()], false, &[]).unwrap();
         let patched: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
         let (here, elsewhere) = about(select("B-1"), &patched);
-        let error = not_nothing(&here, &elsewhere).unwrap_err();
+        let error = require_cases(&here, &elsewhere).unwrap_err();
         assert_eq!(error.exit_code().number(), 2, "{error}");
         let unpatched: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::Derive).collect();
         assert_eq!(about(select("B-1"), &unpatched).1, []);
-        // What needs the ioctl is a skip with a name there, not a case about another kernel.
+        // A case that needs the ioctl is skipped there; it does not count as about another kernel.
         assert_eq!(about(select("R-1"), &unpatched).1, []);
     }
 

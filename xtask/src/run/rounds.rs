@@ -1,4 +1,5 @@
-//! `--repeat`, `--until-fail`, `--fail-fast`, `--retries`: as many sessions as they ask for, and one verdict a case.
+//! `--repeat`, `--until-fail`, `--fail-fast`, `--retries`: runs as many sessions as needed and merges them to one verdict per
+//! case.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,37 +18,37 @@ use crate::flags::RepeatArgs;
 use crate::run::debug::Gdb;
 use crate::run::watcher::Watcher;
 
-/// Where cases are run, and how it is shown.
+/// Runs rounds of a session.
 pub struct RoundRunner<'a> {
-    /// As one run of the whole plan would be.
+    /// The session of a single round.
     pub session: Session<'a>,
-    /// What runs the guests' processors.
+    /// KVM or emulation.
     pub acceleration: &'a mut Acceleration,
     /// Where the running case is shown.
     pub progress: &'a Progress,
-    /// Who looks into the guest while it runs.
+    /// gdb, if the guest runs under it.
     pub gdb: Option<&'a Gdb>,
 }
 
-/// What came of all sessions.
+/// The results of all rounds.
 pub struct RoundsDone {
-    /// One verdict a case.
+    /// One verdict for each case.
     pub merged: MergedRounds,
     /// How many guests were started.
     pub guests: usize,
 }
 
 impl RoundRunner<'_> {
-    /// Runs the plan as often as the arguments ask for.
+    /// Runs the plan as many times as the arguments ask for.
     ///
     /// # Errors
-    /// What a session can meet.
+    /// As [`Session::record`] and [`judge_all`].
     pub fn run(&mut self, plan: &[CaseKey], args: &RepeatArgs) -> Result<RoundsDone> {
         let asked = args.rounds();
         let mut watcher = Watcher::new(self.progress, "running cases", plan.len(), asked);
         let mut rounds = Rounds::default();
         let mut guests = 0;
-        let mut dispensable: Option<PathBuf> = None;
+        let mut removable: Option<PathBuf> = None;
         for number in 1.. {
             let dir = match asked {
                 Some(1) => self.session.dir.clone(),
@@ -58,13 +59,13 @@ impl RoundRunner<'_> {
             let judged = self.session_in(&dir, stop_at, plan, &mut watcher)?;
             guests += judged.guests.len();
             let interrupted = judged.interrupted;
-            let held = rounds.take(judged);
-            // The first round is kept to compare with, the last one as the freshest, and whatever was different.
-            if let Some(dir) = dispensable.take() {
+            let as_expected = rounds.take(judged);
+            // Recordings are kept of the first round, the last round, and rounds with unexpected results.
+            if let Some(dir) = removable.take() {
                 let _ = fs::remove_dir_all(dir);
             }
-            dispensable = (held && !interrupted && number > 1).then_some(dir);
-            let failed = !held && (args.until_fail || args.fail_fast);
+            removable = (as_expected && !interrupted && number > 1).then_some(dir);
+            let failed = !as_expected && (args.until_fail || args.fail_fast);
             if interrupted || failed || asked == Some(number) {
                 break;
             }
@@ -77,8 +78,8 @@ impl RoundRunner<'_> {
         Ok(RoundsDone { merged, guests })
     }
 
-    /// Runs what is not as expected again, each case in a guest of its own, until it passes or has had its tries. Gives
-    /// back how many guests that took.
+    /// Runs each unexpected case again in its own guest, until it passes or the retries are used up. Returns the number of
+    /// guests.
     fn retry(&mut self, merged: &mut MergedRounds, retries: usize) -> Result<usize> {
         let bad = merged.verdicts.iter().filter(|verdict| may_change(&verdict.verdict)).count();
         if bad == 0 {
@@ -96,8 +97,8 @@ impl RoundRunner<'_> {
                 merged.interrupted |= judged.interrupted;
                 merged
                     .protocol_errors
-                    .extend(judged.protocol_errors.iter().map(|odd| format!("try {} of {key}: {odd}", retry + 1)));
-                // What was interrupted says nothing.
+                    .extend(judged.protocol_errors.iter().map(|error| format!("try {} of {key}: {error}", retry + 1)));
+                // An interrupted try has no result.
                 later.extend(judged.verdicts.into_iter().filter(|_| !judged.interrupted));
                 if merged.interrupted || later.last().is_some_and(|verdict| verdict.verdict.is_as_expected()) {
                     break;
@@ -120,7 +121,7 @@ impl RoundRunner<'_> {
         watcher: &mut Watcher,
     ) -> Result<Judged> {
         let session = Session { dir: dir.to_path_buf(), stop_at, ..self.session.clone() };
-        // The recordings are on the disk; a hundred rounds of them would not fit into memory.
+        // Only the verdicts stay in memory: recordings of a hundred rounds would not fit.
         let guests = match self.gdb {
             Some(gdb) => gdb.record(&session, plan)?,
             None => self.acceleration.record(&session, plan, |record| watcher.see(record))?,
@@ -129,7 +130,7 @@ impl RoundRunner<'_> {
     }
 }
 
-/// Whether another try could say more. A transcript that nobody has reviewed stays so however often it is written.
+/// Whether a retry can change the verdict. A transcript without a reviewed one stays unreviewed.
 fn may_change(verdict: &Verdict) -> bool {
     !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. } | Verdict::Unreviewed)
 }

@@ -1,7 +1,7 @@
-//! Where runs leave their recordings and reports: `run-1`, `run-2`, ... and `last`, which is the newest of them.
+//! Directories of runs, with recordings and reports: `run-1`, `run-2`, ... and `last`, a link to the newest.
 //!
-//! Who writes into one holds its lock until the program ends; one whose lock is free is over, however it ended. Old ones go
-//! when a new one is made. All that makes or removes them holds the lock of the place meanwhile.
+//! A program holds the lock of its run until it ends; a run whose lock is free is over. Old runs are removed when a new one is
+//! created. Whoever creates or removes runs holds the lock of the parent directory.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,19 +18,19 @@ use harness::host::store::lock::StoreLock;
 
 use crate::workspace;
 
-/// The lock of a run, in its directory, and that of all of them, beside them.
+/// Lock file in the directory of each run, and in their parent directory.
 const LOCK: &str = ".lock";
 const LAST: &str = "last";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Which runs stay when another one begins.
+/// Which runs are kept when another one begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// So many of the newest, whatever the other two say; the new one is one of them.
+    /// The newest runs, including the new one, are always kept.
     pub runs: usize,
-    /// Those that were written within so many days...
+    /// Older runs are removed.
     pub days: u32,
-    /// ... as long as all together take no more than so many bytes on the disk.
+    /// If all runs together are larger, the oldest are removed.
     pub bytes: u64,
 }
 
@@ -40,7 +40,7 @@ impl Default for Keep {
     }
 }
 
-/// The directory of a run that is going on.
+/// The directory of the current run.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
@@ -56,7 +56,7 @@ impl Deref for RunDirectory {
     }
 }
 
-/// A fresh directory; old ones make room. `last` leads to it.
+/// Creates the directory of a new run, lets `last` point to it, and removes old runs.
 ///
 /// # Errors
 /// [`harness::error::ErrorKind::Host`] when it cannot be created.
@@ -66,13 +66,13 @@ pub fn fresh(keep: Keep, progress: &Progress) -> Result<RunDirectory> {
 
 fn fresh_in(runs: &Path, keep: Keep, progress: &Progress) -> Result<RunDirectory> {
     fs::create_dir_all(runs).map_err(|error| io(&error, "creating", runs))?;
-    let _all = all(runs, progress)?;
+    let _all = lock_all(runs, progress)?;
     let mut number = numbers(runs).last().map_or(1, |last| last + 1);
     let path = loop {
         let path = place(runs, number);
         match fs::create_dir(&path) {
             Ok(()) => break path,
-            // A file of that name, or a run of an older version of this program, which knows no lock.
+            // A file of that name, or a run of an older version of this program, which takes no lock.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(io(&error, "creating", &path)),
         }
@@ -83,18 +83,18 @@ fn fresh_in(runs: &Path, keep: Keep, progress: &Progress) -> Result<RunDirectory
     for removed in prune(runs, keep, SystemTime::now()) {
         progress::detail(|| format!("removed {}, an old run", removed.display()));
     }
-    progress::detail(|| format!("this run: {}", path.display()));
+    progress::detail(|| format!("directory of this run: {}", path.display()));
     Ok(RunDirectory { path, _lock: lock })
 }
 
-/// What became of the runs that were to be removed.
+/// The result of [`clear`].
 #[derive(Debug, Default)]
 pub struct Cleared {
-    /// Runs that went.
-    pub gone: usize,
-    /// Bytes on disk of these.
+    /// Removed runs.
+    pub removed: usize,
+    /// Their size on disk.
     pub bytes: u64,
-    /// Runs that are going on, and stay.
+    /// Runs that are still in progress and were kept.
     pub in_use: usize,
 }
 
@@ -107,14 +107,14 @@ pub fn clear(runs: &Path, dry: bool, progress: &Progress) -> Result<Cleared> {
     if !runs.is_dir() {
         return Ok(cleared);
     }
-    let _all = all(runs, progress)?;
+    let _all = lock_all(runs, progress)?;
     let mut seen = HashSet::new();
     for path in numbers(runs).into_iter().map(|number| place(runs, number)) {
         let Some(_over) = over(&path) else {
             cleared.in_use += 1;
             continue;
         };
-        cleared.gone += 1;
+        cleared.removed += 1;
         cleared.bytes += used(&path, &mut seen);
         if !dry {
             fs::remove_dir_all(&path).map_err(|error| io(&error, "removing", &path))?;
@@ -129,16 +129,16 @@ pub fn clear(runs: &Path, dry: bool, progress: &Progress) -> Result<Cleared> {
     Ok(cleared)
 }
 
-/// Removes what is not to be kept, the oldest first, and gives back what went. What cannot be removed stays: the run that
-/// begins has not to fail because of it.
+/// Removes runs that are not to be kept, the oldest first, and returns them. Failures are ignored, so that they do not stop
+/// the new run.
 fn prune(runs: &Path, keep: Keep, now: SystemTime) -> Vec<PathBuf> {
-    let (mut seen, mut taken) = (HashSet::new(), 0);
+    let (mut seen, mut total) = (HashSet::new(), 0);
     let mut unwanted = Vec::new();
     for (newer, number) in numbers(runs).into_iter().rev().enumerate() {
         let path = place(runs, number);
-        taken += used(&path, &mut seen);
+        total += used(&path, &mut seen);
         let age = written(&path).and_then(|written| now.duration_since(written).ok()).unwrap_or_default();
-        if newer >= keep.runs.max(1) && (age > DAY.saturating_mul(keep.days) || taken > keep.bytes) {
+        if newer >= keep.runs.max(1) && (age > DAY.saturating_mul(keep.days) || total > keep.bytes) {
             unwanted.push(path);
         }
     }
@@ -147,23 +147,23 @@ fn prune(runs: &Path, keep: Keep, now: SystemTime) -> Vec<PathBuf> {
     unwanted
 }
 
-/// The lock of a run that is over.
+/// The lock of a run that is over; `None` if it is still in progress.
 fn over(run: &Path) -> Option<StoreLock> {
     StoreLock::try_take(&run.join(LOCK))
 }
 
-/// When the last file was put into the directory of a run: its report, if it came to one. That of the lock would not do,
-/// looking at it changes it.
+/// When the last file was added to the directory of a run, usually its report. The time of the lock file changes whenever
+/// somebody takes it.
 fn written(run: &Path) -> Option<SystemTime> {
     run.metadata().and_then(|meta| meta.modified()).ok()
 }
 
-fn all(runs: &Path, progress: &Progress) -> Result<StoreLock> {
+fn lock_all(runs: &Path, progress: &Progress) -> Result<StoreLock> {
     let name = runs.display().to_string();
     StoreLock::take(&runs.join(LOCK), &name, |text| progress.line(text), &check_interrupt)
 }
 
-/// Lets `last` lead to a run. At no time is there none.
+/// Lets `last` point to a run. It is replaced by a rename, so it always exists.
 fn point(runs: &Path, number: u64) -> Result<()> {
     let (last, fresh) = (runs.join(LAST), runs.join(".last"));
     let _ = fs::remove_file(&fresh);
@@ -180,7 +180,7 @@ pub fn numbers(runs: &Path) -> Vec<u64> {
     numbers
 }
 
-/// Where the run of a number is.
+/// The directory of a run.
 pub fn place(runs: &Path, number: u64) -> PathBuf {
     runs.join(format!("run-{number}"))
 }
@@ -188,7 +188,7 @@ pub fn place(runs: &Path, number: u64) -> PathBuf {
 /// Writes a file of a run.
 ///
 /// # Errors
-/// [`harness::error::ErrorKind::Host`] when the disk does not take it.
+/// [`harness::error::ErrorKind::Host`] when it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).map_err(|error| io(&error, "writing", path))
 }
@@ -205,7 +205,7 @@ mod tests {
         Progress::new(Mode::Quiet)
     }
 
-    /// Runs that are over, of at least 100 kB each, that were written so many days ago.
+    /// Finished runs of at least 100 kB each, written this many days ago.
     fn runs(days: &[u64]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for (index, days) in days.iter().enumerate() {
@@ -218,14 +218,14 @@ mod tests {
         dir
     }
 
-    /// The runs that are there when another one was made.
+    /// The runs that exist after another one was created.
     fn kept(dir: &tempfile::TempDir, keep: Keep) -> Vec<u64> {
         drop(fresh_in(dir.path(), keep, &quiet()).unwrap());
         numbers(dir.path())
     }
 
     #[test]
-    fn what_is_old_goes_but_not_the_newest() {
+    fn old_runs_are_removed_but_not_the_newest() {
         let days = [90, 80, 70, 5, 4];
         assert_eq!(kept(&runs(&days), Keep { days: 60, ..ALL }), [4, 5, 6]);
         assert_eq!(kept(&runs(&days), Keep { days: 60, runs: 4, ..ALL }), [3, 4, 5, 6]);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_no_room_for_goes_but_not_the_newest() {
+    fn runs_beyond_the_size_limit_are_removed_but_not_the_newest() {
         let days = [5, 4, 3, 2];
         assert_eq!(kept(&runs(&days), Keep { bytes: 250_000, ..ALL }), [3, 4, 5]);
         assert_eq!(kept(&runs(&days), Keep { bytes: 0, runs: 3, ..ALL }), [3, 4, 5]);
@@ -241,19 +241,19 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_going_on_stays_whatever_is_to_be_kept() {
+    fn a_run_in_progress_is_never_removed() {
         let dir = runs(&[]);
         let nothing = Keep { runs: 0, days: 0, bytes: 0 };
-        let going_on = fresh_in(dir.path(), nothing, &quiet()).unwrap();
+        let in_progress = fresh_in(dir.path(), nothing, &quiet()).unwrap();
         assert_eq!(kept(&dir, nothing), [1, 2]);
         assert_eq!(kept(&dir, nothing), [1, 3]);
         let cleared = clear(dir.path(), false, &quiet()).unwrap();
-        assert_eq!((cleared.gone, cleared.in_use, numbers(dir.path())), (1, 1, vec![1]));
-        assert_eq!(fs::read_link(dir.path().join(LAST)).unwrap(), Path::new("run-1"), "it leads to one that is there");
-        drop(going_on);
-        assert_eq!(clear(dir.path(), true, &quiet()).unwrap().gone, 1);
+        assert_eq!((cleared.removed, cleared.in_use, numbers(dir.path())), (1, 1, vec![1]));
+        assert_eq!(fs::read_link(dir.path().join(LAST)).unwrap(), Path::new("run-1"), "it points to an existing run");
+        drop(in_progress);
+        assert_eq!(clear(dir.path(), true, &quiet()).unwrap().removed, 1);
         assert_eq!(numbers(dir.path()), [1], "it only counted");
-        assert_eq!(clear(dir.path(), false, &quiet()).unwrap().gone, 1);
+        assert_eq!(clear(dir.path(), false, &quiet()).unwrap().removed, 1);
         assert!(!dir.path().join(LAST).is_symlink());
     }
 
@@ -266,13 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn runs_at_the_same_time_have_a_directory_each() {
+    fn concurrent_runs_have_separate_directories() {
         let dir = tempfile::tempdir().unwrap();
         let made: Vec<PathBuf> = std::thread::scope(|scope| {
             let start = || fresh_in(dir.path(), Keep { runs: 0, days: 0, bytes: 0 }, &quiet()).unwrap();
             let runs: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
             let runs: Vec<RunDirectory> = runs.into_iter().map(|run| run.join().unwrap()).collect();
-            assert!(runs.iter().all(|run| run.is_dir()), "one that is going on was removed");
+            assert!(runs.iter().all(|run| run.is_dir()), "a run in progress was removed");
             runs.iter().map(|run| run.to_path_buf()).collect()
         });
         let unique: HashSet<&PathBuf> = made.iter().collect();

@@ -1,4 +1,4 @@
-//! What is kept of a run beside its recordings and its report: what went in, as far as it is small, and the transcripts.
+//! Files kept beside recordings and report: small inputs of the run, and the transcripts.
 
 use std::fs;
 use std::path::Path;
@@ -13,19 +13,19 @@ use crate::run::run_directory::write;
 use crate::settings;
 use crate::workspace;
 
-/// Variables of the environment that decide where things are; others change nothing about a verdict.
+/// Environment variables to record: they decide where files are. Others do not affect verdicts.
 const VARIABLES: [&str; 3] = ["XDG_CACHE_HOME", "CARGO_TARGET_DIR", "DEBIAN_MIRROR"];
 
-/// Begins to ask for the versions of everything that has a hand in a run.
+/// Starts to collect the versions of all tools of a run.
 pub fn provenance() -> PendingProvenance {
     let words = ["cargo".to_string(), "xtask".to_string()].into_iter().chain(std::env::args().skip(1));
     PendingProvenance::begin(&workspace::root(), env!("CARGO_PKG_VERSION"), words.collect())
 }
 
-/// Keeps what goes in: `command`, `provenance.json`, `kernel.config` and `series/`.
+/// Writes the inputs: `command`, `provenance.json`, `kernel.config` and `series/`.
 ///
 /// # Errors
-/// [`ErrorKind::Host`] when the disk does not take it.
+/// [`ErrorKind::Host`] when a file cannot be written.
 pub fn before(dir: &Path, made: &BuiltKernel, provenance: &Provenance) -> Result<()> {
     without_series(dir, &made.image.dir.join("config"), provenance)?;
     let series = dir.join("series");
@@ -37,7 +37,7 @@ pub fn before(dir: &Path, made: &BuiltKernel, provenance: &Provenance) -> Result
     Ok(())
 }
 
-/// The same of a kernel of which only the configuration is at hand.
+/// The same without patches, with the path of the kernel configuration.
 ///
 /// # Errors
 /// As [`before`].
@@ -48,10 +48,10 @@ pub fn without_series(dir: &Path, config: &Path, provenance: &Provenance) -> Res
     fs::copy(config, dir.join("kernel.config")).map(drop).map_err(|error| io(&error, "copying", config))
 }
 
-/// Keeps the transcripts, one file for each case that began, as snapshots have them.
+/// Writes the transcripts, one file for each case that began, in the format of snapshots.
 ///
 /// # Errors
-/// [`ErrorKind::Host`] when the disk does not take it.
+/// [`ErrorKind::Host`] when a file cannot be written.
 pub fn after(dir: &Path, report: &RunReport) -> Result<()> {
     let transcripts = dir.join("transcripts");
     fs::create_dir_all(&transcripts).map_err(|error| io(&error, "creating", &transcripts))?;
@@ -62,7 +62,7 @@ pub fn after(dir: &Path, report: &RunReport) -> Result<()> {
     Ok(())
 }
 
-/// The command line, to be pasted into a shell, and what was set elsewhere.
+/// The command line, to be pasted into a shell, with the settings as comments.
 fn command(provenance: &Provenance) -> Result<String> {
     let here = std::env::current_dir().map_err(|error| io(&error, "finding", Path::new(".")))?;
     let set = VARIABLES.into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?)));
@@ -72,7 +72,7 @@ fn command(provenance: &Provenance) -> Result<String> {
     Ok(format!("{set}{exports}cd {}\n{}\n", quote(&here.to_string_lossy()), words.join(" ")))
 }
 
-/// A number that keeps the order, and a name that is one component of a path, whatever the mail was called.
+/// A number that keeps the order, and a safe file name made from the name of the patch.
 fn file_name(number: usize, name: &str) -> String {
     let base = name.rsplit('/').next().unwrap_or(name);
     let numbered = base.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patches_are_named_in_their_order() {
+    fn file_names_of_patches_are_numbered_and_safe() {
         for (number, name, file) in [
             (1, "0001-dma-buf-add-derive.patch", "0001-dma-buf-add-derive.patch"),
             (3, "/a/b/no-access-check.patch", "0003-no-access-check.patch"),

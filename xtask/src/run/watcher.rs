@@ -1,4 +1,4 @@
-//! What a person sees while cases run: the running case, and a violation as soon as it is known.
+//! Progress while cases run: shows the running case, and each violation as soon as it is known.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,12 @@ pub struct Watcher {
     round: usize,
     ended: usize,
     running: String,
-    /// What was said already: a violation in each of a hundred rounds is one line.
-    said: BTreeSet<String>,
+    /// Printed lines, so that a violation in every round is printed once.
+    printed: BTreeSet<String>,
 }
 
 impl Watcher {
-    /// Follows `cases` cases in so many rounds; without a number nobody knows how many.
+    /// Follows `cases` cases in this number of rounds; `None` if it is not known.
     pub fn new(progress: &Progress, label: &str, cases: usize, rounds: Option<usize>) -> Self {
         let total = rounds.map(|rounds| (cases * rounds) as u64);
         Watcher {
@@ -30,18 +30,18 @@ impl Watcher {
             round: 1,
             ended: 0,
             running: String::new(),
-            said: BTreeSet::new(),
+            printed: BTreeSet::new(),
         }
     }
 
-    /// The next round begins. Cases that the one before did not come to are behind us.
+    /// The next round begins. Cases that the previous round did not reach count as done.
     pub fn round(&mut self, number: usize) {
         self.round = number;
         self.ended = (number - 1) * self.cases;
         self.running.clear();
     }
 
-    /// A record of the guest.
+    /// Takes a record of the guest.
     pub fn see(&mut self, record: &Record) {
         match record {
             Record::Begin { case, .. } => {
@@ -59,12 +59,12 @@ impl Watcher {
                 self.say(format!("violated in {}: {sentence}: {detail}", self.running));
             }
             Record::Leak(Leak { case: Some(case), .. }) => {
-                self.say(format!("violated in {case}: memory is lost (kmemleak)"));
+                self.say(format!("violated in {case}: memory leak (kmemleak)"));
             }
             Record::Leak(Leak { case: None, objects, size, comm, frames }) => {
                 let by = frames.iter().take(4).map(String::as_str).collect::<Vec<_>>().join(" < ");
                 self.say(format!(
-                    "note: nothing points any more to {objects} of {size} bytes that {comm} allocated before the first case: {by}"
+                    "note: kmemleak reports {objects} of {size} bytes that {comm} allocated before the first case: {by}"
                 ));
             }
             Record::Stop { reason, .. } => self.say(format!("after {}: {reason}", self.running)),
@@ -79,9 +79,9 @@ impl Watcher {
     }
 
     fn say(&mut self, line: String) {
-        if !self.said.contains(&line) {
+        if !self.printed.contains(&line) {
             self.progress.line(&line);
-            self.said.insert(line);
+            self.printed.insert(line);
         }
     }
 

@@ -32,7 +32,7 @@ fn test(settings: &Settings, words: &str) -> TestArgs {
 }
 
 #[test]
-fn the_command_line_beats_the_environment_that_the_checkout_and_that_the_home() {
+fn the_order_is_command_line_environment_checkout_home() {
     let all = "kernel = \"6.1\"\nflavour = \"leak\"\n\naccel = \"kvm\"\nno-install = true\n";
     let env = [("CONFORMANCE_KERNEL", "7.2"), ("CONFORMANCE_NO_INSTALL", "false"), ("CONFORMANCE_ACCEL", "")];
     let settings = loaded(&env, all, "kernel = \"6.12\"\nflavour = \"fast\"\n").unwrap();
@@ -41,12 +41,12 @@ fn the_command_line_beats_the_environment_that_the_checkout_and_that_the_home() 
     assert_eq!(test(&settings, "test").accel, AccelChoice::Kvm);
     assert_eq!(test(&settings, "test --accel auto").accel, AccelChoice::Auto);
     assert_eq!(test(&settings, "test --kernel 7.3").kernel.kernel.as_deref(), Some("7.3"));
-    let places: Vec<_> = settings.said.iter().map(|said| said.place.rsplit('/').next().unwrap()).collect();
+    let places: Vec<_> = settings.values.iter().map(|setting| setting.place.rsplit('/').next().unwrap()).collect();
     assert_eq!(places, ["CONFORMANCE_KERNEL", "conformance.toml:2", "config.toml:4", "CONFORMANCE_NO_INSTALL"]);
 }
 
 #[test]
-fn what_is_given_takes_away_what_would_be_about_something_else() {
+fn a_kernel_on_the_command_line_overrides_settings_about_another() {
     let settings = loaded(&[], "", "kernel = \"6.12\"\nseries = \"~/my-series\"\n").unwrap();
     let mine = Some("/home-of/me/my-series");
     for (words, kernel, series) in [
@@ -63,7 +63,7 @@ fn what_is_given_takes_away_what_would_be_about_something_else() {
 }
 
 #[test]
-fn commands_with_a_default_of_their_own_keep_it() {
+fn commands_keep_their_own_defaults() {
     let text = "kernel = \"6.12\"\nflavour = \"fast\"\nno-install = true\nkeep-size = \"1GB\"\ncolor = \"never\"\n";
     let settings = loaded(&[], "", text).unwrap();
     let flags = parsed(&settings, "coverage");
@@ -71,7 +71,7 @@ fn commands_with_a_default_of_their_own_keep_it() {
     let Chosen::WithoutDev(Dev::Coverage(args)) = flags.command else { panic!() };
     assert_eq!((args.kernel.kernel.as_deref(), args.kernel.flavour), (Some("6.12"), None));
     let Chosen::Dev(Dev::Selftest(args)) = parsed(&settings, "dev selftest").command else { panic!() };
-    assert_eq!((args.kernel, args.no_install), (None, true), "its kernel is one that is built to be broken");
+    assert_eq!((args.kernel, args.no_install), (None, true), "selftest has its own kernel");
     let Chosen::Matrix(args) = parsed(&settings, "matrix").command else { panic!() };
     assert!(args.kernels.is_empty() && args.flavours.is_empty() && args.no_install);
     let Chosen::Dev(Dev::Bench(Bench::Boot { kernel, .. })) = parsed(&settings, "dev bench boot").command else {
@@ -81,14 +81,14 @@ fn commands_with_a_default_of_their_own_keep_it() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_place() {
+fn errors_name_file_and_line() {
     for (text, parts) in [
         ("\nkernal = \"6.12\"\n", ["conformance.toml:2: there is no setting kernal", "Did you mean kernel?"]),
         ("[keep]\nruns = 1\n", ["conformance.toml:1: there is no setting keep", "keep-"]),
-        ("wallpaper = 1\n", ["conformance.toml:1: there is no setting wallpaper", "There are kernel, series"]),
-        ("kernel = 6.12\n", ["conformance.toml:1: kernel is no float", "quotation marks"]),
-        ("accel = \"tcg\"\nkernel = \n", ["conformance.toml:2 is no TOML", "docs/configuration.md"]),
-        ("accel = \"tcg\"\naccel = \"kvm\"\n", ["conformance.toml:2 is no TOML", "duplicate key"]),
+        ("wallpaper = 1\n", ["conformance.toml:1: there is no setting wallpaper", "The settings are kernel, series"]),
+        ("kernel = 6.12\n", ["conformance.toml:1: kernel cannot be a TOML float", "quotation marks"]),
+        ("accel = \"tcg\"\nkernel = \n", ["conformance.toml:2 is not valid TOML", "docs/configuration.md"]),
+        ("accel = \"tcg\"\naccel = \"kvm\"\n", ["conformance.toml:2 is not valid TOML", "duplicate key"]),
         ("accel = \"kvn\"", ["conformance.toml:1: accel cannot be \"kvn\"", "a similar value exists: 'kvm'"]),
         ("keep-size = \"2 apples\"", ["keep-size cannot be \"2 apples\"", "a size such as"]),
         ("keep-days = -1", ["keep-days cannot be \"-1\"", "-1 is not in 0.."]),
@@ -106,7 +106,7 @@ fn mistakes_are_named_with_their_place() {
 }
 
 #[test]
-fn a_file_is_looked_for_in_the_home_directory_and_the_checkout() {
+fn files_are_in_the_home_directory_and_the_checkout() {
     let places = |set: &'static [(&str, &str)]| {
         let env = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
         places(&env, Path::new("/suite")).iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
@@ -120,7 +120,7 @@ fn a_file_is_looked_for_in_the_home_directory_and_the_checkout() {
 }
 
 #[test]
-fn the_page_has_every_key_with_its_variable_and_an_example_that_works() {
+fn the_page_has_every_key_with_its_variable_and_a_valid_example() {
     let page = include_str!("../../../docs/configuration.md");
     let rows: Vec<Vec<&str>> =
         page.lines().filter(|line| line.starts_with("| `")).map(|row| row.split('`').collect()).collect();

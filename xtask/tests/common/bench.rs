@@ -1,4 +1,4 @@
-//! A whole run in small: a private cache, a kernel tree of a few lines, and tools that can be held at a gate.
+//! A small but complete run: a private cache, a kernel tree of a few lines, and tools that can be paused.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,15 +13,14 @@ use nix::unistd::Pid;
 use super::fake_qemu::sent;
 use super::{Ran, command};
 
-/// Every process below a run has this in its environment, with a value of its own bench's.
+/// A variable in the environment of every process of a run. Its value names the bench.
 const MARK: &str = "CONFORMANCE_BENCH";
 
-/// Stands in for every tool. One whose name and arguments fit $GATE says so and waits; a few are played; the others are
-/// the real ones.
+/// Replaces every tool. A call that matches $GATE pauses; some tools are simulated; the others are the real ones.
 const TOOL: &str = r#"#!/bin/sh
 name=${0##*/}
 call="$name $*"
-case $call in "qemu-"*" --version") echo "QEMU emulator version 0 (played)"; exit ;; esac
+case $call in "qemu-"*" --version") echo "QEMU emulator version 0 (simulated)"; exit ;; esac
 echo "$call" >> "$BENCH/calls"
 case $name in qemu-*) cat "$BENCH/said" ;; esac
 case $call in
@@ -46,7 +45,7 @@ case $call in
 esac
 "#;
 
-/// Objects are half made for a moment, as those of a real compiler are.
+/// Objects are incomplete for a moment, like those of a real compiler.
 const MAKEFILE: &str = r#"VERSION = 7
 PATCHLEVEL = 2
 SUBLEVEL = 0
@@ -127,7 +126,7 @@ impl Bench {
         ["--tarball", &file.display().to_string(), "--sha256", &sum, "--series", "none"].map(String::from).to_vec()
     }
 
-    /// A patch that makes another kernel of the tree.
+    /// A patch that changes the kernel.
     pub fn patch(&self, number: usize) -> String {
         let name = format!("{number}.patch");
         let file = "drivers/dma-buf/dma-buf.c";
@@ -136,7 +135,7 @@ impl Bench {
         self.path(&name).display().to_string()
     }
 
-    /// The binary, with everything that it could touch inside of the bench.
+    /// The binary. Everything that it writes is inside of the bench.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut path = self.path("bin").into_os_string();
         path.push(":");
@@ -156,7 +155,7 @@ impl Bench {
         super::run(&mut self.command(args))
     }
 
-    /// Starts it with an open gate. Its output goes to files.
+    /// Starts it, with no tool paused. Its output goes to files.
     pub fn start(&self, command: &mut Command) -> Started {
         let _ = fs::remove_dir(self.path("reached"));
         self.start_beside("", command)
@@ -179,12 +178,12 @@ impl Bench {
         self.read("calls").lines().filter(|line| line.contains(text)).count()
     }
 
-    /// Lets go on who is held at the gate.
+    /// Continues the paused tool.
     pub fn release(&self) {
-        fs::remove_dir(self.path("reached")).expect("somebody is at the gate");
+        fs::remove_dir(self.path("reached")).expect("a tool is paused");
     }
 
-    /// Waits until nothing runs any more that was started below a run.
+    /// Waits until all processes of a run have ended.
     pub fn nothing_runs(&self) {
         let mark = format!("{MARK}={}", self.dir.path().display());
         until(&format!("processes of {mark} are gone"), || running(&mark).is_empty());
@@ -198,7 +197,7 @@ impl Bench {
         }
     }
 
-    /// What is half made in the cache.
+    /// Unfinished entries in the cache.
     pub fn unfinished(&self) -> BTreeSet<String> {
         let kinds = fs::read_dir(self.cache()).into_iter().flatten().flatten();
         let entries = kinds.flat_map(|kind| fs::read_dir(kind.path()).into_iter().flatten().flatten());
@@ -216,7 +215,7 @@ impl Started {
         self.child.try_wait().expect("it is ours").is_some()
     }
 
-    /// Waits for a state that it comes to; it must not end before.
+    /// Waits for a state; the run must not end before.
     pub fn comes_to(&mut self, what: &str, state: impl Fn() -> bool) {
         until(what, || {
             assert!(state() || !self.ended(), "it ended before {what}:\n{}", self.said());
@@ -224,19 +223,19 @@ impl Started {
         });
     }
 
-    /// What it printed on standard error so far.
+    /// Its standard error so far.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
-    /// The exit code; nothing if a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub fn code(&mut self) -> Option<i32> {
         until("it ends", || self.ended());
         self.child.wait().expect("it is ours").code()
     }
 }
 
-/// Waits for something that comes sooner or later. The limit only ends a test that hangs.
+/// Waits until something holds. The limit only ends a test that hangs.
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let limit = std::time::Instant::now() + std::time::Duration::from_secs(120);
     while !holds() {
@@ -255,12 +254,12 @@ fn running(mark: &str) -> Vec<String> {
     marked.map(|process| fs::read_to_string(process.path().join("comm")).unwrap_or_default()).collect()
 }
 
-/// The cases that the played guest is about.
+/// The cases of the simulated guest.
 pub fn plan() -> [CaseKey; 2] {
     [CaseKey::new("rights/derive_table", "udmabuf"), CaseKey::new("lifetime/closing_orders", "udmabuf")]
 }
 
-/// What the played guest says: the first case fails, the second begins.
+/// The records of the simulated guest: the first case fails, the second begins.
 fn said() -> String {
     let [first, second] = plan();
     sent([

@@ -1,9 +1,9 @@
-//! Commands of a page, run as they are shown. In a block of `console`, lines after `$ ` are commands, `> ` goes on with one,
-//! and the rest is what they print on standard output. A block of `sh setup`, or a comment `<!-- setup ... -->`, is run, and what
-//! it prints is not on the page.
+//! Runs the commands of a page and compares their output with the page. In a `console` block, `$ ` starts a command, `> ` continues
+//! it, and the other lines are its standard output. A block of `sh setup`, or a comment `<!-- setup ... -->`, is run without
+//! showing its output.
 //!
-//! All commands of a page are run by one shell, in the checkout, with a home of their own. What differs from run to run is
-//! made the same before it is compared: times, versions, directories. `UPDATE=1` writes what was printed into the page.
+//! One shell runs all commands of a page, in the checkout, with a separate home directory. Times, versions and directories are
+//! normalised before comparing. `UPDATE=1` writes the real output into the page.
 
 use std::fs;
 use std::path::Path;
@@ -13,9 +13,9 @@ use regex::Regex;
 
 use crate::common::root;
 
-/// Separates what commands print; no text has it.
+/// Separates the output of commands; it occurs in no text.
 const MARK: char = '\u{1e}';
-/// How commands begin and end whose output is not shown: those that a reader needs, too, and those that only the test does.
+/// First and last lines of commands whose output is not shown: for readers, and for the test only.
 const SETUPS: [(&str, &str); 2] = [("```sh setup\n", "```\n"), ("<!-- setup\n", "-->\n")];
 const CONSOLE: &str = "```console\n";
 
@@ -26,11 +26,11 @@ enum Piece {
     Text(String),
     /// Commands whose output is not shown, between the two lines of one of [`SETUPS`].
     Setup(usize, String),
-    /// A command, as it is shown, and what it prints.
+    /// A command as shown, and its output.
     Step(String, String),
 }
 
-/// Runs a page, and fails with the difference unless it tells the truth.
+/// Runs a page, and fails with the difference if its output is wrong.
 pub fn check(page: &str) {
     let path = root().join(page);
     let text = fs::read_to_string(&path).expect("the page is there");
@@ -58,7 +58,7 @@ pub fn check(page: &str) {
         fs::write(&path, fresh).expect("the page can be written");
         return;
     }
-    assert!(wrong.is_empty(), "{page} shows something else; UPDATE=1 writes what is true:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{page} shows other output; UPDATE=1 writes the real output:\n{}", wrong.join("\n"));
 }
 
 fn parse(text: &str) -> Vec<Piece> {
@@ -92,11 +92,11 @@ fn parse(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// What each command printed, with names in the place of directories.
+/// The output of each command, with directories replaced.
 fn run(pieces: &[Piece], home: &Path) -> Vec<String> {
     let bin = home.join(".bin");
     fs::create_dir(&bin).expect("a directory");
-    // As `cargo xtask`, without asking cargo whether it is built.
+    // `cargo xtask` without cargo's check whether it is up to date.
     let xtask = env!("CARGO_BIN_EXE_xtask");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let shim = format!("#!/bin/sh\nif [ \"$1\" = xtask ]; then shift; exec {xtask} \"$@\"; fi\nexec {cargo} \"$@\"\n");
@@ -106,7 +106,7 @@ fn run(pieces: &[Piece], home: &Path) -> Vec<String> {
         script += &match piece {
             Piece::Text(_) => continue,
             Piece::Setup(_, commands) => format!("{{ {commands}\n}} > /dev/null || exit 99\n"),
-            // The next command is to see how this one ended, and so is this test.
+            // Keep the exit code for this test and for the next command.
             Piece::Step(command, _) => {
                 format!("{}end=$?; printf '{MARK}%s{MARK}' $end; (exit $end)\n", of_shell(command))
             }
@@ -117,7 +117,7 @@ fn run(pieces: &[Piece], home: &Path) -> Vec<String> {
     };
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     let mut bash = Command::new("bash");
-    // A terminal, or what it says of its width, would change how help is wrapped.
+    // The width of a terminal would change how help is wrapped.
     bash.stdin(std::process::Stdio::null()).env_remove("COLUMNS");
     bash.args(["-c", &script]).current_dir(root()).env("HOME", home).env("PATH", path).env("NO_COLOR", "1");
     bash.env("XDG_CACHE_HOME", var("XDG_CACHE_HOME", ".cache")).env("CONFORMANCE_CONFIG", "none");
@@ -132,7 +132,7 @@ fn run(pieces: &[Piece], home: &Path) -> Vec<String> {
         pieces.iter().filter_map(|piece| if let Piece::Step(command, _) = piece { Some(command) } else { None });
     let parts: Vec<&str> = text.split(MARK).collect();
     let ended = commands.zip(parts.chunks(2)).map(|(command, part)| {
-        // What fails shows how.
+        // A command may fail only if its errors are shown.
         let fine = part.get(1) == Some(&"0") || command.contains("2>&1");
         assert!(fine, "{command} ended with {:?}: {errors}", part.get(1));
         part[0].trim_end_matches('\n').to_string() + if part[0].is_empty() { "" } else { "\n" }
@@ -140,7 +140,7 @@ fn run(pieces: &[Piece], home: &Path) -> Vec<String> {
     ended.collect()
 }
 
-/// Without the marks of a command that has several lines, and with the directory that these tests use.
+/// A command without `> `, and with the target directory of these tests.
 fn of_shell(command: &str) -> String {
     command.replace("\n> ", "\n").replace("target/conformance", &format!("{}/conformance", target()))
 }
@@ -149,7 +149,7 @@ fn target() -> String {
     std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| root().join("target").display().to_string())
 }
 
-/// The text without what is another one on another day or another machine.
+/// The text without what differs between days or machines.
 fn normal(text: &str) -> String {
     let lines = text.lines().filter(|line| !["source: ", "tcg: ", "kvm: "].iter().any(|start| line.starts_with(start)));
     let mut text: String = lines.map(|line| line.trim_end().to_string() + "\n").collect();
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_cut_and_put_together_again() {
+    fn a_page_is_parsed_and_run() {
         let page = "a\n```sh setup\nx=1\n```\nb\n```console\n$ echo \\\n> $x\n1\n$ true\n```\nc\n";
         let pieces = parse(page);
         let step = |command: &str, shown: &str| Piece::Step(command.into(), shown.into());
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_from_day_to_day_is_the_same() {
+    fn times_and_versions_do_not_matter() {
         let one = "Linux 7.2.13 with series x, sanitized kernel, tcg\ntcg: no device\nkernel 0.2 s, run-7\n";
         let other = "Linux 7.2.14 with series x, sanitized kernel, kvm\nkernel 1 min 20 s, run-12\n";
         assert_eq!(normal(one), normal(other));

@@ -1,4 +1,4 @@
-//! Running the real binary.
+//! Runs the real binary.
 #![allow(dead_code, reason = "every test binary uses another part")]
 
 pub mod bench;
@@ -15,12 +15,12 @@ pub struct Ran {
     pub stderr: String,
 }
 
-/// The binary with the given arguments, on a cache of its own.
+/// Runs the binary with these arguments and this cache.
 pub fn xtask(cache: &Path, args: &[&str]) -> Ran {
     run(command(args).env("XDG_CACHE_HOME", cache))
 }
 
-/// The binary with the cache of this machine.
+/// Runs the binary with the cache of this machine.
 pub fn xtask_with_kernels(args: &[&str]) -> Ran {
     run(&mut command(args))
 }
@@ -41,7 +41,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_path_buf()
 }
 
-/// The least that passes for a kernel tree.
+/// The smallest directory that is accepted as a kernel tree.
 pub fn tiny_tree(dir: &Path) -> PathBuf {
     let tree = dir.join("linux");
     for (path, text) in [

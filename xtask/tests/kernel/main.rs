@@ -1,4 +1,4 @@
-//! What only a real kernel can show. Ignored by default: each test builds on the cached 7.2 workshop and boots.
+//! Tests with a real kernel. Ignored by default: each one builds in the cached build directory of 7.2 and boots.
 //! `cargo xtask ci` runs them; by hand: `cargo test -p xtask --test kernel -- --include-ignored --test-threads 1`.
 
 #[path = "../common/mod.rs"]
@@ -33,12 +33,12 @@ fn with_defect(name: &str, filters: &[&str]) -> (Ran, RunReport) {
     (ran, serde_json::from_value(value).expect("it keeps to the schema"))
 }
 
-/// The clause is violated, by a check of its own and not only by a kernel that fell over.
-fn speaks(report: &RunReport, clause: &str) {
-    let spoken = report.verdicts.iter().filter(|verdict| verdict.clause == clause).any(|verdict| {
+/// Asserts that the clause is violated by a check, not only by a complaint of the kernel.
+fn assert_violated(report: &RunReport, clause: &str) {
+    let violated = report.verdicts.iter().filter(|verdict| verdict.clause == clause).any(|verdict| {
         matches!(&verdict.verdict, Verdict::Failed { reasons } if reasons.iter().any(|reason| !reason.starts_with("the kernel")))
     });
-    assert!(spoken, "{clause} does not speak; violated: {:?}", report.violated_clauses());
+    assert!(violated, "{clause} is not violated; violated: {:?}", report.violated_clauses());
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn speaks(report: &RunReport, clause: &str) {
 fn a_missing_access_check_violates_r_1() {
     let (ran, report) = with_defect("no-access-check.patch", &["rights"]);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
-    speaks(&report, "R-1");
+    assert_violated(&report, "R-1");
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn a_missing_access_check_violates_r_1() {
 fn an_alias_without_a_reference_violates_l_1() {
     let (ran, report) = with_defect("alias-without-reference.patch", &["L-1", "L-4"]);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
-    speaks(&report, "L-1");
-    speaks(&report, "L-4");
+    assert_violated(&report, "L-1");
+    assert_violated(&report, "L-4");
 }
 
 #[test]
@@ -63,12 +63,12 @@ fn an_alias_without_a_reference_violates_l_1() {
 fn list_removal_at_every_close_violates_l_2() {
     let (ran, report) = with_defect("list-removal-at-every-close.patch", &["L-2", "I-5"]);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
-    speaks(&report, "L-2");
+    assert_violated(&report, "L-2");
 }
 
 #[test]
 #[ignore = "builds and boots a kernel"]
-fn memory_that_is_forgotten_fails_the_case_that_lost_it() {
+fn a_memory_leak_fails_the_case_that_caused_it() {
     let (ran, report) = with_defect("argument-leaks-on-eacces.patch", &["R-1", "I-6", "--flavour", "leak"]);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
     for verdict in &report.verdicts {
@@ -77,13 +77,13 @@ fn memory_that_is_forgotten_fails_the_case_that_lost_it() {
             continue;
         };
         assert_eq!(verdict.clause, "R-1", "{}: {reasons:?}", verdict.key);
-        let told = |reason: &String| reason.starts_with("the kernel complained (kmemleak) in dma_buf_ioctl(): ");
-        assert!(reasons.iter().all(told), "{reasons:?}");
+        let kmemleak = |reason: &String| reason.starts_with("the kernel complained (kmemleak) in dma_buf_ioctl(): ");
+        assert!(reasons.iter().all(kmemleak), "{reasons:?}");
     }
     assert_eq!(report.violated_clauses(), ["R-1"]);
 }
 
-/// Runs on the reference series with a QEMU whose channel is cut in the middle of its boots of these numbers.
+/// Runs on the reference series with a QEMU whose result channel is cut during the boots with these numbers.
 fn with_cut_channel(boots: &[usize], args: &[&str]) -> (Ran, RunReport) {
     let dir = tempfile::tempdir().unwrap();
     let path = std::env::var("PATH").unwrap();
@@ -107,7 +107,7 @@ fn flaky(report: &RunReport) -> Vec<String> {
 
 #[test]
 #[ignore = "boots a kernel"]
-fn what_is_lost_in_one_of_three_rounds_is_flaky() {
+fn a_case_that_is_lost_in_one_of_three_rounds_is_flaky() {
     let (ran, report) = with_cut_channel(&[2], &["--repeat", "3"]);
     assert_eq!(flaky(&report), ["in 3 runs: pass 2, LOST 1; 2 different transcripts"], "{}", ran.stderr);
     let rounds = report.rounds.unwrap();
@@ -117,7 +117,7 @@ fn what_is_lost_in_one_of_three_rounds_is_flaky() {
 
 #[test]
 #[ignore = "boots a kernel"]
-fn a_retry_that_passes_does_not_excuse_the_loss() {
+fn a_retry_that_passes_does_not_excuse_a_lost_guest() {
     let (ran, report) = with_cut_channel(&[1], &["--retries", "2"]);
     assert_eq!(flaky(&report), ["in 2 runs: LOST 1, pass 1; 2 different transcripts"], "{}", ran.stderr);
     assert_eq!(ran.code, 20, "{}", ran.stderr);
@@ -129,7 +129,7 @@ fn fail_fast_leaves_the_rest_unrun_and_keeps_the_exit_code() {
     let (ran, report) = with_defect("no-access-check.patch", &["R-1", "R-9", "I-6", "--fail-fast"]);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
     let words: Vec<&str> = report.verdicts.iter().map(|verdict| verdict.verdict.word()).collect();
-    let first = words.iter().position(|word| *word == "FAIL").expect("R-1 speaks");
+    let first = words.iter().position(|word| *word == "FAIL").expect("R-1 fails");
     assert!(words[..first].iter().all(|word| *word == "pass"), "{words:?}");
     assert!(first + 1 < words.len() && words[first + 1..].iter().all(|word| *word == "unrun"), "{words:?}");
 }
@@ -146,7 +146,7 @@ fn a_kernel_that_does_not_compile_exits_with_21_and_shows_the_line() {
     assert_eq!(ran.code, 21, "{}", ran.stderr);
     assert!(ran.stderr.contains("drivers/dma-buf/dma-fence-unwrap.c does not compile"), "{}", ran.stderr);
     assert!(ran.stderr.contains("undeclared_name"), "{}", ran.stderr);
-    // The next build starts from what is left of this one and must not notice.
+    // The next build starts from the leftovers of this one and must succeed.
     assert_eq!(xtask_with_kernels(&["build"]).code, 0);
 }
 
@@ -164,7 +164,7 @@ fn only_the_kernel_for_the_selftest_has_faults() {
 
 #[test]
 #[ignore = "configures a kernel"]
-fn an_option_that_falls_away_is_an_error_that_names_it() {
+fn an_option_that_is_dropped_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(root().join("kconfigs")).unwrap() {
         let entry = entry.unwrap();
@@ -178,7 +178,7 @@ fn an_option_that_falls_away_is_an_error_that_names_it() {
     assert_eq!(error.exit_code().number(), 23);
     let line = asked.lines().count();
     let text = error.to_string();
-    assert!(text.contains(&format!("exporters.config:{line} asks for CONFIG_DMABUF_HEAPS_CMA=y")), "{text}");
+    assert!(text.contains(&format!("exporters.config:{line} requests CONFIG_DMABUF_HEAPS_CMA=y")), "{text}");
     assert!(text.contains("depends on DMABUF_HEAPS && DMA_CMA   (not set: DMA_CMA)"), "{text}");
 }
 
@@ -202,13 +202,13 @@ fn first_line(path: &str) -> String {
     text.lines().next().unwrap_or_default().to_string()
 }
 
-/// A series that calls the ioctl otherwise than the proposal violates UAPI-1, and is judged in full by its own header.
-/// The last of the three is judged by the whole suite, the others by the parts that look at numbers and words.
-fn only_uapi_1_speaks(patch: &str, filters: &[&str]) {
+/// A series whose ioctl differs from the proposal violates UAPI-1, and all other clauses are judged by its own header. The last
+/// of the three tests runs the whole suite, the others run the cases about numbers and layout.
+fn assert_only_uapi_1_is_violated(patch: &str, filters: &[&str]) {
     let (ran, report) = with_defect(patch, filters);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
     assert_eq!(report.violated_clauses(), ["UAPI-1"], "{}", ran.stderr);
-    // Both of its cases: the one that reads the header and the one that knows nothing but bytes.
+    // Both of its cases: the one that reads the header and the one that writes raw bytes.
     let failed = report.verdicts.iter().filter(|verdict| matches!(verdict.verdict.detailed(), Verdict::Failed { .. }));
     let failed: BTreeSet<&str> = failed.map(|verdict| verdict.key.id()).collect();
     assert_eq!(failed, BTreeSet::from(["uapi/layout", "uapi/raw_bytes"]));
@@ -223,17 +223,17 @@ fn only_uapi_1_speaks(patch: &str, filters: &[&str]) {
 #[test]
 #[ignore = "builds and boots a kernel"]
 fn another_number_violates_uapi_1_and_nothing_else() {
-    only_uapi_1_speaks("number-7.patch", &["uapi"]);
+    assert_only_uapi_1_is_violated("number-7.patch", &["uapi"]);
 }
 
 #[test]
 #[ignore = "builds and boots a kernel"]
 fn another_order_of_fields_violates_uapi_1_and_nothing_else() {
-    only_uapi_1_speaks("swapped-fields.patch", &["uapi", "rights"]);
+    assert_only_uapi_1_is_violated("swapped-fields.patch", &["uapi", "rights"]);
 }
 
 #[test]
 #[ignore = "builds and boots a kernel"]
 fn wider_fields_and_reserved_ones_violate_uapi_1_and_nothing_else() {
-    only_uapi_1_speaks("wide-fields.patch", &[]);
+    assert_only_uapi_1_is_violated("wide-fields.patch", &[]);
 }

@@ -1,4 +1,4 @@
-//! The worked examples: every command on these pages is run, and prints what the page shows.
+//! Runs every command of the worked examples and compares the output with the page.
 
 use crate::examples::check;
 

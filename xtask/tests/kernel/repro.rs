@@ -1,4 +1,4 @@
-//! Packs of real runs, on a machine that has nothing but QEMU; and gdb, which somebody types into.
+//! Packs of real runs on a machine with nothing but QEMU; and gdb on a terminal.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use rexpect::session::{PtySession, spawn_command};
 
 use crate::common::{Ran, command, root, xtask, xtask_with_kernels};
 
-/// Runs a case on the reference series, with what is wrong on top, and packs that run into `dir`.
+/// Runs cases with these arguments and packs the run into `dir`.
 fn packed(dir: &Path, args: &[&str]) -> (Ran, PathBuf) {
     let ran = xtask_with_kernels(&[&["test", "--format", "json", "--accel", "tcg"], args].concat());
     let file = dir.join("a.pack.tar.gz");
@@ -25,7 +25,7 @@ fn packed(dir: &Path, args: &[&str]) -> (Ran, PathBuf) {
     (ran, file)
 }
 
-/// Runs a pack with a cache that has nothing in it.
+/// Runs a pack with an empty cache.
 fn elsewhere(pack: &Path, args: &[&str]) -> (Ran, Option<RunReport>) {
     let cache = tempfile::tempdir().expect("a directory");
     let pack = pack.to_str().expect("a path in text");
@@ -54,7 +54,7 @@ fn a_failure_is_repeated_from_its_pack_alone() {
     let (ran, report) = elsewhere(&pack, &[]);
     let report = report.unwrap_or_else(|| panic!("{}", ran.stderr));
     assert_eq!(ran.code, 10, "{}", ran.stderr);
-    // Those that failed, in the same way and by the same sentences; nothing else was run.
+    // Only the failed cases were run, and they failed with the same sentences.
     let both = failed.iter().zip(&report.verdicts);
     assert!(both.clone().all(|(then, now)| then.key == now.key && then.verdict == now.verdict), "{}", ran.stderr);
     assert_eq!(report.verdicts.len(), failed.len());
@@ -67,7 +67,7 @@ fn a_failure_is_repeated_from_its_pack_alone() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(report.expect("a report").verdicts.iter().all(|verdict| verdict.clause == "I-6"));
     let (ran, _) = elsewhere(&pack, &["--case", "L-9"]);
-    assert!(ran.code == 2 && ran.stderr.contains("no case of the run fits L-9"), "{}", ran.stderr);
+    assert!(ran.code == 2 && ran.stderr.contains("no case of the run matches L-9"), "{}", ran.stderr);
     let cut = dir.path().join("cut.pack.tar.gz");
     let bytes = fs::read(&pack).expect("the pack");
     fs::write(&cut, &bytes[..bytes.len() / 2]).expect("a file");
@@ -75,7 +75,7 @@ fn a_failure_is_repeated_from_its_pack_alone() {
     assert!(ran.code == 2 && ran.stderr.contains("it is cut short"), "{}", ran.stderr);
 }
 
-/// The binary on a terminal, without the settings of whoever runs this.
+/// The binary on a terminal, without the user's settings.
 fn on_terminal(args: &[&str], home: &Path) -> PtySession {
     let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
         || Path::new(&std::env::var_os("HOME").expect("somebody runs this")).join(".cache"),
@@ -83,17 +83,17 @@ fn on_terminal(args: &[&str], home: &Path) -> PtySession {
     );
     let mut command = command(args);
     command.env("XDG_CACHE_HOME", cache).env("HOME", home).env("TERM", "dumb").env_remove("DEBUGINFOD_URLS");
-    let timeouts = Duration::from_secs(180).as_millis() as u64;
-    spawn_command(command, Some(timeouts)).expect("a terminal")
+    let timeout = Duration::from_secs(180).as_millis() as u64;
+    spawn_command(command, Some(timeout)).expect("a terminal")
 }
 
-/// What gdb answers, up to its next prompt.
+/// Sends a command to gdb and returns its output up to the next prompt.
 fn asked(gdb: &mut PtySession, question: &str) -> String {
     gdb.send_line(question).expect("gdb reads");
     gdb.exp_string("(gdb) ").unwrap_or_else(|error| panic!("{question}: {error}"))
 }
 
-/// Waits for the case's first ioctl, looks at it, lets the case end, and gives back what the program printed then.
+/// Waits for the case's first ioctl, checks gdb's output, lets the case end, and returns the rest of the output.
 fn looked_into(mut gdb: PtySession, questions: &[(&str, &str)]) -> String {
     gdb.exp_string("devkmsg_write").expect("the case begins");
     gdb.exp_regex("Breakpoint 2, .*dma_buf_ioctl").expect("it calls the code under test");
@@ -101,17 +101,17 @@ fn looked_into(mut gdb: PtySession, questions: &[(&str, &str)]) -> String {
     let stack = asked(&mut gdb, "bt");
     assert!(stack.contains("dma_buf_ioctl") && stack.contains("sys_ioctl"), "{stack}");
     for (question, answer) in questions {
-        let said = asked(&mut gdb, question);
-        assert!(said.contains(answer), "{question}: {said}");
+        let output = asked(&mut gdb, question);
+        assert!(output.contains(answer), "{question}: {output}");
     }
-    // It is for gdb, and does not stop the program around it.
+    // Ctrl-C is for gdb, and does not stop xtask.
     gdb.send_control('c').expect("a terminal");
-    gdb.exp_string("Quit").expect("gdb hears it");
+    gdb.exp_string("Quit").expect("gdb gets the signal");
     gdb.exp_string("(gdb) ").expect("a prompt");
     asked(&mut gdb, "set confirm off");
     asked(&mut gdb, "delete");
     let end = asked(&mut gdb, "continue");
-    // QEMU says goodbye, and does not always wait until gdb has heard it.
+    // QEMU tells gdb that it exits, but may exit before gdb has read that.
     assert!(end.contains("exited normally") || end.contains("Target disconnected"), "{end}");
     gdb.send_line("quit").expect("gdb reads");
     let rest = gdb.exp_eof().expect("the program ends");
@@ -147,7 +147,7 @@ fn gdb_names_the_functions_of_a_pack_without_debug_information() {
     let (_, pack) = packed(dir.path(), &["--exact", "rights/derive_table@system-heap"]);
     let pack = pack.to_str().expect("a path in text");
     let args = ["repro", "run", pack, "--gdb", "--accel", "tcg"];
-    // Where the cache has the image, it is the same as that of the pack: without debug information.
+    // The image in the cache is the same as that of the pack: without debug information.
     let rest = looked_into(
         on_terminal(&args, dir.path()),
         &[("p/x $rsi", "0xc0086204"), ("info symbol $pc", "dma_buf_ioctl")],
@@ -156,13 +156,13 @@ fn gdb_names_the_functions_of_a_pack_without_debug_information() {
 }
 
 #[test]
-fn what_is_no_pack_and_no_run_is_an_error_of_usage() {
+fn an_invalid_pack_or_run_is_a_usage_error() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = |name: &str| dir.path().join(name).display().to_string();
     fs::write(path("notes.tar.gz"), "not even compressed").expect("a file");
     fs::create_dir(path("empty")).expect("a directory");
     for (args, says) in [
-        (["run", &path("notes.tar.gz")], "is no pack of this suite"),
+        (["run", &path("notes.tar.gz")], "is not a pack of this suite"),
         (["run", &path("gone.tar.gz")], "No such file"),
         (["pack", "99999"], "there is no run 99999"),
         (["pack", &path("empty")], "there is no run in"),
@@ -173,7 +173,7 @@ fn what_is_no_pack_and_no_run_is_an_error_of_usage() {
     }
 }
 
-/// A pack with a report of no verdicts and a kernel that does not boot, after a change of both.
+/// Writes a pack without verdicts and with a kernel that does not boot. `change` modifies manifest and report.
 fn odd_pack(path: &Path, change: impl Fn(&mut PackManifest, &mut serde_json::Value)) {
     let mut report = serde_json::json!({
         "schema": SCHEMA, "verdicts": [], "protocol_errors": [], "guests": 1, "interrupted": false,
@@ -199,7 +199,7 @@ fn odd_pack(path: &Path, change: impl Fn(&mut PackManifest, &mut serde_json::Val
 }
 
 #[test]
-fn a_pack_of_another_version_of_the_suite_names_the_commit_that_reads_it() {
+fn for_a_pack_of_another_version_the_error_names_the_commit() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("a.pack.tar.gz");
     let refused = |says: &str, change: &dyn Fn(&mut PackManifest, &mut serde_json::Value)| {
@@ -208,17 +208,15 @@ fn a_pack_of_another_version_of_the_suite_names_the_commit_that_reads_it() {
         assert!(ran.code == 2 && ran.stderr.contains(says), "{says}: {}", ran.stderr);
         assert!(ran.stderr.contains("commit 0123abcd"), "{}", ran.stderr);
     };
-    refused("the guest program of the pack is of another version", &|manifest, _| manifest.suite.protocol += 1);
-    refused("does not have all cases of the pack", &|manifest, _| {
-        manifest.cases = vec![CaseKey("rights/gone@x".into())]
-    });
-    refused("has a report of another version", &|_, report| report["schema"] = 999.into());
+    refused("the guest program of the pack belongs to another version", &|manifest, _| manifest.suite.protocol += 1);
+    refused("lacks cases of the pack", &|manifest, _| manifest.cases = vec![CaseKey("rights/gone@x".into())]);
+    refused("has another version", &|_, report| report["schema"] = 999.into());
     refused("report.json of ", &|_, report| report["verdicts"] = 1.into());
     refused("expectations/known-defects.toml of ", &|_, _| {});
 }
 
 #[test]
-fn one_case_at_a_time_is_debugged() {
+fn gdb_and_repeat_exclude_each_other() {
     let cache = tempfile::tempdir().expect("a directory");
     let ran = xtask(cache.path(), &["test", "--gdb", "--repeat", "2"]);
     assert!(ran.code == 2 && ran.stderr.contains("--gdb"), "{}", ran.stderr);

@@ -1,5 +1,4 @@
-//! `cargo xtask shell`, as a person and as a script meet it. No time is measured: what is waited for either comes, or the
-//! test gives up long after any machine would have shown it.
+//! `cargo xtask shell` with a prompt and with a script. Timeouts are long enough for any machine.
 
 use std::fs;
 use std::io::{Seek, Write};
@@ -11,33 +10,33 @@ use rexpect::session::{PtySession, spawn_command};
 
 use crate::common::{Ran, command, root, run};
 
-/// In milliseconds, for one thing to appear: the first may have to wait for a kernel that is built.
-const PATIENCE: u64 = 600_000;
+/// Timeout for each expected output, in milliseconds. The first one may include building a kernel.
+const TIMEOUT_MS: u64 = 600_000;
 const PROMPT: &str = "guest:/root # ";
 
 fn shell(args: &[&str]) -> PtySession {
     let args = [&["shell"], args].concat();
-    spawn_command(command(&args), Some(PATIENCE)).expect("a terminal")
+    spawn_command(command(&args), Some(TIMEOUT_MS)).expect("a terminal")
 }
 
-/// Types a line and waits for words that are not in it.
+/// Types a line and waits for output that is not in it.
 fn types(session: &mut PtySession, line: &str, answer: &str) -> String {
     session.send_line(line).expect("the terminal takes it");
     sees(session, answer)
 }
 
-/// Waits for words, and gives what came before them.
+/// Waits for output, and returns what came before it.
 fn sees(session: &mut PtySession, words: &str) -> String {
     session.exp_string(words).unwrap_or_else(|error| panic!("{words}: {error}"))
 }
 
-/// Whether the terminal works line by line and Ctrl-C is a signal, as before: rexpect switches nothing but the echo off.
+/// Whether the terminal is in its usual mode: line by line, with Ctrl-C as a signal. rexpect only turns off the echo.
 fn is_sane(session: &PtySession) -> bool {
     let flags = tcgetattr(session.process().get_file_handle().expect("a terminal")).expect("its settings").local_flags;
     flags.contains(LocalFlags::ICANON | LocalFlags::ISIG)
 }
 
-/// Waits for the end, and gives the exit code.
+/// Waits for the end, and returns the exit code.
 fn code(session: &mut PtySession) -> i32 {
     let rest = session.exp_eof().expect("the program ends");
     match session.process().wait() {
@@ -51,16 +50,16 @@ fn code(session: &mut PtySession) -> i32 {
 fn a_person_works_in_the_guest_and_gets_the_terminal_back() {
     let mut session = shell(&[]);
     sees(&mut session, PROMPT);
-    assert!(!is_sane(&session), "keys are for the guest");
+    assert!(!is_sane(&session), "keys should go to the guest");
     types(&mut session, "uname -r", "7.2.");
     types(&mut session, "cases run R-2; echo status=$?", "case   rights/walk   exporter system-heap");
     let said = sees(&mut session, "status=0");
     assert!(said.contains("end    pass") && said.contains("(exit status 0)"), "{said}");
     types(&mut session, "cases run no-such-case; echo status=$?", "status=2");
-    // The shell lives on when cases end whatever they have started, and so does what it runs behind the scenes.
+    // The runner kills only processes of its cases: the shell and its background jobs survive.
     types(&mut session, "sleep 100000 & cases run killed_holders; echo status=$?", "status=0");
     types(&mut session, "kill $! && echo killed-$((40 + 2))", "killed-42");
-    // Ctrl-C is for what runs in the guest, and not for the program that runs the guest.
+    // Ctrl-C goes to the guest, not to xtask.
     session.send_line("echo sleeping-$((40 + 2)); sleep 100000").unwrap();
     sees(&mut session, "sleeping-42");
     session.send_control('c').unwrap();
@@ -73,7 +72,7 @@ fn a_person_works_in_the_guest_and_gets_the_terminal_back() {
 
 #[test]
 #[ignore = "boots a kernel"]
-fn ctrl_a_x_ends_a_guest_that_listens_to_nobody() {
+fn ctrl_a_x_ends_a_guest_that_does_not_respond() {
     let mut session = shell(&[]);
     sees(&mut session, PROMPT);
     session.send_line("trap '' INT; echo stubborn-$((40 + 2)); while :; do :; done").unwrap();
@@ -99,7 +98,7 @@ fn piped(commands: &str, args: &[&str]) -> Ran {
 
 #[test]
 #[ignore = "boots a kernel"]
-fn commands_from_standard_input_print_what_they_print_and_nothing_else() {
+fn only_the_output_of_the_commands_is_printed() {
     let ran = piped("cd /sys/kernel/debug/dma_buf\necho one; echo two >&2\nls bufinfo\nexit 7\n", &["--quiet"]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (7, "one\nbufinfo\n", "two\n"));
 }
@@ -116,14 +115,13 @@ fn a_violated_clause_is_the_exit_code_of_the_shell() {
 
 #[test]
 #[ignore = "boots a kernel"]
-fn a_kernel_that_dies_is_lost_and_not_a_command_that_ended() {
+fn a_kernel_panic_is_a_lost_guest_and_not_an_exit_code() {
     let ran = piped("echo before\necho c > /proc/sysrq-trigger\necho after\n", &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (20, "before\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("the guest was lost") && ran.stderr.contains("sysrq_handle_crash"), "{}", ran.stderr);
 }
 
-/// The small kernel: what is tried here is virtme-ng, and this one is built sooner. Where virtme-ng cannot be had this fails,
-/// and what it shows says how to install it.
+/// The flavour that is built fastest. These tests fail if virtme-ng cannot be installed, with a message that says how to.
 const VNG: &[&str] = &["--vng", "--flavour", "fast"];
 
 #[test]
@@ -136,7 +134,7 @@ fn under_virtme_ng_a_person_has_the_files_of_the_host_and_the_cases() {
     types(&mut session, "cases run R-2; echo status=$?", "case   rights/walk   exporter system-heap");
     let said = sees(&mut session, "status=0");
     assert!(said.contains("end    pass") && said.contains("(exit status 0)"), "{said}");
-    // What is typed before the shell has its prompt again can be lost with the signal.
+    // Keys typed before the next prompt can be lost with the signal.
     types(&mut session, "sh -c 'echo sleeping-$((40 + 2)); exec sleep 100000'", "sleeping-42");
     session.send_control('c').unwrap();
     sees(&mut session, "virtme-ng:");
@@ -148,7 +146,7 @@ fn under_virtme_ng_a_person_has_the_files_of_the_host_and_the_cases() {
 
 #[test]
 #[ignore = "installs virtme-ng, builds and boots a kernel"]
-fn under_virtme_ng_a_script_prints_what_it_prints_and_ends_with_its_code() {
+fn under_virtme_ng_a_script_prints_its_output_and_returns_its_code() {
     let ran = piped("uname -n; cases run derive_table@udmabuf >&2 && exit 7\n", &[VNG, &["--quiet"]].concat());
     assert_eq!((ran.code, ran.stdout.trim()), (7, "virtme-ng"), "{}", ran.stderr);
     assert!(ran.stderr.contains("end    pass"), "{}", ran.stderr);

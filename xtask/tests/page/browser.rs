@@ -43,7 +43,7 @@ impl Browser {
         browser
     }
 
-    /// Opens a file, at a place in it, on a screen of a width.
+    /// Opens a file at an anchor, on a screen of this width.
     pub fn open(&mut self, file: &Path, hash: &str, width: u32, dark: bool) {
         let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500 });
         let scheme = json!([{ "name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" } }]);
@@ -85,14 +85,14 @@ impl Browser {
         self.post(&format!("element/{id}/click"), json!({}));
     }
 
-    /// A picture of what is on the screen, in base64.
+    /// A screenshot in base64.
     pub fn picture(&mut self) -> String {
         let command = json!({ "cmd": "Page.captureScreenshot", "params": {} });
         text(&self.post("goog/cdp/execute", command)["data"])
     }
 
     /// What went wrong since the last time: exceptions, console errors, what the policy forbade, what was asked of a network.
-    pub fn troubles(&mut self) -> Vec<String> {
+    pub fn errors(&mut self) -> Vec<String> {
         let mut log = |kind: &str| self.post("se/log", json!({ "type": kind })).as_array().cloned().unwrap_or_default();
         let mut troubles: Vec<String> = log("browser").iter().map(|entry| text(&entry["message"])).collect();
         for entry in log("performance") {

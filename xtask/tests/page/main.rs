@@ -13,10 +13,10 @@ use harness::report::render::html;
 use libtest_mimic::{Arguments, Conclusion, Trial};
 use serde_json::json;
 
-/// The widths of a desk and of a phone.
+/// The screen widths of a desktop and of a phone.
 const WIDTHS: [u32; 2] = [1200, 390];
 
-/// Text of which the contrast to its ground is below 4.5 to 1 (WCAG 2.2, success criterion 1.4.3), a line each.
+/// Elements whose text has a contrast below 4.5 to 1 (WCAG 2.2, success criterion 1.4.3), one per line.
 const TOO_FAINT: &str = r"(() => {
   const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
   const light = (colour) => {
@@ -48,19 +48,19 @@ type Test = fn(&mut Browser, &Path);
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    // Each has a browser of its own, and a browser takes more than one processor.
+    // One at a time: each starts a browser, which uses more than one processor.
     arguments.test_threads = arguments.test_threads.or(Some(1));
     let there = browser::is_there();
     if !there && !arguments.list {
         eprintln!("the page is not tried: {DRIVER} is not on the PATH (on Debian: apt-get install chromium-driver)");
     }
     let tests: [(&str, Test); 7] = [
-        ("nothing_is_forbidden_or_asked_of_a_network", nothing_is_forbidden),
-        ("a_spoilt_page_is_noticed", a_spoilt_page_is_noticed),
+        ("no_errors_and_no_network_requests", no_errors),
+        ("a_bad_page_has_errors", a_bad_page_has_errors),
         ("clicks_filter_and_open", clicks),
         ("keys_do_what_the_page_says", keys),
         ("text_of_a_kernel_stays_text", text_stays_text),
-        ("it_fits_a_desk_and_a_phone_in_light_and_dark", it_fits),
+        ("it_fits_a_desktop_and_a_phone_in_light_and_dark", it_fits),
         ("a_link_to_a_case_opens_it", a_link_opens),
     ];
     let trials = tests.map(|(title, test)| {
@@ -78,8 +78,8 @@ fn main() {
     conclusion.exit();
 }
 
-fn quiet(browser: &mut Browser) {
-    assert_eq!(browser.troubles(), Vec::<String>::new());
+fn assert_no_errors(browser: &mut Browser) {
+    assert_eq!(browser.errors(), Vec::<String>::new());
 }
 
 fn visible(browser: &mut Browser) -> u64 {
@@ -90,10 +90,10 @@ fn opened(browser: &mut Browser) -> u64 {
     browser.eval("document.querySelectorAll('tr.details').length").as_u64().expect("a number")
 }
 
-fn nothing_is_forbidden(browser: &mut Browser, page: &Path) {
+fn no_errors(browser: &mut Browser, page: &Path) {
     for width in WIDTHS {
         browser.open(page, "", width, false);
-        quiet(browser);
+        assert_no_errors(browser);
         let ms = browser.eval("performance.getEntriesByType('navigation')[0].loadEventEnd");
         let rows = visible(browser);
         eprintln!("{width} pixels: {rows} cases x 8 runs loaded in {ms} ms");
@@ -101,19 +101,19 @@ fn nothing_is_forbidden(browser: &mut Browser, page: &Path) {
     }
 }
 
-/// The other tests say that nothing was forbidden; this one says that they would have heard.
-fn a_spoilt_page_is_noticed(browser: &mut Browser, page: &Path) {
+/// Shows that the other tests would notice errors.
+fn a_bad_page_has_errors(browser: &mut Browser, page: &Path) {
     let text = std::fs::read_to_string(page).expect("it was written");
-    for spoilt in [
+    for bad in [
         "<script>document.title = 'mine'</script>",
         "<p style=\"color: red\">x</p>",
         "<img src=\"https://example.org/x.png\">",
         "<img src=\"x\" onerror=\"document.title = 'mine'\">",
     ] {
-        std::fs::write(page, text.replace("</main>", &format!("{spoilt}</main>"))).expect("it is ours");
+        std::fs::write(page, text.replace("</main>", &format!("{bad}</main>"))).expect("it is ours");
         browser.open(page, "", 1200, false);
-        assert_ne!(browser.troubles(), Vec::<String>::new(), "{spoilt}");
-        assert_ne!(browser.eval("document.title"), "mine", "{spoilt}");
+        assert_ne!(browser.errors(), Vec::<String>::new(), "{bad}");
+        assert_ne!(browser.eval("document.title"), "mine", "{bad}");
     }
 }
 
@@ -157,11 +157,11 @@ fn clicks(browser: &mut Browser, page: &Path) {
     browser.click("#theme");
     assert_eq!(ground(browser), before);
 
-    // The headings stay while the rows pass below them.
+    // The headings stay visible while the rows scroll.
     browser.eval("document.querySelector('#case-90').scrollIntoView()");
     let top = browser.eval("document.querySelector('.list thead th').getBoundingClientRect().top");
     assert_eq!(top, 0);
-    quiet(browser);
+    assert_no_errors(browser);
 }
 
 fn keys(browser: &mut Browser, page: &Path) {
@@ -180,24 +180,20 @@ fn keys(browser: &mut Browser, page: &Path) {
     browser.press("Enter");
     assert_eq!(opened(browser), 0, "and closes");
     browser.press("p");
-    assert_eq!(visible(browser), 1, "p leaves the problems");
+    assert_eq!(visible(browser), 1, "p shows only problems");
     browser.press("p");
-    assert_eq!(visible(browser), all, "and shows all again");
+    assert_eq!(visible(browser), all, "and then all again");
     browser.press("/");
     assert_eq!(focused(browser), "search");
     browser.write("jp");
-    assert_eq!(
-        browser.eval("document.querySelector('#search').value"),
-        "jp",
-        "letters are for the field that has the focus"
-    );
+    assert_eq!(browser.eval("document.querySelector('#search').value"), "jp", "letters go to the focused field");
     browser.press("Escape");
     assert_eq!((visible(browser), focused(browser)), (all, json!("")));
     browser.press("?");
     assert_eq!(browser.eval("document.querySelector('#keys').hidden"), false);
     browser.press("t");
     assert_eq!(browser.eval("document.documentElement.dataset.theme"), "dark");
-    quiet(browser);
+    assert_no_errors(browser);
 }
 
 fn text_stays_text(browser: &mut Browser, page: &Path) {
@@ -206,13 +202,13 @@ fn text_stays_text(browser: &mut Browser, page: &Path) {
     assert_eq!(opened(browser), cases::suite::keys().count() as u64);
     assert_eq!(browser.eval("document.querySelectorAll('script').length"), 2, "the data and the script of the page");
     assert_eq!(browser.eval("document.querySelectorAll('img, [onerror], [onclick]').length"), 0);
-    // In the problems, a transcript, a task and the facts of a run.
+    // In the problems, a transcript, a task and the details of a run.
     for place in ["#problems p", "tr.details pre", "tr.details pre:last-of-type", "#runs dd"] {
         let script =
             format!("[...document.querySelectorAll({place:?})].some(e => e.textContent.includes({:?}))", runs::EVIL);
         assert_eq!(browser.eval(&script), true, "{place}");
     }
-    quiet(browser);
+    assert_no_errors(browser);
 }
 
 fn it_fits(browser: &mut Browser, page: &Path) {
@@ -233,7 +229,7 @@ fn it_fits(browser: &mut Browser, page: &Path) {
             assert_eq!(wide, width, "{what} at {width} pixels: the page does not scroll sideways");
         }
         assert_eq!(browser.eval(TOO_FAINT), "", "{width} pixels, {scheme}");
-        quiet(browser);
+        assert_no_errors(browser);
     }
 }
 

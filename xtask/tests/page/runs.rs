@@ -1,4 +1,4 @@
-//! Runs to look at: every case of the suite on four kernels, without and with a series.
+//! Sample runs: every case of the suite on four kernels, without and with a series.
 
 use cases::protocol::Outcome;
 use harness::judge::transcript::{CaseRun, TranscriptStep};
@@ -6,13 +6,13 @@ use harness::judge::verdict::{CaseVerdict, Verdict};
 use harness::report::matrix::{Cell, Matrix};
 use harness::report::run_report::{RunReport, RunSetting, SCHEMA, Timing};
 
-/// Markup that does something if it is taken for such.
+/// Markup with a visible effect if it is not escaped.
 pub const EVIL: &str = "</script><script>alert(1)</script><img src=x onerror=alert(2)><b onclick=alert(3)>";
 
-/// Calls and checks of a case: as many as the long ones of the suite have.
+/// Calls and checks in each case: as many as in the long cases of the suite.
 const CALLS: usize = 25;
 
-/// The whole table. Of the cases with the series, one is violated and one writes markup into its transcript.
+/// The whole matrix. With the series, one case is violated; all cases have markup in their transcripts.
 pub fn matrix() -> Matrix {
     let places = ["6.1", "6.12", "7.2", "7.3"].into_iter().flat_map(|kernel| [(kernel, false), (kernel, true)]);
     Matrix::new(places.map(|(kernel, patched)| Cell::ran(run(kernel, patched))).collect())

@@ -1,4 +1,4 @@
-//! Where a guest hangs: looked at from outside over QMP, and asked through the console.
+//! Examines a guest that hangs: from outside over QMP, and with sysrq on its console.
 
 pub mod processors;
 pub mod qmp;

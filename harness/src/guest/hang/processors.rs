@@ -1,7 +1,7 @@
-//! Where a guest's processors are when it says nothing any more: registers and stacks over QMP, named from System.map.
+//! What the processors of a guest that hangs are doing: registers and stacks over QMP, with names from System.map.
 //!
-//! A wrong reference count need not print anything; some show as a loop inside the kernel that never ends. Then the
-//! function's name is the only word the kernel has left. The kernel is not asked: this works with interrupts off.
+//! A wrong reference count may cause an endless loop in the kernel without any message. Then the name of the function is the
+//! only evidence. This needs no help of the kernel, so it works with interrupts off.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,71 +17,70 @@ use crate::guest::hang::stack::{self, Registers};
 use crate::guest::hang::symbols::{Symbols, in_kernel};
 use crate::guest::recording::Stack;
 
-/// How often each processor is looked at.
-const LOOKS: usize = 8;
-/// Between two looks: long enough for a loop to move on, short enough not to be noticed.
+/// Number of samples.
+const SAMPLES: usize = 8;
+/// Pause between two samples, long enough for a loop to move on.
 const PAUSE: Duration = Duration::from_millis(15);
-/// What `memsave` reads at once, and the largest piece that it takes whole or not at all (`qmp_memsave()` in
-/// softmmu/cpus.c of QEMU). Blocks are aligned to it, so none crosses a page.
+/// Bytes that `memsave` reads at once; it reads a piece of this size completely or not at all (`qmp_memsave()` in
+/// softmmu/cpus.c of QEMU). Blocks are aligned, so none crosses a page.
 const BLOCK: u64 = 1024;
-/// Blocks of memory read for one stack.
+/// Maximum number of blocks to read for one stack.
 const BLOCKS: usize = 64;
-/// Callers named in the line; the recording keeps all.
+/// Callers to name in the sentence; the recording has all.
 const CALLERS: usize = 4;
 
-/// Functions that every system call or interrupt is in: to be in one of them says nothing.
+/// Functions that are on the stack of every system call or interrupt.
 const ENTRIES: &[&str] =
     &["asm_", "common_startup", "do_int80", "do_syscall", "entry_", "ret_from_fork", "x64_sys_call"];
 
-/// What one look at one processor shows.
+/// A sample of one processor.
 #[derive(Clone, Debug, PartialEq)]
-enum RefLookup {
+enum Sample {
     Idle,
     User,
     /// Functions, innermost first.
     Kernel(Vec<String>),
 }
 
-/// What each processor that does anything was seen doing most, as a sentence: `CPU 1 in dma_buf_poll() (7 of 8 looks),
-/// called from do_epoll_ctl`, with its stack. One sentence says so when all are idle, as in a deadlock; nothing when QEMU
-/// does not answer.
+/// A sentence for each processor that is not idle, such as `CPU 1 in dma_buf_poll() (7 of 8 samples), called from
+/// do_epoll_ctl`, and its stack. If all are idle, as in a deadlock, one sentence says so. Empty if QEMU does not answer.
 pub fn look(qmp: &mut Qmp, system_map: &Path, scratch: &Path) -> (Vec<String>, Vec<Stack>) {
     let symbols = Symbols::parse(&fs::read_to_string(system_map).unwrap_or_default());
-    let mut looks: Vec<Vec<RefLookup>> = Vec::new();
-    for _ in 0..LOOKS {
-        // A processor that runs on changes its stack under the reader's hands, and an emulated one does not even keep
-        // its registers up to date.
+    let mut samples: Vec<Vec<Sample>> = Vec::new();
+    for _ in 0..SAMPLES {
+        // A running processor changes its stack while it is read, and the registers of a running emulated processor are not up
+        // to date.
         if qmp.ask("stop", json!({})).is_none() {
             break;
         }
-        let seen: Vec<RefLookup> = registers(&qmp.monitor("info registers -a").unwrap_or_default())
+        let seen: Vec<Sample> = registers(&qmp.monitor("info registers -a").unwrap_or_default())
             .into_iter()
             .enumerate()
             .map(|(cpu, registers)| one(qmp, cpu, registers, &symbols, scratch))
             .collect();
-        looks.push(seen);
+        samples.push(seen);
         if qmp.ask("cont", json!({})).is_none() {
             break;
         }
         std::thread::sleep(PAUSE);
     }
-    summary(&looks)
+    summary(&samples)
 }
 
-fn one(qmp: &mut Qmp, cpu: usize, registers: Registers, symbols: &Symbols, scratch: &Path) -> RefLookup {
+fn one(qmp: &mut Qmp, cpu: usize, registers: Registers, symbols: &Symbols, scratch: &Path) -> Sample {
     if registers.halted {
-        return RefLookup::Idle;
+        return Sample::Idle;
     }
     if !in_kernel(registers.ip) {
-        return RefLookup::User;
+        return Sample::User;
     }
     let mut memory = Memory { qmp, cpu, scratch, blocks: BTreeMap::new() };
     let frames = stack::walk(registers, symbols, |address| memory.word(address));
     let entered = frames.iter().any(|name| name.starts_with("asm_"));
     match frames.iter().any(|name| name == "do_idle") && !entered {
-        true => RefLookup::Idle,
-        false if frames.is_empty() => RefLookup::Kernel(vec![format!("{:#x}", registers.ip)]),
-        false => RefLookup::Kernel(frames),
+        true => Sample::Idle,
+        false if frames.is_empty() => Sample::Kernel(vec![format!("{:#x}", registers.ip)]),
+        false => Sample::Kernel(frames),
     }
 }
 
@@ -142,28 +141,28 @@ fn registers(dump: &str) -> Vec<Registers> {
     dump.split("CPU#").skip(1).map(processor).collect()
 }
 
-fn summary(looks: &[Vec<RefLookup>]) -> (Vec<String>, Vec<Stack>) {
-    let processors = looks.iter().map(Vec::len).max().unwrap_or(0);
+fn summary(samples: &[Vec<Sample>]) -> (Vec<String>, Vec<Stack>) {
+    let processors = samples.iter().map(Vec::len).max().unwrap_or(0);
     let mut lines = Vec::new();
     let mut stacks = Vec::new();
     for cpu in 0..processors {
-        let seen: Vec<&RefLookup> = looks.iter().filter_map(|look| look.get(cpu)).collect();
+        let seen: Vec<&Sample> = samples.iter().filter_map(|look| look.get(cpu)).collect();
         let in_kernel: Vec<&[String]> = seen
             .iter()
             .filter_map(|look| match look {
-                RefLookup::Kernel(frames) => Some(frames.as_slice()),
+                Sample::Kernel(frames) => Some(frames.as_slice()),
                 _ => None,
             })
             .collect();
-        let in_user = seen.iter().filter(|look| ***look == RefLookup::User).count();
+        let in_user = seen.iter().filter(|look| ***look == Sample::User).count();
         if (in_kernel.len() + in_user) * 2 <= seen.len() {
-            // Idle but for an interrupt now and then: what is stuck is so at every look.
+            // Idle apart from interrupts: a processor that is stuck is busy in every sample.
         } else if in_kernel.len() >= in_user {
             let (line, stack) = sentence(cpu, &in_kernel, seen.len());
             lines.push(line);
             stacks.push(Stack { cpu, frames: stack });
         } else {
-            lines.push(format!("CPU {cpu} in user space ({in_user} of {} looks)", seen.len()));
+            lines.push(format!("CPU {cpu} in user space ({in_user} of {} samples)", seen.len()));
         }
     }
     if lines.is_empty() && processors > 0 {
@@ -172,8 +171,8 @@ fn summary(looks: &[Vec<RefLookup>]) -> (Vec<String>, Vec<Stack>) {
     (lines, stacks)
 }
 
-/// The function to name is the innermost that a processor was in at every look: what it calls changes as it loops.
-fn sentence(cpu: usize, seen: &[&[String]], looks: usize) -> (String, Vec<String>) {
+/// Names the innermost function that was on the stack in every sample: what it calls changes while it loops.
+fn sentence(cpu: usize, seen: &[&[String]], samples: usize) -> (String, Vec<String>) {
     let shortest = seen.iter().map(|frames| frames.len()).min().unwrap_or(0);
     let from_outside = |frames: &[String], depth: usize| frames[frames.len() - 1 - depth].clone();
     let common = (0..shortest)
@@ -182,7 +181,7 @@ fn sentence(cpu: usize, seen: &[&[String]], looks: usize) -> (String, Vec<String
     let last = seen.last().copied().unwrap_or_default();
     let entry = |name: &String| ENTRIES.iter().any(|prefix| name.starts_with(prefix));
     let inner = most_frequent(seen.iter().filter_map(|frames| frames.first()));
-    // Nothing in common but the way into the kernel: the processor comes and goes.
+    // If only the kernel entry is common, the processor does not stay in one function.
     let lasting = common > 0 && !entry(&last[last.len() - common]);
     let (stack, count) = match lasting {
         true => (&last[last.len() - common..], seen.len()),
@@ -191,7 +190,8 @@ fn sentence(cpu: usize, seen: &[&[String]], looks: usize) -> (String, Vec<String
             (of_inner().next_back().copied().unwrap_or(last), of_inner().count())
         }
     };
-    let mut line = format!("CPU {cpu} in {}() ({count} of {looks} looks)", stack.first().map_or("?", String::as_str));
+    let mut line =
+        format!("CPU {cpu} in {}() ({count} of {samples} samples)", stack.first().map_or("?", String::as_str));
     if stack.first() != Some(&inner) {
         line += &format!(", there mostly in {inner}()");
     }
@@ -216,12 +216,12 @@ mod tests {
         RSP=ffffc90000013e40\r\nRIP=ffffffff81469fea RFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\r\nES =0010\r\n\r\n\
         CPU#1\r\nRAX=0\r\nRIP=ffffffff81000010 RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1\r\n";
 
-    fn kernel(frames: &str) -> RefLookup {
-        RefLookup::Kernel(frames.split(' ').map(String::from).collect())
+    fn kernel(frames: &str) -> Sample {
+        Sample::Kernel(frames.split(' ').map(String::from).collect())
     }
 
     #[test]
-    fn registers_come_for_every_processor() {
+    fn the_registers_of_every_processor_are_parsed() {
         let (ip, sp, bp) = (0xffff_ffff_8146_9fea, 0xffff_c900_0001_3e40, 0xffff_c900_0001_3e58);
         let second = Registers { ip: 0xffff_ffff_8100_0010, halted: true, ..Registers::default() };
         assert_eq!(registers(REGISTERS), [Registers { ip, sp, bp, halted: false }, second]);
@@ -229,28 +229,31 @@ mod tests {
     }
 
     #[test]
-    fn the_loop_is_named_not_what_it_calls() {
-        let looks: Vec<Vec<RefLookup>> =
+    fn the_looping_function_is_named_and_not_its_callees() {
+        let samples: Vec<Vec<Sample>> =
             ["lock walk ioctl do_syscall_64", "lock walk ioctl do_syscall_64", "b walk ioctl do_syscall_64"]
-                .map(|frames| vec![RefLookup::Idle, kernel(frames)])
+                .map(|frames| vec![Sample::Idle, kernel(frames)])
                 .to_vec();
-        let (lines, stacks) = summary(&looks);
-        assert_eq!(lines, ["CPU 1 in walk() (3 of 3 looks), there mostly in lock(), called from ioctl, do_syscall_64"]);
+        let (lines, stacks) = summary(&samples);
+        assert_eq!(
+            lines,
+            ["CPU 1 in walk() (3 of 3 samples), there mostly in lock(), called from ioctl, do_syscall_64"]
+        );
         assert_eq!(stacks[0].frames[0], "b");
     }
 
     #[test]
-    fn a_processor_that_comes_and_goes_is_where_it_was_most() {
-        let looks: Vec<Vec<RefLookup>> =
+    fn without_a_common_function_the_most_frequent_one_is_named() {
+        let samples: Vec<Vec<Sample>> =
             ["read do_syscall_64", "write do_syscall_64", "read do_syscall_64"].map(|at| vec![kernel(at)]).to_vec();
-        assert_eq!(summary(&looks).0, ["CPU 0 in read() (2 of 3 looks), called from do_syscall_64"]);
+        assert_eq!(summary(&samples).0, ["CPU 0 in read() (2 of 3 samples), called from do_syscall_64"]);
     }
 
     #[test]
-    fn idle_and_user_space_are_told_apart() {
-        assert_eq!(summary(&[vec![RefLookup::Idle], vec![RefLookup::Idle]]).0, ["every processor is idle"]);
-        assert_eq!(summary(&[vec![RefLookup::User, RefLookup::Idle]]).0, ["CPU 0 in user space (1 of 1 looks)"]);
-        let mostly_idle = [vec![RefLookup::Idle], vec![kernel("tick asm_timer do_idle")], vec![RefLookup::Idle]];
+    fn idle_and_user_space_are_distinguished() {
+        assert_eq!(summary(&[vec![Sample::Idle], vec![Sample::Idle]]).0, ["every processor is idle"]);
+        assert_eq!(summary(&[vec![Sample::User, Sample::Idle]]).0, ["CPU 0 in user space (1 of 1 samples)"]);
+        let mostly_idle = [vec![Sample::Idle], vec![kernel("tick asm_timer do_idle")], vec![Sample::Idle]];
         assert_eq!(summary(&mostly_idle).0, ["every processor is idle"]);
         assert_eq!(summary(&[]).0, Vec::<String>::new());
     }

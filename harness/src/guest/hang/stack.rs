@@ -1,20 +1,20 @@
-//! Walks a kernel stack from outside, along the frame pointers that `CONFIG_UNWINDER_FRAME_POINTER` keeps.
+//! Walks a kernel stack from outside, along the frame pointers (`CONFIG_UNWINDER_FRAME_POINTER`).
 //!
-//! The kernel has no part in it, so it works with interrupts off. What is read may be garbage: every address is checked
-//! before it is followed, and a walk that makes no sense any more ends where it does.
+//! It needs no help of the kernel, so it works with interrupts off. The memory may contain garbage: every address is checked
+//! before it is followed, and the walk ends at the first invalid one.
 
 use crate::guest::hang::symbols::{Symbols, in_kernel};
 
-/// Frames of a walk. The deepest stacks of a system call have about forty.
-const DEEPEST: usize = 64;
-/// Changes of stack in a walk: from an exception's to an interrupt's to the task's.
-const STACKS: usize = 4;
+/// Maximum number of frames. The deepest stacks of a system call have about forty.
+const MAX_FRAMES: usize = 64;
+/// Maximum number of switches between stacks: exception, interrupt, task.
+const MAX_STACKS: usize = 4;
 /// Offsets in `struct pt_regs` (arch/x86/include/asm/ptrace.h).
 const REGS_BP: u64 = 4 * 8;
 const REGS_IP: u64 = 16 * 8;
 const REGS_CS: u64 = 17 * 8;
 
-/// Where a processor was stopped.
+/// Registers of a stopped processor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registers {
     /// Instruction pointer.
@@ -27,14 +27,14 @@ pub struct Registers {
     pub halted: bool,
 }
 
-/// The functions on the stack, innermost first; empty when the processor was not in the kernel's code. `word` reads eight
-/// bytes of the kernel's memory.
+/// The functions on the stack, innermost first. Empty if the processor was not in kernel code. `word` reads eight bytes of kernel
+/// memory.
 pub fn walk(at: Registers, symbols: &Symbols, mut word: impl FnMut(u64) -> Option<u64>) -> Vec<String> {
     let mut frames = Vec::new();
     let Some((name, offset)) = symbols.function(at.ip) else { return frames };
     frames.push(name.to_string());
-    // Before `push %rbp` and right after it the caller is not in the chain yet (one byte of instruction, as the kernel is
-    // built without tracing calls and landing pads).
+    // Before and right after `push %rbp` the caller is not in the chain yet. The instruction has one byte and is the first one,
+    // because the kernel is built without tracing calls and IBT.
     let early = match offset {
         0 => word(at.sp),
         1 => word(at.sp.wrapping_add(8)),
@@ -43,9 +43,9 @@ pub fn walk(at: Registers, symbols: &Symbols, mut word: impl FnMut(u64) -> Optio
     frames.extend(early.and_then(|caller| called(symbols, caller)));
     let mut bp = at.bp;
     let mut stacks = 0;
-    while frames.len() < DEEPEST && in_kernel(bp) {
+    while frames.len() < MAX_FRAMES && in_kernel(bp) {
         let (next, caller) = if bp & 1 == 1 {
-            // ENCODE_FRAME_POINTER (arch/x86/include/asm/frame.h): an entry from elsewhere, with its registers.
+            // ENCODE_FRAME_POINTER (arch/x86/include/asm/frame.h): a pointer to the saved registers of an interrupt or exception.
             let regs = bp - 1;
             let user = word(regs.wrapping_add(REGS_CS)).is_none_or(|cs| cs & 3 != 0);
             let interrupted = word(regs.wrapping_add(REGS_IP)).filter(|_| !user);
@@ -61,9 +61,9 @@ pub fn walk(at: Registers, symbols: &Symbols, mut word: impl FnMut(u64) -> Optio
             frames.push(caller);
         }
         if next <= bp {
-            // Stacks grow downwards, so callers are above. Below they can only be on another stack.
+            // Callers are at higher addresses, unless they are on another stack.
             stacks += 1;
-            if stacks == STACKS {
+            if stacks == MAX_STACKS {
                 break;
             }
         }
@@ -72,7 +72,7 @@ pub fn walk(at: Registers, symbols: &Symbols, mut word: impl FnMut(u64) -> Optio
     frames
 }
 
-/// The function that will be returned to. The call is before that address, and may be the last of its function.
+/// The function of a return address. The call is before that address, and may be the last instruction of the function.
 fn called(symbols: &Symbols, address: u64) -> Option<String> {
     symbols.function(address.wrapping_sub(1)).map(|(name, _)| name.to_string())
 }
@@ -107,25 +107,25 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_found_along_the_frames() {
+    fn callers_are_found_along_the_frame_pointers() {
         let memory = [(BASE, BASE + 64), (BASE + 8, at(1, 9)), (BASE + 64, 0), (BASE + 72, at(2, 9))];
         assert_eq!(walked(in_leaf(0x20), &memory), ["leaf", "middle", "outer"]);
     }
 
     #[test]
-    fn a_call_at_the_very_end_belongs_to_its_function() {
+    fn a_call_at_the_end_of_a_function_belongs_to_it() {
         let memory = [(BASE, 0), (BASE + 8, at(2, 0))];
         assert_eq!(walked(in_leaf(0x20), &memory), ["leaf", "middle"]);
     }
 
     #[test]
-    fn a_function_without_its_frame_yet_keeps_its_caller() {
+    fn the_caller_is_found_before_the_frame_is_set_up() {
         let memory = [(BASE - 8, at(1, 9)), (BASE, 0), (BASE + 8, at(2, 9))];
         assert_eq!(walked(in_leaf(0), &memory), ["leaf", "middle", "outer"]);
     }
 
     #[test]
-    fn an_interrupt_leads_to_what_it_interrupted() {
+    fn the_walk_continues_from_an_interrupt_to_the_interrupted_code() {
         let regs = BASE + 0x100;
         let interrupted = |cs| {
             [
@@ -145,12 +145,12 @@ mod tests {
     #[test]
     fn garbage_ends_the_walk() {
         assert_eq!(walked(in_leaf(0x20), &[]), ["leaf"], "unreadable");
-        assert_eq!(walked(in_leaf(0x20), &[(BASE, BASE + 64), (BASE + 8, at(4, 9))]), ["leaf"], "data is no caller");
-        assert_eq!(walked(Registers { bp: 0x1234, ..in_leaf(0x20) }, &[]), ["leaf"], "no kernel address");
+        assert_eq!(walked(in_leaf(0x20), &[(BASE, BASE + 64), (BASE + 8, at(4, 9))]), ["leaf"], "data is not a caller");
+        assert_eq!(walked(Registers { bp: 0x1234, ..in_leaf(0x20) }, &[]), ["leaf"], "not a kernel address");
         assert_eq!(walked(Registers { bp: BASE + 2, ..in_leaf(0x20) }, &[]), ["leaf"], "not aligned");
-        assert_eq!(walked(Registers { bp: u64::MAX, ..in_leaf(0x20) }, &[]), ["leaf"], "the last byte there is");
+        assert_eq!(walked(Registers { bp: u64::MAX, ..in_leaf(0x20) }, &[]), ["leaf"], "the last address");
         assert_eq!(walked(Registers { ip: 0x40_0000, ..in_leaf(0) }, &[]), Vec::<String>::new(), "user space");
         let ring = [(BASE, BASE), (BASE + 8, at(1, 9))];
-        assert_eq!(walked(in_leaf(0x20), &ring).len(), 1 + STACKS, "a frame that leads to itself");
+        assert_eq!(walked(in_leaf(0x20), &ring).len(), 1 + MAX_STACKS, "a frame that points to itself");
     }
 }

@@ -1,8 +1,8 @@
-//! Names for addresses of the kernel, from the System.map beside its image.
+//! Names of kernel addresses, from the System.map beside the image.
 
 use std::collections::BTreeMap;
 
-/// Nothing in a kernel is this far from its symbol; what is, is not code.
+/// Maximum size of a function; a larger offset from a symbol is not code.
 pub const LARGEST: u64 = 1 << 16;
 
 /// The symbols of one kernel.
@@ -13,25 +13,25 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    /// Reads a System.map. Lines that make no sense are passed over.
+    /// Parses a System.map. Invalid lines are skipped.
     pub fn parse(map: &str) -> Self {
         let by_address = map.lines().filter_map(|line| {
             let mut fields = line.split_whitespace();
             let address = u64::from_str_radix(fields.next()?, 16).ok()?;
             let code = matches!(fields.next()?, "t" | "T" | "w" | "W");
-            // What is below are offsets of per-CPU variables.
+            // Lower values are offsets of per-CPU variables.
             in_kernel(address).then_some((address, (fields.next()?.to_string(), code)))
         });
         Symbols { by_address: by_address.collect() }
     }
 
-    /// Every name with its address and whether it is code, by address.
+    /// Every symbol: address, name, and whether it is code; sorted by address.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &str, bool)> {
         self.by_address.iter().map(|(address, (name, code))| (*address, name.as_str(), *code))
     }
 
-    /// The function that an address is in, without the compiler's suffixes, and the offset from its start; nothing when
-    /// the address is not one of code.
+    /// The function at an address, without the compiler's suffixes, and the offset from its start. None if the address is not
+    /// in code.
     pub fn function(&self, address: u64) -> Option<(&str, u64)> {
         let (start, (name, code)) = self.by_address.range(..=address).next_back()?;
         let offset = address - start;
@@ -39,7 +39,7 @@ impl Symbols {
     }
 }
 
-/// Whether an address is in the upper half, where the kernel lives.
+/// Whether an address is in the upper half of the address space, which belongs to the kernel.
 pub fn in_kernel(address: u64) -> bool {
     address >> 63 == 1
 }
@@ -56,6 +56,6 @@ mod tests {
         assert_eq!(symbols.function(0xffff_ffff_8146_9f60), Some(("walk", 5)));
         assert_eq!(symbols.function(0xffff_ffff_8146_a104), None, "data");
         assert_eq!(symbols.function(0x1004), None, "per-CPU offsets");
-        assert_eq!(Symbols::parse("ffffffff81469f5b t f\n").function(u64::MAX), None, "far behind the last symbol");
+        assert_eq!(Symbols::parse("ffffffff81469f5b t f\n").function(u64::MAX), None, "far after the last symbol");
     }
 }

@@ -1,7 +1,7 @@
-//! The process groups that are alive, and who ends them when this program cannot: a guardian, which is a shell that reads
-//! a pipe. However this program ends, SIGKILL and abort included, the kernel closes that pipe. Then the guardian ends
-//! every process that has this program's mark in its environment: children of children too, whatever group they are in,
-//! and without a gap between the start of a child and somebody's knowing of it.
+//! The live process groups, and the guardian that ends them when this program cannot. The guardian is a shell that reads a
+//! pipe. However this program ends, SIGKILL and abort included, the kernel closes that pipe. Then the guardian ends every
+//! process that has this program's mark in its environment. That includes descendants in other groups, and a child that
+//! was started just before this program died.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Result};
@@ -14,11 +14,11 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// The variable that marks what this program has started.
+/// The environment variable that marks the processes this program has started.
 const MARK: &str = "DMABUF_CONFORMANCE_RUN";
 
-/// Processes get three seconds to clean up after SIGTERM: make removes what it has half made. It takes three looks in a
-/// row that find nothing, because a child that is just starting still looks like its parent.
+/// Processes get three seconds to clean up after SIGTERM: make removes unfinished targets. The guardian ends after three
+/// searches in a row without a result, because a child between fork and exec still has its parent's environment.
 const GUARDIAN: &str = r#"
 trap '' HUP INT QUIT TERM
 cat >/dev/null
@@ -40,34 +40,34 @@ done
 static GROUPS: Mutex<Groups> =
     Mutex::new(Groups { live: BTreeMap::new(), closed: false, guardian: Guardian::NotStarted });
 
-/// Differs from that of every other process, before and after.
+/// Unique among all processes, past and future.
 static RUN: LazyLock<String> = LazyLock::new(|| {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{}.{}", std::process::id(), now.as_nanos())
 });
 
 struct Groups {
-    /// Whether each may be killed.
+    /// By group: whether it may be killed.
     live: BTreeMap<i32, bool>,
-    /// Nothing may start any more.
+    /// No process may be started any more.
     closed: bool,
     guardian: Guardian,
 }
 
 enum Guardian {
     NotStarted,
-    /// There is no shell: what is left is to kill groups in time.
+    /// There is no shell, so only this program can kill the groups.
     Absent,
-    /// The open pipe is all it waits for.
+    /// It ends the processes when the pipe is closed.
     Watching {
         _pipe: ChildStdin,
     },
 }
 
-/// Starts a command as the leader of a group of its own. One that may not be killed, because it would leave a system to
-/// repair, is left alone by everybody.
+/// Starts a command as the leader of a new process group. If it is not `killable` (dpkg, which would leave a system to
+/// repair), neither this program nor the guardian kills it.
 pub fn start(command: &mut Command, killable: bool) -> Result<Child> {
-    // Under the lock, so that nothing starts behind the back of `kill_all`.
+    // Spawns under the lock, so that `kill_all` sees every process.
     let mut groups = lock();
     if groups.closed {
         return Err(ErrorKind::Interrupted.into());
@@ -75,7 +75,7 @@ pub fn start(command: &mut Command, killable: bool) -> Result<Child> {
     if matches!(groups.guardian, Guardian::NotStarted) {
         groups.guardian = guardian().map_or(Guardian::Absent, |pipe| Guardian::Watching { _pipe: pipe });
     }
-    // This program may itself have been started by another run of it, and have inherited a mark.
+    // Another run may have started this program; then the mark in the environment is that of the other run.
     if killable {
         command.env(MARK, &*RUN)
     } else {
@@ -86,12 +86,12 @@ pub fn start(command: &mut Command, killable: bool) -> Result<Child> {
     Ok(child)
 }
 
-/// Forgets a group: it is gone.
+/// Removes a group that has ended.
 pub fn ended(group: i32) {
     lock().live.remove(&group);
 }
 
-/// Kills every group and lets nothing start any more; unless one may not be killed, then nothing happens.
+/// Kills every group and lets no other start. If one may not be killed, kills nothing and returns false.
 pub fn kill_all() -> bool {
     let mut groups = lock();
     if groups.live.values().any(|killable| !killable) {
@@ -102,22 +102,22 @@ pub fn kill_all() -> bool {
     true
 }
 
-/// Whether [`kill_all`] has put an end to everything.
+/// Whether [`kill_all`] has killed all groups.
 pub fn closed() -> bool {
     lock().closed
 }
 
-/// Kills a group, if there is anything left of it.
+/// Sends SIGKILL to a group.
 pub fn kill(group: i32) {
     let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
 }
 
-/// Asks a group to end.
+/// Sends SIGTERM to a group.
 pub fn terminate(group: i32) {
     let _ = killpg(Pid::from_raw(group), Signal::SIGTERM);
 }
 
-/// Whether anything of a group still runs. Zombies that nobody has reaped yet do not.
+/// Whether a process of the group still runs. Zombies do not count.
 pub fn alive(group: i32) -> bool {
     if killpg(Pid::from_raw(group), None) == Err(Errno::ESRCH) {
         return false;
@@ -134,7 +134,7 @@ pub fn alive(group: i32) -> bool {
 
 fn guardian() -> Option<ChildStdin> {
     let mut command = Command::new("sh");
-    // Neither its directory nor its output may keep a file system busy or a reader waiting.
+    // Its directory must not keep a file system busy, nor its output keep a reader waiting.
     command.args(["-c", GUARDIAN, &format!("{MARK}={}", *RUN)]).env_remove(MARK).current_dir("/").process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?.stdin
 }

@@ -1,8 +1,7 @@
-//! Child processes: the only place that starts any.
+//! Child processes. No other module starts processes.
 //!
-//! Every child leads a process group of its own. When this program is interrupted the group is asked to end and given a
-//! moment to clean up; when its time is over or its guard is dropped it is killed. Nothing that was started here survives
-//! the command, however the command ends; `groups.rs` says how.
+//! Every child leads its own process group. When this program is interrupted, the group gets SIGTERM and time to clean up;
+//! after that, or when its guard is dropped, SIGKILL. No child survives this program, however it ends; see `groups.rs`.
 
 mod groups;
 mod running;
@@ -23,21 +22,21 @@ use crate::host::progress;
 pub use groups::{alive as group_alive, kill_all};
 pub use running::Running;
 
-/// By which signal this program was asked to stop. Every wait of this module watches it.
+/// The signal by which this program was asked to stop. Every wait of this module checks it.
 static INTERRUPTED: OnceLock<String> = OnceLock::new();
 
-/// How long a group may clean up after SIGTERM. One that runs this program again has groups of its own to stop.
+/// Time for a group to clean up after SIGTERM. A child that is this program again has to stop its own groups.
 const CLEANING_UP: Duration = Duration::from_secs(10);
 
-/// How long the others of a group may take when its leader is gone: a shell may lose the signal while it starts a child.
+/// Time for the rest of a group after its leader has ended: a shell may lose the signal while it starts a child.
 const STRAGGLERS: Duration = Duration::from_secs(3);
 
-/// Asks this program to stop. The first one to ask is told so.
+/// Asks this program to stop. Returns true for the first request.
 pub fn interrupt(signal: &str) -> bool {
     INTERRUPTED.set(signal.to_string()).is_ok()
 }
 
-/// Fails once somebody has asked to stop.
+/// Fails once this program was asked to stop.
 ///
 /// # Errors
 /// [`ErrorKind::Interrupt`].
@@ -49,19 +48,19 @@ pub fn check_interrupt() -> Result<()> {
 pub fn interruption() -> Error {
     let by = INTERRUPTED.get().map_or("Ctrl-C", |signal| if signal == "SIGINT" { "Ctrl-C" } else { signal });
     Error::new(ErrorKind::Interrupt, format!("stopped by {by}"))
-        .next("Nothing half-made is left; the next run goes on from what was finished.")
+        .next("No unfinished files are left; the next run continues from here.")
 }
 
-/// More changed variables than this are only counted where a command is told.
+/// A log line lists at most this many changed variables; more are only counted.
 const MANY: usize = 6;
 
-/// A command to run, described before anything starts.
+/// A command to run.
 #[derive(Clone, Debug)]
 pub struct Cmd {
     program: String,
     args: Vec<String>,
     dir: Option<PathBuf>,
-    /// Variables that are set, and with nothing those that are removed.
+    /// Variables to set, or with None to remove.
     env: BTreeMap<OsString, Option<OsString>>,
     limit: Option<Duration>,
     killable: bool,
@@ -69,19 +68,19 @@ pub struct Cmd {
     held: Option<Arc<File>>,
 }
 
-/// What a finished child left behind.
+/// Status and output of a child that ended.
 #[derive(Debug)]
 pub struct Output {
     /// How it ended.
     pub status: ExitStatus,
-    /// What it printed, standard output and error in one, in the order of its lines.
+    /// Its standard output and error, interleaved.
     pub text: String,
 }
 
 impl Cmd {
-    /// A program, found on PATH unless it is a path.
+    /// A program: a path, or a name that is searched on PATH.
     pub fn new(program: impl Into<String>) -> Self {
-        // Messages are parsed here and quoted in reports: they must not depend on the locale of whoever runs this.
+        // Messages are parsed here and quoted in reports, so they must not depend on the user's locale.
         let env = BTreeMap::from([("LC_ALL".into(), Some("C".into()))]);
         let (program, args) = (program.into(), Vec::new());
         Cmd { program, args, dir: None, env, limit: None, killable: true, redraws: false, held: None }
@@ -121,29 +120,29 @@ impl Cmd {
         self
     }
 
-    /// Keeps a variable of this program's own environment from the child.
+    /// Removes a variable from the child's environment.
     #[must_use]
     pub fn without_env(mut self, key: &str) -> Self {
         self.env.insert(key.into(), None);
         self
     }
 
-    /// Hands the handle of a lock to the child and to all below it, as their standard input. Should this program be killed, the lock is
-    /// free when the last of them is gone, and not before.
+    /// Passes a lock to the child and its descendants, as their standard input. If this program is killed, the lock stays
+    /// held until the last of them has ended.
     #[must_use]
     pub fn holding(mut self, lock: std::io::Result<File>) -> Self {
         self.held = lock.map(Arc::new).ok();
         self
     }
 
-    /// Lets the child finish whatever happens, for one that would leave a system to repair.
+    /// Never kills the child: for programs such as dpkg that would leave a system to repair.
     #[must_use]
     pub fn to_the_end(mut self) -> Self {
         self.killable = false;
         self
     }
 
-    /// Takes a line to end also where the child goes back to its start, as it does to show how far it is.
+    /// Lets `\r` end a line too, as progress displays use it.
     #[must_use]
     pub fn redrawing(mut self) -> Self {
         self.redraws = true;
@@ -157,17 +156,17 @@ impl Cmd {
         self
     }
 
-    /// The command as one can paste it into a shell.
+    /// The command line, quoted for a shell.
     pub fn quoted(&self) -> String {
         std::iter::once(&self.program).chain(&self.args).map(|word| quote(word)).collect::<Vec<_>>().join(" ")
     }
 
-    /// The same with its directory, and with what is different in its environment as far as that is little.
+    /// The same with its directory and, if they are few, the changed variables of its environment.
     fn whole(&self) -> String {
         let dir = self.dir.as_ref().map(|dir| format!("cd {} && ", quote(&dir.to_string_lossy()))).unwrap_or_default();
         let own = || self.env.iter().filter(|(key, _)| *key != "LC_ALL");
         if own().count() > MANY {
-            return format!("{dir}{} # and {} variables of its environment are changed", self.quoted(), own().count());
+            return format!("{dir}{} # with {} changed environment variables", self.quoted(), own().count());
         }
         let text = |text: &OsString| text.to_string_lossy().into_owned();
         let set = own().filter_map(|(key, value)| Some(format!("{}={} ", text(key), quote(&text(value.as_ref()?)))));
@@ -192,7 +191,7 @@ impl Cmd {
         command
     }
 
-    /// Where it writes, as far as can be told from outside.
+    /// A guess at where it writes.
     fn place(&self) -> PathBuf {
         let paths = self.args.iter().filter(|arg| arg.starts_with('/'));
         self.dir.clone().or_else(|| paths.map(PathBuf::from).next()).unwrap_or_else(std::env::temp_dir)
@@ -204,14 +203,14 @@ impl Cmd {
         }
         let next = match error.kind() {
             std::io::ErrorKind::NotFound => {
-                format!("Install {}; `cargo xtask doctor` lists everything that is needed.", self.program)
+                format!("Install {}; `cargo xtask doctor` lists the required tools.", self.program)
             }
             _ => String::new(),
         };
         Error::new(ErrorKind::Host, format!("cannot run {}", self.program)).cause(error).next(next)
     }
 
-    /// Starts the child with the given ends of its standard streams and gives back a guard that kills it on drop.
+    /// Starts the child with the given standard streams and returns a guard that kills it on drop.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when the program cannot be started.
@@ -231,7 +230,7 @@ impl Cmd {
         self.start(Stdio::null(), Stdio::inherit(), Stdio::inherit())?.finish()
     }
 
-    /// Runs the child to its end and hands every line it prints to `each`.
+    /// Runs the child to its end and passes every line of its output to `each`.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be started or takes longer than its limit, [`ErrorKind::Interrupt`] on Ctrl-C.
@@ -242,7 +241,7 @@ impl Cmd {
         }
     }
 
-    /// As [`Cmd::each_line`], for those who have to know how a child took an interruption.
+    /// As [`Cmd::each_line`], but also tells how the child ended after an interruption.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be started or takes longer than its limit.
@@ -275,15 +274,15 @@ impl Cmd {
                 }
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                    // A grandchild that holds the pipe open must not keep us waiting for a child that is gone.
+                    // The child has ended; do not wait for a grandchild that holds the pipe open.
                     if running.try_wait()?.is_some() {
                         running.kill_group();
                     }
                 }
             }
             if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                return Err(Error::new(ErrorKind::Host, format!("{} did not end in time", self.program))
-                    .next("Try again when the machine has less to do.")
+                return Err(Error::new(ErrorKind::Host, format!("{} timed out", self.program))
+                    .next("Try again when the machine is less busy.")
                     .cause(format!("{}\n{}", self.quoted(), tail(&text, 5))));
             }
         }
@@ -291,7 +290,7 @@ impl Cmd {
         match running.finish() {
             Ok(status) if status.success() || check_interrupt().is_ok() => Ok(Followed::Ended(Output { status, text })),
             Err(error) if error.kind != ErrorKind::Interrupt => Err(error),
-            // The second Ctrl-C killed it, and this is how we learn of it.
+            // A second Ctrl-C killed it.
             _ => Ok(Followed::Stopped { by_itself: false }),
         }
     }
@@ -307,7 +306,7 @@ impl Cmd {
     /// Runs the child and fails unless it exits with 0.
     ///
     /// # Errors
-    /// With `blame` and the last lines it printed; otherwise as [`Cmd::each_line`].
+    /// `kind`, with the last lines that it printed; otherwise as [`Cmd::each_line`].
     pub fn succeed(&self, kind: ErrorKind, title: &str) -> Result<String> {
         let output = self.run()?;
         if output.status.success() {
@@ -321,20 +320,20 @@ impl Cmd {
     }
 }
 
-/// How a child that was followed came to its end.
+/// How a child whose output was read has ended.
 #[derive(Debug)]
 pub enum Followed {
     /// By itself.
     Ended(Output),
     /// This program was interrupted.
     Stopped {
-        /// Whether the child ended when it was asked to, and so could clean up; else it was killed.
+        /// Whether the child ended after SIGTERM, and so could clean up; otherwise it was killed.
         by_itself: bool,
     },
 }
 
 impl From<Command> for Cmd {
-    /// Takes over program, arguments, directory and changes of the environment: those of xshell's `cmd!`, for instance.
+    /// Takes over program, arguments, directory and changes of the environment, for example from xshell's `cmd!`.
     fn from(command: Command) -> Self {
         let mut cmd = Cmd::new(command.get_program().to_string_lossy());
         cmd.args = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -345,7 +344,7 @@ impl From<Command> for Cmd {
     }
 }
 
-/// The next line, without what ends it.
+/// The next line, without its line ending.
 fn next_line(reader: &mut impl BufRead, ends: &[u8]) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
@@ -369,7 +368,7 @@ pub fn tail(text: &str, count: usize) -> String {
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
-/// A temporary directory that goes with the value.
+/// A temporary directory that is removed when the value is dropped.
 ///
 /// # Errors
 /// [`ErrorKind::Host`].
@@ -385,7 +384,7 @@ pub fn create(path: &Path) -> Result<File> {
     File::create(path).map_err(|error| io(&error, "creating", path))
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell if necessary.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -7,7 +7,7 @@ use super::{CLEANING_UP, STRAGGLERS, check_interrupt, groups};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::progress;
 
-/// A child that is killed, with its whole process group, when this is dropped.
+/// A running child. Dropping it kills its process group.
 #[derive(Debug)]
 pub struct Running {
     pub(super) child: Child,
@@ -17,20 +17,20 @@ pub struct Running {
 }
 
 impl Running {
-    /// The child's standard output, once.
+    /// The child's standard output; None the second time.
     pub fn take_stdout(&mut self) -> Option<std::process::ChildStdout> {
         self.child.stdout.take()
     }
 
-    /// Its process id, which is also that of its group.
+    /// Its process id, which is also its process group id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// How it ended, if it did.
+    /// Its exit status, if it has ended.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] when the system does not say.
+    /// [`ErrorKind::Internal`] when wait(2) fails.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().map_err(|error| Error::new(ErrorKind::Internal, "waiting for a child").cause(error))
     }
@@ -38,7 +38,7 @@ impl Running {
     /// Waits for its end.
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupt`] on Ctrl-C, with the group stopped; [`ErrorKind::Internal`] when the system does not say.
+    /// [`ErrorKind::Interrupt`] on Ctrl-C, with the group stopped; [`ErrorKind::Internal`] when wait(2) fails.
     pub fn finish(&mut self) -> Result<ExitStatus> {
         let mut pause = Duration::from_millis(1);
         loop {
@@ -54,7 +54,7 @@ impl Running {
         }
     }
 
-    /// Asks the group to end, and kills what has not ended after a while. Gives whether that was not necessary.
+    /// Sends SIGTERM to the group, and SIGKILL after a while. Returns whether SIGTERM was enough.
     pub fn stop(&mut self) -> bool {
         let mut deadline = Instant::now() + CLEANING_UP;
         let mut led = true;
@@ -86,7 +86,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The leader may be gone and have left others behind.
+        // Other processes of the group may have outlived the leader.
         if self.killable {
             self.kill_group();
         }

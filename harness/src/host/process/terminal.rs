@@ -1,4 +1,4 @@
-//! Programs that a person talks to: they need the terminal, which belongs to one process group at a time.
+//! Interactive programs. They need the terminal, which belongs to one process group at a time.
 
 use std::io::IsTerminal;
 use std::process::{ExitStatus, Stdio};
@@ -10,22 +10,22 @@ use nix::unistd::{Pid, getpgrp, tcsetpgrp};
 use super::{Cmd, Running, check_interrupt};
 use crate::error::Result;
 
-/// Whether there is a person to talk to.
+/// Whether standard input and output are a terminal.
 pub fn is_there() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
 impl Cmd {
-    /// Runs the child to its end with the terminal of this program: what is typed is for the child, Ctrl-C included.
+    /// Runs the child to its end in the foreground of this program's terminal. Keys go to the child, Ctrl-C included.
     ///
     /// # Errors
-    /// [`crate::error::ErrorKind::Host`] when it cannot be started; [`crate::error::ErrorKind::Interrupt`] when this program is asked
-    /// to stop, with the child stopped.
+    /// [`crate::error::ErrorKind::Host`] when it cannot be started; [`crate::error::ErrorKind::Interrupt`] when this program
+    /// is asked to stop, with the child stopped.
     pub fn on_terminal(&self) -> Result<ExitStatus> {
         let _own = Own;
         let mut running = self.start(Stdio::inherit(), Stdio::inherit(), Stdio::inherit())?;
         give_to(Pid::from_raw(running.group()));
-        // It may have asked for the terminal before it was its own, and was stopped for that.
+        // It may have been stopped because it used the terminal before it was in the foreground.
         let _ = killpg(Pid::from_raw(running.group()), Signal::SIGCONT);
         loop {
             if let Some(status) = running.try_wait()? {
@@ -35,7 +35,7 @@ impl Cmd {
                 running.stop();
                 return Err(interrupt);
             }
-            // Nobody is there who could continue it after Ctrl-Z.
+            // After Ctrl-Z: there is no shell that could continue it.
             if is_stopped(&running) {
                 let _ = killpg(Pid::from_raw(running.group()), Signal::SIGCONT);
             }
@@ -44,7 +44,7 @@ impl Cmd {
     }
 }
 
-/// Takes the terminal back when it is dropped.
+/// Dropping it takes the terminal back.
 struct Own;
 
 impl Drop for Own {
@@ -53,13 +53,13 @@ impl Drop for Own {
     }
 }
 
-/// Gives the terminal to a group. tcsetpgrp(3): a process in the background that does this is stopped, unless it blocks
-/// SIGTTOU.
+/// Makes a group the foreground process group. tcsetpgrp(3): a background process that does this is stopped, unless it
+/// blocks SIGTTOU.
 fn give_to(group: Pid) {
     let mut ttou = SigSet::empty();
     ttou.add(Signal::SIGTTOU);
     let blocked = ttou.thread_block();
-    // Without a terminal there is nothing to give.
+    // Fails without a terminal, which does not matter.
     let _ = tcsetpgrp(std::io::stdin(), group);
     if blocked.is_ok() {
         let _ = ttou.thread_unblock();

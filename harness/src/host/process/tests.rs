@@ -9,7 +9,7 @@ fn output_comes_line_by_line() {
 }
 
 #[test]
-fn a_line_that_is_drawn_again_is_another_one_where_that_is_asked_for() {
+fn with_redrawing_a_carriage_return_ends_a_line() {
     let printed = |cmd: Cmd| {
         let mut seen = Vec::new();
         cmd.args(["-c", r"printf 'a\r\nb 1%%\rb 2%%\n\nend'"]).each_line(|line| seen.push(line.to_string())).unwrap();
@@ -23,17 +23,17 @@ fn a_line_that_is_drawn_again_is_another_one_where_that_is_asked_for() {
 fn a_limit_kills_the_whole_group() {
     let cmd = Cmd::new("sh").args(["-c", "sleep 600 & sleep 600"]).limit(Duration::from_millis(300));
     let error = cmd.run().unwrap_err();
-    assert!(error.to_string().contains("did not end in time"), "{error}");
+    assert!(error.to_string().contains("timed out"), "{error}");
 }
 
 #[test]
-fn what_a_child_leaves_behind_is_killed() {
+fn processes_that_outlive_the_child_are_killed() {
     let dir = tempfile::tempdir().unwrap();
     let note = dir.path().join("pid");
     let script = format!("sleep 600 >/dev/null 2>&1 & echo $! > {}", note.display());
     Cmd::new("sh").args(["-c", &script]).run().unwrap();
     let pid: i32 = std::fs::read_to_string(note).unwrap().trim().parse().unwrap();
-    // The signal is sent; dying takes a moment more.
+    // SIGKILL was sent; wait until the process is dead.
     let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     while !stat().is_empty() && !stat().contains(") Z ") {
         std::thread::yield_now();
@@ -41,7 +41,7 @@ fn what_a_child_leaves_behind_is_killed() {
 }
 
 #[test]
-fn a_group_that_is_asked_to_end_may_clean_up() {
+fn a_group_can_clean_up_after_sigterm() {
     let dir = tempfile::tempdir().unwrap();
     let (ready, clean) = (dir.path().join("ready"), dir.path().join("clean"));
     let script = format!(
@@ -60,7 +60,7 @@ fn a_group_that_is_asked_to_end_may_clean_up() {
 }
 
 #[test]
-fn a_command_is_told_as_it_can_be_pasted() {
+fn a_logged_command_can_be_pasted_into_a_shell() {
     let cmd = Cmd::new("make").args(["-j2", "O=/a b"]).dir(Path::new("/")).env("X", "1 2").without_env("MAKEFLAGS");
     assert_eq!(cmd.whole(), "cd / && X='1 2' env -u MAKEFLAGS make -j2 'O=/a b'");
     let shell = |text: &str| Cmd::new("sh").args(["-c", text]).run().unwrap().text;
@@ -69,7 +69,7 @@ fn a_command_is_told_as_it_can_be_pasted() {
 }
 
 #[test]
-fn a_command_of_another_library_is_taken_over_as_it_is() {
+fn a_std_command_keeps_its_arguments_directory_and_environment() {
     let mut command = Command::new("env");
     command.args(["-u", "LC_ALL"]).current_dir("/").env("A", "b").env_remove("PATH");
     let cmd = Cmd::from(command);
@@ -79,13 +79,13 @@ fn a_command_of_another_library_is_taken_over_as_it_is() {
 }
 
 #[test]
-fn a_missing_program_is_named_with_a_remedy() {
+fn the_error_for_a_missing_program_says_what_to_install() {
     let error = Cmd::new("no-such-program").run().unwrap_err();
     assert_eq!(error.kind, ErrorKind::Host);
     assert!(error.to_string().contains("Install no-such-program"), "{error}");
 }
 
 #[test]
-fn commands_can_be_pasted() {
+fn words_are_quoted_for_a_shell() {
     assert_eq!(Cmd::new("git").args(["log", "a b", "it's"]).quoted(), r"git log 'a b' 'it'\''s'");
 }

@@ -1,4 +1,4 @@
-//! How far a task is, in words: the same in a bar and in a line of a log. And how a bar fits into a terminal.
+//! The text of a progress bar or progress line, and the layout of a bar.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,37 +8,37 @@ use indicatif::{ProgressState, ProgressStyle};
 /// What a task counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// Items.
     Count,
     /// Bytes.
     Bytes,
 }
 
-/// A bar shows no rate before this.
+/// A bar shows no rate before this time.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How far a task is.
+/// The progress of a task.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
-    /// So much is done.
+    /// Done so far.
     pub at: u64,
-    /// Of so much, if that is known.
+    /// The total, if it is known.
     pub total: Option<u64>,
-    /// So much in a second.
+    /// Per second.
     pub rate: f64,
-    /// What is left will take so long.
+    /// Estimated remaining time.
     pub left: Option<Duration>,
 }
 
 impl Standing {
-    /// By the time it took so far.
+    /// With rate and estimate from the average so far.
     pub fn by_average(at: u64, total: Option<u64>, elapsed: Duration) -> Self {
         let rate = at as f64 / elapsed.as_secs_f64().max(0.001);
         let rest = total.map(|total| total.saturating_sub(at)).filter(|rest| at > 0 && *rest > 0);
         Standing { at, total, rate, left: rest.map(|rest| Duration::from_secs_f64(rest as f64 / rate)) }
     }
 
-    /// In numbers, with rate and estimate as far as there is anything to make them of.
+    /// Numbers, with rate and estimate if they are known.
     pub fn numbers(&self, unit: Unit) -> String {
         let mut text = match (unit, self.total) {
             (Unit::Count, None) if self.at == 0 => return String::new(),
@@ -60,7 +60,7 @@ impl Standing {
     }
 }
 
-/// What takes longer than a second is read better by its time than by a fraction.
+/// Items that take longer than a second each are shown as time per item.
 fn rate(unit: Unit, rate: f64) -> String {
     match unit {
         Unit::Bytes => format!("{}/s", bytes(rate as u64)),
@@ -70,7 +70,7 @@ fn rate(unit: Unit, rate: f64) -> String {
     }
 }
 
-/// Powers of ten, as disks are sold.
+/// Decimal units, as for disk sizes.
 fn scale(count: u64) -> (f64, &'static str) {
     match count {
         0..1_000_000 => (1e3, "kB"),
@@ -84,8 +84,8 @@ fn bytes(count: u64) -> String {
     format!("{:.1} {name}", count as f64 / size)
 }
 
-/// A bar for a terminal of so many columns. What the task is called and is at comes last, in what room there is, so that no
-/// line is ever longer than the terminal is wide.
+/// A bar for a terminal with this many columns. The label and message come last and are truncated, so that no line is wider
+/// than the terminal.
 pub fn style(unit: Unit, total: bool, colour: bool, columns: usize) -> ProgressStyle {
     let bar = |width: usize| if colour { format!("{{bar:{width}.cyan/blue}}") } else { format!("{{bar:{width}}}") };
     let template = match (total, columns) {
@@ -97,7 +97,7 @@ pub fn style(unit: Unit, total: bool, colour: bool, columns: usize) -> ProgressS
     };
     let numbers = move |state: &ProgressState, out: &mut dyn Write| {
         let total = state.len().filter(|_| total);
-        // Of the first moments a rate says nothing.
+        // A rate of the first moments is meaningless.
         let settled = state.elapsed() >= SETTLED;
         let left = total.filter(|total| settled && *total > state.pos()).map(|_| state.eta());
         let rate = if settled { state.per_sec() } else { 0.0 };

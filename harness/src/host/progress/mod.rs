@@ -1,6 +1,6 @@
-//! What a person sees while something long is going on: bars on a terminal, a few plain lines in a log.
+//! Progress of long tasks: bars on a terminal, plain lines in a log.
 //!
-//! Everything goes to standard error, so that standard output carries nothing but the report.
+//! Everything goes to standard error; standard output is for the report.
 
 mod line;
 
@@ -15,22 +15,22 @@ use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget};
 use crate::host::style::coloured;
 use line::{Standing, Unit};
 
-/// A log without a terminal gets at most one line of a running task in this time.
+/// Without a terminal, a running task prints at most one line in this time.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How much to show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Bars when standard error is a terminal that can draw them, else plain lines.
+    /// Bars if standard error is a terminal that can draw them, otherwise plain lines.
     #[default]
     Auto,
-    /// Plain lines: for logs.
+    /// Plain lines, for logs.
     Plain,
-    /// Nothing but warnings.
+    /// Warnings only.
     Quiet,
 }
 
-/// Where tasks are shown. Clones share one place.
+/// Shows tasks. Clones share one output.
 #[derive(Clone)]
 pub struct Progress {
     inner: Arc<Inner>,
@@ -42,29 +42,29 @@ enum Inner {
     Quiet,
 }
 
-/// How wide the terminal is now.
+/// Returns the current width of the terminal.
 type Columns = Box<dyn Fn() -> usize + Send + Sync>;
 
-/// Whether details are told, everywhere in this process.
+/// Whether details are printed, for the whole process.
 static VERBOSE: AtomicBool = AtomicBool::new(false);
-/// Who tells them where nobody has a [`Progress`] at hand: the last one that was made for standard error.
-static TELLER: Mutex<Option<Progress>> = Mutex::new(None);
+/// Prints them in code that has no [`Progress`]: the last one that was created for standard error.
+static DETAILS: Mutex<Option<Progress>> = Mutex::new(None);
 
-/// From now on details are told: commands, what is found in the cache, what is kept.
+/// Prints details from now on: commands, cache hits and misses.
 pub fn be_verbose() {
     VERBOSE.store(true, Ordering::Relaxed);
 }
 
-/// A detail, above the bars if there are any. Costs nothing where details are not told.
+/// Prints a detail, above the bars if there are any. `text` is not called if details are off.
 pub fn detail(text: impl FnOnce() -> String) {
     if VERBOSE.load(Ordering::Relaxed) {
-        let teller = lock(&TELLER).clone();
-        teller.unwrap_or_else(|| Progress::new(Mode::Plain)).line(text());
+        let progress = lock(&DETAILS).clone();
+        progress.unwrap_or_else(|| Progress::new(Mode::Plain)).line(text());
     }
 }
 
 impl Progress {
-    /// Progress on standard error, in colours where they are wanted; a dumb terminal gets plain lines.
+    /// Progress on standard error. A dumb terminal gets plain lines.
     pub fn new(mode: Mode) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let terminal = std::io::stderr().is_terminal();
@@ -79,37 +79,37 @@ impl Progress {
         };
         let progress = Progress { inner: Arc::new(inner) };
         if mode != Mode::Quiet {
-            *lock(&TELLER) = Some(progress.clone());
+            *lock(&DETAILS) = Some(progress.clone());
         }
         progress
     }
 
-    /// Plain lines into any writer, at most one per `every` while a task runs.
+    /// Plain lines to any writer, at most one per `every` while a task runs.
     pub fn into_sink(sink: impl Write + Send + 'static, every: Duration) -> Self {
         Progress { inner: Arc::new(Inner::Plain { sink: Mutex::new(Box::new(sink)), every }) }
     }
 
-    /// Begins a task that counts things; without a total it shows how many so far.
+    /// Starts a task that counts items. Without a total it shows the count so far.
     pub fn task(&self, label: &str, total: Option<u64>) -> Task {
         self.begin(label, total, Unit::Count)
     }
 
-    /// Begins a task that counts bytes.
+    /// Starts a task that counts bytes.
     pub fn bytes(&self, label: &str, total: Option<u64>) -> Task {
         self.begin(label, total, Unit::Bytes)
     }
 
-    /// One line of news, above the bars if there are any; nothing in quiet mode.
+    /// Prints a line, above the bars if there are any; in quiet mode, prints nothing.
     pub fn line(&self, text: impl AsRef<str>) {
         match &*self.inner {
-            // Without a bar on the screen there is nothing to redraw below the line.
+            // Fails only if no bar is shown.
             Inner::Bars { bars, .. } => drop(bars.println(text.as_ref())),
             Inner::Plain { sink, .. } => drop(writeln!(lock(sink), "{}", text.as_ref())),
             Inner::Quiet => {}
         }
     }
 
-    /// As [`Progress::line`], but said in quiet mode too: what a person has to know.
+    /// Prints a warning, in quiet mode too.
     pub fn warn(&self, text: impl AsRef<str>) {
         match &*self.inner {
             Inner::Quiet => eprintln!("warning: {}", text.as_ref()),
@@ -117,7 +117,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bars off the screen while `ask` talks to the person at the terminal.
+    /// Hides the bars while `ask` uses the terminal.
     pub fn suspend<T>(&self, ask: impl FnOnce() -> T) -> T {
         match &*self.inner {
             Inner::Bars { bars, .. } => bars.suspend(ask),
@@ -142,12 +142,12 @@ impl Progress {
             Inner::Quiet => None,
         };
         let now = Instant::now();
-        let state = State { at: 0, total, message: String::new(), said: now };
+        let state = State { at: 0, total, message: String::new(), printed: now };
         Task { progress: self.clone(), bar, label: label.to_string(), unit, started: now, state: Mutex::new(state) }
     }
 }
 
-/// Something under way. Dropped before it is done, it leaves the screen without a word.
+/// A running task. If it is dropped before [`Task::done`], its bar disappears and nothing is printed.
 #[must_use]
 pub struct Task {
     progress: Progress,
@@ -162,21 +162,21 @@ struct State {
     at: u64,
     total: Option<u64>,
     message: String,
-    said: Instant,
+    printed: Instant,
 }
 
 impl Task {
-    /// So much is done.
+    /// Sets how much is done.
     pub fn set(&self, at: u64) {
         self.change(|state| state.at = at);
     }
 
-    /// So much more is done.
+    /// Adds to how much is done.
     pub fn inc(&self, more: u64) {
         self.change(|state| state.at += more);
     }
 
-    /// So much there is to do, when that turns out later.
+    /// Sets the total, if it becomes known after the start.
     pub fn total(&self, total: u64) {
         if let (Some(bar), Inner::Bars { colour, columns, .. }) = (&self.bar, &*self.progress.inner) {
             bar.set_style(line::style(self.unit, true, *colour, columns()));
@@ -185,7 +185,7 @@ impl Task {
         self.change(|state| state.total = Some(total));
     }
 
-    /// There is no less to do than this: more than was thought before, perhaps.
+    /// Raises the total if it is lower than this.
     pub fn total_at_least(&self, total: u64) {
         let known = lock(&self.state).total;
         if known.is_some_and(|known| known < total) {
@@ -193,7 +193,7 @@ impl Task {
         }
     }
 
-    /// What is being worked on.
+    /// Sets the message beside the label, such as the current file.
     pub fn message(&self, text: impl Into<String>) {
         let text = text.into();
         if let Some(bar) = &self.bar {
@@ -202,7 +202,7 @@ impl Task {
         self.change(|state| state.message = text);
     }
 
-    /// Ends the task and leaves one line: label, summary and how long it took.
+    /// Ends the task and prints a line: label, summary and duration.
     pub fn done(self, summary: impl AsRef<str>) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -218,8 +218,8 @@ impl Task {
             bar.set_position(state.at);
         }
         let Inner::Plain { every, .. } = &*self.progress.inner else { return };
-        if state.said.elapsed() >= *every {
-            state.said = Instant::now();
+        if state.printed.elapsed() >= *every {
+            state.printed = Instant::now();
             let text = self.describe(&state);
             drop(state);
             self.progress.line(text);
@@ -245,12 +245,12 @@ impl Drop for Task {
     }
 }
 
-/// Bytes as people read them: powers of ten, as disks are sold.
+/// Formats a size, in decimal units as for disks.
 pub fn bytes(count: u64) -> String {
     DecimalBytes(count).to_string()
 }
 
-/// A duration as people read it.
+/// Formats a duration.
 pub fn duration(time: Duration) -> String {
     match time.as_secs() {
         0..60 => format!("{:.1} s", time.as_secs_f64()),
@@ -259,7 +259,7 @@ pub fn duration(time: Duration) -> String {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A thread that panicked while it wrote a line left nothing worth distrusting.
+    // A panic while printing leaves the data usable.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -12,36 +12,36 @@ impl Write for Shared {
     }
 }
 
-fn said(sink: &Shared) -> String {
+fn printed(sink: &Shared) -> String {
     String::from_utf8(lock(&sink.0).clone()).unwrap()
 }
 
 #[test]
-fn a_log_gets_a_start_and_an_end() {
+fn a_log_gets_a_line_at_the_start_and_one_at_the_end() {
     let sink = Shared::default();
     let task = Progress::into_sink(sink.clone(), PLAIN_INTERVAL).task("building", Some(900));
     (0..900).for_each(|_| task.inc(1));
     task.done("vmlinux");
-    let text = said(&sink);
+    let text = printed(&sink);
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.starts_with("building ...\nbuilding: vmlinux (0."), "{text}");
 }
 
 #[test]
-fn a_slow_task_says_how_far_it_is() {
+fn a_slow_task_prints_its_progress() {
     let sink = Shared::default();
     let task = Progress::into_sink(sink.clone(), Duration::ZERO).bytes("fetching", None);
     task.total(2_000_000);
     task.message("from sid");
     task.set(1_000_000);
-    let text = said(&sink);
+    let text = printed(&sink);
     let last = text.lines().last().unwrap();
     assert!(last.starts_with("fetching: 1.0 of 2.0 MB, "), "{last}");
     assert!(last.contains("/s, ") && last.ends_with(" s left, from sid"), "{last}");
 }
 
 #[test]
-fn numbers_have_a_rate_and_an_estimate_as_far_as_these_are_known() {
+fn numbers_have_a_rate_and_an_estimate_if_known() {
     let after = |seconds: f64, at, total| Standing::by_average(at, total, Duration::from_secs_f64(seconds));
     for (standing, unit, text) in [
         (after(10.0, 450, Some(1350)), Unit::Count, "450 of 1350, 45/s, 20.0 s left"),
@@ -60,7 +60,7 @@ fn numbers_have_a_rate_and_an_estimate_as_far_as_these_are_known() {
     }
 }
 
-/// A terminal that remembers what was written onto it.
+/// A terminal that records what is written to it.
 #[derive(Clone, Debug, Default)]
 struct Screen {
     columns: u16,
@@ -98,7 +98,7 @@ impl indicatif::TermLike for Screen {
     }
 }
 
-/// What tasks of every kind draw onto a terminal of so many columns.
+/// What tasks of every kind draw on a terminal with this many columns.
 fn drawn(columns: u16) -> Vec<String> {
     let screen = Screen { columns, ..Screen::default() };
     let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(screen.clone())));
@@ -131,14 +131,14 @@ fn no_bar_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn an_unfinished_task_goes_without_a_word() {
+fn a_dropped_task_prints_nothing() {
     let sink = Shared::default();
     drop(Progress::into_sink(sink.clone(), PLAIN_INTERVAL).task("building", None));
-    assert_eq!(said(&sink), "building ...\n");
+    assert_eq!(printed(&sink), "building ...\n");
 }
 
 #[test]
-fn durations_read_well() {
+fn durations_are_formatted() {
     assert_eq!(duration(Duration::from_millis(4_660)), "4.7 s");
     assert_eq!(duration(Duration::from_secs(376)), "6 min 16 s");
 }

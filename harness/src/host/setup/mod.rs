@@ -1,6 +1,6 @@
-//! The tools that a command needs: found, named with a reason, and installed where that is wanted.
+//! Finds the tools that a command needs, and installs missing ones if the user allows it.
 //!
-//! Only apt is ever run. On other distributions the command to type is printed, for dnf and pacman alike.
+//! Only apt is run. For other distributions the dnf and pacman commands are printed.
 
 pub mod need;
 
@@ -16,26 +16,26 @@ use crate::host::process::{Cmd, check_interrupt, create, tail};
 use crate::host::progress::Progress;
 pub use need::{HostTool, Purpose, missing, needs};
 
-/// Older lists name versions that the mirror may have dropped.
+/// Package lists older than this may name versions that the mirror no longer has.
 const LISTS_ARE_OLD: Duration = Duration::from_secs(24 * 3600);
 
-/// What may be done about missing tools.
+/// Whether to install missing tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Install {
-    /// Root without a terminal installs at once; on a terminal a person is asked; else nothing is installed.
+    /// On a terminal, ask. Without a terminal, root installs without asking and other users install nothing.
     #[default]
     Ask,
-    /// At once.
+    /// Install without asking.
     Auto,
-    /// Never: the commands are printed.
+    /// Install nothing, print the commands.
     Never,
 }
 
-/// Makes sure that everything is there. What apt prints goes to `log`.
+/// Makes sure that all tools are installed. The output of apt goes to `log`.
 ///
 /// # Errors
-/// [`ErrorKind::Host`] when something is missing and may not or cannot be installed: with the command for each
-/// distribution, or with the end of apt's output. [`ErrorKind::Interrupt`].
+/// [`ErrorKind::Host`] when something is missing and is not installed: with the command for each distribution, or with the
+/// end of apt's output. [`ErrorKind::Interrupt`].
 pub fn ensure(
     purposes: &[Purpose],
     install: Install,
@@ -65,33 +65,33 @@ fn ensure_asking(
         Install::Auto => true,
         Install::Ask if machine.interactive => {
             let command = with_sudo(machine, &apt_line(&missing));
-            ask(&format!("These are missing:\n{list}\nInstall them now with\n    {command}\n?"))
+            ask(&format!("Missing tools:\n{list}\nInstall them now with\n    {command}\n?"))
         }
         Install::Ask => machine.superuser,
     };
     if !allowed {
         return Err(refusal(&missing, machine));
     }
-    progress.line(format!("installing what is missing:\n{list}"));
+    progress.line(format!("installing missing tools:\n{list}"));
     apt_install(&missing, machine, log, progress)?;
     let still = needs(purposes, machine).into_iter().filter(|need| need.find(machine).is_none()).collect::<Vec<_>>();
     if still.is_empty() {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Host, "apt has installed everything, and still something is missing")
-        .cause(describe(&still))
-        .next(format!(
-            "{} has what apt said. `cargo xtask doctor` looks again once it is mended by hand.",
+    Err(Error::new(ErrorKind::Host, "apt-get succeeded, but tools are still missing").cause(describe(&still)).next(
+        format!(
+            "The output of apt is in {}. Install the tools by hand, then check with `cargo xtask doctor`.",
             log.display()
-        )))
+        ),
+    ))
 }
 
-/// The commands that install some needs, for each kind of distribution; this machine's own first.
+/// The commands that install some tools, for each kind of distribution. The one for this machine comes first.
 pub fn commands(missing: &[&HostTool], machine: &Machine) -> Vec<String> {
     let dnf = format!("dnf install {}", packages(missing, |need| need.fedora));
     let pacman = format!("pacman -S --needed {}", packages(missing, |need| need.arch));
     let mut lines = vec![("apt-get", apt_line(missing)), ("dnf", dnf), ("pacman", pacman)];
-    // Stable: the usual order stays among those that are not here.
+    // The sort is stable.
     lines.sort_by_key(|(program, _)| machine.program(program).is_none());
     lines.into_iter().map(|(_, line)| with_sudo(machine, &line)).collect()
 }
@@ -101,7 +101,7 @@ fn refusal(missing: &[&HostTool], machine: &Machine) -> Error {
     Error::new(ErrorKind::Host, format!("not found on this machine: {}", names.join(", ")))
         .cause(describe(missing))
         .next(format!(
-            "Install what is missing; the line for your distribution:\n{}",
+            "Install the missing tools with the command for your distribution:\n{}",
             commands(missing, machine).join("\n")
         ))
 }
@@ -132,7 +132,7 @@ fn apt_install(missing: &[&HostTool], machine: &Machine, log: &Path, progress: &
     }
     let log_file = create(log)?;
     let apt = |arguments: &[&str]| {
-        // needrestart and debconf would ask questions that nobody sees; a fresh machine may be updating itself.
+        // needrestart and debconf would prompt. On a new machine an automatic update may hold the dpkg lock.
         let words =
             ["DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
         let cmd = if machine.superuser { machine.cmd("env") } else { machine.cmd("sudo").args(["-n", "env"]) };
@@ -140,14 +140,17 @@ fn apt_install(missing: &[&HostTool], machine: &Machine, log: &Path, progress: &
     };
     if !machine.superuser && !machine.cmd("sudo").args(["-n", "true"]).run().is_ok_and(|output| output.status.success())
     {
-        // A child here is not in the terminal's foreground, so sudo could not read a password.
+        // A child is not in the terminal's foreground process group, so sudo could not read a password.
         let mut error = refusal(missing, machine);
-        error.next = format!("sudo wants a password: run `sudo -v` and then this again, or yourself\n{}", error.next);
+        error.next = format!(
+            "sudo needs a password: run `sudo -v` and repeat this command, or install by hand.\n{}",
+            error.next
+        );
         return Err(error);
     }
     let mut fresh = lists_are_old(machine);
     if fresh {
-        // A broken third-party source fails the update and leaves the rest usable: the installation decides.
+        // An update may fail because of a broken third-party source; the installation can still succeed.
         run(&apt(&["update"]), "apt-get update", &log_file, progress)?;
     }
     let names = packages(missing, |need| need.debian);
@@ -163,24 +166,25 @@ fn apt_install(missing: &[&HostTool], machine: &Machine, log: &Path, progress: &
         fresh = true;
         run(&apt(&["update"]), "apt-get update", &log_file, progress)?;
     }
-    let said = std::fs::read_to_string(log).unwrap_or_default();
-    let next = format!("The whole output is in {}. By hand:\n{}", log.display(), commands(missing, machine)[0]);
-    Err(Error::new(ErrorKind::Host, "apt-get could not install what is missing").cause(tail(&said, 15)).next(next))
+    let output = std::fs::read_to_string(log).unwrap_or_default();
+    let next =
+        format!("The whole output is in {}. To install by hand:\n{}", log.display(), commands(missing, machine)[0]);
+    Err(Error::new(ErrorKind::Host, "apt-get could not install the missing tools").cause(tail(&output, 15)).next(next))
 }
 
-/// Runs a step of apt to its end, and says whether it succeeded. Ctrl-C waits: a killed dpkg leaves a system to repair.
+/// Runs apt to its end and returns whether it succeeded. Ctrl-C does not kill it: a killed dpkg leaves a system to repair.
 fn run(cmd: &Cmd, label: &str, log: &File, progress: &Progress) -> Result<bool> {
     let handle = || log.try_clone().map(Stdio::from).map_err(|error| io(&error, "writing", Path::new("the log")));
-    let mut said = handle_line(log, &cmd.quoted());
+    let mut logged = handle_line(log, &cmd.quoted());
     let task = progress.task(label, None);
     let mut running = cmd.clone().to_the_end().start(Stdio::null(), handle()?, handle()?)?;
     let status = loop {
         if let Some(status) = running.try_wait()? {
             break status;
         }
-        if said.is_ok() && check_interrupt().is_err() {
-            progress.line("stopping as soon as apt has finished");
-            said = Err(std::io::ErrorKind::Interrupted.into());
+        if logged.is_ok() && check_interrupt().is_err() {
+            progress.line("stopping when apt has finished");
+            logged = Err(std::io::ErrorKind::Interrupted.into());
         }
         task.inc(0);
         std::thread::sleep(Duration::from_millis(100));
@@ -202,7 +206,7 @@ fn lists_are_old(machine: &Machine) -> bool {
     if !names.into_iter().any(|entry| entry.file_name().to_string_lossy().contains("_Packages")) {
         return true;
     }
-    // The lists carry the mirror's time; apt moves every list through this directory, which carries ours.
+    // The lists have the mirror's time stamps. apt moves every list through `partial`, whose time stamp is ours.
     let updated = lists.join("partial").metadata().and_then(|meta| meta.modified());
     let age = updated.ok().and_then(|time| SystemTime::now().duration_since(time).ok());
     age.is_some_and(|age| age > LISTS_ARE_OLD)
@@ -212,7 +216,7 @@ fn ask(question: &str) -> bool {
     eprint!("{question} [Y/n] ");
     let mut answer = String::new();
     match std::io::stdin().lock().read_line(&mut answer) {
-        // The end of the input is not an answer.
+        // End of input counts as no.
         Ok(0) | Err(_) => false,
         Ok(_) => matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"),
     }

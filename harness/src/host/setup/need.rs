@@ -1,10 +1,10 @@
-//! The table of what is needed, for what, and which package has it.
+//! The table of required tools: what for, and in which packages.
 
 use std::path::PathBuf;
 
 use crate::host::machine::Machine;
 
-/// What a command is going to do.
+/// What a command does with the tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Fetch and unpack a kernel source.
@@ -13,13 +13,13 @@ pub enum Purpose {
     Series,
     /// Compile a kernel.
     Kernel,
-    /// Compile the guest's program.
+    /// Compile the guest program.
     Guest,
     /// Boot a guest.
     Boot,
-    /// Have a shell in a guest.
+    /// Run a shell in a guest.
     Shell,
-    /// RefLookup into a guest with gdb.
+    /// Debug a guest with gdb.
     Debugger,
 }
 
@@ -29,12 +29,12 @@ impl Purpose {
         &[Purpose::Source, Purpose::Series, Purpose::Kernel, Purpose::Guest, Purpose::Boot];
 }
 
-/// Something that has to be on the machine.
+/// A required tool, library or file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HostTool {
-    /// What people call it.
+    /// Its name in messages.
     pub name: &'static str,
-    /// What it is needed for, in a few words.
+    /// What it is for, in a few words.
     pub why: &'static str,
     /// Debian and Ubuntu package.
     pub debian: &'static str,
@@ -51,14 +51,14 @@ enum Probe {
     Program(&'static str),
     /// Any of these files.
     File(&'static [&'static str]),
-    /// Any of these files, on machines that have apt.
+    /// Any of these files, but only on machines that have apt.
     AptFile(&'static [&'static str]),
-    /// Any of these programs, if it needs no libraries.
+    /// Any of these programs that is statically linked.
     Static(&'static [&'static str]),
 }
 
 impl HostTool {
-    /// Where it is on the machine.
+    /// Its path on the machine, or None if it is missing.
     pub fn find(&self, machine: &Machine) -> Option<PathBuf> {
         match self.probe {
             Probe::Program(name) => machine.program(name),
@@ -70,7 +70,7 @@ impl HostTool {
         }
     }
 
-    /// The program to ask for its version, if it is one.
+    /// The name of the program, if it is one.
     pub fn program(&self) -> Option<&'static str> {
         if let Probe::Program(name) = self.probe { Some(name) } else { None }
     }
@@ -81,7 +81,7 @@ impl HostTool {
     }
 }
 
-/// Whether a program is one of 64 bits (elf(5)) that asks for no interpreter, as ld.so is one, and so for no library.
+/// Whether a file is a 64-bit ELF program (elf(5)) without PT_INTERP, that is, without shared libraries.
 fn is_static(program: &[u8]) -> bool {
     const HEADERS_AT: usize = 32;
     const HEADER_SIZE: usize = 54;
@@ -100,17 +100,17 @@ fn is_static(program: &[u8]) -> bool {
     program.starts_with(b"\x7fELF\x02") && kinds().is_some_and(|kinds| !kinds.contains(&INTERPRETER))
 }
 
-/// The shell of a guest, with all that belongs to it.
+/// The static busybox, which is the shell in the guest.
 pub fn busybox(machine: &Machine) -> Option<PathBuf> {
     needs(&[Purpose::Shell], machine).into_iter().find_map(|need| need.find(machine))
 }
 
-/// Everything that some purposes need on this machine.
+/// All tools that some purposes need on this machine.
 pub fn needs(purposes: &[Purpose], machine: &Machine) -> Vec<&'static HostTool> {
     NEEDS.iter().filter(|need| need.concerns(purposes, machine)).collect()
 }
 
-/// What of it is not there.
+/// Those of [`needs`] that are missing.
 pub fn missing(purposes: &[Purpose], machine: &Machine) -> Vec<&'static HostTool> {
     needs(purposes, machine).into_iter().filter(|need| need.find(machine).is_none()).collect()
 }
@@ -126,9 +126,9 @@ const fn program(
 
 use Purpose::{Boot, Debugger, Guest, Kernel, Series, Shell, Source};
 
-/// Not in this table because the kernels here do not need them: cpio (the initramfs is written by this program),
-/// openssl (no module is signed), kmod, rsync, perl and python. objtool is always built on x86-64 (static calls and
-/// the uaccess check select it), so libelf is needed even without the ORC unwinder.
+/// Our kernels do not need cpio (this program writes the initramfs), openssl (modules are not signed), kmod, rsync, perl or
+/// python. They need libelf even without the ORC unwinder: on x86-64 objtool is always built (static calls and the
+/// uaccess check select it).
 const NEEDS: &[HostTool] = &[
     program("tar", "unpacks kernel sources", &[Source], ["tar", "tar", "tar"]),
     program("xz", "unpacks kernel sources", &[Source], ["xz-utils", "xz", "xz"]),
@@ -171,7 +171,7 @@ const NEEDS: &[HostTool] = &[
     },
     HostTool {
         name: "static C library",
-        why: "links the guest program, which runs without any library",
+        why: "links the guest program, which is static",
         debian: "libc6-dev",
         fedora: "glibc-static",
         arch: "glibc",
@@ -186,14 +186,14 @@ const NEEDS: &[HostTool] = &[
     ),
     HostTool {
         name: "busybox, static",
-        why: "is the shell in the guest, which has no libraries",
+        why: "is the shell in the guest, which has no shared libraries",
         debian: "busybox-static",
         fedora: "busybox",
         arch: "busybox",
         purposes: &[Shell],
         probe: Probe::Static(&["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/sbin/busybox"]),
     },
-    program("gdb", "looks into a guest (--gdb)", &[Debugger], ["gdb", "gdb", "gdb"]),
+    program("gdb", "debugs a guest (--gdb)", &[Debugger], ["gdb", "gdb", "gdb"]),
 ];
 
 #[cfg(test)]
@@ -214,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn a_busybox_that_needs_libraries_is_none() {
-        // What counts of an ELF file: magic, where its one program header is, and the kind of that.
+    fn a_busybox_with_shared_libraries_does_not_count() {
+        // The parts of an ELF file that matter: the magic, and the type of its only program header.
         let program = |kind: u8| {
             let mut bytes = vec![0u8; 120];
             bytes[..5].copy_from_slice(b"\x7fELF\x02");

@@ -1,4 +1,4 @@
-//! A lock of the cache: held by one process, waited for by others who are told whom they wait for.
+//! A lock of the cache. A process that waits for it prints which process holds it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Result, io};
 
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(100);
 
 /// A held lock. The kernel frees it when the process dies, however it dies.
 #[derive(Debug)]
@@ -17,10 +17,10 @@ pub struct StoreLock {
 }
 
 impl StoreLock {
-    /// Waits for the lock. `tell` gets one line when somebody else holds it; `interrupted` ends the wait.
+    /// Waits for the lock. `tell` gets one line if another process holds it; an error of `interrupted` ends the wait.
     ///
     /// # Errors
-    /// That of `interrupted`; `ErrorKind::Host` when the file cannot be made or locked.
+    /// That of `interrupted`; `ErrorKind::Host` when the file cannot be created or locked.
     pub fn take(
         path: &Path,
         name: &str,
@@ -28,12 +28,12 @@ impl StoreLock {
         interrupted: &dyn Fn() -> Result<()>,
     ) -> Result<StoreLock> {
         let mut lock = wait(path, name, File::try_lock, tell, interrupted)?;
-        // Only people read this, so a full disk does not matter here.
+        // It is only for messages, so a full disk does not matter.
         let _ = lock.sign();
         Ok(lock)
     }
 
-    /// As [`StoreLock::take`] for a lock that several may hold at once, and nobody alone meanwhile.
+    /// As [`StoreLock::take`], but a shared lock.
     ///
     /// # Errors
     /// As [`StoreLock::take`].
@@ -46,17 +46,17 @@ impl StoreLock {
         wait(path, name, File::try_lock_shared, tell, interrupted)
     }
 
-    /// The lock, if nobody holds it.
+    /// The lock, or None if another process holds it.
     pub fn try_take(path: &Path) -> Option<StoreLock> {
         let file = open(path).ok()?;
         file.try_lock().ok()?;
         Some(StoreLock { file, path: path.to_path_buf() })
     }
 
-    /// One more handle; the lock is held until the last one is closed, in whatever process.
+    /// Another descriptor of the lock. The lock is held until the last one is closed, in any process.
     ///
     /// # Errors
-    /// When this process has no descriptor left.
+    /// When this process is out of descriptors.
     pub fn handle(&self) -> std::io::Result<File> {
         self.file.try_clone()
     }
@@ -78,8 +78,8 @@ impl StoreLock {
 
 impl Drop for StoreLock {
     fn drop(&mut self) {
-        // Unlocked by closing; the name goes first, so that nobody is told of a holder that is done. The file itself
-        // stays: removing it would let two processes lock two different files of one name.
+        // Clears the holder first, so that nobody prints one that is done. The file stays: if it were removed, two processes
+        // could lock two different files of this name.
         let _ = self.file.set_len(0);
         let _ = self.file.unlock();
     }
@@ -102,10 +102,10 @@ fn wait(
         }
         if !told {
             told = true;
-            tell(&format!("waiting for {}, which holds {name}", holder(&mut file)));
+            tell(&format!("waiting for {}, which holds the lock {name}", holder(&mut file)));
         }
         interrupted()?;
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL);
     }
 }
 
@@ -113,7 +113,7 @@ fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// Who holds the lock, as far as the file tells.
+/// The holder of the lock, from the contents of the file.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
     let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text));
@@ -123,5 +123,5 @@ fn holder(file: &mut File) -> String {
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let age = now.saturating_sub(since.parse().unwrap_or(now));
-    format!("process {pid} ({command}, at it for {age} s)")
+    format!("process {pid} ({command}, for {age} s)")
 }

@@ -1,4 +1,4 @@
-//! What an entry of a few files consists of, so that damage is found before it is booted.
+//! Sizes and sums of the files of an entry, so that a damaged kernel is found before it is booted.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -10,15 +10,15 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Error, ErrorKind, Result, io};
 
-/// The manifest's own name within an entry.
+/// File name of the manifest in an entry.
 pub const FILE: &str = "manifest.json";
 
-/// How closely files are compared with their manifest.
+/// How files are compared with their manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Sizes only: finds what a full disk or a lost power supply does.
+    /// Sizes only: finds damage by a full disk or a power loss.
     Sizes,
-    /// Sizes and SHA-256 sums: finds everything, at the price of reading every byte.
+    /// Sizes and SHA-256 sums: finds all damage, but reads every byte.
     Hashes,
 }
 
@@ -39,7 +39,7 @@ pub struct StoredFile {
 }
 
 impl StoreManifest {
-    /// Describes the files of a directory, and syncs each to the disk.
+    /// Makes the manifest of a directory, and syncs its files to the disk.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when a file cannot be read.
@@ -76,14 +76,14 @@ impl StoreManifest {
     /// Reads the manifest of a directory.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when there is none or it makes no sense.
+    /// [`ErrorKind::Host`] when there is none or it is invalid.
     pub fn read(dir: &Path) -> Result<StoreManifest> {
         let path = dir.join(FILE);
         let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
         serde_json::from_str(&text).context(ErrorKind::Host, || format!("reading {}", path.display()))
     }
 
-    /// What is not as described, one line each. Files that the manifest does not know are none of its business.
+    /// The differences, one line each. Files that are not in the manifest are ignored.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when a file cannot be read.
@@ -97,7 +97,7 @@ impl StoreManifest {
                     wrong.push(format!("{name} has {} bytes instead of {}", meta.len(), facts.size));
                 }
                 Ok(_) if depth == Depth::Hashes && sha256(&path, |_| Ok(()))? != facts.sha256 => {
-                    wrong.push(format!("{name} has other contents"));
+                    wrong.push(format!("{name} has a different SHA-256 sum"));
                 }
                 Ok(_) => {}
             }
@@ -106,7 +106,8 @@ impl StoreManifest {
     }
 }
 
-/// The SHA-256 sum of a file in lower-case hexadecimal. `each` hears how many bytes were read and may stop it.
+/// The SHA-256 sum of a file in lower-case hexadecimal. `each` gets the number of bytes of each read; its error ends the
+/// reading.
 ///
 /// # Errors
 /// [`ErrorKind::Host`] when the file cannot be read; that of `each`.

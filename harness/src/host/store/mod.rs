@@ -1,13 +1,12 @@
-//! The cache: entries that are complete or not there, and locks for what is changed in place.
+//! The cache: entries that are complete or absent, and locks for directories that change.
 //!
-//! An entry `<root>/<kind>/<key>` appears by one rename, after its builder succeeded in a temporary directory beside
-//! it. Whoever builds holds the lock of that entry, so a second process waits and then finds it done. A temporary
-//! directory whose lock is free belongs to a builder that died; it is swept when the cache is opened the next time.
-//! Whoever uses an entry that may be removed meanwhile shares its lock.
+//! An entry `<root>/<kind>/<key>` is built in a temporary directory beside it and renamed when it is complete. The builder
+//! holds the lock of the entry, so a second process waits and then finds the entry. If the lock of a temporary directory
+//! is free, its builder died; the directory is removed when the cache is opened the next time. A process that uses an
+//! entry that others may remove shares its lock.
 //!
-//! A machine that loses power may lose the contents of files that were renamed into place a moment before. Entries
-//! with a manifest are written through to the disk and can be checked; whole source trees are not, they would take
-//! longer to sync than to unpack again.
+//! A power loss may destroy the contents of files that were renamed just before. Entries with a manifest are synced to the
+//! disk and can be verified. Source trees are not: syncing them takes longer than unpacking them again.
 
 pub mod lock;
 pub mod manifest;
@@ -32,19 +31,19 @@ pub struct Store {
     progress: Progress,
 }
 
-/// What a check of an entry found.
+/// The state of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Nobody has made it yet.
+    /// It does not exist.
     Absent,
-    /// Complete, and as its manifest says.
+    /// It matches its manifest.
     Sound(PathBuf),
-    /// Something is missing or different: one line each.
+    /// It does not match its manifest. One line for each difference.
     Damaged(Vec<String>),
 }
 
 impl Store {
-    /// Opens the cache, and creates it if need be: `root`, else below `XDG_CACHE_HOME`, else below `~/.cache`.
+    /// Opens the cache and creates it if necessary: `root`, or below `XDG_CACHE_HOME`, or below `~/.cache`.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when there is no such place or it cannot be written.
@@ -54,15 +53,15 @@ impl Store {
             None => default_root(|name| std::env::var_os(name).map(PathBuf::from))?,
         };
         fs::create_dir_all(root.join(LOCKS)).map_err(|error| unwritable(&error, &root))?;
-        // A read-only file system or a foreign owner shows here, not after minutes of work.
-        // It has no name, so that nothing is left of it whatever happens.
+        // Finds a read-only file system or another owner now, not after minutes of work. The file has no name, so it cannot
+        // be left behind.
         tempfile::tempfile_in(&root).map_err(|error| unwritable(&error, &root))?;
         let store = Store { root, progress: Progress::new(crate::host::progress::Mode::Plain) };
         store.sweep("");
         Ok(store)
     }
 
-    /// Lets messages (who is waited for, what was damaged) go to the given place instead of plain standard error.
+    /// Sends messages (waiting for a lock, damaged entries) to `progress` instead of standard error.
     #[must_use]
     pub fn announcing(mut self, progress: &Progress) -> Self {
         self.progress = progress.clone();
@@ -74,33 +73,33 @@ impl Store {
         &self.root
     }
 
-    /// A directory of the cache that is changed in place, under a lock of the caller's; created if need be.
+    /// A directory of the cache that is changed in place; created if necessary. The caller must lock it.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be created.
-    pub fn workshop(&self, kind: &str, key: &str) -> Result<PathBuf> {
+    pub fn directory(&self, kind: &str, key: &str) -> Result<PathBuf> {
         let dir = self.place(kind, key);
         fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
         Ok(dir)
     }
 
-    /// A complete entry, or nothing. Takes no lock and reads no file.
+    /// A complete entry, or None. Takes no lock and reads no file.
     pub fn entry(&self, kind: &str, key: &str) -> Option<PathBuf> {
         let dir = self.place(kind, key);
         dir.is_dir().then_some(dir)
     }
 
-    /// Gives the entry, and has it built in a temporary directory first if it is not there.
+    /// Returns the entry; if it is absent, `build` first fills a temporary directory.
     ///
     /// # Errors
-    /// The builder's own; [`ErrorKind::Host`] when the cache cannot be written; [`ErrorKind::Interrupt`] while waiting for
-    /// another process that builds the same. Nothing of a failed build is kept.
+    /// Those of `build`; [`ErrorKind::Host`] when the cache cannot be written; [`ErrorKind::Interrupt`] while waiting for
+    /// another process that builds the same entry. Nothing of a failed build is kept.
     pub fn publish(&self, kind: &str, key: &str, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(done) = self.entry(kind, key) {
-            progress::detail(|| format!("cache: {kind}/{key} is there"));
+            progress::detail(|| format!("cache: {kind}/{key} found"));
             return Ok(done);
         }
-        progress::detail(|| format!("cache: {kind}/{key} is not there"));
+        progress::detail(|| format!("cache: {kind}/{key} missing"));
         let _lock = self.lock(&lock_name(kind, key))?;
         match self.entry(kind, key) {
             Some(done) => Ok(done),
@@ -108,8 +107,8 @@ impl Store {
         }
     }
 
-    /// As [`Store::publish`] for entries of a few files: a manifest of their sizes and sums is kept, they are synced
-    /// to the disk, and an entry that is not as its manifest says is thrown away and built again.
+    /// As [`Store::publish`], with a manifest: the files are synced to the disk, and an entry that does not match its
+    /// manifest is removed and built again.
     ///
     /// # Errors
     /// As [`Store::publish`].
@@ -120,10 +119,10 @@ impl Store {
         build: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         if let Condition::Sound(done) = self.verify(kind, key, Depth::Hashes)? {
-            progress::detail(|| format!("cache: {kind}/{key} is there, and as its manifest says"));
+            progress::detail(|| format!("cache: {kind}/{key} found, matches its manifest"));
             return Ok(done);
         }
-        progress::detail(|| format!("cache: {kind}/{key} is not there, or damaged"));
+        progress::detail(|| format!("cache: {kind}/{key} missing or damaged"));
         let _lock = self.lock(&lock_name(kind, key))?;
         if let Some(done) = self.sound_or_evicted(kind, key, Depth::Hashes)? {
             return Ok(done);
@@ -134,7 +133,7 @@ impl Store {
         })
     }
 
-    /// Checks an entry with a manifest: sizes take microseconds, sums read every byte.
+    /// Compares an entry with its manifest.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when a file cannot be read.
@@ -147,7 +146,7 @@ impl Store {
         Ok(if wrong.is_empty() { Condition::Sound(dir) } else { Condition::Damaged(wrong) })
     }
 
-    /// An entry with a manifest if it is sound; a damaged one is removed, with a line that says why.
+    /// An entry that matches its manifest, or None. A damaged entry is removed, with a warning.
     ///
     /// # Errors
     /// As [`Store::verify`] and [`Store::remove`].
@@ -162,7 +161,7 @@ impl Store {
         }
     }
 
-    /// Removes an entry, complete or not.
+    /// Removes an entry.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be removed, [`ErrorKind::Interrupt`] while waiting for its lock.
@@ -171,7 +170,7 @@ impl Store {
         self.evict(kind, key)
     }
 
-    /// Removes an entry unless somebody builds or uses it; gives whether it is gone.
+    /// Removes an entry unless another process builds or uses it. Returns whether it was removed.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be removed.
@@ -182,10 +181,11 @@ impl Store {
         }
     }
 
-    /// Keeps an entry from being removed until the value is dropped; nothing if it is not there. Several may do so.
+    /// Protects an entry from removal until the value is dropped; None if it is absent. The lock is shared.
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupt`] while waiting for who removes or builds it, [`ErrorKind::Host`] when the lock cannot be made.
+    /// [`ErrorKind::Interrupt`] while another process removes or builds it, [`ErrorKind::Host`] when the lock file cannot be
+    /// created.
     pub fn hold(&self, kind: &str, key: &str) -> Result<Option<StoreLock>> {
         let name = lock_name(kind, key);
         let tell = |text: &str| self.progress.line(text);
@@ -193,30 +193,38 @@ impl Store {
         Ok(self.entry(kind, key).map(|_| lock))
     }
 
-    /// Waits for a lock by name and holds it until the value is dropped.
+    /// Waits for a lock and holds it until the value is dropped.
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupt`] while waiting, [`ErrorKind::Host`] when the lock file cannot be made.
+    /// [`ErrorKind::Interrupt`] while waiting, [`ErrorKind::Host`] when the lock file cannot be created.
     pub fn lock(&self, name: &str) -> Result<StoreLock> {
+        self.lock_shown_as(name, name)
+    }
+
+    /// As [`Store::lock`], with another name in messages.
+    ///
+    /// # Errors
+    /// As [`Store::lock`].
+    pub fn lock_shown_as(&self, name: &str, shown: &str) -> Result<StoreLock> {
         StoreLock::take(
             &self.lock_file(name),
-            name,
+            shown,
             |text| self.progress.line(text),
             &crate::host::process::check_interrupt,
         )
     }
 
-    /// The lock of that name, if nobody holds it.
+    /// The lock of that name, or None if another process holds it.
     pub fn try_lock(&self, name: &str) -> Option<StoreLock> {
         StoreLock::try_take(&self.lock_file(name))
     }
 
-    /// The lock of an entry, if nobody builds or uses it.
+    /// The lock of an entry, or None if another process builds or uses it.
     pub fn try_lock_entry(&self, kind: &str, key: &str) -> Option<StoreLock> {
         self.try_lock(&lock_name(kind, key))
     }
 
-    /// Removes an entry of which the caller holds the lock, whatever its name.
+    /// Removes an entry whose lock the caller holds.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be removed.
@@ -224,7 +232,7 @@ impl Store {
         self.evict(kind, key)
     }
 
-    /// Where messages about the cache go.
+    /// Shows messages about the cache.
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -232,22 +240,22 @@ impl Store {
     /// Bytes that this user may still write to the disk of the cache.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when the file system does not say.
+    /// [`ErrorKind::Host`] when statvfs(3) fails.
     pub fn free_space(&self) -> Result<u64> {
-        disk::free(&self.root).map_err(|error| io(&error, "asking for the free space of", &self.root))
+        disk::free(&self.root).map_err(|error| io(&error, "reading the free space of", &self.root))
     }
 
-    /// The kinds of entries there are, by name.
+    /// The kinds of entries, sorted.
     pub fn kinds(&self) -> Vec<String> {
         names(&self.root).into_iter().filter(|name| name != LOCKS && self.root.join(name).is_dir()).collect()
     }
 
-    /// The keys of all complete entries of a kind, by name.
+    /// The keys of all complete entries of a kind, sorted.
     pub fn keys(&self, kind: &str) -> Vec<String> {
         names(&self.root.join(kind))
     }
 
-    /// Bytes on disk below the cache, by kind; a file with several names counts once, for the first kind by name.
+    /// Bytes on disk by kind. A file with several hard links counts once, for the first kind.
     pub fn sizes(&self) -> Vec<(String, u64)> {
         let mut seen = HashSet::new();
         self.kinds().into_iter().map(|kind| (kind.clone(), disk::used(&self.root.join(&kind), &mut seen))).collect()
@@ -266,14 +274,14 @@ impl Store {
         Ok(done)
     }
 
-    /// The entry if it is sound; else it is gone. The caller holds its lock, so nobody can be making it anew meanwhile.
+    /// The entry, or None after removing a damaged one. The caller holds its lock, so no other process builds it.
     fn sound_or_evicted(&self, kind: &str, key: &str, depth: Depth) -> Result<Option<PathBuf>> {
         match self.verify(kind, key, depth)? {
             Condition::Absent => Ok(None),
             Condition::Sound(dir) => Ok(Some(dir)),
             Condition::Damaged(wrong) => {
                 self.progress
-                    .warn(format!("cache entry {kind}/{key} is damaged ({}); it is made again", wrong.join("; ")));
+                    .warn(format!("cache entry {kind}/{key} is damaged ({}); it is built again", wrong.join("; ")));
                 self.evict(kind, key)?;
                 Ok(None)
             }
@@ -283,14 +291,14 @@ impl Store {
     fn evict(&self, kind: &str, key: &str) -> Result<()> {
         let Some(dir) = self.entry(kind, key) else { return Ok(()) };
         self.sweep(&lock_name(kind, &file_name(key)));
-        // It goes out of sight at once; the slow part may then be interrupted at any point.
+        // The rename removes it at once; deleting the files can then be interrupted at any point.
         let doomed = self.unfinished(kind, key);
         fs::rename(&dir, &doomed).map_err(|error| io(&error, "removing", &dir))?;
         fs::remove_dir_all(&doomed).map_err(|error| io(&error, "removing", &doomed))
     }
 
-    /// Removes what builders left behind that are not alive any more. The lock says so, a process id would not. The
-    /// caller holds the lock named `mine`, so whatever belongs to it belongs to the dead.
+    /// Removes the temporary directories of builders that died. A free lock proves that; a process id would not. The caller
+    /// holds the lock named `mine`, so its temporary directories are those of dead builders too.
     fn sweep(&self, mine: &str) {
         for kind in self.kinds() {
             for entry in fs::read_dir(self.root.join(&kind)).into_iter().flatten().flatten() {
@@ -312,7 +320,7 @@ impl Store {
     }
 
     fn unfinished(&self, kind: &str, key: &str) -> PathBuf {
-        // The process id keeps a builder's orphaned children out of the directory of the next one.
+        // With the process id in it, orphaned children of a dead builder cannot write into the next one's directory.
         self.root.join(file_name(kind)).join(format!("{UNFINISHED}{}-{}", std::process::id(), file_name(key)))
     }
 
@@ -321,7 +329,7 @@ impl Store {
     }
 }
 
-/// A temporary directory that goes away unless it was renamed into place.
+/// A temporary directory that is removed on drop unless it was renamed.
 struct Unfinished {
     dir: PathBuf,
 }
@@ -339,12 +347,14 @@ fn default_root(var: impl Fn(&str) -> Option<PathBuf>) -> Result<PathBuf> {
     let cache = var("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
     let base = cache.or_else(|| var("HOME").filter(|dir| dir.is_absolute()).map(|home| home.join(".cache")));
     let missing = || Error::new(ErrorKind::Host, "no place for the cache: neither XDG_CACHE_HOME nor HOME is set");
-    Ok(base.ok_or_else(|| missing().next("Set XDG_CACHE_HOME to a directory with 6 GB of room."))?.join(APPLICATION))
+    Ok(base
+        .ok_or_else(|| missing().next("Set XDG_CACHE_HOME to a directory with 6 GB of free space."))?
+        .join(APPLICATION))
 }
 
 fn unwritable(error: &std::io::Error, root: &Path) -> Error {
-    let advice = "Set XDG_CACHE_HOME to a directory that you may write to; kernels and sources need about 6 GB there.";
-    Error::new(ErrorKind::Host, format!("the cache directory {} cannot be written", root.display()))
+    let advice = "Set XDG_CACHE_HOME to a directory that you can write to; kernels and sources need about 6 GB there.";
+    Error::new(ErrorKind::Host, format!("the cache directory {} is not writable", root.display()))
         .cause(error)
         .next(advice)
 }
@@ -353,7 +363,7 @@ fn lock_name(kind: &str, key: &str) -> String {
     format!("{kind}-{key}")
 }
 
-/// A name that is one component of a path, whatever a version or a branch is called.
+/// Makes a version or a branch name a single path component.
 fn file_name(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "._+~-".contains(c) { c } else { '_' };
     let name: String = name.chars().map(safe).collect();

@@ -52,10 +52,10 @@ fn nothing_of_a_panicking_build_is_kept() {
 }
 
 #[test]
-fn what_a_killed_builder_left_is_swept_and_never_used() {
+fn what_a_killed_builder_left_is_removed_and_never_used() {
     let (_dir, store) = store();
     for key in ["a", "b"] {
-        // The second is of a dead process that had the number of this one.
+        // The second is that of a dead process with the same id as this one.
         for pid in [1, std::process::id()] {
             let dead = store.root().join("images").join(format!(".tmp-{pid}-{key}"));
             fs::create_dir_all(&dead).unwrap();
@@ -69,7 +69,7 @@ fn what_a_killed_builder_left_is_swept_and_never_used() {
 }
 
 #[test]
-fn what_a_living_builder_makes_is_left_alone() {
+fn the_directory_of_a_running_builder_is_not_removed() {
     let (_dir, store) = store();
     let alive = store.root().join("images").join(".tmp-1-a");
     fs::create_dir_all(&alive).unwrap();
@@ -99,22 +99,22 @@ fn two_builders_of_one_entry_build_it_once() {
 }
 
 #[test]
-fn one_who_waits_is_told_for_whom_and_can_be_interrupted() {
+fn a_waiting_process_prints_the_holder_and_can_be_interrupted() {
     let (_dir, store) = store();
-    let _held = store.lock("workshop-x").unwrap();
+    let _held = store.lock("images-x").unwrap();
     let told = Mutex::new(Vec::new());
     let stop = || Err(Error::new(ErrorKind::Interrupt, "stopped"));
     let tell = |text: &str| told.lock().unwrap().push(text.to_string());
-    let error = StoreLock::take(&store.lock_file("workshop-x"), "workshop-x", tell, &stop).unwrap_err();
+    let error = StoreLock::take(&store.lock_file("images-x"), "images-x", tell, &stop).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Interrupt);
     let told = told.into_inner().unwrap();
     assert_eq!(told.len(), 1);
     assert!(told[0].starts_with(&format!("waiting for process {} (", std::process::id())), "{told:?}");
-    assert!(told[0].ends_with("holds workshop-x"), "{told:?}");
+    assert!(told[0].ends_with("holds the lock images-x"), "{told:?}");
 }
 
 #[test]
-fn a_truncated_file_is_found_by_its_size_and_made_again() {
+fn a_truncated_file_is_found_by_its_size_and_built_again() {
     let (_dir, store) = store();
     let dir = store.publish_with_manifest("images", "a", write("kernel")).unwrap();
     assert_eq!(store.verify("images", "a", Depth::Hashes).unwrap(), Condition::Sound(dir.clone()));
@@ -148,9 +148,9 @@ fn an_entry_without_its_manifest_is_damaged() {
 }
 
 #[test]
-fn an_unwritable_cache_is_the_hosts_fault() {
+fn an_unwritable_cache_is_a_host_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    // Below a file nobody can create a directory, root included; /proc takes none either.
+    // Even root cannot create a directory below a file or in /proc.
     for root in [file.path().join("cache"), PathBuf::from("/proc/cache")] {
         let error = Store::open(Some(&root)).err().unwrap();
         assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Host, 23));
@@ -159,7 +159,7 @@ fn an_unwritable_cache_is_the_hosts_fault() {
 }
 
 #[test]
-fn the_default_place_follows_the_environment() {
+fn the_default_root_depends_on_the_environment() {
     let var = |cache: &'static str| {
         move |name: &str| match name {
             "XDG_CACHE_HOME" => Some(PathBuf::from(cache)),
@@ -183,8 +183,8 @@ fn a_file_with_two_names_counts_once() {
     let (_dir, store) = store();
     let dir =
         store.publish("sources", "a", |dir| fs::write(dir.join("file"), vec![1; 100_000]).map_err(|e| io(&e, "", dir)));
-    let workshop = store.workshop("workshops", "a").unwrap();
-    fs::hard_link(dir.unwrap().join("file"), workshop.join("file")).unwrap();
+    let build_dir = store.directory("workshops", "a").unwrap();
+    fs::hard_link(dir.unwrap().join("file"), build_dir.join("file")).unwrap();
     let sizes = store.sizes();
     assert!(sizes[0].1 >= 100_000, "{sizes:?}");
     assert!(sizes[1].1 < 100_000, "{sizes:?}");

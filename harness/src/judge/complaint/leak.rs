@@ -1,4 +1,4 @@
-//! What kmemleak found when the cases of a guest were over, as complaints.
+//! Turns the leaks that kmemleak found after the cases of a guest into complaints.
 
 use cases::complaint::Kind;
 use cases::protocol::Leak;
@@ -7,10 +7,10 @@ use super::frame::frame;
 use super::{Complaint, Moment};
 use crate::judge::transcript::Transcript;
 
-/// What kmemleak itself prints when it has found something; the search tells it object by object.
+/// The line that kmemleak prints on the console. The guest's own search reports each object instead.
 const SUMMARY: &str = "new suspected memory leaks";
 
-/// Adds what the search found. What is older than the first case is no fault of any.
+/// Adds the leaks that the search found. Leaks from before the first case belong to no case and are left out.
 pub fn add(complaints: &mut Vec<Complaint>, transcript: &Transcript) {
     if !transcript.leaks.is_empty() && !transcript.search_due {
         complaints.retain(|complaint| complaint.kind != Kind::Kmemleak || !complaint.title.contains(SUMMARY));
@@ -21,7 +21,7 @@ pub fn add(complaints: &mut Vec<Complaint>, transcript: &Transcript) {
 fn complaint(leak: &Leak) -> Complaint {
     let Leak { case, objects, size, comm, frames } = leak;
     let objects = if *objects == 1 { "1 object".into() } else { format!("{objects} objects") };
-    let title = format!("nothing points any more to {objects} of {size} bytes");
+    let title = format!("{objects} of {size} bytes leaked");
     let frames: Vec<String> = frames.iter().map(|frame| format!(" {frame}")).collect();
     let name = |frame: &String| frame.trim().split('+').next().unwrap_or_default().to_string();
     let trace: Vec<String> = frames.iter().map(name).collect();
@@ -69,19 +69,19 @@ mod tests {
     const CONSOLE: &str = "[    1.000000] kmemleak: 4 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n";
 
     #[test]
-    fn a_leak_is_a_complaint_about_who_allocated() {
+    fn the_frame_of_a_leak_is_the_function_that_allocated() {
         let searched = || Record::Searched { doubt: None };
         let found = complaints(vec![Record::SearchDue, leak(None), leak(Some("a/one")), searched()], CONSOLE);
         assert_eq!(found.len(), 1, "{found:#?}");
         assert_eq!(found[0].case, Some(CaseKey::new("a/one", "udmabuf")));
         assert_eq!(
             found[0].sentence(1),
-            "the kernel complained (kmemleak) in dma_buf_derive(): nothing points any more to 3 objects of 32 bytes"
+            "the kernel complained (kmemleak) in dma_buf_derive(): 3 objects of 32 bytes leaked"
         );
     }
 
     #[test]
-    fn a_search_that_did_not_say_what_it_found_leaves_the_kernels_word() {
+    fn without_results_of_the_search_the_line_of_the_console_counts() {
         assert_eq!(complaints(vec![Record::SearchDue], CONSOLE).len(), 1);
         assert_eq!(complaints(vec![Record::SearchDue, leak(None)], CONSOLE).len(), 1);
         assert_eq!(complaints(vec![Record::SearchDue, Record::Searched { doubt: None }], CONSOLE).len(), 1);

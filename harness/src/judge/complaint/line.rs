@@ -1,16 +1,16 @@
-//! One line of a console: who printed it, when, and what it says.
+//! Parses a line of the console: caller, time and text.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// `<4>[    2.300001][   T64] text`: the priority is there with `console_msg_format=syslog`, the caller with
-/// CONFIG_PRINTK_CALLER (`info_print_prefix()` of kernel/printk/printk.c).
+/// `<4>[    2.300001][   T64] text`: `console_msg_format=syslog` adds the priority, CONFIG_PRINTK_CALLER the caller
+/// (`info_print_prefix()` of kernel/printk/printk.c).
 static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(?:<(?<priority>\d{1,4})>)?\[ *(?<s>\d+)\.(?<us>\d{1,6})\](?:\[ *(?<caller>[CT]\d+)\])? ?")
         .expect("a valid pattern")
 });
-/// A whole prefix in the middle of a line: what stood before it was cut off, as when a panic takes over the console.
+/// A whole prefix in the middle of a line: the first message was cut off, for example by a panic.
 static INNER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"<\d{1,4}>\[ *\d+\.\d{6}\](?:\[ *[CT]\d+\])? ").expect("a valid pattern"));
 
@@ -23,12 +23,12 @@ pub struct ConsoleLine<'a> {
     pub us: Option<u64>,
     /// Task or processor that printed it, where the console shows it.
     pub caller: Option<&'a str>,
-    /// What it says.
+    /// The message.
     pub text: &'a str,
 }
 
 impl<'a> ConsoleLine<'a> {
-    /// Takes the prefix off.
+    /// Splits the prefix from the text.
     pub fn parse(line: &'a str) -> Self {
         let line = line.trim_end_matches('\r');
         let Some(found) = PREFIX.captures(line) else {
@@ -53,7 +53,7 @@ impl<'a> ConsoleLine<'a> {
 pub fn lines(console: &str) -> impl Iterator<Item = ConsoleLine<'_>> {
     console.lines().flat_map(|line| {
         let whole = ConsoleLine::parse(line);
-        // What a program writes may hold anything, a prefix as well.
+        // Text of a program may contain anything, including a prefix.
         let cut = if whole.is_from_a_program() { None } else { INNER.find_at(line, 1.min(line.len())) };
         match cut {
             Some(cut) => {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_of_every_kind_are_cut() {
+    fn every_kind_of_prefix_is_removed() {
         for line in [
             "[    1.500000] x",
             "[    1.5] x",
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_cut_off_by_another_is_two() {
+    fn a_line_that_was_cut_off_by_another_becomes_two() {
         let texts: Vec<&str> =
             lines("<4>[    1.500000] half a li<0>[    1.600000][   T1] Kernel panic").map(|line| line.text).collect();
         assert_eq!(texts, ["half a li", "Kernel panic"]);

@@ -1,7 +1,7 @@
-//! Complaints of the kernel: reports on the console, cut out, named, and tied to the case and step that was running.
+//! Complaints of the kernel: finds reports on the console, and the case and step that was running.
 //!
-//! [`scan()`] cuts the console into reports, [`title`] and [`frame`] make them readable, [`tie`] finds the step,
-//! [`leak`] adds what kmemleak found, [`suppressions`] excuses what is known. What starts a report is decided by [`cases::complaint`], for guest and host alike.
+//! [`scan()`] cuts the console into reports, [`title`] and [`frame`] name them, [`tie`] finds the step, [`leak`] adds what
+//! kmemleak found, [`suppressions`] marks known ones. [`cases::complaint`] decides for guest and host what starts a report.
 
 pub mod frame;
 pub mod leak;
@@ -26,26 +26,26 @@ pub struct Complaint {
     /// What it is about.
     #[cfg_attr(test, schemars(with = "String"))]
     pub kind: Kind,
-    /// What it says, in a form that is the same in every run: without addresses, offsets, processors, process ids, times.
+    /// Its message without addresses, offsets, processors, process ids and times, so that it is the same in every run.
     #[serde(alias = "headline")]
     pub title: String,
-    /// The function at fault, if it names one: not the one that noticed.
+    /// The function at fault, if it names one; not the function that detected the fault.
     #[serde(alias = "function")]
     pub frame: Option<String>,
     /// The functions of its first stack trace, the innermost first.
     pub trace: Vec<String>,
-    /// The case that was running: the one whose begin mark came last before it. Complaints between two cases belong to
-    /// the earlier one, which has left the kernel in this state.
+    /// The case that was running: the one with the last begin mark before the complaint. A complaint between two cases
+    /// belongs to the earlier one.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub case: Option<CaseKey>,
-    /// Where in that case it came.
+    /// When in that case it came.
     pub moment: Moment,
-    /// Why it does not fail the case, if it is on the list of suppressions.
+    /// The reason of the suppression, if there is one; then it does not fail the case.
     #[serde(alias = "allowed")]
     pub suppressed: Option<String>,
-    /// Its lines, as they were on the console, without time stamps.
+    /// Its lines from the console, without time stamps.
     pub lines: Vec<String>,
-    /// The lines in it that start a complaint. By them the guest's word on when it noticed is found again.
+    /// The lines in it that start a complaint. They are compared with the complaints that the guest noticed.
     pub starts: Vec<Start>,
 }
 
@@ -55,12 +55,12 @@ pub struct Complaint {
 pub struct Start {
     /// Its time stamp in microseconds.
     pub us: Option<u64>,
-    /// What it says.
+    /// Its text.
     pub line: String,
 }
 
 impl Complaint {
-    /// Whether the kernel did not go on after it.
+    /// Whether the kernel stopped after it.
     pub fn is_fatal(&self) -> bool {
         self.lines.iter().any(|line| line.starts_with("Kernel panic - "))
     }
@@ -73,5 +73,5 @@ impl Complaint {
     }
 }
 
-/// Whether a line of a report helps nobody who reads it in a mail: registers, code bytes, guesses of the unwinder.
+/// Whether reports omit this line: registers, code bytes, guesses of the unwinder.
 pub use frame::is_noise;

@@ -1,4 +1,4 @@
-//! The list of complaints that are known and excused: `harness/suppressions.toml`.
+//! Suppressions: known complaints that do not fail a case, from `harness/suppressions.toml`.
 
 use cases::complaint::Kind;
 use regex::Regex;
@@ -8,13 +8,13 @@ use super::Complaint;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::kernel_range::KernelRange;
 
-/// The format that is understood.
+/// The format version that this program reads.
 const VERSION: u32 = 1;
-/// The list of this program, as text.
+/// The built-in list, as text.
 pub const BUILT_IN: &str = include_str!("../../../suppressions.toml");
 const FILE: &str = "harness/suppressions.toml";
 
-/// Complaints that fail no case.
+/// Complaints that do not fail a case.
 #[derive(Clone, Debug, Default)]
 pub struct Suppressions {
     entries: Vec<Entry>,
@@ -47,7 +47,7 @@ struct Row {
 }
 
 impl Suppressions {
-    /// The list of this program.
+    /// The built-in list.
     ///
     /// # Errors
     /// As [`Suppressions::parse`].
@@ -55,13 +55,13 @@ impl Suppressions {
         Suppressions::parse(BUILT_IN)
     }
 
-    /// Reads a list.
+    /// Parses a list.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] for what is no such list: another version, an unknown field or kind, an invalid pattern or
-    /// range, an entry without a reason.
+    /// [`ErrorKind::Internal`] for another version, an unknown field or kind, an invalid pattern or range, or an entry without a
+    /// reason.
     pub fn parse(text: &str) -> Result<Self> {
-        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} makes no sense"))?;
+        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} cannot be parsed"))?;
         if file.version != VERSION {
             let what = format!("{FILE} has version {}, this program reads {VERSION}", file.version);
             return Err(Error::new(ErrorKind::Internal, what));
@@ -70,7 +70,7 @@ impl Suppressions {
         Ok(Suppressions { entries })
     }
 
-    /// Marks the complaints that are allowed on a kernel of this version (`uname -r`).
+    /// Marks the complaints that are suppressed on a kernel of this version (`uname -r`).
     pub fn apply(&self, complaints: &mut [Complaint], kernel: &str) {
         for complaint in complaints {
             let entry = self.entries.iter().find(|entry| entry.covers(complaint, kernel));
@@ -91,13 +91,15 @@ impl Entry {
 fn entry(row: Row) -> Result<Entry> {
     let wrong = |what: String| Error::new(ErrorKind::Internal, format!("{FILE}: the entry \"{}\" {what}", row.pattern));
     if row.reason.trim().is_empty() {
-        return Err(wrong("gives no reason".into()));
+        return Err(wrong("has no reason".into()));
     }
-    let pattern = Regex::new(&row.pattern).map_err(|error| wrong(format!("is no regular expression: {error}")))?;
+    let pattern =
+        Regex::new(&row.pattern).map_err(|error| wrong(format!("is not a valid regular expression: {error}")))?;
     if pattern.is_match("") {
-        return Err(wrong("fits every title".into()));
+        return Err(wrong("matches every title".into()));
     }
-    let kernels = KernelRange::with_stable(&row.kernels).map_err(|why| wrong(format!("is for no kernels: {why}")))?;
+    let kernels = KernelRange::with_stable(&row.kernels)
+        .map_err(|why| wrong(format!("has an invalid range of kernels: {why}")))?;
     Ok(Entry { pattern, kind: row.kind, function: row.function, kernels, reason: row.reason })
 }
 
@@ -120,42 +122,43 @@ mod tests {
         super::super::scan(console.as_bytes()).remove(0)
     }
 
-    fn allowed(list: &str, complaint: &Complaint, kernel: &str) -> Option<String> {
+    fn suppressed(list: &str, complaint: &Complaint, kernel: &str) -> Option<String> {
         let mut complaints = [complaint.clone()];
         Suppressions::parse(list).unwrap().apply(&mut complaints, kernel);
         complaints[0].suppressed.clone()
     }
 
     #[test]
-    fn the_list_of_this_program_makes_sense() {
+    fn the_built_in_list_is_valid() {
         Suppressions::built_in().unwrap();
     }
 
     #[test]
-    fn an_entry_covers_its_headline_function_and_kernels() {
+    fn an_entry_covers_its_title_frame_and_kernels() {
         let underflow = complaint("refcount_t: underflow; use-after-free.");
         for kernel in ["6.1.192", "6.12.5-amd64", "6.1"] {
-            assert_eq!(allowed(LIST, &underflow, kernel).as_deref(), Some("fixed in 6.13"), "{kernel}");
+            assert_eq!(suppressed(LIST, &underflow, kernel).as_deref(), Some("fixed in 6.13"), "{kernel}");
         }
         for kernel in ["6.0.19", "6.13.0", "7.2.13", "", "unknown"] {
-            assert_eq!(allowed(LIST, &underflow, kernel), None, "{kernel}");
+            assert_eq!(suppressed(LIST, &underflow, kernel), None, "{kernel}");
         }
-        assert_eq!(allowed(LIST, &complaint("refcount_t: saturated; leaking memory."), "6.12.0"), None);
-        assert_eq!(allowed(&LIST.replace("known_put", "other_put"), &underflow, "6.12.0"), None);
-        assert_eq!(allowed(&LIST.replace("\"refcount\"", "\"kasan\""), &underflow, "6.12.0"), None);
+        assert_eq!(suppressed(LIST, &complaint("refcount_t: saturated; leaking memory."), "6.12.0"), None);
+        assert_eq!(suppressed(&LIST.replace("known_put", "other_put"), &underflow, "6.12.0"), None);
+        assert_eq!(suppressed(&LIST.replace("\"refcount\"", "\"kasan\""), &underflow, "6.12.0"), None);
         assert!(
-            allowed(&LIST.replace("since 6.1 until 6.12", "since 6.12.5 until 6.12"), &underflow, "6.12.5").is_some()
+            suppressed(&LIST.replace("since 6.1 until 6.12", "since 6.12.5 until 6.12"), &underflow, "6.12.5")
+                .is_some()
         );
     }
 
     #[test]
-    fn a_list_that_makes_no_sense_is_an_error() {
+    fn an_invalid_list_is_an_error() {
         for (from, to, says) in [
             ("version = 1", "version = 2", "version 2"),
             ("function =", "funktion =", "funktion"),
             ("\"refcount\"", "\"refcounts\"", "refcounts"),
             ("^refcount_t: underflow", "(unclosed", "regular expression"),
-            ("^refcount_t: underflow", ".*", "fits every title"),
+            ("^refcount_t: underflow", ".*", "matches every title"),
             ("since 6.1 until 6.12", ">=6.1", "write since"),
             ("since 6.1 until 6.12", "", "write since"),
             ("since 6.1 until 6.12", "since six", "write since"),

@@ -1,10 +1,10 @@
-//! A title that is the same in every run.
+//! Makes titles that are the same in every run.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What differs between two runs of the same kernel, and what stands for it.
+/// Patterns of what differs between two runs of the same kernel, and their replacements.
 static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         // WARN() before and since 6.16 or so; die().
@@ -12,7 +12,7 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r", CPU#\d+: .*$", ""),
         (r"^(?:Oops: )+", "Oops: "),
         (r": [0-9a-f]{4} \[#\d+\].*$", ""),
-        // SLUB puts the taint flags here, which tell what was complained about before.
+        // SLUB prints the taint flags here, which depend on earlier complaints.
         (r"^(BUG \S+) \((?:Not tainted|Tainted: [^)]*)\): ", "$1: "),
         (r"\+0x[0-9a-f]+/0x[0-9a-f]+", ""),
         (r"scheduling while atomic: (.+)/\d+/0x[0-9a-f]+", "scheduling while atomic: $1"),
@@ -38,7 +38,7 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     .into()
 });
 
-/// Takes out of a line whatever differs between two runs.
+/// Replaces everything in a line that differs between two runs.
 pub fn normalise(line: &str) -> String {
     let mut text: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     for (pattern, to) in RULES.iter() {
@@ -54,7 +54,7 @@ mod tests {
     use super::normalise;
 
     #[test]
-    fn two_runs_give_the_same_headline() {
+    fn titles_are_the_same_in_every_run() {
         for (line, title) in [
             (
                 "BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0",

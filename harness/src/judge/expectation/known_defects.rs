@@ -1,7 +1,7 @@
-//! Known defects: clauses that a released kernel does not keep, whatever series it has: `harness/known-defects.toml`.
+//! Known defects: clauses that a released kernel violates with any series, from `harness/known-defects.toml`.
 //!
-//! An entry explains a failure only as a whole: the same case, a kernel of the range, and for each failing sentence one
-//! pattern that fits all of it. It never explains a complaint of the kernel; those have a list of their own.
+//! An entry explains a failure only as a whole: the same case, a kernel in the range, and one pattern for each failing sentence
+//! that matches all of it. It never explains a complaint of the kernel; see the suppressions for that.
 
 use cases::protocol::CaseKey;
 use cases::suite;
@@ -11,13 +11,13 @@ use serde::Deserialize;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::kernel_range::{KernelRange, Release};
 
-/// The format that is understood.
+/// The format version that this program reads.
 const VERSION: u32 = 1;
-/// The list of this program, as text.
+/// The built-in list, as text.
 pub const BUILT_IN: &str = include_str!("../../../known-defects.toml");
 const FILE: &str = "harness/known-defects.toml";
 
-/// The defects that are known.
+/// The known defects.
 #[derive(Clone, Debug, Default)]
 pub struct KnownDefects {
     entries: Vec<KnownDefect>,
@@ -54,7 +54,7 @@ struct Row {
 }
 
 impl KnownDefects {
-    /// The list of this program.
+    /// The built-in list.
     ///
     /// # Errors
     /// As [`KnownDefects::parse`].
@@ -62,13 +62,13 @@ impl KnownDefects {
         KnownDefects::parse(BUILT_IN)
     }
 
-    /// Reads a list.
+    /// Parses a list.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] for what is no such list: another version, an unknown field, case or exporter, an invalid pattern
-    /// or range, an entry without sentence or reason, two entries for one case on one kernel.
+    /// [`ErrorKind::Internal`] for another version, an unknown field, case or exporter, an invalid pattern or range, an entry
+    /// without sentence or reason, or two entries for the same case and kernel.
     pub fn parse(text: &str) -> Result<Self> {
-        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} makes no sense"))?;
+        let file: File = toml::from_str(text).context(ErrorKind::Internal, || format!("{FILE} cannot be parsed"))?;
         if file.version != VERSION {
             let what = format!("{FILE} has version {}, this program reads {VERSION}", file.version);
             return Err(Error::new(ErrorKind::Internal, what));
@@ -82,7 +82,7 @@ impl KnownDefects {
                 other.range.meets(&entry.range) && entry.keys.iter().any(|key| other.keys.contains(key))
             };
             if entries.iter().any(meets) {
-                return Err(wrong("is for a kernel that another entry is for; make one of both".into()));
+                return Err(wrong("overlaps with another entry; merge them".into()));
             }
             entries.push(entry);
         }
@@ -94,14 +94,14 @@ impl KnownDefects {
         self.entries.iter()
     }
 
-    /// The defect that a case should show on a kernel.
+    /// The known defect of a case on a kernel.
     pub fn of(&self, key: &CaseKey, kernel: Release) -> Option<&KnownDefect> {
         self.entries.iter().find(|entry| entry.range.holds(kernel) && entry.keys.contains(key))
     }
 }
 
 impl KnownDefect {
-    /// Whether these are the failing sentences of this defect, all of them and no other.
+    /// Whether these are exactly the failing sentences of this defect.
     pub fn explains(&self, reasons: &[String]) -> bool {
         self.sentences.len() == reasons.len()
             && self.sentences.iter().zip(reasons).all(|(pattern, reason)| pattern.is_match(reason))
@@ -111,22 +111,23 @@ impl KnownDefect {
 fn entry(row: Row) -> std::result::Result<KnownDefect, String> {
     let reason = row.reason.split_whitespace().collect::<Vec<_>>().join(" ");
     if reason.is_empty() {
-        return Err("gives no reason".into());
+        return Err("has no reason".into());
     }
     if row.sentences.is_empty() {
-        return Err("has no sentence: it would explain nothing".into());
+        return Err("has no sentence".into());
     }
     let sentence = |text: &String| {
-        let pattern = Regex::new(&format!("^(?:{text})$")).map_err(|error| format!("has no pattern: {error}"))?;
+        let pattern =
+            Regex::new(&format!("^(?:{text})$")).map_err(|error| format!("has an invalid pattern: {error}"))?;
         match pattern.is_match("anything at all") {
-            true => Err(format!("fits every sentence with {text:?}")),
+            true => Err(format!("matches every sentence with {text:?}")),
             false => Ok(pattern),
         }
     };
     let sentences = row.sentences.iter().map(sentence).collect::<std::result::Result<_, String>>()?;
     let keys: Vec<CaseKey> = row.exporters.iter().map(|exporter| CaseKey::new(&row.case, exporter)).collect();
     if let Some(unknown) = keys.iter().find(|key| suite::find(key).is_none()) {
-        return Err(format!("names {unknown}, which is no case"));
+        return Err(format!("names {unknown}, which is not a case"));
     }
     if keys.is_empty() {
         return Err("names no exporter".into());
@@ -149,7 +150,7 @@ mod tests {
     "#;
 
     #[test]
-    fn the_list_of_this_program_makes_sense() {
+    fn the_built_in_list_is_valid() {
         assert!(KnownDefects::built_in().unwrap().iter().next().is_some());
     }
 
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_of_every_sentence_has_to_fit() {
+    fn patterns_have_to_match_whole_sentences() {
         let two = LIST.replace("['no right", "['a first one', 'no right");
         let explains = |list: &str, reasons: &[&str]| {
             let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_makes_no_sense_is_an_error() {
+    fn an_invalid_list_is_an_error() {
         let again = LIST.split_once("[[defect]]").unwrap().1;
         let twice = format!("{LIST}\n[[defect]]\n{}", again.replace("since 6.2 until 6.12", "since 6.12"));
         let other = |from: &str, to: &str| LIST.replace(from, to);
@@ -188,12 +189,12 @@ mod tests {
             (other("version = 1", "version = 2"), "version 2"),
             (other("sentences =", "sentence ="), "sentence"),
             (other("no right is gained: .+", "(unclosed"), "pattern"),
-            (other("no right is gained: .+", ".+"), "fits every sentence"),
+            (other("no right is gained: .+", ".+"), "matches every sentence"),
             (other("['no right is gained: .+']", "[]"), "no sentence"),
-            (other("derive_table", "derive_tabel"), "which is no case"),
-            (other("\"udmabuf\"", "\"udma\""), "which is no case"),
+            (other("derive_table", "derive_tabel"), "which is not a case"),
+            (other("\"udmabuf\"", "\"udma\""), "which is not a case"),
             (other("[\"udmabuf\"]", "[]"), "no exporter"),
-            (other("since 6.2 until 6.12", "6.12"), "no range of kernels"),
+            (other("since 6.2 until 6.12", "6.12"), "not a range of kernels"),
             (other("a reason", " "), "no reason"),
             (twice, "another entry"),
         ] {

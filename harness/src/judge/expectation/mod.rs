@@ -1,8 +1,8 @@
 //! Snapshots: one reviewed transcript for every case and exporter, in insta's file format.
 //!
-//! A snapshot pins what nobody asserted. It never decides about a clause: see [`crate::judge::verdict`]. All kernels share it;
-//! where a range of kernels truly differs, an override says so, with its reason: see [`overrides`]. What a kernel is known
-//! to do wrong is in [`known_defects`].
+//! A snapshot detects changes that no check looks at. It never decides whether a clause is kept: see [`crate::judge::verdict`].
+//! All kernels share it. If a range of kernels differs, there is an override with a reason: see [`overrides`]. Wrong behaviour
+//! of released kernels is in [`known_defects`].
 
 pub mod known_defects;
 pub mod overrides;
@@ -19,7 +19,7 @@ use crate::error::{Result, io};
 use crate::kernel_range::{KernelRange, Release};
 use known_defects::{KnownDefect, KnownDefects};
 
-/// Where the reviewed transcripts are, and for which kernel they are looked up.
+/// The reviewed transcripts, for a kernel.
 #[derive(Clone, Debug)]
 pub struct Expectations {
     dir: PathBuf,
@@ -28,14 +28,14 @@ pub struct Expectations {
     defects: KnownDefects,
 }
 
-/// What a transcript is, compared with its snapshot.
+/// The result of comparing a transcript with its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnapshotMatch {
     /// The same.
     Same,
     /// There is no snapshot yet.
     New,
-    /// It differs; the text is a line difference.
+    /// It differs; the text is a diff.
     Differs(String),
     /// The snapshot file cannot be read.
     Unreadable(String),
@@ -47,7 +47,7 @@ struct Reviewed {
     reason: Option<String>,
 }
 
-const NO_REASON: &str = "an override gives no reason; put it into the header of the file, as `description: ...`";
+const NO_REASON: &str = "the override has no reason; add it to the header of the file, as `description: ...`";
 
 impl Expectations {
     /// The snapshots below `dir`, those shared by all kernels.
@@ -55,8 +55,8 @@ impl Expectations {
         Expectations { dir: dir.to_path_buf(), kernel: None, reference: None, defects: KnownDefects::default() }
     }
 
-    /// The same for a kernel of `version`, with the overrides that are for it. `reference` is the version of the kernel
-    /// that decides what the shared snapshots say.
+    /// The same for a kernel of `version`, with its overrides. `reference` is the version of the kernel that the shared snapshots
+    /// come from.
     #[must_use]
     pub fn on(mut self, version: &str, reference: &str) -> Self {
         self.kernel = Release::of(version);
@@ -64,14 +64,14 @@ impl Expectations {
         self
     }
 
-    /// The same with defects that kernels are known to have; none are without this.
+    /// The same with this list of known defects. By default there are none.
     #[must_use]
     pub fn knowing(mut self, defects: KnownDefects) -> Self {
         self.defects = defects;
         self
     }
 
-    /// The defect that this kernel is known to show in a case.
+    /// The known defect of this kernel that a case shows.
     pub fn known_defect(&self, key: &CaseKey) -> Option<&KnownDefect> {
         self.defects.of(key, self.kernel?)
     }
@@ -96,7 +96,11 @@ impl Expectations {
     pub fn compare(&self, key: &CaseKey, text: &str) -> SnapshotMatch {
         let overrides = self.overrides(key);
         if let [one, other, ..] = &overrides[..] {
-            return SnapshotMatch::Unreadable(format!("both {} and {} are for it", one.display(), other.display()));
+            return SnapshotMatch::Unreadable(format!(
+                "both {} and {} apply to this kernel",
+                one.display(),
+                other.display()
+            ));
         }
         let path = self.path(key);
         if !path.exists() {
@@ -115,15 +119,17 @@ impl Expectations {
         let needless = !overrides.is_empty()
             && Reviewed::load(&self.shared(key)).is_ok_and(|shared| shared.text.trim_end() == text.trim_end());
         let hint = match needless {
-            true => format!("\nThis is the shared transcript: the override {} is not needed here.\n", path.display()),
+            true => {
+                format!("\nThis equals the shared transcript: the override {} is not needed here.\n", path.display())
+            }
             false => String::new(),
         };
         SnapshotMatch::Differs(diff(&reviewed, text) + &hint)
     }
 
-    /// Writes a transcript as `.snap.new` where `cargo insta review` finds it: beside the snapshot that it was compared
-    /// with. But one that differs from the shared snapshot on another kernel than the reference becomes an override for
-    /// that kernel and those beyond it; accepted, it lacks nothing but its reason.
+    /// Writes a transcript as `.snap.new` beside its snapshot, where `cargo insta review` finds it. If it differs from the shared
+    /// snapshot on a kernel other than the reference, it is written as an override for this kernel and those beyond it. After it
+    /// is accepted, only the reason has to be added.
     ///
     /// # Errors
     /// [`crate::error::ErrorKind::Host`] when the file cannot be written.
@@ -143,7 +149,7 @@ impl Expectations {
         Ok(path)
     }
 
-    /// Removes a proposal that an earlier run left and that no longer applies.
+    /// Removes the proposal of an earlier run.
     pub fn withdraw(&self, key: &CaseKey) {
         let _ = fs::remove_file(self.path(key).with_extension("snap.new"));
         let _ = fs::remove_file(self.proposal(key));
@@ -160,7 +166,7 @@ impl Expectations {
         path.with_extension("snap.new")
     }
 
-    /// The kernels on the far side of this one, seen from the reference. Nothing on the reference itself.
+    /// This kernel and all that are further away from the reference. `None` for the reference itself.
     fn beyond(&self) -> Option<KernelRange> {
         let (kernel, reference) = (self.kernel?, self.reference?);
         match kernel.cmp(&reference) {
@@ -182,7 +188,7 @@ impl Reviewed {
     }
 }
 
-/// The name of a snapshot, in the form that insta gives to names with a slash.
+/// The file name of a snapshot, as insta makes it.
 fn file_name(key: &CaseKey) -> String {
     format!("{}.snap", key.0.replace('/', "__"))
 }
@@ -202,12 +208,12 @@ mod tests {
     }
 
     #[test]
-    fn a_proposal_is_a_snapshot_that_insta_can_read() {
+    fn insta_can_read_a_proposal() {
         let dir = tempfile::tempdir().unwrap();
         let expectations = Expectations::new(dir.path());
         assert_eq!(expectations.compare(&key(), "case\nend    pass\n"), SnapshotMatch::New);
         let proposed = expectations.propose(&key(), "case\nend    pass\n").unwrap();
-        // What `cargo insta accept` does.
+        // This is what `cargo insta accept` does.
         fs::rename(proposed, expectations.path(&key())).unwrap();
         assert_eq!(expectations.compare(&key(), "case\nend    pass\n"), SnapshotMatch::Same);
     }
@@ -222,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_is_no_snapshot_is_not_a_match() {
+    fn an_invalid_snapshot_is_unreadable_and_not_a_match() {
         let dir = tempfile::tempdir().unwrap();
         let expectations = Expectations::new(dir.path());
         let path = expectations.path(&key());
@@ -231,7 +237,7 @@ mod tests {
         assert!(matches!(expectations.compare(&key(), ""), SnapshotMatch::Unreadable(_)));
     }
 
-    /// The shared snapshot says `now`; on 6.1 something else was seen.
+    /// The shared snapshot has `now`; the transcript on 6.1 differs.
     fn shared() -> (tempfile::TempDir, Expectations) {
         let dir = tempfile::tempdir().unwrap();
         let all = Expectations::new(dir.path());
@@ -257,12 +263,12 @@ mod tests {
     }
 
     #[test]
-    fn an_override_counts_once_it_has_a_reason() {
+    fn an_override_needs_a_reason() {
         let (dir, old) = shared();
         let proposed = old.propose(&key(), "then\n").unwrap();
         let accepted = proposed.with_extension("");
         fs::rename(&proposed, &accepted).unwrap();
-        let SnapshotMatch::Unreadable(why) = old.compare(&key(), "then\n") else { panic!("no reason, and fine") };
+        let SnapshotMatch::Unreadable(why) = old.compare(&key(), "then\n") else { panic!("it has no reason") };
         assert!(why.contains("description"), "{why}");
         let text = fs::read_to_string(&accepted).unwrap().replace("description: \"\"", "description: \"it was so\"");
         fs::write(&accepted, text).unwrap();
@@ -275,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_that_the_kernel_does_not_need_is_named() {
+    fn an_override_that_is_not_needed_is_reported() {
         let (_dir, old) = shared();
         let proposed = old.propose(&key(), "then\n").unwrap();
         let text = fs::read_to_string(&proposed).unwrap().replace("description: \"\"", "description: \"it was so\"");
@@ -285,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn two_overrides_for_one_kernel_are_none() {
+    fn two_overrides_for_one_kernel_are_an_error() {
         let (dir, old) = shared();
         for directory in ["until-6.1", "until-6.12"] {
             fs::create_dir(dir.path().join(directory)).unwrap();

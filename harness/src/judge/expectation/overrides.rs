@@ -1,7 +1,7 @@
-//! Overrides: the transcript of a case on the kernels where it truly differs from the shared one.
+//! Overrides: transcripts of a case for kernels where it differs from the shared one.
 //!
-//! An override lies in a directory that says for which kernels, such as `until-6.6/`, and gives its reason in the
-//! `description` of the snapshot. One that nothing needs is a fault of this repository.
+//! An override is in a directory named after a range of kernels, such as `until-6.6/`, and has a reason in the `description` of
+//! the snapshot. A test fails if an override is not needed.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub struct Override {
     pub path: PathBuf,
 }
 
-/// The directories of overrides below `dir`, and the directories that are none.
+/// The directories of overrides below `dir`, and an error for each other directory.
 pub fn directories(dir: &Path) -> (Vec<Override>, Vec<String>) {
     let entries = walkdir::WalkDir::new(dir).min_depth(1).max_depth(1).sort_by_file_name();
     let directories = entries.into_iter().filter_map(Result::ok).filter(|entry| entry.file_type().is_dir());
@@ -31,9 +31,8 @@ pub fn directories(dir: &Path) -> (Vec<Override>, Vec<String>) {
     (good, bad)
 }
 
-/// What is wrong with the snapshots, whatever kernel runs: files of no case, overrides without a reason, overrides that
-/// say what the shared snapshot says, that override nothing, that are for none of `kernels` or for the `reference` among them,
-/// which decides what is shared, or that compete with another one.
+/// Errors in the snapshots that do not depend on a run: files without a case; overrides without a reason, equal to the shared
+/// snapshot, without a shared snapshot, for none of `kernels`, for the `reference`, or overlapping with another one.
 pub fn faults(expectations: &Expectations, kernels: &[Release], reference: Release) -> Vec<String> {
     let known: Vec<String> = cases::suite::keys().map(|key| super::file_name(&key)).collect();
     let (directories, mut faults) = directories(&expectations.dir);
@@ -45,7 +44,7 @@ pub fn faults(expectations: &Expectations, kernels: &[Release], reference: Relea
         }
         if one.range.holds(reference) {
             faults.push(format!(
-                "{}: Linux {reference} decides what is shared, and is in this range",
+                "{}: this range contains Linux {reference}, which the shared snapshots are for",
                 one.path.display()
             ));
         }
@@ -58,7 +57,7 @@ pub fn faults(expectations: &Expectations, kernels: &[Release], reference: Relea
                     faults.push(format!("{}: {}", path.display(), super::NO_REASON));
                 }
                 Ok(reviewed) if Reviewed::load(&shared).is_ok_and(|shared| shared.text == reviewed.text) => {
-                    faults.push(format!("{}: the shared snapshot says the same; remove this one", path.display()));
+                    faults.push(format!("{}: the shared snapshot is the same; remove this one", path.display()));
                 }
                 Ok(_) if !shared.is_file() => {
                     faults.push(format!("{}: there is no shared snapshot to override", path.display()));
@@ -67,14 +66,18 @@ pub fn faults(expectations: &Expectations, kernels: &[Release], reference: Relea
             }
             let others = directories[index + 1..].iter().filter(|other| other.path.join(name).is_file());
             for other in others.filter(|other| other.range.meets(&one.range)) {
-                faults.push(format!("{}: {} is for some of the same kernels", path.display(), other.path.display()));
+                faults.push(format!(
+                    "{}: {} applies to some of the same kernels",
+                    path.display(),
+                    other.path.display()
+                ));
             }
         }
     }
     faults
 }
 
-/// Snapshots in one directory whose case is not in the catalogue any more.
+/// Snapshots in a directory whose case no longer exists.
 fn orphans(dir: &Path, known: &[String]) -> Vec<String> {
     let entries = walkdir::WalkDir::new(dir).min_depth(1).max_depth(1).sort_by_file_name();
     let snapshots = entries.into_iter().filter_map(Result::ok).filter(|entry| {
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_override_with_a_reason_and_another_text_is_sound() {
+    fn an_override_with_a_reason_and_another_text_is_valid() {
         let dir = tempfile::tempdir().unwrap();
         put(dir.path(), "", "\"\"", "now");
         put(dir.path(), "until-6.1", "mmap was different", "then");
@@ -113,15 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn an_override_that_nothing_needs_is_a_fault() {
+    fn an_override_that_is_not_needed_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         put(dir.path(), "", "\"\"", "now");
         for (directory, reason, text, fault) in [
-            ("until-6.1", "a reason", "now", "the shared snapshot says the same"),
-            ("until-6.1", "\"\"", "then", "gives no reason"),
+            ("until-6.1", "a reason", "now", "the shared snapshot is the same"),
+            ("until-6.1", "\"\"", "then", "has no reason"),
             ("until-5.15", "a reason", "then", "no kernel of kernels.toml"),
-            ("before-6.1", "a reason", "then", "is no range of kernels"),
-            ("since-6.12", "a reason", "then", "decides what is shared"),
+            ("before-6.1", "a reason", "then", "is not a range of kernels"),
+            ("since-6.12", "a reason", "then", "which the shared snapshots are for"),
         ] {
             put(dir.path(), directory, reason, text);
             let found = faults_of(dir.path());
@@ -138,12 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn overrides_of_one_case_do_not_compete() {
+    fn overlapping_overrides_are_an_error() {
         let dir = tempfile::tempdir().unwrap();
         put(dir.path(), "", "\"\"", "now");
         put(dir.path(), "until-6.1", "a reason", "then");
         put(dir.path(), "until-6.12", "a reason", "once");
         let found = faults_of(dir.path());
-        assert!(found.len() == 1 && found[0].contains("is for some of the same kernels"), "{found:?}");
+        assert!(found.len() == 1 && found[0].contains("applies to some of the same kernels"), "{found:?}");
     }
 }

@@ -8,16 +8,16 @@ use cases::suite;
 
 use crate::judge::expectation::known_defects::KnownDefects;
 
-struct Desk {
+struct Fixture {
     dir: tempfile::TempDir,
     met: BTreeSet<Need>,
     defects: KnownDefects,
 }
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
         let met = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
-        Desk { dir: tempfile::tempdir().unwrap(), met, defects: KnownDefects::default() }
+        Fixture { dir: tempfile::tempdir().unwrap(), met, defects: KnownDefects::default() }
     }
 
     /// Judges a run of the first case; with `reviewed`, its own transcript is the snapshot.
@@ -64,39 +64,39 @@ fn splat() -> Complaint {
 }
 
 #[test]
-fn a_pass_needs_everything() {
-    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![], true);
+fn a_pass_needs_a_passed_run_and_a_reviewed_transcript() {
+    let verdict = Fixture::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![], true);
     assert_eq!(verdict, Verdict::Pass);
 }
 
 #[test]
-fn a_transcript_that_nobody_reviewed_is_no_pass() {
-    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![], false);
+fn a_transcript_that_is_not_reviewed_is_not_a_pass() {
+    let verdict = Fixture::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![], false);
     assert_eq!((verdict.exit_code(), verdict), (ExitCode::Unreviewed, Verdict::Unreviewed));
 }
 
 #[test]
 fn accepting_a_snapshot_does_not_excuse_a_violation() {
-    let verdict = Desk::new().verdict(ran(Some(Outcome::Fail), vec![check(false)]), vec![], true);
+    let verdict = Fixture::new().verdict(ran(Some(Outcome::Fail), vec![check(false)]), vec![], true);
     assert_eq!(verdict, Verdict::Failed { reasons: vec!["no right is gained: O_RDWR was granted".into()] });
     assert_eq!(verdict.exit_code(), ExitCode::Violated);
 }
 
 #[test]
-fn a_failed_check_outweighs_the_outcome_the_guest_claims() {
-    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(false)]), vec![], true);
+fn a_failed_check_overrides_the_outcome_of_the_guest() {
+    let verdict = Fixture::new().verdict(ran(Some(Outcome::Pass), vec![check(false)]), vec![], true);
     assert!(matches!(verdict, Verdict::Failed { .. }));
 }
 
 #[test]
 fn a_complaint_turns_a_pass_into_a_failure() {
-    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![splat()], true);
+    let verdict = Fixture::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![splat()], true);
     assert!(matches!(verdict, Verdict::Failed { .. }));
 }
 
 #[test]
-fn a_complaint_that_comes_again_is_one_reason() {
-    let verdict = Desk::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![splat(), splat()], true);
+fn repeated_complaints_are_one_reason() {
+    let verdict = Fixture::new().verdict(ran(Some(Outcome::Pass), vec![check(true)]), vec![splat(), splat()], true);
     assert_eq!(
         verdict,
         Verdict::Failed { reasons: vec!["the kernel complained 2 times (kasan) in f(): BUG: KASAN: x in f".into()] }
@@ -104,34 +104,34 @@ fn a_complaint_that_comes_again_is_one_reason() {
 }
 
 #[test]
-fn an_allowed_complaint_fails_nothing() {
+fn a_suppressed_complaint_does_not_fail_a_case() {
     let allowed = Complaint { suppressed: Some("known".into()), ..splat() };
-    let desk = Desk::new();
+    let fixture = Fixture::new();
     let passed = || ran(Some(Outcome::Pass), vec![check(true)]);
-    assert_eq!(desk.verdict(passed(), vec![allowed.clone()], true), Verdict::Pass);
-    // It excuses itself and nothing else.
-    assert!(matches!(desk.verdict(passed(), vec![allowed.clone(), splat()], true), Verdict::Failed { .. }));
-    assert!(matches!(desk.verdict(ran(None, vec![]), vec![allowed], true), Verdict::Lost { .. }));
+    assert_eq!(fixture.verdict(passed(), vec![allowed.clone()], true), Verdict::Pass);
+    // It has no effect on other complaints or on a lost guest.
+    assert!(matches!(fixture.verdict(passed(), vec![allowed.clone(), splat()], true), Verdict::Failed { .. }));
+    assert!(matches!(fixture.verdict(ran(None, vec![]), vec![allowed], true), Verdict::Lost { .. }));
 }
 
 #[test]
 fn a_complaint_turns_a_skip_into_a_failure() {
     let skip = Outcome::Skip { need: "no-derive".into(), why: "it is there".into() };
-    assert!(matches!(Desk::new().verdict(ran(Some(skip), vec![]), vec![splat()], true), Verdict::Failed { .. }));
+    assert!(matches!(Fixture::new().verdict(ran(Some(skip), vec![]), vec![splat()], true), Verdict::Failed { .. }));
 }
 
 #[test]
 fn silence_is_never_success() {
-    let desk = Desk::new();
-    assert_eq!(desk.verdict(None, vec![], true), Verdict::Lost { begun: false, how: "QEMU was killed".into() });
+    let fixture = Fixture::new();
+    assert_eq!(fixture.verdict(None, vec![], true), Verdict::Lost { begun: false, how: "QEMU was killed".into() });
     let inside = vec![TranscriptStep::Call { text: "close(alias)".into(), result: None }];
-    let verdict = desk.verdict(ran(None, inside), vec![], true);
+    let verdict = fixture.verdict(ran(None, inside), vec![], true);
     assert_eq!(verdict, Verdict::Lost { begun: true, how: "QEMU was killed during close(alias)".into() });
     assert_eq!(verdict.exit_code(), ExitCode::GuestLost);
 }
 
 #[test]
-fn a_run_that_was_ended_on_purpose_is_no_loss() {
+fn a_run_that_was_stopped_on_purpose_is_not_lost() {
     let verdict = |run: Option<CaseRun>| {
         let evidence = Evidence {
             case: case(),
@@ -152,48 +152,48 @@ fn a_run_that_was_ended_on_purpose_is_no_loss() {
     let cut = verdict(ran(None, vec![check(true), open]));
     assert_eq!(cut, Verdict::NotRun { why: "interrupted during close(alias)".into() });
     assert!(!cut.is_as_expected());
-    // What was seen before stays seen.
+    // A violation before the stop still counts.
     assert!(matches!(verdict(ran(None, vec![check(false)])), Verdict::Failed { .. }));
 }
 
 #[test]
-fn a_violation_before_the_loss_is_still_a_violation() {
-    let verdict = Desk::new().verdict(ran(None, vec![check(false)]), vec![], true);
+fn a_violation_before_the_guest_was_lost_still_counts() {
+    let verdict = Fixture::new().verdict(ran(None, vec![check(false)]), vec![], true);
     assert_eq!(verdict.exit_code(), ExitCode::Violated);
 }
 
 #[test]
-fn a_skip_is_expected_only_where_the_need_cannot_be_met() {
-    let desk = Desk::new();
+fn a_skip_is_expected_only_if_the_kernel_should_not_meet_the_need() {
+    let fixture = Fixture::new();
     let skip = |need: &str| ran(Some(Outcome::Skip { need: need.into(), why: "ENOTTY".into() }), vec![]);
-    assert!(desk.verdict(skip("no-derive"), vec![], true).is_as_expected());
+    assert!(fixture.verdict(skip("no-derive"), vec![], true).is_as_expected());
     for need in ["derive", "test-importer", "something unheard of"] {
-        let verdict = desk.verdict(skip(need), vec![], true);
+        let verdict = fixture.verdict(skip(need), vec![], true);
         assert_eq!(verdict.exit_code(), ExitCode::BrokenCase, "{need}: {verdict:?}");
     }
 }
 
 #[test]
 fn broken_is_not_fail() {
-    let verdict = Desk::new().verdict(ran(Some(Outcome::Broken { why: "no memfd".into() }), vec![]), vec![], true);
+    let verdict = Fixture::new().verdict(ran(Some(Outcome::Broken { why: "no memfd".into() }), vec![]), vec![], true);
     assert_eq!(verdict.exit_code(), ExitCode::BrokenCase);
 }
 
 #[test]
 fn a_timeout_names_the_step() {
     let steps = vec![TranscriptStep::Call { text: "poll(alias)".into(), result: None }];
-    let verdict = Desk::new().verdict(ran(Some(Outcome::TimedOut), steps), vec![], true);
+    let verdict = Fixture::new().verdict(ran(Some(Outcome::TimedOut), steps), vec![], true);
     let Verdict::Failed { reasons } = verdict else { panic!("{verdict:?}") };
     assert!(reasons[0].contains("poll(alias)"), "{reasons:?}");
 }
 
-/// A desk at which 6.12 is known to leave a page behind.
-fn knowing(kernels: &str) -> Desk {
+/// A fixture with a known defect: these kernels leave a page behind.
+fn knowing(kernels: &str) -> Fixture {
     let list = format!(
         "version = 1\n[[defect]]\ncase = \"rights/derive_table\"\nexporters = [\"udmabuf\"]\nkernels = \"{kernels}\"\n\
          sentences = ['something is left behind: pages: [0-9]+']\nreason = \"f() forgets a page\"\n"
     );
-    Desk { defects: KnownDefects::parse(&list).unwrap(), ..Desk::new() }
+    Fixture { defects: KnownDefects::parse(&list).unwrap(), ..Fixture::new() }
 }
 
 fn leaked(pages: &str, steps: Vec<TranscriptStep>) -> Option<CaseRun> {
@@ -201,7 +201,7 @@ fn leaked(pages: &str, steps: Vec<TranscriptStep>) -> Option<CaseRun> {
 }
 
 #[test]
-fn a_failure_that_is_known_is_as_expected_and_no_pass() {
+fn a_known_defect_is_as_expected_but_not_a_pass() {
     let verdict = knowing("since 6.12 until 6.12").verdict(leaked("3", vec![check(true)]), vec![], true);
     let reasons = vec!["something is left behind: pages: 3".into()];
     assert_eq!(verdict, Verdict::KnownDefect { reason: "f() forgets a page".into(), reasons });
@@ -209,29 +209,29 @@ fn a_failure_that_is_known_is_as_expected_and_no_pass() {
 }
 
 #[test]
-fn what_is_known_explains_all_of_a_failure_or_nothing() {
-    let desk = knowing("until 6.12");
+fn a_known_defect_has_to_explain_the_whole_failure() {
+    let fixture = knowing("until 6.12");
     let allowed = Complaint { suppressed: Some("known".into()), ..splat() };
-    let known = |run, complaints| matches!(desk.verdict(run, complaints, true), Verdict::KnownDefect { .. });
+    let known = |run, complaints| matches!(fixture.verdict(run, complaints, true), Verdict::KnownDefect { .. });
     assert!(known(leaked("3", vec![]), vec![allowed]));
-    // One reason more, a part of the sentence, a complaint, another kernel.
+    // Not with another reason, a longer sentence, a complaint, or on another kernel.
     assert!(!known(leaked("3", vec![check(false)]), vec![]));
     assert!(!known(leaked("3; and a file", vec![]), vec![]));
     assert!(!known(leaked("3", vec![]), vec![splat()]));
     let verdict = knowing("since 6.13").verdict(leaked("3", vec![]), vec![], true);
     assert_eq!(verdict.exit_code(), ExitCode::Violated);
-    // A complaint that a pattern fits is a complaint all the same.
+    // A pattern that matches a complaint does not excuse it.
     let any = KnownDefects::parse(
         "version = 1\n[[defect]]\ncase = \"rights/derive_table\"\nexporters = [\"udmabuf\"]\nkernels = \"until 6.12\"\n\
          sentences = ['the kernel complained .*']\nreason = \"x\"\n",
     );
-    let desk = Desk { defects: any.unwrap(), ..Desk::new() };
-    assert!(matches!(desk.verdict(ran(Some(Outcome::Pass), vec![]), vec![splat()], true), Verdict::Failed { .. }));
+    let fixture = Fixture { defects: any.unwrap(), ..Fixture::new() };
+    assert!(matches!(fixture.verdict(ran(Some(Outcome::Pass), vec![]), vec![splat()], true), Verdict::Failed { .. }));
 }
 
 #[test]
-fn another_case_is_not_excused() {
-    let verdict = Desk { defects: KnownDefects::built_in().unwrap(), ..Desk::new() }.verdict(
+fn a_defect_of_another_case_does_not_count() {
+    let verdict = Fixture { defects: KnownDefects::built_in().unwrap(), ..Fixture::new() }.verdict(
         ran(
             Some(Outcome::Leaked {
                 what: "the case's process is gone; pages that udmabufs have pinned: 1, 0 before".into(),
@@ -245,16 +245,19 @@ fn another_case_is_not_excused() {
 }
 
 #[test]
-fn a_known_defect_that_does_not_show_is_for_a_person_to_look_at() {
+fn a_known_defect_that_is_not_seen_is_stale() {
     let passed = || ran(Some(Outcome::Pass), vec![check(true)]);
     let verdict = knowing("until 6.12").verdict(passed(), vec![], true);
     assert_eq!(verdict, Verdict::DefectGone { reason: "f() forgets a page".into() });
     assert_eq!((verdict.word(), verdict.exit_code()), ("STALE", ExitCode::Unreviewed));
     assert_eq!(knowing("since 6.13").verdict(passed(), vec![], true), Verdict::Pass);
-    // What did not run to its end, or failed in another way, says nothing about the defect.
-    let desk = knowing("until 6.12");
+    // A case that did not finish, or failed in another way, says nothing about the defect.
+    let fixture = knowing("until 6.12");
     let skip = Outcome::Skip { need: "no-derive".into(), why: "it is there".into() };
-    assert!(matches!(desk.verdict(ran(Some(skip), vec![]), vec![], true), Verdict::Skipped { .. }));
-    assert!(matches!(desk.verdict(None, vec![], true), Verdict::Lost { .. }));
-    assert!(matches!(desk.verdict(ran(Some(Outcome::Fail), vec![check(false)]), vec![], true), Verdict::Failed { .. }));
+    assert!(matches!(fixture.verdict(ran(Some(skip), vec![]), vec![], true), Verdict::Skipped { .. }));
+    assert!(matches!(fixture.verdict(None, vec![], true), Verdict::Lost { .. }));
+    assert!(matches!(
+        fixture.verdict(ran(Some(Outcome::Fail), vec![check(false)]), vec![], true),
+        Verdict::Failed { .. }
+    ));
 }

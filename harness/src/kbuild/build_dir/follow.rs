@@ -1,4 +1,4 @@
-//! From one pristine source to another: the files that differ are written, and no others.
+//! Changes a build directory from one pristine source to another: writes only the files that differ.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::error::{Context, ErrorKind, Result, io};
 use crate::host::process::check_interrupt;
 
-/// Makes the tree `to` the same as `from`, but for the files in `ours`, which are edited here.
+/// Makes the tree `to` equal to `from`, except for the files in `ours`, which have edits.
 ///
-/// What is different is copied and so is as new as now, whatever time the source gives it: make goes by time, and a file
-/// that goes back to older contents has changed too.
+/// A file that differs is copied and gets the current time, because make compares times, and a change back to older contents is
+/// a change too.
 pub fn follow(from: &Path, to: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
     let mut seen = BTreeSet::new();
     for entry in walkdir::WalkDir::new(from).min_depth(1) {
@@ -29,7 +29,7 @@ pub fn follow(from: &Path, to: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
     sweep(to, &|path| seen.contains(path) || ours.contains(path))
 }
 
-/// Makes sure that there is a directory, and nothing else of that name.
+/// Creates a directory; a file of that name is removed.
 pub fn directory(path: &Path) -> Result<()> {
     match path.symlink_metadata() {
         Ok(meta) if meta.is_dir() => return Ok(()),
@@ -39,7 +39,7 @@ pub fn directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|error| io(&error, "creating", path))
 }
 
-/// Removes the files that `wanted` does not know, and directories that are empty then.
+/// Removes the files that are not `wanted`, and directories that become empty.
 pub fn sweep(tree: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
     for entry in walkdir::WalkDir::new(tree).min_depth(1).contents_first(true).into_iter().filter_map(Result::ok) {
         let relative = entry.path().strip_prefix(tree).expect("below the root of the walk");
@@ -49,38 +49,38 @@ pub fn sweep(tree: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
         if !entry.file_type().is_dir() {
             fs::remove_file(entry.path()).map_err(|error| io(&error, "removing", entry.path()))?;
         } else {
-            // It stays where something in it is wanted.
+            // Fails if it is not empty.
             let _ = fs::remove_dir(entry.path());
         }
     }
     Ok(())
 }
 
-/// Whether two files are one, or of the same contents.
+/// Whether two paths are the same file or have the same contents.
 fn same(from: &Path, to: &Path) -> bool {
     let (Ok(a), Ok(b)) = (from.symlink_metadata(), to.symlink_metadata()) else { return false };
     (a.dev(), a.ino()) == (b.dev(), b.ino()) || same_contents(from, to)
 }
 
-/// Whether two files or links say the same, and both or neither can be run.
+/// Whether two files or links have the same contents, and both or neither are executable.
 pub fn same_contents(from: &Path, to: &Path) -> bool {
     let (Ok(a), Ok(b)) = (from.symlink_metadata(), to.symlink_metadata()) else { return false };
     if a.is_symlink() || b.is_symlink() {
         return a.is_symlink() && b.is_symlink() && fs::read_link(from).ok() == fs::read_link(to).ok();
     }
-    let runs = |meta: &fs::Metadata| meta.mode() & 0o100 != 0;
+    let executable = |meta: &fs::Metadata| meta.mode() & 0o100 != 0;
     a.is_file()
         && b.is_file()
         && a.len() == b.len()
-        && runs(&a) == runs(&b)
+        && executable(&a) == executable(&b)
         && matches!((fs::read(from), fs::read(to)), (Ok(from), Ok(to)) if from == to)
 }
 
-/// Writes a new file, or link, with the contents of another.
+/// Copies a file or link to a new file or link.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     match to.symlink_metadata() {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(to).map_err(|error| io(&error, "removing", to))?,
-        // It may be a link to the pristine source: never write into it.
+        // It may be a hard link to the pristine source: never write into it.
         Ok(_) => fs::remove_file(to).map_err(|error| io(&error, "removing", to))?,
         Err(_) => {}
     }

@@ -1,9 +1,8 @@
-//! A copy of a tree that somebody works in.
+//! Copies the user's own tree into a build directory.
 //!
-//! What is copied is found by stamps: size, times and inode of the owner's files, as they were when they were last
-//! looked at. What has another stamp is compared, and written only if it says something else. So an edit of one file is
-//! the only thing that make sees, a file that went back in time with `mv` or `cp -p` included, and a branch that was
-//! looked at and left again changes nothing.
+//! The stamp of a file is its size, times and inode at the last copy. If the stamp has changed, the contents are compared, and
+//! the file is written only if they differ. So make sees exactly the changed files, even a file that `mv` or `cp -p` put back
+//! with an old date; a checkout of another branch and back changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -19,8 +18,8 @@ use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::host::git::git;
 use crate::host::process::{check_interrupt, scratch_directory};
 
-/// Copies what changed in somebody's own tree, and removes what is gone from it. Files in `ours` are edited here and
-/// compared elsewhere; `stamps` is where the stamps are kept.
+/// Copies what has changed in the user's tree, and removes what was deleted there. Skips the files in `ours`, which have edits;
+/// `stamps` is the file of the stamps.
 pub fn mirror(from: &Path, to: &Path, stamps: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
     let old = read(stamps);
     let mut new = BTreeMap::new();
@@ -43,7 +42,7 @@ pub fn mirror(from: &Path, to: &Path, stamps: &Path, ours: &BTreeSet<PathBuf>) -
     write(stamps, &new)
 }
 
-/// Identifies the state of somebody's own tree by the names, sizes and time stamps of its files: what make itself goes by.
+/// Identifies the state of the user's tree by the names, sizes and times of its files.
 ///
 /// # Errors
 /// [`ErrorKind::Source`] when the tree cannot be read.
@@ -62,7 +61,7 @@ pub fn fingerprint(dir: &Path) -> Result<String> {
 }
 
 fn stamp(meta: &fs::Metadata) -> String {
-    // The time of the inode's change cannot be set, so that it also tells of files that were dated back.
+    // ctime cannot be set, so it also shows files with an old date.
     let (changed, nanoseconds) = (meta.ctime(), meta.ctime_nsec());
     format!("{} {} {} {changed} {nanoseconds} {}", meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino())
 }
@@ -74,7 +73,7 @@ fn read(stamps: &Path) -> BTreeMap<PathBuf, String> {
 
 fn write(stamps: &Path, all: &BTreeMap<PathBuf, String>) -> Result<()> {
     let mut text = String::new();
-    // A path with a line break or of no text is compared each time.
+    // Paths that are not UTF-8 or contain a line break have no stamp and are compared each time.
     for (path, stamp) in all {
         if let Some(path) = path.to_str().filter(|path| !path.contains('\n')) {
             let _ = writeln!(text, "{stamp}\t{path}");
@@ -85,7 +84,7 @@ fn write(stamps: &Path, all: &BTreeMap<PathBuf, String>) -> Result<()> {
     fs::rename(&fresh, stamps).map_err(|error| io(&error, "writing", stamps))
 }
 
-/// The files of somebody's own tree, in order; where it was built in, without what was built.
+/// The files of the user's tree, sorted; if it was built in, without the build products.
 fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     match built_in(dir) {
         None => walked(dir),
@@ -106,8 +105,8 @@ fn walked(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Which sign there is of a build inside the tree. Top Makefile of the kernel, `outputmakefile`: with one of these it
-/// refuses to build elsewhere, because make would find the old products before it makes its own.
+/// A file that shows that the tree was built in. If one of these exists, the kernel's Makefile (`outputmakefile`) refuses to
+/// build with O=, because make would find the old products.
 fn built_in(dir: &Path) -> Option<PathBuf> {
     let arches = fs::read_dir(dir.join("arch")).into_iter().flatten().filter_map(Result::ok);
     let generated = arches.map(|arch| Path::new("arch").join(arch.file_name()).join("include/generated"));
@@ -115,9 +114,8 @@ fn built_in(dir: &Path) -> Option<PathBuf> {
     signs.into_iter().find(|sign: &PathBuf| dir.join(sign).exists())
 }
 
-/// What is not ignored by the tree's own `.gitignore` files, which name everything that a build makes. git reads them with
-/// a repository of ours, so that it makes no difference whether the tree has one; what the tree's has tracked is a source
-/// whatever its name.
+/// The files that the tree's `.gitignore` files do not ignore; these name everything that a build creates. git reads them with an
+/// empty repository of ours, because the tree may have none. If it has one, its tracked files are sources too.
 fn sources(dir: &Path, sign: &Path) -> Result<Vec<PathBuf>> {
     let scratch = scratch_directory()?;
     let empty = scratch.path().join("git");
@@ -136,11 +134,11 @@ fn sources(dir: &Path, sign: &Path) -> Result<Vec<PathBuf>> {
             files.extend(paths(&tracked.text).into_iter().filter(|path| dir.join(path).symlink_metadata().is_ok()));
         }
     }
-    // Without a .gitignore everything is listed; that of a distribution may leave out everything.
+    // The .gitignore may be missing, or that of a distribution, which can ignore everything.
     if !files.contains(Path::new("Makefile")) || files.contains(sign) || !dir.join(".gitignore").is_file() {
-        return Err(Error::new(ErrorKind::Source, format!("{} was built in place", dir.display()))
-            .cause(format!("it has {}, and no .gitignore that tells sources from what was built", sign.display()))
-            .next("Clean a copy of it with `make mrproper`, or build yours with `make O=DIR`."));
+        return Err(Error::new(ErrorKind::Source, format!("{} contains build products", dir.display()))
+            .cause(format!("{} exists, and there is no usable .gitignore to find the sources", sign.display()))
+            .next("Run `make mrproper` in a copy of it and test the copy; build your own tree with `make O=DIR`."));
     }
     Ok(files.into_iter().filter(|path| !dir.join(path).is_dir() || dir.join(path).is_symlink()).collect())
 }

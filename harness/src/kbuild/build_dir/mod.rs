@@ -1,9 +1,8 @@
-//! Where a kernel is built: a tree of hard links to the pristine source and an object directory, kept from run to run,
-//! so that another series costs one incremental make.
+//! The build directory: a tree of hard links to the pristine source and an object directory. It is kept between runs, so
+//! that testing another series is one incremental build.
 //!
-//! Only files whose contents differ are rewritten, always as new files: the links of the others, and with them the
-//! pristine source, stay as they are. That holds for edits and for the source itself: when the tree becomes that of another
-//! commit, make sees just what is different. A workshop is locked while it is in use.
+//! Only files whose contents differ are rewritten, always as new files, because the others are links to the pristine
+//! source. This is true for edits and for the change to another commit. A build directory is locked while it is in use.
 
 mod follow;
 mod mirror;
@@ -30,21 +29,21 @@ pub use mirror::fingerprint;
 #[derive(Debug)]
 pub struct BuildDir {
     dir: PathBuf,
-    /// Held as long as the value lives, and by children that change the workshop.
+    /// Held as long as the value lives, and by children that change the directory.
     pub lock: StoreLock,
 }
 
-/// What the tree holds beyond the pristine source.
+/// What is known about the tree, in `state.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
-    /// The key of the source that the tree is a copy of.
+    /// The key of the source.
     source: String,
-    /// Paths that differ from the source.
+    /// Paths that may differ from the source.
     edited: BTreeSet<PathBuf>,
-    /// Inode of the tree that the links lead to: a source that was fetched again has another.
+    /// Inode of the source directory: another one if the source was fetched again.
     #[serde(default)]
     inode: Option<u64>,
-    /// Sum of the rest; nothing in a file of an earlier version.
+    /// Sum of the other fields; None in a file of an earlier version.
     #[serde(default)]
     sum: Option<String>,
 }
@@ -55,21 +54,22 @@ impl State {
     }
 }
 
-/// The note that objects are being made.
-const OPEN: &str = "building";
+/// The file that exists while make runs.
+const BUILDING: &str = "building";
 
 impl BuildDir {
-    /// Opens the workshop for a source and a flavour; waits while another process uses it.
+    /// Opens the build directory for a source and a flavour; waits while another process uses it.
     ///
     /// # Errors
     /// [`ErrorKind::Host`], or [`ErrorKind::Interrupt`] while waiting.
     pub fn open(store: &Store, kernel: &str, flavour: &str) -> Result<Self> {
         let name = format!("{kernel}-{flavour}");
-        let lock = store.lock(&format!("workshop-{name}"))?;
-        Ok(BuildDir { dir: store.workshop("workshops", &name)?, lock })
+        // Earlier versions use the same cache, so the names on disk stay.
+        let lock = store.lock_shown_as(&format!("workshop-{name}"), &format!("build-dir-{name}"))?;
+        Ok(BuildDir { dir: store.directory("workshops", &name)?, lock })
     }
 
-    /// The source tree that is built.
+    /// The source tree.
     pub fn tree(&self) -> PathBuf {
         self.dir.join("tree")
     }
@@ -79,15 +79,15 @@ impl BuildDir {
         self.dir.join("objects")
     }
 
-    /// A file of notes beside the two.
+    /// A file beside the two.
     pub fn note(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// Brings the tree to the state of `patched`.
+    /// Makes the tree equal to `patched`.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when the disk does not take it.
+    /// [`ErrorKind::Host`] when files cannot be written.
     pub fn sync(&self, patched: &PatchedTree) -> Result<()> {
         let tree = self.tree();
         let mut state = self.state();
@@ -98,7 +98,7 @@ impl BuildDir {
                 self.start_over(patched)?;
                 state = State { source: patched.source.key.clone(), ..State::default() };
             } else if state.source != patched.source.key || state.inode.is_some_and(|old| old != inode) {
-                // Should this die half-way, the next one finds a tree of no source that it knows, and compares it all again.
+                // If this is interrupted, the next run finds no source and compares all files again.
                 state.source.clear();
                 self.remember(&mut state)?;
                 follow::follow(dir, &tree, &patched.edits.0.keys().cloned().collect())?;
@@ -112,7 +112,7 @@ impl BuildDir {
         }
         let edits = &patched.edits.0;
         let stale: Vec<PathBuf> = state.edited.iter().filter(|path| !edits.contains_key(*path)).cloned().collect();
-        // Written first: a process that dies half-way must not leave an edit that nobody knows of.
+        // Recorded first: a process that dies here must not leave an edit without a record.
         state.edited.extend(edits.keys().cloned());
         self.remember(&mut state)?;
         for path in &stale {
@@ -126,19 +126,19 @@ impl BuildDir {
         self.remember(&mut state)
     }
 
-    /// Notes that objects are being made from now on. If the note of an earlier build is still there, that build was
-    /// killed or lost power, and make would take what it had half made for finished: everything that is newer than the note goes.
+    /// Creates the file `building` before make runs. If it exists already, the last build was killed or lost power, and make would
+    /// take incomplete files for finished: removes all files that are newer than it.
     ///
     /// # Errors
     /// [`ErrorKind::Host`].
     pub fn begin(&self, progress: &Progress) -> Result<()> {
-        let open = self.note(OPEN);
+        let building = self.note(BUILDING);
         let changed = |meta: &fs::Metadata| (meta.ctime(), meta.ctime_nsec());
-        let since = open.symlink_metadata().ok().map(|meta| changed(&meta));
+        let since = building.symlink_metadata().ok().map(|meta| changed(&meta));
         let mut count = 0;
         for entry in walkdir::WalkDir::new(self.objects()).into_iter().filter_map(Result::ok) {
             let Some(meta) = entry.metadata().ok().filter(fs::Metadata::is_file) else { continue };
-            // An object without contents is what a machine that lost power leaves of one; ld takes it without a word.
+            // A power loss can leave empty objects, which ld accepts.
             let empty = meta.len() == 0 && entry.path().extension().is_some_and(|extension| extension == "o");
             if empty || since.is_some_and(|since| changed(&meta) >= since) {
                 fs::remove_file(entry.path()).map_err(|error| io(&error, "removing", entry.path()))?;
@@ -146,28 +146,28 @@ impl BuildDir {
             }
         }
         if count > 0 {
-            progress.line(format!("the last build here was cut short; the {count} files it wrote are made again"));
+            progress.line(format!("the last build in this directory was interrupted; {count} files are built again"));
         }
         // A new file, so that its time is now.
-        let _ = fs::remove_file(&open);
-        fs::File::create(&open).and_then(|file| file.sync_all()).map_err(|error| io(&error, "writing", &open))
+        let _ = fs::remove_file(&building);
+        fs::File::create(&building).and_then(|file| file.sync_all()).map_err(|error| io(&error, "writing", &building))
     }
 
-    /// Notes that make has ended, well or not, and left nothing half made.
+    /// Removes the file `building`: make has ended, successfully or not, and left no incomplete files.
     ///
     /// # Errors
     /// [`ErrorKind::Host`].
     pub fn end(&self) -> Result<()> {
-        let open = self.note(OPEN);
-        fs::remove_file(&open).map_err(|error| io(&error, "removing", &open))
+        let building = self.note(BUILDING);
+        fs::remove_file(&building).map_err(|error| io(&error, "removing", &building))
     }
 
-    /// Whether a kernel was linked here before.
+    /// Whether a kernel was linked here.
     pub fn has_built(&self) -> bool {
         self.objects().join("vmlinux").exists()
     }
 
-    /// Hash over what a configuration is made from: all Kconfig files of the tree, and the configurations that it brings.
+    /// Hash over all Kconfig and *.config files of the tree.
     ///
     /// # Errors
     /// [`ErrorKind::Host`].
@@ -186,7 +186,7 @@ impl BuildDir {
         Ok(format!("{:x}", hash.finalize()))
     }
 
-    /// Makes room for a build from scratch.
+    /// Removes the object directory, for a build from scratch.
     ///
     /// # Errors
     /// [`ErrorKind::Host`].
@@ -197,25 +197,25 @@ impl BuildDir {
         }
     }
 
-    /// What is known about the tree; nothing, and so the tree is made anew, when the note of it is damaged.
+    /// Reads `state.json`. If it is damaged, returns the default, so that all files are compared again.
     fn state(&self) -> State {
         let text = fs::read_to_string(self.note("state.json")).unwrap_or_default();
         let state: State = serde_json::from_str(&text).unwrap_or_default();
-        let sound = state.sum.as_ref().is_none_or(|sum| *sum == state.sum_of_rest());
-        if sound { state } else { State::default() }
+        let valid = state.sum.as_ref().is_none_or(|sum| *sum == state.sum_of_rest());
+        if valid { state } else { State::default() }
     }
 
     fn remember(&self, state: &mut State) -> Result<()> {
         state.sum = Some(state.sum_of_rest());
-        let text =
-            serde_json::to_string(state).context(ErrorKind::Internal, || "encoding a workshop's state".into())?;
+        let text = serde_json::to_string(state)
+            .context(ErrorKind::Internal, || "encoding the state of a build directory".into())?;
         let (path, fresh) = (self.note("state.json"), self.note("state.json.new"));
         fs::write(&fresh, text).map_err(|error| io(&error, "writing", &fresh))?;
         fs::rename(&fresh, &path).map_err(|error| io(&error, "writing", &path))
     }
 
     fn start_over(&self, patched: &PatchedTree) -> Result<()> {
-        for note in ["state.json", OPEN] {
+        for note in ["state.json", BUILDING] {
             let _ = fs::remove_file(self.note(note));
         }
         for dir in [self.tree(), self.objects(), self.note("tree.new")] {
@@ -229,12 +229,12 @@ impl BuildDir {
             .path(&patched.source.dir)
             .path(&fresh)
             .holding(self.lock.handle())
-            .succeed(ErrorKind::Host, "copying the kernel source into the workshop failed")?;
+            .succeed(ErrorKind::Host, "copying the kernel source into the build directory failed")?;
         fs::rename(&fresh, self.tree()).map_err(|error| io(&error, "renaming", &fresh))
     }
 }
 
-/// Makes `path` hold `contents`, or be absent, and leaves it alone when it does already.
+/// Writes `contents` to `path`, or removes it if there are none; does nothing if it is already so.
 fn put(path: &Path, contents: Option<&[u8]>) -> Result<()> {
     let now = fs::read(path).ok();
     if now.as_deref() == contents {
@@ -249,7 +249,7 @@ fn put(path: &Path, contents: Option<&[u8]>) -> Result<()> {
     fs::create_dir_all(parent).map_err(|error| io(&error, "creating", parent))?;
     fs::write(path, contents).map_err(|error| io(&error, "writing", path))?;
     if contents.starts_with(b"#!") {
-        // Kconfig and make start some scripts by their name.
+        // Kconfig and make execute some scripts directly.
         let runs = fs::Permissions::from_mode(0o755);
         fs::set_permissions(path, runs).map_err(|error| io(&error, "writing", path))?;
     }

@@ -30,7 +30,7 @@ impl Bench {
         PatchedTree { source, edits: Edits(edits.collect()), defines_derive: true, notes: Vec::new() }
     }
 
-    fn workshop(&self) -> BuildDir {
+    fn build_dir(&self) -> BuildDir {
         BuildDir::open(&self.store, "7.2", "test").unwrap()
     }
 }
@@ -40,51 +40,53 @@ fn read(path: PathBuf) -> String {
 }
 
 #[test]
-fn edits_come_and_go_and_the_source_stays() {
+fn edits_are_applied_and_reverted_and_the_source_is_not_changed() {
     let bench = Bench::new();
-    let workshop = bench.workshop();
-    workshop.sync(&bench.patched(&[("drivers/a.c", Some("A\n")), ("new.c", Some("n\n")), ("Makefile", None)])).unwrap();
-    assert_eq!(read(workshop.tree().join("drivers/a.c")), "A\n");
-    assert!(!workshop.tree().join("Makefile").exists());
-    workshop.sync(&bench.patched(&[])).unwrap();
-    assert_eq!(read(workshop.tree().join("drivers/a.c")), "a\n");
-    assert_eq!(read(workshop.tree().join("Makefile")), "m\n");
-    assert!(!workshop.tree().join("new.c").exists());
+    let build_dir = bench.build_dir();
+    build_dir
+        .sync(&bench.patched(&[("drivers/a.c", Some("A\n")), ("new.c", Some("n\n")), ("Makefile", None)]))
+        .unwrap();
+    assert_eq!(read(build_dir.tree().join("drivers/a.c")), "A\n");
+    assert!(!build_dir.tree().join("Makefile").exists());
+    build_dir.sync(&bench.patched(&[])).unwrap();
+    assert_eq!(read(build_dir.tree().join("drivers/a.c")), "a\n");
+    assert_eq!(read(build_dir.tree().join("Makefile")), "m\n");
+    assert!(!build_dir.tree().join("new.c").exists());
     assert_eq!(read(bench.dir.path().join("source/drivers/a.c")), "a\n");
 }
 
 #[test]
-fn what_does_not_change_is_not_rewritten() {
+fn unchanged_files_are_not_rewritten() {
     let bench = Bench::new();
-    let workshop = bench.workshop();
+    let build_dir = bench.build_dir();
     let patched = bench.patched(&[("drivers/a.c", Some("A\n"))]);
-    workshop.sync(&patched).unwrap();
-    let inode = |path: &str| workshop.tree().join(path).metadata().unwrap().ino();
+    build_dir.sync(&patched).unwrap();
+    let inode = |path: &str| build_dir.tree().join(path).metadata().unwrap().ino();
     let (edited, untouched) = (inode("drivers/a.c"), inode("Makefile"));
-    workshop.sync(&patched).unwrap();
+    build_dir.sync(&patched).unwrap();
     assert_eq!((inode("drivers/a.c"), inode("Makefile")), (edited, untouched));
     assert_eq!(untouched, bench.dir.path().join("source/Makefile").metadata().unwrap().ino());
 }
 
 #[test]
-fn an_own_tree_is_mirrored_and_never_written() {
+fn the_users_tree_is_copied_and_never_written() {
     let bench = Bench::new();
-    let workshop = bench.workshop();
+    let build_dir = bench.build_dir();
     let mut patched = bench.patched(&[("drivers/a.c", Some("A\n"))]);
     patched.source.pristine = false;
-    workshop.sync(&patched).unwrap();
+    build_dir.sync(&patched).unwrap();
     fs::write(bench.dir.path().join("source/Makefile"), "changed\n").unwrap();
     fs::write(bench.dir.path().join("source/added"), "x").unwrap();
-    workshop.sync(&patched).unwrap();
-    assert_eq!(read(workshop.tree().join("Makefile")), "changed\n");
+    build_dir.sync(&patched).unwrap();
+    assert_eq!(read(build_dir.tree().join("Makefile")), "changed\n");
     fs::remove_file(bench.dir.path().join("source/added")).unwrap();
-    workshop.sync(&patched).unwrap();
-    assert!(!workshop.tree().join("added").exists());
-    assert_eq!(read(workshop.tree().join("drivers/a.c")), "A\n");
+    build_dir.sync(&patched).unwrap();
+    assert!(!build_dir.tree().join("added").exists());
+    assert_eq!(read(build_dir.tree().join("drivers/a.c")), "A\n");
     assert_eq!(read(bench.dir.path().join("source/drivers/a.c")), "a\n");
 }
 
-/// Another pristine tree, as another commit of a repository gives it: unchanged files are links to those of the first.
+/// Another pristine tree, like that of another commit: unchanged files are links to those of the first.
 fn other_source(bench: &Bench, name: &str, files: &[(&str, Option<&str>)]) -> SourceTree {
     let dir = bench.dir.path().join(name);
     let from = bench.dir.path().join("source");
@@ -94,7 +96,7 @@ fn other_source(bench: &Bench, name: &str, files: &[(&str, Option<&str>)]) -> So
         if let Some(text) = text {
             fs::create_dir_all(dir.join(path).parent().unwrap()).unwrap();
             fs::write(dir.join(path), text).unwrap();
-            // As old as the tree: a commit's files have its time.
+            // An old time, as files of a commit have.
             let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
             fs::File::options().append(true).open(dir.join(path)).unwrap().set_modified(old).unwrap();
         }
@@ -121,80 +123,80 @@ fn changed(before: &Path, stamps_before: &std::collections::BTreeMap<PathBuf, (u
 }
 
 #[test]
-fn the_way_to_another_commit_rewrites_what_differs_and_keeps_the_objects() {
+fn another_commit_rewrites_only_different_files_and_keeps_the_objects() {
     let bench = Bench::new();
     fs::write(bench.dir.path().join("source/gone.c"), "g\n").unwrap();
     fs::write(bench.dir.path().join("source/edited.c"), "e\n").unwrap();
-    let workshop = bench.workshop();
+    let build_dir = bench.build_dir();
     let edits = [("edited.c", Some("E\n")), ("drivers/ours.c", Some("o\n"))];
-    workshop.sync(&bench.patched(&edits)).unwrap();
-    fs::create_dir_all(workshop.objects()).unwrap();
-    fs::write(workshop.objects().join("vmlinux"), "").unwrap();
+    build_dir.sync(&bench.patched(&edits)).unwrap();
+    fs::create_dir_all(build_dir.objects()).unwrap();
+    fs::write(build_dir.objects().join("vmlinux"), "").unwrap();
 
     let changes = [("drivers/a.c", Some("A\n")), ("sub/new.c", Some("n\n")), ("gone.c", None)];
     let second = other_source(&bench, "second", &changes);
-    let before = stamps(&workshop.tree());
+    let before = stamps(&build_dir.tree());
     let start = std::time::SystemTime::now() - std::time::Duration::from_secs(5);
     let at = |source: &SourceTree| PatchedTree { source: source.clone(), ..bench.patched(&edits) };
-    workshop.sync(&at(&second)).unwrap();
-    assert_eq!(changed(&workshop.tree(), &before), ["drivers/a.c", "gone.c", "sub/new.c"]);
-    assert!(workshop.has_built(), "the objects are kept");
-    // make goes by time: what came from an old commit is new here.
+    build_dir.sync(&at(&second)).unwrap();
+    assert_eq!(changed(&build_dir.tree(), &before), ["drivers/a.c", "gone.c", "sub/new.c"]);
+    assert!(build_dir.has_built(), "the objects are kept");
+    // make compares times: files of an old commit must be new here.
     for path in ["drivers/a.c", "sub/new.c"] {
-        assert!(workshop.tree().join(path).metadata().unwrap().modified().unwrap() > start, "{path}");
+        assert!(build_dir.tree().join(path).metadata().unwrap().modified().unwrap() > start, "{path}");
     }
 
-    // And back, which is a change as well.
-    let before = stamps(&workshop.tree());
-    workshop.sync(&bench.patched(&edits)).unwrap();
-    assert_eq!(changed(&workshop.tree(), &before), ["drivers/a.c", "gone.c", "sub/new.c"]);
-    assert_eq!(read(workshop.tree().join("drivers/a.c")), "a\n");
-    assert!(workshop.tree().join("drivers/a.c").metadata().unwrap().modified().unwrap() > start);
-    assert!(!workshop.tree().join("sub").exists());
+    // And back, which is a change too.
+    let before = stamps(&build_dir.tree());
+    build_dir.sync(&bench.patched(&edits)).unwrap();
+    assert_eq!(changed(&build_dir.tree(), &before), ["drivers/a.c", "gone.c", "sub/new.c"]);
+    assert_eq!(read(build_dir.tree().join("drivers/a.c")), "a\n");
+    assert!(build_dir.tree().join("drivers/a.c").metadata().unwrap().modified().unwrap() > start);
+    assert!(!build_dir.tree().join("sub").exists());
     assert_eq!(read(second.dir.join("drivers/a.c")), "A\n");
     assert_eq!(read(bench.dir.path().join("source/edited.c")), "e\n");
 }
 
 #[test]
-fn a_way_that_was_cut_short_is_gone_to_its_end() {
+fn an_interrupted_change_of_commits_is_completed() {
     let bench = Bench::new();
-    let workshop = bench.workshop();
-    workshop.sync(&bench.patched(&[("Makefile", Some("M\n"))])).unwrap();
-    // Killed while it wrote: some files are of the other commit, and the note says that nobody knows which.
-    let mut state = workshop.state();
+    let build_dir = bench.build_dir();
+    build_dir.sync(&bench.patched(&[("Makefile", Some("M\n"))])).unwrap();
+    // Killed while writing: some files are of the other commit, and state.json has no source.
+    let mut state = build_dir.state();
     state.source.clear();
-    workshop.remember(&mut state).unwrap();
-    put(&workshop.tree().join("drivers/a.c"), Some(b"half\n")).unwrap();
-    put(&workshop.tree().join("drivers/b.c"), Some(b"new\n")).unwrap();
-    workshop.sync(&bench.patched(&[])).unwrap();
-    assert_eq!(read(workshop.tree().join("drivers/a.c")), "a\n");
-    assert_eq!(read(workshop.tree().join("Makefile")), "m\n");
-    assert!(!workshop.tree().join("drivers/b.c").exists());
-    // The note itself may be lost too.
-    put(&workshop.tree().join("drivers/a.c"), Some(b"half\n")).unwrap();
-    fs::write(workshop.note("state.json"), "{").unwrap();
-    workshop.sync(&bench.patched(&[])).unwrap();
-    assert_eq!(read(workshop.tree().join("drivers/a.c")), "a\n");
+    build_dir.remember(&mut state).unwrap();
+    put(&build_dir.tree().join("drivers/a.c"), Some(b"half\n")).unwrap();
+    put(&build_dir.tree().join("drivers/b.c"), Some(b"new\n")).unwrap();
+    build_dir.sync(&bench.patched(&[])).unwrap();
+    assert_eq!(read(build_dir.tree().join("drivers/a.c")), "a\n");
+    assert_eq!(read(build_dir.tree().join("Makefile")), "m\n");
+    assert!(!build_dir.tree().join("drivers/b.c").exists());
+    // state.json itself may be damaged too.
+    put(&build_dir.tree().join("drivers/a.c"), Some(b"half\n")).unwrap();
+    fs::write(build_dir.note("state.json"), "{").unwrap();
+    build_dir.sync(&bench.patched(&[])).unwrap();
+    assert_eq!(read(build_dir.tree().join("drivers/a.c")), "a\n");
 }
 
 #[test]
-fn a_file_that_becomes_a_directory_and_a_link_follow_too() {
+fn a_file_can_become_a_directory_and_links_change() {
     let bench = Bench::new();
     std::os::unix::fs::symlink("Makefile", bench.dir.path().join("source/link")).unwrap();
-    let workshop = bench.workshop();
-    workshop.sync(&bench.patched(&[])).unwrap();
+    let build_dir = bench.build_dir();
+    build_dir.sync(&bench.patched(&[])).unwrap();
     let second = other_source(&bench, "second", &[("Makefile", None), ("Makefile/inner", Some("i\n"))]);
     fs::remove_file(second.dir.join("link")).unwrap();
     std::os::unix::fs::symlink("drivers/a.c", second.dir.join("link")).unwrap();
     let second = PatchedTree { source: second, ..bench.patched(&[]) };
-    workshop.sync(&second).unwrap();
-    assert_eq!(read(workshop.tree().join("Makefile/inner")), "i\n");
-    assert_eq!(fs::read_link(workshop.tree().join("link")).unwrap(), Path::new("drivers/a.c"));
-    workshop.sync(&bench.patched(&[])).unwrap();
-    assert_eq!(read(workshop.tree().join("Makefile")), "m\n");
+    build_dir.sync(&second).unwrap();
+    assert_eq!(read(build_dir.tree().join("Makefile/inner")), "i\n");
+    assert_eq!(fs::read_link(build_dir.tree().join("link")).unwrap(), Path::new("drivers/a.c"));
+    build_dir.sync(&bench.patched(&[])).unwrap();
+    assert_eq!(read(build_dir.tree().join("Makefile")), "m\n");
 }
 
-/// The workshop of a tree that somebody works in.
+/// The user's own tree, with edits.
 fn own(bench: &Bench, edits: &[(&str, Option<&str>)]) -> PatchedTree {
     let mut patched = bench.patched(edits);
     patched.source.pristine = false;
@@ -202,41 +204,41 @@ fn own(bench: &Bench, edits: &[(&str, Option<&str>)]) -> PatchedTree {
 }
 
 #[test]
-fn of_an_own_tree_only_what_says_something_else_is_rewritten() {
+fn only_changed_files_of_the_users_tree_are_rewritten() {
     let bench = Bench::new();
     let source = bench.dir.path().join("source");
     fs::write(source.join("kept.c"), "k\n").unwrap();
     fs::write(source.join("renamed.c"), "r\n").unwrap();
-    let workshop = bench.workshop();
+    let build_dir = bench.build_dir();
     let edits = [("drivers/a.c", Some("A\n"))];
-    workshop.sync(&own(&bench, &edits)).unwrap();
-    let before = stamps(&workshop.tree());
+    build_dir.sync(&own(&bench, &edits)).unwrap();
+    let before = stamps(&build_dir.tree());
     let first = fingerprint(&source).unwrap();
 
     fs::write(source.join("Makefile"), "edited\n").unwrap();
     fs::rename(source.join("renamed.c"), source.join("new-name.c")).unwrap();
-    // Touched, as by going to another branch and back.
+    // Touched, as by a checkout of another branch and back.
     fs::write(source.join("kept.c"), "k\n").unwrap();
-    workshop.sync(&own(&bench, &edits)).unwrap();
-    assert_eq!(changed(&workshop.tree(), &before), ["Makefile", "new-name.c", "renamed.c"]);
+    build_dir.sync(&own(&bench, &edits)).unwrap();
+    assert_eq!(changed(&build_dir.tree(), &before), ["Makefile", "new-name.c", "renamed.c"]);
     assert_ne!(fingerprint(&source).unwrap(), first);
 
-    // An older file of the same size takes the place of a newer one: `mv a.orig a`.
+    // An older file of the same size replaces a newer one: `mv a.orig a`.
     let older = source.join("older");
     fs::write(&older, "EDITED\n").unwrap();
     let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
     fs::File::options().append(true).open(&older).unwrap().set_modified(old).unwrap();
-    let before = stamps(&workshop.tree());
+    let before = stamps(&build_dir.tree());
     fs::rename(&older, source.join("Makefile")).unwrap();
-    workshop.sync(&own(&bench, &edits)).unwrap();
-    assert_eq!(changed(&workshop.tree(), &before), ["Makefile"]);
-    let copied = workshop.tree().join("Makefile").metadata().unwrap();
+    build_dir.sync(&own(&bench, &edits)).unwrap();
+    assert_eq!(changed(&build_dir.tree(), &before), ["Makefile"]);
+    let copied = build_dir.tree().join("Makefile").metadata().unwrap();
     assert!(copied.mtime() > before[Path::new("Makefile")].1 - 5, "make has to see it as new");
     assert_eq!(read(source.join("drivers/a.c")), "a\n");
 }
 
 #[test]
-fn what_was_built_in_an_own_tree_stays_there() {
+fn build_products_in_the_users_tree_are_not_copied() {
     let bench = Bench::new();
     let source = bench.dir.path().join("source");
     let write = |path: &str, text: &str| {
@@ -246,26 +248,26 @@ fn what_was_built_in_an_own_tree_stays_there() {
     for product in [".config", "include/config/auto.conf", "arch/x86/include/generated/x.h", "drivers/a.o", "vmlinux"] {
         write(product, "made\n");
     }
-    let workshop = bench.workshop();
-    let error = workshop.sync(&own(&bench, &[])).unwrap_err();
+    let build_dir = bench.build_dir();
+    let error = build_dir.sync(&own(&bench, &[])).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Source);
-    assert!(error.to_string().contains("built in place") && error.to_string().contains("mrproper"), "{error}");
+    assert!(error.to_string().contains("contains build products") && error.to_string().contains("mrproper"), "{error}");
 
     write(".gitignore", ".*\n!.gitignore\n*.o\n/include/config/\n/arch/*/include/generated/\n/vmlinux\n");
     write("drivers/added.c", "not committed\n");
-    workshop.sync(&own(&bench, &[])).unwrap();
-    let have: Vec<PathBuf> = stamps(&workshop.tree()).into_keys().collect();
+    build_dir.sync(&own(&bench, &[])).unwrap();
+    let have: Vec<PathBuf> = stamps(&build_dir.tree()).into_keys().collect();
     let want = [".gitignore", "Makefile", "drivers/a.c", "drivers/added.c"];
     assert_eq!(have, want.map(PathBuf::from));
     let before = fingerprint(&source).unwrap();
     write("drivers/a.o", "made again\n");
-    assert_eq!(fingerprint(&source).unwrap(), before, "what was built says nothing about the sources");
+    assert_eq!(fingerprint(&source).unwrap(), before, "build products do not change the fingerprint");
 
-    // In a repository, what it has is a source even if its name is that of a product.
+    // In a repository, tracked files are sources even if they are ignored.
     let setup = "git init -q . && git add -f drivers/a.o Makefile && rm .git/index.lock 2>/dev/null; true";
     Cmd::new("sh").args(["-c", setup]).dir(&source).succeed(ErrorKind::Internal, "git").unwrap();
     let index = fs::read(source.join(".git/index")).unwrap();
-    workshop.sync(&own(&bench, &[])).unwrap();
-    assert!(workshop.tree().join("drivers/a.o").exists() && !workshop.tree().join(".config").exists());
+    build_dir.sync(&own(&bench, &[])).unwrap();
+    assert!(build_dir.tree().join("drivers/a.o").exists() && !build_dir.tree().join(".config").exists());
     assert_eq!(fs::read(source.join(".git/index")).unwrap(), index);
 }

@@ -1,4 +1,4 @@
-//! Configures a build directory, and checks that every option survived.
+//! Configures a build directory, and checks that every requested option was set.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,46 +9,46 @@ use crate::kbuild::build_dir::BuildDir;
 use crate::kbuild::kconfig::{Flavour, Request};
 use crate::patch::PatchedTree;
 
-/// Configures unless the object directory already is, by the same fragments and for the same Kconfig files.
+/// Configures, unless the object directory was configured with the same fragments and Kconfig files.
 pub(super) fn configure(
-    workshop: &BuildDir,
+    build_dir: &BuildDir,
     patched: &PatchedTree,
     flavour: &Flavour,
     progress: &Progress,
 ) -> Result<()> {
-    let wanted = [workshop.kconfigs()?, flavour.digest(&patched.source.version)].join("\n");
-    let note = workshop.note("configured");
-    let config = workshop.objects().join(".config");
+    let wanted = [build_dir.kconfigs()?, flavour.digest(&patched.source.version)].join("\n");
+    let note = build_dir.note("configured");
+    let config = build_dir.objects().join(".config");
     if config.exists() && fs::read_to_string(&note).is_ok_and(|done| done == wanted) {
         return Ok(());
     }
     let task = progress.task(&format!("configuring ({})", flavour.name), None);
     let _ = fs::remove_file(&note);
-    let others = flavour.configure(&workshop.tree(), &patched.source.version, &workshop.objects())?;
+    let others = flavour.configure(&build_dir.tree(), &patched.source.version, &build_dir.objects())?;
     fs::write(&note, wanted).map_err(|error| io(&error, "writing", &note))?;
     task.done(match others.is_empty() {
-        true => "every option asked for is there".into(),
-        false => format!("every option asked for is there; not asked for {}", listed(&others)),
+        true => "all requested options are set".into(),
+        false => format!("all requested options are set; not for this kernel: {}", listed(&others)),
     });
     Ok(())
 }
 
-/// What make has to leave without KASAN so that the kernel survives its first function.
+/// make variables that exclude objects from KASAN, without which old kernels do not boot.
 ///
-/// The PVH entry, `xen_prepare_pvh()`, runs before KASAN has a shadow, and asks `memcmp()` for the name of the hypervisor.
-/// Newer trees keep both free of instrumented code, by `KASAN_SANITIZE := n` in `arch/x86/platform/pvh/Makefile` and by
-/// `__builtin_memcmp()`; in 6.1 both are instrumented, and the guest resets without a word. `lib/string.c` is also what
-/// 6.1 itself leaves out when it is built with AMD_MEM_ENCRYPT, for the same reason.
+/// The PVH entry, `xen_prepare_pvh()`, runs before KASAN has its shadow memory, and calls `memcmp()` to find the hypervisor.
+/// Newer trees do not instrument them, by `KASAN_SANITIZE := n` in `arch/x86/platform/pvh/Makefile` and by
+/// `__builtin_memcmp()`. In 6.1 both are instrumented, and the guest resets without output. With AMD_MEM_ENCRYPT, 6.1
+/// itself excludes `lib/string.c` for the same reason.
 pub(super) fn uninstrumented(tree: &Path) -> &'static [&'static str] {
     let headers = ["cpuid/api.h", "cpuid.h", "processor.h"].map(|name| tree.join("arch/x86/include/asm").join(name));
     let inlined = |header: &PathBuf| fs::read_to_string(header).is_ok_and(|text| text.contains("__builtin_memcmp(sig"));
     if headers.iter().any(inlined) { &[] } else { &["KASAN_SANITIZE_enlighten.o=n", "KASAN_SANITIZE_string.o=n"] }
 }
 
-/// What make has to be told where KCSAN looks for races: to instrument the code under test and nothing else.
+/// make variables for KCSAN: instrument only the code under test.
 ///
-/// KCSAN watches one access in so many, wherever it is instrumented; in a whole kernel those of dma-buf hardly ever have
-/// their turn. `scripts/Makefile.lib` joins the variable of an object with the one for all.
+/// KCSAN samples the instrumented accesses; in a kernel that is instrumented everywhere it would hardly ever sample one of
+/// dma-buf. `scripts/Makefile.lib` reads the variable of an object and the one for all.
 pub(super) fn watched(flavour: &Flavour, tree: &Path) -> Vec<String> {
     if !flavour.asks_for("CONFIG_KCSAN") {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What gdb reads of a kernel, of flavours that ask for it.
+//! Debug information and scripts for gdb, in flavours with CONFIG_GDB_SCRIPTS.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,35 +8,35 @@ use crate::host::process::Cmd;
 use crate::kbuild::build_dir::BuildDir;
 use crate::kbuild::kconfig::Flavour;
 
-/// The kernel with its debug information and without its code, beside the image.
+/// File name of the debug information, beside the image.
 pub const SYMBOLS: &str = "vmlinux.debug";
 /// The kernel's own scripts for gdb, beside the image.
 const SCRIPTS: &str = "gdb/vmlinux-gdb.py";
 
-/// What has to be made.
+/// The targets of make.
 pub fn targets(flavour: &Flavour) -> &'static [&'static str] {
-    if asked(flavour) { &["vmlinux", "scripts_gdb"] } else { &["vmlinux"] }
+    if wanted(flavour) { &["vmlinux", "scripts_gdb"] } else { &["vmlinux"] }
 }
 
-/// Whether gdb is to read more of it than names of functions.
-fn asked(flavour: &Flavour) -> bool {
+/// Whether the flavour has debug information and scripts for gdb.
+fn wanted(flavour: &Flavour) -> bool {
     flavour.asks_for("CONFIG_GDB_SCRIPTS")
 }
 
-/// Puts it into `dir`, beside the image.
+/// Copies both into `dir`, beside the image.
 ///
 /// # Errors
 /// [`ErrorKind::Host`], [`ErrorKind::Build`].
-pub fn keep(flavour: &Flavour, workshop: &BuildDir, dir: &Path) -> Result<()> {
-    if !asked(flavour) {
+pub fn keep(flavour: &Flavour, build_dir: &BuildDir, dir: &Path) -> Result<()> {
+    if !wanted(flavour) {
         return Ok(());
     }
-    let objects = workshop.objects();
+    let objects = build_dir.objects();
     Cmd::new("objcopy")
         .args(["--only-keep-debug", "--compress-debug-sections"])
         .path(&objects.join("vmlinux"))
         .path(&dir.join(SYMBOLS))
-        .succeed(ErrorKind::Build, "taking the debug information out of vmlinux failed")?;
+        .succeed(ErrorKind::Build, "extracting the debug information of vmlinux failed")?;
     // In the object directory they are links into the tree.
     copy(&objects.join("vmlinux-gdb.py"), &dir.join(SCRIPTS))?;
     let modules = Path::new("scripts/gdb/linux");

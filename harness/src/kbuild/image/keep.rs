@@ -1,7 +1,7 @@
-//! Which images stay in the cache: as many as there is room for, those used last first.
+//! Removes old images from the cache: the least recently used ones, if all together are too large.
 //!
-//! Four kernels in several flavours, without a series and with one, are some thirty images of about 20 MB; trying wrong
-//! patches by the dozen adds one each. So the limit is one of size and not of number.
+//! Four kernels in several flavours, with and without a series, are about thirty images of 20 MB, and each mutant adds one. So the
+//! limit is a size and not a number.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,18 +13,18 @@ use crate::error::{Result, io};
 use crate::host::disk;
 use crate::host::store::Store;
 
-/// Bytes on disk that images may take.
+/// Maximum size of all images, in bytes.
 const ROOM: u64 = 4_000_000_000;
-/// What nobody used for so long goes even where there is room.
+/// Images that were not used for this long are removed in any case.
 const STALE: Duration = Duration::from_secs(60 * 24 * 3600);
-/// What was used since then stays even where there is none: a matrix of other kernels comes back to it.
+/// Images that were used within this time are kept in any case, because a matrix uses them again.
 const FRESH: Duration = Duration::from_secs(3600);
 
-/// Marks an image, by the file of its facts, as used just now, and removes those that are not kept.
+/// Marks an image as used now, by the time of its facts file, and removes old ones.
 pub(super) fn prune(store: &Store, used: &Path) -> Result<()> {
     let now = SystemTime::now();
     let mark = fs::File::options().append(true).open(used).and_then(|file| file.set_modified(now));
-    mark.map_err(|error| io(&error, "dating", used))?;
+    mark.map_err(|error| io(&error, "setting the time of", used))?;
     prune_to(store, now, ROOM)
 }
 
@@ -48,7 +48,7 @@ mod tests {
 
     const HOUR: u64 = 3600;
 
-    /// Images of at least 100 kB each that were used so many hours ago.
+    /// Images of at least 100 kB each, last used this many hours ago.
     fn store(dir: &Path, hours: &[u64]) -> Store {
         let store = Store::open(Some(dir)).unwrap();
         for hours in hours {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn those_used_last_are_kept_as_far_as_there_is_room() {
+    fn the_most_recently_used_images_are_kept_up_to_the_limit() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path(), &[2, 3, 4, 5]);
         assert_eq!(kept(&store, 1_000_000), ["h00002", "h00003", "h00004", "h00005"]);
@@ -77,19 +77,19 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_within_the_hour_stays_without_room() {
+    fn images_used_within_the_hour_are_kept_beyond_the_limit() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(kept(&store(dir.path(), &[0, 2, 3]), 0), ["h00000"]);
     }
 
     #[test]
-    fn what_nobody_used_for_two_months_goes() {
+    fn images_not_used_for_two_months_are_removed() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(kept(&store(dir.path(), &[2, 59 * 24, 61 * 24]), u64::MAX), ["h00002", "h01416"]);
     }
 
     #[test]
-    fn what_somebody_boots_from_stays_and_use_counts_from_now() {
+    fn a_held_image_is_kept_and_pruning_marks_the_used_one() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path(), &[2, 3, 4]);
         let booting = store.hold(KIND, "h00004").unwrap();

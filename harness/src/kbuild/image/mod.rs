@@ -27,21 +27,21 @@ use crate::patch::PatchedTree;
 use crate::patch::uapi_header;
 use configure::{configure, uninstrumented, watched};
 
-/// A kernel that can be booted.
+/// A bootable kernel.
 #[derive(Clone, Debug)]
 pub struct KernelImage {
-    /// Uncompressed kernel with a PVH entry, stripped.
+    /// Uncompressed, stripped kernel with a PVH entry.
     pub vmlinux: PathBuf,
-    /// The directory it is in, with System.map, config and build.log.
+    /// Its directory, with System.map, config and build.log.
     pub dir: PathBuf,
-    /// What is known about it.
+    /// How it was built.
     pub facts: ImageFacts,
     /// Keeps another run from pruning it.
     _held: Option<Arc<StoreLock>>,
 }
 
 impl KernelImage {
-    /// A kernel that is not in the cache: that of a pack.
+    /// A kernel that is not in the cache, such as that of a pack.
     pub fn outside_the_cache(vmlinux: PathBuf, dir: PathBuf, facts: ImageFacts) -> Self {
         KernelImage { vmlinux, dir, facts, _held: None }
     }
@@ -56,12 +56,12 @@ impl KernelImage {
     }
 }
 
-/// What is known about an image; kept beside it.
+/// How an image was built; stored beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFacts {
     /// Hash over source, edits, fragments, compiler.
     pub key: String,
-    /// Version as the tree's Makefile gives it.
+    /// Version in the tree's Makefile.
     pub version: String,
     /// Where the source came from.
     pub origin: String,
@@ -71,21 +71,21 @@ pub struct ImageFacts {
     pub compiler: String,
     /// Whether the tree's header defines the ioctl.
     pub defines_derive: bool,
-    /// Seconds that make took.
+    /// Duration of make, in seconds.
     pub build_seconds: u64,
 }
 
-/// Changes with every change of this module that makes old images unusable.
+/// Part of every key: to be changed together with changes of this module that make old images unusable.
 pub const RECIPE: &str = "1";
-/// The kind of the cache entries that hold images.
+/// The cache kind of images.
 pub const KIND: &str = "images";
 const FACTS: &str = "facts.json";
 
 /// Builds the image, or finds it in the cache.
 ///
 /// # Errors
-/// [`ErrorKind::Kconfig`] for an option that fell away, [`ErrorKind::Build`] with the compiler's lines, [`ErrorKind::Host`];
-/// [`ErrorKind::Patch`] when DERIVE cannot be called as the patched header has it.
+/// [`ErrorKind::Kconfig`] for an option that did not survive configuration, [`ErrorKind::Build`] with the compiler's messages,
+/// [`ErrorKind::Host`]; [`ErrorKind::Patch`] when the patched header does not define DERIVE as the cases need it.
 pub fn build(
     kernel: &str,
     patched: &PatchedTree,
@@ -105,8 +105,8 @@ pub fn build(
     let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
     let provide = || {
         store.publish_with_manifest(KIND, &key, |dir| {
-            let workshop = BuildDir::open(store, kernel, &flavour.name)?;
-            make(&workshop, patched, flavour, progress, |seconds| {
+            let build_dir = BuildDir::open(store, kernel, &flavour.name)?;
+            make(&build_dir, patched, flavour, progress, |seconds| {
                 let facts = ImageFacts {
                     key: key.clone(),
                     version: patched.source.version.clone(),
@@ -116,26 +116,26 @@ pub fn build(
                     defines_derive: patched.defines_derive,
                     build_seconds: seconds,
                 };
-                collect(&workshop, dir, &facts)?;
-                debug::keep(flavour, &workshop, dir)?;
-                profile::keep(flavour, patched, &workshop, dir)
+                collect(&build_dir, dir, &facts)?;
+                debug::keep(flavour, &build_dir, dir)?;
+                profile::keep(flavour, patched, &build_dir, dir)
             })
         })
     };
     let (dir, held) = loop {
         let dir = provide()?;
-        // Between the two it may have been pruned.
+        // Another process may have pruned it in between.
         if let Some(held) = store.hold(KIND, &key)? {
             break (dir, Arc::new(held));
         }
     };
-    // The same contents may have been built before from another place.
+    // The same contents may have been built from another origin.
     let facts = ImageFacts { origin: patched.source.origin.clone(), ..ImageFacts::load(&dir)? };
     keep::prune(store, &dir.join(FACTS))?;
     Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: Some(held) })
 }
 
-/// The image of this key, if it is in the cache and undamaged.
+/// The image with this key, or None if it is missing or damaged.
 ///
 /// # Errors
 /// [`ErrorKind::Host`] when the cache cannot be read.
@@ -154,7 +154,7 @@ impl ImageFacts {
     }
 }
 
-/// The keys of all images, the one used last first.
+/// The keys of all images, the most recently used first.
 fn keys_by_use(store: &Store) -> Vec<String> {
     let kind = store.root().join(KIND);
     let last_used = |key: &String| kind.join(key).join(FACTS).metadata().and_then(|meta| meta.modified()).ok();
@@ -163,7 +163,7 @@ fn keys_by_use(store: &Store) -> Vec<String> {
     keys
 }
 
-/// What images there are, one line for each version and flavour: `7.2.13 sanitized, 12 images`.
+/// The images in the cache, one line for each version and flavour: `7.2.13 sanitized, 12 images`.
 pub fn known(store: &Store) -> Vec<String> {
     let facts = |key: &String| -> Option<ImageFacts> {
         serde_json::from_str(&fs::read_to_string(store.entry(KIND, key)?.join(FACTS)).ok()?).ok()
@@ -176,7 +176,7 @@ pub fn known(store: &Store) -> Vec<String> {
     kinds.into_iter().map(line).collect()
 }
 
-/// The kernel that was used last, if there is one.
+/// The most recently used kernel, if there is one.
 pub fn used_last(store: &Store) -> Option<PathBuf> {
     let dir = store.entry(KIND, keys_by_use(store).first()?)?;
     Some(dir.join("vmlinux"))
@@ -188,37 +188,37 @@ fn compiler() -> Result<String> {
 }
 
 fn make(
-    workshop: &BuildDir,
+    build_dir: &BuildDir,
     patched: &PatchedTree,
     flavour: &Flavour,
     progress: &Progress,
     collect: impl FnOnce(u64) -> Result<()>,
 ) -> Result<()> {
     let start = std::time::Instant::now();
-    workshop.sync(patched)?;
-    let attempt = || compile(workshop, patched, flavour, progress, debug::targets(flavour));
-    workshop.begin(progress)?;
+    build_dir.sync(patched)?;
+    let attempt = || compile(build_dir, patched, flavour, progress, debug::targets(flavour));
+    build_dir.begin(progress)?;
     let output = match attempt()? {
-        // Objects of an earlier build are no fault of the kernel's.
+        // Not an error of the kernel source.
         output if !output.status.success() && damaged_objects(&output.text) => {
             progress.warn("objects of an earlier build are damaged; all are built again");
-            workshop.discard_objects()?;
-            workshop.begin(progress)?;
+            build_dir.discard_objects()?;
+            build_dir.begin(progress)?;
             attempt()?
         }
         output => output,
     };
     if !output.status.success() {
-        return Err(does_not_compile(&output.text, &workshop.note("build.log")));
+        return Err(does_not_compile(&output.text, &build_dir.note("build.log")));
     }
     collect(start.elapsed().as_secs())
 }
 
-/// Makes single objects of a patched tree, such as `drivers/dma-buf/dma-buf.o`, as far as they can be made, and shows what
-/// make said and the object directory to `look` while nobody else uses the workshop. Whether they compile is for `look`.
+/// Builds single targets of a patched tree, such as `drivers/dma-buf/dma-buf.o`, with --keep-going. Passes the output of make
+/// and the object directory to `look`, which decides whether they compile, while the build directory is locked.
 ///
 /// # Errors
-/// As [`build`], without those of the compiler, and those of `look`.
+/// As [`build`], except those of the compiler; those of `look`.
 pub fn objects<T>(
     kernel: &str,
     patched: &PatchedTree,
@@ -228,51 +228,51 @@ pub fn objects<T>(
     names: &[&str],
     look: impl FnOnce(&Output, &Path) -> Result<T>,
 ) -> Result<T> {
-    let workshop = BuildDir::open(store, kernel, &flavour.name)?;
-    workshop.sync(patched)?;
-    workshop.begin(progress)?;
+    let build_dir = BuildDir::open(store, kernel, &flavour.name)?;
+    build_dir.sync(patched)?;
+    build_dir.begin(progress)?;
     let targets: Vec<&str> = ["--keep-going"].iter().chain(names).copied().collect();
-    let output = compile(&workshop, patched, flavour, progress, &targets)?;
-    if let Some(error) = full_disk(&output.text, "building the kernel in", &workshop.objects()) {
+    let output = compile(&build_dir, patched, flavour, progress, &targets)?;
+    if let Some(error) = full_disk(&output.text, "building the kernel in", &build_dir.objects()) {
         return Err(error);
     }
-    look(&output, &workshop.objects())
+    look(&output, &build_dir.objects())
 }
 
-/// Configures and makes. What is interrupted, and had no time to clean up, is left open in the workshop.
+/// Configures and runs make. If make is killed before it could clean up, the file `building` stays.
 fn compile(
-    workshop: &BuildDir,
+    build_dir: &BuildDir,
     patched: &PatchedTree,
     flavour: &Flavour,
     progress: &Progress,
     targets: &[&str],
 ) -> Result<Output> {
-    configure(workshop, patched, flavour, progress)?;
-    let log_path = workshop.note("build.log");
+    configure(build_dir, patched, flavour, progress)?;
+    let log_path = build_dir.note("build.log");
     let mut log = process::create(&log_path)?;
-    let from_the_start = !workshop.has_built();
-    let total = expected_objects(workshop, targets.contains(&"vmlinux"));
+    let from_scratch = !build_dir.has_built();
+    let total = expected_objects(build_dir, targets.contains(&"vmlinux"));
     let task = progress.task(&format!("building Linux {} ({})", patched.source.version, flavour.name), total);
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut objects = 0;
     let followed = Cmd::new("make")
-        .dir(&workshop.tree())
-        .args([&format!("-j{jobs}"), &format!("O={}", workshop.objects().display())])
-        .args(uninstrumented(&workshop.tree()))
-        .args(watched(flavour, &workshop.tree()))
+        .dir(&build_dir.tree())
+        .args([&format!("-j{jobs}"), &format!("O={}", build_dir.objects().display())])
+        .args(uninstrumented(&build_dir.tree()))
+        .args(watched(flavour, &build_dir.tree()))
         .args(profile::variables(flavour, patched))
         .args(targets)
-        // Without these every build would differ in its banner, and a kernel that was built twice would look changed.
+        // Otherwise every build would have another banner, and a kernel that is built twice would differ.
         .env("KBUILD_BUILD_USER", "conformance")
         .env("KBUILD_BUILD_HOST", "conformance")
         .env("KBUILD_BUILD_TIMESTAMP", "1970-01-01")
         .env("KBUILD_BUILD_VERSION", "1")
-        .holding(workshop.lock.handle())
+        .holding(build_dir.lock.handle())
         .follow(|line| {
             let _ = writeln!(log, "{line}");
             if let Some(object) = object(line) {
                 objects += 1;
-                // Once there are more than last time, nobody knows how many.
+                // Raises the total if there are more than in the last build.
                 task.total_at_least(objects);
                 task.set(objects);
                 task.message(object);
@@ -282,56 +282,56 @@ fn compile(
         Followed::Ended(output) => output,
         Followed::Stopped { by_itself } => {
             if by_itself {
-                workshop.end()?;
+                build_dir.end()?;
             }
             return Err(process::interruption());
         }
     };
-    // Without a code make was killed and could not remove what it was making.
+    // Without an exit code, make was killed and could not remove incomplete files.
     if output.status.code().is_some() {
-        workshop.end()?;
+        build_dir.end()?;
     }
     if !output.status.success() {
         return Ok(output);
     }
     task.done(format!("{objects} objects"));
     if targets.contains(&"vmlinux") {
-        // The note of a build from the start is for the next one such, that of another step for the next step.
-        let path = workshop.note(if from_the_start { FROM_THE_START } else { A_STEP });
+        // Builds from scratch and incremental builds have separate counts.
+        let path = build_dir.note(if from_scratch { FULL_COUNT } else { STEP_COUNT });
         fs::write(&path, objects.to_string()).map_err(|error| io(&error, "writing", &path))?;
     }
     Ok(output)
 }
 
-/// Whether the tools complain about files that make believes to be finished: a machine that lost power leaves such.
+/// Whether the output shows damaged objects, which a power loss can leave and make does not notice.
 fn damaged_objects(output: &str) -> bool {
     let sign = "file truncated|file format not recognized|file in wrong format|malformed archive|archive has no index|\
                 premature end of file|: \\*\\*\\* (missing|multiple|unterminated|invalid|empty)";
     Regex::new(sign).expect("a valid pattern").is_match(output)
 }
 
-/// How many objects there are to make, as the last build of the same kind counted: make does not say beforehand what it is
-/// going to do. From one series to another it is about as many each time. Of single objects nobody has counted any.
-fn expected_objects(workshop: &BuildDir, whole: bool) -> Option<u64> {
-    let from_the_start = !workshop.has_built();
-    let note = workshop.note(if from_the_start { FROM_THE_START } else { A_STEP });
+/// The expected number of objects, from the last build of the same kind; None for single targets. make does not tell it
+/// beforehand. Incremental builds from one series to another have similar numbers.
+fn expected_objects(build_dir: &BuildDir, whole: bool) -> Option<u64> {
+    let from_scratch = !build_dir.has_built();
+    let note = build_dir.note(if from_scratch { FULL_COUNT } else { STEP_COUNT });
     let counted = fs::read_to_string(note).ok().and_then(|text| text.trim().parse().ok()).filter(|count| *count > 0);
-    counted.or(from_the_start.then_some(TYPICAL)).filter(|_| whole)
+    counted.or(from_scratch.then_some(TYPICAL)).filter(|_| whole)
 }
 
-const FROM_THE_START: &str = "objects.count";
-const A_STEP: &str = "objects.step";
-/// Lines that a build of the default flavour prints for objects; corrected by the first build.
+const FULL_COUNT: &str = "objects.count";
+const STEP_COUNT: &str = "objects.step";
+/// Number of objects of the default flavour, for the first build.
 const TYPICAL: u64 = 1340;
 
-/// The object that a line of make announces, such as `  CC      drivers/dma-buf/dma-buf.o`.
+/// The object in a line of make, such as `  CC      drivers/dma-buf/dma-buf.o`.
 fn object(line: &str) -> Option<&str> {
     let (tag, path) = line.strip_prefix("  ")?.split_once(' ')?;
     matches!(tag, "CC" | "AS" | "AR" | "LD" | "HOSTCC" | "HOSTLD" | "VDSO").then(|| path.trim())
 }
 
-fn collect(workshop: &BuildDir, dir: &Path, facts: &ImageFacts) -> Result<()> {
-    let objects = workshop.objects();
+fn collect(build_dir: &BuildDir, dir: &Path, facts: &ImageFacts) -> Result<()> {
+    let objects = build_dir.objects();
     let vmlinux = dir.join("vmlinux");
     Cmd::new("strip")
         .args(["--strip-all", "-o"])
@@ -341,7 +341,7 @@ fn collect(workshop: &BuildDir, dir: &Path, facts: &ImageFacts) -> Result<()> {
     for (from, to) in [
         (objects.join("System.map"), "System.map"),
         (objects.join(".config"), "config"),
-        (workshop.note("build.log"), "build.log"),
+        (build_dir.note("build.log"), "build.log"),
     ] {
         fs::copy(&from, dir.join(to)).map_err(|error| io(&error, "copying", &from))?;
     }
@@ -369,7 +369,7 @@ fn does_not_compile(output: &str, log: &Path) -> Error {
                 Some(file) => format!("{file} does not compile"),
                 None => "the kernel does not link".into(),
             };
-            // From the function it is in to the caret under the mistake.
+            // From the line with the function to the caret under the error.
             let start = index.saturating_sub(usize::from(index > 0 && lines[index - 1].contains("In function")));
             (title, lines[start..].iter().take(12).copied().collect::<Vec<_>>().join("\n"))
         }
@@ -378,7 +378,7 @@ fn does_not_compile(output: &str, log: &Path) -> Error {
     Error::new(ErrorKind::Build, title).cause(cause).next(format!("The whole log: {}", log.display()))
 }
 
-/// A path as the kernel's own tree has it: gcc prints what make gave it, which may start at the root of this machine.
+/// A path relative to the kernel tree: gcc prints the path that make gave it, which may be absolute.
 fn source_path(printed: &str) -> &str {
     const ROOTS: [&str; 14] = [
         "arch", "block", "crypto", "drivers", "fs", "include", "init", "io_uring", "ipc", "kernel", "lib", "mm", "net",

@@ -1,4 +1,4 @@
-//! Files whose lines are counted, and what gcov needs of their build.
+//! Line coverage: the files to instrument for gcov, and the files of the build that gcov needs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,11 +18,11 @@ const FILES: [&str; 5] = [
     "drivers/dma-buf/sync_file.c",
     "drivers/dma-buf/udmabuf.c",
 ];
-/// The directory beside an image with the notes that gcc left, and the one with the sources they are about.
+/// The directories beside an image with the *.gcno files and with the sources.
 const NOTES: &str = "profile/notes";
 const SOURCES: &str = "profile/sources";
 
-/// The C files that are counted: the code under test, and what the series touches. Nothing in other flavours.
+/// The C files to instrument: the code under test, and the files that the series touches. Empty in other flavours.
 pub fn files(flavour: &Flavour, patched: &PatchedTree) -> BTreeSet<PathBuf> {
     if !flavour.asks_for("CONFIG_GCOV_KERNEL") {
         return BTreeSet::new();
@@ -31,7 +31,7 @@ pub fn files(flavour: &Flavour, patched: &PatchedTree) -> BTreeSet<PathBuf> {
     FILES.iter().map(PathBuf::from).chain(touched).filter(|path| exists(patched, path)).collect()
 }
 
-/// What the series changes and does not remove; the test importer is not of the series.
+/// The files that the series changes or adds, without the test importer.
 pub fn touched(patched: &PatchedTree) -> impl Iterator<Item = PathBuf> {
     let edits = patched.edits.0.iter().filter(|(path, text)| text.is_some() && !path.starts_with(OVERLAY));
     edits.map(|(path, _)| path.clone())
@@ -41,31 +41,31 @@ fn exists(patched: &PatchedTree, path: &Path) -> bool {
     patched.edits.0.get(path).map_or_else(|| patched.source.dir.join(path).is_file(), Option::is_some)
 }
 
-/// What make has to be told. `scripts/Makefile.lib` asks for the name of the object without its directory, so that a file of
-/// the same name elsewhere is counted as well; nobody looks at those.
+/// The make variables. `scripts/Makefile.lib` uses the object name without its directory, so files of the same name in other
+/// directories are instrumented too; their counters are ignored.
 pub fn variables(flavour: &Flavour, patched: &PatchedTree) -> Vec<String> {
     let stems = files(flavour, patched).into_iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_string()));
     stems.map(|stem| format!("GCOV_PROFILE_{stem}.o=y")).collect()
 }
 
-/// Puts into `dir`, beside the image, what is needed to make sense of its counters.
+/// Copies the files that are needed to read the counters into `dir`, beside the image.
 ///
 /// # Errors
 /// [`crate::error::ErrorKind::Host`].
-pub fn keep(flavour: &Flavour, patched: &PatchedTree, workshop: &BuildDir, dir: &Path) -> Result<()> {
+pub fn keep(flavour: &Flavour, patched: &PatchedTree, build_dir: &BuildDir, dir: &Path) -> Result<()> {
     let counted = files(flavour, patched);
     if counted.is_empty() {
         return Ok(());
     }
-    // What no option turned on has no notes.
+    // A file that the configuration does not compile has no *.gcno file.
     for path in counted.iter().map(|path| path.with_extension("gcno")) {
-        let from = workshop.objects().join(&path);
+        let from = build_dir.objects().join(&path);
         if from.is_file() {
             copy(&from, &dir.join(NOTES).join(&path))?;
         }
     }
     let sources: BTreeSet<PathBuf> = counted.into_iter().chain(touched(patched)).collect();
-    sources.iter().try_for_each(|path| copy(&workshop.tree().join(path), &dir.join(SOURCES).join(path)))
+    sources.iter().try_for_each(|path| copy(&build_dir.tree().join(path), &dir.join(SOURCES).join(path)))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -74,12 +74,12 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).map(drop).map_err(|error| io(&error, "copying", from))
 }
 
-/// Where the notes of an image are.
+/// The directory with the *.gcno files of an image.
 pub fn notes(image: &KernelImage) -> PathBuf {
     image.dir.join(NOTES)
 }
 
-/// Where the sources of an image are.
+/// The directory with the sources of an image.
 pub fn sources(image: &KernelImage) -> PathBuf {
     image.dir.join(SOURCES)
 }
@@ -90,7 +90,7 @@ mod tests {
     use crate::patch::Edits;
     use crate::source::SourceTree;
 
-    fn told(flavour: &str, edits: &[(&str, Option<&str>)]) -> Vec<String> {
+    fn make_variables(flavour: &str, edits: &[(&str, Option<&str>)]) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
         for file in FILES.iter().filter(|file| !file.ends_with("udmabuf.c")) {
             fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
@@ -105,9 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn the_code_under_test_and_what_a_series_touches_are_counted() {
+    fn the_code_under_test_and_files_of_the_series_are_instrumented() {
         let four = ["dma-buf", "dma-heap", "system_heap", "sync_file"].map(|name| format!("GCOV_PROFILE_{name}.o=y"));
-        assert_eq!(told("coverage", &[]), four);
+        assert_eq!(make_variables("coverage", &[]), four);
         let edits = [
             ("drivers/dma-buf/conformance/importer.c", Some("")),
             ("drivers/dma-buf/derive.c", Some("")),
@@ -115,7 +115,7 @@ mod tests {
             ("include/linux/dma-buf.h", Some("")),
         ];
         let five = ["derive", "dma-buf", "dma-heap", "system_heap"].map(|name| format!("GCOV_PROFILE_{name}.o=y"));
-        assert_eq!(told("coverage", &edits), five);
-        assert_eq!(told("sanitized", &edits), [""; 0]);
+        assert_eq!(make_variables("coverage", &edits), five);
+        assert_eq!(make_variables("sanitized", &edits), [""; 0]);
     }
 }

@@ -1,9 +1,9 @@
-//! What a compiler says, and what is made of it.
+//! Output of the compiler and make.
 
 use super::*;
 
 #[test]
-fn a_tree_that_keeps_its_entry_free_of_kasan_gets_no_help() {
+fn a_tree_that_does_not_instrument_its_entry_needs_no_variables() {
     let dir = tempfile::tempdir().unwrap();
     let headers = dir.path().join("arch/x86/include/asm");
     fs::create_dir_all(&headers).unwrap();
@@ -14,28 +14,28 @@ fn a_tree_that_keeps_its_entry_free_of_kasan_gets_no_help() {
 }
 
 #[test]
-fn kcsan_instruments_the_code_under_test_alone() {
+fn kcsan_instruments_only_the_code_under_test() {
     let dir = tempfile::tempdir().unwrap();
     let kconfigs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kconfigs");
     fs::create_dir_all(dir.path().join("drivers/dma-buf/heaps")).unwrap();
     for file in ["dma-buf.c", "Makefile", "heaps/system_heap.c"] {
         fs::write(dir.path().join("drivers/dma-buf").join(file), "").unwrap();
     }
-    let told = |flavour| watched(&Flavour::load(flavour, &kconfigs).unwrap(), dir.path());
+    let variables = |flavour| watched(&Flavour::load(flavour, &kconfigs).unwrap(), dir.path());
     let race = ["KCSAN_SANITIZE=n", "KCSAN_SANITIZE_dma-buf.o=y", "KCSAN_SANITIZE_system_heap.o=y"];
-    assert_eq!(told("race"), race);
-    assert_eq!(told("sanitized"), [""; 0]);
+    assert_eq!(variables("race"), race);
+    assert_eq!(variables("sanitized"), [""; 0]);
 }
 
 #[test]
-fn make_lines_are_recognised() {
+fn lines_of_make_are_recognised() {
     assert_eq!(object("  CC      drivers/dma-buf/dma-buf.o"), Some("drivers/dma-buf/dma-buf.o"));
     assert_eq!(object("  CALL    scripts/checksyscalls.sh"), None);
     assert_eq!(object("make[1]: Entering directory"), None);
 }
 
 #[test]
-fn the_compilers_own_words_are_shown() {
+fn the_error_shows_the_compilers_message() {
     let output = "\
   CC      drivers/dma-buf/udmabuf.o
   CC      drivers/dma-buf/dma-buf.o
@@ -52,7 +52,7 @@ make[4]: *** [drivers/dma-buf/dma-buf.o] Error 1
 }
 
 #[test]
-fn a_full_disk_is_not_the_kernels_fault() {
+fn a_full_disk_is_a_host_error() {
     let error = does_not_compile("as: x.o: No space left on device\nmake: *** Error 1\n", Path::new("d/build.log"));
     assert_eq!(error.kind, ErrorKind::Host);
     assert!(error.to_string().contains("Free some space"), "{error}");

@@ -1,4 +1,4 @@
-//! A directory: of patches in the order of their names, or of mails, one in each file.
+//! A directory of patches, sorted by name, or of mails, one in each file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use super::file::{self, LIMIT, SeriesInput, named_patch};
 use super::{Patch, thread};
 use crate::error::{Error, Result, io};
 
-/// Files in one directory of mails; more is a mailing list.
+/// Maximum number of mails in a directory; more is a mailing list.
 const MOST: usize = 5_000;
 
-/// The patches of a directory, and what to tell about the choice.
+/// The patches of a directory, and notes about the choice.
 pub fn series(dir: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
     let named = named(dir)?;
     if !named.is_empty() && version.is_none() {
@@ -30,7 +30,7 @@ pub fn series(dir: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<Strin
     thread::choose(&mails, &dir.display().to_string(), version)
 }
 
-/// The patches of files, in their order.
+/// The patches in some files, in this order.
 pub fn patches(files: &[PathBuf]) -> Result<Vec<Patch>> {
     let mut room = LIMIT;
     let mut patches = Vec::new();
@@ -40,16 +40,16 @@ pub fn patches(files: &[PathBuf]) -> Result<Vec<Patch>> {
     Ok(patches)
 }
 
-/// The files of a directory that are patches by their name, sorted.
+/// The *.patch and *.diff files of a directory, sorted.
 pub fn named(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files = files(dir)?;
     files.retain(|path| named_patch(path));
-    // git format-patch --cover-letter writes a file that is no patch.
+    // The cover letter of git format-patch.
     files.retain(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("0000-")));
     Ok(files)
 }
 
-/// Mails are *.eml, or every file of a maildir.
+/// The *.eml files and the files of a maildir.
 fn mail_files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut all = files(dir)?;
     all.retain(|path| path.extension().is_some_and(|extension| extension == "eml"));
@@ -57,8 +57,11 @@ fn mail_files(dir: &Path) -> Result<Vec<PathBuf>> {
         all.extend(files(sub)?);
     }
     if all.len() > MOST {
-        return Err(Error::new(crate::error::ErrorKind::Patch, format!("{} holds {} mails", dir.display(), all.len()))
-            .next("Put the thread of the series alone into a directory."));
+        return Err(Error::new(
+            crate::error::ErrorKind::Patch,
+            format!("{} contains {} mails", dir.display(), all.len()),
+        )
+        .next("Copy only the thread of the series into a directory."));
     }
     Ok(all)
 }

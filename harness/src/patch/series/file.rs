@@ -1,4 +1,4 @@
-//! A file with patches: a diff, a mail, an mbox, and each of them packed with gzip.
+//! A file with patches: a diff, a mail or an mbox, which may be compressed with gzip.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,21 +10,21 @@ use super::message::{Mail, holds_diff, without_returns};
 use super::{Patch, mbox, thread};
 use crate::error::{Error, ErrorKind, Result, io};
 
-/// What is read of one series, at most: a long discussion has some megabytes.
+/// Maximum size of a series, in bytes; a long thread has a few megabytes.
 pub const LIMIT: usize = 64 << 20;
 
-/// What is in a file.
+/// The contents of a file.
 pub enum SeriesInput {
-    /// A diff, with or without words before it.
+    /// A diff, with or without text before it.
     Diff(Vec<u8>),
     /// Mails.
     Mails(Vec<Mail>),
 }
 
-/// Reads a file of at most `room` bytes, unpacked.
+/// Reads a file of at most `room` uncompressed bytes, and subtracts its size from `room`.
 ///
 /// # Errors
-/// [`ErrorKind::Patch`] when it holds more or nothing that could be a patch; [`ErrorKind::Host`] when it cannot be read.
+/// [`ErrorKind::Patch`] when it is larger or is not a patch or mail; [`ErrorKind::Host`] when it cannot be read.
 pub fn read(path: &Path, room: &mut usize) -> Result<SeriesInput> {
     let what = path.display().to_string();
     let mut bytes = bounded(File::open(path).map_err(|error| io(&error, "opening", path))?, path, *room)?;
@@ -41,9 +41,9 @@ pub fn read(path: &Path, room: &mut usize) -> Result<SeriesInput> {
 
 fn contents(bytes: Vec<u8>, what: &str) -> Result<SeriesInput> {
     let no_patch = |why: &str| {
-        Error::new(ErrorKind::Patch, format!("{what} holds no patch"))
+        Error::new(ErrorKind::Patch, format!("{what} contains no patch"))
             .cause(why)
-            .next("`git format-patch` and b4 write what a series is made of: patches, mails, or an mbox.")
+            .next("A series is a directory of *.patch files, a patch, or mails as an archive or b4 saves them.")
     };
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
     let text = &bytes[start..];
@@ -61,24 +61,27 @@ fn contents(bytes: Vec<u8>, what: &str) -> Result<SeriesInput> {
     }
     let head = String::from_utf8_lossy(&text[..text.len().min(200)]).to_lowercase();
     if head.starts_with("<!doctype") || head.starts_with("<html") || head.starts_with("<?xml") {
-        return Err(no_patch("it is a web page").next("Save the raw mail; archives offer it as mbox.gz, or as raw."));
+        return Err(
+            no_patch("it is a web page").next("Download the raw mail; mail archives offer it as mbox.gz or raw.")
+        );
     }
-    Err(no_patch("neither a diff, nor a mail, nor an mbox")
-        .next("A series is a directory of *.patch files, a patch, or mails as an archive or b4 saves them."))
+    Err(no_patch("it is not a diff, a mail or an mbox"))
 }
 
-/// The patches of one file, as `--series FILE` and `FILE#v2` want it.
+/// The patches of one file, for `--series FILE` and `--series FILE#v2`.
 pub fn series(path: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
     let what = path.display().to_string();
     match read(path, &mut LIMIT.clone())? {
         SeriesInput::Mails(mails) if version.is_some() || !named_patch(path) => thread::choose(&mails, &what, version),
-        _ if version.is_some() => Err(Error::new(ErrorKind::Usage, format!("{what} is a patch, and has no versions"))
-            .next("Leave out the # and what is behind it.")),
+        _ if version.is_some() => {
+            Err(Error::new(ErrorKind::Usage, format!("{what} is a single patch without versions"))
+                .next("Leave out the # and the text after it."))
+        }
         contents => Ok((alone(contents, path)?, Vec::new())),
     }
 }
 
-/// Every patch in one file, whatever its mails say about others: a file of a directory, or one more patch.
+/// Every patch in one file, without choosing a version: for a file of a directory, or for `--with`.
 pub fn patches(path: &Path, room: &mut usize) -> Result<Vec<Patch>> {
     alone(read(path, room)?, path)
 }
@@ -96,7 +99,7 @@ fn alone(contents: SeriesInput, path: &Path) -> Result<Vec<Patch>> {
     Ok(patches)
 }
 
-/// Whether the name says that it is one patch, and not a discussion.
+/// Whether the file name is that of a single patch.
 pub fn named_patch(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "patch" || extension == "diff")
 }
@@ -107,7 +110,7 @@ fn bounded(from: impl Read, path: &Path, room: usize) -> Result<Vec<u8>> {
     if bytes.len() > room {
         return Err(Error::new(ErrorKind::Patch, format!("{} is too large for a series", path.display()))
             .cause(format!("more than {} MiB of text", LIMIT >> 20))
-            .next("Save the thread of the series alone."));
+            .next("Save only the thread of the series."));
     }
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! One mail: its subject, and the diff in it.
+//! Parses a mail: its subject, and the diff in it.
 
 use std::sync::LazyLock;
 
@@ -6,36 +6,36 @@ use mailparse::{DispositionType, MailHeaderMap, ParsedMail};
 use regex::Regex;
 use regex::bytes;
 
-/// What a mail is to a series.
+/// The parts of a mail that matter for a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
     /// Its subject, decoded, on one line.
     pub subject: String,
-    /// What the subject says in brackets; nothing for a mail that is not marked as a patch.
+    /// The tag in brackets of the subject; None if it does not mark a patch.
     pub mark: Option<Mark>,
-    /// An answer to another mail.
+    /// Whether it is a reply.
     pub reply: bool,
-    /// The diff, in the bytes of the files it is for.
+    /// The diff, decoded.
     pub diff: Option<Vec<u8>>,
-    /// Why a diff that should be there is not, or is not whole.
+    /// Why there is no diff, or an incomplete one.
     pub trouble: Option<String>,
 }
 
 /// `[RFC PATCH v2 1/3]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// 1 where none is given.
+    /// 1 if none is given.
     pub version: u32,
     /// Number and total.
     pub number: Option<(u32, u32)>,
-    /// Sent once more.
+    /// Whether it is marked RESEND.
     pub resent: bool,
 }
 
-/// Parts of one mail.
+/// Maximum number of MIME parts.
 const MOST_PARTS: usize = 10_000;
 
-/// A diff begins with one of these at the start of a line. A quoted one does not.
+/// The start of a diff; a quoted diff does not match.
 static DIFF: LazyLock<bytes::Regex> = LazyLock::new(|| {
     let pattern = r"(?m)^(?:diff --git \S|--- \S[^\n]*\n\+\+\+ \S)";
     bytes::Regex::new(pattern).expect("a valid pattern")
@@ -46,16 +46,16 @@ fn regex(pattern: &str) -> Regex {
 }
 
 impl Mail {
-    /// Reads a mail without the `From ` line that an mbox puts before it.
+    /// Parses a mail without the separator line of an mbox.
     pub fn read(raw: &[u8]) -> Mail {
         let unreadable = |why: String| Mail {
             subject: String::new(),
             mark: None,
             reply: false,
             diff: None,
-            trouble: Some(format!("it is no mail: {why}")),
+            trouble: Some(format!("it is not a mail: {why}")),
         };
-        // Each part takes many times the memory of the line that begins it.
+        // The parser needs much more memory for a part than its boundary line is long.
         static BOUNDARY: LazyLock<bytes::Regex> =
             LazyLock::new(|| bytes::Regex::new(r"(?m)^--[^-\s]").expect("a valid pattern"));
         if BOUNDARY.find_iter(raw).take(MOST_PARTS + 1).count() > MOST_PARTS {
@@ -76,17 +76,17 @@ impl Mail {
         if let Some(diff) = &found.diff {
             trouble = cut_short(diff, if sent { &found.text } else { &[] });
         } else if trouble.is_none() && found.html {
-            trouble = Some("it is HTML only, and no patch survives that".into());
+            trouble = Some("it is HTML only, which damages patches".into());
         }
         Mail { subject, mark, reply, diff: found.diff, trouble }
     }
 }
 
-/// What was found in the parts of a mail.
+/// The contents of the parts of a mail.
 #[derive(Default)]
 struct Found {
     diff: Option<Vec<u8>>,
-    /// What precedes the diff.
+    /// The text before the diff.
     text: Vec<u8>,
     html: bool,
     trouble: Option<String>,
@@ -101,7 +101,7 @@ impl Found {
             let named = names.into_iter().flatten().any(|name| name.ends_with(".patch") || name.ends_with(".diff"));
             self.html |= kind == "text/html";
             let attached = disposition.disposition == DispositionType::Attachment;
-            // A mail inside a mail is somebody else's.
+            // A mail inside a mail is not part of the series.
             if kind == "text/html"
                 || kind.starts_with("message/")
                 || !(kind.starts_with("text/") && !attached
@@ -136,8 +136,8 @@ impl Found {
     }
 }
 
-/// Takes the carriage returns of a mail away. A patch for a file that has them has them in its contents only, and not
-/// where it names files.
+/// Removes the carriage returns of a mail. A patch for a file with carriage returns has them in its hunks only, not in the lines
+/// that name files.
 pub fn without_returns(body: Vec<u8>) -> Vec<u8> {
     static HEADER: LazyLock<bytes::Regex> =
         LazyLock::new(|| bytes::Regex::new(r"(?m)^(?:diff --git |\+\+\+ \S)[^\n]*\r$").expect("a valid pattern"));
@@ -153,12 +153,12 @@ pub fn without_returns(body: Vec<u8>) -> Vec<u8> {
     text
 }
 
-/// Text of somebody's that may be shown on a terminal.
+/// Truncates untrusted text and replaces control characters, so that it can be shown on a terminal.
 pub fn printable(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Whether there is a diff in a text.
+/// Whether a text contains a diff.
 pub fn holds_diff(text: &[u8]) -> bool {
     DIFF.is_match(text)
 }
@@ -186,7 +186,7 @@ impl Mark {
     }
 }
 
-/// The subject without what is in brackets before it.
+/// The subject without the leading brackets.
 pub fn bare(subject: &str) -> &str {
     let mut rest = subject.trim();
     while let Some((_, after)) = rest.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
@@ -195,7 +195,7 @@ pub fn bare(subject: &str) -> &str {
     rest
 }
 
-/// Files, added and removed lines of a diff.
+/// Number of files, added and removed lines of a diff.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Amount {
     files: usize,
@@ -203,7 +203,7 @@ struct Amount {
     removed: usize,
 }
 
-/// Whether a diff breaks off: within a hunk, or before all that the mail's own summary of it promises.
+/// Whether a diff is incomplete: it ends within a hunk, or has less than the diffstat in the mail.
 fn cut_short(diff: &[u8], text: &[u8]) -> Option<String> {
     static SUMMARY: LazyLock<bytes::Regex> = LazyLock::new(|| {
         let pattern =
@@ -212,7 +212,7 @@ fn cut_short(diff: &[u8], text: &[u8]) -> Option<String> {
     });
     let held = match amount(diff) {
         Ok(held) => held,
-        Err(hunk) => return Some(format!("it is cut short within the hunk {hunk}")),
+        Err(hunk) => return Some(format!("it is incomplete: it ends within the hunk {hunk}")),
     };
     let found = SUMMARY.captures_iter(text).last()?;
     let number = |index: usize| -> usize {
@@ -222,10 +222,10 @@ fn cut_short(diff: &[u8], text: &[u8]) -> Option<String> {
     let promised = Amount { files: number(1), added: number(2), removed: number(3) };
     let less = held.files < promised.files || held.added < promised.added || held.removed < promised.removed;
     let say = |amount: Amount| format!("{} files, +{} -{} lines", amount.files, amount.added, amount.removed);
-    less.then(|| format!("it is cut short: its summary promises {}, and it holds {}", say(promised), say(held)))
+    less.then(|| format!("it is incomplete: its diffstat has {}, but it contains {}", say(promised), say(held)))
 }
 
-/// Counts, or names the hunk in which the diff ends.
+/// Counts files and lines. The error is the header of a hunk that is incomplete.
 fn amount(diff: &[u8]) -> Result<Amount, String> {
     static HUNK: LazyLock<bytes::Regex> = LazyLock::new(|| {
         bytes::Regex::new(r"^@@ -\d+(?:,(\d{1,9}))? \+\d+(?:,(\d{1,9}))? @@").expect("a valid pattern")
@@ -247,7 +247,7 @@ fn amount(diff: &[u8]) -> Result<Amount, String> {
         };
         let (mut old, mut new) = (count(1), count(2));
         while old > 0 || new > 0 {
-            // The last piece of a split is empty, and no line.
+            // The last item of the split is empty, which is not a line.
             let next = lines.next().filter(|_| lines.peek().is_some());
             match next.map(|line| (line.first(), line)) {
                 Some((Some(b' ') | None, _)) => (old, new) = (old.saturating_sub(1), new.saturating_sub(1)),

@@ -1,4 +1,4 @@
-//! A patch series: an ordered list of patches, found by name, in files, in mails, or in a repository.
+//! A patch series: an ordered list of patches, from a name, files, mails, or a repository.
 
 mod directory;
 mod file;
@@ -23,37 +23,37 @@ pub use range::CommitRange;
 /// Patches in the order in which they apply.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// Name in reports: `none`, `derive`, or a path as it was given.
+    /// Name in reports: `none`, `derive`, or the path on the command line.
     pub name: String,
     /// The patches.
     pub patches: Vec<Patch>,
-    /// What was chosen among several things, one line each.
+    /// Notes about the choice of versions and mails, one line each.
     pub notes: Vec<String>,
 }
 
 /// One patch.
 #[derive(Clone, Debug)]
 pub struct Patch {
-    /// File name, or what would be one, for messages.
+    /// File name, for messages.
     pub name: String,
-    /// What git applies: a diff, with or without a mail's header before it.
+    /// The text for git: a diff, with or without a mail header before it.
     pub text: Vec<u8>,
 }
 
-/// Where a series may be looked for beside files.
+/// Where to look for a series, besides files.
 #[derive(Clone, Copy)]
 pub struct Places<'a> {
-    /// Series by name.
+    /// The directory of the named series.
     pub patches: &'a Path,
-    /// Version of the kernel that it is for.
+    /// Version of the kernel.
     pub version: &'a str,
     /// The repository of that kernel, if it has one.
     pub repository: Option<&'a Location>,
     /// The cache.
     pub store: &'a Store,
-    /// Whether repositories elsewhere are asked.
+    /// How to look up names in remote repositories.
     pub look: RefLookup,
-    /// Where to tell about fetching.
+    /// Shows the progress of fetching.
     pub progress: &'a Progress,
 }
 
@@ -63,7 +63,7 @@ impl Series {
         Series { name: "none".into(), patches: Vec::new(), notes: Vec::new() }
     }
 
-    /// Finds a series anywhere: as [`Series::find`], or a range of a repository.
+    /// Finds a series: as [`Series::find`], or a range of commits.
     ///
     /// # Errors
     /// As [`Series::find`] and [`CommitRange::patches`].
@@ -78,15 +78,15 @@ impl Series {
         }
     }
 
-    /// Finds a series: `none`, a name below `patches`, a directory of patches or mails, a patch, a mail or an mbox. `#v2`
-    /// behind a path asks for that version of a discussion, where otherwise the newest is taken.
+    /// Finds a series: `none`, a name below `patches`, a directory of patches or mails, a patch, a mail or an mbox. `#v2` after
+    /// a path chooses that version in a thread; the default is the newest.
     ///
-    /// A name is that of a directory with one directory for each kernel from which on something is different, such as
-    /// `derive/7.2`. These hold only the patches that are: the others are those of the kernel before it.
+    /// A named series is a directory with subdirectories such as `derive/7.2`: patches that differ from that kernel on. The other
+    /// patches come from the subdirectories for older kernels.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when there is no such series, [`ErrorKind::Patch`] when there is none for this kernel, or what is there
-    /// is no series.
+    /// [`ErrorKind::Usage`] when there is no such series, [`ErrorKind::Patch`] when there is none for this kernel or it contains no
+    /// patches.
     pub fn find(wanted: &str, patches: &Path, version: &str) -> Result<Self> {
         if wanted == "none" {
             return Ok(Series::none());
@@ -105,16 +105,17 @@ impl Series {
             return Err(unknown(wanted, patches));
         };
         if patches.is_empty() {
-            return Err(Error::new(ErrorKind::Patch, format!("{wanted} holds no patch"))
-                .next("A series is a directory of *.patch files, applied in the order of their names, or of mails."));
+            return Err(Error::new(ErrorKind::Patch, format!("{wanted} contains no patch")).next(
+                "A series is a directory of mails, or of *.patch files, which are applied in the order of their names.",
+            ));
         }
         Ok(Series { name: wanted.to_string(), patches, notes })
     }
 
-    /// Checks that a name is that of a series below `patches`, or a path that exists.
+    /// Checks that it is a named series below `patches`, an existing path or a range.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] with near names.
+    /// [`ErrorKind::Usage`] with similar names.
     pub fn known(wanted: &str, patches: &Path) -> Result<()> {
         let there = at_home(wanted);
         let path = Path::new(versioned(&there).0);
@@ -136,7 +137,7 @@ impl Series {
     pub fn with(mut self, extra: &Path) -> Result<Self> {
         if !extra.is_file() {
             return Err(Error::new(ErrorKind::Usage, format!("there is no patch {}", extra.display()))
-                .next("--with takes the path of one patch; a relative one starts at the directory that you are in."));
+                .next("--with takes the path of a patch; a relative path starts at the current directory."));
         }
         let path = std::path::absolute(extra).map_err(|error| io(&error, "finding", extra))?;
         self.name = format!("{}+{}", self.name, path.file_name().unwrap_or_default().to_string_lossy());
@@ -145,7 +146,7 @@ impl Series {
     }
 }
 
-/// `~/` as a shell has it, which expands it at the start of a word only and not behind the comma of a list.
+/// Expands `~/`: a shell does it only at the start of a word, not after the comma of a list.
 fn at_home(wanted: &str) -> Cow<'_, str> {
     match (wanted.strip_prefix("~/"), std::env::var("HOME")) {
         (Some(rest), Ok(home)) => Cow::Owned(format!("{}/{rest}", home.trim_end_matches('/'))),
@@ -153,7 +154,7 @@ fn at_home(wanted: &str) -> Cow<'_, str> {
     }
 }
 
-/// A path, and the version behind it: `thread.mbox#v2`. A file that is called so is that file.
+/// Splits `thread.mbox#v2` into path and version, unless a file has that name.
 fn versioned(wanted: &str) -> (&str, Option<u32>) {
     let split = wanted.rsplit_once("#v").and_then(|(path, version)| Some((path, version.parse().ok()?)));
     match split {
@@ -162,7 +163,7 @@ fn versioned(wanted: &str) -> (&str, Option<u32>) {
     }
 }
 
-/// Each patch, by its number, as the last of the kernels up to `version` has it.
+/// For each number, the patch of the newest subdirectory up to `version`.
 fn ranged(named: &Path, version: &str) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(named).map_err(|error| io(&error, "reading", named))?;
     let mut ranges: Vec<(Vec<u32>, PathBuf)> = entries
@@ -184,8 +185,8 @@ fn ranged(named: &Path, version: &str) -> Result<Vec<PathBuf>> {
         let known: Vec<String> =
             ranges.iter().map(|(_, path)| path.file_name().unwrap_or_default().to_string_lossy().into()).collect();
         return Err(Error::new(ErrorKind::Patch, format!("{} has no patches for Linux {version}", named.display()))
-            .cause(format!("it has patches from these versions on: {}", known.join(", ")))
-            .next("Give a series for this kernel with --series PATH, or use --series none."));
+            .cause(format!("it has patches for Linux {} and later", known.first().map_or("", String::as_str)))
+            .next("Use --series PATH with a series for this kernel, or --series none."));
     }
     Ok(patches.into_values().collect())
 }
@@ -205,13 +206,11 @@ fn unknown(wanted: &str, patches: &Path) -> Error {
     if wanted.contains('/') {
         return Error::new(ErrorKind::Usage, format!("there is no series {wanted}"))
             .cause("there is no such file or directory")
-            .next(
-                "A series is a directory of patches, a patch, a mail, an mbox, or a range of commits; `none` is none.",
-            );
+            .next("A series is a directory of patches, a patch, a mail, an mbox, a range of commits, or `none`.");
     }
     let next = if meant.is_empty() {
         format!(
-            "Known series: {}; a directory of patches, a patch, a mail or an mbox will do as well.",
+            "Known series: {}. A series can also be a directory of patches, a patch, a mail or an mbox.",
             names.join(", ")
         )
     } else {

@@ -1,4 +1,4 @@
-//! The commits of a range, `BASE..TIP`, as patches.
+//! A range of commits, `BASE..TIP`, as patches.
 
 use std::path::Path;
 
@@ -11,24 +11,24 @@ use crate::host::store::Store;
 use crate::source::git_spec::{GitSpec, Location, RefLookup};
 use crate::source::repository::Repository;
 
-/// More commits are a kernel, and no series.
+/// Maximum number of commits in a series.
 const MOST: usize = 500;
-/// How much history of a repository elsewhere is fetched to find where the range starts, step by step.
+/// How much history of a remote repository is fetched to find the start of the range, step by step.
 const DEPTHS: [&str; 3] = ["--depth=50", "--depth=500", "--depth=5000"];
 
-/// A range of a repository.
+/// A range of commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitRange {
-    /// Of which; nothing for that of the kernel under test.
+    /// The repository; None for that of the kernel under test.
     pub location: Option<Location>,
-    /// The commit before the first.
+    /// The commit before the first one.
     pub base: String,
     /// The last commit.
     pub tip: String,
 }
 
 impl CommitRange {
-    /// Understands `git:BASE..TIP`, `PLACE#BASE..TIP` and `git:PLACE#BASE..TIP`. Nothing if it has another form.
+    /// Parses `git:BASE..TIP`, `PLACE#BASE..TIP` and `git:PLACE#BASE..TIP`. None for other text.
     pub fn parse(text: &str, here: &Path) -> Option<Self> {
         let (location, range) = match GitSpec::parse(text, here)? {
             spec if text.contains('#') => (Some(spec.location), spec.reference),
@@ -42,8 +42,8 @@ impl CommitRange {
     /// The patches of the range, the first commit first. `kernel` is the repository of the kernel under test, if it has one.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when there is no repository, [`ErrorKind::Source`] when there is no such commit, [`ErrorKind::Patch`] when the
-    /// range is empty, too long, or no line of commits.
+    /// [`ErrorKind::Usage`] when there is no repository, [`ErrorKind::Source`] when there is no such commit, [`ErrorKind::Patch`]
+    /// when the range is empty, too long, or contains merges.
     pub fn patches(
         &self,
         kernel: Option<&Location>,
@@ -53,8 +53,8 @@ impl CommitRange {
     ) -> Result<Vec<Patch>> {
         let name = format!("{}..{}", self.base, self.tip);
         let location = self.location.as_ref().or(kernel).ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("the range {name} is of no repository")).next(
-                "Name a kernel that is one, with --kernel-tree or --kernel git:PATH#REF; or write PATH#BASE..TIP.",
+            Error::new(ErrorKind::Usage, format!("the range {name} needs a repository, and the kernel does not come from one")).next(
+                "Name the repository, as in PATH#BASE..TIP, or test a kernel of a repository: --kernel-tree, --kernel git:PATH#REF.",
             )
         })?;
         let repository = Repository::open(location, store)?;
@@ -69,15 +69,15 @@ impl CommitRange {
         };
         let wrong = |how: &str| Error::new(ErrorKind::Patch, format!("the range {name} of {location} {how}"));
         match (count(&[])?, count(&["--min-parents=2"])?) {
-            (0, _) => return Err(wrong("is empty").next("The later commit comes last: BASE..TIP.")),
+            (0, _) => return Err(wrong("is empty").next("Write the later commit last: BASE..TIP.")),
             (all, _) if all > MOST => {
-                return Err(wrong(&format!("has {all} commits, which is no series"))
-                    .next("Test its end as a kernel: --kernel git:PATH#TIP."));
+                return Err(wrong(&format!("has {all} commits; a series has at most {MOST}"))
+                    .next("Test its last commit as a kernel: --kernel git:PATH#TIP."));
             }
             (_, 0) => {}
             (_, merges) => {
-                return Err(wrong(&format!("has {merges} merges, and no order of patches"))
-                    .next("Rebase it, or test its end as a kernel: --kernel git:PATH#TIP."));
+                return Err(wrong(&format!("contains merge commits ({merges})"))
+                    .next("Rebase it, or test its last commit as a kernel: --kernel git:PATH#TIP."));
             }
         }
         let scratch = scratch_directory()?;
@@ -92,8 +92,9 @@ impl CommitRange {
         let mut patches = Vec::new();
         for path in super::directory::named(scratch.path())? {
             let size = path.metadata().map_err(|error| io(&error, "reading", &path))?.len() as usize;
-            room =
-                room.checked_sub(size).ok_or_else(|| wrong("is too large for a series").next("Name fewer commits."))?;
+            room = room
+                .checked_sub(size)
+                .ok_or_else(|| wrong("is too large for a series").next("Choose fewer commits."))?;
             let text = std::fs::read(&path).map_err(|error| io(&error, "reading", &path))?;
             patches.push(Patch { name: path.file_name().unwrap_or_default().to_string_lossy().into(), text });
         }

@@ -1,7 +1,7 @@
-//! The mails of a discussion: which of them are the series.
+//! Finds the series in the mails of a thread.
 //!
-//! Only what is marked as a patch in its subject and is no answer counts. Of several versions the newest does, whole: with
-//! every patch that its numbers promise. A discussion without any such mark is taken patch by patch as it comes.
+//! Mails count if their subject marks a patch and they are not replies. Of several versions the newest is used, and it must be
+//! complete. If no subject marks a patch, all diffs are used in their order.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use super::Patch;
 use super::message::{Mail, bare};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Mails in one discussion; more is a mailing list.
+/// Maximum number of mails in a thread; more is a mailing list.
 pub const MOST_MAILS: usize = 5_000;
-/// Missing patches that an error lists.
+/// Maximum number of missing patches that an error lists.
 const LISTED: usize = 12;
 
-/// The patches of a discussion in their order, and what to tell about the choice.
+/// The patches of a thread in their order, and notes about the choice.
 pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
     if mails.len() > MOST_MAILS {
-        return Err(wrong(what, &format!("holds more than {MOST_MAILS} mails, which is no discussion of one series"))
-            .next("Save the thread of the series alone."));
+        return Err(wrong(what, &format!("contains more than {MOST_MAILS} mails, too many for a thread"))
+            .next("Save only the thread of the series."));
     }
     let posts: Vec<&Mail> = mails.iter().filter(|mail| !mail.reply && mail.mark.is_some()).collect();
     if posts.is_empty() {
@@ -31,14 +31,14 @@ pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Pa
     let names = versions.iter().map(|version| format!("v{version}")).collect::<Vec<_>>().join(", ");
     let chosen = wanted.unwrap_or(versions[versions.len() - 1]);
     if !versions.contains(&chosen) {
-        return Err(Error::new(ErrorKind::Usage, format!("{what} holds no v{chosen}"))
-            .cause(format!("it holds {names}"))
-            .next("Name one of these behind the #, or none for the newest."));
+        return Err(Error::new(ErrorKind::Usage, format!("{what} contains no v{chosen}"))
+            .cause(format!("it contains {names}"))
+            .next("Name one of these after the #, or leave out the # for the newest."));
     }
     let posts: Vec<&Mail> = posts.into_iter().filter(|mail| version(mail) == chosen).collect();
     let mut notes = Vec::new();
     if versions.len() > 1 {
-        notes.push(format!("{what} holds {names}: v{chosen} is taken"));
+        notes.push(format!("{what} contains {names}: using v{chosen}"));
     }
     let patches = if posts.iter().any(|mail| mail.mark.is_some_and(|mark| mark.number.is_some())) {
         numbered(&posts, what, chosen, &versions, &mut notes)?
@@ -51,7 +51,7 @@ pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Pa
     Ok((patches, notes))
 }
 
-/// A version whose mails are counted.
+/// The patches of a version whose mails are numbered.
 fn numbered(
     posts: &[&Mail],
     what: &str,
@@ -71,15 +71,15 @@ fn numbered(
     }
     if totals.len() > 1 {
         let subjects = totals.values().map(|subject| (*subject).clone()).collect::<Vec<_>>().join("\n");
-        return Err(wrong(what, "holds series of different length")
+        return Err(wrong(what, "contains series of different lengths")
             .cause(subjects)
-            .next("Save each series in a file of its own."));
+            .next("Save each series in its own file."));
     }
     let mut slots: BTreeMap<u32, &Mail> = BTreeMap::new();
     for mail in posts {
         let Some((mark, (number, total))) = mail.mark.and_then(|mark| Some((mark, mark.number?))) else {
             if mail.diff.is_some() {
-                notes.push(format!("not numbered as the others, and left out: {}", mail.subject));
+                notes.push(format!("skipped, because it is not numbered like the others: {}", mail.subject));
             }
             continue;
         };
@@ -89,13 +89,13 @@ fn numbered(
         match slots.get(&number) {
             Some(known) if known.diff == mail.diff && mail.diff.is_some() => {}
             Some(known) if mark.resent || known.diff.is_none() && mail.diff.is_some() => {
-                notes.push(format!("{} is there twice, and the later one is taken", name(number, total)));
+                notes.push(format!("{} was sent twice: using the later mail", name(number, total)));
                 slots.insert(number, mail);
             }
             Some(known) => {
-                return Err(wrong(what, &format!("holds two different {}", name(number, total)))
+                return Err(wrong(what, &format!("contains two different {}", name(number, total)))
                     .cause(format!("{}\n{}", known.subject, mail.subject))
-                    .next("Save each series in a file of its own."));
+                    .next("Save each series in its own file."));
             }
             None => {
                 slots.insert(number, mail);
@@ -111,30 +111,30 @@ fn numbered(
         }
         let older: Vec<String> = versions.iter().filter(|older| **older < version).map(|v| format!("#v{v}")).collect();
         let next = match older.is_empty() {
-            true => "Save the whole thread; archives offer it as mbox.gz.".to_string(),
+            true => "Save the whole thread; mail archives offer it as mbox.gz.".to_string(),
             false => format!(
-                "Save the whole thread, or take an earlier version with {} behind the name.",
+                "Save the whole thread, or choose an earlier version with {} after the file name.",
                 older.join(" or ")
             ),
         };
-        return Err(wrong(what, &format!("lacks {} of {total} patches", missing.len()))
+        return Err(wrong(what, &format!("does not contain {} of {total} patches", missing.len()))
             .cause(listed.join("\n"))
             .next(next));
     }
     if let Some((number, mail)) = slots.iter().find(|(number, _)| **number > total) {
-        return Err(wrong(what, &format!("counts to {number} of {total}"))
+        return Err(wrong(what, &format!("contains patch {number} of {total}"))
             .cause(&mail.subject)
-            .next("Save the patches of the series as files, and name their directory."));
+            .next("Save the patches of the series as files in a directory, and name the directory."));
     }
     slots.into_iter().map(|(number, mail)| patch(mail, number as usize, what)).collect()
 }
 
-/// Marked and not counted: in the order of the file.
+/// Patches without numbers, in the order of the file.
 fn plain(posts: &[&Mail], what: &str) -> Result<Vec<Patch>> {
     let mut patches: Vec<Patch> = Vec::new();
     for mail in posts.iter().filter(|mail| mail.diff.is_some() || mail.trouble.is_some()) {
         let patch = patch(mail, patches.len() + 1, what)?;
-        // The copy of the list and that to oneself.
+        // Skips a second copy, such as that from the list.
         if !patches.iter().any(|known| known.text == patch.text) {
             patches.push(patch);
         }
@@ -144,15 +144,15 @@ fn plain(posts: &[&Mail], what: &str) -> Result<Vec<Patch>> {
 
 fn unmarked(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted != 1) {
-        return Err(Error::new(ErrorKind::Usage, format!("{what} holds no v{wanted}"))
-            .cause("no subject names a version")
-            .next("Leave out the # and what is behind it."));
+        return Err(Error::new(ErrorKind::Usage, format!("{what} contains no v{wanted}"))
+            .cause("no subject has a version")
+            .next("Leave out the # and the text after it."));
     }
     let patches = plain(&mails.iter().filter(|mail| !mail.reply).collect::<Vec<_>>(), what)?;
     if patches.is_empty() { Err(nothing(mails, what)) } else { Ok((patches, Vec::new())) }
 }
 
-/// Every diff in its order, for a file that says by its name that it is a patch.
+/// Every diff in its order, for a *.patch or *.diff file.
 pub fn all(mails: &[Mail], what: &str) -> Result<Vec<Patch>> {
     let patches = plain(&mails.iter().collect::<Vec<_>>(), what)?;
     if patches.is_empty() { Err(nothing(mails, what)) } else { Ok(patches) }
@@ -160,18 +160,21 @@ pub fn all(mails: &[Mail], what: &str) -> Result<Vec<Patch>> {
 
 fn patch(mail: &Mail, number: usize, what: &str) -> Result<Patch> {
     let broken = |why: &str| {
-        wrong(what, "holds a patch that cannot be used")
+        wrong(what, "contains a patch that cannot be used")
             .cause(format!("{}\n{why}", mail.subject))
-            .next("Save the patches of the series as files, and name their directory.")
+            .next("Save the patches of the series as files in a directory, and name the directory.")
     };
     if let Some(trouble) = &mail.trouble {
-        return Err(broken(trouble).next("Save it again, raw; archives offer it as mbox.gz, b4 as mbox."));
+        return Err(broken(trouble).next("Download the raw mail again; mail archives offer it as mbox.gz, b4 as mbox."));
     }
-    let diff = mail.diff.clone().ok_or_else(|| broken("no diff is in it").next("Was it sent with its patch?"))?;
+    let diff = mail
+        .diff
+        .clone()
+        .ok_or_else(|| broken("it contains no diff").next("Check that the mail was sent with the patch."))?;
     Ok(Patch { name: file_name(number, &mail.subject), text: diff })
 }
 
-/// As git format-patch names files.
+/// A file name like those of git format-patch.
 fn file_name(number: usize, subject: &str) -> String {
     let words = bare(subject).split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
     let slug = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
@@ -180,14 +183,14 @@ fn file_name(number: usize, subject: &str) -> String {
 
 fn nothing(mails: &[Mail], what: &str) -> Error {
     let replies = mails.iter().filter(|mail| mail.reply).count();
-    let mut seen = vec![format!("{} mails, {replies} of them answers", mails.len())];
+    let mut seen = vec![format!("{} mails, {replies} of them replies", mails.len())];
     seen.extend(mails.iter().take(5).map(|mail| {
-        let why = mail.trouble.as_deref().unwrap_or("no diff is in it");
+        let why = mail.trouble.as_deref().unwrap_or("it contains no diff");
         format!("{}: {why}", if mail.subject.is_empty() { "(no subject)" } else { &mail.subject })
     }));
-    wrong(what, "holds no patch")
+    wrong(what, "contains no patch")
         .cause(seen.join("\n"))
-        .next("Quoted patches in answers do not count. Save the thread raw; archives offer it as mbox.gz.")
+        .next("Quoted patches in replies do not count. Download the raw thread; mail archives offer it as mbox.gz.")
 }
 
 fn wrong(what: &str, how: &str) -> Error {

@@ -1,4 +1,4 @@
-//! What a repeated run says, compared with what the pack recorded. Pure.
+//! Compares a repeated run with the run that was packed. Pure.
 
 use std::fmt::Write;
 
@@ -9,19 +9,19 @@ use crate::report::run_report::RunReport;
 /// How a repeated verdict compares with the recorded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackComparison {
-    /// The same word, and the same transcript if there is one.
+    /// The same verdict, and the same transcript if there is one.
     Same,
-    /// The same word, with other steps or results on the way.
+    /// The same verdict with another transcript.
     OtherTranscript,
-    /// The recorded case was not the same every time, and this is one of the ways.
+    /// The recorded case was FLAKY, and this is one of its verdicts.
     OneOf(String),
-    /// Another word, with the recorded one.
+    /// Another verdict; the recorded one.
     Differs(String),
     /// The recorded run did not have the case.
     NotRecorded,
 }
 
-/// Compares one verdict with the report of the recorded run. Sentences of verdicts do not count: they may hold times.
+/// Compares one verdict with the recorded run. Sentences of verdicts are ignored because they may contain times.
 pub fn compare(now: &CaseVerdict, recorded: &RunReport) -> PackComparison {
     let Some(then) = recorded.verdicts.iter().find(|verdict| verdict.key == now.key) else {
         return PackComparison::NotRecorded;
@@ -53,7 +53,7 @@ pub fn render(now: &RunReport, recorded: &RunReport, style: Style) -> String {
             PackComparison::OtherTranscript => (true, format!("as in the pack: {word}, with another transcript")),
             PackComparison::OneOf(seen) => (true, format!("as in the pack, {seen}: {word}")),
             PackComparison::Differs(then) => (false, format!("differs: {then} in the pack, {word} here")),
-            PackComparison::NotRecorded => (false, format!("not in the run that was packed: {word}")),
+            PackComparison::NotRecorded => (false, format!("not in the packed run: {word}")),
         };
         same += usize::from(good);
         let text = if good { style.good(&text) } else { style.notable(&text) };
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_transcripts_are_compared_and_sentences_are_not() {
+    fn verdicts_and_transcripts_are_compared_but_not_sentences() {
         let recorded = report(vec![failed(), Verdict::Pass, failed()]);
         let mut now = report(vec![Verdict::Failed { reasons: vec!["y".into()] }, failed(), failed(), Verdict::Pass]);
         let run =
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_now_and_then_is_seen_again_in_either_way() {
+    fn each_verdict_of_a_flaky_case_is_as_in_the_pack() {
         let seen = |word: &str, times| Sighting { word: word.into(), times };
         let flaky = Verdict::Flaky {
             seen: vec![seen("pass", 99), seen("FAIL", 1)],

@@ -1,4 +1,4 @@
-//! The first member of a pack.
+//! The manifest of a pack, which is its first member.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -12,25 +12,25 @@ use crate::host::store::manifest::StoredFile;
 
 /// Its name within the archive.
 pub const FILE: &str = "manifest.json";
-/// More than this no manifest has, in bytes. A real one has some 100 kB.
+/// Maximum size of a manifest, in bytes. A real one has about 100 kB.
 pub const LARGEST: u64 = 8 << 20;
-/// What all members together may have, in bytes unpacked: a kernel with debug information has 300 MB.
-const ROOM: u64 = 4 << 30;
+/// Maximum unpacked size of all members, in bytes. A kernel with debug information has 300 MB.
+const LARGEST_TOTAL: u64 = 4 << 30;
 
-/// What a pack is, and what is in it.
+/// Describes a pack and its members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PackManifest {
     /// [`FORMAT`].
     pub format: String,
     /// [`VERSION`].
     pub version: u32,
-    /// The kernel and how it came about.
+    /// The kernel and how it was built.
     pub identity: PackIdentity,
     /// The suite that made the pack.
     pub suite: SuiteIdentity,
     /// How its guests were booted.
     pub boot: Boot,
-    /// The cases that are run unless others are asked for.
+    /// The cases that are run by default.
     pub cases: Vec<CaseKey>,
     /// Every other member.
     pub members: BTreeMap<String, StoredFile>,
@@ -41,7 +41,7 @@ pub struct PackManifest {
 pub struct PackIdentity {
     /// Id of the kernel, as in kernels.toml.
     pub kernel: String,
-    /// Version as the tree has it.
+    /// Version of the kernel tree.
     pub version: String,
     /// Where the source came from.
     pub origin: String,
@@ -53,9 +53,9 @@ pub struct PackIdentity {
     pub image: String,
     /// First line of `gcc --version`.
     pub compiler: String,
-    /// The kernel that decides what the shared snapshots say.
+    /// The kernel that the shared snapshots come from.
     pub reference: String,
-    /// The command that runs the same on a machine that builds it.
+    /// The command that builds the kernel and repeats the run.
     pub command: String,
 }
 
@@ -64,24 +64,24 @@ pub struct PackIdentity {
 pub struct Boot {
     /// The kernel's command line.
     pub command_line: String,
-    /// The command that started the first guest of the run, as it was recorded; for people.
+    /// The command line of QEMU for the first guest of the run; for people.
     pub qemu: String,
-    /// What ran the guests' processors, and why so.
+    /// KVM or emulation, and why.
     pub accel: String,
 }
 
-/// What is wrong with a manifest, and whose fault that is.
+/// What is wrong with a manifest.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ManifestError {
-    /// It is not one of ours.
+    /// It is not a manifest of this suite.
     Foreign(String),
     /// A later version of this program made it.
     Newer(u32),
-    /// It was ours once.
+    /// It is damaged.
     Damaged(String),
 }
 
-/// The part that every version has.
+/// The fields that every version has.
 #[derive(Deserialize)]
 struct Head {
     format: String,
@@ -89,43 +89,43 @@ struct Head {
 }
 
 impl PackManifest {
-    /// Reads a manifest and looks whether it makes sense; compared with the members it is by [`super::read`].
+    /// Parses and checks a manifest. [`super::read`] compares it with the members.
     ///
     /// # Errors
     /// [`ManifestError`].
     pub fn parse(text: &[u8]) -> Result<PackManifest, ManifestError> {
         let head: Head = serde_json::from_slice(text)
-            .map_err(|error| ManifestError::Foreign(format!("its {FILE} is of another program: {error}")))?;
+            .map_err(|error| ManifestError::Foreign(format!("its {FILE} is not from this program: {error}")))?;
         if head.format != FORMAT {
-            return Err(ManifestError::Foreign(format!("its {FILE} calls itself {:?}", shortened(&head.format))));
+            return Err(ManifestError::Foreign(format!("its {FILE} has format {:?}", shortened(&head.format))));
         }
         if head.version > VERSION {
             return Err(ManifestError::Newer(head.version));
         }
         let manifest: PackManifest = serde_json::from_slice(text)
-            .map_err(|error| ManifestError::Damaged(format!("its {FILE} makes no sense: {error}")))?;
+            .map_err(|error| ManifestError::Damaged(format!("its {FILE} is invalid: {error}")))?;
         if manifest.texts().any(|text| text.chars().any(char::is_control)) {
-            return Err(ManifestError::Damaged(format!("its {FILE} holds control characters")));
+            return Err(ManifestError::Damaged(format!("its {FILE} contains control characters")));
         }
         let names = &manifest.members;
         let is_directory = |name: &String| names.keys().any(|other| other.starts_with(&format!("{name}/")));
         if let Some(name) = names.keys().find(|name| !is_plain(name) || is_directory(name)) {
-            return Err(ManifestError::Foreign(format!(
-                "it names a member {:?}, which is outside of a pack",
-                shortened(name)
-            )));
+            return Err(ManifestError::Foreign(format!("its member name {:?} is not allowed", shortened(name))));
         }
         if let Some(name) = member::NEEDED.iter().find(|name| !manifest.members.contains_key(**name)) {
-            return Err(ManifestError::Damaged(format!("its {FILE} does not name {name}")));
+            return Err(ManifestError::Damaged(format!("its {FILE} lacks {name}")));
         }
         let sizes = manifest.members.values().try_fold(0u64, |sum, facts| sum.checked_add(facts.size));
-        if sizes.is_none_or(|sum| sum > ROOM) {
-            return Err(ManifestError::Foreign(format!("its members are said to have more than {} GiB", ROOM >> 30)));
+        if sizes.is_none_or(|sum| sum > LARGEST_TOTAL) {
+            return Err(ManifestError::Foreign(format!(
+                "its members have more than {} GiB according to {FILE}",
+                LARGEST_TOTAL >> 30
+            )));
         }
         Ok(manifest)
     }
 
-    /// What may be shown on a terminal.
+    /// All texts that may be shown on a terminal.
     fn texts(&self) -> impl Iterator<Item = &String> {
         let PackIdentity { kernel, version, origin, series, flavour, image, compiler, reference, command } =
             &self.identity;
@@ -137,7 +137,7 @@ impl PackManifest {
     }
 }
 
-/// Whether a name stays within a directory and means one file there, whatever the system.
+/// Whether a name is a relative path that stays within a directory, on any system.
 fn is_plain(name: &str) -> bool {
     let path = Path::new(name);
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
@@ -146,7 +146,7 @@ fn is_plain(name: &str) -> bool {
     tidy && printable && !name.is_empty() && name != FILE && path.components().all(plain)
 }
 
-/// A text of somebody else's, fit for a message.
+/// An untrusted text, shortened for a message.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }

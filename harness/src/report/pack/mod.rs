@@ -1,22 +1,22 @@
 //! Packs: a run in one file, so that another machine can repeat it without building anything.
 //!
-//! A pack is a gzip stream of a tar archive. Its first member is `manifest.json` ([`manifest::PackManifest`]), which says what it
-//! is, how to boot it, what was recorded, and name, size and SHA-256 sum of every other member:
+//! A pack is a tar archive compressed with gzip. Its first member is `manifest.json` ([`manifest::PackManifest`]), with the
+//! kernel, how to boot it, the cases, and name, size and SHA-256 sum of every other member:
 //!
 //! | member | what |
 //! |---|---|
 //! | `kernel/vmlinux`, `kernel/System.map`, `kernel/config`, `kernel/facts.json` | the image, as in the cache |
-//! | `kernel/vmlinux.debug` | what gdb reads, of a flavour with debug information |
-//! | `guest/init` | the program that ran in the guests of the run |
-//! | `report.json` | the report of the run, verdicts and transcripts included |
-//! | `series/...` | the patches, as they were applied |
+//! | `kernel/vmlinux.debug` | debug information for gdb, if the flavour has it |
+//! | `guest/init` | the guest program of the run |
+//! | `report.json` | the report of the run, with verdicts and transcripts |
+//! | `series/...` | the patches as applied |
 //! | `expectations/snapshots/...` | the reviewed transcripts |
-//! | `expectations/known-defects.toml`, `expectations/suppressions.toml` | what is known and excused |
+//! | `expectations/known-defects.toml`, `expectations/suppressions.toml` | known defects and suppressions |
 //!
-//! The kernel's gdb scripts are not in it: they would run on the machine of whoever opens a pack, and not in a guest.
+//! The kernel's gdb scripts are not in it, because they would run on the host and not in a guest.
 //!
-//! Nothing in a pack is believed before it was compared with the manifest, and nothing is written that the manifest does not
-//! name: see [`read`]. What cannot be read is the fault of the file, and an error of usage.
+//! A pack is not trusted: every member is compared with the manifest, and only members that it names are written; see [`read`].
+//! An invalid pack is a usage error.
 
 pub mod compare;
 pub mod manifest;
@@ -24,11 +24,11 @@ pub mod read;
 pub mod suite;
 pub mod write;
 
-/// Version of the format. Goes up when a reader of before would take a pack for something that it is not.
+/// Version of the format. It is raised when an older reader would misunderstand a pack.
 pub const VERSION: u32 = 1;
-/// What a manifest calls itself.
+/// The format field of the manifest.
 pub const FORMAT: &str = "dmabuf-alias-conformance pack";
-/// How the names of packs end.
+/// File name suffix of packs.
 pub const SUFFIX: &str = ".pack.tar.gz";
 
 /// Names of members.
@@ -39,23 +39,23 @@ pub mod member {
     pub const SYSTEM_MAP: &str = "kernel/System.map";
     /// Its configuration.
     pub const CONFIG: &str = "kernel/config";
-    /// The kernel with its debug information, where it was built with some.
+    /// The kernel with debug information, if it was built with it.
     pub const DEBUG: &str = "kernel/vmlinux.debug";
-    /// What is known about the image.
+    /// Facts about the image.
     pub const FACTS: &str = "kernel/facts.json";
     /// The guest program.
     pub const GUEST: &str = "guest/init";
-    /// The directory of the patches, as they were applied.
+    /// The directory of the patches as applied.
     pub const SERIES: &str = "series";
     /// The report of the run.
     pub const REPORT: &str = "report.json";
     /// The directory of the reviewed transcripts.
     pub const SNAPSHOTS: &str = "expectations/snapshots";
-    /// Defects that kernels are known to have.
+    /// Known defects of kernels.
     pub const KNOWN_DEFECTS: &str = "expectations/known-defects.toml";
-    /// Complaints that are excused.
+    /// Suppressed complaints.
     pub const ALLOWED: &str = "expectations/suppressions.toml";
-    /// What no pack is without.
+    /// Members that every pack has.
     pub const NEEDED: [&str; 8] = [KERNEL, SYSTEM_MAP, CONFIG, FACTS, GUEST, REPORT, KNOWN_DEFECTS, ALLOWED];
 }
 

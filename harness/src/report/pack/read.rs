@@ -1,4 +1,4 @@
-//! Reading a pack that may come from anywhere.
+//! Reads a pack, which is not trusted.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -20,28 +20,28 @@ use crate::judge::expectation::known_defects::KnownDefects;
 use crate::kbuild::image::{ImageFacts, KernelImage};
 use crate::report::run_report::RunReport;
 
-/// What may come behind the last member, in bytes: tar fills up to a block of 10 kB.
+/// How many bytes may follow the last member: tar pads to a block of 10 kB.
 const PADDING: u64 = 1 << 20;
 
-/// A pack that was unpacked, and is what its manifest says.
+/// An unpacked pack that matches its manifest.
 #[derive(Debug)]
 pub struct Pack {
-    /// What is in it.
+    /// Its manifest.
     pub manifest: PackManifest,
     dir: PathBuf,
     file: PathBuf,
 }
 
 impl Pack {
-    /// Unpacks `file` into `dir`, which is empty or is not there yet. No other place is written to.
+    /// Unpacks `file` into `dir`, which is empty or does not exist. Nothing is written anywhere else.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for what is no pack, a damaged one, or one of a later version; [`ErrorKind::Host`] when it cannot be read
-    /// or unpacked; [`ErrorKind::Interrupt`].
+    /// [`ErrorKind::Usage`] for a file that is not a pack, is damaged, or has a later version; [`ErrorKind::Host`] when it cannot
+    /// be read or unpacked; [`ErrorKind::Interrupt`].
     pub fn unpack(file: &Path, dir: &Path) -> Result<Pack> {
         let opened = File::open(file).map_err(|error| Error { kind: ErrorKind::Usage, ..unreadable(&error, file) })?;
         if opened.metadata().is_ok_and(|meta| !meta.is_file()) {
-            return Err(foreign(file, "it is no file"));
+            return Err(foreign(file, "it is not a regular file"));
         }
         let mut start = BufReader::with_capacity(1 << 20, opened);
         let head = io::BufRead::fill_buf(&mut start).map_err(|error| unreadable(&error, file))?;
@@ -49,7 +49,7 @@ impl Pack {
             return Err(foreign(file, if head.is_empty() { "it is empty" } else { "it is not compressed with gzip" }));
         }
         let mut archive = tar::Archive::new(GzDecoder::new(start));
-        // Raw: names and sizes that extensions of the format bring are read into memory, however long they are.
+        // Raw: otherwise long names from tar extensions are read into memory without a limit.
         let mut entries = archive.entries().map_err(|error| unreadable(&error, file))?.raw(true);
         let manifest = first(entries.next(), file)?;
         let mut seen = BTreeSet::new();
@@ -61,21 +61,21 @@ impl Pack {
         if let Some(name) = manifest.members.keys().find(|name| !seen.contains(*name)) {
             return Err(damaged(file, &format!("{name} is missing")));
         }
-        // Only at its end does a gzip stream say what it should have been.
+        // The checksum of a gzip stream is at its end.
         let mut rest = archive.into_inner().take(PADDING + 1);
         match io::copy(&mut rest, &mut io::sink()) {
-            Ok(len) if len > PADDING => Err(foreign(file, "something else follows behind it")),
+            Ok(len) if len > PADDING => Err(foreign(file, "it is followed by other data")),
             Ok(_) => Ok(Pack { manifest, dir: dir.to_path_buf(), file: file.to_path_buf() }),
             Err(error) => Err(broken(&error, file)),
         }
     }
 
-    /// Where a member is.
+    /// The path of a member.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// The kernel as gdb reads it, if it was built with debug information.
+    /// The kernel with debug information, if it is in the pack.
     pub fn debug(&self) -> Option<PathBuf> {
         Some(self.path(member::DEBUG)).filter(|path| path.is_file())
     }
@@ -90,7 +90,7 @@ impl Pack {
             .map_err(|error| error.next(self.advice()))
     }
 
-    /// What is known about its kernel.
+    /// The facts about its kernel.
     ///
     /// # Errors
     /// As [`Pack::report`].
@@ -116,10 +116,10 @@ impl Pack {
         Ok(KernelImage::outside_the_cache(self.path(member::KERNEL), self.path("kernel"), self.facts()?))
     }
 
-    /// What its cases are judged by.
+    /// How its cases are judged.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when this checkout does not understand what the pack brings.
+    /// [`ErrorKind::Usage`] when this version of the suite cannot read the expectations of the pack.
     pub fn context(&self) -> Result<JudgeContext> {
         Ok(JudgeContext {
             met: needs_met(&self.config()?, &self.facts()?),
@@ -128,7 +128,7 @@ impl Pack {
         })
     }
 
-    /// The program for its guests.
+    /// The guest program.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be read.
@@ -136,10 +136,10 @@ impl Pack {
         GuestBinary::load(&self.path(member::GUEST))
     }
 
-    /// What its transcripts are compared with.
+    /// The expectations of the pack.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when its list of defects is not for the cases of this checkout.
+    /// [`ErrorKind::Usage`] when its list of defects does not match the cases of this checkout.
     fn expectations(&self) -> Result<Expectations> {
         let identity = &self.manifest.identity;
         let defects = KnownDefects::parse(&self.text(member::KNOWN_DEFECTS)?)
@@ -148,19 +148,19 @@ impl Pack {
         Ok(snapshots.on(&identity.version, &identity.reference).knowing(defects))
     }
 
-    /// The complaints that are known.
+    /// The suppressions of the pack.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when this checkout does not understand the list.
+    /// [`ErrorKind::Usage`] when this version of the suite cannot read the list.
     fn suppressions(&self) -> Result<Suppressions> {
         Suppressions::parse(&self.text(member::ALLOWED)?).map_err(|error| self.unfit(member::ALLOWED, &error))
     }
 
-    /// How to get a checkout that understands this pack.
+    /// How to get a version of the suite that reads this pack.
     pub fn advice(&self) -> String {
         match &self.manifest.suite.commit {
             Some(commit) => {
-                format!("The pack was made by commit {commit} of the suite; a checkout of that one reads it.")
+                format!("Use commit {commit} of the suite, which made the pack.")
             }
             None => "Use the version of the suite that made the pack.".into(),
         }
@@ -189,9 +189,8 @@ impl Pack {
 fn first<R: Read>(entry: Option<io::Result<tar::Entry<'_, R>>>, file: &Path) -> Result<PackManifest> {
     let entry = match entry {
         None => return Err(foreign(file, "it is an empty archive")),
-        // Whatever it was, it did not start as a pack does.
         Some(Err(error)) if is_cut(&error) => return Err(broken(&error, file)),
-        Some(Err(error)) => return Err(foreign(file, &format!("it is no tar archive: {error}"))),
+        Some(Err(error)) => return Err(foreign(file, &format!("it is not a tar archive: {error}"))),
         Some(Ok(entry)) => entry,
     };
     if &*entry.path_bytes() != FILE.as_bytes() || !entry.header().entry_type().is_file() {
@@ -203,18 +202,18 @@ fn first<R: Read>(entry: Option<io::Result<tar::Entry<'_, R>>>, file: &Path) -> 
     if text.len() as u64 > LARGEST {
         return Err(foreign(file, &format!("its {FILE} has more than {} MiB", LARGEST >> 20)));
     }
-    PackManifest::parse(&text).map_err(|fault| match fault {
+    PackManifest::parse(&text).map_err(|error| match error {
         ManifestError::Foreign(how) => foreign(file, &how),
         ManifestError::Damaged(how) => damaged(file, &how),
         ManifestError::Newer(version) => {
-            Error::new(ErrorKind::Usage, format!("{} is a pack of a later version", file.display()))
-                .cause(format!("its format has version {version}, this program reads {VERSION}"))
-                .next("Use a newer checkout of the suite: the one that made the pack, for instance.")
+            Error::new(ErrorKind::Usage, format!("{} has a later version of the pack format", file.display()))
+                .cause(format!("it has version {version}, this program reads {VERSION}"))
+                .next("Use a newer version of the suite, such as the one that made the pack.")
         }
     })
 }
 
-/// Writes one member into `dir`, if it is what the manifest says, and gives back its name.
+/// Writes one member into `dir`, if it matches the manifest, and returns its name.
 fn take<R: Read>(
     mut entry: tar::Entry<'_, R>,
     manifest: &PackManifest,
@@ -226,10 +225,10 @@ fn take<R: Read>(
     if seen.contains(&name) {
         return Err(damaged(file, &format!("{name} is in it twice")));
     }
-    // Names of the manifest are known to stay within a directory; a link of this name would still lead out of it.
+    // Names in the manifest stay within the directory, but a link with such a name could point out of it.
     let facts = manifest.members.get(&name).filter(|_| entry.header().entry_type().is_file());
     let Some(facts) = facts else {
-        return Err(damaged(file, &format!("it holds {:?}, of which its {FILE} does not know", shortened(&name))));
+        return Err(damaged(file, &format!("it contains {:?}, which its {FILE} does not name", shortened(&name))));
     };
     if entry.size() != facts.size {
         return Err(damaged(file, &format!("{name} has {} bytes instead of {}", entry.size(), facts.size)));
@@ -251,7 +250,7 @@ fn take<R: Read>(
     }
     let sum: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     if sum != facts.sha256 {
-        return Err(damaged(file, &format!("{name} is not what was packed: its SHA-256 sum is another one")));
+        return Err(damaged(file, &format!("{name} was changed: its SHA-256 sum differs from the manifest")));
     }
     Ok(name)
 }
@@ -260,7 +259,7 @@ fn is_cut(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::UnexpectedEof
 }
 
-/// An error of the stream: either the file is not all there, or not what it was. A disk that fails says so by a number.
+/// An error of the stream: the file is incomplete or damaged. Errors of the disk have an OS error number.
 fn broken(error: &io::Error, file: &Path) -> Error {
     match error {
         error if error.raw_os_error().is_some() => unreadable(error, file),
@@ -271,17 +270,17 @@ fn broken(error: &io::Error, file: &Path) -> Error {
 
 fn unreadable(error: &io::Error, file: &Path) -> Error {
     let error = crate::error::io(error, "reading", file);
-    if error.next.is_empty() { error.next("RefLookup at the path, and at the disk that it is on.") } else { error }
+    if error.next.is_empty() { error.next("Check the path, and the disk that it is on.") } else { error }
 }
 
 fn damaged(file: &Path, how: &str) -> Error {
-    Error::new(ErrorKind::Usage, format!("{} is a damaged pack", file.display()))
+    Error::new(ErrorKind::Usage, format!("the pack {} is damaged", file.display()))
         .cause(how)
-        .next("Download or copy it again; compare the sums if it stays so. Nothing of it was used.")
+        .next("Download or copy it again, and compare the checksums. Nothing from it was used.")
 }
 
 fn foreign(file: &Path, how: &str) -> Error {
-    Error::new(ErrorKind::Usage, format!("{} is no pack of this suite", file.display()))
+    Error::new(ErrorKind::Usage, format!("{} is not a pack of this suite", file.display()))
         .cause(how)
-        .next(format!("`cargo xtask repro pack` makes packs; their names end with {SUFFIX}. Nothing of it was used."))
+        .next(format!("`cargo xtask repro pack` makes packs; their names end with {SUFFIX}. Nothing from it was used."))
 }

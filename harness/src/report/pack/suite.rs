@@ -1,5 +1,5 @@
-//! The suite that made a pack, to be compared with the one that reads it: the guest's program comes from the pack, but its
-//! verdicts are given by the rules of this program.
+//! The version of the suite that made a pack, to compare it with the one that reads it: the guest program comes from the pack,
+//! but this program judges the cases.
 
 use cases::protocol::{self, CaseKey};
 use cases::suite;
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 pub struct SuiteIdentity {
     /// Version of the workspace.
     pub version: String,
-    /// The commit of the checkout; nothing where git did not say. `+` behind it: files were changed since.
+    /// The commit of the checkout, with `+` appended if there were uncommitted changes; `None` if unknown.
     pub commit: Option<String>,
-    /// Version of the protocol that the guest program speaks.
+    /// Protocol version of the guest program.
     pub protocol: u32,
-    /// Every case, with what decides how it is judged.
+    /// How each case is judged.
     pub catalogue: Vec<Rule>,
 }
 
@@ -25,14 +25,14 @@ pub struct Rule {
     pub key: CaseKey,
     /// The clause that it judges.
     pub clause: String,
-    /// What its outcome means.
+    /// Contract, hazard or record.
     pub judgement: String,
-    /// What a kernel has to have.
+    /// What the kernel needs.
     pub needs: Vec<String>,
 }
 
 impl SuiteIdentity {
-    /// The suite that this program was compiled with. `commit` is that of its checkout.
+    /// The suite of this program. `commit` is that of its checkout.
     pub fn own(commit: Option<String>) -> SuiteIdentity {
         let rule = |key: CaseKey| {
             let (case, on) = suite::find(&key)?;
@@ -47,7 +47,7 @@ impl SuiteIdentity {
         }
     }
 
-    /// What is different in another suite, one line for each kind of difference; nothing if both judge alike.
+    /// Differences from another suite, one line for each kind; empty if both judge the same.
     pub fn differences(&self, other: &SuiteIdentity) -> Vec<String> {
         let of = |suite: &SuiteIdentity, key: &CaseKey| suite.catalogue.iter().find(|rule| rule.key == *key).cloned();
         let lacking = |one: &SuiteIdentity, other: &SuiteIdentity| -> Vec<String> {
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_catalogue_is_told_case_by_case() {
+    fn differences_name_the_cases() {
         let own = SuiteIdentity::own(None);
         assert!(own.catalogue.len() > 100);
         assert_eq!(own.differences(&SuiteIdentity::own(Some("elsewhere".into()))), [""; 0]);

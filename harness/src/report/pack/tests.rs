@@ -37,7 +37,7 @@ fn manifest(members: &Members) -> PackManifest {
     }
 }
 
-/// A directory with a sound pack in it.
+/// A directory with a valid pack in it.
 fn packed() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.pack.tar.gz");
@@ -46,7 +46,7 @@ fn packed() -> (tempfile::TempDir, PathBuf) {
     (dir, file)
 }
 
-/// Unpacks beside the file, and makes sure that nothing appears anywhere else.
+/// Unpacks into a directory, and checks that nothing appears beside it.
 fn unpack(file: &Path) -> Result<Pack, Error> {
     let dir = tempfile::tempdir().unwrap();
     let inside = dir.path().join("inside");
@@ -60,8 +60,8 @@ fn unpack(file: &Path) -> Result<Pack, Error> {
     })
 }
 
-/// What is said of bytes that are to be a pack.
-fn said(bytes: &[u8]) -> String {
+/// The error for these bytes as a pack.
+fn error_for(bytes: &[u8]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("a.pack.tar.gz");
     fs::write(&file, bytes).unwrap();
@@ -109,7 +109,7 @@ fn with_manifest(change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
 }
 
 #[test]
-fn a_pack_comes_out_as_it_went_in_and_the_same_every_time() {
+fn packing_is_lossless_and_deterministic() {
     let (dir, file) = packed();
     let pack = Pack::unpack(&file, &dir.path().join("out")).unwrap();
     assert_eq!(pack.manifest, manifest(&members()));
@@ -121,17 +121,17 @@ fn a_pack_comes_out_as_it_went_in_and_the_same_every_time() {
 }
 
 #[test]
-fn what_is_cut_short_is_damaged() {
+fn a_truncated_pack_is_damaged() {
     let (_dir, file) = packed();
     let bytes = fs::read(file).unwrap();
     for len in (2..bytes.len()).step_by(bytes.len() / 200).chain(bytes.len() - 20..bytes.len()) {
-        let text = said(&bytes[..len]);
-        assert!(text.starts_with("usage: a.pack.tar.gz is a damaged pack\n    it is cut short\n"), "{len}: {text}");
+        let text = error_for(&bytes[..len]);
+        assert!(text.starts_with("usage: the pack a.pack.tar.gz is damaged\n    it is cut short\n"), "{len}: {text}");
     }
 }
 
 #[test]
-fn a_missing_or_a_doubled_member_is_damage() {
+fn a_pack_with_missing_doubled_or_changed_members_is_refused() {
     let (_dir, file) = packed();
     let bytes = unzipped(&file);
     let mut archive = tar::Archive::new(&bytes[..]);
@@ -146,51 +146,52 @@ fn a_missing_or_a_doubled_member_is_damage() {
         self::archive(&all.iter().map(|(name, bytes)| (name.as_str(), PLAIN, &bytes[..])).collect::<Vec<_>>())
     };
     let without: Vec<_> = all.iter().filter(|(name, _)| name != member::GUEST).cloned().collect();
-    assert!(said(&pack(&without)).contains("guest/init is missing"));
+    assert!(error_for(&pack(&without)).contains("guest/init is missing"));
     let doubled = [&all[..], &all[1..2]].concat();
-    assert!(said(&pack(&doubled)).contains("is in it twice"));
+    assert!(error_for(&pack(&doubled)).contains("is in it twice"));
     let mut other = all.clone();
     other[3].1[2] ^= 1;
-    assert!(said(&pack(&other)).contains("SHA-256"), "{}", said(&pack(&other)));
+    assert!(error_for(&pack(&other)).contains("SHA-256"), "{}", error_for(&pack(&other)));
     let mut longer = all.clone();
     longer[3].1.push(0);
-    assert!(said(&pack(&longer)).contains("bytes instead of"));
+    assert!(error_for(&pack(&longer)).contains("bytes instead of"));
     all.swap(0, 1);
-    assert!(said(&pack(&all)).contains("is no pack of this suite"));
+    assert!(error_for(&pack(&all)).contains("is not a pack of this suite"));
 }
 
 #[test]
-fn foreign_files_are_told_from_damaged_ones() {
+fn other_files_differ_from_damaged_packs() {
     for (bytes, why) in [
         (b"".to_vec(), "it is empty"),
         (b"#!/bin/sh\n".to_vec(), "it is not compressed with gzip"),
-        (zipped(b"some text"), "it is no tar archive"),
+        (zipped(b"some text"), "it is not a tar archive"),
         (zipped(&[0; 2048]), "it is an empty archive"),
         (archive(&[("linux/Makefile", PLAIN, b"VERSION = 7")]), "it starts with \"linux/Makefile\""),
         (archive(&[(FILE, tar::EntryType::Symlink, b"")]), "instead of manifest.json"),
-        (archive(&[(FILE, PLAIN, b"{\"files\": {}}")]), "is of another program"),
-        (with_manifest(|value| value["format"] = "a cake".into()), "calls itself \"a cake\""),
+        (archive(&[(FILE, PLAIN, b"{\"files\": {}}")]), "is not from this program"),
+        (with_manifest(|value| value["format"] = "a cake".into()), "has format \"a cake\""),
     ] {
-        let text = said(&bytes);
-        assert!(text.starts_with("usage: a.pack.tar.gz is no pack of this suite\n"), "{text}");
+        let text = error_for(&bytes);
+        assert!(text.starts_with("usage: a.pack.tar.gz is not a pack of this suite\n"), "{text}");
         assert!(text.contains(why) && text.contains("repro pack"), "{why}: {text}");
     }
     let (dir, _) = packed();
     let error = unpack(dir.path()).unwrap_err();
-    assert!(error.cause.contains("it is no file"), "{error}");
+    assert!(error.cause.contains("it is not a regular file"), "{error}");
     assert_eq!(unpack(Path::new("gone.pack.tar.gz")).unwrap_err().exit_code().number(), 2);
 }
 
 #[test]
-fn a_later_version_is_told_apart_even_if_everything_else_changed() {
-    let text = said(&archive(&[(FILE, PLAIN, format!("{{\"format\": \"{FORMAT}\", \"version\": 7}}").as_bytes())]));
-    assert!(text.contains("is a pack of a later version") && text.contains("version 7"), "{text}");
-    let text = said(&with_manifest(|value| value["boot"] = 1.into()));
-    assert!(text.contains("is a damaged pack") && text.contains("makes no sense"), "{text}");
+fn a_later_version_is_recognised_even_if_everything_else_changed() {
+    let text =
+        error_for(&archive(&[(FILE, PLAIN, format!("{{\"format\": \"{FORMAT}\", \"version\": 7}}").as_bytes())]));
+    assert!(text.contains("has a later version of the pack format") && text.contains("version 7"), "{text}");
+    let text = error_for(&with_manifest(|value| value["boot"] = 1.into()));
+    assert!(text.contains("is damaged") && text.contains("is invalid"), "{text}");
 }
 
 #[test]
-fn no_member_leaves_its_directory() {
+fn no_member_is_written_outside_of_the_directory() {
     for name in [
         "../outside",
         "/tmp/outside",
@@ -206,32 +207,32 @@ fn no_member_leaves_its_directory() {
         let bytes = with_manifest(|value| {
             value["members"][name] = serde_json::json!({ "size": 1, "sha256": "" });
         });
-        let text = said(&bytes);
-        assert!(text.contains("outside of a pack"), "{name}: {text}");
+        let text = error_for(&bytes);
+        assert!(text.contains("is not allowed"), "{name}: {text}");
     }
-    // What the manifest does not name is not written, wherever it would go.
+    // Members that the manifest does not name are not written.
     let text = serde_json::to_vec(&manifest(&members())).unwrap();
     for (name, kind) in [("../outside", PLAIN), ("extra", PLAIN), (member::GUEST, tar::EntryType::Symlink)] {
-        let text = said(&archive(&[(FILE, PLAIN, &text), (name, kind, b"")]));
-        assert!(text.contains("does not know"), "{text}");
+        let text = error_for(&archive(&[(FILE, PLAIN, &text), (name, kind, b"")]));
+        assert!(text.contains("does not name"), "{text}");
     }
 }
 
 #[test]
-fn bombs_are_not_unpacked() {
-    // A manifest without end, a member that is larger than it says, members that are said to fill the disk, and zeros behind.
+fn oversized_packs_are_refused() {
+    // A huge manifest, a member larger than its manifest says, a huge size in the manifest, and data after the last member.
     let endless = zipped(&[&archive_head(FILE, 1 << 40)[..], &vec![b' '; 20 << 20]].concat());
-    assert!(said(&endless).contains("has more than 8 MiB"));
+    assert!(error_for(&endless).contains("has more than 8 MiB"));
     let text = serde_json::to_vec(&manifest(&members())).unwrap();
     let large = vec![0; 1 << 20];
-    assert!(said(&archive(&[(FILE, PLAIN, &text), (member::GUEST, PLAIN, &large)])).contains("bytes instead of"));
+    assert!(error_for(&archive(&[(FILE, PLAIN, &text), (member::GUEST, PLAIN, &large)])).contains("bytes instead of"));
     let huge = with_manifest(|value| value["members"][member::KERNEL]["size"] = u64::MAX.into());
-    assert!(said(&huge).contains("more than 4 GiB"));
+    assert!(error_for(&huge).contains("more than 4 GiB"));
     let long = archive(&[(FILE, PLAIN, &text), ("././@LongLink", tar::EntryType::GNULongName, &large)]);
-    assert!(said(&long).contains("does not know"));
+    assert!(error_for(&long).contains("does not name"));
     let (_dir, file) = packed();
     let followed = zipped(&[unzipped(&file), vec![0; 3 << 20]].concat());
-    assert!(said(&followed).contains("something else follows"));
+    assert!(error_for(&followed).contains("followed by other data"));
 }
 
 fn archive_head(name: &str, size: u64) -> Vec<u8> {
@@ -245,18 +246,18 @@ fn archive_head(name: &str, size: u64) -> Vec<u8> {
 
 #[test]
 fn no_escape_sequence_gets_to_a_terminal() {
-    let text = said(&with_manifest(|value| value["identity"]["kernel"] = "\u{1b}[2J".into()));
+    let text = error_for(&with_manifest(|value| value["identity"]["kernel"] = "\u{1b}[2J".into()));
     assert!(text.contains("control characters") && !text.contains('\u{1b}'), "{text}");
-    let text = said(&archive(&[("\u{1b}[2J", PLAIN, b"")]));
+    let text = error_for(&archive(&[("\u{1b}[2J", PLAIN, b"")]));
     assert!(!text.contains('\u{1b}'), "{text}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-    /// The header of gzip holds a time and a system that mean nothing, and a run of equal bytes can be said in more than one
-    /// way: what unpacks to the same, to the last byte, is not damaged.
+    /// Some bits of a gzip stream do not matter, such as the time in its header. A file that unpacks to the same bytes is not
+    /// damaged.
     #[test]
-    fn a_flipped_bit_is_noticed_or_means_nothing(at in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn a_flipped_bit_is_noticed_or_does_not_matter(at in any::<prop::sample::Index>(), bit in 0u8..8) {
         let (_dir, file) = packed();
         let whole = unzipped(&file);
         let mut bytes = fs::read(&file).unwrap();

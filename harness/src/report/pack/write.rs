@@ -1,4 +1,4 @@
-//! Writing a pack.
+//! Writes a pack.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,16 +13,16 @@ use crate::error::{Context, ErrorKind, Result, io};
 use crate::host::process::check_interrupt;
 use crate::host::store::manifest::{StoredFile, sha256, sha256_of};
 
-/// Where the contents of a member are.
+/// The contents of a member.
 #[derive(Debug)]
 pub enum PackContents {
-    /// In a file.
+    /// The contents of this file.
     File(PathBuf),
-    /// Here.
+    /// These bytes.
     Bytes(Vec<u8>),
 }
 
-/// The members of a pack to be, by name.
+/// The members of a new pack, by name.
 #[derive(Debug, Default)]
 pub struct Members(BTreeMap<String, PackContents>);
 
@@ -32,12 +32,12 @@ impl Members {
         self.0.insert(name.into(), PackContents::File(path.to_path_buf()));
     }
 
-    /// Adds what is in memory.
+    /// Adds bytes.
     pub fn bytes(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.0.insert(name.into(), PackContents::Bytes(bytes.into()));
     }
 
-    /// Sizes and sums.
+    /// Sizes and checksums.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when a file cannot be read, [`ErrorKind::Interrupt`].
@@ -53,7 +53,7 @@ impl Members {
     }
 }
 
-/// Writes a pack to `path`, where it appears when it is complete.
+/// Writes a pack to `path`. The file appears only when it is complete.
 ///
 /// # Errors
 /// [`ErrorKind::Host`] when a member cannot be read or the file cannot be written, [`ErrorKind::Interrupt`].
@@ -61,7 +61,7 @@ pub fn write(path: &Path, manifest: &PackManifest, members: &Members) -> Result<
     let failed = |error: std::io::Error| io(&error, "writing", path);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let unfinished = tempfile::Builder::new().prefix(".pack-").tempfile_in(parent).map_err(failed)?;
-    // Packing takes as long as a guest at a better level, and saves a tenth.
+    // A better compression level saves a tenth of the size, but takes as long as running a guest.
     let gzip = GzEncoder::new(BufWriter::new(unfinished.as_file()), Compression::fast());
     let mut archive = tar::Builder::new(gzip);
     let text = serde_json::to_vec_pretty(manifest).context(ErrorKind::Internal, || "encoding a manifest".into())?;
@@ -81,14 +81,14 @@ pub fn write(path: &Path, manifest: &PackManifest, members: &Members) -> Result<
     let mut writer = archive.into_inner().and_then(GzEncoder::finish).map_err(failed)?;
     writer.flush().map_err(failed)?;
     drop(writer);
-    // A temporary file is for its owner alone; what is made to be passed on is as other files are.
+    // Temporary files are private to their owner, but a pack is meant to be passed on.
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(unfinished.path(), readable).map_err(failed)?;
     unfinished.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
 
-/// Of a member only name and contents count: whoever packs the same again gets the same file.
+/// Appends a member with name and contents only, so that packing again gives the same file.
 fn append<W: Write>(
     archive: &mut tar::Builder<W>,
     name: &str,

@@ -1,25 +1,25 @@
-//! What is known about KVM, stage by stage.
+//! The result of testing KVM, stage by stage.
 
 use serde::{Deserialize, Serialize};
 
 use super::Accel;
 
-/// The stages, each of which proves more than the one before.
+/// The stages of the test, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// The device can be opened.
     Device,
-    /// A real kernel says its first byte.
+    /// A real kernel prints its first byte.
     Guest,
 }
 
-/// What one stage found.
+/// The result of one stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Which one.
+    /// The stage.
     pub stage: Stage,
-    /// Whether the next one may begin.
+    /// Whether it passed.
     pub works: bool,
     /// What was seen, as the end of a sentence.
     pub said: String,
@@ -27,15 +27,15 @@ pub struct Finding {
     pub ms: u64,
 }
 
-/// What all stages found, up to the first one that does not work.
+/// The results of all stages, up to the first one that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// One for each stage that was tried, in their order.
+    /// One for each stage that was run, in order.
     pub findings: Vec<Finding>,
 }
 
 impl Answer {
-    /// What is safe to use.
+    /// KVM if it works, else emulation.
     pub fn accel(&self) -> Accel {
         match self.findings.last() {
             Some(Finding { stage: Stage::Guest, works: true, .. }) => Accel::Kvm,
@@ -46,26 +46,26 @@ impl Answer {
     /// Why, in one line.
     pub fn sentence(&self) -> String {
         match self.findings.last() {
-            None => "KVM was not tried".into(),
+            None => "KVM was not tested".into(),
             Some(Finding { stage: Stage::Device, works: true, .. }) => {
-                "/dev/kvm opens, but no guest was tried yet".into()
+                "/dev/kvm opens, but no guest was run yet".into()
             }
             Some(Finding { stage: Stage::Device, said, .. } | Finding { works: true, said, .. }) => said.clone(),
             Some(Finding { said, .. }) => format!("/dev/kvm opens, but {said}"),
         }
     }
 
-    /// Whether everything works that was tried, but that was not all.
+    /// Whether all stages that were run passed, but not all were run.
     pub fn ended_early(&self) -> bool {
         self.accel() == Accel::Tcg && self.findings.iter().all(|finding| finding.works)
     }
 
-    /// Whether a guest did not say a byte. Its kernel may be to blame, until it comes up under emulation.
-    pub fn wants_a_witness(&self) -> bool {
+    /// Whether a guest printed nothing. That may be the kernel's fault, until the kernel boots under emulation.
+    pub fn may_be_the_kernels_fault(&self) -> bool {
         matches!(self.findings.last(), Some(Finding { stage: Stage::Guest, works: false, .. }))
     }
 
-    /// Turns a yes into a no, for a reason that came up later.
+    /// Marks KVM as not working, for a reason that was found later.
     pub fn withdraw(&mut self, said: &str) {
         if let Some(last) = self.findings.last_mut() {
             last.works = false;

@@ -1,9 +1,8 @@
-//! How the guests' processors are run, and why so.
+//! Decides whether guests run under KVM or emulation.
 //!
-//! A /dev/kvm that opens proves nothing: there are hosts where it creates virtual machines and then QEMU aborts, or the
-//! guest never says a byte. So KVM is used when a guest was seen to run under it ([`probe`]); the answer is remembered
-//! until the host boots again ([`probe_cache`]); and it is withdrawn when a guest starts under KVM and does not come up, but
-//! does so under emulation.
+//! That /dev/kvm opens is not enough: on some hosts QEMU then aborts, or the guest prints nothing. So KVM is used only if a
+//! guest has run under it ([`probe`]). The result is cached until the host reboots ([`probe_cache`]). It is withdrawn if a guest
+//! does not boot under KVM but does under emulation.
 
 pub mod answer;
 pub mod probe;
@@ -25,52 +24,51 @@ use cases::protocol::{CaseKey, Record};
 use probe::Probe;
 use probe_cache::ProbeCache;
 
-/// What the person who runs the tool wants.
+/// What the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccelRequest {
-    /// KVM where it is proved to work.
+    /// KVM if it is known to work.
     Auto,
-    /// This one, whatever is known about it.
+    /// Always this one.
     Only(Accel),
 }
 
-/// What is known about KVM on this host.
+/// Whether KVM works on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KvmAnswer {
-    /// What the stages found.
+    /// The result of the test.
     pub answer: Answer,
-    /// Whether an earlier run found it.
+    /// Whether it is from an earlier run.
     pub remembered: bool,
 }
 
-/// Gives the remembered answer, or asks. The answer is remembered from now on: for the kernel that was tried only, where
-/// that one may be to blame.
+/// Returns the cached result, or tests KVM and caches the result. If the cause may be the kernel, the result is cached for that
+/// kernel only.
 ///
 /// # Errors
-/// What [`Probe::ask`] and [`ProbeCache`] can meet; [`crate::error::ErrorKind::Interrupt`] while another run asks. Nothing is
-/// remembered then.
+/// As [`Probe::ask`] and [`ProbeCache`]; [`crate::error::ErrorKind::Interrupt`] while another run tests KVM.
 pub fn know(probe: &Probe<'_>, store: &Store) -> Result<KvmAnswer> {
-    // Looked at every time: it costs nothing, and whoever was just told to join a group has not rebooted since.
+    // Not cached: it is cheap, and the user may have joined the group without a reboot.
     let device = probe.device();
     if !device.works {
         return Ok(KvmAnswer { answer: Answer { findings: vec![device] }, remembered: false });
     }
-    let memory = ProbeCache::open(store, probe.machine)?;
-    // Two probes at a time would only slow each other.
+    let cache = ProbeCache::open(store, probe.machine)?;
+    // Two concurrent probes would slow each other down.
     let _lock = store.lock("accel")?;
-    if let Some(answer) = memory.recall(probe.kernel) {
+    if let Some(answer) = cache.recall(probe.kernel) {
         return Ok(KvmAnswer { answer, remembered: true });
     }
-    let task = store.progress().task("trying KVM", None);
+    let task = store.progress().task("testing KVM", None);
     let answer = probe.ask()?;
     task.done(answer.sentence());
     if !answer.ended_early() {
-        memory.remember(&answer, probe.kernel.filter(|_| answer.wants_a_witness()))?;
+        cache.remember(&answer, probe.kernel.filter(|_| answer.may_be_the_kernels_fault()))?;
     }
     Ok(KvmAnswer { answer, remembered: false })
 }
 
-/// Forgets what is known, so that it is asked anew.
+/// Removes the cached result, so that KVM is tested again.
 ///
 /// # Errors
 /// [`crate::error::ErrorKind::Host`] when the cache cannot be written.
@@ -78,29 +76,29 @@ pub fn forget(machine: &Machine, store: &Store) -> Result<()> {
     ProbeCache::open(store, machine)?.forget()
 }
 
-/// What runs the guests of a session, and what is left to find out about it.
+/// How the guests of a session are run.
 pub struct Acceleration {
     accel: Accel,
     text: String,
-    /// The answer behind it, where a probe decided.
+    /// The result of the test, if it decided.
     known: Option<KvmAnswer>,
-    memory: ProbeCache,
+    cache: ProbeCache,
     progress: Progress,
 }
 
 impl Acceleration {
-    /// Decides what the wish comes to on this host.
+    /// Decides for a request on this host.
     ///
     /// # Errors
     /// As [`know`].
-    pub fn decide(wish: AccelRequest, probe: &Probe<'_>, store: &Store) -> Result<Self> {
-        let memory = ProbeCache::open(store, probe.machine)?;
-        let (accel, text, known) = match wish {
+    pub fn decide(request: AccelRequest, probe: &Probe<'_>, store: &Store) -> Result<Self> {
+        let cache = ProbeCache::open(store, probe.machine)?;
+        let (accel, text, known) = match request {
             AccelRequest::Only(Accel::Tcg) => (Accel::Tcg, Accel::Tcg.name().into(), None),
             AccelRequest::Only(Accel::Kvm) => {
                 let found =
-                    memory.recall(probe.kernel).map(|answer| format!(", when it was tried: {}", answer.sentence()));
-                (Accel::Kvm, format!("kvm: asked for{}", found.unwrap_or_default()), None)
+                    cache.recall(probe.kernel).map(|answer| format!("; when it was tested: {}", answer.sentence()));
+                (Accel::Kvm, format!("kvm: requested{}", found.unwrap_or_default()), None)
             }
             AccelRequest::Auto => {
                 let known = know(probe, store)?;
@@ -108,24 +106,24 @@ impl Acceleration {
                 (accel, format!("{}: {}", accel.name(), known.answer.sentence()), Some(known))
             }
         };
-        Ok(Acceleration { accel, text, known, memory, progress: store.progress().clone() })
+        Ok(Acceleration { accel, text, known, cache, progress: store.progress().clone() })
     }
 
-    /// What guests are run with.
+    /// KVM or emulation.
     pub fn accel(&self) -> Accel {
         self.accel
     }
 
-    /// `tcg: there is no /dev/kvm`.
+    /// The decision and its reason, such as `tcg: there is no /dev/kvm`.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// [`Session::record`] with what was decided. What the guests show about the decision itself is taken note of: see
-    /// the description of this module.
+    /// [`Session::record`] with what was decided. Updates the cached result if the guests contradict or confirm it: see the
+    /// description of this module.
     ///
     /// # Errors
-    /// As [`Session::record`], and when an answer cannot be written down.
+    /// As [`Session::record`], and when the cache cannot be written.
     pub fn record(
         &mut self,
         session: &Session<'_>,
@@ -145,40 +143,42 @@ impl Acceleration {
         run: impl Fn(Accel, &Path, &[CaseKey], &mut dyn FnMut(&Record)) -> Result<Vec<GuestRun>>,
         mut on_record: impl FnMut(&Record),
     ) -> Result<Vec<GuestRun>> {
-        let mut go = |accel, dir: &Path, plan: &[CaseKey]| {
-            let mut came_up = false;
+        let mut record = |accel, dir: &Path, plan: &[CaseKey]| {
+            let mut booted = false;
             let guests = run(accel, dir, plan, &mut |record| {
-                came_up |= matches!(record, Record::Hello { .. });
+                booted |= matches!(record, Record::Hello { .. });
                 on_record(record);
             });
-            (guests, came_up)
+            (guests, booted)
         };
-        let (guests, came_up) = go(self.accel, dir, plan);
-        if came_up && self.accel == Accel::Tcg {
+        let (guests, booted) = record(self.accel, dir, plan);
+        if booted && self.accel == Accel::Tcg {
             self.confirm()?;
         }
         let mut guests = guests?;
         let proved = self.accel == Accel::Kvm && self.known.is_some();
-        let silent = guests.iter().rev().take_while(|guest| proved && never_came_up(guest)).count();
+        let silent = guests.iter().rev().take_while(|guest| proved && never_booted(guest)).count();
         let lost = guests.split_off(guests.len() - silent);
         let Some(first) = lost.first() else { return Ok(guests) };
-        self.progress.line("a guest under KVM did not come up; going on with emulation");
-        let (rest, came_up) = go(Accel::Tcg, &dir.join("tcg"), &first.planned);
-        if came_up {
+        self.progress.line("a guest did not boot under KVM; continuing with emulation");
+        let (rest, booted) = record(Accel::Tcg, &dir.join("tcg"), &first.planned);
+        if booted {
             self.withdraw()?;
         } else {
-            // The kernel does not come up either way, and the guests of both kinds are evidence of that.
+            // The kernel does not boot either way, so the guests of both kinds are judged.
             guests.extend(lost);
         }
         guests.extend(rest?);
         Ok(guests)
     }
 
-    /// The kernel that was silent in the probe is not to blame: it came up under emulation.
+    /// The kernel that printed nothing in the test boots under emulation, so KVM is at fault: cache that for all kernels.
     fn confirm(&self) -> Result<()> {
         match &self.known {
-            Some(KvmAnswer { answer, .. }) if answer.wants_a_witness() && self.memory.recall(None).is_none() => {
-                self.memory.remember(answer, None)
+            Some(KvmAnswer { answer, .. })
+                if answer.may_be_the_kernels_fault() && self.cache.recall(None).is_none() =>
+            {
+                self.cache.remember(answer, None)
             }
             _ => Ok(()),
         }
@@ -186,15 +186,15 @@ impl Acceleration {
 
     fn withdraw(&mut self) -> Result<()> {
         let Some(known) = &mut self.known else { return Ok(()) };
-        known.answer.withdraw("a guest began to boot under KVM and did not come up, as it then did without");
+        known.answer.withdraw("a guest did not boot under KVM, but did without it");
         self.accel = Accel::Tcg;
         self.text = format!("tcg: {}", known.answer.sentence());
-        self.memory.remember(&known.answer, None)
+        self.cache.remember(&known.answer, None)
     }
 }
 
-/// Whether a guest went away before its first record, by nobody's wish and without a complaint of its kernel.
-fn never_came_up(guest: &GuestRun) -> bool {
+/// Whether a guest ended before its first record, was not interrupted, and its kernel did not complain.
+fn never_booted(guest: &GuestRun) -> bool {
     let recording = &guest.recording;
     recording.ending != GuestEnd::Interrupted
         && guest.transcript.kernel.is_none()

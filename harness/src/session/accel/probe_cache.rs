@@ -1,4 +1,4 @@
-//! The answer of the probe, kept for as long as nothing that it depends on changes.
+//! Caches the result of the KVM test until something that it depends on changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,66 +13,67 @@ use crate::host::machine::Machine;
 use crate::host::store::Store;
 use crate::host::store::manifest::sha256_of;
 
-/// Where answers are in the cache.
+/// The kind of these entries in the cache.
 const KIND: &str = "accel";
-/// A host boots now and then; old answers are of no use.
+/// How many results are kept; results from before a reboot are useless.
 const KEPT: usize = 20;
 
-/// What an answer depends on.
+/// What a result depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Circumstances {
-    /// Changes when the host boots, so it stands for the host's kernel as well.
+struct HostState {
+    /// Changes when the host boots, so it covers the host's kernel too.
     boot_id: String,
-    /// The emulator: path, size in bytes, time of its last change in seconds.
+    /// QEMU: path, size in bytes, modification time in seconds.
     qemu: Option<(PathBuf, u64, u64)>,
     cpu: String,
-    /// Modules whose names begin with `kvm`, and `name/parameter=value` for each that can be read: a module may be loaded
-    /// anew with others.
+    /// Modules whose names begin with `kvm`, and `name/parameter=value` for each readable parameter: a module may be reloaded with
+    /// other parameters.
     kvm: Vec<String>,
     user: u32,
 }
 
 #[derive(Serialize, Deserialize)]
 struct File {
-    circumstances: Circumstances,
+    #[serde(rename = "circumstances")]
+    host: HostState,
     answer: Answer,
-    /// Set while only this kernel speaks for the answer: it holds for no other.
+    /// If set, the result is valid for this kernel only.
     kernel: Option<PathBuf>,
 }
 
-/// The place of the answer that fits this machine as it is now.
+/// The cached result for the current state of this machine.
 #[derive(Debug)]
 pub struct ProbeCache {
     dir: PathBuf,
-    circumstances: Circumstances,
+    host: HostState,
 }
 
 impl ProbeCache {
-    /// Looks at the machine.
+    /// Reads the state of the machine.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when the cache cannot be written.
     pub fn open(store: &Store, machine: &Machine) -> Result<ProbeCache> {
-        Ok(ProbeCache { dir: store.workshop(KIND, "answers")?, circumstances: Circumstances::of(machine) })
+        Ok(ProbeCache { dir: store.directory(KIND, "answers")?, host: HostState::of(machine) })
     }
 
-    /// The remembered answer, if it holds for this kernel, or for all. A file that cannot be read is as good as none.
+    /// The cached result, if it is valid for this kernel or for all. An unreadable file counts as none.
     pub fn recall(&self, kernel: Option<&Path>) -> Option<Answer> {
         let file: File = serde_json::from_slice(&fs::read(self.path()).ok()?).ok()?;
-        let holds = file.kernel.is_none() || file.kernel.as_deref() == kernel;
-        (file.circumstances == self.circumstances && holds).then_some(file.answer)
+        let valid = file.kernel.is_none() || file.kernel.as_deref() == kernel;
+        (file.host == self.host && valid).then_some(file.answer)
     }
 
-    /// Remembers an answer in the place of the one that may be there: for one kernel, or for all.
+    /// Caches a result for one kernel or for all, and replaces an earlier one.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be written.
     pub fn remember(&self, answer: &Answer, kernel: Option<&Path>) -> Result<()> {
         let kernel = kernel.map(Path::to_path_buf);
-        let file = File { circumstances: self.circumstances.clone(), answer: answer.clone(), kernel };
+        let file = File { host: self.host.clone(), answer: answer.clone(), kernel };
         let text = serde_json::to_string_pretty(&file).context(ErrorKind::Internal, || "encoding an answer".into())?;
         let failed = |error: std::io::Error| io(&error, "writing", &self.path());
-        // A name of its own for every writer: two runs may do this at once, and the last one wins.
+        // A unique name, because two runs may do this at once; the last one wins.
         let unfinished = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
         fs::write(&unfinished, text + "\n").map_err(failed)?;
         unfinished.persist(self.path()).map_err(|error| failed(error.error))?;
@@ -80,7 +81,7 @@ impl ProbeCache {
         Ok(())
     }
 
-    /// Forgets the answer.
+    /// Removes the cached result.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when its file cannot be removed.
@@ -92,7 +93,7 @@ impl ProbeCache {
     }
 
     fn path(&self) -> PathBuf {
-        let text = serde_json::to_string(&self.circumstances).unwrap_or_default();
+        let text = serde_json::to_string(&self.host).unwrap_or_default();
         self.dir.join(format!("{}.json", &sha256_of(text.as_bytes())[..16]))
     }
 
@@ -110,7 +111,7 @@ impl ProbeCache {
     }
 }
 
-impl Circumstances {
+impl HostState {
     fn of(machine: &Machine) -> Self {
         let qemu = machine.program(QEMU).and_then(|path| {
             let path = path.canonicalize().ok()?;
@@ -120,7 +121,7 @@ impl Circumstances {
         });
         let cpu = machine.text("/proc/cpuinfo").unwrap_or_default();
         let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':')).unwrap_or_default().1;
-        Circumstances {
+        HostState {
             boot_id: machine.text("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into(),
             qemu,
             cpu: cpu.trim().into(),

@@ -1,4 +1,4 @@
-//! What is decided, remembered, and taken back.
+//! The decision about KVM, and when it is cached and withdrawn.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::guest::boot_plan::QEMU;
 use crate::guest::recording::{Findings, Phase, Recording};
 use crate::host::machine::{pretend, put};
 
-const SPEAKS: &str = "echo Linux > $console; sleep 600";
+const PRINTS: &str = "echo Linux > $console; sleep 600";
 const SILENT: &str = "exit 0";
 
 /// A host with a cache; its QEMU counts how often it is called.
@@ -35,26 +35,26 @@ impl Host {
         Host { dir, machine, store }
     }
 
-    fn decide(&self, wish: AccelRequest) -> Acceleration {
-        self.decide_with(wish, "vmlinux")
+    fn decide(&self, request: AccelRequest) -> Acceleration {
+        self.decide_with(request, "vmlinux")
     }
 
-    fn decide_with(&self, wish: AccelRequest, kernel: &str) -> Acceleration {
+    fn decide_with(&self, request: AccelRequest, kernel: &str) -> Acceleration {
         let kernel = self.dir.path().join(kernel);
         let probe = Probe { machine: &self.machine, kernel: Some(&kernel), limit: Duration::from_secs(20) };
-        Acceleration::decide(wish, &probe, &self.store).unwrap()
+        Acceleration::decide(request, &probe, &self.store).unwrap()
     }
 
     fn auto(&self) -> String {
         self.decide(AccelRequest::Auto).text().to_string()
     }
 
-    /// How often a guest was tried.
+    /// How many guests were run.
     fn asked(&self) -> usize {
         boots(&self.dir.path().join("bin").join(QEMU))
     }
 
-    /// Runs guests that come up under the given accelerations only, and says which directories were used.
+    /// Runs guests that boot only with these accelerators, and returns the directories that were used.
     fn record(&self, acceleration: &mut Acceleration, works: &[Accel], console: &str) -> (Vec<GuestRun>, Vec<PathBuf>) {
         let dirs = RefCell::new(Vec::new());
         let run = |accel, dir: &Path, plan: &[CaseKey], on_record: &mut dyn FnMut(&Record)| {
@@ -82,10 +82,10 @@ impl Host {
 }
 
 #[test]
-fn a_yes_is_remembered_until_something_changes() {
-    let host = Host::new(SPEAKS);
-    assert!(host.auto().starts_with("kvm: a guest spoke after "));
-    assert!(host.auto().starts_with("kvm: a guest spoke after "));
+fn a_positive_result_is_cached_until_something_changes() {
+    let host = Host::new(PRINTS);
+    assert!(host.auto().starts_with("kvm: a guest booted in "));
+    assert!(host.auto().starts_with("kvm: a guest booted in "));
     assert_eq!(host.asked(), 1);
     let qemu = std::fs::read_to_string(host.dir.path().join("bin").join(QEMU)).unwrap();
     for (count, (path, text)) in [
@@ -99,15 +99,15 @@ fn a_yes_is_remembered_until_something_changes() {
     {
         put(&host.machine, path, text);
         assert_eq!(host.decide(AccelRequest::Auto).accel(), Accel::Kvm);
-        assert_eq!(host.asked(), count + 2, "{path} is not looked at");
+        assert_eq!(host.asked(), count + 2, "{path} is ignored");
     }
 }
 
 #[test]
-fn a_damaged_memory_is_as_good_as_none() {
-    let host = Host::new(SPEAKS);
+fn a_damaged_cache_counts_as_empty() {
+    let host = Host::new(PRINTS);
     host.auto();
-    let answers = host.store.workshop("accel", "answers").unwrap();
+    let answers = host.store.directory("accel", "answers").unwrap();
     for file in std::fs::read_dir(answers).unwrap() {
         std::fs::write(file.unwrap().path(), "{").unwrap();
     }
@@ -116,8 +116,8 @@ fn a_damaged_memory_is_as_good_as_none() {
 }
 
 #[test]
-fn two_runs_at_once_ask_once() {
-    let host = Host::new(SPEAKS);
+fn two_concurrent_runs_test_kvm_once() {
+    let host = Host::new(PRINTS);
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| assert!(host.auto().starts_with("kvm")));
@@ -127,11 +127,11 @@ fn two_runs_at_once_ask_once() {
 }
 
 #[test]
-fn a_silent_guest_speaks_for_its_kernel_only_until_that_came_up_without_kvm() {
+fn a_silent_guest_counts_for_its_kernel_only_until_that_boots_without_kvm() {
     let host = Host::new(SILENT);
     let mut first = host.decide(AccelRequest::Auto);
     assert_eq!(first.text(), "tcg: /dev/kvm opens, but a guest restarted before its first byte");
-    // It may be the kernel: a run in which it does not come up at all leaves the question open for others.
+    // It may be the kernel's fault: as long as it boots nowhere, the result is not used for other kernels.
     host.record(&mut first, &[], "");
     assert_eq!(host.auto(), first.text());
     assert_eq!(host.asked(), 1);
@@ -143,8 +143,8 @@ fn a_silent_guest_speaks_for_its_kernel_only_until_that_came_up_without_kvm() {
 }
 
 #[test]
-fn a_missing_device_is_never_remembered() {
-    let host = Host::new(SPEAKS);
+fn a_missing_device_is_never_cached() {
+    let host = Host::new(PRINTS);
     std::fs::remove_file(host.machine.file("/dev/kvm")).unwrap();
     let mut acceleration = host.decide(AccelRequest::Auto);
     assert_eq!(acceleration.text(), "tcg: there is no /dev/kvm");
@@ -154,34 +154,34 @@ fn a_missing_device_is_never_remembered() {
 }
 
 #[test]
-fn what_is_asked_for_is_used_and_never_probed() {
+fn a_requested_accelerator_is_used_without_a_test() {
     let host = Host::new(SILENT);
     assert_eq!(host.decide(AccelRequest::Only(Accel::Tcg)).text(), "tcg");
-    assert_eq!(host.decide(AccelRequest::Only(Accel::Kvm)).text(), "kvm: asked for");
+    assert_eq!(host.decide(AccelRequest::Only(Accel::Kvm)).text(), "kvm: requested");
     assert_eq!(host.asked(), 0);
     let mut auto = host.decide(AccelRequest::Auto);
     host.record(&mut auto, &[Accel::Tcg], "");
     let kvm = host.decide(AccelRequest::Only(Accel::Kvm));
-    let known = "kvm: asked for, when it was tried: /dev/kvm opens, but a guest restarted before its first byte";
+    let known = "kvm: requested; when it was tested: /dev/kvm opens, but a guest restarted before its first byte";
     assert_eq!((kvm.accel(), kvm.text()), (Accel::Kvm, known));
 }
 
 #[test]
-fn a_guest_that_comes_up_only_without_kvm_takes_the_yes_back() {
-    let host = Host::new(SPEAKS);
+fn a_guest_that_boots_only_without_kvm_withdraws_the_result() {
+    let host = Host::new(PRINTS);
     let mut acceleration = host.decide(AccelRequest::Auto);
     let (guests, dirs) = host.record(&mut acceleration, &[Accel::Tcg], "Linux version 7.2\n");
     assert_eq!(dirs, [Path::new("run"), Path::new("run/tcg")]);
     assert_eq!(guests.len(), 1, "the guest that KVM lost is judged");
     assert_eq!(acceleration.accel(), Accel::Tcg);
-    assert!(acceleration.text().contains("did not come up"), "{}", acceleration.text());
+    assert!(acceleration.text().contains("did not boot"), "{}", acceleration.text());
     assert_eq!(host.auto(), acceleration.text());
     assert_eq!(host.asked(), 1);
 }
 
 #[test]
-fn a_kernel_that_comes_up_nowhere_is_no_fault_of_kvm() {
-    let host = Host::new(SPEAKS);
+fn a_kernel_that_boots_nowhere_does_not_change_the_result() {
+    let host = Host::new(PRINTS);
     let mut acceleration = host.decide(AccelRequest::Auto);
     let (guests, dirs) = host.record(&mut acceleration, &[], "");
     assert_eq!((guests.len(), dirs.len(), acceleration.accel()), (2, 2, Accel::Kvm));
@@ -189,13 +189,13 @@ fn a_kernel_that_comes_up_nowhere_is_no_fault_of_kvm() {
 }
 
 #[test]
-fn a_kernel_that_panics_is_not_tried_again() {
-    let host = Host::new(SPEAKS);
+fn a_kernel_that_panics_is_not_run_again() {
+    let host = Host::new(PRINTS);
     let mut acceleration = host.decide(AccelRequest::Auto);
     let panic = "[    0.1] Kernel panic - not syncing: No working init found.\n";
     let (guests, dirs) = host.record(&mut acceleration, &[Accel::Tcg], panic);
     assert_eq!((guests.len(), dirs.len(), acceleration.accel()), (1, 1, Accel::Kvm));
-    // Nor is one that KVM was asked for.
+    // Nor if KVM was requested.
     let mut kvm = host.decide(AccelRequest::Only(Accel::Kvm));
     let (guests, dirs) = host.record(&mut kvm, &[Accel::Tcg], "");
     assert_eq!((guests.len(), dirs.len(), kvm.accel()), (1, 1, Accel::Kvm));

@@ -1,5 +1,5 @@
-//! One verdict for every case of a plan that was run several times. Pure, and frugal: of a hundred rounds it keeps what
-//! was different, each once.
+//! Merges several rounds of a plan into one verdict for each case. Pure. Equal results are kept only once, so that a hundred
+//! rounds fit into memory.
 
 use cases::protocol::CaseKey;
 use similar::TextDiff;
@@ -10,28 +10,28 @@ use crate::judge::transcript::CaseRun;
 use crate::judge::verdict::{CaseVerdict, Sighting, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// What rounds of one plan had in common.
+/// How rounds of one plan compare.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RoundsHeld {
     /// How many rounds began.
     pub run: usize,
-    /// How many were to be run; nothing: until something is not as expected.
+    /// How many were requested; absent: until a verdict is unexpected.
     pub asked: Option<usize>,
-    /// How many cases came out with the same verdict and, byte for byte, the same transcript in every round.
+    /// How many cases had the same verdict and, byte for byte, the same transcript in every round.
     pub identical: usize,
-    /// The rounds in which something was not as expected, or not as it was in the first.
+    /// The rounds with an unexpected verdict, or with a difference from the first round.
     pub deviating: Vec<usize>,
 }
 
 impl RoundsHeld {
-    /// Rounds that were as expected and like the first.
+    /// Rounds that were as expected and equal to the first.
     pub fn held(&self) -> usize {
         self.run - self.deviating.len()
     }
 }
 
-/// One way in which a case came out, and how often.
+/// One result of a case, and how often it occurred.
 #[derive(Debug)]
 struct Variant {
     verdict: CaseVerdict,
@@ -43,7 +43,7 @@ impl Variant {
         text(&self.verdict)
     }
 
-    /// The same verdict, and byte for byte the same transcript. Sentences of a verdict may hold times and addresses.
+    /// The same verdict, and byte for byte the same transcript. Sentences of verdicts may contain times and addresses.
     fn is_like(&self, other: &CaseVerdict) -> bool {
         self.verdict.verdict.word() == other.verdict.word() && self.text() == text(other)
     }
@@ -53,11 +53,11 @@ fn text(verdict: &CaseVerdict) -> String {
     verdict.run.as_ref().map(CaseRun::text).unwrap_or_default()
 }
 
-/// What the rounds so far had in common.
+/// The rounds so far.
 #[derive(Debug, Default)]
 pub struct Rounds {
     cases: Vec<(CaseKey, Vec<Variant>)>,
-    /// Each with the round it was first seen in, and how often.
+    /// Each with the round in which it was first seen, and how often.
     protocol_errors: Vec<(String, usize, usize)>,
     run: usize,
     deviating: Vec<usize>,
@@ -65,14 +65,14 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Takes the next round, and says whether it was as expected and like the first.
+    /// Takes the next round, and returns whether it was as expected and equal to the first.
     pub fn take(&mut self, judged: Judged) -> bool {
         let number = self.run + 1;
         let mut held = judged.protocol_errors.is_empty();
-        for oddity in judged.protocol_errors {
-            match self.protocol_errors.iter_mut().find(|(text, ..)| *text == oddity) {
+        for error in judged.protocol_errors {
+            match self.protocol_errors.iter_mut().find(|(text, ..)| **text == error) {
                 Some((.., times)) => *times += 1,
-                None => self.protocol_errors.push((oddity, number, 1)),
+                None => self.protocol_errors.push((error, number, 1)),
             }
         }
         for (index, verdict) in judged.verdicts.into_iter().enumerate() {
@@ -100,12 +100,12 @@ impl Rounds {
         held
     }
 
-    /// How many rounds were run to their end.
+    /// How many rounds finished.
     pub fn run(&self) -> usize {
         self.run
     }
 
-    /// One verdict for every case, in planned order, and what did not fit.
+    /// One verdict for each case, in planned order, and the protocol errors.
     pub fn finish(self, asked: Option<usize>) -> MergedRounds {
         let identical = |variants: &[Variant]| variants.iter().filter(|variant| counts(variant)).count() == 1;
         let rounds = RoundsHeld {
@@ -115,34 +115,34 @@ impl Rounds {
             deviating: self.deviating,
         };
         let several = asked != Some(1);
-        let oddity = |(text, first, times): (String, usize, usize)| match (several, times) {
+        let protocol_error = |(text, first, times): (String, usize, usize)| match (several, times) {
             (false, _) => text,
             (true, 1) => format!("round {first}: {text}"),
             (true, times) => format!("round {first} and {} more: {text}", times - 1),
         };
         MergedRounds {
             verdicts: self.cases.into_iter().filter_map(|(_, variants)| merge(variants)).collect(),
-            protocol_errors: self.protocol_errors.into_iter().map(oddity).collect(),
+            protocol_errors: self.protocol_errors.into_iter().map(protocol_error).collect(),
             interrupted: self.interrupted,
             rounds: several.then_some(rounds),
         }
     }
 }
 
-/// What all rounds said together.
+/// The merged result of all rounds.
 #[derive(Debug)]
 pub struct MergedRounds {
     /// One verdict for every planned case, in planned order.
     pub verdicts: Vec<CaseVerdict>,
-    /// What did not fit.
+    /// The protocol errors.
     pub protocol_errors: Vec<String>,
-    /// Whether the last round was cut short by the person at the keyboard.
+    /// Whether the last round was interrupted.
     pub interrupted: bool,
-    /// What they had in common; absent when one was asked for.
+    /// How the rounds compare; absent if one was requested.
     pub rounds: Option<RoundsHeld>,
 }
 
-/// Where a case was run in some round, the rounds that did not come to it say nothing about it.
+/// Whether the case was run. Rounds that did not reach a case count only if no round did.
 fn counts(variant: &Variant) -> bool {
     !variant.verdict.verdict.is_unrun()
 }
@@ -157,7 +157,7 @@ fn merge(mut variants: Vec<Variant>) -> Option<CaseVerdict> {
     Some(flaky(variants))
 }
 
-/// A case that was run again because its first verdict was not as expected. It never comes out as expected.
+/// Merges the retries of a case whose first verdict was unexpected. The result is never as expected.
 pub fn retried(first: CaseVerdict, later: Vec<CaseVerdict>) -> CaseVerdict {
     let tries = 1 + later.len();
     let passed = later.iter().any(|verdict| verdict.verdict.is_as_expected());
@@ -171,13 +171,13 @@ pub fn retried(first: CaseVerdict, later: Vec<CaseVerdict>) -> CaseVerdict {
     CaseVerdict { tries, ..verdict }
 }
 
-/// The place of the worst variant, the first of several.
+/// The index of the worst variant; the first if there are several.
 fn worst(variants: &[Variant]) -> usize {
     let places = (0..variants.len()).rev();
     places.max_by_key(|place| severity(&variants[*place].verdict.verdict)).unwrap_or_default()
 }
 
-/// As [`crate::report::run_report::RunReport::exit_code`] weighs; a violation outweighs a difference.
+/// The order of [`crate::report::run_report::RunReport::exit_code`]; a violation is worse than a difference.
 fn severity(verdict: &Verdict) -> u8 {
     match (verdict, verdict.exit_code()) {
         (Verdict::Failed { .. }, _) => 5,
@@ -204,12 +204,12 @@ fn flaky(mut variants: Vec<Variant>) -> CaseVerdict {
             None => texts.push((text, variant.times)),
         }
     }
-    // Both sorts keep the order of the rounds where the numbers are the same.
+    // Both sorts are stable, so equal numbers keep the order of the rounds.
     seen.sort_by_key(|sighting| std::cmp::Reverse(sighting.times));
     texts.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
     let worst = variants.swap_remove(worst(&variants)).verdict;
     let shown = text(&worst);
-    // Where the worst has the usual transcript, the difference to the next one is what there is to see.
+    // Compare with the most frequent other transcript.
     let other = texts.iter().find(|(text, _)| *text != shown).map(|(text, _)| text);
     let diff = other.map(|other| diff(other, &shown)).unwrap_or_default();
     let verdict = Verdict::Flaky { seen, transcripts: texts.len(), diff, worst: Box::new(worst.verdict) };

@@ -15,7 +15,7 @@ fn unrun() -> Verdict {
     Verdict::NotRun { why: "interrupted".into() }
 }
 
-/// A case that came out so, and noted this.
+/// A case with this verdict and this note.
 fn case(verdict: Verdict, noted: &str) -> CaseVerdict {
     let key = CaseKey::new("rights/derive_table", "udmabuf");
     let steps = vec![TranscriptStep::Note(noted.into())];
@@ -43,7 +43,7 @@ fn judged(verdicts: Vec<CaseVerdict>) -> Judged {
     }
 }
 
-/// The one verdict of a case that came out so in each round, and what the rounds had in common.
+/// The merged verdict of a case with these verdicts, and how the rounds compare.
 fn over(rounds: Vec<CaseVerdict>) -> (CaseVerdict, RoundsHeld) {
     let mut all = Rounds::default();
     for round in rounds {
@@ -54,7 +54,7 @@ fn over(rounds: Vec<CaseVerdict>) -> (CaseVerdict, RoundsHeld) {
 }
 
 #[test]
-fn rounds_that_are_alike_give_the_verdict_of_each() {
+fn equal_rounds_give_the_verdict_of_each() {
     let (verdict, held) = over(vec![case(Verdict::Pass, "x"); 3]);
     assert_eq!(verdict, case(Verdict::Pass, "x"));
     assert_eq!(held, RoundsHeld { run: 3, asked: None, identical: 1, deviating: vec![] });
@@ -83,7 +83,7 @@ fn a_transcript_that_changes_is_flaky_whatever_the_verdicts() {
 }
 
 #[test]
-fn a_round_that_did_not_come_to_a_case_says_nothing_about_it() {
+fn a_round_that_did_not_reach_a_case_does_not_count_for_it() {
     let (verdict, held) = over(vec![case(Verdict::Pass, "x"), case(unrun(), "")]);
     assert_eq!(verdict.verdict, Verdict::Pass);
     assert_eq!((held.identical, held.deviating), (1, vec![]));
@@ -101,15 +101,15 @@ fn a_round_that_was_interrupted_is_not_counted_as_held() {
 }
 
 #[test]
-fn oddities_are_said_once_with_their_rounds() {
+fn protocol_errors_are_listed_once_with_their_rounds() {
     let mut rounds = Rounds::default();
     for odd in [false, true, true] {
         let mut round = judged(vec![case(Verdict::Pass, "x")]);
-        round.protocol_errors.extend(odd.then(|| "guest 1: a line is no record".into()));
+        round.protocol_errors.extend(odd.then(|| "guest 1: a line is not a record".into()));
         assert_eq!(rounds.take(round), !odd);
     }
     let merged = rounds.finish(Some(3));
-    assert_eq!(merged.protocol_errors, ["round 2 and 1 more: guest 1: a line is no record"]);
+    assert_eq!(merged.protocol_errors, ["round 2 and 1 more: guest 1: a line is not a record"]);
     assert_eq!(merged.rounds.unwrap().deviating, [2, 3]);
 }
 
@@ -121,7 +121,7 @@ fn a_retry_that_passes_makes_a_failure_flaky_and_never_a_pass() {
 }
 
 #[test]
-fn a_failure_that_comes_again_stays_what_it_was() {
+fn a_failure_that_repeats_stays_a_failure() {
     let verdict = retried(case(failed(), "y"), vec![case(failed(), "z")]);
     assert_eq!(verdict, CaseVerdict { tries: 2, ..case(failed(), "y") });
 }

@@ -1,4 +1,4 @@
-//! A guest whose console is the terminal of a person.
+//! A guest whose console is the user's terminal.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,24 +16,25 @@ use crate::error::{Error, ErrorKind, Result, io};
 use crate::guest::boot_plan::BootPlan;
 use crate::host::process::{Running, check_interrupt, create, scratch_directory, tail};
 
-/// How long QEMU may take to listen.
+/// How long QEMU may take to listen on its socket.
 const START: Duration = Duration::from_secs(30);
-/// From the last word to the end of QEMU.
+/// Timeout from the last record to the end of QEMU.
 const LEAVE: Duration = Duration::from_secs(20);
-/// How often the size of the terminal is looked at.
+/// How often the size of the terminal is checked.
 const LOOK: Duration = Duration::from_millis(200);
 
 enum Event {
     Typed(Vec<u8>),
     Shown(Vec<u8>),
-    /// The console is closed: QEMU is gone, or about to be.
+    /// The console is closed: QEMU has ended or is about to.
     Closed,
 }
 
-/// Runs the guest on the terminal until the shell is over or the person has enough.
+/// Runs the guest on the terminal until the shell or the user ends it.
 ///
 /// # Errors
-/// [`ErrorKind::Host`] when QEMU or the terminal cannot be had, [`ErrorKind::Interrupt`]. What the guest does is none.
+/// [`ErrorKind::Host`] when QEMU cannot be started or there is no terminal, [`ErrorKind::Interrupt`]. A lost guest is not an
+/// error.
 pub fn run(plan: &BootPlan) -> Result<Ended> {
     let scratch = scratch_directory()?;
     let socket = scratch.path().join("results");
@@ -43,18 +44,18 @@ pub fn run(plan: &BootPlan) -> Result<Ended> {
     let raw = BorrowedTerminal::raw()?;
     let mut qemu = plan.command().start(keyboard.into(), Stdio::piped(), create(&stderr)?.into())?;
     let screen = qemu.take_stdout().ok_or_else(|| Error::new(ErrorKind::Internal, "QEMU has no standard output"))?;
-    let said = || tail(&std::fs::read_to_string(&stderr).unwrap_or_default(), 5);
+    let messages = || tail(&std::fs::read_to_string(&stderr).unwrap_or_default(), 5);
     let Some(mut results) = connect(&socket, &mut qemu)? else {
-        return Ok(Ended::Lost(format!("QEMU did not start\n{}", said())));
+        return Ok(Ended::Lost(format!("QEMU did not start\n{}", messages())));
     };
     let listener = results.try_clone().map_err(|error| io(&error, "listening on", &socket))?;
     let (sender, events) = mpsc::channel();
     read(std::io::stdin(), sender.clone(), Event::Typed, None);
     read(screen, sender, Event::Shown, Some(Event::Closed));
-    // A guest that takes no more keys must not keep us from seeing the one that ends it.
+    // In a thread, so that the escape key works even if the guest no longer reads its console.
     let (keys_out, keys_in) = mpsc::channel::<Vec<u8>>();
     std::thread::spawn(move || while keys_in.recv().is_ok_and(|bytes| typing.write_all(&bytes).is_ok()) {});
-    let words = std::thread::spawn(move || words(listener));
+    let event = std::thread::spawn(move || last_event(listener));
 
     let (mut keys, mut size) = (Keys::default(), terminal::size());
     let mut out = std::io::stdout();
@@ -87,20 +88,20 @@ pub fn run(plan: &BootPlan) -> Result<Ended> {
         }
     };
     let gone = !dismissed && ends(&mut qemu, LEAVE)?;
-    // Without QEMU nothing more is said.
+    // The thread that reads the results ends with QEMU.
     drop(qemu);
     drop(raw);
     println!();
-    let last = words.join().unwrap_or_default();
+    let last = event.join().unwrap_or_default();
     Ok(match last {
         _ if dismissed => Ended::Dismissed,
         Some(SessionEvent::Exit(status)) if gone => Ended::Exit(status),
         Some(SessionEvent::Failed(why)) => Ended::Lost(why),
-        _ => Ended::Lost(format!("it went away before the shell was over\n{}", last_words(&plan.dir, &said()))),
+        _ => Ended::Lost(format!("it ended before the shell did\n{}", last_words(&plan.dir, &messages()))),
     })
 }
 
-/// Connects as soon as QEMU listens. Nothing when it ends instead.
+/// Connects as soon as QEMU listens. `None` if it ends or does not listen in time.
 fn connect(socket: &std::path::Path, qemu: &mut Running) -> Result<Option<UnixStream>> {
     let start = Instant::now();
     loop {
@@ -115,7 +116,7 @@ fn connect(socket: &std::path::Path, qemu: &mut Running) -> Result<Option<UnixSt
     }
 }
 
-/// Reads in a thread of its own, for as long as there is somebody to hear of it.
+/// Reads in a thread, as long as there is a receiver.
 fn read(mut from: impl Read + Send + 'static, to: Sender<Event>, each: fn(Vec<u8>) -> Event, end: Option<Event>) {
     std::thread::spawn(move || {
         let mut piece = [0u8; 4096];
@@ -128,8 +129,8 @@ fn read(mut from: impl Read + Send + 'static, to: Sender<Event>, each: fn(Vec<u8
     });
 }
 
-/// The last thing that the guest says.
-fn words(mut from: UnixStream) -> Option<SessionEvent> {
+/// The last event that the guest sends.
+fn last_event(mut from: UnixStream) -> Option<SessionEvent> {
     let mut all = Vec::new();
     let _ = from.read_to_end(&mut all);
     all.split(|byte| *byte == b'\n').rev().find_map(|line| serde_json::from_slice(line).ok())

@@ -1,30 +1,30 @@
-//! What a person types into a guest. All of it is for the guest, but for one key and what follows it.
+//! Keys of the user: all go to the guest, except the escape key and the key after it.
 
-/// Ctrl-A, as QEMU and minicom have it.
+/// Ctrl-A, as in QEMU and minicom.
 const ESCAPE: u8 = 1;
 
-/// What is said about it.
-pub const HELP: &str = "Ctrl-A x ends the guest, Ctrl-A a sends a Ctrl-A, Ctrl-A h says this";
+/// The help text.
+pub const HELP: &str = "Ctrl-A x ends the guest, Ctrl-A a sends a Ctrl-A, Ctrl-A h shows this help";
 
-/// What to do about a piece that was typed.
+/// What to do with typed keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
-    /// The guest gets these bytes.
+    /// Send these bytes to the guest.
     Guest(Vec<u8>),
-    /// The person wants to leave.
+    /// End the guest.
     Leave,
-    /// The person wants to know the keys.
+    /// Show the help.
     Help,
 }
 
-/// Knows whether the key before was the escape.
+/// Remembers whether the previous key was the escape key.
 #[derive(Debug, Default)]
 pub struct Keys {
     escaped: bool,
 }
 
 impl Keys {
-    /// Takes the bytes of the terminal apart, in order.
+    /// Splits bytes of the terminal, in order.
     pub fn type_in(&mut self, bytes: &[u8]) -> Vec<Typed> {
         let mut typed = Vec::new();
         let mut plain = Vec::new();
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_but_the_escape_is_for_the_guest() {
+    fn all_keys_but_the_escape_key_go_to_the_guest() {
         let mut keys = Keys::default();
         assert_eq!(keys.type_in(b"ls\x03\x1a\x04"), [Typed::Guest(b"ls\x03\x1a\x04".to_vec())]);
         assert_eq!(
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_holds_over_two_pieces() {
+    fn the_escape_key_works_across_reads() {
         let mut keys = Keys::default();
         assert_eq!(keys.type_in(b"\x01"), []);
         assert_eq!(keys.type_in(b"x"), [Typed::Leave]);

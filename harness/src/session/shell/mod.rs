@@ -1,7 +1,7 @@
-//! A guest for a person, or for a script: the same kernel as a run has it, with busybox beside the guest program.
+//! A guest with a shell, for a person or a script: the kernel of a run, with busybox beside the guest program.
 //!
-//! [`attended`] gives it the terminal, [`unattended`] the commands of a script and takes what they print. What the guest
-//! itself does is in [`cases::session`]. Nothing here is judged.
+//! [`attended`] connects it to the terminal; [`unattended`] runs a script and takes its output. The guest's side is
+//! [`cases::session`]. Nothing here is judged.
 
 pub mod attended;
 pub mod keys;
@@ -18,33 +18,33 @@ use crate::guest::recording::Recording;
 use crate::host::process::tail;
 use crate::judge::complaint;
 
-/// What the guest gets beside the kernel.
+/// Contents of the guest's root file system.
 #[derive(Clone, Debug)]
 pub struct ShellFiles<'a> {
     /// The guest program.
     pub guest: &'a GuestBinary,
     /// The static busybox.
     pub busybox: &'a [u8],
-    /// Commands for `sh`; nothing: a shell on the console.
+    /// Commands for `sh`; `None` for a shell on the console.
     pub script: Option<&'a str>,
-    /// What is said when the shell starts.
+    /// Printed when the shell starts.
     pub greeting: &'a str,
-    /// The rest.
+    /// Options for the guest program.
     pub order: Order,
 }
 
-/// How a guest came to its end.
+/// How a guest ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The shell or the script was over, with this status.
+    /// The shell or the script ended, with this status.
     Exit(i32),
-    /// The person at the terminal ended it.
+    /// The user ended it.
     Dismissed,
-    /// It went away, or never came up. What is known about it.
+    /// It ended unexpectedly or did not boot, with what is known about it.
     Lost(String),
 }
 
-/// The prompt tells at a glance that this is not the host.
+/// A prompt that differs from that of the host.
 const PROFILE: &str = "PS1='guest:\\w \\$ '\nalias ll='ls -l'\n[ -f /etc/motd ] && cat /etc/motd\n";
 
 impl ShellFiles<'_> {
@@ -54,7 +54,7 @@ impl ShellFiles<'_> {
     /// As [`Initramfs::pack`].
     pub fn pack(&self, path: &Path) -> Result<Initramfs> {
         let order = serde_json::to_vec(&self.order).map_err(|error| {
-            Error::new(crate::error::ErrorKind::Internal, "an order cannot be written").cause(error)
+            Error::new(crate::error::ErrorKind::Internal, "the options of the shell cannot be encoded").cause(error)
         })?;
         let mut files = vec![
             (session::ORDER.to_string(), 0o644, order.as_slice()),
@@ -69,7 +69,7 @@ impl ShellFiles<'_> {
     }
 }
 
-/// What is known about a guest that went away without a word: what its kernel complained about, or else its last lines.
+/// What is known about a guest that ended unexpectedly: complaints of its kernel, or else its last lines.
 fn last_words(dir: &Path, qemu: &str) -> String {
     let console = std::fs::read(Recording::console_path(dir)).unwrap_or_default();
     let complaints = complaint::scan(&console);
@@ -77,7 +77,7 @@ fn last_words(dir: &Path, qemu: &str) -> String {
     if lines.is_empty() {
         lines = tail(&String::from_utf8_lossy(&console), 8).lines().map(crate::host::style::printable).collect();
     }
-    // That it waits for somebody to listen is no word of trouble.
+    // Messages that QEMU waits for a connection are not errors.
     lines.extend(qemu.lines().filter(|line| !line.contains(": info: ")).map(str::to_string));
     if lines.is_empty() { "its console is empty".into() } else { lines.join("\n") }
 }

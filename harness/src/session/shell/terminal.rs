@@ -1,4 +1,4 @@
-//! The terminal of a person, lent to a guest and given back whatever happens.
+//! Lends the terminal to a guest and restores it in every case.
 
 use std::io::{PipeWriter, Write};
 use std::os::fd::AsFd;
@@ -12,35 +12,36 @@ use nix::unistd::{Pid, getpgrp, tcsetpgrp};
 use crate::error::{Context, ErrorKind, Result};
 use crate::host::process::{Cmd, Running};
 
-/// How the terminal was, while a guest has it.
+/// The settings to restore, while a guest has the terminal.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// Waits for a word. When this program is gone without it, killed for instance, it makes the terminal usable again.
+/// Waits for the word `done`. If this program ends without it, because it was killed, restores sane terminal settings.
 const KEEPER: &str = "trap '' HUP INT QUIT TERM TTOU; read -r word; [ \"$word\" = done ] || stty sane </dev/tty";
 
-/// The terminal is somebody else's, until this is dropped.
+/// Restores the terminal when it is dropped.
 #[derive(Debug)]
 pub struct BorrowedTerminal {
     keeper: Option<(Running, PipeWriter)>,
 }
 
 impl BorrowedTerminal {
-    /// Remembers how the terminal on standard input is.
+    /// Saves the settings of the terminal on standard input.
     fn remember() -> Result<(Self, Termios)> {
-        let before = tcgetattr(std::io::stdin()).context(ErrorKind::Host, || "standard input is no terminal".into())?;
+        let before =
+            tcgetattr(std::io::stdin()).context(ErrorKind::Host, || "standard input is not a terminal".into())?;
         *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
         Ok((BorrowedTerminal { keeper: keeper() }, before))
     }
 
-    /// Makes the terminal hand over every key as it is typed.
+    /// Puts the terminal into raw mode: every key arrives as it is typed.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when standard input is none.
+    /// [`ErrorKind::Host`] when standard input is not a terminal.
     pub fn raw() -> Result<Self> {
         let (lent, mut settings) = BorrowedTerminal::remember()?;
         cfmakeraw(&mut settings);
         tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &settings)
-            .context(ErrorKind::Host, || "the terminal cannot be set".into())?;
+            .context(ErrorKind::Host, || "the settings of the terminal cannot be changed".into())?;
         Ok(lent)
     }
 }
@@ -56,31 +57,31 @@ impl Drop for BorrowedTerminal {
     }
 }
 
-/// Runs a program that looks after the terminal itself, and wants to be in its foreground for that.
+/// Runs a program in the foreground of the terminal, which it sets up itself.
 ///
 /// # Errors
 /// [`ErrorKind::Host`] when there is no terminal or the program cannot be started, [`ErrorKind::Interrupt`].
 pub fn lend(cmd: &Cmd) -> Result<ExitStatus> {
     let stdin = std::io::stdin();
     let lent = BorrowedTerminal::remember()?;
-    // Who is in the background may not touch the terminal, unless it does not mind the signal.
-    let mut mind = SigSet::empty();
-    mind.add(Signal::SIGTTOU);
-    mind.thread_block().context(ErrorKind::Host, || "a signal cannot be blocked".into())?;
+    // A background process that sets up the terminal gets SIGTTOU, unless it blocks it.
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGTTOU);
+    blocked.thread_block().context(ErrorKind::Host, || "a signal cannot be blocked".into())?;
     let mut running = cmd.start(Stdio::inherit(), Stdio::inherit(), Stdio::inherit())?;
     let group = Pid::from_raw(running.id() as i32);
     let _ = tcsetpgrp(&stdin, group);
-    // It may have been faster, and been stopped.
+    // It may have used the terminal before it was in the foreground, and been stopped.
     let _ = killpg(group, Signal::SIGCONT);
     let status = running.finish();
     drop(running);
     let _ = tcsetpgrp(&stdin, getpgrp());
     drop(lent);
-    let _ = mind.thread_unblock();
+    let _ = blocked.thread_unblock();
     status
 }
 
-/// Gives the terminal back as it was, if a guest has it.
+/// Restores the terminal, if a guest has it.
 pub fn restore() {
     if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = tcsetattr(std::io::stdin().as_fd(), SetArg::TCSADRAIN, &before);

@@ -1,8 +1,8 @@
-//! Commits of somebody else's repository, on this machine or elsewhere, without a trace in it.
+//! Commits of the user's repositories, local or remote. They are never changed.
 //!
-//! All work is done by a bare repository of ours in the cache, one for each that was named. What is fetched lands in it;
-//! a repository on this machine lends its objects. There git only ever looks up names: nothing is checked out, no lock
-//! is taken, none of its hooks and filters run.
+//! For each one there is a bare repository in the cache, in which all work is done. It fetches from a remote repository and
+//! borrows the objects of a local one (git alternates). In the local one git only looks up names: no checkout, no lock, no
+//! hooks, no filters.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use crate::host::store::lock::StoreLock;
 use crate::host::store::manifest::sha256_of;
 use crate::source::git_spec::{Commit, Location, RefLookup};
 
-/// How long a server may take to list its branches.
+/// Time limit for a server to list its branches.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Our bare repository beside somebody else's, locked for as long as the value lives.
+/// Our bare repository for one of the user's, locked for as long as the value lives.
 #[derive(Debug)]
 pub struct Repository {
     location: Location,
@@ -30,10 +30,10 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens it.
+    /// Opens it, and creates it if necessary.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when a path leads to no repository; [`ErrorKind::Host`].
+    /// [`ErrorKind::Usage`] when a path is not a git repository; [`ErrorKind::Host`].
     pub fn open(location: &Location, store: &Store) -> Result<Self> {
         let key = location.key();
         let mut format = "sha1".to_string();
@@ -45,7 +45,7 @@ impl Repository {
             lent = Some((path.join(objects), shallow));
         }
         let lock = store.lock(&format!("git-{key}"))?;
-        let dir = store.workshop("git", &key)?;
+        let dir = store.directory("git", &key)?;
         if !dir.join("HEAD").is_file() {
             git()
                 .args(["init", "--quiet", "--bare", "--template=", &format!("--object-format={format}")])
@@ -57,7 +57,7 @@ impl Repository {
             fs::create_dir_all(dir.join("objects/info"))
                 .and_then(|()| fs::write(&alternates, format!("{}\n", borrowed.display())))
                 .map_err(|error| io(&error, "writing", &alternates))?;
-            // Where history ends, or git would look for parents that nobody has.
+            // Without the shallow boundary, git would look for parents that do not exist.
             let ours = dir.join("shallow");
             let copied = if shallow.is_file() { fs::copy(&shallow, &ours).map(drop) } else { remove(&ours) };
             copied.map_err(|error| io(&error, "writing", &ours))?;
@@ -65,12 +65,12 @@ impl Repository {
         Ok(Repository { location: location.clone(), dir, _lock: lock })
     }
 
-    /// git in our repository, which borrows the objects of theirs.
+    /// git in our repository, which also has the user's objects.
     pub fn git(&self) -> Cmd {
         git().env("GIT_DIR", self.dir.display().to_string())
     }
 
-    /// Where it is.
+    /// The user's repository.
     pub fn location(&self) -> &Location {
         &self.location
     }
@@ -80,14 +80,14 @@ impl Repository {
         self.dir.join(name)
     }
 
-    /// The commit that `reference` names, with its tree and all files in it.
+    /// The commit that `reference` names, with its tree and all its files.
     ///
     /// # Errors
-    /// [`ErrorKind::Source`] when there is no such commit or the server cannot be asked.
+    /// [`ErrorKind::Source`] when there is no such commit or the server cannot be reached.
     pub fn commit(&self, reference: &str, look: RefLookup, progress: &Progress) -> Result<Commit> {
         if reference.is_empty() || reference.starts_with('-') || reference.contains(['\0', '\n', ' ']) {
-            return Err(Error::new(ErrorKind::Usage, format!("{reference:?} is no branch, tag or commit"))
-                .next("Name one behind the #, as in git:URL#my-branch."));
+            return Err(Error::new(ErrorKind::Usage, format!("{reference:?} is not a branch, tag or commit"))
+                .next("Name one after the #, as in git:URL#my-branch."));
         }
         let id = match &self.location {
             Location::Local(path) => {
@@ -97,17 +97,14 @@ impl Repository {
             Location::Remote(url) => self.remote(url, reference, look, progress)?,
         };
         self.known(&id)?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Source,
-                format!("{}: commit {id} is there, but not with all its files", self.location),
-            )
-            .next("A partial clone has no files until they are asked for; name a full clone or the URL.")
+            Error::new(ErrorKind::Source, format!("{}: files of commit {id} are missing", self.location))
+                .next("It may be a partial clone. Name a full clone or the URL.")
         })
     }
 
     fn remote(&self, url: &str, reference: &str, look: RefLookup, progress: &Progress) -> Result<String> {
         let full = is_id(reference);
-        // A name that stands for one commit for ever.
+        // A full id never changes its meaning.
         if full && self.known(reference)?.is_some() {
             return Ok(reference.to_string());
         }
@@ -118,7 +115,7 @@ impl Repository {
                 Error::new(ErrorKind::Source, format!("{reference} of {} is not in the cache", self.location))
                     .next("Run once without --offline.")
             })?;
-            progress.line(format!("{reference} is taken as it was when it was last asked for: {}", &id[..12]));
+            progress.line(format!("offline: using {reference} as of the last lookup, commit {}", &id[..12]));
             return Ok(id);
         }
         let (id, name) = match full {
@@ -128,13 +125,13 @@ impl Repository {
                 Err(error) => match rev_parse(&self.git(), &seen)? {
                     Some(last) => {
                         let next = format!(
-                            "{}\nWhen it was last asked for it was {}; --offline takes that.",
+                            "{}\nAt the last lookup it was {}; --offline uses that commit.",
                             error.next,
                             &last[..12]
                         );
                         return Err(Error { next: next.trim_start().to_string(), ..error });
                     }
-                    // Part of a commit id that was fetched before.
+                    // An abbreviated id of a commit that was fetched before.
                     None => match rev_parse(&self.git(), reference)? {
                         Some(id) if reference.len() >= 7 && id.starts_with(reference) => return Ok(id),
                         _ => return Err(error),
@@ -149,9 +146,9 @@ impl Repository {
         Ok(id)
     }
 
-    /// What a server says a name stands for: the commit, and the name in full.
+    /// Looks up a name on the server: returns the commit id and the full name.
     fn ask(&self, url: &str, reference: &str, progress: &Progress) -> Result<(String, String)> {
-        let task = progress.task(&format!("asking {} for {reference}", self.location), None);
+        let task = progress.task(&format!("looking up {reference} in {}", self.location), None);
         let peeled = format!("{reference}^{{}}");
         let output = self.git().args(["ls-remote", "--", url, reference, &peeled]).limit(TIMEOUT).run()?;
         if !output.status.success() {
@@ -159,7 +156,7 @@ impl Repository {
         }
         let refs = listed(&output.text);
         let names = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"].map(|dir| format!("{dir}{reference}"));
-        // A tag is an object of its own that leads to a commit.
+        // An annotated tag is an object that points to a commit.
         let found = names.iter().find_map(|name| {
             let exact = |wanted: &str| refs.iter().find(|(_, name)| name == wanted).map(|(id, _)| id.clone());
             Some((exact(&format!("{name}^{{}}")).or_else(|| exact(name))?, name.clone()))
@@ -177,8 +174,8 @@ impl Repository {
         }
     }
 
-    /// Fetches one commit without its history, by its id, and where the server does not give that, by its name or, at
-    /// last, with all branches.
+    /// Fetches one commit without its history, by its id. If the server refuses that, fetches it by its name, and if that fails
+    /// too, all branches and tags.
     fn fetch(&self, url: &str, id: &str, name: Option<&str>, progress: &Progress) -> Result<String> {
         let task = progress.task(&format!("fetching {} from {}", &id[..12], self.location), None);
         let fetch = |depth: &[&str], refspecs: &[&str]| {
@@ -196,7 +193,7 @@ impl Repository {
             })?;
         }
         if !output.status.success() && refuses_ids(&output.text) {
-            task.message("the server gives no single commit; fetching all branches and tags");
+            task.message("the server refuses single commits; fetching all branches and tags");
             output = fetch(&[], &["+refs/heads/*:refs/theirs/heads/*", "+refs/tags/*:refs/theirs/tags/*"])?;
         }
         if !output.status.success() {
@@ -204,20 +201,20 @@ impl Repository {
         }
         let id = match self.known(id)? {
             Some(commit) => commit.id,
-            // The branch has moved on since the server was asked.
+            // The branch has changed since the lookup.
             None => rev_parse(&self.git(), &kept)?.ok_or_else(|| {
                 Error::new(ErrorKind::Source, format!("{} has no commit {id} on a branch or a tag", self.location))
-                    .next("The branch may have moved on meanwhile: try again, or name a branch or a tag.")
+                    .next("The branch may have changed meanwhile: try again, or name a branch or a tag.")
             })?,
         };
         task.done(format!("commit {}", &id[..12]));
         Ok(id)
     }
 
-    /// Makes sure that the commits between two are there, for a repository elsewhere by fetching more and more of them.
+    /// Makes sure that all commits between two are there; from a remote repository, fetches deeper and deeper history.
     ///
     /// # Errors
-    /// [`ErrorKind::Source`] when one does not lead to the other.
+    /// [`ErrorKind::Source`] when `base` is not an ancestor of `tip`.
     pub fn history(&self, base: &str, tip: &str, depths: &[&str], progress: &Progress) -> Result<()> {
         let leads = || -> Result<bool> {
             let output = self.git().args(["merge-base", "--is-ancestor", base, tip]).run()?;
@@ -243,12 +240,12 @@ impl Repository {
         }
         Err(Error::new(
             ErrorKind::Source,
-            format!("{}: {} does not lead to {}", self.location, &base[..12], &tip[..12]),
+            format!("{}: {} is not an ancestor of {}", self.location, &base[..12], &tip[..12]),
         )
-        .next("BASE..TIP is a line of commits: the one before the first, and the last. Is the branch rebased?"))
+        .next("In BASE..TIP, BASE is the commit before the first one of the series. Was the branch rebased?"))
     }
 
-    /// A commit whose tree and files are there.
+    /// The commit, if its objects are there.
     fn known(&self, id: &str) -> Result<Option<Commit>> {
         let git = self.git();
         let Some(id) = rev_parse(&git, id)? else { return Ok(None) };
@@ -268,13 +265,13 @@ impl Repository {
     }
 
     fn unreachable(&self, output: &Output) -> Error {
-        Error::new(ErrorKind::Source, format!("nothing can be fetched from {}", self.location))
-            .cause(tail(&output.text, 8))
-            .next("Check the address and the network. Nobody is asked for a password: use a key agent, or a clone of your own.")
+        Error::new(ErrorKind::Source, format!("cannot fetch from {}", self.location)).cause(tail(&output.text, 8)).next(
+            "Check the URL and the network. git cannot ask for a password here: use an SSH agent, or a local clone.",
+        )
     }
 }
 
-/// What git says of how far a fetch is: `Receiving objects:  45% (1234/2743), 12.30 MiB | 4.20 MiB/s`.
+/// Shows a progress line of git: `Receiving objects:  45% (1234/2743), 12.30 MiB | 4.20 MiB/s`.
 fn show(line: &str, task: &Task) {
     let parts = line.split_once(':').and_then(|(what, rest)| Some((what, rest.split_once('(')?.1.split_once(')')?)));
     let Some((what @ ("Receiving objects" | "Resolving deltas"), (counts, rest))) = parts else { return };
@@ -287,21 +284,21 @@ fn show(line: &str, task: &Task) {
     }
 }
 
-/// The server gives only what it advertises.
-fn refuses_ids(said: &str) -> bool {
-    said.contains("unadvertised object") || said.contains("not our ref") || said.contains("couldn't find remote ref")
+/// Whether the server serves only the commits that it advertises.
+fn refuses_ids(output: &str) -> bool {
+    ["unadvertised object", "not our ref", "couldn't find remote ref"].iter().any(|message| output.contains(message))
 }
 
-/// git in somebody else's repository. Whoever owns it, since git only looks up names there.
+/// git in the user's repository. Another owner is allowed, since git only looks up names there.
 fn theirs(path: &Path) -> Cmd {
     git().args(["-c", "safe.directory=*"]).dir(path)
 }
 
 fn look_up(path: &Path, what: &[&str]) -> Result<String> {
     let wrong = |cause: String| {
-        Error::new(ErrorKind::Usage, format!("{} is no git repository", path.display()))
+        Error::new(ErrorKind::Usage, format!("{} is not a git repository", path.display()))
             .cause(cause)
-            .next("Name a clone of Linux or a URL, with # and a branch, tag or commit behind it.")
+            .next("Name a clone of Linux or a URL, followed by # and a branch, tag or commit.")
     };
     if !path.is_dir() {
         return Err(wrong("there is no such directory".into()));
@@ -313,7 +310,7 @@ fn look_up(path: &Path, what: &[&str]) -> Result<String> {
     Ok(output.text.lines().last().unwrap_or_default().to_string())
 }
 
-/// Branches and tags of a repository on this machine, for advice.
+/// Branches and tags of a local repository, for suggestions.
 fn branches(path: &Path) -> Vec<String> {
     let list = ["for-each-ref", "--count=5000", "--format=%(refname)", "refs/heads", "refs/tags", "refs/remotes"];
     let output = theirs(path).args(list).run();
@@ -336,18 +333,18 @@ fn rev_parse_as(git: &Cmd, name: &str, kind: &str) -> Result<Option<String>> {
     Ok(id.filter(|_| output.status.success()))
 }
 
-/// What `ls-remote` lists; the rest is talk of the server's.
+/// The lines of `ls-remote`, without messages of the server.
 fn listed(text: &str) -> Vec<(String, String)> {
     let pair = |line: &str| line.split_once('\t').map(|(id, name)| (id.to_string(), name.to_string()));
     text.lines().filter_map(pair).filter(|(id, _)| is_id(id)).collect()
 }
 
-/// Whether it is a commit id in full, by SHA-1 or SHA-256.
+/// Whether it is a full commit id, SHA-1 or SHA-256.
 pub fn is_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// A path in a list of paths, as git reads it.
+/// Quotes a path for a colon-separated list, as git reads it.
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     match text.contains([':', '"', '\\']) {

@@ -8,7 +8,7 @@ struct Bench {
     progress: Progress,
 }
 
-/// A repository with a branch, a tag and three commits, and a second branch on the first of them.
+/// A repository with three commits on `main`, a tag on the second, and a branch `old` on the first.
 fn bench() -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let progress = Progress::new(Mode::Quiet);
@@ -25,7 +25,7 @@ impl Bench {
         let who = ["user.name=t", "user.email=t@example.org"].map(|pair| format!("-c {pair}")).join(" ");
         let script =
             script.replace("git commit", &format!("git {who} commit")).replace("git tag", &format!("git {who} tag"));
-        // The same clean surroundings for the test's own git.
+        // The same clean environment for the test's own git.
         let mut sh = Cmd::new("sh").args(["-ec", &script]).dir(&self.dir.path().join("linux"));
         sh = sh.env("GIT_CONFIG_GLOBAL", "/dev/null");
         for variable in FOREIGN_HERE {
@@ -50,7 +50,7 @@ impl Bench {
         Repository::open(location, &self.store)?.commit(reference, look, &self.progress)
     }
 
-    /// Everything below the repository with contents, and the times of directories: a lock that came and went shows.
+    /// All files of the repository with contents and times. The time of a directory shows a lock file that was removed again.
     fn everything(&self) -> Vec<(PathBuf, Vec<u8>, Option<std::time::SystemTime>)> {
         let walk = walkdir::WalkDir::new(self.dir.path().join("linux")).sort_by_file_name();
         let each = walk.into_iter().map(Result::unwrap).map(|entry| {
@@ -64,7 +64,7 @@ impl Bench {
 const FOREIGN_HERE: [&str; 3] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"];
 
 #[test]
-fn places_and_references_are_told_apart() {
+fn locations_and_references_are_parsed() {
     let base = Path::new("/nonexistent");
     for (text, place, reference) in [
         ("git:https://example.org/linux.git#v7.2", "https://example.org/linux.git", "v7.2"),
@@ -83,7 +83,7 @@ fn places_and_references_are_told_apart() {
 }
 
 #[test]
-fn names_lead_to_commits_here_and_elsewhere() {
+fn names_are_resolved_in_local_and_remote_repositories() {
     let bench = bench();
     let before = bench.everything();
     for location in [bench.local(), bench.remote()] {
@@ -104,7 +104,7 @@ fn names_lead_to_commits_here_and_elsewhere() {
 }
 
 #[test]
-fn what_stands_for_ever_needs_no_network_and_a_branch_is_asked_for_again() {
+fn a_full_id_needs_no_network_and_a_branch_is_looked_up_again() {
     let bench = bench();
     let two = bench.id("v2");
     assert_eq!(bench.commit(&bench.remote(), &two, RefLookup::Usual).unwrap().id, two);
@@ -116,7 +116,7 @@ fn what_stands_for_ever_needs_no_network_and_a_branch_is_asked_for_again() {
 
     fs::rename(bench.dir.path().join("linux"), bench.dir.path().join("away")).unwrap();
     assert_eq!(bench.commit(&bench.remote(), &two, RefLookup::Usual).unwrap().id, two);
-    // As part of an id, too.
+    // Abbreviated, too.
     assert_eq!(bench.commit(&bench.remote(), &two[..10], RefLookup::Usual).unwrap().id, two);
     let error = bench.commit(&bench.remote(), "main", RefLookup::Usual).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Source);
@@ -126,11 +126,11 @@ fn what_stands_for_ever_needs_no_network_and_a_branch_is_asked_for_again() {
 }
 
 #[test]
-fn a_server_that_gives_no_single_commit_is_asked_for_everything() {
+fn if_the_server_refuses_single_commits_everything_is_fetched() {
     let bench = bench();
     let two = bench.id("main~1");
     let repository = Repository::open(&bench.remote(), &bench.store).unwrap();
-    // The protocol of old servers, which refuse what no branch ends with.
+    // The protocol of old servers, which refuse commits that are not the tip of a branch.
     git().env("GIT_DIR", repository.dir.display().to_string()).args(["config", "protocol.version", "0"]).run().unwrap();
     let commit = repository.commit(&two, RefLookup::Usual, &bench.progress).unwrap();
     assert_eq!(commit.id, two);
@@ -139,7 +139,7 @@ fn a_server_that_gives_no_single_commit_is_asked_for_everything() {
 }
 
 #[test]
-fn a_fetch_brings_one_commit_and_no_history() {
+fn a_fetch_gets_one_commit_without_history() {
     let bench = bench();
     let repository = Repository::open(&bench.remote(), &bench.store).unwrap();
     let commit = repository.commit("main", RefLookup::Usual, &bench.progress).unwrap();
@@ -148,7 +148,7 @@ fn a_fetch_brings_one_commit_and_no_history() {
 }
 
 #[test]
-fn configuration_hooks_and_surroundings_of_the_user_do_not_count() {
+fn hooks_filters_and_configuration_of_the_user_are_ignored() {
     let bench = bench();
     let trap = bench.dir.path().join("trap");
     bench.sh(&format!(
@@ -160,11 +160,11 @@ fn configuration_hooks_and_surroundings_of_the_user_do_not_count() {
     for location in [bench.local(), bench.remote()] {
         bench.commit(&location, "main", RefLookup::Usual).unwrap();
     }
-    assert!(!trap.exists(), "a program that the repository names was started");
+    assert!(!trap.exists(), "a hook or filter of the repository was run");
 }
 
 #[test]
-fn what_is_no_repository_is_an_error_of_usage() {
+fn a_path_that_is_not_a_repository_is_a_usage_error() {
     let bench = bench();
     for place in [bench.dir.path().join("nowhere"), bench.dir.path().join("cache")] {
         let error = bench.commit(&Location::Local(place), "main", RefLookup::Usual).unwrap_err();

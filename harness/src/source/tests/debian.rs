@@ -1,10 +1,10 @@
-//! Debian packages from an apt of shell scripts, which serves a package made by the real dpkg-deb.
+//! Debian packages from a fake apt, a shell script that serves a package built by the real dpkg-deb.
 
 use super::*;
 use crate::host::machine::{Machine, pretend, put};
 use crate::source::debian::provide_on;
 
-/// A machine whose apt serves one package from the suite `late`, and counts downloads.
+/// A machine whose apt serves one package from the suite `late` and counts downloads.
 struct Debian {
     bench: Bench,
     machine: Machine,
@@ -68,20 +68,20 @@ impl Debian {
 }
 
 #[test]
-fn the_first_suite_that_has_the_package_serves_and_is_asked_once() {
+fn the_first_suite_with_the_package_is_used_and_queried_once() {
     let Some(debian) = debian() else { return };
     let tree = debian.provide(&["broken", "early", "late"], false).unwrap();
     assert_eq!(tree.origin, "Debian linux-source-7.2 7.2.13-1 from late, signature checked by apt");
     assert_eq!((tree.version.as_str(), tree.pristine), ("7.2.13-rc1", true));
     assert!(!debian.bench.store.root().join("downloads").exists());
-    // From here on any look at apt fails.
+    // From here on, calling apt fails.
     fs::remove_dir_all(debian.machine.file("/bin")).unwrap();
     assert_eq!(debian.provide(&["broken", "early", "late"], false).unwrap(), tree);
     assert_eq!(debian.downloads(), 1);
 }
 
 #[test]
-fn a_refresh_asks_again_and_downloads_nothing_that_is_there() {
+fn a_refresh_queries_again_and_does_not_download_a_cached_package() {
     let Some(debian) = debian() else { return };
     let tree = debian.provide(&["late"], false).unwrap();
     assert_eq!(debian.provide(&["late"], true).unwrap(), tree);
@@ -89,7 +89,7 @@ fn a_refresh_asks_again_and_downloads_nothing_that_is_there() {
 }
 
 #[test]
-fn a_package_that_is_nowhere_is_reported_with_what_there_is() {
+fn the_error_for_a_missing_package_lists_available_ones() {
     let Some(debian) = debian() else { return };
     let suites = ["broken".to_string(), "late".to_string(), "early".to_string()];
     let Bench { store, progress, .. } = &debian.bench;
@@ -118,25 +118,25 @@ fn a_damaged_package_in_the_cache_is_fetched_again() {
     bytes[400] ^= 1;
     let sum = sha256(&root.join("good.deb"), |_| Ok(())).unwrap();
     let key = format!("linux-source-7.2_7.2.13-1_{}", &sum[..12]);
-    write(&debian.bench.store.workshop("downloads", &key).unwrap().join("x_1_all.deb"), bytes);
+    write(&debian.bench.store.directory("downloads", &key).unwrap().join("x_1_all.deb"), bytes);
     debian.provide(&["late"], false).unwrap();
     assert_eq!(debian.downloads(), 1);
 }
 
 #[test]
-fn a_download_that_stays_damaged_is_an_error_and_leaves_nothing() {
+fn a_download_that_is_damaged_twice_is_an_error_and_leaves_nothing() {
     let Some(debian) = debian() else { return };
     write(&debian.bench.dir.path().join("damage"), "always");
     let error = debian.provide(&["late"], false).unwrap_err();
     assert_eq!((error.kind, debian.downloads()), (ErrorKind::Source, 2));
-    assert!(error.title.ends_with("was downloaded twice and is damaged"), "{error}");
+    assert!(error.title.ends_with("was damaged in two downloads"), "{error}");
     assert_eq!(debian.bench.kept(), 0);
     fs::remove_file(debian.bench.dir.path().join("damage")).unwrap();
     debian.provide(&["late"], false).unwrap();
 }
 
 #[test]
-fn a_download_that_breaks_off_is_an_error_with_apts_words() {
+fn the_error_of_a_failed_download_has_the_output_of_apt() {
     let Some(debian) = debian() else { return };
     write(&debian.bench.dir.path().join("offline"), "");
     let error = debian.provide(&["late"], false).unwrap_err();

@@ -51,7 +51,7 @@ impl Bench {
 }
 
 #[test]
-fn a_directory_is_named_and_not_touched() {
+fn a_directory_is_identified_and_not_changed() {
     let bench = bench();
     let dir = bench.dir.path().join("linux");
     small_tree(&dir);
@@ -60,14 +60,14 @@ fn a_directory_is_named_and_not_touched() {
     fs::remove_file(dir.join("drivers/dma-buf/dma-buf.c")).unwrap();
     let error = provide(&SourceSpec::Directory(dir), &bench.store, &bench.progress, RefLookup::Usual).unwrap_err();
     assert_eq!(error.exit_code().number(), 23);
-    assert_eq!(error.cause, "it lacks drivers/dma-buf/dma-buf.c");
+    assert_eq!(error.cause, "missing: drivers/dma-buf/dma-buf.c");
     let gone =
         provide(&SourceSpec::Directory(PathBuf::from("/nonexistent")), &bench.store, &bench.progress, RefLookup::Usual);
     assert!(gone.unwrap_err().title.contains("/nonexistent"));
 }
 
 #[test]
-fn tarballs_of_every_packing_are_unpacked_and_remembered() {
+fn tarballs_of_every_compression_are_unpacked_and_cached() {
     let bench = bench();
     small_tree(&bench.dir.path().join("linux"));
     sh(bench.dir.path(), "tar -cf a.tar linux; gzip -k a.tar; xz -k a.tar; bzip2 -k a.tar; zstd -q a.tar");
@@ -86,13 +86,13 @@ fn tarballs_of_every_packing_are_unpacked_and_remembered() {
 }
 
 #[test]
-fn a_tarball_without_a_sum_is_known_by_its_own() {
+fn without_a_wanted_sum_the_computed_sum_is_the_key() {
     let bench = bench();
     small_tree(&bench.dir.path().join("linux"));
     sh(bench.dir.path(), "tar -cf a.tar linux");
     let path = bench.dir.path().join("a.tar");
-    let unsaid = SourceSpec::Tarball { path: path.clone(), sha256: None };
-    let get = || provide(&unsaid, &bench.store, &bench.progress, RefLookup::Usual);
+    let any = SourceSpec::Tarball { path: path.clone(), sha256: None };
+    let get = || provide(&any, &bench.store, &bench.progress, RefLookup::Usual);
     let first = get().unwrap();
     assert_eq!(first, bench.tarball("a.tar").unwrap());
     write(&bench.dir.path().join("linux/added.c"), "a\n");
@@ -104,7 +104,7 @@ fn a_tarball_without_a_sum_is_known_by_its_own() {
 }
 
 #[test]
-fn another_tarball_than_asked_for_is_refused_before_it_is_unpacked() {
+fn a_tarball_with_another_sum_is_rejected_before_it_is_unpacked() {
     let bench = bench();
     let path = bench.dir.path().join("a.tar");
     write(&path, "whatever");
@@ -134,10 +134,10 @@ fn a_truncated_tarball_leaves_nothing() {
 }
 
 #[test]
-fn a_tarball_that_is_no_kernel_or_has_no_single_top_leaves_nothing() {
+fn a_tarball_without_a_kernel_or_a_single_top_directory_leaves_nothing() {
     let bench = bench();
     sh(bench.dir.path(), "mkdir one two; touch one/x two/x; tar -cf a.tar one two; tar -cf b.tar one");
-    assert!(bench.tarball("a.tar").unwrap_err().title.ends_with("does not have one directory at its top"));
+    assert!(bench.tarball("a.tar").unwrap_err().title.ends_with("does not have exactly one top directory"));
     assert!(bench.tarball("b.tar").unwrap_err().title.ends_with("is not a kernel tree"));
     assert_eq!(bench.kept(), 0);
 }
@@ -183,13 +183,13 @@ fn a_hostile_tarball_cannot_write_elsewhere() {
 }
 
 #[test]
-fn a_full_disk_is_the_hosts_fault_and_leaves_nothing() {
+fn a_full_disk_is_a_host_error_and_leaves_nothing() {
     let bench = bench();
     let small = bench.dir.path().join("small");
     fs::create_dir(&small).unwrap();
     let mount = Cmd::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).path(&small).run();
     if !mount.is_ok_and(|output| output.status.success()) {
-        eprintln!("not tested: mounting a small file system takes root");
+        eprintln!("not tested: only root can mount a small file system");
         return;
     }
     small_tree(&bench.dir.path().join("linux"));
@@ -216,7 +216,8 @@ fn an_emptied_tree_is_unpacked_again() {
     assert!(tree.dir.join("Makefile").is_file());
 }
 
-/// A repository of small kernels: `one`, `two` with a file more, less and changed, `same` with the files of `one`.
+/// A repository of small kernels: `one`; `two` with one file added, one removed and one changed; `same` with the files of
+/// `one`.
 fn small_repository(dir: &Path) {
     small_tree(dir);
     write(&dir.join("gone/only.c"), "g\n");
@@ -236,7 +237,7 @@ fn files(tree: &SourceTree) -> Vec<String> {
 }
 
 #[test]
-fn commits_are_unpacked_once_for_each_tree_and_from_one_another() {
+fn each_tree_is_unpacked_once_and_links_to_the_tree_before_it() {
     use std::os::unix::fs::MetadataExt;
     let bench = bench();
     let dir = bench.dir.path().join("repository");
@@ -253,15 +254,15 @@ fn commits_are_unpacked_once_for_each_tree_and_from_one_another() {
     assert_eq!(files(&two), want);
     assert!(!two.dir.join("gone").exists() && two.dir.join("link").is_symlink());
     let inode = |tree: &SourceTree, path: &str| tree.dir.join(path).metadata().unwrap().ino();
-    assert_eq!(inode(&one, "kept.c"), inode(&two, "kept.c"), "what is the same takes no room");
+    assert_eq!(inode(&one, "kept.c"), inode(&two, "kept.c"), "equal files are linked");
     assert_eq!(fs::read_to_string(one.dir.join("drivers/dma-buf/dma-buf.c")).unwrap(), "int x;\n");
     assert_eq!(fs::read_to_string(two.dir.join("drivers/dma-buf/dma-buf.c")).unwrap(), "int y;\n");
     assert!(two.dir.join("run.sh").metadata().unwrap().mode() & 0o100 != 0);
     let same = local("same");
     assert_eq!((same.dir, bench.kept()), (one.dir.clone(), 2));
-    assert!(same.origin.contains("(same)"), "it says which commit was asked for: {}", same.origin);
+    assert!(same.origin.contains("(same)"), "the origin names the requested commit: {}", same.origin);
 
-    // A step from one to another is the same as the whole of it.
+    // Unpacking the difference gives the same tree as unpacking everything.
     let other = Store::open(Some(&bench.dir.path().join("other"))).unwrap().announcing(&bench.progress);
     let whole = get(&format!("git:file://{}#two", dir.display()), &other);
     assert_eq!((files(&whole), whole.key), (files(&two), two.key));
@@ -269,7 +270,7 @@ fn commits_are_unpacked_once_for_each_tree_and_from_one_another() {
 }
 
 #[test]
-fn a_commit_that_is_no_kernel_leaves_nothing() {
+fn a_commit_without_a_kernel_leaves_nothing() {
     let bench = bench();
     let dir = bench.dir.path().join("repository");
     small_repository(&dir);

@@ -1,4 +1,4 @@
-//! The page: every file with its counts, the lines that the series adds marked. Self-contained, without scripts.
+//! The HTML page: every file with its counts, and the added lines marked. Self-contained, without scripts.
 
 use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;
@@ -23,19 +23,19 @@ struct File<'a> {
 struct Line<'a> {
     number: usize,
     text: &'a str,
-    /// Nothing for a line without code.
+    /// `None` for a line without code.
     count: Option<u64>,
     tone: &'static str,
     added: bool,
-    /// Ways out of it that were taken, `1/2`, where one was not.
+    /// Taken branches, such as `1/2`, if one was not taken.
     branches: String,
     reason: &'a str,
 }
 
-/// Renders the page. `title` says what was run on what, `remarks` what is missing in it.
+/// Renders the page. `title` says what was run on which kernel, `remarks` what is missing.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`] when the template does not fit the data.
+/// [`ErrorKind::Internal`] when the template does not match the data.
 pub fn render(
     title: &str,
     coverage: &Coverage,
@@ -87,7 +87,7 @@ pub fn render(
     let template =
         environment.template_from_str(TEMPLATE).context(ErrorKind::Internal, || "the page's template".into())?;
     let filled = template.render(context! { title, files, remarks, style => STYLE });
-    filled.context(ErrorKind::Internal, || "filling in the page".into())
+    filled.context(ErrorKind::Internal, || "rendering the page".into())
 }
 
 fn cell(share: Share) -> String {

@@ -1,4 +1,4 @@
-//! `cargo xtask bench boot`: what the suite costs beyond booting.
+//! `cargo xtask dev bench boot`: what the suite costs beyond booting.
 
 use std::process::Command;
 use std::time::Instant;
@@ -17,10 +17,10 @@ use crate::flags::{AccelChoice, KernelArgs};
 use crate::run::pipeline::Pipeline;
 use crate::workspace;
 
-/// Times booting and leaving, and a whole `cargo xtask test`, in turn, and prints both with their ratio.
+/// Measures booting and powering off, and a whole `cargo xtask test`, in turn; prints both and their ratio.
 ///
 /// # Errors
-/// When a guest does not come up, or a test run ends in an error of its own.
+/// When a guest does not boot, or a test run ends with an error.
 pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     let pipeline = Pipeline::open(quiet)?;
     let made = pipeline.kernel(args)?;
@@ -32,15 +32,15 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
 
     let mut pairs = Vec::new();
     let task = pipeline.progress.task("measuring", Some(runs as u64));
-    // The first pair warms caches and is not counted.
+    // The first pair fills the caches and is not counted.
     for run in 0..=runs {
         let start = Instant::now();
         let recording = qemu::run(&plan, Timeouts::default(), |_| {})?;
         let boot = start.elapsed().as_secs_f64();
         if recording.ending != GuestEnd::Left || Transcript::parse(&recording.results).count != Some(0) {
-            return Err(Error::new(ErrorKind::Host, "the guest did not come up and leave again")
+            return Err(Error::new(ErrorKind::Host, "the guest did not boot and power off")
                 .cause(format!("{:?}", recording.ending))
-                .next("Run `cargo xtask test` on the same kernel: it says more."));
+                .next("Run `cargo xtask test` on the same kernel; its report says more."));
         }
         let test = whole_test(args)?;
         if run > 0 {
@@ -49,7 +49,7 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
         task.set(run as u64);
     }
     task.done("");
-    print_row("boot and leave", pairs.iter().map(|pair| pair.0), "s");
+    print_row("boot and power off", pairs.iter().map(|pair| pair.0), "s");
     print_row("cargo xtask test", pairs.iter().map(|pair| pair.1), "s");
     print_row("ratio", pairs.iter().map(|(boot, test)| test / boot), "");
     Ok(ExitCode::AsExpected)
@@ -68,7 +68,7 @@ fn whole_test(args: &KernelArgs) -> Result<f64> {
     let output = Cmd::from(Command::from(cmd!(shell, "cargo xtask --quiet test {words...}"))).run()?;
     let took = start.elapsed().as_secs_f64();
     if !output.status.success() {
-        return Err(Error::new(ErrorKind::Internal, "a run that does not end as expected is not worth timing")
+        return Err(Error::new(ErrorKind::Internal, "a run did not end as expected, so its time was not measured")
             .cause(output.text));
     }
     Ok(took)

@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the kernel image and nothing else.
+//! `cargo xtask dev build`: builds the kernel image and nothing else.
 
 use harness::error::Result;
 use harness::exit_code::ExitCode;
@@ -6,10 +6,10 @@ use harness::exit_code::ExitCode;
 use crate::flags::BuildArgs;
 use crate::run::pipeline::Pipeline;
 
-/// Builds, and prints where the image is.
+/// Builds the image and prints its path.
 ///
 /// # Errors
-/// Whatever stands between a source and an image.
+/// When the kernel cannot be fetched, patched or built.
 pub fn run(args: &BuildArgs, quiet: bool) -> Result<ExitCode> {
     let pipeline = Pipeline::open(quiet)?;
     let made = pipeline.kernel(&args.kernel)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: what has to hold before a change lands, in one command.
+//! `cargo xtask ci`: all checks that a change has to pass, in one command.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -17,11 +17,11 @@ use crate::run::pipeline::Pipeline;
 use crate::settings::{self, CACHE, KEYS, variable};
 use crate::workspace;
 
-/// The kernel that the reference series was written for, and the oldest of kernels.toml. With `--full` all are run.
+/// The kernel that the reference series was written for, and the oldest one of kernels.toml. `--full` runs all.
 const KERNELS: &str = "7.2,6.1";
 
-/// One ending for each way in which the suite notices one. With `--full` all ninety are brought about.
-const ENDINGS: &[&str] = &[
+/// One fault case for each way in which the suite notices faults. `--full` runs all of them.
+const FAULT_CASES: &[&str] = &[
     "use_after_free",
     "late_in_rcu",
     "loop_with_interrupts_off",
@@ -40,7 +40,7 @@ const ENDINGS: &[&str] = &[
     "image_bit_flipped",
 ];
 
-/// Tests that are for `--full`: each needs a kernel that nothing else does, or shows once more what another one shows.
+/// Tests that only `--full` runs: each needs a kernel of its own, or covers the same as another test.
 const FULL_ONLY: &[&str] =
     &["gdb_shows_types_lines_and_variables", "under_virtme_ng_a_script", "wider_fields_and_reserved_ones"];
 
@@ -52,14 +52,14 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
     shell.change_dir(workspace::root());
     let pipeline = Pipeline::open(false)?;
-    // First, so that a machine that lacks something says so at once and not after the tests.
+    // First, so that a missing tool is reported at once and not after the tests.
     let purposes = match args.no_kernel {
         true => vec![Purpose::Guest],
         false => [Purpose::ALL, &[Purpose::Shell, Purpose::Debugger]].concat(),
     };
     pipeline.tools(&purposes, args.no_install)?;
 
-    // Where this program is called, it is not asked again whether it is built.
+    // Call this binary directly, so that cargo does not check again whether it is up to date.
     let own = std::env::current_exe().map_err(|error| io(&error, "finding", Path::new("this program")))?;
     let mut stages = vec![
         vec![("formatting", cmd!(shell, "cargo fmt --all --check"))],
@@ -69,16 +69,16 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     ];
     let tests = (
         "unit tests, integration tests, repository rules",
-        // The longest of them wait: for deadlines, for processes that are to be gone, for a browser.
+        // More threads than processors: the slowest tests wait for timeouts, processes or a browser.
         cmd!(shell, "cargo test --quiet --workspace").env("RUST_TEST_THREADS", "6"),
     );
     if args.no_kernel {
         stages.push(vec![tests]);
     } else {
         let kernels: &[&str] = if args.full { &[] } else { &["--kernels", KERNELS] };
-        let endings = if args.full { &[] } else { ENDINGS };
+        let fault_cases = if args.full { &[] } else { FAULT_CASES };
         let skipped = FULL_ONLY.iter().filter(|_| !args.full).flat_map(|test| ["--skip", test]);
-        // A guest keeps one of two processors busy, and tests that wait keep none.
+        // In parallel: a guest keeps one of two processors busy, and waiting tests keep none.
         let conformance = (
             "conformance, without a series and with the reference series",
             cmd!(shell, "{own} matrix --keep-going {kernels...}"),
@@ -86,28 +86,26 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
         stages.push(vec![tests, conformance]);
         stages.push(vec![
             (
-                "wrong implementations are caught, packs repeat, shells answer, examples are true",
+                "wrong implementations, packs, shells, examples of the documents",
                 cmd!(
                     shell,
                     "cargo test --quiet --package xtask --test kernel -- --include-ignored --test-threads 1 {skipped...}"
                 ),
             ),
-            ("endings of a guest are noticed", cmd!(shell, "{own} selftest {endings...}")),
+            ("fault cases are noticed", cmd!(shell, "{own} selftest {fault_cases...}")),
         ]);
         stages.push(vec![(
-            "planted faults in workflow files are found",
+            "mistakes in workflow files are found",
             cmd!(shell, "cargo test --quiet --package xtask --test lint_workflows -- --ignored"),
         )]);
     }
     let ignored = command_line::ignored();
     if !ignored.is_empty() {
-        pipeline
-            .progress
-            .line(format!("not regarded, so that the answer is the same everywhere: {}", ignored.join(", ")));
+        pipeline.progress.line(format!("ignored, so that the result is the same everywhere: {}", ignored.join(", ")));
     }
     for stage in stages {
         let prepared = |check: xshell::Cmd<'_>| {
-            // A pending snapshot is a failure here and not a file.
+            // A changed snapshot fails here; no file is written for review.
             let check = check.env("INSTA_UPDATE", "no").env(settings::FILE, "none");
             let keys = KEYS.into_iter().filter(|key| *key != CACHE);
             let check = keys.fold(check, |check, key| check.env_remove(variable(key)));
@@ -122,9 +120,10 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     Ok(ExitCode::AsExpected)
 }
 
-/// Runs the checks of a stage side by side: the first is shown as it goes, the others when they are over. Whether all hold.
+/// Runs the checks of a stage in parallel. The output of the first is shown live, that of the others when they end. Returns
+/// whether all passed.
 fn run_stage(stage: Vec<(&str, Cmd)>, progress: &Progress) -> Result<bool> {
-    let told = |what: &str, status: ExitStatus, took: Duration| {
+    let report = |what: &str, status: ExitStatus, took: Duration| {
         let took = duration(took);
         match status.success() {
             true => progress.line(format!("== {what}: ok ({took})")),
@@ -137,19 +136,19 @@ fn run_stage(stage: Vec<(&str, Cmd)>, progress: &Progress) -> Result<bool> {
     let Some((what, first)) = stage.next() else { return Ok(true) };
     progress.line(format!("== {what}"));
     std::thread::scope(|scope| {
-        let beside: Vec<_> = stage
+        let parallel: Vec<_> = stage
             .map(|(what, check)| {
-                progress.line(format!("== beside it: {what}"));
+                progress.line(format!("== in parallel: {what}"));
                 (what, scope.spawn(move || check.run().map(|output| (output, start.elapsed()))))
             })
             .collect();
-        let mut holds = told(what, first.shown()?, start.elapsed());
-        for (what, running) in beside {
+        let mut passed = report(what, first.shown()?, start.elapsed());
+        for (what, running) in parallel {
             let panicked = |_| Err(Error::new(ErrorKind::Internal, "a check panicked"));
             let (output, took) = running.join().unwrap_or_else(panicked)?;
             progress.line(format!("== {what}\n{}", output.text.trim_end()));
-            holds &= told(what, output.status, took);
+            passed &= report(what, output.status, took);
         }
-        Ok(holds)
+        Ok(passed)
     })
 }

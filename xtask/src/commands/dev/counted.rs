@@ -1,4 +1,4 @@
-//! A kernel that counts how often its lines run, and what tests have reached in it.
+//! A kernel with coverage counters, and what tests reached in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use mutants::coverage::{Coverage, gcov};
 
 use crate::run::pipeline::Tree;
 
-/// The flavour that counts.
+/// The flavour with counters.
 pub const FLAVOUR: &str = "coverage";
 
-/// What the cases, or other tests, have reached.
+/// What the cases, or other tests, reached.
 #[derive(Default)]
 pub struct Suite {
     /// All guests together.
     pub coverage: Coverage,
-    /// Guests that are not in it.
+    /// Guests without counters.
     pub lost: Vec<Lost>,
 }
 
-/// A kernel that counts.
+/// A kernel with counters.
 pub struct Counted {
     pub(super) notes: PathBuf,
     pub(super) place: PathBuf,
@@ -35,10 +35,10 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// What is known about the counters of a kernel; nothing for one that has none.
+    /// The counters of a kernel; `None` if it has none.
     ///
     /// # Errors
-    /// [`ErrorKind::Internal`] when an image has lost what gcc noted down.
+    /// [`ErrorKind::Internal`] when the image lacks gcc's notes (`.gcno`).
     pub fn of(tree: &Tree, image: &KernelImage) -> Result<Option<Self>> {
         let files = profile::files(&tree.flavour, &tree.patched);
         if files.is_empty() {
@@ -46,8 +46,8 @@ impl Counted {
         }
         let (notes, place) = (profile::notes(image), profile::sources(image));
         if !notes.is_dir() {
-            return Err(Error::new(ErrorKind::Internal, "the image counts, and nothing says what")
-                .cause(format!("{} is not there", notes.display())));
+            return Err(Error::new(ErrorKind::Internal, "the image has counters, but gcc's notes are missing")
+                .cause(format!("there is no directory {}", notes.display())));
         }
         let added = added::of(&tree.patched);
         let wanted: BTreeSet<PathBuf> = files.into_iter().chain(added.keys().map(PathBuf::from)).collect();
@@ -55,7 +55,7 @@ impl Counted {
         Ok(Some(Counted { notes, place, wanted, sources, added }))
     }
 
-    /// What the counters of one guest mean.
+    /// Translates the counters of one guest into lines and branches.
     ///
     /// # Errors
     /// As [`gcov::read`].
@@ -63,7 +63,7 @@ impl Counted {
         gcov::read(&self.notes, counters, &self.wanted)
     }
 
-    /// What there is to be reached.
+    /// All lines, none of them reached.
     ///
     /// # Errors
     /// As [`gcov::read`].
@@ -71,7 +71,7 @@ impl Counted {
         self.read(&Counters::new())
     }
 
-    /// All guests whose recordings are below `dir`.
+    /// Adds up all guests whose recordings are below `dir`.
     pub(super) fn gather(&self, dir: &Path) -> Result<Suite> {
         let mut suite = Suite { coverage: self.nothing()?, lost: Vec::new() };
         for guest in 1.. {
@@ -95,13 +95,13 @@ impl Counted {
         rows(&suite.coverage, &self.sources, &self.added)
     }
 
-    /// A table of suites side by side.
+    /// A table with a column for each suite.
     pub fn table(&self, suites: &[(&str, &Suite)]) -> String {
         let suites: Vec<_> = suites.iter().map(|(name, suite)| (*name, self.rows(suite))).collect();
         table(&suites)
     }
 
-    /// Files that the series adds to and that gcc made no notes of: no option of this flavour turns them on.
+    /// C files that the series changes and that this flavour does not compile.
     pub(super) fn unbuilt(&self) -> Vec<&String> {
         let code = |path: &&String| path.ends_with(".c") && !self.notes.join(path).with_extension("gcno").is_file();
         self.added.keys().filter(code).collect()

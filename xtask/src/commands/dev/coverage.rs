@@ -1,4 +1,4 @@
-//! `cargo xtask coverage`: which lines and branches of the code under test the cases reach.
+//! `cargo xtask dev coverage`: which lines and branches of the code under test the cases reach.
 
 use std::collections::BTreeMap;
 
@@ -24,10 +24,10 @@ use crate::run::run_files;
 use crate::settings;
 use crate::workspace;
 
-/// Runs the cases in a kernel that counts, and prints what they reached.
+/// Runs the cases on a kernel with counters and prints what they reached.
 ///
 /// # Errors
-/// Whatever keeps the cases from being run. What they reach is no error.
+/// When the cases cannot be run. Lines that are not reached are not an error.
 pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let chosen = plan::select(&args.filters, false, &[])?;
     let excuses = Excuses::built_in()?;
@@ -36,23 +36,23 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let kernel = KernelArgs { flavour, ..args.kernel.clone() };
     let tree = pipeline.tree(&kernel)?;
     if profile::files(&tree.flavour, &tree.patched).is_empty() {
-        return Err(Error::new(ErrorKind::Usage, format!("a kernel of flavour {} counts nothing", tree.flavour.name))
-            .next("Leave --flavour out."));
+        return Err(Error::new(ErrorKind::Usage, format!("flavour {} has no coverage counters", tree.flavour.name))
+            .next("Remove --flavour."));
     }
     let made = pipeline.made(&tree)?;
     let image = made.image.clone();
     let counted = Counted::of(&tree, &image)?.ok_or_else(|| Error::new(ErrorKind::Internal, "no counters"))?;
     let job = PlannedRun::new(made, chosen)?;
-    job.not_nothing()?;
+    job.require_cases()?;
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let (options, provenance) = (test::options(&kernel, args.accel), run_files::provenance().answered());
-    let ledger = RunOutput { dir: &dir, options: &options, provenance: &provenance };
-    let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, ledger)?;
-    let task = pipeline.progress.task("reading what was counted", None);
-    let ours = counted.gather(&dir)?;
-    task.done(format!("{} guests, {} lost", report.guests, ours.lost.len()));
-    let theirs = match args.compare {
+    let output = RunOutput { dir: &dir, options: &options, provenance: &provenance };
+    let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, output)?;
+    let task = pipeline.progress.task("reading the counters", None);
+    let cases = counted.gather(&dir)?;
+    task.done(format!("{} guests, {} lost", report.guests, cases.lost.len()));
+    let kselftest = match args.compare {
         true => Some(Upstream::run(&pipeline, &tree, &image, &program.binary, args.accel, &dir)?),
         false => None,
     };
@@ -60,55 +60,55 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let style = detect();
     let title = format!("Linux {}, series {}", image.facts.version, tree.series.name);
     println!("{}\n", style.strong(&title));
-    let mut suites = vec![("cases", &ours)];
-    suites.extend(theirs.as_ref().map(|theirs| ("kselftest", &theirs.counted)));
+    let mut suites = vec![("cases", &cases)];
+    suites.extend(kselftest.as_ref().map(|kselftest| ("kselftest", &kselftest.counted)));
     print!("{}", counted.table(&suites));
-    if let Some(theirs) = &theirs {
-        print!("\n{}", theirs.text(style, false));
+    if let Some(kselftest) = &kselftest {
+        print!("\n{}", kselftest.text(style, false));
     }
-    let remarks = remarks(&counted, &ours);
+    let remarks = remarks(&counted, &cases);
     remarks.iter().for_each(|remark| println!("\n{}", style.bad(remark)));
 
     if let Some(path) = &args.lcov {
         let place = |file: &str| counted.place.join(file).display().to_string();
-        write(path, &lcov::render(&ours.coverage, &counted.sources, place))?;
+        write(path, &lcov::render(&cases.coverage, &counted.sources, place))?;
     }
     if let Some(path) = &args.html {
         let title = format!("{title}: what the cases reach");
-        write(path, &page::render(&title, &ours.coverage, &counted.sources, &counted.added, &excuses, &remarks)?)?;
+        write(path, &page::render(&title, &cases.coverage, &counted.sources, &counted.added, &excuses, &remarks)?)?;
     }
     let verdicts = report.exit_code();
     if verdicts != ExitCode::AsExpected {
-        println!("\n{} `cargo xtask report` shows them.", style.bad("Not every verdict is as expected."));
+        println!("\n{} `cargo xtask report` shows them.", style.bad("Some verdicts are not as expected."));
     }
     let judged = if args.filters.is_empty() {
-        judge(&counted, &ours, &excuses, is_reference(&tree)?, style)
+        judge(&counted, &cases, &excuses, is_reference(&tree)?, style)
     } else {
         not_judged()
     };
-    let lost = if ours.lost.is_empty() { ExitCode::AsExpected } else { ExitCode::GuestLost };
+    let lost = if cases.lost.is_empty() { ExitCode::AsExpected } else { ExitCode::GuestLost };
     Ok([verdicts, judged, lost].into_iter().max().unwrap_or(ExitCode::AsExpected))
 }
 
-/// Whether this is what mutants/uncovered.toml was written for.
+/// Whether this is the kernel and series that mutants/uncovered.toml was written for.
 fn is_reference(tree: &Tree) -> Result<bool> {
     let kernels = Kernels::load(&workspace::kernels())?;
     Ok(tree.spec.id == kernels.default_id() && tree.series.name == "derive")
 }
 
 fn not_judged() -> ExitCode {
-    println!("\nOnly some cases were run: what they do not reach is no gap.");
+    println!("\nOnly some cases were run, so lines that they do not reach are not judged.");
     ExitCode::AsExpected
 }
 
 fn remarks(counted: &Counted, suite: &Suite) -> Vec<String> {
-    let lost = suite.lost.iter().map(|lost| format!("Nothing of guest {} is counted: {}.", lost.guest, lost.why));
+    let lost = suite.lost.iter().map(|lost| format!("Guest {} is not counted: {}.", lost.guest, lost.why));
     let unbuilt = counted.unbuilt().into_iter();
-    let unbuilt = unbuilt.map(|path| format!("{path}: the series adds to it, and this kernel is built without it."));
+    let unbuilt = unbuilt.map(|path| format!("{path}: the series changes it, but this kernel does not compile it."));
     lost.chain(unbuilt).collect()
 }
 
-/// Prints what is not reached. Every added line of it has to have a reason, and every reason has to be of use.
+/// Prints the lines that were not reached. Each added line among them needs a reason, and each reason must still apply.
 fn judge(counted: &Counted, suite: &Suite, excuses: &Excuses, reference: bool, style: Style) -> ExitCode {
     let all = unreached(&suite.coverage, &counted.sources, excuses, &counted.added);
     let added: Vec<&Unreached> = all.iter().filter(|line| line.added).collect();
@@ -143,7 +143,7 @@ fn judge(counted: &Counted, suite: &Suite, excuses: &Excuses, reference: bool, s
 fn shown(line: &Unreached, style: Style) -> String {
     let why = match &line.reason {
         Some(reason) => style.faint(reason),
-        None => style.bad("no reason is known"),
+        None => style.bad("no reason is given"),
     };
     format!("  {}:{}  {}\n      {why}", line.file, line.line, line.text)
 }

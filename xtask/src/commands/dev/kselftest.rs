@@ -1,4 +1,4 @@
-//! `cargo xtask kselftest`: the kernel's own selftests, in a guest as the cases have it.
+//! `cargo xtask dev kselftest`: runs the kernel's own selftests in the same kind of guest as the cases.
 
 use std::path::Path;
 
@@ -22,10 +22,10 @@ use crate::run::pipeline::{Pipeline, Tree};
 use crate::run::run_directory;
 use crate::settings;
 
-/// What the test of udmabuf takes for granted: two gigabytes of huge pages, and a machine that has them.
+/// The udmabuf selftest needs two gigabytes of huge pages.
 const MEMORY: u32 = 2560;
 const HUGE_PAGES: &str = "hugepages=1024";
-/// Exit statuses of kselftest.h, and lines of KTAP.
+/// Parts of KTAP result lines.
 const WORDS: [&str; 3] = ["ok ", "not ok ", "# SKIP"];
 
 /// The tests that ran, and what they reached.
@@ -33,14 +33,14 @@ pub struct Upstream {
     programs: Vec<SelftestProgram>,
     transcript: Transcript,
     ending: GuestEnd,
-    /// What was counted; in a flavour that counts.
+    /// The counters, in a flavour that has them.
     pub counted: Suite,
 }
 
-/// Runs them and prints what they said.
+/// Runs them and prints their output.
 ///
 /// # Errors
-/// Whatever keeps them from being run. What they say is no error.
+/// When they cannot be run. A failed selftest is not an error.
 pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
     let pipeline = Pipeline::open(quiet)?;
     let flavour = args.kernel.flavour.clone().or_else(|| Some(FLAVOUR.into()));
@@ -58,10 +58,10 @@ pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
 }
 
 impl Upstream {
-    /// Builds the tests and runs them in one guest; its recording is in `dir` then.
+    /// Builds the tests and runs them in one guest, whose recording is left in `dir`.
     ///
     /// # Errors
-    /// What building and booting can meet.
+    /// When building or booting fails.
     pub fn run(
         pipeline: &Pipeline,
         tree: &Tree,
@@ -104,38 +104,38 @@ impl Upstream {
         self.transcript.cases.iter().find(|run| run.key == upstream::key(program.name))
     }
 
-    /// What the tests said, as they said it, or only how each ended.
+    /// How each test ended; with `whole`, also its output.
     pub fn text(&self, style: Style, whole: bool) -> String {
         let mut text = String::new();
         for program in &self.programs {
             let title = style.strong(&format!("tools/testing/selftests/{}/{}", program.from, program.name));
-            let (said, end) = match (&program.made, self.run_of(program)) {
+            let (output, end) = match (&program.made, self.run_of(program)) {
                 (Err(why), _) => (String::new(), style.bad(&format!("was not run: {why}"))),
-                (_, None) => (String::new(), style.bad("was not run: the guest was gone before it")),
+                (_, None) => (String::new(), style.bad("was not run: the guest ended before it")),
                 (_, Some(run)) => (if whole { notes(run) } else { String::new() }, ended(run, style)),
             };
-            text += &format!("{title}\n{said}  {end}\n");
+            text += &format!("{title}\n{output}  {end}\n");
         }
-        for heard in &self.transcript.heard {
-            text += &format!("  {} {}\n", style.bad("the kernel complained:"), printable(&heard.line));
+        for complaint in &self.transcript.noticed {
+            text += &format!("  {} {}\n", style.bad("the kernel complained:"), printable(&complaint.line));
         }
         if self.ending != GuestEnd::Left {
             text += &style.bad(&format!("the guest was lost: {:?}\n", self.ending));
         }
         for lost in &self.counted.lost {
-            text += &style.bad(&format!("nothing of it is counted: {}\n", lost.why));
+            text += &style.bad(&format!("not counted: {}\n", lost.why));
         }
         text
     }
 
-    /// Whether the tests found nothing, as far as they ran.
+    /// The exit code for these results.
     pub fn exit_code(&self) -> ExitCode {
         let failed = |run: &CaseRun| !matches!(run.outcome, Some(Outcome::Pass | Outcome::Skip { .. }));
         if self.ending != GuestEnd::Left {
             ExitCode::GuestLost
         } else if self.programs.iter().any(|program| program.made.is_err()) {
             ExitCode::Build
-        } else if self.transcript.cases.iter().any(failed) || !self.transcript.heard.is_empty() {
+        } else if self.transcript.cases.iter().any(failed) || !self.transcript.noticed.is_empty() {
             ExitCode::Violated
         } else {
             ExitCode::AsExpected
@@ -151,13 +151,13 @@ fn notes(run: &CaseRun) -> String {
     lines.collect()
 }
 
-/// How a test ended, and what its KTAP says.
+/// How a test ended, with the counts of its KTAP results.
 fn ended(run: &CaseRun, style: Style) -> String {
     let end = run.steps.iter().rev().find_map(|step| match step {
         TranscriptStep::Call { result, .. } => result.clone(),
         _ => None,
     });
-    let end = end.unwrap_or_else(|| "it never ended".into());
+    let end = end.unwrap_or_else(|| "it did not end".into());
     let notes: Vec<&str> = run
         .steps
         .iter()
@@ -167,15 +167,15 @@ fn ended(run: &CaseRun, style: Style) -> String {
     let skipped = notes.iter().filter(|line| line.starts_with(ok) && line.contains(skip)).count();
     let passed = notes.iter().filter(|line| line.starts_with(ok)).count() - skipped;
     let failed = notes.iter().filter(|line| line.starts_with(not_ok)).count();
-    // Those of older kernels say it in words of their own.
+    // Selftests of older kernels do not print KTAP.
     let results = match passed + failed + skipped {
         0 => "no results in KTAP".to_string(),
         _ => format!("{passed} ok, {failed} not ok, {skipped} skipped"),
     };
-    let said = format!("{end}; {results}; {} ms of guest time", run.ms);
+    let summary = format!("{end}; {results}; {} ms of guest time", run.ms);
     match &run.outcome {
-        Some(Outcome::Pass) if failed == 0 => style.good(&said),
-        Some(Outcome::Pass | Outcome::Skip { .. }) => style.notable(&said),
-        _ => style.bad(&said),
+        Some(Outcome::Pass) if failed == 0 => style.good(&summary),
+        Some(Outcome::Pass | Outcome::Skip { .. }) => style.notable(&summary),
+        _ => style.bad(&summary),
     }
 }

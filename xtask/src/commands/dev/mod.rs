@@ -1,4 +1,4 @@
-//! Commands for people who work on the suite itself.
+//! Commands for people who change the suite.
 
 pub mod bench;
 pub mod build;
@@ -25,7 +25,7 @@ pub fn run(command: &Dev, quiet: bool) -> Result<ExitCode> {
     match command {
         Dev::Ci(args) => ci::run(args),
         Dev::Selftest(args) => selftest::run(args, quiet),
-        Dev::Mutants(_) => unreachable!("it has exit codes of its own"),
+        Dev::Mutants(_) => unreachable!("main() runs it: it has its own exit codes"),
         Dev::Coverage(args) => coverage::run(args, quiet),
         Dev::Kselftest(args) => kselftest::run(args, quiet),
         Dev::Build(args) => build::run(args, quiet),

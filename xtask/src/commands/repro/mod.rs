@@ -1,4 +1,4 @@
-//! `cargo xtask repro`: a run in one file, and that file on another machine.
+//! `cargo xtask repro`: packs a run into one file, and repeats it on another machine.
 
 mod pack;
 mod run;
@@ -10,7 +10,7 @@ use harness::exit_code::ExitCode;
 
 use crate::flags::Repro;
 
-/// Packs, or runs a pack.
+/// Packs a run, or runs a pack.
 ///
 /// # Errors
 /// Those of [`pack::run`] and [`run::run`].
@@ -21,23 +21,23 @@ pub fn run(command: &Repro, quiet: bool) -> Result<ExitCode> {
     }
 }
 
-/// The keys that one of the filters fits, in the order of the keys.
+/// The keys that match a filter, in the order of the keys.
 fn chosen(filters: &[String], keys: &[CaseKey]) -> Result<Vec<CaseKey>> {
     for filter in filters {
         if !keys.iter().any(|key| fits(key, filter, false)) {
             let shown: Vec<&str> = keys.iter().take(5).map(|key| key.0.as_str()).collect();
             let more = if keys.len() > shown.len() { ", ..." } else { "" };
-            return Err(Error::new(ErrorKind::Usage, format!("no case of the run fits {filter}"))
-                .cause(format!("it has {}{more}", shown.join(", ")))
-                .next("Name a case as the report does, a part of its name, or a clause such as R-1."));
+            return Err(Error::new(ErrorKind::Usage, format!("no case of the run matches {filter}"))
+                .cause(format!("the run has {}{more}", shown.join(", ")))
+                .next("Give the name of a case as in the report, a part of it, or a clause such as R-1."));
         }
     }
-    // A whole name means that case, and not others that start with it.
-    let means = |key: &CaseKey, filter: &String| {
+    // A full name selects only that case, not others that start with it.
+    let matches = |key: &CaseKey, filter: &String| {
         let exact = keys.iter().any(|key| key.0 == *filter);
         if exact { key.0 == *filter } else { fits(key, filter, false) }
     };
-    Ok(keys.iter().filter(|key| filters.iter().any(|filter| means(key, filter))).cloned().collect())
+    Ok(keys.iter().filter(|key| filters.iter().any(|filter| matches(key, filter))).cloned().collect())
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_case_is_named_whole_in_part_or_by_its_clause() {
+    fn a_case_is_selected_by_full_name_part_or_clause() {
         let keys = ["rights/derive_table@udmabuf", "rights/derive_table@udmabuf-list", "uapi/flags@udmabuf"];
         let keys = keys.map(|key| CaseKey(key.into()));
         let chosen = |filter: &str| chosen(&[filter.to_string()], &keys).map(|keys| keys.len()).ok();

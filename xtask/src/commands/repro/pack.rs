@@ -1,4 +1,4 @@
-//! `cargo xtask repro pack`: everything that a run depended on, in one file.
+//! `cargo xtask repro pack`: packs everything that a run depended on into one file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,24 +24,27 @@ use crate::run::kept;
 use crate::run::pipeline::Pipeline;
 use crate::workspace;
 
-/// Packs a run that is kept, and prints the path of the file.
+/// Packs a kept run and prints the path of the file.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for what is no run, or one of which something is gone; [`ErrorKind::Host`] when the file cannot be written.
+/// [`ErrorKind::Usage`] when it is not a run or parts of it are missing; [`ErrorKind::Host`] when the file cannot be written.
 pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
     let pipeline = Pipeline::open(quiet)?;
     let (dir, report) = kept::one(&args.run)?;
     let setting = &report.setting;
     if let Some(file) = &setting.pack {
-        return Err(Error::new(ErrorKind::Usage, format!("the run in {} came out of a pack itself", dir.display()))
-            .next(format!("Pass on {file}: it has everything.")));
+        return Err(Error::new(ErrorKind::Usage, format!("the run in {} repeated a pack", dir.display()))
+            .next(format!("Use that pack instead: {file}")));
     }
     let cases = cases(&report, &args.cases)?;
     let Some(image) = image::find(&pipeline.store, &setting.image)? else {
         let again = report.verdicts.first().map(|verdict| setting.again(verdict)).unwrap_or_default();
-        return Err(Error::new(ErrorKind::Usage, format!("the kernel of the run in {} is gone", dir.display()))
-            .cause(format!("image {} is not in the cache, or is damaged", setting.image))
-            .next(format!("Run it again, which makes it anew, and pack that run: {again}")));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("the kernel of the run in {} is no longer in the cache", dir.display()),
+        )
+        .cause(format!("image {} is missing or damaged", setting.image))
+        .next(format!("Run it again, which builds the kernel, and pack the new run: {again}")));
     };
     let guest = Guest::of(&dir)?;
     let mut members = members(&image, &guest.program, &report)?;
@@ -49,7 +52,7 @@ pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
         let name = patch.file_name().unwrap_or_default().to_string_lossy().into_owned();
         members.file(format!("{}/{name}", member::SERIES), &patch);
     }
-    // That of the run: its guest program is packed.
+    // The commit that ran, because its guest program is packed.
     let commit = report.provenance.as_ref().map(|made_by| made_by.commit.clone()).filter(|commit| !commit.is_empty());
     let manifest = PackManifest {
         format: FORMAT.into(),
@@ -79,7 +82,7 @@ pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
     Ok(ExitCode::AsExpected)
 }
 
-/// What is run from the pack unless other cases are asked for.
+/// The cases that `repro run` repeats by default: those asked for, else the unexpected ones, else all.
 fn cases(report: &RunReport, filters: &[String]) -> Result<Vec<cases::protocol::CaseKey>> {
     let all: Vec<_> = report.verdicts.iter().map(|verdict| verdict.key.clone()).collect();
     if !filters.is_empty() {
@@ -93,7 +96,7 @@ fn cases(report: &RunReport, filters: &[String]) -> Result<Vec<cases::protocol::
     Ok(if failed.is_empty() { all } else { failed })
 }
 
-/// What the first guest of a run left about itself.
+/// Files of the first guest of a run.
 struct Guest {
     program: GuestBinary,
     command_line: String,
@@ -108,16 +111,14 @@ impl Guest {
             Some(Guest { program, command_line: recorded_line(&qemu)?, qemu })
         });
         found.ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("no guest is left in {}", dir.display()))
-                .cause(
-                    "a run keeps qemu.cmdline and initramfs.cpio of each guest; they are not there, or cannot be read",
-                )
-                .next("Pack the directory of a whole run, and not a report alone; or run it again.")
+            Error::new(ErrorKind::Usage, format!("there are no recordings of a guest in {}", dir.display()))
+                .cause("qemu.cmdline or initramfs.cpio of its guests is missing or cannot be read")
+                .next("Pack the whole directory of a run, not only its report, or run it again.")
         })
     }
 }
 
-/// The directories of guests below that of a run, wherever rounds and tries have put them.
+/// The directories of all guests of a run, including those of rounds and retries.
 fn guests(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut inside: Vec<PathBuf> =
@@ -158,7 +159,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// `7.2-derive-sanitized-0123abcd.pack.tar.gz`; of a series that is a path, its last part.
+/// `7.2-derive-sanitized-0123abcd.pack.tar.gz`. If the series is a path, only its last component is used.
 fn name(identity: &PackIdentity) -> String {
     let plain = |text: &str| {
         let last = text.rsplit(['/', ':']).find(|part| !part.is_empty()).unwrap_or("x");
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pack_is_named_after_what_is_in_it() {
+    fn a_pack_is_named_after_kernel_series_flavour_and_image() {
         let text = |text: &str| text.to_string();
         let mut identity = PackIdentity {
             kernel: text("7.2"),

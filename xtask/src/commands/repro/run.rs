@@ -1,4 +1,4 @@
-//! `cargo xtask repro run`: boots the kernel of a pack, and judges by what is in it.
+//! `cargo xtask repro run`: boots the kernel of a pack and judges the run by the expectations in it.
 
 use std::fs::{self, DirEntry};
 use std::path::Path;
@@ -34,16 +34,16 @@ use crate::run::run_files;
 use crate::settings;
 use crate::workspace;
 
-/// How the names of directories start in which a pack is unpacked, beside those of the runs.
+/// Prefix of the directories in which packs are unpacked, beside those of the runs.
 const UNPACKED: &str = ".pack-";
-/// Nobody runs a pack for so long.
+/// The age at which such a directory counts as left over.
 const ABANDONED: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Runs cases of a pack, prints the report, and how it compares with the recorded one.
+/// Runs cases of a pack, and prints the report and a comparison with the recorded one.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a file that is no sound pack, or not for this version of the suite, and for a case that is not in
-/// it; [`ErrorKind::Host`].
+/// [`ErrorKind::Usage`] for a file that is not a valid pack, for a pack of another version of the suite, and for a case that
+/// is not in it; [`ErrorKind::Host`].
 pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let (start, asked) = (Instant::now(), run_files::provenance());
     let pipeline = Pipeline::open(quiet)?;
@@ -55,16 +55,16 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let pack = Pack::unpack(&args.file, scratch.path())?;
     let recorded = pack.report()?;
     if !(OLDEST..=SCHEMA).contains(&recorded.schema) {
-        return Err(Error::new(ErrorKind::Usage, format!("{} has a report of another version", args.file.display()))
-            .cause(format!("it has schema {}, this program reads {OLDEST} to {SCHEMA}", recorded.schema))
+        return Err(Error::new(ErrorKind::Usage, format!("the report in {} has another version", args.file.display()))
+            .cause(format!("its schema is {}, this program reads {OLDEST} to {SCHEMA}", recorded.schema))
             .next(pack.advice()));
     }
-    // What is wrong with the pack is said before anything is installed.
+    // Check the pack before anything is installed.
     let plan = plan(&pack, &recorded, &args.cases)?;
     let (image, context, program) = (pack.image()?, pack.context()?, pack.guest()?);
     let needs: &[Purpose] = if args.debug.gdb { &[Purpose::Boot, Purpose::Debugger] } else { &[Purpose::Boot] };
     if args.debug.gdb {
-        debug::only(&plan)?;
+        debug::require_one_case(&plan)?;
     }
     pipeline.tools(needs, args.no_install)?;
     let unpacked = start.elapsed();
@@ -73,7 +73,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let provenance = Provenance { compiler: pack.manifest.identity.compiler.clone(), ..asked.answered() };
     run_files::without_series(&dir, &pack.path(member::CONFIG), &provenance)?;
     keep_series(&pack, &dir)?;
-    for line in strangeness(&pack, &provenance.commit) {
+    for line in suite_differences(&pack, &provenance.commit) {
         pipeline.progress.warn(&line);
     }
     let mut acceleration = pipeline.acceleration(args.accel, &image.vmlinux)?;
@@ -110,7 +110,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     print!("{}", test::rendered(&report, args.format)?);
     match args.format {
         Format::Terminal => print!("{}", compare::render(&report, &recorded, detect())),
-        // What a program reads stays what it expects.
+        // Standard output has only the requested format.
         _ => eprint!("{}", compare::render(&report, &recorded, Style::Plain)),
     }
     if !matches!(report.exit_code(), ExitCode::AsExpected) {
@@ -119,7 +119,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     Ok(report.exit_code())
 }
 
-/// Removes what programs that were killed have left.
+/// Removes directories that killed programs left behind.
 fn sweep(runs: &Path) {
     let old = |entry: &DirEntry| {
         let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|time| time.elapsed().ok());
@@ -131,33 +131,36 @@ fn sweep(runs: &Path) {
     }
 }
 
-/// Where the same kernel is in the cache of this machine, its scripts for gdb are at hand; a pack has none.
+/// Prepares gdb. Uses the kernel in the cache if it is there, because it has gdb scripts and a pack does not.
 fn debugger(pack: &Pack, pipeline: &Pipeline, plan: &[CaseKey], dir: &Path) -> Result<Gdb> {
     let own = image::find(&pipeline.store, &pack.manifest.identity.image)?;
     let image = own.map_or_else(|| pack.path("kernel"), |image| image.dir);
     Gdb::prepare(plan, &image, dir)
 }
 
-/// The cases that are run: those that the pack is about, or those asked for among all that it recorded.
+/// The cases to run: those that match a filter, or by default those chosen when the pack was made.
 fn plan(pack: &Pack, recorded: &RunReport, filters: &[String]) -> Result<Vec<CaseKey>> {
     let all: Vec<CaseKey> = recorded.verdicts.iter().map(|verdict| verdict.key.clone()).collect();
     let plan = if filters.is_empty() { pack.manifest.cases.clone() } else { chosen(filters, &all)? };
-    let speaks = pack.manifest.suite.protocol;
-    if speaks != cases::protocol::VERSION {
-        return Err(Error::new(ErrorKind::Usage, "the guest program of the pack is of another version of the suite")
-            .cause(format!("it speaks protocol {speaks}, this program {}", cases::protocol::VERSION))
-            .next(pack.advice()));
+    let protocol = pack.manifest.suite.protocol;
+    if protocol != cases::protocol::VERSION {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "the guest program of the pack belongs to another version of the suite",
+        )
+        .cause(format!("its protocol has version {protocol}, that of this program {}", cases::protocol::VERSION))
+        .next(pack.advice()));
     }
     let unknown: Vec<&str> = plan.iter().filter(|key| suite::find(key).is_none()).map(|key| key.0.as_str()).collect();
     if !unknown.is_empty() {
-        return Err(Error::new(ErrorKind::Usage, "this version of the suite does not have all cases of the pack")
+        return Err(Error::new(ErrorKind::Usage, "this version of the suite lacks cases of the pack")
             .cause(unknown.join(", "))
-            .next(format!("{}\nOr name other cases with --case.", pack.advice())));
+            .next(format!("{}\nOr select other cases with --case.", pack.advice())));
     }
     Ok(plan)
 }
 
-/// The patches, where those of other runs are.
+/// Copies the patches to where other runs have them.
 fn keep_series(pack: &Pack, dir: &Path) -> Result<()> {
     let to = dir.join(member::SERIES);
     fs::create_dir_all(&to).map_err(|error| io(&error, "creating", &to))?;
@@ -169,8 +172,8 @@ fn keep_series(pack: &Pack, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What makes verdicts of this checkout differ from those of the one that made the pack.
-fn strangeness(pack: &Pack, own: &str) -> Vec<String> {
+/// Differences between this checkout and the one that made the pack that can change verdicts.
+fn suite_differences(pack: &Pack, own: &str) -> Vec<String> {
     let theirs = &pack.manifest.suite;
     let differences = theirs.differences(&SuiteIdentity::own(None));
     if differences.is_empty() {
@@ -178,7 +181,7 @@ fn strangeness(pack: &Pack, own: &str) -> Vec<String> {
     }
     let by = |commit: &str| if commit.is_empty() { "an unknown commit".into() } else { commit.to_string() };
     let head = format!(
-        "the suite of the pack ({}) is not that of this checkout ({}), whose rules judge here:",
+        "the pack was made by another version of the suite ({}); verdicts here follow the rules of this checkout ({}):",
         by(theirs.commit.as_deref().unwrap_or_default()),
         by(own)
     );

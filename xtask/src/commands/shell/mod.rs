@@ -1,4 +1,4 @@
-//! `cargo xtask shell`: the kernel of a run, and a person or a script in it.
+//! `cargo xtask shell`: boots a kernel and opens a prompt, or runs a script, in the guest.
 
 mod virtme;
 mod vng;
@@ -20,10 +20,10 @@ use harness::session::shell::{Ended, ShellFiles, attended, terminal, unattended}
 use crate::flags::ShellArgs;
 use crate::run::pipeline::{BuiltKernel, Pipeline};
 
-/// Runs the guest until it ends, and gives back the exit code.
+/// Runs the guest until it ends, and returns the exit code.
 ///
 /// # Errors
-/// Whatever keeps it from being started.
+/// When it cannot be started.
 pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     let script = script(args)?;
     if args.vng {
@@ -34,9 +34,9 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     let made = pipeline.kernel(&args.kernel)?;
     let guest = pipeline.guest_program()?;
     let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
-    let shell = busybox(&Machine::this()).ok_or_else(|| Error::new(ErrorKind::Internal, "busybox is gone"))?;
+    let shell = busybox(&Machine::this()).ok_or_else(|| Error::new(ErrorKind::Internal, "busybox has disappeared"))?;
     let shell = std::fs::read(&shell).map_err(|error| io(&error, "reading", &shell))?;
-    let furniture = ShellFiles {
+    let files = ShellFiles {
         guest: &guest,
         busybox: &shell,
         script: script.as_deref(),
@@ -50,7 +50,7 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
         },
     };
     let dir = scratch_directory()?;
-    let initramfs = furniture.pack(&dir.path().join("initramfs.cpio"))?;
+    let initramfs = files.pack(&dir.path().join("initramfs.cpio"))?;
     let mut plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), acceleration.accel());
     if script.is_some() {
         let (ended, complaints) = unattended::run(&plan, print)?;
@@ -59,20 +59,20 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
         }
         return Ok(code(&ended, !complaints.is_empty()));
     }
-    // Somebody reads this console: no chatter, and the form that people know.
+    // A person reads this console: fewer messages, in the usual format.
     plan.append.extend(["loglevel=4".to_string(), "console_msg_format=default".to_string()]);
     if !quiet {
         eprintln!("starting the guest; {HELP}");
     }
     let ended = attended::run(&plan)?;
     Ok(match ended {
-        // What was typed last is nobody's verdict.
+        // The status of the last typed command is not a result.
         Ended::Exit(_) | Ended::Dismissed => ExitCode::AsExpected.number(),
         ended => code(&ended, false),
     })
 }
 
-/// The commands to run; nothing where a person is to type them.
+/// The commands to run; `None` for a prompt.
 fn script(args: &ShellArgs) -> Result<Option<String>> {
     if args.command.is_some() {
         return Ok(args.command.clone());
@@ -84,14 +84,14 @@ fn script(args: &ShellArgs) -> Result<Option<String>> {
     let mut text = String::new();
     stdin.read_to_string(&mut text).context(ErrorKind::Usage, || "standard input cannot be read as commands".into())?;
     if text.trim().is_empty() {
-        return Err(Error::new(ErrorKind::Usage, "there is no terminal, and no command on standard input")
-            .next("Run it on a terminal, or give --command 'cases run R-2'."));
+        return Err(Error::new(ErrorKind::Usage, "standard input is not a terminal and has no commands")
+            .next("Run it on a terminal, or use --command, such as --command 'cases run R-2'."));
     }
     Ok(Some(text))
 }
 
 fn print(stream: Stream, bytes: &[u8]) {
-    // Who reads no further has seen enough.
+    // The reader may have closed the pipe.
     let _ = match stream {
         Stream::Out => std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()),
         Stream::Err => std::io::stderr().write_all(bytes),
@@ -115,12 +115,12 @@ fn greeting(made: &BuiltKernel, accel: &str) -> String {
     let facts = &made.image.facts;
     format!(
         "Linux {} with series {}, {} kernel, {accel}
-  cases list           which cases there are; cases explain R-2 says what one is about
-  cases run R-2        run some of them here
-  dmesg                what the kernel has said
+  cases list           list the cases; cases explain R-2 describes a clause or a case
+  cases run R-2        run cases here
+  dmesg                show the kernel log
   cat /sys/kernel/debug/dma_buf/bufinfo
-                       every dma-buf there is
-  exit                 ends the guest; so does Ctrl-A x, whatever it does (Ctrl-A h for help)
+                       list all dma-bufs
+  exit                 end the guest; Ctrl-A x ends it even if it hangs (Ctrl-A h for help)
 ",
         facts.version, made.series, facts.flavour
     )
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_ends_with_its_own_code_unless_the_kernel_complained() {
+    fn a_script_returns_its_own_code_unless_the_kernel_complained() {
         for (status, complained, wanted) in [(0, false, 0), (10, false, 10), (130, true, 130), (0, true, 10)] {
             assert_eq!(code(&Ended::Exit(status), complained), wanted);
         }

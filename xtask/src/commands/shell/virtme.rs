@@ -1,4 +1,4 @@
-//! virtme-ng: the one on PATH, or one from PyPI in the cache, in the version and with the sums of `xtask/virtme-ng.txt`.
+//! virtme-ng: from PATH, or installed from PyPI into the cache, with the version and hashes of `xtask/virtme-ng.txt`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,18 +9,18 @@ use harness::host::store::Store;
 use harness::host::store::manifest::sha256_of;
 
 const PINS: &str = include_str!("../../../virtme-ng.txt");
-/// Older ones were not tried.
+/// Older versions were not tested.
 const MINIMUM: (u32, u32) = (1, 42);
 
-/// How a person installs it.
-const BY_HAND: &str = "Install it yourself, with one of\npipx install virtme-ng\npython3 -m pip install --user virtme-ng\n\
+/// How to install it by hand.
+const BY_HAND: &str = "Install it with one of\npipx install virtme-ng\npython3 -m pip install --user virtme-ng\n\
                        apt-get install virtme-ng     (where the distribution has 1.42 or later)";
 
 /// An installed virtme-ng.
 #[derive(Debug)]
 pub struct Virtme {
     program: PathBuf,
-    /// Where its modules are, if Python does not know.
+    /// The directory of its modules, if it is not one where Python looks.
     modules: Option<PathBuf>,
 }
 
@@ -28,7 +28,7 @@ impl Virtme {
     /// Finds it, or installs it into the cache.
     ///
     /// # Errors
-    /// [`ErrorKind::Host`] when it can neither be found nor had, with how to install it.
+    /// [`ErrorKind::Host`] when it is neither found nor can be installed.
     pub fn provide(machine: &Machine, store: &Store, no_install: bool) -> Result<Self> {
         if let Some(found) = on_path(machine) {
             return Ok(found);
@@ -39,21 +39,21 @@ impl Virtme {
             return Ok(installed(dir));
         }
         let missing = |why: &str| {
-            Error::new(ErrorKind::Host, format!("virtme-ng {}.{} is not on this machine", MINIMUM.0, MINIMUM.1))
+            Error::new(ErrorKind::Host, format!("virtme-ng {}.{} or later is not installed", MINIMUM.0, MINIMUM.1))
                 .cause(why)
                 .next(BY_HAND)
         };
         if no_install {
-            return Err(missing("it is not installed into the cache either, because of --no-install"));
+            return Err(missing("--no-install forbids installing it into the cache"));
         }
         if machine.program("python3").is_none() {
-            return Err(missing("it cannot be installed into the cache: there is no python3"));
+            return Err(missing("it cannot be installed into the cache because python3 is missing"));
         }
         let task = store.progress().task("installing virtme-ng into the cache", None);
         let dir = store.publish("tools", &key, |dir| {
             let pins = dir.join("requirements.txt");
             std::fs::write(&pins, PINS).context(ErrorKind::Host, || format!("writing {}", pins.display()))?;
-            // Wheels only: nothing of the package runs here before its sum was checked.
+            // Only wheels: a source package could run code before its hash is checked.
             let words =
                 "-m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes";
             let pip = machine.cmd("python3").args(words.split(' ')).arg("--target").path(dir).arg("-r").path(&pins);
@@ -67,12 +67,12 @@ impl Virtme {
     pub fn cmd(&self, machine: &Machine) -> Cmd {
         let cmd = machine.cmd(&self.program.to_string_lossy());
         let Some(dir) = &self.modules else { return cmd };
-        // It calls other programs of its own by their names.
+        // It looks up its helper programs in PATH.
         let path = [dir.join("bin").into_os_string(), machine.path.clone()].join(std::ffi::OsStr::new(":"));
         cmd.env("PYTHONPATH", dir.to_string_lossy()).env("PATH", path.to_string_lossy())
     }
 
-    /// Where it is, for a person.
+    /// The path of the program.
     pub fn path(&self) -> &Path {
         &self.program
     }
@@ -80,13 +80,13 @@ impl Virtme {
 
 fn on_path(machine: &Machine) -> Option<Virtme> {
     let program = machine.program("vng")?;
-    let said = machine.cmd("vng").arg("--version").run().ok()?.text;
-    (version(&said)? >= MINIMUM).then_some(Virtme { program, modules: None })
+    let output = machine.cmd("vng").arg("--version").run().ok()?.text;
+    (version(&output)? >= MINIMUM).then_some(Virtme { program, modules: None })
 }
 
-/// `virtme-ng 1.42`, or with more behind it.
-fn version(said: &str) -> Option<(u32, u32)> {
-    let number = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+/// Parses `virtme-ng 1.42`, with or without a suffix.
+fn version(output: &str) -> Option<(u32, u32)> {
+    let number = output.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     let mut parts = number.split(|c: char| !c.is_ascii_digit());
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_read_with_whatever_comes_behind_it() {
+    fn a_version_is_parsed_with_or_without_a_suffix() {
         assert_eq!(version("virtme-ng 1.42\n"), Some((1, 42)));
         assert_eq!(version("virtme-ng 1.100+115-g1234567"), Some((1, 100)));
         assert!(version("virtme-ng 1.9") < Some(MINIMUM));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pinned_version_is_one_that_would_do() {
+    fn the_pinned_version_is_new_enough_and_has_hashes() {
         let line = PINS.lines().find(|line| line.starts_with("virtme-ng==")).unwrap();
         assert!(version(&line.replace("==", " ")) >= Some(MINIMUM));
         let pins = PINS.lines().filter(|line| !line.starts_with('#'));

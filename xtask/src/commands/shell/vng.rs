@@ -1,5 +1,5 @@
-//! `cargo xtask shell --vng`: the kernel under virtme-ng, with the host's own file system as its root. What the guest writes
-//! goes to overlays in its memory.
+//! `cargo xtask shell --vng`: boots the kernel under virtme-ng, with the host's file system as root. Writes of the guest go to
+//! overlays in its memory.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -21,13 +21,13 @@ use crate::flags::{KernelArgs, ShellArgs};
 use crate::run::pipeline::Pipeline;
 use crate::workspace;
 
-/// What vng exits with when the guest went away without a word.
+/// Exit code of vng when the guest ended unexpectedly.
 const LOST: i32 = 255;
 
-/// Runs the guest until it ends, and gives back the exit code.
+/// Runs the guest until it ends, and returns the exit code.
 ///
 /// # Errors
-/// Whatever keeps it from being started.
+/// When it cannot be started.
 pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
     let (pipeline, machine) = (Pipeline::open(quiet)?, Machine::this());
     let virtme = Virtme::provide(&machine, &pipeline.store, args.kernel.no_install)?;
@@ -35,9 +35,10 @@ pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
     let made = pipeline.kernel(&KernelArgs { flavour: Some(flavour(args)?), ..args.kernel.clone() })?;
     pipeline.guest_program()?;
     let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
-    // A directory of the host that the guest sees: with the programs of both, and shorter than a kernel command line.
+    // The script is a file that the guest sees, because a kernel command line is too short for it.
     let programs = pipeline.guest_program_path().parent().map(|dir| dir.display().to_string()).unwrap_or_default();
-    let dir = tempfile::tempdir_in(workspace::target()).context(ErrorKind::Host, || "no room for a script".into())?;
+    let dir = tempfile::tempdir_in(workspace::target())
+        .context(ErrorKind::Host, || "no temporary directory for the script".into())?;
     let start = dir.path().join("start");
     let path = format!("export PATH='{}':\"$PATH\"\n", programs.replace('\'', r"'\''"));
     let text = match script {
@@ -52,14 +53,14 @@ pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
         .and_then(|()| fs::set_permissions(&start, executable))
         .map_err(|error| io(&error, "writing", &start))?;
     let mut vng = virtme.cmd(&machine).arg("--run").path(&made.image.vmlinux);
-    // The microvm has no bus on which the rest could be; without --force-9p it waits for a virtiofsd that may not come.
+    // The microvm lacks the buses that the kernel needs. Without --force-9p, vng waits for a virtiofsd that may be missing.
     vng = vng.args(["--user", "root", "--force-9p", "--disable-microvm", "--cpus", "2", "--memory", "1G"]);
     if acceleration.accel() == Accel::Tcg {
         vng = vng.arg("--disable-kvm");
     }
     vng = FOR_CASES.iter().fold(vng, |vng, word| vng.args(["--append", word]));
     if !quiet {
-        eprintln!("starting it with {}", virtme.path().display());
+        eprintln!("starting the guest with {}", virtme.path().display());
     }
     match script {
         Some(_) => unattended(&vng.args(["--exec", &format!("sh {}", start.display())])),
@@ -67,7 +68,7 @@ pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
     }
 }
 
-/// The same flavour as that of `test`, and what virtme-ng needs.
+/// The flavour of `test` plus what virtme-ng needs.
 fn flavour(args: &ShellArgs) -> Result<String> {
     let plain = match &args.kernel.flavour {
         Some(flavour) => flavour.clone(),
@@ -77,8 +78,8 @@ fn flavour(args: &ShellArgs) -> Result<String> {
 }
 
 fn unattended(vng: &Cmd) -> Result<u8> {
-    let pipe = || std::io::pipe().context(ErrorKind::Host, || "no pipe for what it prints".into());
-    // Not our own streams: QEMU would open a file anew, and empty it.
+    let pipe = || std::io::pipe().context(ErrorKind::Host, || "no pipe for the guest's output".into());
+    // Pipes and not our own streams: if they are files, QEMU reopens and truncates them.
     let ((out, out_end), (err, err_end)) = (pipe()?, pipe()?);
     let mut running = vng.start(Stdio::null(), out_end.into(), err_end.into())?;
     let copies = [copy(out, std::io::stdout()), copy(err, std::io::stderr())];
@@ -87,12 +88,14 @@ fn unattended(vng: &Cmd) -> Result<u8> {
     copies.into_iter().for_each(|copy| _ = copy.join());
     match status.code() {
         Some(LOST) => {
-            eprintln!("the guest was lost: it went away before the commands were over (--accel tcg rules KVM out)");
+            eprintln!(
+                "the guest was lost: it ended before the commands did (try --accel tcg, in case KVM is the cause)"
+            );
             Ok(ExitCode::GuestLost.number())
         }
         Some(code) => Ok(u8::try_from(code).unwrap_or(ExitCode::Internal.number())),
         None => Err(Error::new(ErrorKind::Host, format!("virtme-ng ended with {status}"))
-            .next("Its last words are above; `vng --version` tells whether it runs at all.")),
+            .next("Its output is above; `vng --version` shows whether it runs at all.")),
     }
 }
 
@@ -100,7 +103,7 @@ fn copy(mut from: impl Read + Send + 'static, mut to: impl Write + Send + 'stati
     std::thread::spawn(move || {
         let mut piece = [0u8; 4096];
         while let Ok(len @ 1..) = from.read(&mut piece) {
-            // Who reads no further has seen enough; virtme-ng still has to get rid of it.
+            // If our reader has closed the pipe, keep reading, so that virtme-ng does not block.
             let _ = to.write_all(&piece[..len]).and_then(|()| to.flush());
         }
     })
@@ -114,10 +117,10 @@ fn attended(vng: &Cmd) -> Result<u8> {
 fn greeting(made: &crate::run::pipeline::BuiltKernel) -> String {
     let facts = &made.image.facts;
     format!(
-        "Linux {} with series {}, {} kernel, on the files of this machine; what is written here is gone afterwards
-  cases list           which cases there are; cases explain R-2 says what one is about
-  cases run R-2        run some of them here
-  exit                 ends the guest; so does Ctrl-A x, whatever it does
+        "Linux {} with series {}, {} kernel, on the files of this machine; writes are discarded at the end
+  cases list           list the cases; cases explain R-2 describes a clause or a case
+  cases run R-2        run cases here
+  exit                 end the guest; Ctrl-A x ends it even if it hangs
 ",
         facts.version, made.series, facts.flavour
     )

@@ -1,8 +1,8 @@
-//! Cuts a console into complaints.
+//! Finds the complaints on a console.
 //!
-//! Two processors may report at once and their lines mix. Where the console shows who printed a line
-//! (CONFIG_PRINTK_CALLER), each caller has a report of its own; where it does not, all lines count as of one caller, and
-//! every title is still found.
+//! Two processors may report at once, and then their lines are mixed. If the console shows the caller of each line
+//! (CONFIG_PRINTK_CALLER), each caller has its own report. If not, all lines count as from one caller, and every title is still
+//! found.
 
 use std::collections::HashMap;
 
@@ -14,15 +14,14 @@ use super::line::{ConsoleLine, lines};
 use super::title::normalise;
 use super::{Complaint, Moment, Start};
 
-/// Lines that are kept of a report.
+/// How many lines of a report are kept.
 const LONGEST: usize = 160;
-/// Bytes that are kept of a line.
+/// How many characters of a line are kept.
 const WIDEST: usize = 400;
-/// Complaints that are kept of a console. A kernel that complains in a loop has said what it has to say by then; a panic
-/// is kept whatever came before it.
+/// How many complaints of a console are kept, in case the kernel complains in a loop. A panic is always kept.
 const MOST: usize = 500;
-/// Lines between `cut here` and the title of its frame.
-const FRAME: usize = 20;
+/// How many lines there may be between `cut here` and the title.
+const HEADER: usize = 20;
 
 const CUT_HERE: &str = "------------[ cut here ]------------";
 
@@ -41,35 +40,35 @@ struct Scanner {
     complaints: Vec<Complaint>,
     case: Option<CaseKey>,
     callers: HashMap<String, Caller>,
-    /// The console shows priorities, so a line without one is not of the kernel.
+    /// Whether the console shows priorities; then a line without one is not from the kernel.
     priorities: bool,
 }
 
-/// What one caller is in the middle of.
+/// The state of one caller.
 #[derive(Default)]
 struct Caller {
-    /// Lines since `cut here`, until the title comes.
-    frame: Option<Vec<String>>,
-    /// The line before, outside of any report. Newer kernels print `cut here` at a level that our console leaves out, so
-    /// the text that a WARN() has of its own comes out of the blue.
-    before: Option<String>,
+    /// Lines from `cut here` to the title.
+    header: Option<Vec<String>>,
+    /// The previous line outside of any report. Newer kernels print `cut here` at a level that our console does not show, so
+    /// the text of a WARN() comes without it.
+    previous: Option<String>,
     report: Option<Report>,
 }
 
-/// A report that may still go on.
+/// A report that may continue.
 struct Report {
-    /// Its place among the complaints.
+    /// Its index in the complaints.
     index: usize,
     kind: Kind,
-    /// Whether its trace has ended: a title after that is a complaint of its own.
+    /// Whether its trace has ended: a title after that starts another complaint.
     traced: bool,
     /// Whether its last line has come; registers may follow.
     ended: bool,
-    /// Which machinery has spoken in it already, each of which does so once.
+    /// The wrappers that it already contains; each comes at most once.
     wrapped: Vec<Wrapper>,
 }
 
-/// Machinery that other checks report through.
+/// Generic reports that other checks end in.
 #[derive(Clone, Copy, PartialEq)]
 enum Wrapper {
     Warning,
@@ -83,7 +82,7 @@ impl Scanner {
         let ours = line.priority.is_none() || line.is_from_a_program();
         if let Some(case) = marked_case(line.text).filter(|_| ours) {
             self.case = Some(case);
-            // Who is in the middle of a report goes on with it, and it stays where it began.
+            // A report that has begun continues, and belongs to the case in which it began.
             self.callers.retain(|_, caller| caller.report.as_ref().is_some_and(|report| !report.traced));
             return;
         }
@@ -91,18 +90,18 @@ impl Scanner {
             return;
         }
         let mut caller = self.callers.remove(line.caller.unwrap_or_default()).unwrap_or_default();
-        self.hear(&mut caller, &line);
+        self.take_from(&mut caller, &line);
         self.callers.insert(line.caller.unwrap_or_default().to_string(), caller);
     }
 
-    fn hear(&mut self, caller: &mut Caller, line: &ConsoleLine<'_>) {
+    fn take_from(&mut self, caller: &mut Caller, line: &ConsoleLine<'_>) {
         let message = line.text;
         if message.contains(CUT_HERE) {
-            // A check may announce itself before the frame; whoever is further on has been interrupted by another fault.
-            let announced = caller.report.as_ref().is_some_and(|report| self.complaints[report.index].lines.len() < 3);
-            if !announced {
+            // A check may print a line before `cut here`; a longer report was interrupted by another fault.
+            let continued = caller.report.as_ref().is_some_and(|report| self.complaints[report.index].lines.len() < 3);
+            if !continued {
                 caller.report = None;
-                caller.frame = Some(vec![message.to_string()]);
+                caller.header = Some(vec![message.to_string()]);
                 return;
             }
         }
@@ -116,14 +115,14 @@ impl Scanner {
                 }
                 None => self.open(caller, kind, line),
             },
-            None => match (&mut caller.frame, &mut caller.report) {
-                (Some(frame), _) if frame.len() < FRAME => frame.push(message.to_string()),
-                (Some(_), _) => caller.frame = None,
+            None => match (&mut caller.header, &mut caller.report) {
+                (Some(header), _) if header.len() < HEADER => header.push(message.to_string()),
+                (Some(_), _) => caller.header = None,
                 (None, Some(report)) => {
                     let complaint = &mut self.complaints[report.index];
                     let goes_on = match report.ended {
                         true => belongs_after_the_end(message) && !is_ruler(message),
-                        // Where a trace is over, a ruler opens the frame of another report.
+                        // After a trace, a ruler starts another report.
                         false => !report.traced || is_framed(report.kind) || !is_ruler(message),
                     };
                     if goes_on {
@@ -131,12 +130,12 @@ impl Scanner {
                         report.read(message, complaint.lines.len());
                     } else {
                         caller.report = None;
-                        caller.before = Some(message.to_string());
+                        caller.previous = Some(message.to_string());
                     }
                 }
-                // Another processor shows its stack for a report of this one.
+                // Another processor prints its stack for a stall report.
                 (None, None) => {
-                    caller.before = Some(message.to_string());
+                    caller.previous = Some(message.to_string());
                     let stall = self.complaints.last_mut().filter(|complaint| is_stall(complaint.kind));
                     if let Some(complaint) = stall.filter(|_| line.caller.is_some()) {
                         add(complaint, message);
@@ -147,16 +146,16 @@ impl Scanner {
     }
 
     fn open(&mut self, caller: &mut Caller, kind: Kind, line: &ConsoleLine<'_>) {
-        let before = caller.before.take().filter(|_| kind == Kind::Warning && line.caller.is_some());
-        let frame = caller.frame.take().unwrap_or_else(|| before.into_iter().collect());
+        let previous = caller.previous.take().filter(|_| kind == Kind::Warning && line.caller.is_some());
+        let header = caller.header.take().unwrap_or_else(|| previous.into_iter().collect());
         caller.report = None;
         if self.complaints.len() >= MOST && !line.text.starts_with("Kernel panic") {
             return;
         }
-        // WARN() with a text of its own prints it before the line that names the place.
+        // WARN() with a message prints it before the line that names the place.
         let own = |text: &&String| kind == Kind::Warning && !text.contains(CUT_HERE) && !text.trim().is_empty();
         let mut title = normalise(line.text);
-        if let Some(text) = frame.iter().find(own) {
+        if let Some(text) = header.iter().find(own) {
             title = format!("{title}: {}", normalise(text));
         }
         let mut complaint = Complaint {
@@ -170,7 +169,7 @@ impl Scanner {
             lines: Vec::new(),
             starts: vec![start(line)],
         };
-        frame.iter().map(String::as_str).chain([line.text]).for_each(|line| add(&mut complaint, line));
+        header.iter().map(String::as_str).chain([line.text]).for_each(|line| add(&mut complaint, line));
         self.complaints.push(complaint);
         let index = self.complaints.len() - 1;
         let wrapped = wrapper(line.text).into_iter().collect();
@@ -179,13 +178,13 @@ impl Scanner {
 }
 
 impl Report {
-    /// Whether a title is a part of this report and not a complaint of its own.
+    /// Whether a title is part of this report and does not start another complaint.
     fn goes_on_with(&self, kind: Kind, message: &str) -> bool {
-        // Known by its dump, the end of this one is the process that it killed.
+        // The OOM killer prints a dump first, and then which process it killed.
         if self.kind == Kind::OutOfMemory && kind == Kind::OutOfMemory {
             return true;
         }
-        let announces = matches!(
+        let wraps = matches!(
             self.kind,
             Kind::ListCorruption
                 | Kind::Refcount
@@ -200,7 +199,7 @@ impl Report {
                 | Kind::StackOverflow
                 | Kind::Bug
         );
-        !self.traced && announces && wrapper(message).is_some_and(|wrapper| !self.wrapped.contains(&wrapper))
+        !self.traced && wraps && wrapper(message).is_some_and(|wrapper| !self.wrapped.contains(&wrapper))
     }
 
     fn read(&mut self, message: &str, lines: usize) {
@@ -222,7 +221,7 @@ fn wrapper(message: &str) -> Option<Wrapper> {
     }
 }
 
-/// Reports that end as they began, with a line of equals signs.
+/// Reports that begin and end with a line of equals signs.
 fn is_framed(kind: Kind) -> bool {
     matches!(kind, Kind::Kasan | Kind::Kfence | Kind::Kcsan | Kind::Kmsan)
 }
@@ -231,12 +230,12 @@ fn is_stall(kind: Kind) -> bool {
     matches!(kind, Kind::RcuStall | Kind::SoftLockup | Kind::HardLockup | Kind::WorkqueueStall | Kind::HungTask)
 }
 
-/// The line that frames reports of sanitizers and lockdep.
+/// The line of equals signs around reports of sanitizers and lockdep.
 fn is_ruler(message: &str) -> bool {
     message.len() >= 20 && message.bytes().all(|byte| byte == b'=')
 }
 
-/// What die() prints below its last line.
+/// Lines that die() prints after the end of its report.
 fn belongs_after_the_end(message: &str) -> bool {
     message.starts_with("RIP: ") || message.starts_with("note: ") || is_noise(message)
 }
@@ -251,11 +250,11 @@ fn add(complaint: &mut Complaint, line: &str) {
     }
 }
 
-/// What only the whole report tells.
+/// Sets what depends on the whole report.
 fn finish(mut complaint: Complaint) -> Complaint {
     complaint.trace = trace(&complaint.lines);
     complaint.frame = frame(&complaint.lines, &complaint.trace);
-    // With KASAN a null pointer is first of all an address without a shadow.
+    // With KASAN, a null pointer dereference is reported as an access to an address without shadow memory.
     if complaint.lines.iter().any(|line| line.starts_with("KASAN: null-ptr-deref in range")) {
         complaint.kind = Kind::NullDereference;
     }

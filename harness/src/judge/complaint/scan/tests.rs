@@ -13,12 +13,12 @@ const CONSOLE: &str = "\
 [    2.300006]  </TASK>
 ";
 
-fn headlines(console: &str) -> Vec<String> {
+fn titles(console: &str) -> Vec<String> {
     scan(console.as_bytes()).into_iter().map(|complaint| complaint.title).collect()
 }
 
 #[test]
-fn a_splat_is_tied_to_its_case_and_function() {
+fn a_report_belongs_to_its_case_and_has_its_frame() {
     let complaints = scan(CONSOLE.as_bytes());
     assert_eq!(complaints.len(), 1);
     let complaint = &complaints[0];
@@ -34,16 +34,16 @@ fn a_quiet_console_has_no_complaint() {
 }
 
 #[test]
-fn every_way_to_break_a_line_leaves_the_headline() {
-    let whole = headlines(CONSOLE);
-    assert_eq!(headlines(&CONSOLE.replace('\n', "\r\n")), whole);
+fn the_title_survives_line_endings_garbage_and_cuts() {
+    let whole = titles(CONSOLE);
+    assert_eq!(titles(&CONSOLE.replace('\n', "\r\n")), whole);
     let mut bytes = CONSOLE.as_bytes().to_vec();
     bytes.extend(b"[    2.400000] \xff\xfe\x00\x1b[2J\n");
     assert_eq!(scan(&bytes).len(), 1);
-    // Cut anywhere, there is never a complaint that is not there, and the title is there once its line is whole.
+    // Wherever the console is cut, no wrong complaint is found, and the title is found once its line is complete.
     let title = CONSOLE.find("+0x1b/0x2f0").unwrap() + "+0x1b/0x2f0".len();
     for len in 0..CONSOLE.len() {
-        let found = headlines(&CONSOLE[..len]);
+        let found = titles(&CONSOLE[..len]);
         assert!(found.len() <= 1 && (len < title || found == whole), "cut after {len}: {found:?}");
     }
 }
@@ -51,23 +51,23 @@ fn every_way_to_break_a_line_leaves_the_headline() {
 #[test]
 fn a_panic_that_cuts_a_line_short_is_found() {
     let console = "<4>[    1.000000][   T1] an ordinary li<0>[    1.100000][   T1] Kernel panic - not syncing: now";
-    assert_eq!(headlines(console), ["Kernel panic - not syncing: now"]);
+    assert_eq!(titles(console), ["Kernel panic - not syncing: now"]);
 }
 
 #[test]
-fn what_a_program_writes_is_no_complaint_and_no_frame() {
+fn text_of_a_program_is_never_a_complaint() {
     let forged = "<12>[    1.000000] BUG: KASAN: x in f+0x1/0x2\nBUG: KASAN: to the terminal\n<4>[    1.100000] WARNING: words\n";
-    assert_eq!(headlines(forged), Vec::<String>::new());
-    // A mark counts only if a program wrote it, where the console tells.
+    assert_eq!(titles(forged), Vec::<String>::new());
+    // If the console shows priorities, a mark counts only if a program wrote it.
     let console = "<13>[    1.000000] conformance: begin a/b@udmabuf\n<4>[    1.100000] conformance: begin a/forged@udmabuf\n\
                    <4>[    1.200000] refcount_t: underflow; use-after-free.\n";
     assert_eq!(scan(console.as_bytes())[0].case, Some(CaseKey::new("a/b", "udmabuf")));
-    // Words that look like a complaint inside a mark are a mark.
-    assert_eq!(headlines("[    1.000000] conformance: begin BUG: KASAN: x@y\n"), Vec::<String>::new());
+    // A mark that contains the text of a complaint is a mark.
+    assert_eq!(titles("[    1.000000] conformance: begin BUG: KASAN: x@y\n"), Vec::<String>::new());
 }
 
 #[test]
-fn two_processors_that_report_at_once_make_two_reports() {
+fn simultaneous_reports_of_two_processors_are_separated() {
     let mixed = "\
 <4>[    1.000000][   T64] ------------[ cut here ]------------
 <4>[    1.000001][   T65] ------------[ cut here ]------------
@@ -82,13 +82,13 @@ fn two_processors_that_report_at_once_make_two_reports() {
     let complaints = scan(mixed.as_bytes());
     let seen: Vec<_> = complaints.iter().map(|found| (found.kind, found.frame.as_deref(), found.lines.len())).collect();
     assert_eq!(seen, [(Kind::Refcount, Some("first_one"), 5), (Kind::Warning, Some("second_one"), 4)]);
-    // Without the callers the traces mix, but nothing is lost.
+    // Without callers the traces are mixed, but no report is lost.
     let plain = mixed.replace("[   T64]", "").replace("[   T65]", "");
     assert_eq!(scan(plain.as_bytes()).len(), 2);
 }
 
 #[test]
-fn a_report_that_is_interrupted_by_the_next_case_stays_where_it_began() {
+fn a_report_that_continues_into_the_next_case_belongs_to_the_first() {
     let console = "\
 <13>[    1.000000][    T1] conformance: begin a/one@udmabuf
 <1>[    1.100000][   T33] BUG: unable to handle page fault for address: ffff900000000000
@@ -103,7 +103,7 @@ fn a_report_that_is_interrupted_by_the_next_case_stays_where_it_began() {
 }
 
 #[test]
-fn a_flood_is_bounded_and_its_panic_is_kept() {
+fn the_number_of_complaints_is_limited_but_a_panic_is_kept() {
     let mut console = "[    1.000000] BUG: KASAN: x in f+0x1/0x2\n".repeat(5000);
     console += &"[    1.000000] a line of a report\n".repeat(5000);
     console += "[    1.000000] Kernel panic - not syncing: x\n";

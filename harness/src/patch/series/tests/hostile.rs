@@ -1,4 +1,4 @@
-//! What is broken, or means harm.
+//! Damaged and hostile series.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::mails::{diff, mail, open, patch, save};
 use super::*;
 use crate::patch::{RelatedTrees, apply};
 
-/// A tree of ten lines, something beside it, and everything that is there.
+/// A tree with a file of ten lines, and a directory outside of it.
 struct Tree {
     dir: tempfile::TempDir,
 }
@@ -31,12 +31,12 @@ impl Tree {
         walk.map(|entry| (entry.path().to_path_buf(), fs::read(entry.path()).unwrap_or_default())).collect()
     }
 
-    /// Applies an mbox; whatever comes of it, nothing but the scratch directory is written.
+    /// Applies an mbox, and checks that only the scratch directory is written.
     fn apply(&self, thread: &[u8]) -> Result<crate::patch::Applied> {
         let before = self.everything();
         let result = open(thread, "")
             .and_then(|series| apply(&self.dir.path().join("source"), &series, &RelatedTrees::default()));
-        assert!(self.everything() == before, "something outside was touched");
+        assert!(self.everything() == before, "files outside of the scratch directory were changed");
         if let Ok(applied) = &result {
             let inside = |path: &PathBuf| path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
             assert!(applied.edits.0.keys().all(inside), "{:?}", applied.edits.0.keys());
@@ -50,7 +50,7 @@ fn new_file(path: &str) -> String {
 }
 
 #[test]
-fn a_sound_thread_applies() {
+fn a_valid_thread_applies() {
     let applied =
         Tree::new().apply([patch("[PATCH 1/2] a", 1), patch("[PATCH 2/2] b", 5)].concat().as_bytes()).unwrap();
     let text = applied.edits.0[Path::new("drivers/a.c")].clone().unwrap();
@@ -58,7 +58,7 @@ fn a_sound_thread_applies() {
 }
 
 #[test]
-fn what_leads_out_of_the_tree_is_refused() {
+fn paths_out_of_the_tree_are_rejected() {
     let tree = Tree::new();
     let absolute = tree.dir.path().join("outside/new").display().to_string();
     let link = "diff --git a/way b/way\nnew file mode 120000\n--- /dev/null\n+++ b/way\n@@ -0,0 +1 @@\n+../outside\n\\ No newline at end of file\n";
@@ -67,38 +67,38 @@ fn what_leads_out_of_the_tree_is_refused() {
     let module = "diff --git a/sub b/sub\nnew file mode 160000\n--- /dev/null\n+++ b/sub\n@@ -0,0 +1 @@\n+Subproject commit 1234567890123456789012345678901234567890\n";
     let leak = "diff --git a/leak b/leak\n--- a/leak\n+++ b/leak\n@@ -1 +1 @@\n-secret\n+evil\n";
     for (what, diff, says) in [
-        ("parents", new_file("../../outside/new"), "reaches outside of the tree"),
-        ("parents within", new_file("drivers/../../../outside/new"), "reaches outside of the tree"),
-        ("a repository", new_file(".git/hooks/post-checkout"), "reaches into a repository"),
-        ("a repository below", new_file("drivers/.GIT/config"), "reaches into a repository"),
-        ("a link that it makes", link.to_string() + &new_file("way/new"), "is about a symbolic link"),
-        ("a link of the tree", new_file("link/new"), "goes through a symbolic link"),
-        ("a file behind a link", leak.to_string(), "goes through a symbolic link"),
-        ("a rename", rename.to_string(), "reaches outside of the tree"),
-        ("a file that becomes a link", mode.to_string(), "is about a symbolic link"),
-        ("a submodule", module.to_string(), "is about a submodule"),
-        ("a file below a file", new_file("drivers/a.c/new"), "takes files for directories"),
-        ("a directory", new_file("drivers"), "takes files for directories"),
+        ("parents", new_file("../../outside/new"), "has a path outside of the tree"),
+        ("parents within", new_file("drivers/../../../outside/new"), "has a path outside of the tree"),
+        ("a repository", new_file(".git/hooks/post-checkout"), "has a path in a .git directory"),
+        ("a repository below", new_file("drivers/.GIT/config"), "has a path in a .git directory"),
+        ("a link that it makes", link.to_string() + &new_file("way/new"), "changes a symbolic link"),
+        ("a link of the tree", new_file("link/new"), "has a path through a symbolic link"),
+        ("a file behind a link", leak.to_string(), "has a path through a symbolic link"),
+        ("a rename", rename.to_string(), "has a path outside of the tree"),
+        ("a file that becomes a link", mode.to_string(), "changes a symbolic link"),
+        ("a submodule", module.to_string(), "changes a submodule"),
+        ("a file below a file", new_file("drivers/a.c/new"), "uses a file as a directory"),
+        ("a directory", new_file("drivers"), "uses a file as a directory"),
     ] {
         let error = tree.apply(mail("[PATCH] x", "", &diff).as_bytes()).expect_err(what);
         assert_eq!((error.kind, error.exit_code().number()), (ErrorKind::Patch, 22), "{what}: {error}");
         assert!(error.title.contains(says), "{what}: {error}");
     }
-    // git takes the slash away: it is a file of the tree, or none.
+    // git drops the leading slash, so the file is in the tree, or there is an error.
     let applied = tree.apply(mail("[PATCH] x", "", &new_file(&absolute)).as_bytes());
     assert!(applied.is_err() || !Path::new(&absolute).exists());
 }
 
 #[test]
-fn a_link_of_an_earlier_patch_is_refused_too() {
+fn a_link_of_an_earlier_patch_is_rejected_too() {
     let link = "diff --git a/way b/way\nnew file mode 120000\n--- /dev/null\n+++ b/way\n@@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n";
     let thread = [mail("[PATCH 1/2] a", "", link), mail("[PATCH 2/2] b", "", &new_file("way/evil"))].concat();
     let error = Tree::new().apply(thread.as_bytes()).unwrap_err();
-    assert!(error.title.contains("is about a symbolic link"), "{error}");
+    assert!(error.title.contains("changes a symbolic link"), "{error}");
 }
 
 #[test]
-fn what_no_patch_can_be_is_refused() {
+fn files_without_a_usable_patch_are_rejected() {
     let binary = "diff --git a/x.bin b/x.bin\nnew file mode 100644\nindex 0000000..1111111\nGIT binary patch\nliteral 3\nKcmZQzWMT#Y01f~L\n\nliteral 0\nHcmV?d00001\n\n";
     let differ = "diff --git a/x.png b/x.png\nindex 1234567..89abcde 100644\nBinary files a/x.png and b/x.png differ\n";
     let garbage = |bytes: &[u8]| bytes.to_vec();
@@ -115,18 +115,18 @@ fn what_no_patch_can_be_is_refused() {
     );
     for (what, bytes, says) in [
         ("binary", garbage(mail("[PATCH] x", "", binary).as_bytes()), "changes a binary file"),
-        ("binary, left out", garbage(mail("[PATCH] x", "", differ).as_bytes()), "changes a binary file"),
+        ("binary, without its contents", garbage(mail("[PATCH] x", "", differ).as_bytes()), "changes a binary file"),
         ("NUL", garbage(nul.as_bytes()), "NUL bytes"),
         ("HTML", garbage(html.as_bytes()), "HTML only"),
         ("half of base64", garbage(damaged.as_bytes()), "its text is damaged"),
-        ("cut within a hunk", garbage(cut.as_bytes()), "cut short within the hunk @@ -1,2 +1,2 @@"),
-        ("cut between files", garbage(files.as_bytes()), "its summary promises 2 files, +2 -1 lines"),
+        ("cut within a hunk", garbage(cut.as_bytes()), "ends within the hunk @@ -1,2 +1,2 @@"),
+        ("cut between files", garbage(files.as_bytes()), "its diffstat has 2 files, +2 -1 lines"),
         ("empty", Vec::new(), "it is empty"),
         ("blank", garbage(b"\n \n\n"), "it is empty"),
-        ("no mail", garbage(b"\x7fELF\x02\x01\x01\0\0\0"), "neither a diff, nor a mail"),
+        ("no mail", garbage(b"\x7fELF\x02\x01\x01\0\0\0"), "it is not a diff, a mail or an mbox"),
         ("a web page", garbage(b"<!DOCTYPE html><html>"), "a web page"),
-        ("no patch", garbage(mail("hello", "", "text").as_bytes()), "holds no patch"),
-        ("an answer", garbage(mail("Re: [PATCH] x", "", &diff(1)).as_bytes()), "holds no patch"),
+        ("no patch", garbage(mail("hello", "", "text").as_bytes()), "contains no patch"),
+        ("an answer", garbage(mail("Re: [PATCH] x", "", &diff(1)).as_bytes()), "contains no patch"),
         ("a letter", garbage(mail("[PATCH 0/1] x", "", "text").as_bytes()), "[PATCH 1/1]"),
         ("a diff of nothing", garbage(b"diff --git a/x b/x\n"), "is not a patch that git can read"),
         (
@@ -142,15 +142,15 @@ fn what_no_patch_can_be_is_refused() {
 }
 
 #[test]
-fn more_than_can_be_a_series_is_refused_without_reading_it() {
+fn a_file_that_is_too_large_is_rejected_without_reading_all_of_it() {
     let (_dir, path) = save("large.mbox", "From x Mon Nov 23 01:02:03 2026\nSubject: [PATCH] x\n\n");
-    // A hole: a hundred megabytes that take no room.
+    // A sparse file: a hundred megabytes that take no disk space.
     fs::File::options().append(true).open(&path).unwrap().set_len(100 << 20).unwrap();
     let find = |path: &Path| Series::find(&path.display().to_string(), Path::new("/nonexistent"), "7.2").unwrap_err();
     let error = find(&path);
     assert_eq!(error.exit_code().number(), 22);
     assert!(error.title.ends_with("is too large for a series") && error.cause.contains("64 MiB"), "{error}");
-    // And a packed one that is small as long as it is packed.
+    // And one that is small only while it is compressed.
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::copy(&mut std::io::Read::take(std::io::repeat(b'x'), 100 << 20), &mut packed).unwrap();
     let (_dir, path) = save("bomb.mbox.gz", packed.finish().unwrap());
@@ -158,8 +158,8 @@ fn more_than_can_be_a_series_is_refused_without_reading_it() {
 }
 
 #[test]
-fn the_text_of_a_mailing_list_is_taken_in_bounded_time() {
-    // 6 MiB of hunks, of separators, of parts and of brackets: each would take for ever if it were read again and again.
+fn hostile_input_is_parsed_in_bounded_time() {
+    // 6 MiB of hunks, separators, parts or brackets: with quadratic run time each would take for ever.
     let fill = |unit: &str| unit.repeat((6 << 20) / unit.len());
     for (what, text) in [
         ("separators", fill("From x Mon Nov 23 01:02:03 2026\n\n")),
@@ -185,7 +185,7 @@ fn the_text_of_a_mailing_list_is_taken_in_bounded_time() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
-    /// A sound thread with bytes changed, cut out, doubled or put in: an error or a series, and nothing outside.
+    /// A valid thread with bytes changed, removed, doubled or inserted gives an error or a series, and changes nothing outside.
     #[test]
     fn damage_never_panics_and_never_writes_outside(
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..5_u8, any::<u8>()), 1..8)

@@ -1,4 +1,4 @@
-//! Discussions as mail programs and archives keep them.
+//! Threads as mail programs and archives save them.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn names(series: &Series) -> Vec<&str> {
     series.patches.iter().map(|patch| patch.name.as_str()).collect()
 }
 
-/// The lines that the patches add.
+/// The lines that each patch adds.
 pub fn added(series: &Series) -> Vec<String> {
     let text = |patch: &Patch| {
         let text = String::from_utf8_lossy(&patch.text).into_owned();
@@ -55,7 +55,7 @@ pub fn added(series: &Series) -> Vec<String> {
 }
 
 #[test]
-fn a_thread_is_put_in_order_without_its_letter_and_its_answers() {
+fn a_thread_is_sorted_without_cover_letter_and_replies() {
     let thread = [
         mail("[PATCH 0/2] aliases", "", " drivers/a.c | 4 ++--\n 1 file changed, 2 insertions(+), 2 deletions(-)\n"),
         patch("[PATCH 2/2] dma-buf: the second", 2),
@@ -70,7 +70,7 @@ fn a_thread_is_put_in_order_without_its_letter_and_its_answers() {
 }
 
 #[test]
-fn of_several_versions_the_newest_is_taken_unless_another_is_asked_for() {
+fn the_newest_version_is_used_unless_another_is_named() {
     let thread = [
         patch("[RFC PATCH 1/1] one", 1),
         patch("[PATCH v3 2/2] three b", 5),
@@ -81,20 +81,20 @@ fn of_several_versions_the_newest_is_taken_unless_another_is_asked_for() {
     .concat();
     let newest = open(&thread, "").unwrap();
     assert_eq!(added(&newest), ["+new 4", "+new 5"]);
-    assert!(newest.notes[0].ends_with("holds v1, v2, v3: v3 is taken"), "{:?}", newest.notes);
+    assert!(newest.notes[0].ends_with("contains v1, v2, v3: using v3"), "{:?}", newest.notes);
     assert_eq!(added(&open(&thread, "#v2").unwrap()), ["+new 2", "+new 3"]);
     assert_eq!(added(&open(&thread, "#v1").unwrap()), ["+new 1"]);
     let error = open(&thread, "#v4").unwrap_err();
     assert_eq!(error.exit_code().number(), 2);
-    assert!(error.to_string().contains("it holds v1, v2, v3"), "{error}");
+    assert!(error.to_string().contains("it contains v1, v2, v3"), "{error}");
 }
 
 #[test]
-fn missing_patches_are_named() {
+fn the_error_lists_missing_patches() {
     let thread = [patch("[PATCH v2 1/4] a", 1), patch("[PATCH v2 3/4] c", 3), patch("[PATCH 1/1] old", 1)].concat();
     let error = open(&thread, "").unwrap_err();
     assert_eq!(error.exit_code().number(), 22);
-    assert!(error.title.ends_with("lacks 2 of 4 patches"), "{error}");
+    assert!(error.title.ends_with("does not contain 2 of 4 patches"), "{error}");
     assert_eq!(error.cause, "[PATCH v2 2/4]\n[PATCH v2 4/4]");
     assert!(error.next.contains("#v1"), "{error}");
     let many = open(patch("[PATCH 1/60000] a", 1), "").unwrap_err();
@@ -102,19 +102,19 @@ fn missing_patches_are_named() {
 }
 
 #[test]
-fn copies_count_once_and_two_series_are_told_apart() {
+fn copies_count_once_and_two_series_are_an_error() {
     let twice = [patch("[PATCH 1/1] a", 1), patch("[PATCH 1/1] a", 1)].concat();
     assert_eq!(open(twice, "").unwrap().patches.len(), 1);
     let resent = [patch("[PATCH 1/1] a", 1), patch("[PATCH RESEND 1/1] a", 2)].concat();
     assert_eq!(added(&open(resent, "").unwrap()), ["+new 2"]);
     let error = open([patch("[PATCH 1/1] a", 1), patch("[PATCH 1/1] b", 2)].concat(), "").unwrap_err();
-    assert!(error.title.ends_with("holds two different [PATCH 1/1]"), "{error}");
+    assert!(error.title.ends_with("contains two different [PATCH 1/1]"), "{error}");
     let error = open([patch("[PATCH 1/1] a", 1), patch("[PATCH 1/2] b", 2)].concat(), "").unwrap_err();
-    assert!(error.title.ends_with("holds series of different length"), "{error}");
+    assert!(error.title.ends_with("contains series of different lengths"), "{error}");
 }
 
 #[test]
-fn patches_without_numbers_or_marks_come_as_they_are() {
+fn patches_without_numbers_keep_their_order() {
     let plain = [patch("[PATCH] b", 2), patch("[PATCH] a", 1), mail("Re: [PATCH] b", "", &diff(9))].concat();
     assert_eq!(added(&open(plain, "").unwrap()), ["+new 2", "+new 1"]);
     let kept = [patch("b", 2), patch("a", 1), mail("RE: a", "", &diff(9))].concat();
@@ -122,7 +122,7 @@ fn patches_without_numbers_or_marks_come_as_they_are() {
 }
 
 #[test]
-fn encodings_packings_and_line_ends_make_no_difference() {
+fn encodings_compression_and_line_endings_make_no_difference() {
     let text = "+J\u{f6}rg = a\n";
     let body = format!("why\n---\n{}", diff(1).replace("+new 1\n", text));
     let quoted = "why\n---\n".to_string() + &diff(1).replace("+new 1\n", "+J=C3=B6rg =3D=\n a\n");
@@ -162,13 +162,13 @@ fn encodings_packings_and_line_ends_make_no_difference() {
     assert_eq!(added(&open(&packed, "").unwrap()).len(), 1);
     let error = open(&packed[..packed.len() / 2], "").unwrap_err();
     assert_eq!((error.kind, error.title.ends_with("is damaged")), (ErrorKind::Patch, true), "{error}");
-    // One mail without the line before it: *.eml.
+    // One mail without a separator line: *.eml.
     let alone = mail(subject, "", &body);
     assert_eq!(added(&open(alone.split_once('\n').unwrap().1, "").unwrap()).len(), 1);
 }
 
 #[test]
-fn lines_that_look_like_the_start_of_a_mail_do_not_cut_one() {
+fn lines_that_look_like_separators_do_not_split_a_mail() {
     let body = format!("From here on it is text.\n>From me, too\nFrom a clock 12:30 nothing\n---\n{}", diff(1));
     let thread = [mail("[PATCH 1/2] a", "", &body), patch("[PATCH 2/2] b", 2)].concat();
     assert_eq!(added(&open(thread, "").unwrap()), ["+new 1", "+new 2"]);
@@ -192,7 +192,7 @@ fn a_directory_of_mails_is_one_thread() {
 }
 
 #[test]
-fn a_patch_file_is_taken_alone_whatever_its_number() {
+fn a_patch_file_is_used_alone_even_if_it_is_numbered() {
     let (_dir, path) = save("0002-b.patch", patch("[PATCH 2/3] b", 2));
     let series = Series::find(&path.display().to_string(), Path::new("/nonexistent"), "7.2").unwrap();
     assert_eq!((names(&series), added(&series)), (vec!["0002-b.patch"], vec!["+new 2".to_string()]));

@@ -19,7 +19,7 @@ fn series() -> tempfile::TempDir {
 }
 
 #[test]
-fn every_patch_is_the_last_one_up_to_the_kernel() {
+fn each_patch_is_the_newest_one_for_the_kernel() {
     let dir = series();
     for (version, patches) in [
         ("6.1", ["6.1/0001-a.patch", "6.1/0002-b.patch"]),
@@ -39,7 +39,7 @@ fn every_patch_is_the_last_one_up_to_the_kernel() {
 }
 
 #[test]
-fn patches_come_in_the_order_of_their_names_without_the_cover_letter() {
+fn patches_are_sorted_by_name_without_the_cover_letter() {
     let dir = series();
     let found = Series::find(&dir.path().join("derive/6.1").to_string_lossy(), dir.path(), "7.2").unwrap();
     let names: Vec<&str> = found.patches.iter().map(|patch| patch.name.as_str()).collect();
@@ -47,7 +47,7 @@ fn patches_come_in_the_order_of_their_names_without_the_cover_letter() {
 }
 
 #[test]
-fn an_unknown_name_offers_near_ones() {
+fn the_error_for_an_unknown_name_suggests_similar_ones() {
     let error = Series::find("drive", series().path(), "7.2").unwrap_err();
     assert!(error.to_string().contains("Did you mean derive?"), "{error}");
     assert_eq!(error.exit_code().number(), 2);

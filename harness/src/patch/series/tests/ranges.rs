@@ -55,17 +55,17 @@ fn a_range_of_the_kernel_or_of_a_named_repository_is_a_series() {
         assert_eq!(series.name, wanted);
     }
     let status = Cmd::new("git").args(["status", "--short"]).dir(&linux).run().unwrap().text;
-    assert_eq!(status, " M file\n", "what is not committed stays as it was");
+    assert_eq!(status, " M file\n", "uncommitted changes stay");
 }
 
 #[test]
-fn what_is_no_line_of_commits_is_an_error() {
+fn a_range_with_merges_or_without_commits_is_an_error() {
     let bench = bench();
     let local = Location::Local(bench.dir.path().join("linux"));
     for (wanted, code, says) in [
-        ("git:three..one", 23, "does not lead to"),
+        ("git:three..one", 23, "is not an ancestor of"),
         ("git:two..two", 22, "is empty"),
-        ("git:one..side", 22, "has 1 merges"),
+        ("git:one..side", 22, "contains merge commits (1)"),
         ("git:one..nowhere", 23, "has no commit nowhere"),
     ] {
         let error = bench.open(wanted, Some(&local)).unwrap_err();

@@ -1,4 +1,4 @@
-//! Asks whether KVM works, by running a guest under it: nothing else proves it. QEMU is a child that can be killed.
+//! Tests whether KVM works by running a guest under it.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::MetadataExt;
@@ -17,35 +17,35 @@ use crate::guest::recording::Recording;
 use crate::host::machine::Machine;
 use crate::host::process::{Running, check_interrupt, create};
 
-/// How long the guest may take to its first byte. A kernel that boots speaks within a few tenths of a second.
+/// How long the guest may take to its first byte. A kernel that boots prints within a few tenths of a second.
 pub const LIMIT: Duration = Duration::from_secs(2);
 
 /// The device.
 const DEVICE: &str = "/dev/kvm";
-/// How often a child is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// A killed child is gone at once, unless the kernel does not let it go.
-const DYING: Duration = Duration::from_millis(300);
+/// How often a child is polled.
+const POLL: Duration = Duration::from_millis(5);
+/// How long to wait for a killed child.
+const KILL_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What is asked, and with what.
+/// A test of KVM.
 #[derive(Debug)]
 pub struct Probe<'a> {
-    /// Where the device and QEMU are.
+    /// The machine with the device and QEMU.
     pub machine: &'a Machine,
-    /// What a guest boots; without it none is tried.
+    /// The kernel for the guest; without one, no guest is run.
     pub kernel: Option<&'a Path>,
     /// How long the guest may take to its first byte.
     pub limit: Duration,
 }
 
-/// How waiting for a child ended.
+/// The result of waiting for a child.
 enum Seen {
-    /// What was waited for is there.
+    /// It is ready.
     Ready,
-    /// The child ended without it.
+    /// The child ended before that.
     Ended(ExitStatus),
-    /// The time is over.
-    Nothing,
+    /// The timeout has passed.
+    TimedOut,
 }
 
 impl Probe<'_> {
@@ -61,7 +61,7 @@ impl Probe<'_> {
         Ok(Answer { findings })
     }
 
-    /// The first stage: the device is there, and this user may use it.
+    /// The first stage: opens the device.
     pub fn device(&self) -> Finding {
         let start = Instant::now();
         let path = self.machine.file(DEVICE);
@@ -73,25 +73,25 @@ impl Probe<'_> {
         finding(Stage::Device, refused.is_none(), said, start)
     }
 
-    /// The last stage: QEMU with a real kernel.
+    /// The last stage: boots a real kernel.
     fn guest(&self, kernel: &Path) -> Result<Finding> {
         let (start, limit) = (Instant::now(), self.limit);
         let dir = tempfile::tempdir().context(ErrorKind::Host, || "no temporary directory".into())?;
-        // It is killed long before it looks for an init.
-        let nobody = GuestBinary { bytes: Vec::new() };
-        let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &nobody, &[])?;
+        // An empty init: the guest is killed before it would be started.
+        let empty = GuestBinary { bytes: Vec::new() };
+        let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &empty, &[])?;
         let mut plan = BootPlan::new(kernel, &initramfs, dir.path(), Accel::Kvm);
         plan.qemu = self.machine.program(QEMU).map_or(QEMU.into(), |path| path.display().to_string());
         let console = Recording::console_path(dir.path());
         let errors = dir.path().join("stderr");
-        // Where QEMU aborts, nobody is to wait for a quarter of a gigabyte of core.
+        // If QEMU aborts, do not dump the guest's memory into the core file.
         let command = plan.command().args(["-machine", "dump-guest-core=off"]);
         let running = command.start(Stdio::null(), Stdio::null(), create(&errors)?.into())?;
-        let spoke = || console.metadata().is_ok_and(|meta| meta.len() > 0);
-        let (seen, stuck) = watch(running, limit, spoke)?;
+        let printed = || console.metadata().is_ok_and(|meta| meta.len() > 0);
+        let (seen, stuck) = watch(running, limit, printed)?;
         let said = match seen {
             Seen::Ready => {
-                let said = format!("a guest spoke after {:.2} s", start.elapsed().as_secs_f64());
+                let said = format!("a guest booted in {:.2} s", start.elapsed().as_secs_f64());
                 return Ok(finding(Stage::Guest, true, said, start));
             }
             Seen::Ended(status) if status.success() => "a guest restarted before its first byte".into(),
@@ -102,7 +102,7 @@ impl Probe<'_> {
                     complaint(&text).map_or(String::new(), |line| format!(": {line}"))
                 )
             }
-            Seen::Nothing => format!("a guest said nothing within {:.1} s{stuck}", limit.as_secs_f64()),
+            Seen::TimedOut => format!("a guest printed nothing within {:.1} s{stuck}", limit.as_secs_f64()),
         };
         Ok(finding(Stage::Guest, false, said, start))
     }
@@ -112,14 +112,14 @@ fn finding(stage: Stage, works: bool, said: String, start: Instant) -> Finding {
     Finding { stage, works, said, ms: start.elapsed().as_millis() as u64 }
 }
 
-/// Why the device does not open. `owner` is its mode and group, where they can be read.
+/// Why the device does not open. `owner` is its mode and group, if they can be read.
 fn refusal(error: &std::io::Error, owner: Option<(u32, u32)>) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => format!("there is no {DEVICE}"),
         std::io::ErrorKind::PermissionDenied => {
             let group = owner.filter(|(mode, _)| mode & 0o060 == 0o060).map(|(_, gid)| name(gid));
             let who = group.map_or("only root".into(), |group| format!("members of the group {group}"));
-            format!("this user may not open {DEVICE}; {who} may")
+            format!("this user has no permission to open {DEVICE}; {who} can")
         }
         _ => format!("{DEVICE} cannot be opened: {error}"),
     }
@@ -130,14 +130,14 @@ fn name(gid: u32) -> String {
     group.map_or_else(|| gid.to_string(), |group| group.name)
 }
 
-/// The line in which QEMU says why it ended: the first that is more than a warning, without the program's name.
+/// QEMU's error message: its first line that is not a warning, without the program's name.
 fn complaint(stderr: &str) -> Option<&str> {
     let line = stderr.lines().find(|line| !line.trim().is_empty() && !line.contains(": warning: "))?;
     Some(line.strip_prefix("qemu-system-x86_64: ").unwrap_or(line))
 }
 
-/// Waits until something is ready, the child has ended, or the limit is over. No child is left, whatever happens; where
-/// the kernel does not let one go, the text says so and nobody waits for it.
+/// Waits until `ready`, or the end of the child, or the limit. Kills the child in any case. If it cannot be killed, the text says
+/// so.
 fn watch(mut running: Running, limit: Duration, ready: impl Fn() -> bool) -> Result<(Seen, &'static str)> {
     let start = Instant::now();
     let seen = loop {
@@ -153,14 +153,14 @@ fn watch(mut running: Running, limit: Duration, ready: impl Fn() -> bool) -> Res
             break Seen::Ended(status);
         }
         if start.elapsed() > limit {
-            break Seen::Nothing;
+            break Seen::TimedOut;
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL);
     };
-    Ok((seen, if end(running)? { "" } else { ", and cannot even be killed" }))
+    Ok((seen, if end(running)? { "" } else { ", and QEMU cannot be killed" }))
 }
 
-/// Kills a child, and says whether it is gone.
+/// Kills a child and returns whether it has ended.
 fn end(mut running: Running) -> Result<bool> {
     if running.try_wait()?.is_some() {
         return Ok(true);
@@ -168,12 +168,12 @@ fn end(mut running: Running) -> Result<bool> {
     running.kill_group();
     let start = Instant::now();
     while running.try_wait()?.is_none() {
-        if start.elapsed() > DYING {
-            // Its guard would wait for ever.
+        if start.elapsed() > KILL_TIMEOUT {
+            // Dropping it would wait for ever.
             std::mem::forget(running);
             return Ok(false);
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL);
     }
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! Hosts of every kind, by small programs in the place of QEMU.
+//! Simulates hosts with small scripts in place of QEMU.
 
 use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ struct Host {
 }
 
 impl Host {
-    /// A host with a device and a QEMU that is this script.
+    /// A host with the device, and with this script as QEMU.
     fn new(qemu: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[]);
@@ -29,7 +29,7 @@ impl Host {
         self.dir.path().join(name)
     }
 
-    /// Asks with the timeouts that a busy machine may need.
+    /// Tests KVM with a long limit, for busy machines.
     fn ask(&self) -> Answer {
         self.ask_within(Duration::from_secs(20))
     }
@@ -39,8 +39,8 @@ impl Host {
         Probe { machine: &self.machine, kernel: Some(&kernel), limit }.ask().unwrap()
     }
 
-    /// The program that wrote its process id is gone, and so are its children.
-    fn nothing_is_left(&self) {
+    /// The process that wrote its pid has ended, and so have its children.
+    fn assert_no_process_is_left(&self) {
         for name in ["pid", "child"] {
             let Ok(text) = fs::read_to_string(self.path(name)) else { continue };
             let pid = Pid::from_raw(text.trim().parse().unwrap());
@@ -48,8 +48,8 @@ impl Host {
                 let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
                 kill(pid, None).is_ok() && !stat.contains(") Z ")
             };
-            let timeouts = Instant::now() + Duration::from_secs(10);
-            while running() && Instant::now() < timeouts {
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while running() && Instant::now() < deadline {
                 std::thread::yield_now();
             }
             assert!(!running(), "{name} {pid} still runs");
@@ -58,37 +58,37 @@ impl Host {
 }
 
 #[test]
-fn a_guest_that_speaks_proves_it() {
+fn kvm_works_if_a_guest_prints() {
     let host = Host::new("echo Linux > $console; sleep 600");
     let answer = host.ask();
     assert_eq!((answer.accel(), answer.findings.len()), (Accel::Kvm, 2));
-    assert!(!answer.wants_a_witness() && answer.sentence().starts_with("a guest spoke after "), "{answer:?}");
+    assert!(!answer.may_be_the_kernels_fault() && answer.sentence().starts_with("a guest booted in "), "{answer:?}");
 }
 
 #[test]
-fn a_guest_that_says_nothing_is_killed_at_its_limit() {
+fn a_guest_that_prints_nothing_is_killed_at_its_limit() {
     let host = Host::new("echo $$ > ${0%/*}/../pid; sleep 600 & echo $! > ${0%/*}/../child; wait");
     let answer = host.ask_within(Duration::from_secs(1));
-    assert_eq!(answer.sentence(), "/dev/kvm opens, but a guest said nothing within 1.0 s");
+    assert_eq!(answer.sentence(), "/dev/kvm opens, but a guest printed nothing within 1.0 s");
     assert_eq!(answer.accel(), Accel::Tcg);
-    assert!(answer.wants_a_witness());
+    assert!(answer.may_be_the_kernels_fault());
     assert!(host.path("pid").exists());
-    host.nothing_is_left();
+    host.assert_no_process_is_left();
 }
 
 #[test]
-fn qemu_that_aborts_says_why() {
+fn the_error_message_of_qemu_is_shown() {
     let qemu = "echo 'qemu-system-x86_64: warning: not this' >&2\n\
         echo 'qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69' >&2; kill -ABRT $$";
     let answer = Host::new(qemu).ask();
     let said = answer.sentence();
     assert!(said.starts_with("/dev/kvm opens, but QEMU ended with signal: 6 (SIGABRT)"), "{said}");
     assert!(said.ends_with(": error: failed to set MSR 0x10a to 0x69"), "{said}");
-    assert!(answer.wants_a_witness());
+    assert!(answer.may_be_the_kernels_fault());
 }
 
 #[test]
-fn a_guest_that_restarts_at_once_has_said_nothing() {
+fn a_guest_that_restarts_at_once_does_not_prove_kvm() {
     let answer = Host::new("exit 0").ask();
     assert_eq!(answer.sentence(), "/dev/kvm opens, but a guest restarted before its first byte");
 }
@@ -103,7 +103,7 @@ fn without_a_device_nothing_is_started() {
 }
 
 #[test]
-fn a_device_that_is_no_file_is_told_as_the_system_tells_it() {
+fn other_errors_of_the_device_are_shown_as_the_system_reports_them() {
     let host = Host::new("");
     fs::remove_file(host.machine.file(DEVICE)).unwrap();
     fs::create_dir(host.machine.file(DEVICE)).unwrap();
@@ -111,9 +111,9 @@ fn a_device_that_is_no_file_is_told_as_the_system_tells_it() {
 }
 
 #[test]
-fn who_may_not_open_the_device_is_told_who_may() {
+fn a_permission_error_names_who_can_open_the_device() {
     let denied = Error::from(ErrorKind::PermissionDenied);
-    assert_eq!(refusal(&denied, Some((0o020_600, 0))), "this user may not open /dev/kvm; only root may");
+    assert_eq!(refusal(&denied, Some((0o020_600, 0))), "this user has no permission to open /dev/kvm; only root can");
     let open_to_group = refusal(&denied, Some((0o020_660, u32::MAX - 7)));
-    assert_eq!(open_to_group, "this user may not open /dev/kvm; members of the group 4294967288 may");
+    assert_eq!(open_to_group, "this user has no permission to open /dev/kvm; members of the group 4294967288 can");
 }

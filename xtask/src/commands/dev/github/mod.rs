@@ -1,4 +1,4 @@
-//! `cargo xtask dev github`: what the steps of `.github/workflows/conformance.yml` do, where tests reach it.
+//! `cargo xtask dev github`: the steps of `.github/workflows/conformance.yml`, in Rust so that tests cover them.
 //!
 //! The directory of a cell becomes its artifact. docs/ci.md says what is in it.
 
@@ -28,25 +28,25 @@ const RUN: &str = "run";
 /// Runs one of the commands.
 ///
 /// # Errors
-/// When the command line makes no sense, or a file of the cell or of the runner cannot be read or written.
+/// When the command line is invalid, or a file of the cell or of the runner cannot be read or written.
 pub fn run(command: &Github, quiet: bool) -> Result<ExitCode> {
     match command {
         Github::Plan(args) => plan(args),
         Github::Cell(args) => cell(args),
         Github::Report { id, dir } => show(id, dir, quiet),
         Github::Verdict(args) => {
-            let (page, good) = verdict(args);
+            let (page, as_expected) = verdict(args);
             print!("{page}");
             append("GITHUB_STEP_SUMMARY", &page)?;
-            Ok(if good { ExitCode::AsExpected } else { ExitCode::Violated })
+            Ok(if as_expected { ExitCode::AsExpected } else { ExitCode::Violated })
         }
     }
 }
 
 fn plan(args: &MatrixArgs) -> Result<ExitCode> {
     let cells = matrix::listed(args)?;
-    // Docker refuses a device that is not there. That it is there proves nothing: the suite tries KVM with a guest.
-    // --init, because a suite that ends hung guests leaves orphans, and somebody has to wait for them.
+    // Docker refuses a device that does not exist. Whether KVM works, the suite finds out with a guest.
+    // --init reaps orphans: they are left when the suite kills hung guests.
     let kvm = if Path::new("/dev/kvm").exists() { " --device /dev/kvm" } else { "" };
     let outputs = format!("cells={cells}\ncontainer=--init{kvm}\nweek={}\n", week(SystemTime::now()));
     print!("{outputs}");
@@ -61,7 +61,7 @@ fn week(now: SystemTime) -> u64 {
 }
 
 fn cell(args: &CellArgs) -> Result<ExitCode> {
-    // With an equals sign nothing that somebody typed can become an option.
+    // With an equals sign, no value that was typed can be taken for an option.
     let options = [("kernel", &args.kernel), ("series", &args.series), ("flavour", &args.flavour)];
     let options = options.map(|(name, value)| format!("--{name}={value}"));
     let filters = args.filters.split_whitespace().map(str::to_string);
@@ -76,7 +76,7 @@ fn cell(args: &CellArgs) -> Result<ExitCode> {
     let log = args.dir.join(LOG);
     let mut file = create(&log)?;
     let mut written = Ok(());
-    // What a guest says is text and no command to the runner.
+    // Output of a guest must not be taken for commands to the runner.
     let uuid = Path::new("/proc/sys/kernel/random/uuid");
     let token = fs::read_to_string(uuid).map_err(|error| io(&error, "reading", uuid))?;
     println!("::stop-commands::{}", token.trim());
@@ -88,7 +88,7 @@ fn cell(args: &CellArgs) -> Result<ExitCode> {
     });
     println!("::{}::", token.trim());
     written.map_err(|error| io(&error, "writing", &log))?;
-    // Only a run of this job counts, and not one that lay there.
+    // Only a run of this job counts, not an earlier one.
     if let Some(run) = last().filter(|run| before.as_ref() != Some(run)) {
         let copy = Cmd::new("cp").arg("-r").path(&workspace::runs().join(run)).path(&args.dir.join(RUN));
         copy.succeed(ErrorKind::Host, "the recordings cannot be copied")?;
@@ -103,10 +103,10 @@ fn cell(args: &CellArgs) -> Result<ExitCode> {
 fn show(id: &str, dir: &Path, quiet: bool) -> Result<ExitCode> {
     let run = dir.join(RUN);
     let again = fs::read_to_string(dir.join(REPRODUCE)).unwrap_or_default();
-    let again = format!("Once more:\n\n{}", block("sh", &again));
+    let again = format!("To repeat it:\n\n{}", block("sh", &again));
     if !run.join("report.json").is_file() {
         let mut annotation = String::new();
-        annotate(&mut annotation, "error", id, "There is no report; the log of the step before says why.");
+        annotate(&mut annotation, "error", id, "There is no report. The log of the previous step says why.");
         print!("{annotation}");
         let log = fs::read_to_string(dir.join(LOG)).unwrap_or_default();
         let page = format!("### {id}: no report\n\n{}{again}", block("text", &tail(&log, 30)));
@@ -117,7 +117,7 @@ fn show(id: &str, dir: &Path, quiet: bool) -> Result<ExitCode> {
     print!("{}", report::text(&runs, Format::Github)?);
     append("GITHUB_STEP_SUMMARY", &format!("{}{again}", report::text(&runs, Format::Markdown)?))?;
     if exit_code(dir) != Some(0) {
-        // One file with the kernel, the guest program and what is expected: it repeats the failure where QEMU is.
+        // A pack has the kernel, the guest program and the expectations; it repeats the failure wherever there is QEMU.
         let name = format!("{id}.pack.tar.gz");
         let args = PackArgs { run: runs[0].clone(), output: Some(dir.join(&name)), cases: Vec::new() };
         repro::run(&Repro::Pack(args), quiet)?;
@@ -130,15 +130,15 @@ fn show(id: &str, dir: &Path, quiet: bool) -> Result<ExitCode> {
     Ok(ExitCode::AsExpected)
 }
 
-/// A table of all reports, a line for each planned cell, and whether all are as expected. What is not there is not as
-/// expected. The results of the jobs alone do not tell: a job can be green without a cell.
+/// A table of all reports, a line for each planned cell, and whether all are as expected. A missing cell is not as expected.
+/// The results of the jobs are not enough: a job can be green without having run a cell.
 fn verdict(args: &VerdictArgs) -> (String, bool) {
     let mut page = table(&args.dir).unwrap_or_else(|error| format!("{}\n", block("text", &error.to_string())));
-    let mut good = true;
+    let mut all_as_expected = true;
     page += "### Verdict\n\n";
-    let mut say = |name: &str, fault: Option<String>| {
-        good &= fault.is_none();
-        let _ = writeln!(page, "- {name}: {}", fault.unwrap_or_else(|| "as expected".into()));
+    let mut say = |name: &str, problem: Option<String>| {
+        all_as_expected &= problem.is_none();
+        let _ = writeln!(page, "- {name}: {}", problem.unwrap_or_else(|| "as expected".into()));
     };
     let planned = planned(&args.cells);
     for id in &planned {
@@ -147,7 +147,7 @@ fn verdict(args: &VerdictArgs) -> (String, bool) {
         say(
             id,
             match exit_code(&dir) {
-                None => Some("MISSING: it did not come to an end".into()),
+                None => Some("MISSING: it did not finish".into()),
                 Some(code) if !report => Some(format!("NO REPORT, exit code {code}")),
                 Some(0) => None,
                 Some(code) => Some(format!("NOT as expected, exit code {code}")),
@@ -155,12 +155,12 @@ fn verdict(args: &VerdictArgs) -> (String, bool) {
         );
     }
     if planned.is_empty() {
-        say("plan", Some("there is no cell: nothing was tested".into()));
+        say("plan", Some("there are no cells, so nothing was tested".into()));
     }
     if [&args.plan, &args.conformance].iter().any(|result| *result != "success") {
         say("jobs", Some(format!("plan {}, cells {}", args.plan, args.conformance)));
     }
-    (page, good)
+    (page, all_as_expected)
 }
 
 fn table(dir: &Path) -> Result<String> {
@@ -187,7 +187,7 @@ fn block(language: &str, text: &str) -> String {
     out
 }
 
-/// Adds to a file that a variable of the runner names. A person who calls this has none, and sees what is printed.
+/// Appends to the file that a variable of the runner names. Outside a workflow there is no such variable.
 fn append(variable: &str, text: &str) -> Result<()> {
     let Some(path) = std::env::var_os(variable).map(PathBuf::from) else { return Ok(()) };
     let file = fs::OpenOptions::new().append(true).create(true).open(&path);

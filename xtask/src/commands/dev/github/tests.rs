@@ -10,11 +10,11 @@ use serde_json::json;
 use super::*;
 use crate::flags::Flags;
 
-/// What a cell leaves: its exit code, and the verdict in its report.
-type Left = (Option<u8>, Option<&'static str>);
+/// What a cell left: its exit code, and the verdict in its report.
+type LeftBy = (Option<u8>, Option<&'static str>);
 
-/// The verdict over cells of these names; those that are planned, and what is left of each.
-fn over(planned: &[&str], left: &[(&str, Left)], results: [&str; 2]) -> (String, bool) {
+/// The verdict over these planned cells, with what each left.
+fn over(planned: &[&str], left: &[(&str, LeftBy)], results: [&str; 2]) -> (String, bool) {
     let dir = tempfile::tempdir().unwrap();
     for (id, (code, verdict)) in left {
         let cell = dir.path().join(format!("cell-{id}"));
@@ -50,11 +50,11 @@ fn a_report(kernel: &str, verdict: &str) -> String {
     .to_string()
 }
 
-const GOOD: Left = (Some(0), Some("pass"));
+const GOOD: LeftBy = (Some(0), Some("pass"));
 const GREEN: [&str; 2] = ["success", "success"];
 
 #[test]
-fn only_what_is_there_and_as_expected_is_good() {
+fn every_planned_cell_must_be_there_and_as_expected() {
     assert!(over(&["7.2"], &[("7.2", GOOD)], GREEN).1);
     for (left, said) in [
         (Some((Some(10), Some("failed"))), "NOT as expected, exit code 10"),
@@ -73,7 +73,7 @@ fn only_what_is_there_and_as_expected_is_good() {
 }
 
 #[test]
-fn a_plan_that_fails_is_a_failure_and_not_an_empty_success() {
+fn a_failed_plan_is_a_failure_and_not_an_empty_success() {
     for (planned, left, results) in [
         (&[][..], &[][..], ["failure", "skipped"]),
         (&[], &[], GREEN),
@@ -94,7 +94,7 @@ fn all_reports_are_in_one_table_and_a_damaged_one_hides_no_verdict() {
     assert!(page.contains("| clause | `6.1 none fast` | `7.2 none fast` |"), "{page}");
     assert!(page.contains("| R-3 | **FAIL** | ok |"), "{page}");
     let (page, good) = over(&["7.2"], &[("7.2", (Some(0), Some("no such verdict")))], ["success", "failure"]);
-    assert!(!good && page.contains("is no report of this version") && page.contains("- 7.2: "), "{page}");
+    assert!(!good && page.contains("is not a report of this version") && page.contains("- 7.2: "), "{page}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ struct Step {
     env: BTreeMap<String, String>,
 }
 
-/// What a script calls cargo with, read by bash itself: each word in a line, and an empty line behind each call.
+/// The arguments of each cargo call in a script. bash parses it: one argument on each line, an empty line after each call.
 fn calls(script: &str, env: &BTreeMap<String, String>) -> Vec<Vec<String>> {
     let script = format!("cargo() {{ printf '%s\\n' \"$@\" ''; }}; {script}");
     let mut bash = Command::new("bash");
@@ -137,12 +137,12 @@ fn calls(script: &str, env: &BTreeMap<String, String>) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_call_in_a_workflow_is_a_command_line_that_makes_sense() {
+fn every_call_in_a_workflow_is_a_valid_command_line() {
     let mut found = Vec::new();
     for entry in fs::read_dir(workspace::root().join(".github/workflows")).unwrap() {
         let path = entry.unwrap().path();
         let workflow: Workflow = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-        // Else it is sh in a container, and elsewhere bash without pipefail.
+        // The default is sh in a container, and bash without pipefail elsewhere.
         assert_eq!(workflow.defaults["run"]["shell"], "bash", "{path:?}");
         for job in workflow.jobs.values() {
             assert!(job.timeout_minutes <= 60, "{path:?}");

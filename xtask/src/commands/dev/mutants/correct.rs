@@ -1,4 +1,4 @@
-//! `cargo xtask dev mutants --correct`: the other way round. Implementations that keep the contract, and which cases complain.
+//! The report of `cargo xtask dev mutants --correct`: correct implementations, and the cases that fail on them.
 
 use std::fmt::Write as _;
 
@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::report::code;
 use super::results::{CaseWord, MutantResult, SCHEMA};
 
-/// What [`super::mutant::About::made_by`] says of correct implementations, and the directory they are in.
+/// [`super::mutant::About::made_by`] of correct implementations, and the name of their directory.
 pub const CORRECT: &str = "correct";
 
-/// Sentences of a case that the text has; all are in the JSON.
+/// How many sentences of a case the text shows; the JSON has all.
 const SHOWN: usize = 4;
 
-/// What came of a run.
+/// The report of a run.
 #[derive(Debug, Serialize)]
 pub struct CorrectReport {
     schema: u32,
@@ -25,7 +25,7 @@ pub struct CorrectReport {
     implementations: Vec<Implementation>,
 }
 
-/// An implementation, and who complains about it.
+/// An implementation and the cases that are not as expected.
 #[derive(Debug, Serialize)]
 struct Implementation {
     id: String,
@@ -33,24 +33,23 @@ struct Implementation {
     freedom: String,
     own_kernel: Option<String>,
     seconds: f64,
-    /// Why it was not run, if it was not.
+    /// Why it was not run; `None` if it was.
     unrun: Option<String>,
     complaints: Vec<CaseWord>,
-    /// Cases that should have written down what it does in its own way, and saw nothing.
+    /// Cases of `Recorded:` that did not differ.
     blind: Vec<String>,
 }
 
 impl Implementation {
     fn new(entry: &CorrectEntry, found: &MutantResult) -> Self {
         let recorded = |word: &CaseWord| entry.recorded.iter().any(|id| id == word.case.id());
-        // Another behaviour is what such a case is there to see; one that fails, breaks or is lost asks for something.
+        // Such a case has to show a difference. One that fails, breaks or is lost is a complaint like any other.
         let noticed = |word: &CaseWord| recorded(word) && matches!(word.verdict.as_str(), "DIFF" | "XPASS");
         let complaints = found.cases.iter().filter(|word| !word.how.is_empty() && !noticed(word));
         let blind =
             entry.recorded.iter().filter(|id| !found.cases.iter().any(|word| noticed(word) && word.case.id() == *id));
         let unrun = match &found.outcome {
             MutantOutcome::Unviable { why } => Some(format!("it cannot be built: {why}")),
-            // Mutants of which that can be said need no guest; here the cases are what is in question.
             MutantOutcome::Equivalent { reason } => Some(format!("it is the reference series: {reason}")),
             MutantOutcome::Duplicate { of } => Some(format!("it is the same as {of}")),
             _ => None,
@@ -73,14 +72,14 @@ impl Implementation {
 }
 
 impl CorrectReport {
-    /// Judges what was found out about these implementations.
+    /// Makes the report from the results of these implementations.
     pub fn new(setting: RunSetting, seconds: f64, entries: &[CorrectEntry], found: &[MutantResult]) -> Self {
         let of = |found: &MutantResult| entries.iter().find(|entry| entry.slug == found.about.id);
         let implementations = found.iter().filter_map(|found| Some(Implementation::new(of(found)?, found))).collect();
         CorrectReport { schema: SCHEMA, setting, seconds, implementations }
     }
 
-    /// How the command ends.
+    /// The exit code of the command.
     pub fn exit_code(&self) -> u8 {
         if self.implementations.iter().all(Implementation::is_green) { code::CAUGHT } else { code::MISSED }
     }
@@ -111,7 +110,7 @@ impl CorrectReport {
                 }
             }
             for id in &it.blind {
-                let _ = writeln!(out, "  saw nothing: {id}");
+                let _ = writeln!(out, "  no difference in: {id}");
             }
         }
         let green = self.implementations.iter().filter(|it| it.is_green()).count();

@@ -1,4 +1,4 @@
-//! Which cases caught mutants, which did not, and which clauses have one case alone to guard them.
+//! Which cases caught mutants, which did not, and which clauses only one case guards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,25 +12,25 @@ use super::results::MutantResult;
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Guardian<'a> {
     clause: &'a str,
-    /// How many mutants it caught, on whatever exporter.
+    /// How many mutants it caught, on any exporter.
     caught: usize,
     /// Those that no other case caught.
     alone: Vec<&'a str>,
 }
 
-/// The matrix of cases and mutants in words; every case has to have been run against every mutant.
+/// The matrix of cases and mutants as text. Every case must have been run on every mutant.
 pub fn text(mutants: &[MutantResult]) -> String {
     let guardians = guardians(mutants);
     let (about_aliases, others): (Vec<_>, Vec<_>) =
         guardians.iter().partition(|(id, guardian)| guardian.caught > 0 || needs_the_ioctl(id));
-    let mut out = String::from("\nmutants that a case caught, and of these those that no other case did\n");
+    let mut out = String::from("\nmutants that each case caught, and how many of them no other case caught\n");
     for (id, Guardian { caught, alone, .. }) in about_aliases {
         let line = format!("  {caught:>4} {:>4}  {id:<30} {}", alone.len(), alone.join(" "));
         let _ = writeln!(out, "{}", line.trim_end());
     }
     if !others.is_empty() {
-        // They judge the kernel that the series is for, and would catch a series that breaks that.
-        let _ = writeln!(out, "  without the ioctl as well, and caught nothing: {}", others.len());
+        // These cases judge old behaviour of the kernel; they catch a series that breaks it.
+        let _ = writeln!(out, "  cases that do not need the ioctl and caught nothing: {}", others.len());
         for (id, _) in others {
             let _ = writeln!(out, "             {id}");
         }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_counts_once_for_a_mutant_and_a_clause_wants_two() {
+    fn a_case_counts_once_for_each_mutant_and_a_clause_needs_two_cases() {
         let seek = ("identity/seek@udmabuf", "I-6", "pass");
         let one = [
             ("rights/walk@udmabuf", "R-2", "FAIL"),
@@ -117,9 +117,12 @@ mod tests {
         let text = text(&[found("one", &one), found("two", &two)]);
         assert!(text.contains("     2    1  rights/walk                    one\n"), "{text}");
         assert!(text.contains("     1    0  rights/flags_meanwhile\n"), "{text}");
-        assert!(text.contains("     0    0  uapi/flags\n"), "a case about aliases that is of no use is seen: {text}");
         assert!(
-            text.contains("without the ioctl as well, and caught nothing: 1\n             identity/seek\n"),
+            text.contains("     0    0  uapi/flags\n"),
+            "a case about aliases that caught nothing is listed: {text}"
+        );
+        assert!(
+            text.contains("cases that do not need the ioctl and caught nothing: 1\n             identity/seek\n"),
             "{text}"
         );
         assert!(text.contains("UAPI-2: no case") && !text.contains("R-2:"), "{text}");

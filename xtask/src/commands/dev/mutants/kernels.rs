@@ -1,4 +1,4 @@
-//! The kernels that mutants run in: one for all that can stand beside the original, and one each for the others.
+//! The kernels that mutants run in: one joint kernel for all mutants that can be selected at boot, and one each for the others.
 
 use mutants::change::SourceChange;
 use mutants::compiler;
@@ -18,46 +18,45 @@ use super::mutant::{Mutant, MutantKernel};
 use super::set::text;
 use crate::run::pipeline::{Pipeline, Tree};
 
-/// The kernel for all, and what the compiler alone could say about its mutants.
+/// The joint kernel, and the mutants that the compiler alone settled.
 pub struct Joint {
     /// The image.
     pub image: KernelImage,
-    /// By number: those that need not be run.
+    /// Mutants that need not be run, by number.
     pub settled: BTreeMap<usize, MutantOutcome>,
 }
 
-/// Builds the kernel for all mutants that can be in it.
+/// Builds the joint kernel.
 ///
-/// All are compiled at once. A mutant that does not compile is taken out, and what is left is compiled again; so each
-/// costs nothing but its share of one compilation, and what compiles does so in the kernel that is run.
+/// All mutants are compiled at once. One that does not compile is removed, and the rest is compiled again. So all mutants
+/// together cost about one compilation.
 ///
 /// # Errors
-/// As [`kbuild::build`]; errors of the compiler that belong to no mutant.
+/// As [`image::build`]; compiler errors outside of all mutants.
 pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joint> {
     let mut settled: BTreeMap<usize, MutantOutcome> = BTreeMap::new();
-    let workshop = workshop(tree);
+    let build_dir = build_dir(tree);
     loop {
         let patched = woven(&tree.patched, mutants, &settled)?;
         let files = files(mutants, &settled);
         let objects: Vec<String> = files.iter().map(|path| path.with_extension("o").display().to_string()).collect();
         let names: Vec<&str> = objects.iter().map(String::as_str).collect();
         let (store, progress) = (&pipeline.store, &pipeline.progress);
-        let errors =
-            image::objects(&workshop, &patched, &tree.flavour, store, progress, &names, |output, dir| {
-                let errors = compiler::errors(&output.text);
-                if errors.is_empty() && output.status.success() {
-                    for object in &objects {
-                        settled.extend(proved(&dir.join(object), mutants, &settled)?);
-                    }
-                } else if errors.keys().all(|number| *number == 0) {
-                    return Err(Error::new(ErrorKind::Build, "the kernel with all mutants does not compile")
-                    .cause(harness::host::process::tail(&output.text, 20))
-.next("No mutant is in the lines above, so the tree itself does not build: try `cargo xtask build`."));
+        let errors = image::objects(&build_dir, &patched, &tree.flavour, store, progress, &names, |output, dir| {
+            let errors = compiler::errors(&output.text);
+            if errors.is_empty() && output.status.success() {
+                for object in &objects {
+                    settled.extend(same_code(&dir.join(object), mutants, &settled)?);
                 }
-                Ok(errors)
-            })?;
+            } else if errors.keys().all(|number| *number == 0) {
+                return Err(Error::new(ErrorKind::Build, "the kernel with all mutants does not compile")
+                    .cause(harness::host::process::tail(&output.text, 20))
+.next("No error is in the lines of a mutant, so the tree itself does not compile. Try `cargo xtask build`."));
+            }
+            Ok(errors)
+        })?;
         if errors.is_empty() {
-            let image = image::build(&workshop, &patched, &tree.flavour, store, progress)?;
+            let image = image::build(&build_dir, &patched, &tree.flavour, store, progress)?;
             return Ok(Joint { image, settled });
         }
         let unviable = errors.into_iter().filter(|(number, _)| *number > 0);
@@ -68,16 +67,16 @@ pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joi
 /// The kernel of one mutant.
 ///
 /// # Errors
-/// As [`kbuild::build`]; [`ErrorKind::Build`] when the mutant does not compile.
+/// As [`image::build`]; [`ErrorKind::Build`] when the mutant does not compile.
 pub fn own(pipeline: &Pipeline, tree: &Tree, mutant: &Mutant) -> Result<KernelImage> {
     let mut patched = with(&tree.patched, &mutant.edits);
     let header = text(&patched, Path::new(uapi_header::PATH)).unwrap_or_default();
     patched.defines_derive = uapi_header::defines_derive(&header);
-    image::build(&workshop(tree), &patched, &tree.flavour, &pipeline.store, &pipeline.progress)
+    image::build(&build_dir(tree), &patched, &tree.flavour, &pipeline.store, &pipeline.progress)
 }
 
-/// Not the workshop of `cargo xtask test`, which would have to make its objects again after every run against mutants.
-fn workshop(tree: &Tree) -> String {
+/// Not the build directory of `cargo xtask test`, which would have to rebuild its objects after every run on mutants.
+fn build_dir(tree: &Tree) -> String {
     format!("{}-mutants", tree.spec.id)
 }
 
@@ -92,7 +91,7 @@ fn with(patched: &PatchedTree, edits: &Edits) -> PatchedTree {
     }
 }
 
-/// The changes that go into the kernel for all, by file and number.
+/// The changes in the joint kernel, by file and number.
 fn changes<'a>(
     mutants: &'a [Mutant],
     settled: &BTreeMap<usize, MutantOutcome>,
@@ -118,7 +117,7 @@ fn woven(patched: &PatchedTree, mutants: &[Mutant], settled: &BTreeMap<usize, Mu
     let mut edits = Edits::default();
     for (path, changes) in changes(mutants, settled) {
         let original = text(patched, path).ok_or_else(|| {
-            Error::new(ErrorKind::Internal, format!("{} was changed and is not there", path.display()))
+            Error::new(ErrorKind::Internal, format!("a mutant changes {}, which does not exist", path.display()))
         })?;
         edits.0.insert(path.clone(), Some(weave(&original, &changes).into_bytes()));
     }
@@ -129,8 +128,8 @@ fn woven(patched: &PatchedTree, mutants: &[Mutant], settled: &BTreeMap<usize, Mu
     Ok(with(patched, &edits))
 }
 
-/// Mutants whose code is that of the original, or of a mutant before them.
-fn proved(
+/// Mutants that compile to the same code as the original or as an earlier mutant.
+fn same_code(
     object: &Path,
     mutants: &[Mutant],
     settled: &BTreeMap<usize, MutantOutcome>,
@@ -138,14 +137,14 @@ fn proved(
     let text = Cmd::new("objdump")
         .args(["-d", "-r", "--no-show-raw-insn"])
         .path(object)
-        .succeed(ErrorKind::Host, "objdump cannot read what was compiled")?;
+        .succeed(ErrorKind::Host, "objdump cannot read an object file")?;
     let code = ObjectCode::parse(&text);
     let mut found = BTreeMap::new();
     let mut seen: Vec<(usize, &str, &str)> = Vec::new();
     for mutant in mutants {
         let MutantKernel::Joint(number, changes) = &mutant.place else { continue };
         let only = changes.values().next().filter(|_| changes.len() == 1).and_then(SourceChange::only);
-        // What a warning says is not in the instructions.
+        // The text of a warning is not in the instructions.
         let Some(piece) = only.filter(|_| !settled.contains_key(number) && !mutant.about.wrong.contains("WARN")) else {
             continue;
         };
@@ -154,7 +153,7 @@ fn proved(
             continue;
         }
         if code.same(&own, &version(name, 0)) {
-            let reason = format!("gcc makes of {name}() the same instructions as without it");
+            let reason = format!("gcc compiles {name}() to the same instructions as the original");
             found.insert(*number, MutantOutcome::Equivalent { reason });
         } else if let Some((.., id)) =
             seen.iter().find(|(other, function, _)| *function == name && code.same(&own, &version(name, *other)))

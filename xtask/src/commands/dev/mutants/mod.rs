@@ -1,4 +1,5 @@
-//! `cargo xtask mutants`: wrong kernels, and which of them the suite catches; and correct ones, which it may not.
+//! `cargo xtask dev mutants`: builds wrong kernels and shows which of them the suite catches; with `--correct`, builds correct
+//! ones and shows which cases fail on them.
 
 mod correct;
 mod guardians;
@@ -43,7 +44,7 @@ pub fn of_usage() -> Option<u8> {
     (command.as_deref() == Some("mutants")).then_some(code::USAGE)
 }
 
-/// The exit code for an error: those that cargo-mutants knows are as it has them.
+/// The exit code for an error: as in cargo-mutants, where it has one.
 pub fn of_error(error: &Error, own: ExitCode) -> u8 {
     match error.kind {
         ErrorKind::Usage => code::USAGE,
@@ -55,7 +56,7 @@ pub fn of_error(error: &Error, own: ExitCode) -> u8 {
 /// Runs what the arguments ask for and prints the report.
 ///
 /// # Errors
-/// Whatever keeps mutants from being run. That one was missed is no error.
+/// When mutants cannot be run. A missed mutant is not an error.
 pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let start = Instant::now();
     let pipeline = Pipeline::open(quiet)?;
@@ -123,11 +124,9 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     results::set_history(&lock(&history))?;
     found.sort_by_key(|found| mutants.iter().position(|mutant| mutant.about.id == found.about.id));
     if !found.iter().any(|found| found.outcome.is_tested()) {
-        return Err(Error::new(ErrorKind::Usage, "not one of these mutants was run")
-            .cause("none of them compiles, or each is known to be the same as the original or as another one")
-            .next(
-                "A run that tests nothing says nothing. `cargo xtask mutants --list` shows which others there are.",
-            ));
+        return Err(Error::new(ErrorKind::Usage, "none of the selected mutants was run")
+            .cause("each does not compile, or is known to be equivalent to the original or to another one")
+            .next("`cargo xtask mutants --list` lists all mutants."));
     }
     let made = BuiltKernel {
         image: joint.image.clone(),
@@ -147,7 +146,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         let report = Report::new(setting, args.all_cases, (seconds, kernel_seconds), found);
         (report.text(), encoded(&report)?, report.exit_code())
     };
-    // A part does not replace what was said of all.
+    // The report of a selection does not replace the report of all mutants.
     let name = if chosen.len() == mutants.len() { "report.json" } else { "report-part.json" };
     let path = results.dir().join(name);
     std::fs::write(&path, json.clone() + "\n").map_err(|error| harness::error::io(&error, "writing", &path))?;
@@ -155,7 +154,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         TableFormat::Terminal => print!("{text}"),
         TableFormat::Json => println!("{json}"),
     }
-    eprintln!("every mutant: {}", path.display());
+    eprintln!("report: {}", path.display());
     Ok(exit_code)
 }
 
@@ -180,8 +179,8 @@ fn list(mutants: &[Mutant], chosen: &[String], args: &MutantsArgs) -> Result<u8>
     Ok(code::CAUGHT)
 }
 
-/// Runs every case in the kernel for all with no mutant chosen. Nothing when not all is as expected: then what the suite
-/// says of mutants would be about something else.
+/// Runs every case on the joint kernel with no mutant selected. Returns `None` unless all verdicts are as expected: otherwise
+/// verdicts on mutants would mean nothing.
 fn baseline(
     pipeline: &Pipeline,
     acceleration: &mut Acceleration,
@@ -208,9 +207,9 @@ fn baseline(
         for verdict in &wrong {
             eprintln!("{} {}: {:?}", verdict.verdict.word(), verdict.key, verdict.verdict);
         }
-        judged.protocol_errors.iter().for_each(|oddity| eprintln!("odd: {oddity}"));
+        judged.protocol_errors.iter().for_each(|error| eprintln!("protocol error: {error}"));
         eprintln!(
-            "The kernel without a mutant is not as expected, so nothing that is said of mutants could be believed."
+            "Verdicts on the kernel without a mutant are not as expected, so verdicts on mutants would mean nothing."
         );
         eprintln!("recordings: {}", dir.display());
         return Ok(None);
@@ -223,7 +222,7 @@ fn baseline(
     Ok(Some(baseline))
 }
 
-/// Mutants that need no guest, by id: what the compiler found out, and what a person has written down.
+/// Mutants that need no guest, by id: settled by the compiler or by mutants/equivalent.toml.
 fn settled(
     mutants: &[Mutant],
     chosen: &[String],
@@ -247,7 +246,7 @@ fn settled(
             settled.entry(line.id).or_insert(why);
         }
     }
-    // What stands for others has to be run with them.
+    // A duplicate is settled only if the mutant that it duplicates is selected too.
     settled.retain(|_, outcome| !matches!(outcome, MutantOutcome::Duplicate { of } if !chosen.contains(of)));
     Ok(settled)
 }
@@ -261,14 +260,14 @@ fn unrun(mutant: &Mutant, outcome: MutantOutcome) -> MutantResult {
     MutantResult { about, outcome, own_kernel: None, seconds: 0.0, guests: 0, cases: Vec::new() }
 }
 
-/// A mutant that guests are to run.
+/// A mutant to be run in guests.
 struct PlannedRun<'a> {
     mutant: &'a Mutant,
     image: KernelImage,
     results: Results,
 }
 
-/// Runs all, so many at a time, and writes down what becomes of each as soon as it is known.
+/// Runs all, `workers` at a time, and saves each result as soon as it is known.
 fn work(
     runner: &MutantRunner<'_>,
     pipeline: &Pipeline,
@@ -276,7 +275,7 @@ fn work(
     workers: usize,
 ) -> Result<Vec<MutantResult>> {
     let task = pipeline.progress.task("running mutants", Some(jobs.len() as u64));
-    // The first is taken last.
+    // Workers take from the end.
     jobs.reverse();
     let (jobs, found) = (Mutex::new(jobs), Mutex::new(Vec::new()));
     let worker = || -> Result<()> {
@@ -290,9 +289,9 @@ fn work(
                 let complaints = new.cases.iter().filter(|word| !word.how.is_empty()).count();
                 pipeline.progress.line(format!("{}: {complaints} not as expected", new.about.id));
             } else if !matches!(new.outcome, MutantOutcome::Caught { expected: None | Some(true), .. }) {
-                let said =
+                let line =
                     format!("{} {} {}: {}", new.outcome.word(), new.about.id, new.about.place(), new.about.wrong);
-                pipeline.progress.line(said);
+                pipeline.progress.line(line);
             }
             let mut found = lock(&found);
             found.push(new);
@@ -300,12 +299,12 @@ fn work(
         }
         Ok(())
     };
-    let ends: Vec<Result<()>> = std::thread::scope(|scope| {
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
         let panicked = |_| Err(Error::new(ErrorKind::Internal, "a worker panicked"));
         workers.into_iter().map(|worker| worker.join().unwrap_or_else(panicked)).collect()
     });
-    ends.into_iter().collect::<Result<()>>()?;
+    results.into_iter().collect::<Result<()>>()?;
     let found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     task.done(format!("{} mutants", found.len()));
     Ok(found)

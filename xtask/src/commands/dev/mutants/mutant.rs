@@ -1,4 +1,4 @@
-//! A mutant as the command knows it, wherever it comes from.
+//! A mutant, from the catalogue or generated.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::correct::CORRECT;
 
-/// What is said about a mutant.
+/// The description of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The name of its patch, or a hash.
@@ -26,12 +26,12 @@ pub struct About {
     pub line: Option<usize>,
     /// What is wrong.
     pub wrong: String,
-    /// The clauses that should speak, for one of the catalogue.
+    /// The clauses that should fail, for one of the catalogue.
     pub clauses: Vec<String>,
 }
 
 impl About {
-    /// Whether it is one of those made by hand.
+    /// Whether it is in the catalogue.
     pub fn by_hand(&self) -> bool {
         self.made_by == CATALOGUE
     }
@@ -47,7 +47,7 @@ impl About {
         format!("{}{line} {}", self.file.display(), self.functions.join(" ")).trim_end().to_string()
     }
 
-    /// Whether a word of the command line means it.
+    /// Whether a filter of the command line matches it.
     pub fn fits(&self, filter: &str) -> bool {
         if cases::clause::find(filter).is_some() {
             return self.clauses.iter().any(|clause| order::is(clause, filter));
@@ -58,24 +58,24 @@ impl About {
     }
 }
 
-/// What [`About::made_by`] says of mutants made by hand.
+/// [`About::made_by`] of hand-written mutants.
 pub const CATALOGUE: &str = "catalogue";
 
 /// A mutant.
 #[derive(Clone, Debug)]
 pub struct Mutant {
-    /// What is said about it.
+    /// Its description.
     pub about: About,
-    /// The files that are not those of the patched tree.
+    /// The files that differ from the patched tree.
     pub edits: Edits,
-    /// Where it can be woven in.
+    /// The kernel that it is in.
     pub place: MutantKernel,
 }
 
 /// Which kernel a mutant is in.
 #[derive(Clone, Debug)]
 pub enum MutantKernel {
-    /// The one for all, as this number, with these changes of files.
+    /// The joint kernel, as this number, with these changes of files.
     Joint(usize, BTreeMap<PathBuf, SourceChange>),
     /// One of its own, for this reason.
     Own(String),
@@ -84,7 +84,7 @@ pub enum MutantKernel {
 }
 
 impl Mutant {
-    /// A mutant with these edits of a tree with these texts, in the kernel for all if it can be.
+    /// A mutant with these edits, in the joint kernel if possible. `original` returns a file of the patched tree.
     pub fn new(about: About, edits: Edits, original: impl Fn(&PathBuf) -> Option<String>) -> Self {
         let mut changes = BTreeMap::new();
         let mut place = None;
@@ -103,11 +103,11 @@ impl Mutant {
         if about.functions.is_empty() {
             about.functions = changes.values().flat_map(|change| change.changed.keys().cloned()).collect();
         }
-        // The number comes when all mutants are known.
+        // The number is set when all mutants are known.
         Mutant { about, edits, place: place.unwrap_or(MutantKernel::Joint(0, changes)) }
     }
 
-    /// Whether it is about lines that a diff adds. The mutants of the catalogue are, when one of their functions is.
+    /// Whether it changes a line that the diff adds. For a mutant of the catalogue: whether one of its functions has such a line.
     ///
     /// # Errors
     /// As [`InDiff::lines`].

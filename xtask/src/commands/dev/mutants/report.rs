@@ -1,4 +1,4 @@
-//! What came of all mutants, for people and for programs.
+//! The results of all mutants, for people and for programs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,30 +10,30 @@ use serde::Serialize;
 use super::guardians;
 use super::results::{MutantResult, SCHEMA};
 
-/// Exit codes as cargo-mutants has them.
+/// Exit codes, as in cargo-mutants.
 pub mod code {
     /// Every mutant was caught.
     pub const CAUGHT: u8 = 0;
-    /// The command line makes no sense.
+    /// Invalid command line.
     pub const USAGE: u8 = 1;
     /// Some were missed.
     pub const MISSED: u8 = 2;
-    /// None was missed, but of some there is nothing but a lost guest.
+    /// None was missed, but some only lost their guest.
     pub const LOST: u8 = 3;
-    /// The kernel without a mutant is not as expected.
+    /// Verdicts on the kernel without a mutant are not as expected.
     pub const BASELINE: u8 = 4;
-    /// A fault of this program.
+    /// A bug in the suite.
     pub const INTERNAL: u8 = 70;
 }
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
     /// What was run.
     pub setting: RunSetting,
-    /// Whether every case was run against every mutant.
+    /// Whether every case was run on every mutant.
     pub all_cases: bool,
     /// How many there are of each kind.
     pub counts: BTreeMap<&'static str, usize>,
@@ -46,7 +46,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Counts and puts together.
+    /// Makes the report and its counts.
     pub fn new(setting: RunSetting, all_cases: bool, times: (f64, f64), mutants: Vec<MutantResult>) -> Self {
         let mut counts = BTreeMap::new();
         for found in &mutants {
@@ -55,10 +55,10 @@ impl Report {
         Report { schema: SCHEMA, setting, all_cases, counts, seconds: times.0, kernel_seconds: times.1, mutants }
     }
 
-    /// How the command ends.
+    /// The exit code of the command.
     pub fn exit_code(&self) -> u8 {
         let any = |wanted: fn(&MutantOutcome) -> bool| self.mutants.iter().any(|found| wanted(&found.outcome));
-        // One of the catalogue that cannot be built tests nothing, and somebody has to mend it.
+        // A mutant of the catalogue that cannot be built tests nothing and has to be repaired.
         if self.mutants.iter().any(|found| is_missed(&found.outcome) || is_broken(found)) {
             code::MISSED
         } else if any(|outcome| matches!(outcome, MutantOutcome::Lost { .. })) {
@@ -108,7 +108,7 @@ fn is_broken(found: &MutantResult) -> bool {
     found.about.by_hand() && matches!(found.outcome, MutantOutcome::Unviable { .. })
 }
 
-/// Missed, or caught by a clause that is not the one that should speak: then that one is blind.
+/// Missed, or caught by another clause than the expected one.
 fn is_missed(outcome: &MutantOutcome) -> bool {
     outcome.is_missed() || matches!(outcome, MutantOutcome::Caught { expected: Some(false), .. })
 }
@@ -116,7 +116,7 @@ fn is_missed(outcome: &MutantOutcome) -> bool {
 fn how(found: &MutantResult) -> Option<String> {
     match &found.outcome {
         MutantOutcome::Caught { clause, case, how, .. } => {
-            Some(format!("should be {}; was {clause} by {case}: {how}", found.about.clauses.join(" or ")))
+            Some(format!("expected {}; caught by {clause} in {case}: {how}", found.about.clauses.join(" or ")))
         }
         MutantOutcome::Lost { how } | MutantOutcome::Noticed { how } => Some(how.clone()),
         MutantOutcome::Unviable { why } => Some(why.clone()),
@@ -179,25 +179,28 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_decides() {
+    fn the_worst_outcome_decides_the_exit_code() {
         let lost = || MutantOutcome::Lost { how: "hung".into() };
         let code = |outcomes| report(outcomes).exit_code();
         assert_eq!(code(vec![caught(true), MutantOutcome::Equivalent { reason: "r".into() }]), code::CAUGHT);
         assert_eq!(code(vec![caught(true), lost()]), code::LOST);
         assert_eq!(code(vec![lost(), MutantOutcome::Survived]), code::MISSED);
         assert_eq!(code(vec![caught(true), MutantOutcome::Unviable { why: "w".into() }]), code::MISSED);
-        assert_eq!(code(vec![caught(false)]), code::MISSED, "the clause that should have spoken was silent");
+        assert_eq!(code(vec![caught(false)]), code::MISSED, "the expected clause did not fail");
     }
 
     #[test]
-    fn what_was_missed_is_shown() {
+    fn missed_mutants_are_shown() {
         let settled = [MutantOutcome::Equivalent { reason: "r".into() }, MutantOutcome::Outside { reason: "r".into() }];
         let text =
             report([caught(true), caught(false), MutantOutcome::Survived].into_iter().chain(settled).collect()).text();
-        assert!(text.contains("SURVIVED  m  a.c:7 f") && text.contains("should be R-1; was R-2"), "{text}");
+        assert!(text.contains("SURVIVED  m  a.c:7 f") && text.contains("expected R-1; caught by R-2"), "{text}");
         assert!(text.contains("rights/walk  ") && text.contains("R-2: only rights/walk"), "{text}");
         assert!(text.contains("1 SURVIVED, 1 caught, 1 caught, by another clause"), "{text}");
         assert!(text.contains("3 mutants were run"), "{text}");
-        assert!(text.contains("caught: 2 of 4, 50.0 %"), "what is outside counts as not caught: {text}");
+        assert!(
+            text.contains("caught: 2 of 4, 50.0 %"),
+            "a mutant outside of the contract counts as not caught: {text}"
+        );
     }
 }

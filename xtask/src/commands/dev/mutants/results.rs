@@ -1,4 +1,4 @@
-//! What is known of mutants, on the disk: an interrupted run goes on where it was.
+//! Results of mutants on disk, so that an interrupted run continues where it stopped.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,29 +17,29 @@ use serde::{Deserialize, Serialize};
 use super::mutant::About;
 use crate::workspace;
 
-/// Version of the form of results; one with another is not used.
+/// Version of the format; results of another version are ignored.
 pub const SCHEMA: u32 = 2;
 
-/// What became of one mutant, and how it was found out.
+/// The result of one mutant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MutantResult {
-    /// What it is.
+    /// Its description.
     #[serde(flatten)]
     pub about: About,
-    /// What became of it.
+    /// Its outcome.
     #[serde(flatten)]
     pub outcome: MutantOutcome,
-    /// Why it had a kernel of its own, if it had.
+    /// Why it had its own kernel; `None` if it was in the joint one.
     pub own_kernel: Option<String>,
     /// Wall time of its guests.
     pub seconds: f64,
     /// How many guests there were.
     pub guests: usize,
-    /// How each case came out that was run, in the order in which they were.
+    /// The verdicts of the cases that were run, in order.
     pub cases: Vec<CaseWord>,
 }
 
-/// How a case came out.
+/// The verdict on a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseWord {
     /// The case.
@@ -54,7 +54,7 @@ pub struct CaseWord {
     pub how: Vec<String>,
 }
 
-/// The kernel without a mutant: every case was as expected.
+/// A run on the kernel without a mutant in which every case was as expected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Baseline {
     /// How long each case took, in milliseconds of guest time.
@@ -63,17 +63,17 @@ pub struct Baseline {
     pub seconds: f64,
 }
 
-/// The results about one image, for one guest program, one plan, and one way of running.
+/// The results for one image, guest program, plan and mode.
 #[derive(Clone, Debug)]
 pub struct Results {
     dir: PathBuf,
 }
 
 impl Results {
-    /// The results that hold for these inputs.
+    /// The results for these inputs.
     ///
     /// # Errors
-    /// When the directory cannot be made.
+    /// When the directory cannot be created.
     pub fn open(image: &KernelImage, guest: &GuestBinary, plan: &[CaseKey], all_cases: bool) -> Result<Self> {
         let plan: Vec<&str> = plan.iter().map(|key| key.0.as_str()).collect();
         let inputs =
@@ -85,22 +85,22 @@ impl Results {
         Ok(Results { dir })
     }
 
-    /// Where they are.
+    /// Their directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Where the guests of a mutant leave their recordings.
+    /// The directory for the recordings of a mutant's guests.
     pub fn guests(&self, id: &str) -> PathBuf {
         self.dir.join("guests").join(id)
     }
 
-    /// What is known of the kernel without a mutant.
+    /// The saved baseline.
     pub fn baseline(&self) -> Option<Baseline> {
         read(&self.dir.join("baseline.json"))
     }
 
-    /// Remembers it.
+    /// Saves the baseline.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -108,12 +108,12 @@ impl Results {
         write(&self.dir.join("baseline.json"), baseline)
     }
 
-    /// What is known of a mutant.
+    /// The saved result of a mutant.
     pub fn of(&self, id: &str) -> Option<MutantResult> {
         read(&self.dir.join(format!("{id}.json")))
     }
 
-    /// Remembers what became of one.
+    /// Saves the result of a mutant.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -126,12 +126,12 @@ fn root() -> PathBuf {
     workspace::runs().join("mutants")
 }
 
-/// Which cases caught what in earlier runs.
+/// Which cases caught which mutants in earlier runs.
 pub fn history() -> History {
     read(&root().join("history.json")).unwrap_or_default()
 }
 
-/// Remembers it for the next run.
+/// Saves the history for the next run.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -145,7 +145,7 @@ pub fn times(baseline: &Baseline) -> BTreeMap<CaseKey, u64> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    // What cannot be understood is found out again.
+    // A damaged file counts as absent: the mutant is run again.
     serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
 }
 

@@ -1,4 +1,4 @@
-//! Where mutants are run: one guest after the other until a case of the contract fails.
+//! Runs mutants: one guest after the other until a case of the contract fails.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,24 +23,24 @@ use mutants::schemata::{CHOSEN, said};
 use super::mutant::{Mutant, MutantKernel};
 use super::results::{CaseWord, MutantResult, Results};
 
-/// A mutant that loses guest after guest says the same every time.
+/// How many guests a mutant may have. One that loses every guest gives no new information.
 const GUESTS: usize = 5;
 
 /// What all mutants have in common.
 pub struct MutantRunner<'a> {
-    /// The program.
+    /// The guest program.
     pub guest: &'a GuestBinary,
-    /// How processors are run.
+    /// KVM or emulation.
     pub accel: Accel,
-    /// What cases are judged by.
+    /// How cases are judged.
     pub context: &'a JudgeContext,
     /// The cases.
     pub plan: &'a [CaseKey],
-    /// How long they take.
+    /// How long each takes.
     pub times: &'a BTreeMap<CaseKey, u64>,
-    /// What caught what.
+    /// Which cases caught which mutants.
     pub history: &'a Mutex<History>,
-    /// Whether every case is run against every mutant.
+    /// Whether every case is run on every mutant.
     pub all_cases: bool,
 }
 
@@ -48,7 +48,7 @@ impl MutantRunner<'_> {
     /// Runs a mutant in its kernel.
     ///
     /// # Errors
-    /// What a session can meet, and [`ErrorKind::Internal`] when another mutant ran than the one that was meant.
+    /// As [`Session::record`], and [`ErrorKind::Internal`] when another mutant ran than the selected one.
     pub fn run(&self, mutant: &Mutant, image: &KernelImage, results: &Results) -> Result<MutantResult> {
         let about = &mutant.about;
         let plan = {
@@ -75,7 +75,7 @@ impl MutantRunner<'_> {
         let outcome = outcome(&judged.verdicts, &about.clauses);
         if let (MutantOutcome::Caught { case, .. }, false) = (&outcome, about.is_correct()) {
             lock(self.history).note(&about.functions, case);
-            // The recordings of what was missed are for whoever finds out why.
+            // Recordings of missed mutants are kept for analysis.
             let _ = fs::remove_dir_all(&dir);
         }
         Ok(MutantResult {
@@ -92,7 +92,7 @@ impl MutantRunner<'_> {
     }
 }
 
-/// Fails unless the kernel of every guest that came up said that this mutant was chosen.
+/// Fails unless every guest that booted printed that this mutant was selected.
 ///
 /// # Errors
 /// [`ErrorKind::Internal`].
@@ -102,7 +102,7 @@ pub fn is_the_one(guests: &[GuestRun], number: Option<usize>) -> Result<()> {
         let came_up = guest.transcript.kernel.is_some();
         let console = String::from_utf8_lossy(&guest.recording.console);
         if came_up && !console.lines().any(|line| line.trim_end().ends_with(&said(number))) {
-            return Err(Error::new(ErrorKind::Internal, "the kernel did not run the mutant that was chosen")
+            return Err(Error::new(ErrorKind::Internal, "the kernel did not run the selected mutant")
                 .cause(format!("its console lacks `{}`", said(number))));
         }
     }
@@ -127,7 +127,7 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 10.0).round() / 10.0
 }
 
-/// The content, whoever panicked while he had it.
+/// The content, even if a thread panicked while it held the lock.
 pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

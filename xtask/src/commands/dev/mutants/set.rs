@@ -1,4 +1,4 @@
-//! Which mutants there are for a tree.
+//! The mutants of a tree.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ use crate::flags::MutantsArgs;
 use crate::run::pipeline::Tree;
 use crate::workspace;
 
-/// Every mutant that the arguments ask for but filters and parts, numbered from 1 on: those are for choosing what is run,
-/// and the kernel for all is the same whatever is chosen.
+/// All mutants, numbered from 1, regardless of filters and shards: these only select what is run, so that the joint kernel is
+/// always the same.
 ///
 /// # Errors
-/// What a catalogue or a source can have wrong.
+/// When the catalogue or a source file is invalid.
 pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>> {
     let mut mutants = Vec::new();
     if args.correct {
@@ -79,7 +79,7 @@ fn by_hand(
     let base = &tree.patched.edits.0;
     let mut own = Edits(edits.0.clone().into_iter().filter(|(path, text)| base.get(path) != Some(text)).collect());
     for path in base.keys().filter(|path| !edits.0.contains_key(*path)) {
-        // The patch makes it again what it was before the series.
+        // The patch undoes what the series did to this file.
         own.0.insert(path.clone(), fs::read(tree.patched.source.dir.join(path)).ok());
     }
     if own.0.is_empty() {
@@ -112,7 +112,7 @@ fn generated(patched: &PatchedTree) -> Result<Vec<Mutant>> {
     Ok(mutants)
 }
 
-/// C code of the series; our own test importer is none.
+/// Whether this is C code of the series and not our test importer.
 fn is_code(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "c") && !path.starts_with("drivers/dma-buf/conformance")
 }
@@ -126,15 +126,15 @@ pub fn text(patched: &PatchedTree, path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The ids of those that the arguments mean.
+/// The ids of the mutants that the arguments select.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a filter that fits nothing, for a diff that is about another tree, and when nothing is left.
+/// [`ErrorKind::Usage`] for a filter that matches nothing, for a diff of another tree, and when no mutant is left.
 pub fn chosen(mutants: &[Mutant], patched: &PatchedTree, args: &MutantsArgs) -> Result<Vec<String>> {
     for filter in &args.filters {
         if !mutants.iter().any(|mutant| mutant.about.fits(filter)) {
-            return Err(Error::new(ErrorKind::Usage, format!("no mutant fits {filter}"))
-                .next("`cargo xtask mutants --list` shows them all."));
+            return Err(Error::new(ErrorKind::Usage, format!("no mutant matches {filter}"))
+                .next("`cargo xtask mutants --list` lists all mutants."));
         }
     }
     let diff = match &args.in_diff {
@@ -161,7 +161,7 @@ pub fn chosen(mutants: &[Mutant], patched: &PatchedTree, args: &MutantsArgs) -> 
     }
     if chosen.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "no mutant is left to run")
-            .next("A run that tests nothing says nothing. `cargo xtask mutants --list` shows what there is."));
+            .next("`cargo xtask mutants --list` lists all mutants."));
     }
     Ok(chosen)
 }

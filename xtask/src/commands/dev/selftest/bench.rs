@@ -1,4 +1,4 @@
-//! Where endings are brought about: a kernel that can misbehave, and how long guests of it may take.
+//! Runs fault cases: a kernel that can misbehave, its guests and their timeouts.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,27 +28,27 @@ use crate::flags::{KernelArgs, SelftestArgs};
 use crate::run::job::setting;
 use crate::run::pipeline::{BuiltKernel, Pipeline};
 
-/// The flavour that has the faults.
+/// The flavour with the code of the faults.
 const FLAVOUR: &str = "faults";
 
-/// A kernel, a guest program and a place for recordings.
+/// A kernel, a guest program and a directory for recordings.
 pub struct FaultBench {
     /// The image.
     pub image: KernelImage,
-    /// From the start of QEMU to the end of a guest that had one plain case to run.
+    /// How long a guest with one plain case takes, from start to end of QEMU.
     pub plain: Duration,
     guest: GuestBinary,
     context: JudgeContext,
     made: BuiltKernel,
     dir: tempfile::TempDir,
-    rooms: AtomicUsize,
+    sessions: AtomicUsize,
 }
 
 impl FaultBench {
-    /// Builds what is needed and boots it once: a guest that nothing is done to has to run its case.
+    /// Builds what is needed and boots it once: without a fault, a guest has to run its case.
     ///
     /// # Errors
-    /// Whatever stands between a source and such a guest.
+    /// When the kernel cannot be built or booted.
     pub fn open(pipeline: &Pipeline, args: &SelftestArgs) -> Result<Self> {
         let kernel = KernelArgs { flavour: Some(FLAVOUR.into()), no_install: args.no_install, ..KernelArgs::default() };
         let kernel = KernelArgs { kernel: args.kernel.clone(), ..kernel };
@@ -61,23 +61,23 @@ impl FaultBench {
                 .next("Set TMPDIR to a directory that you may write to.")
         })?;
         let image = made.image.clone();
-        // Nothing is excused here, and no transcript is reviewed.
+        // No suppressions, no known defects, no reviewed transcripts.
         let context = JudgeContext {
             met: needs_met(&image.config()?, &image.facts),
             expectations: Expectations::new(dir.path()),
             suppressions: Suppressions::default(),
         };
         let mut bench =
-            FaultBench { image, plain: Duration::ZERO, guest, context, made, dir, rooms: AtomicUsize::new(0) };
-        let first = faults::all().next().ok_or_else(|| Error::new(ErrorKind::Internal, "there are no endings"))?;
+            FaultBench { image, plain: Duration::ZERO, guest, context, made, dir, sessions: AtomicUsize::new(0) };
+        let first = faults::all().next().ok_or_else(|| Error::new(ErrorKind::Internal, "there are no fault cases"))?;
         let start = Instant::now();
         let plan = [first.after_key()];
-        let guests = bench.session(&bench.room()?, GuestTuning::Brief, &plan, |_| {})?;
+        let guests = bench.session(&bench.session_dir()?, GuestTuning::Brief, &plan, |_| {})?;
         let verdict = bench.judge(&plan[0], &guests)?.verdicts.remove(0);
         bench.plain = start.elapsed();
-        match held(&verdict) {
+        match passed(&verdict) {
             true => Ok(bench),
-            false => Err(Error::new(ErrorKind::Internal, "a guest that nothing is done to does not run its case")
+            false => Err(Error::new(ErrorKind::Internal, "a guest without a fault does not run its case")
                 .cause(sentence(&verdict.verdict))),
         }
     }
@@ -86,13 +86,13 @@ impl FaultBench {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub fn room(&self) -> Result<PathBuf> {
-        let dir = self.dir.path().join(self.rooms.fetch_add(1, Ordering::Relaxed).to_string());
+    pub fn session_dir(&self) -> Result<PathBuf> {
+        let dir = self.dir.path().join(self.sessions.fetch_add(1, Ordering::Relaxed).to_string());
         std::fs::create_dir(&dir).map_err(|error| io(&error, "creating", &dir))?;
         Ok(dir)
     }
 
-    /// Lets the recordings outlive this program, and says where they are.
+    /// Keeps the recordings after this program and returns their directory.
     pub fn keep(mut self) -> PathBuf {
         self.dir.disable_cleanup(true);
         self.dir.path().to_path_buf()
@@ -112,13 +112,13 @@ impl FaultBench {
         let session = Session {
             append: words(setting),
             timeouts: self.timeouts(),
-            // Emulation on every host: what a processor does when all else fails is then the same everywhere.
+            // Emulation on every host, so that triple faults and the like behave the same everywhere.
             ..Session::new(&self.image, &self.guest, &self.context, Accel::Tcg, dir)
         };
         session.record(plan, on_record)
     }
 
-    /// The boot of a single guest, to be spoilt.
+    /// The boot plan of a single guest, for the caller to break.
     ///
     /// # Errors
     /// When the initramfs cannot be written.
@@ -129,12 +129,12 @@ impl FaultBench {
         Ok(boot)
     }
 
-    /// How long guests may be silent: less than elsewhere, because here they are silent for good.
+    /// Timeouts of guests: shorter than elsewhere, because here most guests really hang.
     pub fn timeouts(&self) -> Timeouts {
         Timeouts { grace: Duration::from_secs(6), leave: Duration::from_secs(2), ..Timeouts::default() }
     }
 
-    /// Judges one case by the guests given.
+    /// Judges one case from these guests.
     ///
     /// # Errors
     /// As [`judge_all`].
@@ -159,19 +159,19 @@ impl FaultBench {
     }
 }
 
-/// What a person would read, on one line.
+/// The report for people, on one line.
 pub fn text(report: &RunReport) -> String {
     let text = terminal::render(report, Style::Plain, |verdict| verdict.key.to_string());
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the case held. Nobody has reviewed its transcript, because there is nothing in it to review.
-pub fn held(verdict: &CaseVerdict) -> bool {
-    let passed = verdict.run.as_ref().is_some_and(|run| run.outcome == Some(Outcome::Pass));
-    passed && matches!(verdict.verdict, Verdict::Pass | Verdict::Unreviewed)
+/// Whether the case passed. Transcripts of fault cases are not reviewed.
+pub fn passed(verdict: &CaseVerdict) -> bool {
+    let ended_well = verdict.run.as_ref().is_some_and(|run| run.outcome == Some(Outcome::Pass));
+    ended_well && matches!(verdict.verdict, Verdict::Pass | Verdict::Unreviewed)
 }
 
-/// What a verdict says beyond its word.
+/// The explanation of a verdict.
 pub fn sentence(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Failed { reasons } => reasons.join("; "),

@@ -1,4 +1,4 @@
-//! Endings that a guest brings about itself, many in one session, each with a plain case after it.
+//! Fault cases that run inside the guest: many in one session, each followed by a plain case.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use harness::judge::guest_run::GuestRun;
 use harness::judge::transcript::CaseRun;
 use harness::judge::verdict::CaseVerdict;
 
-use super::bench::{FaultBench, guest_of, held, last_case, sentence, text};
+use super::bench::{FaultBench, guest_of, last_case, passed, sentence, text};
 use super::row::FaultRow;
 
-/// Notes when things happened, and which processes were there.
+/// Notes when records arrived, and the pids of QEMU.
 #[derive(Debug)]
 pub struct Clock {
     dir: PathBuf,
@@ -25,12 +25,12 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// For guests whose recordings go into `dir`, or into directories of a session there.
+    /// For guests whose recordings go into `dir`, or into the directories of a session there.
     pub fn new(dir: &Path) -> Self {
         Clock { dir: dir.to_path_buf(), seen: Vec::new(), qemus: Vec::new() }
     }
 
-    /// Takes note of a record.
+    /// Notes a record.
     pub fn record(&mut self, record: &Record) {
         if matches!(record, Record::Hello { .. } | Record::Stop { .. } | Record::Count { .. })
             || matches!(record, Record::Begin { .. } | Record::End { .. })
@@ -40,8 +40,8 @@ impl Clock {
         }
     }
 
-    /// From the start of a case to the moment when the suite knew how it came out: with the record after its end, because
-    /// complaints come before that, or with the end of its guest.
+    /// Seconds from the start of a case until its verdict was known: at the record after its end, because complaints come
+    /// before that, or at the end of its guest.
     pub fn known(&self, key: &CaseKey, guest: usize, took: Duration) -> Option<f64> {
         let begins = |record: &Record| matches!(record, Record::Begin { case, .. } if case == key);
         let ends = |record: &Record| matches!(record, Record::End { case, .. } if case == key);
@@ -52,16 +52,16 @@ impl Clock {
         known.duration_since(self.seen[first].0).ok().map(|time| time.as_secs_f64())
     }
 
-    /// The guest that was started last.
+    /// The pid of the QEMU that was started last.
     pub fn latest(&self) -> Option<u32> {
         self.qemus.last().copied()
     }
 
-    /// What is still there of all guests.
+    /// Processes of guests that are still alive.
     pub fn left(&mut self) -> Vec<String> {
         self.look();
         let left = self.qemus.iter().filter(|qemu| group_alive(**qemu as i32));
-        left.map(|qemu| format!("process {qemu} is still there")).collect()
+        left.map(|qemu| format!("process {qemu} is still alive")).collect()
     }
 
     fn look(&mut self) {
@@ -77,26 +77,26 @@ impl Clock {
     }
 }
 
-/// Runs endings through one session.
+/// Runs fault cases in one session.
 ///
 /// # Errors
 /// As [`harness::session::guests::Session::record`].
-pub fn batch(bench: &FaultBench, setting: GuestTuning, endings: &[&'static FaultCase]) -> Result<Vec<FaultRow>> {
-    let plan: Vec<CaseKey> = endings.iter().flat_map(|ending| [ending.key(), ending.after_key()]).collect();
-    let dir = bench.room()?;
+pub fn batch(bench: &FaultBench, setting: GuestTuning, faults: &[&'static FaultCase]) -> Result<Vec<FaultRow>> {
+    let plan: Vec<CaseKey> = faults.iter().flat_map(|fault| [fault.key(), fault.after_key()]).collect();
+    let dir = bench.session_dir()?;
     let mut clock = Clock::new(&dir);
     let guests = bench.session(&dir, setting, &plan, |record| clock.record(record))?;
     let left = clock.left();
-    endings
+    faults
         .iter()
-        .map(|ending| {
-            let what = What {
-                name: ending.name(),
-                claim: ending.case.claim_text(),
-                expected: ending.expected.word(),
-                words: ending.words,
-                key: &ending.key(),
-                after: Some(&ending.after_key()),
+        .map(|fault| {
+            let what = FaultExpectation {
+                name: fault.name(),
+                claim: fault.case.claim_text(),
+                expected: fault.expected.word(),
+                words: fault.words,
+                key: &fault.key(),
+                after: Some(&fault.after_key()),
             };
             let mut row = judge(bench, &what, &guests, &clock)?;
             row.wrong.extend(left.iter().cloned());
@@ -105,15 +105,15 @@ pub fn batch(bench: &FaultBench, setting: GuestTuning, endings: &[&'static Fault
         .collect()
 }
 
-/// What an ending has to come out as.
-pub struct What<'a> {
+/// The result that a fault case has to have.
+pub struct FaultExpectation<'a> {
     /// Its name.
     pub name: &'static str,
-    /// What it is.
+    /// What happens in it.
     pub claim: String,
-    /// The verdict's word.
+    /// The expected verdict.
     pub expected: &'static str,
-    /// What the report has to hold.
+    /// Texts that the report has to contain.
     pub words: &'a [&'a str],
     /// The case.
     pub key: &'a CaseKey,
@@ -121,16 +121,16 @@ pub struct What<'a> {
     pub after: Option<&'a CaseKey>,
 }
 
-/// Judges the case of an ending, and compares.
+/// Judges a fault case and compares the result with the expectation.
 ///
 /// # Errors
 /// As [`FaultBench::judge`].
-pub fn judge(bench: &FaultBench, what: &What<'_>, guests: &[GuestRun], clock: &Clock) -> Result<FaultRow> {
+pub fn judge(bench: &FaultBench, what: &FaultExpectation<'_>, guests: &[GuestRun], clock: &Clock) -> Result<FaultRow> {
     let index = guest_of(guests, what.key);
     let own = index.map_or(guests, |index| &guests[index..=index]);
     let mut judged = bench.judge(what.key, own)?;
     let verdict = judged.verdicts.remove(0);
-    // Where other cases came after it in the same guest, only the case's own protocol_errors count.
+    // If other cases followed in the same guest, only the protocol errors of this case count.
     let last = index.is_none_or(|index| last_case(&guests[index]).is_none_or(|last| last == *what.key));
     let protocol_errors = match &verdict.run {
         Some(run) if !last => run.protocol_errors.clone(),
@@ -143,7 +143,7 @@ pub fn judge(bench: &FaultBench, what: &What<'_>, guests: &[GuestRun], clock: &C
     };
     let report = bench.report(verdict.clone(), protocol_errors);
     let text = text(&report);
-    let word = match held(&verdict) && !report.protocol_errors.is_empty() {
+    let word = match passed(&verdict) && !report.protocol_errors.is_empty() {
         true => "ODD",
         false => verdict.verdict.word(),
     };
@@ -170,10 +170,10 @@ pub fn judge(bench: &FaultBench, what: &What<'_>, guests: &[GuestRun], clock: &C
     })
 }
 
-fn differences(what: &What<'_>, verdict: &CaseVerdict, word: &str, text: &str) -> Vec<String> {
+fn differences(what: &FaultExpectation<'_>, verdict: &CaseVerdict, word: &str, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if !what.expected.split(' ').any(|expected| expected == word) {
-        wrong.push(format!("it has to be {}", what.expected.replace(' ', " or ")));
+        wrong.push(format!("expected {}", what.expected.replace(' ', " or ")));
     }
     if word != "ODD" && !text.contains(&what.key.0) {
         wrong.push("the report does not name the case".into());
@@ -184,15 +184,15 @@ fn differences(what: &What<'_>, verdict: &CaseVerdict, word: &str, text: &str) -
         wrong.push(format!("the step that never returned is not named: {step}"));
     }
     let missing = what.words.iter().filter(|word| !text.contains(*word));
-    wrong.extend(missing.map(|word| format!("the report does not say: {word}")));
+    wrong.extend(missing.map(|word| format!("the report does not contain: {word}")));
     wrong
 }
 
-/// What is wrong with the case after an ending.
+/// What is wrong with the case after a fault case.
 fn after_it(bench: &FaultBench, after: &CaseKey, guests: &[GuestRun]) -> Result<Option<String>> {
     let index = guest_of(guests, after);
     let own = index.map_or(guests, |index| &guests[index..=index]);
     let verdict = bench.judge(after, own)?.verdicts.remove(0);
-    let how = || format!("the case after it is {}: {}", verdict.verdict.word(), sentence(&verdict.verdict));
-    Ok((!held(&verdict)).then(how))
+    let how = || format!("the next case is {}: {}", verdict.verdict.word(), sentence(&verdict.verdict));
+    Ok((!passed(&verdict)).then(how))
 }

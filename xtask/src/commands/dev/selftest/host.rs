@@ -1,4 +1,4 @@
-//! Endings that come from outside of the guest: QEMU, the image, the disk, the boot.
+//! Fault cases outside of the guest: QEMU, the image, the disk, the boot.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -19,36 +19,36 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::bench::FaultBench;
-use super::guests::{Clock, What, judge};
+use super::guests::{Clock, FaultExpectation, judge};
 use super::row::FaultRow;
 
-/// An ending that the host brings about.
-pub struct HostEnding {
+/// A fault case that the host causes.
+pub struct HostFault {
     /// Its name.
     pub name: &'static str,
-    /// What it is.
+    /// What happens in it.
     pub claim: &'static str,
-    /// The verdict, or `error` where the run ends without one, or `remade` where it does not even come to a guest.
+    /// The verdict; `error` if the run ends with an error; `remade` if a cache entry is built again and no guest runs.
     pub expected: &'static str,
     words: &'static [&'static str],
     act: Act,
 }
 
-/// How it is brought about.
+/// How it is caused.
 enum Act {
-    /// A signal to QEMU, in the first step of a case that loops.
+    /// A signal to QEMU in the first step of a case that loops.
     Signal(Signal),
     /// Words on the kernel's command line.
     Append(&'static [&'static str]),
-    /// A boot plan that something is done to.
-    Spoil(fn(&FaultBench, &mut BootPlan) -> Result<()>),
-    /// Something happens to the directory of recordings.
+    /// Breaks the boot plan.
+    BootPlan(fn(&FaultBench, &mut BootPlan) -> Result<()>),
+    /// Breaks the directory of recordings.
     Directory(Moment, fn(&Path) -> std::io::Result<()>),
-    /// Something happens to an image in a cache.
+    /// Damages an image in a cache.
     Image(fn(&Path) -> std::io::Result<()>),
 }
 
-/// When something is done to the directory of recordings.
+/// When the directory of recordings is broken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
     /// Before QEMU starts.
@@ -57,133 +57,133 @@ enum Moment {
     Within,
 }
 
-/// The case that QEMU is in the middle of.
+/// The case that runs when the fault happens.
 const VICTIM: &str = "loop_in_user_space";
 
-pub static ENDINGS: &[HostEnding] = &[
-    HostEnding {
+pub static FAULTS: &[HostFault] = &[
+    HostFault {
         name: "qemu_killed",
         claim: "QEMU is killed while a case runs.",
         expected: "LOST",
         words: &["signal: 9", "during loop"],
         act: Act::Signal(Signal::SIGKILL),
     },
-    HostEnding {
+    HostFault {
         name: "qemu_told_to_end",
-        claim: "QEMU is asked to end while a case runs, and ends well.",
+        claim: "QEMU is asked to end while a case runs, and exits normally.",
         expected: "LOST",
         words: &["terminating on signal 15", "during loop"],
         act: Act::Signal(Signal::SIGTERM),
     },
-    HostEnding {
+    HostFault {
         name: "qemu_stopped",
         claim: "QEMU is stopped while a case runs.",
         expected: "LOST",
         words: &["the guest did not end it", "during loop"],
         act: Act::Signal(Signal::SIGSTOP),
     },
-    HostEnding {
+    HostFault {
         name: "no_first_program",
         claim: "The kernel finds no program to start and panics.",
         expected: "LOST",
         words: &["panicked"],
         act: Act::Append(&["rdinit=/nothing"]),
     },
-    HostEnding {
+    HostFault {
         name: "panic_at_boot",
         claim: "The kernel panics while it boots.",
         expected: "LOST",
         words: &["a panic on purpose"],
         act: Act::Append(&["dmabuf_conformance.at_boot=panic"]),
     },
-    HostEnding {
+    HostFault {
         name: "hang_at_boot",
         claim: "The kernel loops while it boots.",
         expected: "LOST",
         words: &["said nothing", "booting", "dbc_fault_loop_with_interrupts_off"],
         act: Act::Append(&["dmabuf_conformance.at_boot=loop_with_interrupts_off"]),
     },
-    HostEnding {
+    HostFault {
         name: "triple_fault_at_boot",
         claim: "The processor resets itself while the kernel boots.",
         expected: "LOST",
         words: &["restarted before"],
         act: Act::Append(&["dmabuf_conformance.at_boot=triple_fault"]),
     },
-    HostEnding {
+    HostFault {
         name: "complaint_at_boot",
-        claim: "The kernel complains while it boots, and goes on.",
+        claim: "The kernel complains while it boots, and continues.",
         expected: "ODD",
         words: &["before any case", "dbc_fault_use_after_free"],
         act: Act::Append(&["dmabuf_conformance.at_boot=use_after_free"]),
     },
-    HostEnding {
+    HostFault {
         name: "kernel_cut_short",
-        claim: "The kernel's file is half of itself.",
+        claim: "The kernel image is cut to half its size.",
         expected: "LOST",
         words: &[],
-        act: Act::Spoil(|_, boot| {
+        act: Act::BootPlan(|_, boot| {
             let cut = boot.dir.join("vmlinux");
             copy_half(&boot.kernel, &cut)?;
             boot.kernel = cut;
             Ok(())
         }),
     },
-    HostEnding {
+    HostFault {
         name: "initramfs_cut_short",
-        claim: "The root file system is half of itself.",
+        claim: "The initramfs is cut to half its size.",
         expected: "LOST",
         words: &["panicked"],
-        act: Act::Spoil(|_, boot| {
+        act: Act::BootPlan(|_, boot| {
             let cut = boot.dir.join("half.cpio");
             copy_half(&boot.initramfs, &cut)?;
             boot.initramfs = cut;
             Ok(())
         }),
     },
-    HostEnding {
+    HostFault {
         name: "qemu_missing",
-        claim: "There is no QEMU.",
+        claim: "QEMU is not installed.",
         expected: "error",
         words: &["cannot run", "Install"],
-        act: Act::Spoil(|_, boot| {
+        act: Act::BootPlan(|_, boot| {
             boot.qemu = "qemu-system-that-is-not-there".into();
             Ok(())
         }),
     },
-    HostEnding {
+    HostFault {
         name: "qemu_refuses",
         claim: "QEMU cannot give the guest its memory.",
         expected: "LOST",
         words: &["QEMU ended with", "memory"],
-        act: Act::Spoil(|_, boot| {
-            // Half an exbibyte: more than any address space holds.
+        act: Act::BootPlan(|_, boot| {
+            // Half an exbibyte: more than any address space has.
             boot.memory = 512 * 1024 * 1024;
             Ok(())
         }),
     },
-    HostEnding {
+    HostFault {
         name: "disk_full",
         claim: "The disk is full when the first result is written.",
         expected: "error",
         words: &["writing", "Free some space"],
         act: Act::Directory(Moment::Before, |dir| {
-            // Every write to this device gives ENOSPC.
+            // Every write to this device fails with ENOSPC.
             std::os::unix::fs::symlink("/dev/full", Recording::results_path(dir))
         }),
     },
-    HostEnding {
+    HostFault {
         name: "recordings_vanish",
         claim: "The directory of the recordings is removed while a case runs.",
         expected: "error",
         words: &["writing"],
         act: Act::Directory(Moment::Within, |dir| fs::remove_dir_all(dir)),
     },
-    HostEnding {
+    HostFault {
         name: "image_bit_flipped",
-        claim: "A bit of a kernel in the cache has changed.",
+        claim: "One bit of a kernel in the cache is flipped.",
         expected: "remade",
-        words: &["vmlinux has other contents"],
+        words: &["vmlinux has a different SHA-256 sum"],
         act: Act::Image(|dir| {
             let path = dir.join("vmlinux");
             let mut bytes = fs::read(&path)?;
@@ -192,9 +192,9 @@ pub static ENDINGS: &[HostEnding] = &[
             fs::write(path, bytes)
         }),
     },
-    HostEnding {
+    HostFault {
         name: "image_cut_short",
-        claim: "A kernel in the cache has lost its end.",
+        claim: "A kernel in the cache is cut short.",
         expected: "remade",
         words: &["vmlinux has", "bytes instead of"],
         act: Act::Image(|dir| {
@@ -204,15 +204,15 @@ pub static ENDINGS: &[HostEnding] = &[
     },
 ];
 
-/// Brings about one ending.
+/// Runs one fault case.
 ///
 /// # Errors
-/// Whatever keeps it from being brought about.
-pub fn row(bench: &FaultBench, ending: &HostEnding) -> Result<FaultRow> {
-    let dir = bench.room()?;
+/// When it cannot be run.
+pub fn row(bench: &FaultBench, fault: &HostFault) -> Result<FaultRow> {
+    let dir = bench.session_dir()?;
     let victim = faults::all().find(|known| known.name() == VICTIM);
-    let victim = victim.ok_or_else(|| Error::new(ErrorKind::Internal, format!("there is no ending {VICTIM}")))?;
-    match &ending.act {
+    let victim = victim.ok_or_else(|| Error::new(ErrorKind::Internal, format!("there is no fault case {VICTIM}")))?;
+    match &fault.act {
         Act::Signal(signal) => {
             let plan = [victim.key(), victim.after_key()];
             let mut clock = Clock::new(&dir);
@@ -225,51 +225,51 @@ pub fn row(bench: &FaultBench, ending: &HostEnding) -> Result<FaultRow> {
                     let _ = killpg(Pid::from_raw(qemu as i32), signal);
                 }
             })?;
-            judged(bench, ending, victim, true, &guests, &mut clock)
+            judged(bench, fault, victim, true, &guests, &mut clock)
         }
         Act::Append(words) => {
             let mut boot = bench.boot(&dir, &[victim.after_key()])?;
             boot.append.extend(words.iter().map(ToString::to_string));
-            boots(bench, ending, victim, &boot)
+            boots(bench, fault, victim, &boot)
         }
-        Act::Spoil(spoil) => {
+        Act::BootPlan(change) => {
             let mut boot = bench.boot(&dir, &[victim.after_key()])?;
-            spoil(bench, &mut boot)?;
-            boots(bench, ending, victim, &boot)
+            change(bench, &mut boot)?;
+            boots(bench, fault, victim, &boot)
         }
         Act::Directory(moment, act) => {
             let boot = bench.boot(&dir, &[victim.after_key()])?;
-            let spoil = || act(&dir).map_err(|error| io(&error, "spoiling", &dir));
+            let act = || act(&dir).map_err(|error| io(&error, "breaking", &dir));
             if *moment == Moment::Before {
-                spoil()?;
+                act()?;
             }
             let mut clock = Clock::new(&dir);
             let start = Instant::now();
             let ran = qemu::run(&boot, timeouts(bench), |record| {
                 clock.record(record);
                 if *moment == Moment::Within && matches!(record, Record::Begin { .. }) {
-                    let _ = spoil();
+                    let _ = act();
                 }
             });
-            Ok(ended_early(ending, ran.map(drop), start.elapsed(), &mut clock))
+            Ok(ended_early(fault, ran.map(drop), start.elapsed(), &mut clock))
         }
-        Act::Image(act) => image(bench, ending, &dir, *act),
+        Act::Image(act) => image(bench, fault, &dir, *act),
     }
 }
 
-fn boots(bench: &FaultBench, ending: &HostEnding, victim: &FaultCase, boot: &BootPlan) -> Result<FaultRow> {
+fn boots(bench: &FaultBench, fault: &HostFault, victim: &FaultCase, boot: &BootPlan) -> Result<FaultRow> {
     let mut clock = Clock::new(&boot.dir);
     let start = Instant::now();
     match qemu::run(boot, timeouts(bench), |record| clock.record(record)) {
         Ok(recording) => {
             let guests = [GuestRun::new(recording, vec![victim.after_key()], None)];
-            judged(bench, ending, victim, false, &guests, &mut clock)
+            judged(bench, fault, victim, false, &guests, &mut clock)
         }
-        Err(error) => Ok(ended_early(ending, Err(error), start.elapsed(), &mut clock)),
+        Err(error) => Ok(ended_early(fault, Err(error), start.elapsed(), &mut clock)),
     }
 }
 
-/// A guest that hangs while it boots says nothing; how long others take tells how long to wait for it.
+/// A guest that hangs while it boots prints nothing; how long a plain guest took decides how long to wait.
 fn timeouts(bench: &FaultBench) -> Timeouts {
     let boot = bench.plain * 3 + Duration::from_secs(1);
     Timeouts { firmware: boot, kernel: boot, boot: boot * 2, ..bench.timeouts() }
@@ -277,45 +277,49 @@ fn timeouts(bench: &FaultBench) -> Timeouts {
 
 fn judged(
     bench: &FaultBench,
-    ending: &HostEnding,
+    fault: &HostFault,
     victim: &FaultCase,
-    within: bool,
+    during_case: bool,
     guests: &[GuestRun],
     clock: &mut Clock,
 ) -> Result<FaultRow> {
     let (key, after) = (victim.key(), victim.after_key());
-    // Where no case was to be disturbed, the plain one is the one that suffers.
-    let (key, after): (&CaseKey, Option<&CaseKey>) = if within { (&key, Some(&after)) } else { (&after, None) };
-    let (name, claim) = (ending.name, ending.claim.to_string());
-    let mut row =
-        judge(bench, &What { name, claim, expected: ending.expected, words: ending.words, key, after }, guests, clock)?;
+    // If the fault is not inside a case, the plain case is the one without a result.
+    let (key, after): (&CaseKey, Option<&CaseKey>) = if during_case { (&key, Some(&after)) } else { (&after, None) };
+    let (name, claim) = (fault.name, fault.claim.to_string());
+    let mut row = judge(
+        bench,
+        &FaultExpectation { name, claim, expected: fault.expected, words: fault.words, key, after },
+        guests,
+        clock,
+    )?;
     row.wrong.extend(clock.left());
     Ok(row)
 }
 
-/// A run that ends with an error of its own: with whose fault it is, and what to do.
-fn ended_early(ending: &HostEnding, ran: Result<()>, took: Duration, clock: &mut Clock) -> FaultRow {
+/// A run that ends with an error instead of a verdict.
+fn ended_early(fault: &HostFault, ran: Result<()>, took: Duration, clock: &mut Clock) -> FaultRow {
     let (verdict, exit_code, text) = match ran {
         Ok(()) => ("none", None, String::new()),
         Err(error) => ("error", Some(error.exit_code().number()), error.to_string()),
     };
-    let mut wrong = differences(ending, verdict, &text);
+    let mut wrong = differences(fault, verdict, &text);
     wrong.extend(clock.left());
-    row_of(ending, verdict, exit_code, took, &text, wrong)
+    row_of(fault, verdict, exit_code, took, &text, wrong)
 }
 
-fn differences(ending: &HostEnding, verdict: &str, text: &str) -> Vec<String> {
+fn differences(fault: &HostFault, verdict: &str, text: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    if verdict != ending.expected {
-        wrong.push(format!("it has to be {}", ending.expected));
+    if verdict != fault.expected {
+        wrong.push(format!("expected {}", fault.expected));
     }
-    let missing = ending.words.iter().filter(|word| !text.contains(*word));
-    wrong.extend(missing.map(|word| format!("nothing says: {word}")));
+    let missing = fault.words.iter().filter(|word| !text.contains(*word));
+    wrong.extend(missing.map(|word| format!("the output does not contain: {word}")));
     wrong
 }
 
 fn row_of(
-    ending: &HostEnding,
+    fault: &HostFault,
     verdict: &str,
     exit_code: Option<u8>,
     took: Duration,
@@ -323,9 +327,9 @@ fn row_of(
     wrong: Vec<String>,
 ) -> FaultRow {
     FaultRow {
-        name: ending.name,
-        claim: ending.claim.into(),
-        expected: ending.expected,
+        name: fault.name,
+        claim: fault.claim.into(),
+        expected: fault.expected,
         verdict: verdict.into(),
         exit_code,
         seconds: Some(took.as_secs_f64()),
@@ -334,15 +338,10 @@ fn row_of(
     }
 }
 
-/// Damages a copy of the image in a cache of its own, and asks that cache for it as every run does.
-fn image(
-    bench: &FaultBench,
-    ending: &HostEnding,
-    dir: &Path,
-    act: fn(&Path) -> std::io::Result<()>,
-) -> Result<FaultRow> {
-    let said = SettingValue::default();
-    let progress = Progress::into_sink(said.clone(), Duration::ZERO);
+/// Damages a copy of the image in a separate cache, and then requests it from there as every run does.
+fn image(bench: &FaultBench, fault: &HostFault, dir: &Path, act: fn(&Path) -> std::io::Result<()>) -> Result<FaultRow> {
+    let messages = SharedBuffer::default();
+    let progress = Progress::into_sink(messages.clone(), Duration::ZERO);
     let store = Store::open(Some(&dir.join("cache")))?.announcing(&progress);
     let key = bench.image.facts.key.as_str();
     let make = |into: &Path| {
@@ -354,11 +353,11 @@ fn image(
     let start = Instant::now();
     let entry = store.publish_with_manifest(KIND, key, make)?;
     let took = start.elapsed();
-    let sound = fs::read(entry.join("vmlinux")).ok() == fs::read(&bench.image.vmlinux).ok();
-    let text = said.text();
-    let verdict = if sound && text.contains("is made again") { "remade" } else { "used" };
-    let wrong = differences(ending, verdict, &text);
-    Ok(row_of(ending, verdict, None, took, &text, wrong))
+    let intact = fs::read(entry.join("vmlinux")).ok() == fs::read(&bench.image.vmlinux).ok();
+    let text = messages.text();
+    let verdict = if intact && text.contains("is made again") { "remade" } else { "used" };
+    let wrong = differences(fault, verdict, &text);
+    Ok(row_of(fault, verdict, None, took, &text, wrong))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -370,17 +369,17 @@ fn copy_half(from: &Path, to: &Path) -> Result<()> {
     fs::write(to, &bytes[..bytes.len() / 2]).map_err(|error| io(&error, "writing", to))
 }
 
-/// Collects what the cache tells a person.
+/// Collects the messages of the cache.
 #[derive(Clone, Default)]
-struct SettingValue(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+struct SharedBuffer(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
-impl SettingValue {
+impl SharedBuffer {
     fn text(&self) -> String {
         String::from_utf8_lossy(&super::lock(&self.0)).into_owned()
     }
 }
 
-impl std::io::Write for SettingValue {
+impl std::io::Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         super::lock(&self.0).extend_from_slice(bytes);
         Ok(bytes.len())

@@ -1,4 +1,4 @@
-//! `cargo xtask selftest`: brings about every ending of a guest that is known, and proves that none passes unnoticed.
+//! `cargo xtask dev selftest`: causes every known kind of crash, hang and other fault, and proves that each is noticed.
 
 mod bench;
 mod guests;
@@ -20,20 +20,19 @@ use crate::run::pipeline::Pipeline;
 use bench::FaultBench;
 use row::FaultRow;
 
-/// Endings in one session: below the number of guests in a row after which a session gives a kernel up.
+/// Fault cases in one session: fewer than the number of lost guests in a row after which a session stops.
 const BATCH: usize = 8;
 
-/// A piece of work: endings that one session runs through, or one that the host brings about.
+/// A job: fault cases of one session, or one that the host causes.
 enum PlannedRun {
     Guests(GuestTuning, Vec<&'static FaultCase>),
-    Host(&'static host::HostEnding),
+    Host(&'static host::HostFault),
 }
 
 /// Runs what the arguments ask for and prints the table.
 ///
 /// # Errors
-/// Whatever keeps endings from being brought about. That one was not noticed is no error, but exit code 1: it is a fault of
-/// this program.
+/// When fault cases cannot be run. One that was not noticed is not an error but exit code 1: a bug in the suite.
 pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     let chosen = select(&args.filters)?;
     if args.list {
@@ -47,19 +46,19 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     let start = Instant::now();
     let bench = FaultBench::open(&pipeline, args)?;
     let mut jobs = jobs(&chosen);
-    let total = jobs.iter().map(PlannedRun::endings).sum::<usize>();
-    let task = pipeline.progress.task("bringing about endings", Some(total as u64));
-    // The first is taken last.
+    let total = jobs.iter().map(PlannedRun::count).sum::<usize>();
+    let task = pipeline.progress.task("running fault cases", Some(total as u64));
+    // Workers take from the end.
     jobs.reverse();
     let (jobs, rows) = (Mutex::new(jobs), Mutex::new(Vec::new()));
     let worker = |_: usize| -> Result<()> {
         while let Some(job) = { lock(&jobs).pop() } {
             check_interrupt()?;
             let new = match job {
-                PlannedRun::Guests(setting, endings) => guests::batch(&bench, setting, &endings)?,
-                PlannedRun::Host(ending) => vec![host::row(&bench, ending)?],
+                PlannedRun::Guests(setting, faults) => guests::batch(&bench, setting, &faults)?,
+                PlannedRun::Host(fault) => vec![host::row(&bench, fault)?],
             };
-            // What an interrupted guest seems to say is not what it would have said.
+            // Results of an interrupted guest mean nothing.
             check_interrupt()?;
             for missed in new.iter().filter(|row| !row.wrong.is_empty()) {
                 pipeline.progress.line(format!("{}: {}", missed.name, missed.wrong.join("; ")));
@@ -70,7 +69,7 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
         }
         Ok(())
     };
-    let ends: Vec<Result<()>> = std::thread::scope(|scope| {
+    let results: Vec<Result<()>> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..args.jobs.max(1)).map(|number| scope.spawn(move || worker(number))).collect();
         workers
             .into_iter()
@@ -78,11 +77,11 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
             .collect()
     });
     let mut rows = rows.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    task.done(format!("{} endings", rows.len()));
+    task.done(format!("{} fault cases", rows.len()));
     let order: Vec<&str> = all().map(|(name, ..)| name).collect();
     rows.sort_by_key(|row| order.iter().position(|name| *name == row.name));
     publish(&rows, args, start.elapsed().as_secs_f64())?;
-    ends.into_iter().collect::<Result<()>>()?;
+    results.into_iter().collect::<Result<()>>()?;
     let unnoticed = rows.iter().any(|row| !row.wrong.is_empty());
     if unnoticed {
         eprintln!("recordings: {}", bench.keep().display());
@@ -94,10 +93,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Name, claim and expected word of every ending.
+/// Name, claim and expected verdict of every fault case.
 fn all() -> impl Iterator<Item = (&'static str, String, &'static str)> {
-    let guests = faults::all().map(|ending| (ending.name(), ending.case.claim_text(), ending.expected.word()));
-    guests.chain(host::ENDINGS.iter().map(|ending| (ending.name, ending.claim.to_string(), ending.expected)))
+    let guests = faults::all().map(|fault| (fault.name(), fault.case.claim_text(), fault.expected.word()));
+    guests.chain(host::FAULTS.iter().map(|fault| (fault.name, fault.claim.to_string(), fault.expected)))
 }
 
 fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)>> {
@@ -106,32 +105,32 @@ fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)
             let names: Vec<&str> = all().map(|(name, ..)| name).collect();
             let meant = near(filter, &names);
             let next = match meant.is_empty() {
-                true => "`cargo xtask selftest --list` shows every ending.".to_string(),
+                true => "`cargo xtask selftest --list` lists all fault cases.".to_string(),
                 false => format!("Did you mean {}?", meant.join(" or ")),
             };
-            return Err(Error::new(ErrorKind::Usage, format!("no ending fits {filter}")).next(next));
+            return Err(Error::new(ErrorKind::Usage, format!("no fault case matches {filter}")).next(next));
         }
     }
     let fits = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
     Ok(all().filter(|(name, ..)| fits(name)).collect())
 }
 
-/// The work, the longest pieces first.
+/// The jobs, the longest ones first.
 fn jobs(chosen: &impl Fn(&str) -> bool) -> Vec<PlannedRun> {
     let mut jobs = Vec::new();
     for setting in [GuestTuning::Stalls, GuestTuning::Detectors, GuestTuning::Patient, GuestTuning::Brief] {
-        let fit = faults::all().filter(|ending| ending.setting == setting && chosen(ending.name()));
+        let fit = faults::all().filter(|fault| fault.setting == setting && chosen(fault.name()));
         let fit: Vec<&FaultCase> = fit.collect();
-        jobs.extend(fit.chunks(BATCH).map(|endings| PlannedRun::Guests(setting, endings.to_vec())));
+        jobs.extend(fit.chunks(BATCH).map(|batch| PlannedRun::Guests(setting, batch.to_vec())));
     }
-    jobs.extend(host::ENDINGS.iter().filter(|ending| chosen(ending.name)).map(PlannedRun::Host));
+    jobs.extend(host::FAULTS.iter().filter(|fault| chosen(fault.name)).map(PlannedRun::Host));
     jobs
 }
 
 impl PlannedRun {
-    fn endings(&self) -> usize {
+    fn count(&self) -> usize {
         match self {
-            PlannedRun::Guests(_, endings) => endings.len(),
+            PlannedRun::Guests(_, faults) => faults.len(),
             PlannedRun::Host(_) => 1,
         }
     }
@@ -155,18 +154,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_ending_has_a_name_of_its_own() {
+    fn names_of_fault_cases_are_unique() {
         let names: Vec<&str> = all().map(|(name, ..)| name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
     }
 
     #[test]
-    fn every_ending_is_somebodys_job() {
-        assert_eq!(jobs(&|_| true).iter().map(PlannedRun::endings).sum::<usize>(), all().count());
+    fn every_fault_case_is_in_a_job() {
+        assert_eq!(jobs(&|_| true).iter().map(PlannedRun::count).sum::<usize>(), all().count());
     }
 
     #[test]
-    fn a_misspelt_ending_gets_an_offer() {
+    fn a_misspelt_fault_case_gets_a_suggestion() {
         let error = select(&["tripel_fault".to_string()]).unwrap_err();
         assert!(error.to_string().contains("Did you mean triple_fault"), "{error}");
     }

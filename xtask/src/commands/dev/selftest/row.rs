@@ -1,4 +1,4 @@
-//! One ending as it came out, and the table of all.
+//! The result of a fault case, and the table of all.
 
 use std::fmt::Write;
 
@@ -8,24 +8,24 @@ use serde::Serialize;
 /// Version of the JSON form.
 const SCHEMA: u32 = 1;
 
-/// One ending as it came out.
+/// The result of one fault case.
 #[derive(Debug, Serialize)]
 pub struct FaultRow {
     /// Its name.
     pub name: &'static str,
-    /// What it is.
+    /// What happens in it.
     pub claim: String,
-    /// The verdict that it has to lead to.
+    /// The expected verdict.
     pub expected: &'static str,
-    /// The verdict that it led to.
+    /// The actual verdict.
     pub verdict: String,
-    /// The exit code that `cargo xtask test` would end with.
+    /// The exit code that `cargo xtask test` would have.
     pub exit_code: Option<u8>,
-    /// From the start of the case, or of QEMU where there was no case, until it was known.
+    /// Time from the start of the case, or of QEMU if there was no case, until the verdict was known.
     pub seconds: Option<f64>,
-    /// One line of what the report says.
+    /// What the report says, on one line.
     pub says: String,
-    /// Why it does not count as noticed; empty when it does.
+    /// Differences from the expectation; empty if there are none.
     pub wrong: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub fn table(rows: &[FaultRow], seconds: f64, style: Style) -> String {
     let _ = writeln!(
         out,
         "{}",
-        style.strong(&format!("     {:<30} {:<7} {:>4} {:>7}  says", "ending", "verdict", "exit", "seconds"))
+        style.strong(&format!("     {:<30} {:<7} {:>4} {:>7}  says", "fault case", "verdict", "exit", "seconds"))
     );
     for row in rows {
         let mark = if row.wrong.is_empty() { style.good("ok  ") } else { style.bad("MISS") };
@@ -64,8 +64,8 @@ pub fn table(rows: &[FaultRow], seconds: f64, style: Style) -> String {
     }
     let missed = rows.iter().filter(|row| !row.wrong.is_empty()).count();
     let closing = match missed {
-        0 => style.good(&format!("every one of {} endings was noticed", rows.len())),
-        _ => style.bad(&format!("{missed} of {} endings did not come out as they have to", rows.len())),
+        0 => style.good(&format!("all {} fault cases were noticed", rows.len())),
+        _ => style.bad(&format!("{missed} of {} fault cases did not have the expected result", rows.len())),
     };
     let _ = writeln!(out, "\n{closing}, {seconds:.0} s");
     out
@@ -89,14 +89,14 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_was_missed_says_why() {
+    fn a_missed_row_says_why() {
         insta::assert_snapshot!(table(&[row(&[]), row(&["the report does not name the case"])], 2.0, Style::Plain), @r"
-             ending                         verdict exit seconds  says
+             fault case                     verdict exit seconds  says
         ok   panic                          FAIL      10     0.5  the kernel complained: Kernel panic
         MISS panic                          FAIL      10     0.5  the kernel complained: Kernel panic
              but the report does not name the case
 
-        1 of 2 endings did not come out as they have to, 2 s
+        1 of 2 fault cases did not have the expected result, 2 s
         ");
     }
 }
