@@ -10,9 +10,6 @@ use serde::Serialize;
 use super::report::code;
 use super::results::{CaseWord, MutantResult, SCHEMA};
 
-/// [`super::mutant::About::made_by`] of correct implementations, and the name of their directory.
-pub const CORRECT: &str = "correct";
-
 /// How many sentences of a case the text shows; the JSON has all.
 const SHOWN: usize = 4;
 
@@ -125,7 +122,7 @@ mod tests {
 
     use cases::protocol::CaseKey;
 
-    use super::super::mutant::About;
+    use super::super::mutant::{About, CORRECT};
     use super::*;
 
     fn judged(cases: &[(&str, &str)]) -> Implementation {

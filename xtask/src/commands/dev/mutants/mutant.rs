@@ -9,8 +9,6 @@ use mutants::in_diff::InDiff;
 use mutants::order;
 use serde::{Deserialize, Serialize};
 
-use super::correct::CORRECT;
-
 /// The description of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
@@ -60,6 +58,9 @@ impl About {
 
 /// [`About::made_by`] of hand-written mutants.
 pub const CATALOGUE: &str = "catalogue";
+
+/// [`About::made_by`] of correct implementations, and the name of their directory.
+pub const CORRECT: &str = "correct";
 
 /// A mutant.
 #[derive(Clone, Debug)]

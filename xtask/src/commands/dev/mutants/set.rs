@@ -11,8 +11,7 @@ use mutants::correct;
 use mutants::generate;
 use mutants::in_diff::InDiff;
 
-use super::correct::CORRECT;
-use super::mutant::{About, CATALOGUE, Mutant, MutantKernel};
+use super::mutant::{About, CATALOGUE, CORRECT, Mutant, MutantKernel};
 use crate::flags::MutantsArgs;
 use crate::run::pipeline::Tree;
 use crate::workspace;
