@@ -42,7 +42,7 @@ early_param(\"dmabuf_mutant\", dmabuf_mutant_setup);
 ";
 
 /// The line that the kernel prints when mutant `number` runs.
-pub fn said(number: usize) -> String {
+pub fn log_line(number: usize) -> String {
     format!("{CHOSEN}: {number}")
 }
 

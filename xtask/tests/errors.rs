@@ -17,8 +17,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("harness/src/patch/checked.rs", "{} {how}", "the title names what the patch may not do"),
     ("harness/src/patch/rejected.rs", "{} does not apply", "each way in which it does not apply has its own advice"),
     ("harness/src/host/process/mod.rs", "", "the error of a program, with a title of the caller's"),
-    ("harness/src/patch/series/range.rs", "the range {name} of {location} {how}", "each fault has its own advice"),
-    ("harness/src/patch/series/thread.rs", "{what} {how}", "each fault has its own advice"),
+    ("harness/src/patch/series/range.rs", "the range {name} of {location} {how}", "each error has its own advice"),
+    ("harness/src/patch/series/thread.rs", "{what} {how}", "each error has its own advice"),
     ("harness/src/host/store/mod.rs", "no place for the cache", "the closure's caller adds it"),
 ];
 
@@ -163,7 +163,7 @@ fn page() -> String {
     ];
     let mut out = String::from(
         "# Errors\n\nGenerated from the sources by `UPDATE=1 cargo test -p xtask --test errors`. The title of an error starts with \
-         whose fault it is.\nThen it says what was seen and what to do. Verdicts about a kernel are not errors: see [triage.md](triage.md).\n\n\
+         its kind.\nThen come the cause and what to do. Verdicts about a kernel are not errors: see [triage.md](triage.md).\n\n\
          Text in braces is filled in. Errors of files and programs (no permission, a full disk, the output of a tool) can come from \
          anywhere\nand are not listed.\n",
     );
@@ -178,7 +178,7 @@ fn page() -> String {
         for error in errors {
             let remedy = match (&error.remedy, elsewhere(error)) {
                 (Some(remedy), _) if !remedy.is_empty() => remedy.clone(),
-                (Some(_), _) => "depends on what was seen".into(),
+                (Some(_), _) => "depends on the cause".into(),
                 (None, Some(why)) => why.into(),
                 (None, None) => "report it".into(),
             };

@@ -192,21 +192,21 @@ fn the_triage_page_has_every_verdict_and_exit_code() {
     let page = text(Path::new("docs/triage.md")).expect("docs/triage.md is there");
     let codes =
         harness::exit_code::ExitCode::ALL.iter().map(|code| format!("| {} | {} |", code.number(), code.meaning()));
-    let said = || "x".to_string();
+    let some = || "x".to_string();
     let verdicts = [
         Verdict::Pass,
-        Verdict::ExpectedHazard { reason: said() },
+        Verdict::ExpectedHazard { reason: some() },
         Verdict::HazardGone,
-        Verdict::Skipped { need: said(), why: said() },
-        Verdict::UnexpectedSkip { need: said(), why: said() },
-        Verdict::Failed { reasons: vec![said()] },
-        Verdict::KnownDefect { reason: said(), reasons: vec![said()] },
-        Verdict::DefectGone { reason: said() },
-        Verdict::Differs { diff: said() },
+        Verdict::Skipped { need: some(), why: some() },
+        Verdict::UnexpectedSkip { need: some(), why: some() },
+        Verdict::Failed { reasons: vec![some()] },
+        Verdict::KnownDefect { reason: some(), reasons: vec![some()] },
+        Verdict::DefectGone { reason: some() },
+        Verdict::Differs { diff: some() },
         Verdict::Unreviewed,
-        Verdict::Broken { why: said() },
-        Verdict::Lost { begun: true, how: said() },
-        Verdict::NotRun { why: said() },
+        Verdict::Broken { why: some() },
+        Verdict::Lost { begun: true, how: some() },
+        Verdict::NotRun { why: some() },
     ];
     let words = verdicts.iter().map(|verdict| format!("| {} | {} |", verdict.word(), verdict.exit_code().number()));
     let missing: Vec<String> = codes.chain(words).filter(|row| !page.contains(row.as_str())).collect();

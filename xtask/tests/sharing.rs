@@ -33,7 +33,7 @@ fn two_at_once(bench: &Bench, first: &[String], second: &[String], waits_for: &s
     waiting.comes_to("a message", || bench.read("second-stderr").contains(waits_for));
     assert!(bench.read("second-stderr").contains("waiting for process "), "{}", bench.read("second-stderr"));
     bench.release();
-    assert_eq!((builder.code(), waiting.code()), (Some(0), Some(0)), "{}", waiting.said());
+    assert_eq!((builder.code(), waiting.code()), (Some(0), Some(0)), "{}", waiting.stderr());
     (bench.read("stdout"), bench.read("second-stdout"))
 }
 
@@ -66,7 +66,7 @@ fn two_runs_of_one_checkout_have_separate_directories() {
     first.comes_to("a guest", || bench.path("reached").exists());
     let second = bench.run(&words(&args));
     bench.release();
-    assert_eq!(first.code(), Some(second.code), "{}", first.said());
+    assert_eq!(first.code(), Some(second.code), "{}", first.stderr());
     for run in ["run-1", "run-2"] {
         let report = bench.read(&format!("target/conformance/{run}/report.txt"));
         assert!(report.contains("violated: nothing is gained"), "{run}: {report}");

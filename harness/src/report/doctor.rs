@@ -92,7 +92,7 @@ impl fmt::Display for Doctor {
         for (at, finding) in self.kvm.answer.findings.iter().enumerate() {
             let label = if at == 0 { "KVM" } else { "" };
             let mark = if finding.works { "" } else { "NO: " };
-            writeln!(f, "  {label:<8} {mark}{}", finding.said)?;
+            writeln!(f, "  {label:<8} {mark}{}", finding.detail)?;
         }
         if self.kvm.remembered {
             writeln!(f, "           remembered from an earlier run; `cargo xtask doctor --probe` tests it again")?;
@@ -183,10 +183,10 @@ mod tests {
     }
 
     fn kvm(findings: &[(Stage, bool, &str)], remembered: bool) -> KvmAnswer {
-        let findings = findings.iter().map(|(stage, works, said)| Finding {
+        let findings = findings.iter().map(|(stage, works, detail)| Finding {
             stage: *stage,
             works: *works,
-            said: said.to_string(),
+            detail: detail.to_string(),
             ms: 1,
         });
         KvmAnswer { answer: Answer { findings: findings.collect() }, remembered }

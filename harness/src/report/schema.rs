@@ -21,23 +21,23 @@ use keeps_to::keeps_to;
 
 /// Every verdict that there is.
 pub fn verdicts() -> Vec<Verdict> {
-    let said = || "x".to_string();
-    let worst = Box::new(Verdict::Failed { reasons: vec![said()] });
+    let text = || "x".to_string();
+    let worst = Box::new(Verdict::Failed { reasons: vec![text()] });
     vec![
         Verdict::Pass,
-        Verdict::ExpectedHazard { reason: said() },
+        Verdict::ExpectedHazard { reason: text() },
         Verdict::HazardGone,
-        Verdict::Skipped { need: said(), why: said() },
-        Verdict::UnexpectedSkip { need: said(), why: said() },
-        Verdict::Failed { reasons: vec![said(), said()] },
-        Verdict::KnownDefect { reason: said(), reasons: vec![said()] },
-        Verdict::DefectGone { reason: said() },
-        Verdict::Differs { diff: said() },
+        Verdict::Skipped { need: text(), why: text() },
+        Verdict::UnexpectedSkip { need: text(), why: text() },
+        Verdict::Failed { reasons: vec![text(), text()] },
+        Verdict::KnownDefect { reason: text(), reasons: vec![text()] },
+        Verdict::DefectGone { reason: text() },
+        Verdict::Differs { diff: text() },
         Verdict::Unreviewed,
-        Verdict::Broken { why: said() },
-        Verdict::Lost { begun: true, how: said() },
-        Verdict::NotRun { why: said() },
-        Verdict::Flaky { seen: vec![Sighting { word: said(), times: 2 }], transcripts: 2, diff: said(), worst },
+        Verdict::Broken { why: text() },
+        Verdict::Lost { begun: true, how: text() },
+        Verdict::NotRun { why: text() },
+        Verdict::Flaky { seen: vec![Sighting { word: text(), times: 2 }], transcripts: 2, diff: text(), worst },
     ]
 }
 
@@ -45,34 +45,34 @@ pub fn verdicts() -> Vec<Verdict> {
 fn full() -> RunReport {
     use cases::protocol::Outcome;
     let mut report = report(verdicts());
-    let said = || "x".to_string();
+    let text = || "x".to_string();
     let outcomes = [
         Some(Outcome::Pass),
         Some(Outcome::Fail),
-        Some(Outcome::Skip { need: said(), why: said() }),
-        Some(Outcome::Broken { why: said() }),
-        Some(Outcome::Killed { signal: said() }),
+        Some(Outcome::Skip { need: text(), why: text() }),
+        Some(Outcome::Broken { why: text() }),
+        Some(Outcome::Killed { signal: text() }),
         Some(Outcome::TimedOut),
-        Some(Outcome::Leaked { what: said() }),
+        Some(Outcome::Leaked { what: text() }),
         None,
     ];
     for (verdict, outcome) in report.verdicts.iter_mut().zip(outcomes) {
         let steps = vec![
-            TranscriptStep::Call { text: said(), result: Some(said()) },
-            TranscriptStep::Call { text: said(), result: None },
-            TranscriptStep::Check { sentence: said(), holds: false, detail: said() },
-            TranscriptStep::Hazard { sentence: said(), present: true },
-            TranscriptStep::Note(said()),
+            TranscriptStep::Call { text: text(), result: Some(text()) },
+            TranscriptStep::Call { text: text(), result: None },
+            TranscriptStep::Check { sentence: text(), holds: false, detail: text() },
+            TranscriptStep::Hazard { sentence: text(), present: true },
+            TranscriptStep::Note(text()),
         ];
-        verdict.run = Some(CaseRun { key: verdict.key.clone(), steps, outcome, ms: 5, protocol_errors: vec![said()] });
+        verdict.run = Some(CaseRun { key: verdict.key.clone(), steps, outcome, ms: 5, protocol_errors: vec![text()] });
     }
     let consoles = root().join("harness/tests/consoles");
     let console = |name: &str| std::fs::read(consoles.join(name)).expect("a recorded console");
     report.verdicts[0].complaints = complaint::scan(&console("7.2-abba.log"));
     assert!(!report.verdicts[0].complaints.is_empty());
     for (verdict, moment) in report.verdicts[1..].iter_mut().zip([
-        Moment::During(said()),
-        Moment::Before(said()),
+        Moment::During(text()),
+        Moment::Before(text()),
         Moment::AfterLastStep,
         Moment::Unknown,
     ]) {
@@ -81,7 +81,7 @@ fn full() -> RunReport {
     }
     report.rounds = Some(RoundsHeld { run: 3, asked: Some(3), identical: 1, deviating: vec![2] });
     report.provenance = Some(Provenance::default());
-    report.setting.notes.push(said());
+    report.setting.notes.push(text());
     report.elsewhere.push(report.verdicts[0].key.clone());
     report
 }

@@ -103,10 +103,10 @@ fn needs(case: &Case, variant: &Variant) -> String {
 fn unknown(what: &str) -> Error {
     let ids: Vec<String> = suite::CASES.iter().map(Case::id).collect();
     let names: Vec<&str> = CLAUSES.iter().map(|clause| clause.id).chain(ids.iter().map(String::as_str)).collect();
-    let meant = near(what, &names);
-    let next = match meant.is_empty() {
+    let similar = near(what, &names);
+    let next = match similar.is_empty() {
         true => "`cargo xtask list` lists the cases; clauses have names such as R-1 or UAPI-3.".to_string(),
-        false => format!("Did you mean {}?", meant.join(" or ")),
+        false => format!("Did you mean {}?", similar.join(" or ")),
     };
     Error::new(ErrorKind::Usage, format!("{what} is neither a case nor a clause")).next(next)
 }

@@ -179,7 +179,9 @@ impl Pipeline {
     /// # Errors
     /// [`ErrorKind::Build`] with the compiler's output.
     pub fn guest_program(&self) -> Result<GuestBinary> {
-        let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
+        let shell = Shell::new().map_err(|error| {
+            Error::new(ErrorKind::Internal, "the current directory cannot be determined").cause(error)
+        })?;
         shell.change_dir(workspace::root());
         // Flags for the guest only: with --target they do not reach build scripts and macros.
         let target = workspace::target().join("guest");

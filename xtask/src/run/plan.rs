@@ -75,10 +75,10 @@ fn no_match(filter: &str) -> Error {
     let ids: Vec<String> = suite::CASES.iter().map(cases::case::Case::id).collect();
     let behaviours = ids.iter().filter_map(|id| id.split('/').nth(1));
     let names: Vec<&str> = behaviours.chain(ids.iter().map(String::as_str)).collect();
-    let meant = near(filter, &names);
-    let next = match meant.is_empty() {
+    let similar = near(filter, &names);
+    let next = match similar.is_empty() {
         true => "`cargo xtask list` lists the cases.".to_string(),
-        false => format!("Did you mean {}?", meant.join(" or ")),
+        false => format!("Did you mean {}?", similar.join(" or ")),
     };
     Error::new(ErrorKind::Usage, format!("no case matches {filter}")).next(next)
 }

@@ -146,9 +146,9 @@ fn read(path: &Path) -> Result<Vec<SettingValue>> {
     let setting = |(name, value): (Spanned<String>, Value)| {
         let (at, name) = (place(name.span().start), name.into_inner());
         let Some(key) = KEYS.into_iter().find(|key| *key == name) else {
-            let meant = near(&name, &KEYS).first().map(|meant| format!("Did you mean {meant}?"));
+            let similar = near(&name, &KEYS).first().map(|similar| format!("Did you mean {similar}?"));
             return Err(Error::new(ErrorKind::Usage, format!("{at}: there is no setting {name}"))
-                .next(meant.unwrap_or_else(|| format!("The settings are {}.", KEYS.join(", ")))));
+                .next(similar.unwrap_or_else(|| format!("The settings are {}.", KEYS.join(", ")))));
         };
         let value = match value {
             Value::String(text) => text,

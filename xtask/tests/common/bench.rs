@@ -90,7 +90,7 @@ impl Bench {
         ] {
             bench.write(path, text);
         }
-        bench.write("said", &said());
+        bench.write("said", &records());
         bench.write("tool", TOOL);
         fs::set_permissions(bench.path("tool"), fs::Permissions::from_mode(0o755)).expect("it is ours");
         fs::create_dir(bench.path("bin")).expect("a directory");
@@ -218,13 +218,13 @@ impl Started {
     /// Waits for a state; the run must not end before.
     pub fn comes_to(&mut self, what: &str, state: impl Fn() -> bool) {
         until(what, || {
-            assert!(state() || !self.ended(), "it ended before {what}:\n{}", self.said());
+            assert!(state() || !self.ended(), "it ended before {what}:\n{}", self.stderr());
             state()
         });
     }
 
     /// Its standard error so far.
-    pub fn said(&self) -> String {
+    pub fn stderr(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
     }
 
@@ -260,7 +260,7 @@ pub fn plan() -> [CaseKey; 2] {
 }
 
 /// The records of the simulated guest: the first case fails, the second begins.
-fn said() -> String {
+fn records() -> String {
     let [first, second] = plan();
     sent([
         Record::Hello { protocol: VERSION, kernel: "7.2.0".into(), uptime_ms: 1 },

@@ -212,7 +212,7 @@ fn for_a_pack_of_another_version_the_error_names_the_commit() {
     refused("lacks cases of the pack", &|manifest, _| manifest.cases = vec![CaseKey("rights/gone@x".into())]);
     refused("has another version", &|_, report| report["schema"] = 999.into());
     refused("report.json of ", &|_, report| report["verdicts"] = 1.into());
-    refused("expectations/known-defects.toml of ", &|_, _| {});
+    refused("kernel/facts.json of ", &|_, _| {});
 }
 
 #[test]

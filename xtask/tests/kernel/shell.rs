@@ -53,8 +53,8 @@ fn a_person_works_in_the_guest_and_gets_the_terminal_back() {
     assert!(!is_sane(&session), "keys should go to the guest");
     types(&mut session, "uname -r", "7.2.");
     types(&mut session, "cases run R-2; echo status=$?", "case   rights/walk   exporter system-heap");
-    let said = sees(&mut session, "status=0");
-    assert!(said.contains("end    pass") && said.contains("(exit status 0)"), "{said}");
+    let output = sees(&mut session, "status=0");
+    assert!(output.contains("end    pass") && output.contains("(exit status 0)"), "{output}");
     types(&mut session, "cases run no-such-case; echo status=$?", "status=2");
     // The runner kills only processes of its cases: the shell and its background jobs survive.
     types(&mut session, "sleep 100000 & cases run killed_holders; echo status=$?", "status=0");
@@ -132,8 +132,8 @@ fn under_virtme_ng_a_person_has_the_files_of_the_host_and_the_cases() {
     let line = fs::read_to_string(root().join("kernels.toml")).unwrap().lines().next().unwrap().to_string();
     types(&mut session, &format!("head -n 1 {}/kernels.toml", root().display()), &line);
     types(&mut session, "cases run R-2; echo status=$?", "case   rights/walk   exporter system-heap");
-    let said = sees(&mut session, "status=0");
-    assert!(said.contains("end    pass") && said.contains("(exit status 0)"), "{said}");
+    let output = sees(&mut session, "status=0");
+    assert!(output.contains("end    pass") && output.contains("(exit status 0)"), "{output}");
     // Keys typed before the next prompt can be lost with the signal.
     types(&mut session, "sh -c 'echo sleeping-$((40 + 2)); exec sleep 100000'", "sleeping-42");
     session.send_control('c').unwrap();

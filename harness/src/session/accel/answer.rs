@@ -22,7 +22,8 @@ pub struct Finding {
     /// Whether it passed.
     pub works: bool,
     /// What was seen, as the end of a sentence.
-    pub said: String,
+    #[serde(rename = "said")]
+    pub detail: String,
     /// How long it took, in milliseconds.
     pub ms: u64,
 }
@@ -50,8 +51,8 @@ impl Answer {
             Some(Finding { stage: Stage::Device, works: true, .. }) => {
                 "/dev/kvm opens, but no guest was run yet".into()
             }
-            Some(Finding { stage: Stage::Device, said, .. } | Finding { works: true, said, .. }) => said.clone(),
-            Some(Finding { said, .. }) => format!("/dev/kvm opens, but {said}"),
+            Some(Finding { stage: Stage::Device, detail, .. } | Finding { works: true, detail, .. }) => detail.clone(),
+            Some(Finding { detail, .. }) => format!("/dev/kvm opens, but {detail}"),
         }
     }
 
@@ -66,10 +67,10 @@ impl Answer {
     }
 
     /// Marks KVM as not working, for a reason that was found later.
-    pub fn withdraw(&mut self, said: &str) {
+    pub fn withdraw(&mut self, detail: &str) {
         if let Some(last) = self.findings.last_mut() {
             last.works = false;
-            last.said = said.into();
+            last.detail = detail.into();
         }
     }
 }

@@ -56,7 +56,8 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
 }
 
 fn whole_test(args: &KernelArgs) -> Result<f64> {
-    let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
+    let shell = Shell::new()
+        .map_err(|error| Error::new(ErrorKind::Internal, "the current directory cannot be determined").cause(error))?;
     shell.change_dir(workspace::root());
     let mut words: Vec<String> = Vec::new();
     for (name, value) in [("--kernel", &args.kernel), ("--series", &args.series), ("--flavour", &args.flavour)] {

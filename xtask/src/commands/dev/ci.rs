@@ -49,7 +49,8 @@ const FULL_ONLY: &[&str] =
 /// # Errors
 /// When a check cannot be run.
 pub fn run(args: &CiArgs) -> Result<ExitCode> {
-    let shell = Shell::new().map_err(|error| Error::new(ErrorKind::Internal, "no shell").cause(error))?;
+    let shell = Shell::new()
+        .map_err(|error| Error::new(ErrorKind::Internal, "the current directory cannot be determined").cause(error))?;
     shell.change_dir(workspace::root());
     let pipeline = Pipeline::open(false)?;
     // First, so that a missing tool is reported at once and not after the tests.

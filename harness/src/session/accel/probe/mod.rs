@@ -69,8 +69,8 @@ impl Probe<'_> {
             Ok(_) => None,
             Err(error) => Some(refusal(&error, path.metadata().ok().map(|meta| (meta.mode(), meta.gid())))),
         };
-        let said = refused.clone().unwrap_or_else(|| format!("{DEVICE} opens"));
-        finding(Stage::Device, refused.is_none(), said, start)
+        let detail = refused.clone().unwrap_or_else(|| format!("{DEVICE} opens"));
+        finding(Stage::Device, refused.is_none(), detail, start)
     }
 
     /// The last stage: boots a real kernel.
@@ -89,10 +89,10 @@ impl Probe<'_> {
         let running = command.start(Stdio::null(), Stdio::null(), create(&errors)?.into())?;
         let printed = || console.metadata().is_ok_and(|meta| meta.len() > 0);
         let (seen, stuck) = watch(running, limit, printed)?;
-        let said = match seen {
+        let detail = match seen {
             Seen::Ready => {
-                let said = format!("a guest booted in {:.2} s", start.elapsed().as_secs_f64());
-                return Ok(finding(Stage::Guest, true, said, start));
+                let detail = format!("a guest booted in {:.2} s", start.elapsed().as_secs_f64());
+                return Ok(finding(Stage::Guest, true, detail, start));
             }
             Seen::Ended(status) if status.success() => "a guest restarted before its first byte".into(),
             Seen::Ended(status) => {
@@ -104,12 +104,12 @@ impl Probe<'_> {
             }
             Seen::TimedOut => format!("a guest printed nothing within {:.1} s{stuck}", limit.as_secs_f64()),
         };
-        Ok(finding(Stage::Guest, false, said, start))
+        Ok(finding(Stage::Guest, false, detail, start))
     }
 }
 
-fn finding(stage: Stage, works: bool, said: String, start: Instant) -> Finding {
-    Finding { stage, works, said, ms: start.elapsed().as_millis() as u64 }
+fn finding(stage: Stage, works: bool, detail: String, start: Instant) -> Finding {
+    Finding { stage, works, detail, ms: start.elapsed().as_millis() as u64 }
 }
 
 /// Why the device does not open. `owner` is its mode and group, if they can be read.

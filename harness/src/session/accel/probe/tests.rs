@@ -81,9 +81,9 @@ fn the_error_message_of_qemu_is_shown() {
     let qemu = "echo 'qemu-system-x86_64: warning: not this' >&2\n\
         echo 'qemu-system-x86_64: error: failed to set MSR 0x10a to 0x69' >&2; kill -ABRT $$";
     let answer = Host::new(qemu).ask();
-    let said = answer.sentence();
-    assert!(said.starts_with("/dev/kvm opens, but QEMU ended with signal: 6 (SIGABRT)"), "{said}");
-    assert!(said.ends_with(": error: failed to set MSR 0x10a to 0x69"), "{said}");
+    let detail = answer.sentence();
+    assert!(detail.starts_with("/dev/kvm opens, but QEMU ended with signal: 6 (SIGABRT)"), "{detail}");
+    assert!(detail.ends_with(": error: failed to set MSR 0x10a to 0x69"), "{detail}");
     assert!(answer.may_be_the_kernels_fault());
 }
 

@@ -10,11 +10,11 @@ use serde_json::json;
 use super::*;
 use crate::flags::Flags;
 
-/// What a cell left: its exit code, and the verdict in its report.
-type LeftBy = (Option<u8>, Option<&'static str>);
+/// The result of a cell: its exit code, and the verdict in its report.
+type CellResult = (Option<u8>, Option<&'static str>);
 
 /// The verdict over these planned cells, with what each left.
-fn over(planned: &[&str], left: &[(&str, LeftBy)], results: [&str; 2]) -> (String, bool) {
+fn over(planned: &[&str], left: &[(&str, CellResult)], results: [&str; 2]) -> (String, bool) {
     let dir = tempfile::tempdir().unwrap();
     for (id, (code, verdict)) in left {
         let cell = dir.path().join(format!("cell-{id}"));
@@ -50,13 +50,13 @@ fn a_report(kernel: &str, verdict: &str) -> String {
     .to_string()
 }
 
-const GOOD: LeftBy = (Some(0), Some("pass"));
+const GOOD: CellResult = (Some(0), Some("pass"));
 const GREEN: [&str; 2] = ["success", "success"];
 
 #[test]
 fn every_planned_cell_must_be_there_and_as_expected() {
     assert!(over(&["7.2"], &[("7.2", GOOD)], GREEN).1);
-    for (left, said) in [
+    for (left, problem) in [
         (Some((Some(10), Some("failed"))), "NOT as expected, exit code 10"),
         (Some((Some(2), None)), "NO REPORT, exit code 2"),
         (Some((Some(0), None)), "NO REPORT, exit code 0"),
@@ -67,7 +67,7 @@ fn every_planned_cell_must_be_there_and_as_expected() {
         let left = left.map(|left| ("7.3", left));
         let left: Vec<_> = [("7.2", GOOD)].into_iter().chain(left).collect();
         let (page, good) = over(&["7.2", "7.3"], &left, GREEN);
-        assert!(!good && page.contains(&format!("- 7.3: {said}")), "{page}");
+        assert!(!good && page.contains(&format!("- 7.3: {problem}")), "{page}");
         assert!(page.contains("- 7.2: as expected"), "{page}");
     }
 }
@@ -130,9 +130,9 @@ fn calls(script: &str, env: &BTreeMap<String, String>) -> Vec<Vec<String>> {
     let mut bash = Command::new("bash");
     bash.args(["-euc", &script]).envs(env.keys().chain([&"CELL".into(), &"CELLS".into()]).map(|name| (name, "x")));
     let output = bash.output().expect("there is a bash");
-    let said = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
-    let calls = said.split_terminator("\n\n");
+    let calls = printed.split_terminator("\n\n");
     calls.map(|call| call.lines().map(str::to_string).collect()).collect()
 }
 

@@ -18,7 +18,7 @@ use harness::session::fail_fast::StopAt;
 use harness::session::guests::Session;
 use mutants::order::{CaseHistory, History, order};
 use mutants::outcome::{MutantOutcome, outcome, sentences};
-use mutants::schemata::{CHOSEN, said};
+use mutants::schemata::{CHOSEN, log_line};
 
 use super::mutant::{Mutant, MutantKernel};
 use super::results::{CaseWord, MutantResult, Results};
@@ -99,11 +99,11 @@ impl MutantRunner<'_> {
 pub fn is_the_one(guests: &[GuestRun], number: Option<usize>) -> Result<()> {
     let Some(number) = number else { return Ok(()) };
     for guest in guests {
-        let came_up = guest.transcript.kernel.is_some();
+        let booted = guest.transcript.kernel.is_some();
         let console = String::from_utf8_lossy(&guest.recording.console);
-        if came_up && !console.lines().any(|line| line.trim_end().ends_with(&said(number))) {
+        if booted && !console.lines().any(|line| line.trim_end().ends_with(&log_line(number))) {
             return Err(Error::new(ErrorKind::Internal, "the kernel did not run the selected mutant")
-                .cause(format!("its console lacks `{}`", said(number))));
+                .cause(format!("its console lacks `{}`", log_line(number))));
         }
     }
     Ok(())

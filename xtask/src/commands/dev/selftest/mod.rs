@@ -103,10 +103,10 @@ fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)
     for filter in filters {
         if !all().any(|(name, ..)| name.contains(filter.as_str())) {
             let names: Vec<&str> = all().map(|(name, ..)| name).collect();
-            let meant = near(filter, &names);
-            let next = match meant.is_empty() {
+            let similar = near(filter, &names);
+            let next = match similar.is_empty() {
                 true => "`cargo xtask selftest --list` lists all fault cases.".to_string(),
-                false => format!("Did you mean {}?", meant.join(" or ")),
+                false => format!("Did you mean {}?", similar.join(" or ")),
             };
             return Err(Error::new(ErrorKind::Usage, format!("no fault case matches {filter}")).next(next));
         }
