@@ -17,7 +17,7 @@ use harness::session::accel::Accel;
 use harness::session::fail_fast::StopAt;
 use harness::session::guests::Session;
 use mutants::order::{CaseHistory, History, order};
-use mutants::outcome::{MutantOutcome, outcome};
+use mutants::outcome::{MutantOutcome, outcome, sentences};
 use mutants::schemata::{CHOSEN, log_line};
 
 use super::mutant::{Mutant, MutantKernel};
@@ -73,7 +73,7 @@ impl MutantRunner<'_> {
         is_the_one(&guests, number)?;
         let judged = judge_all(&plan, &guests, self.context)?;
         let outcome = outcome(&judged.verdicts, &about.clauses);
-        if let MutantOutcome::Caught { case, .. } = &outcome {
+        if let (MutantOutcome::Caught { case, .. }, false) = (&outcome, about.is_correct()) {
             lock(self.history).note(&about.functions, case);
             // Recordings of missed mutants are kept for analysis.
             let _ = fs::remove_dir_all(&dir);
@@ -119,6 +119,7 @@ fn word(verdict: &CaseVerdict) -> CaseWord {
         clause: verdict.clause.clone(),
         judgement: verdict.judgement.clone(),
         verdict: verdict.verdict.word().into(),
+        how: if verdict.verdict.is_as_expected() { Vec::new() } else { sentences(&verdict.verdict) },
     }
 }
 
