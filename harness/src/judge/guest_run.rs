@@ -97,9 +97,11 @@ impl GuestRun {
         self.recording.ending == GuestEnd::Enough && self.halt.is_none()
     }
 
-    /// The case that had just begun when this guest was ended so that another one goes on with it.
+    /// The case that had just begun when this guest was ended so that another one goes on with it. None if no planned case has
+    /// ended in this guest: without progress, another guest would only repeat it.
     pub fn handed_on(&self) -> Option<&CaseKey> {
-        self.transcript.unfinished().filter(|_| self.is_continued()).map(|run| &run.key)
+        let ended = self.transcript.cases.iter().any(|run| run.outcome.is_some() && self.planned.contains(&run.key));
+        self.transcript.unfinished().filter(|_| self.is_continued() && ended).map(|run| &run.key)
     }
 
     /// The cases that began, in order.
