@@ -99,7 +99,7 @@ fn a_stopped_run_reports_its_results_so_far() {
     let report = bench.read("stdout");
     for part in [
         "1. R-1 (gained rights)",
-        "violated: nothing is gained",
+        "nothing is gained",
         "unrun 1 case: ",
         "interrupted (exit 130)",
     ] {
