@@ -11,7 +11,6 @@
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
 #include <linux/list.h>
-#include <linux/moduleparam.h>
 
 #include "internal.h"
 
@@ -20,10 +19,6 @@
 
 static struct list_head *dbc_list_head;
 static struct mutex *dbc_list_mutex;
-
-static bool dbc_ignore_list;
-module_param_named(ignore_list, dbc_ignore_list, bool, 0644);
-MODULE_PARM_DESC(ignore_list, "The list is known to be damaged: leave it alone");
 
 /* Older kernels keep both in one struct. */
 struct dbc_old_list {
@@ -62,7 +57,7 @@ void __init dbc_list_init(void)
 
 bool dbc_list_found(void)
 {
-	return dbc_list_head && !READ_ONCE(dbc_ignore_list);
+	return dbc_list_head;
 }
 
 static bool dbc_list_lock(void)
@@ -126,7 +121,7 @@ u32 dbc_list_length(void)
 {
 	u32 count;
 
-	if (!dbc_list_found())
+	if (!dbc_list_head)
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
@@ -157,7 +152,7 @@ u32 dbc_list_attachments(void)
 	struct list_head *entry, *next;
 	u32 total = 0, steps, count;
 
-	if (!dbc_list_found())
+	if (!dbc_list_head)
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
@@ -185,7 +180,7 @@ u32 dbc_list_count(struct dbc_tracker *tracker, bool alive)
 {
 	u32 count;
 
-	if (!dbc_list_found() || !READ_ONCE(tracker->list))
+	if (!dbc_list_head)
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
@@ -208,7 +203,7 @@ int dbc_list_hold(struct dbc_context *context, void *arg)
 
 	if (!tracker)
 		return -ENOENT;
-	if (!dbc_list_found())
+	if (!dbc_list_head)
 		return -EOPNOTSUPP;
 	if (!dbc_list_lock())
 		return -EBUSY;

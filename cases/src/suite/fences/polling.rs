@@ -7,8 +7,7 @@ case! {
     /// fence blocks only POLLOUT. When the fence signals, epoll reports every descriptor, and every process that sleeps
     /// in poll wakes up, whichever descriptor it polls.
     "F-2", Contract, Exporter::MAIN, [SwSync],
-    [ALIASES, DUPLICATES],
-    relies on [Polling]
+    [ALIASES.needing(&[Need::Derive, Need::TestImporter]), DUPLICATES]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -17,7 +16,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let family = s.duplicates(primary)?;
         return judge(s, &family);
     }
+    let observer = BufferObserver::start(&primary)?;
     let family = s.family(primary)?.into_vec();
+    s.must_balance(&observer, &family[0], &family[2])?;
     judge(s, &family)
 }
 

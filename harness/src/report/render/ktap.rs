@@ -33,11 +33,7 @@ pub fn render(report: &RunReport) -> String {
         count(report, |verdict| {
             matches!(
                 verdict,
-                Verdict::Broken { .. }
-                    | Verdict::Lost { .. }
-                    | Verdict::UnexpectedSkip { .. }
-                    | Verdict::NotRun { .. }
-                    | Verdict::Blocked { .. }
+                Verdict::Broken { .. } | Verdict::Lost { .. } | Verdict::UnexpectedSkip { .. } | Verdict::NotRun { .. }
             )
         }),
     );
@@ -62,7 +58,6 @@ fn directive(verdict: &CaseVerdict) -> String {
         Verdict::Lost { how, .. } => format!(" # ERROR guest lost: {}", one_line(how)),
         // A SKIP would be taken for harmless, "not ok" or not.
         Verdict::NotRun { why } => format!(" # ERROR not run: {}", one_line(why)),
-        Verdict::Blocked { by } => format!(" # ERROR not run: it relies on {by}, which is violated"),
         flaky @ Verdict::Flaky { worst, .. } => {
             format!(" # FLAKY {}; worst: {}", flaky.sightings().unwrap_or_default(), worst.word())
         }

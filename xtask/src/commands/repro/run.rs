@@ -8,7 +8,6 @@ use cases::protocol::CaseKey;
 use cases::suite;
 use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
-use harness::findings;
 use harness::host::progress::{Mode, Progress};
 use harness::host::setup::Purpose;
 use harness::host::style::{Style, detect};
@@ -98,7 +97,6 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
             pack: Some(args.file.display().to_string()),
             ..recorded.setting.clone()
         },
-        findings: findings::group(&merged.verdicts),
         verdicts: merged.verdicts,
         protocol_errors: merged.protocol_errors,
         guests,
@@ -109,7 +107,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
         provenance: Some(provenance),
     };
     keep(&dir, &report)?;
-    print!("{}", test::rendered(&report, args.format, args.all)?);
+    print!("{}", test::rendered(&report, args.format)?);
     match args.format {
         Format::Terminal => print!("{}", compare::render(&report, &recorded, detect())),
         // Standard output has only the requested format.
