@@ -11,6 +11,7 @@
 #include <linux/jiffies.h>
 #include <linux/kallsyms.h>
 #include <linux/list.h>
+#include <linux/moduleparam.h>
 
 #include "internal.h"
 
@@ -19,6 +20,10 @@
 
 static struct list_head *dbc_list_head;
 static struct mutex *dbc_list_mutex;
+
+static bool dbc_ignore_list;
+module_param_named(ignore_list, dbc_ignore_list, bool, 0644);
+MODULE_PARM_DESC(ignore_list, "The list is known to be damaged: leave it alone");
 
 /* Older kernels keep both in one struct. */
 struct dbc_old_list {
@@ -57,7 +62,7 @@ void __init dbc_list_init(void)
 
 bool dbc_list_found(void)
 {
-	return dbc_list_head;
+	return dbc_list_head && !READ_ONCE(dbc_ignore_list);
 }
 
 static bool dbc_list_lock(void)
@@ -121,7 +126,7 @@ u32 dbc_list_length(void)
 {
 	u32 count;
 
-	if (!dbc_list_head)
+	if (!dbc_list_found())
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
@@ -152,7 +157,7 @@ u32 dbc_list_attachments(void)
 	struct list_head *entry, *next;
 	u32 total = 0, steps, count;
 
-	if (!dbc_list_head)
+	if (!dbc_list_found())
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
@@ -180,7 +185,7 @@ u32 dbc_list_count(struct dbc_tracker *tracker, bool alive)
 {
 	u32 count;
 
-	if (!dbc_list_head)
+	if (!dbc_list_found() || !READ_ONCE(tracker->list))
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
@@ -203,7 +208,7 @@ int dbc_list_hold(struct dbc_context *context, void *arg)
 
 	if (!tracker)
 		return -ENOENT;
-	if (!dbc_list_head)
+	if (!dbc_list_found())
 		return -EOPNOTSUPP;
 	if (!dbc_list_lock())
 		return -EBUSY;

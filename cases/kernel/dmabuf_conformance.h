@@ -73,6 +73,8 @@ struct dbc_info {
 /**
  * struct dbc_track - start to observe a buffer
  * @fd: in: the descriptor the exporter returned
+ * @list: in: 1 to count the buffer on the global list too, which walks the list;
+ *        else these counts are %DBC_UNKNOWN
  * @token: out: identifies the buffer in later requests
  *
  * To be called with the exported descriptor before any alias exists: the
@@ -83,10 +85,11 @@ struct dbc_info {
  * Drivers that recognise their own buffers by the address of their callbacks
  * (PRIME self-import) treat a tracked buffer as a foreign one.
  *
- * Errors: EBADF no such descriptor; EINVAL not a dma-buf, or not its first file.
+ * Errors: EBADF no such descriptor; EINVAL not a dma-buf.
  */
 struct dbc_track {
 	__s32 fd;
+	__u32 list;
 	__u32 token;
 };
 

@@ -61,6 +61,7 @@ struct dbc_context {
  * @mapping: f_mapping of the first file; compared, never dereferenced
  * @original: the exporter's callbacks
  * @ops: their copy, with a release callback of our own
+ * @list: whether it is to be counted on the global list
  * @on_list_at_release: see &struct dbc_tracked
  * @primary_refs_at_release: see &struct dbc_tracked
  */
@@ -79,6 +80,7 @@ struct dbc_tracker {
 	struct address_space *mapping;
 	const struct dma_buf_ops *original;
 	struct dma_buf_ops ops;
+	bool list;
 	u32 on_list_at_release;
 	u32 primary_refs_at_release;
 };

@@ -164,7 +164,7 @@ int dbc_track(struct dbc_context *context, void *arg)
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	file = fget(track->fd);
-	ret = file == dmabuf->file ? 0 : -EINVAL;
+	ret = file && file_inode(file) == file_inode(dmabuf->file) ? 0 : -EINVAL;
 	if (file)
 		fput(file);
 	if (ret)
@@ -179,6 +179,8 @@ int dbc_track(struct dbc_context *context, void *arg)
 		ret = -ENOMEM;
 		goto unlock;
 	}
+	if (track->list)
+		WRITE_ONCE(tracker->list, true);
 	ret = xa_alloc(&context->trackers, &track->token, tracker, xa_limit_31b, GFP_KERNEL);
 	if (ret) {
 		dbc_tracker_put(tracker);

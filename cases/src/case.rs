@@ -1,6 +1,7 @@
 //! What a case is: a claim about one clause, the exporters it runs on, and what it needs.
 
 use crate::exporter::Exporter;
+use crate::foundation::Foundation;
 use crate::need::Need;
 use crate::protocol::CaseKey;
 use crate::steps::{Abort, Steps};
@@ -45,6 +46,8 @@ pub struct Case {
     pub needs: &'static [Need],
     /// The descriptors it runs on. The first variant is the default, which keys do not name.
     pub variants: &'static [Variant],
+    /// What it relies on besides its clause. What derives also relies on [`Foundation::Deriving`].
+    pub relies_on: &'static [Foundation],
     /// The case itself.
     pub run: fn(&mut Steps, On) -> Result<(), Abort>,
 }
@@ -78,6 +81,17 @@ impl Case {
         self.needs.iter().chain(variant.needs).copied().collect()
     }
 
+    /// What a variant relies on besides its clause.
+    pub fn relies_on(&self, variant: &Variant) -> Vec<Foundation> {
+        let derives = self.needs_of(variant).contains(&Need::Derive).then_some(Foundation::Deriving);
+        let own = Foundation::judged_by(&self.id());
+        derives
+            .into_iter()
+            .chain(self.relies_on.iter().copied())
+            .filter(|foundation| Some(*foundation) != own)
+            .collect()
+    }
+
     /// Everything that this case runs on, in the order of reports.
     pub fn runs(&self) -> impl Iterator<Item = On> {
         let runs = |variant| self.exporters_of(variant).iter().map(move |exporter| On { exporter: *exporter, variant });
@@ -100,8 +114,8 @@ impl Case {
     }
 }
 
-/// Declares the case of a module as its `CASE`: clause, judgement, exporters, needs, and variants if there are several. The
-/// doc comment is the claim; `run` is the function of that name in the same module.
+/// Declares the case of a module as its `CASE`: clause, judgement, exporters, needs, variants if there are several, and
+/// `relies on [..]` if it relies on a [`Foundation`]. The doc comment is the claim; `run` is the function of that name in the same module.
 #[macro_export]
 macro_rules! case {
     ($(#[doc = $claim:literal])+ $clause:literal, $judgement:expr, $exporters:expr, [$($need:ident),* $(,)?]) => {
@@ -111,7 +125,14 @@ macro_rules! case {
         }
     };
     ($(#[doc = $claim:literal])+ $clause:literal, $judgement:expr, $exporters:expr, [$($need:ident),* $(,)?],
-     [$($variant:expr),+ $(,)?]) => {
+     relies on [$($foundation:ident),+]) => {
+        $crate::case! {
+            $(#[doc = $claim])+
+            $clause, $judgement, $exporters, [$($need),*], [$crate::variant::EXPORTED], relies on [$($foundation),+]
+        }
+    };
+    ($(#[doc = $claim:literal])+ $clause:literal, $judgement:expr, $exporters:expr, [$($need:ident),* $(,)?],
+     [$($variant:expr),+ $(,)?] $(, relies on [$($foundation:ident),+])?) => {
         $(#[doc = $claim])+
         pub const CASE: $crate::case::Case = $crate::case::Case {
             module: module_path!(),
@@ -121,6 +142,7 @@ macro_rules! case {
             exporters: $exporters,
             needs: &[$($crate::need::Need::$need),*],
             variants: &[$($variant),+],
+            relies_on: &[$($($crate::foundation::Foundation::$foundation),+)?],
             run,
         };
     };

@@ -20,6 +20,7 @@ pub mod faults;
 pub mod features;
 pub mod filter;
 pub mod fixture;
+pub mod foundation;
 pub mod helper;
 pub mod init;
 pub mod kernel_log;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::fixture::facts::exporters_listed;
 use crate::uapi::importer::{Count, Importer, Totals};
 
 /// How far [`Totals::other_pages`] may grow by allocations of the kernel itself: pools of the stack depot, network
@@ -62,9 +61,8 @@ impl ResourceCounts {
 }
 
 impl Difference {
-    /// Adds the exporters of the buffers that are not among `known`, and updates `known`.
-    pub fn name_exporters(&mut self, known: &mut Vec<String>) {
-        let Ok(now) = exporters_listed() else { return };
+    /// Adds the exporters of the buffers in `now` that are not among `known`, and updates `known`.
+    pub fn name_exporters(&mut self, known: &mut Vec<String>, now: Vec<String>) {
         let mut left = now.clone();
         for name in &*known {
             if let Some(index) = left.iter().position(|other| other == name) {

@@ -1,6 +1,7 @@
 //! Runs planned cases one after the other, each in a process of its own.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::channel::Channel;
 use crate::counts;
 use crate::features::KernelFeatures;
 use crate::fixture::facts::exporters_listed;
+use crate::foundation::{Avoided, Foundation, LEAKS};
 use crate::kernel_log::KernelLog;
 use crate::kmemleak::{Kmemleak, LeakSearch};
 use crate::leftovers::{Mounts, TmpFiles};
@@ -39,6 +41,9 @@ const DELIVERED: i32 = 0;
 /// example, runs asynchronously.
 const SECOND_LOOKS: usize = 3;
 
+/// Makes the test importer leave the kernel's list of buffers alone.
+const IGNORE_LIST: &str = "/sys/module/dmabuf_conformance/parameters/ignore_list";
+
 /// A planned run: the key, and the case and variant it names.
 pub type Planned = (CaseKey, &'static Case, On);
 
@@ -65,6 +70,8 @@ pub struct Runner<'a> {
     unsearchable: Option<String>,
     /// The kernel's first complaint in this guest.
     complaint: Option<String>,
+    /// What is known to be violated.
+    avoided: Avoided,
 }
 
 impl<'a> Runner<'a> {
@@ -88,6 +95,10 @@ impl<'a> Runner<'a> {
         let set = std::env::var(LIMIT).ok().and_then(|text| text.parse().ok()).map(Duration::from_millis);
         let limit = set.unwrap_or(limit);
         process::raise_priority();
+        let avoided = Avoided::by_environment();
+        if avoided.names(Foundation::Listing.name()) {
+            let _ = fs::write(IGNORE_LIST, "1");
+        }
         Runner {
             channel,
             log: KernelLog::open().ok(),
@@ -104,13 +115,14 @@ impl<'a> Runner<'a> {
             limit,
             stuck: false,
             complaint: None,
+            avoided,
         }
     }
 
     /// Runs the plan and returns how many cases finished. Stops early when the kernel can no longer be trusted.
     pub fn run(&mut self, planned: &[Planned]) -> usize {
         let features = KernelFeatures::probe();
-        self.listed = exporters_listed().unwrap_or_default();
+        self.listed = self.exporters_listed().unwrap_or_default();
         self.listen();
         if let Some(reason) = self.complained("before the first case") {
             self.channel.send(Record::Stop { reason, stuck: false });
@@ -250,19 +262,32 @@ impl<'a> Runner<'a> {
     }
 
     fn resource_counts(&self) -> Option<ResourceCounts> {
+        if self.avoided.any_foundation() {
+            return None;
+        }
         let counts = self.importer.as_ref().and_then(ResourceCounts::take)?;
         Some(if self.kill_scope == KillScope::Everything { counts } else { counts.without_files() })
     }
 
     /// Which resource counts the case changed, after waiting for deferred releases.
     fn unbalanced(&mut self, before: Option<&ResourceCounts>) -> Option<String> {
+        if self.avoided.names(LEAKS) {
+            return None;
+        }
         for _ in 0..SECOND_LOOKS {
             self.resource_counts()?.since(before?)?;
             let _ = self.importer.as_ref()?.purge();
         }
         let mut difference = self.resource_counts()?.since(before?)?;
-        difference.name_exporters(&mut self.listed);
+        if let Some(now) = self.exporters_listed() {
+            difference.name_exporters(&mut self.listed, now);
+        }
         Some(format!("the case's process is gone; {difference}"))
+    }
+
+    /// None when the list cannot be trusted.
+    fn exporters_listed(&self) -> Option<Vec<String>> {
+        if self.avoided.any_foundation() { None } else { exporters_listed().ok() }
     }
 
     /// Searches for memory that the cases of this guest leaked.

@@ -8,10 +8,11 @@
 //! guest    KernelImage + plan -> Recording, one for each guest
 //! judge    Recording -> Transcript + Complaints -> CaseVerdict, one for each planned case
 //! session  a plan run to its end, in as many guests as it takes: GuestRun, Judged
+//! findings CaseVerdicts -> Findings, one for each defect
 //! report   RunReport, Matrix, packs, and the formats that people and programs read
 //! ```
 //!
-//! Everything in [`judge`] and [`report`] is pure: no process, no clock, no sleep. A run can be judged again from its
+//! Everything in [`judge`], [`findings`] and [`report`] is pure: no process, no clock, no sleep. A run can be judged again from its
 //! directory. [`host::process`] is the only module that starts programs, [`host::store`] the only one that decides where
 //! things are kept. This crate knows QEMU and kernel builds; what is true about dma-bufs is in the `cases` crate.
 
@@ -32,6 +33,8 @@ pub mod guest;
 pub mod judge;
 
 pub mod session;
+
+pub mod findings;
 
 pub mod report;
 

@@ -24,7 +24,7 @@ use harness::judge::verdict::{CaseVerdict, Verdict};
 
 /// Two cases that exist.
 fn plan() -> Vec<CaseKey> {
-    vec![CaseKey::new("rights/derive_table", "udmabuf"), CaseKey::new("lifetime/closing_orders", "udmabuf")]
+    vec![CaseKey::new("rights/derive_table", "udmabuf"), CaseKey::new("lifetime/mapping_outlives", "udmabuf")]
 }
 
 struct Bench {
@@ -147,7 +147,7 @@ fn a_console_without_end_is_cut_off() {
     let recording = bench.record(&long_into_the_second(), "cat $said; yes 'the same line' > $console");
     assert_eq!(recording.console.len(), 32 << 20);
     let how = lost(&bench.judge(recording)[1].verdict).1.to_string();
-    let expected = "the guest printed more than 32 MiB on its console while running lifetime/closing_orders@udmabuf";
+    let expected = "the guest printed more than 32 MiB on its console while running lifetime/mapping_outlives@udmabuf";
     assert!(how.starts_with(expected), "{how}");
 }
 
@@ -192,7 +192,7 @@ fn a_hang_inside_a_case_names_the_step() {
     assert_eq!(verdicts[0], Verdict::Unreviewed);
     let (begun, how) = lost(&verdicts[1]);
     assert!(
-        begun && how.contains("running lifetime/closing_orders@udmabuf") && how.ends_with("during close(alias)"),
+        begun && how.contains("running lifetime/mapping_outlives@udmabuf") && how.ends_with("during close(alias)"),
         "{how}"
     );
 }
@@ -206,7 +206,7 @@ fn qemu_that_is_killed_from_outside() {
 #[test]
 fn a_panic_is_named() {
     let console =
-        "[    2.0] conformance: begin lifetime/closing_orders@udmabuf\n[    2.1] Kernel panic - not syncing: x\n";
+        "[    2.0] conformance: begin lifetime/mapping_outlives@udmabuf\n[    2.1] Kernel panic - not syncing: x\n";
     let bench = Bench::new();
     fs::write(bench.path("panic"), console).unwrap();
     let script = format!("cat $said; cp {} $console; exit 0", bench.path("panic").display());

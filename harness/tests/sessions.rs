@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cases::foundation::Foundation;
 use cases::need::Need;
 use cases::protocol::{CaseKey, Outcome, Record, VERSION};
 use cases::suite;
@@ -56,9 +57,14 @@ struct Bench {
 impl Bench {
     /// The first cases of the suite that are no hazards, each with a reviewed transcript, and a script in QEMU's place.
     fn new(cases: usize, script: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let contract = |key: &CaseKey| suite::find(key).is_some_and(|(case, _)| case.judgement.name() == "contract");
-        let plan: Vec<CaseKey> = suite::keys().filter(contract).take(cases).collect();
+        let plain = |key: &CaseKey| contract(key) && Foundation::judged_by(key.id()).is_none();
+        Bench::of(suite::keys().filter(plain).take(cases).collect(), script)
+    }
+
+    /// The same for the plan given.
+    fn of(plan: Vec<CaseKey>, script: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let expectations = Expectations::new(&dir.path().join("snapshots"));
         for key in &plan {
             let (id, exporter) = (key.name(), key.exporter());
@@ -221,6 +227,41 @@ fn fail_fast_stops_at_what_only_the_host_can_see() {
     let bench = Bench::new(3, &with_deadly("2) exit 0 ;;"));
     assert_eq!(words(&bench.run(true)), ["pass", "LOST", "unrun"]);
     assert_eq!(bench.boots(), 1);
+}
+
+/// Two cases that judge foundations, one that relies on the first, one that relies on none.
+fn with_foundations(script: &str) -> Bench {
+    let keys = [
+        "uapi/derive_and_close@udmabuf",
+        "lifetime/leaves_list_once@udmabuf",
+        "rights/derive_table@udmabuf",
+        "identity/open_files.dup@udmabuf",
+    ];
+    Bench::of(keys.iter().map(|key| CaseKey(key.to_string())).collect(), &with_deadly(script))
+}
+
+#[test]
+fn foundations_are_judged_in_a_guest_of_their_own() {
+    let bench = with_foundations("x) ;;");
+    assert_eq!(words(&bench.run(false)), ["pass"; 4]);
+    assert_eq!(bench.boots(), 2);
+}
+
+#[test]
+fn what_relies_on_a_violated_foundation_is_blocked_and_the_rest_runs() {
+    // The guest would go on by itself; the next foundation is judged in a fresh one all the same.
+    let bench = with_foundations("1) check false; end $case fail; continue ;;");
+    let judged = bench.run(false);
+    assert_eq!(words(&judged), ["FAIL", "pass", "blocked", "pass"]);
+    assert_eq!(judged.verdicts[2].verdict, Verdict::Blocked { by: "UAPI-2".into() });
+    assert_eq!(bench.boots(), 3);
+    assert_eq!(judged.protocol_errors, Vec::<String>::new());
+}
+
+#[test]
+fn a_guest_that_is_lost_in_a_foundation_blocks_too() {
+    let bench = with_foundations("1) exit 0 ;;");
+    assert_eq!(words(&bench.run(false)), ["LOST", "pass", "blocked", "pass"]);
 }
 
 #[test]

@@ -26,15 +26,28 @@ pub struct CatalogueEntry {
     pub kernels: Option<KernelRange>,
 }
 
-/// Loads the catalogue in `dir` for a kernel. A directory in it that is named after a release, such as `6.1`, has patches that
-/// replace those of the same name for that release.
+/// Loads the catalogue in `dir` for a kernel, see [`patches`].
+///
+/// # Errors
+/// As [`patches`].
+pub fn load(dir: &Path, version: &str) -> Result<Vec<CatalogueEntry>> {
+    let entries = patches(dir, version, parse, "`Wrong:`, `How:`, `Clause:` and optionally `Kernels:`")?;
+    Ok(entries.into_iter().filter(|entry| is_for(entry.kernels, version)).collect())
+}
+
+/// Loads the patches in `dir` for a kernel, sorted by name. A directory in it that is named after a release, such as `6.1`, has
+/// patches that replace those of the same name for that release. `header` names the lines that `parse` expects.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a missing directory or an invalid header, with the file.
-pub fn load(dir: &Path, version: &str) -> Result<Vec<CatalogueEntry>> {
-    let release = Release::of(version);
-    let mut entries: BTreeMap<String, CatalogueEntry> = BTreeMap::new();
-    let own = release.map(|release| dir.join(release.to_string())).filter(|own| own.is_dir());
+pub(super) fn patches<T>(
+    dir: &Path,
+    version: &str,
+    parse: impl Fn(&str, &Path, &str) -> Result<T, String>,
+    header: &str,
+) -> Result<Vec<T>> {
+    let mut entries: BTreeMap<String, T> = BTreeMap::new();
+    let own = Release::of(version).map(|release| dir.join(release.to_string())).filter(|own| own.is_dir());
     for dir in std::iter::once(dir.to_path_buf()).chain(own) {
         let found =
             fs::read_dir(&dir).map_err(|error| Error { kind: ErrorKind::Usage, ..io(&error, "reading", &dir) })?;
@@ -45,20 +58,24 @@ pub fn load(dir: &Path, version: &str) -> Result<Vec<CatalogueEntry>> {
             let entry = parse(&slug, &path, &text).map_err(|why| {
                 Error::new(ErrorKind::Usage, format!("{} has an invalid header", path.display()))
                     .cause(why)
-                    .next("A header has the lines `Wrong:`, `How:`, `Clause:` and optionally `Kernels:`.")
+                    .next(format!("A header has the lines {header}."))
             })?;
             entries.insert(slug, entry);
         }
     }
-    let fits = |entry: &CatalogueEntry| match (entry.kernels, release) {
-        (Some(range), Some(release)) => range.holds(release),
-        _ => true,
-    };
-    Ok(entries.into_values().filter(fits).collect())
+    Ok(entries.into_values().collect())
 }
 
-/// Parses a header. A value may continue in lines that begin with a blank.
-fn parse(slug: &str, path: &Path, text: &str) -> Result<CatalogueEntry, String> {
+/// Whether a patch with this range is for a kernel.
+pub(super) fn is_for(kernels: Option<KernelRange>, version: &str) -> bool {
+    match (kernels, Release::of(version)) {
+        (Some(range), Some(release)) => range.holds(release),
+        _ => true,
+    }
+}
+
+/// The lines of a header by name. A value may continue in lines that begin with a blank.
+pub(super) fn fields(text: &str) -> BTreeMap<String, String> {
     let mut fields: BTreeMap<String, String> = BTreeMap::new();
     let mut last: Option<String> = None;
     for line in text.lines() {
@@ -79,9 +96,18 @@ fn parse(slug: &str, path: &Path, text: &str) -> Result<CatalogueEntry, String> 
             _ => last = None,
         }
     }
-    let mut field = |name: &str| fields.remove(name).filter(|value| !value.is_empty());
-    let needed = |name: &str, value: Option<String>| value.ok_or_else(|| format!("it lacks `{name}:`"));
-    let clauses = needed("Clause", field("Clause"))?;
+    fields.retain(|_, value| !value.is_empty());
+    fields
+}
+
+/// Takes a value out of a header.
+pub(super) fn needed(fields: &mut BTreeMap<String, String>, name: &str) -> Result<String, String> {
+    fields.remove(name).ok_or_else(|| format!("it lacks `{name}:`"))
+}
+
+fn parse(slug: &str, path: &Path, text: &str) -> Result<CatalogueEntry, String> {
+    let mut fields = fields(text);
+    let clauses = needed(&mut fields, "Clause")?;
     let clauses: Vec<String> = clauses.split([',', ' ']).filter(|id| !id.is_empty()).map(str::to_string).collect();
     if let Some(unknown) = clauses.iter().find(|id| clause::find(id).is_none()) {
         return Err(format!("there is no clause {unknown}"));
@@ -89,10 +115,10 @@ fn parse(slug: &str, path: &Path, text: &str) -> Result<CatalogueEntry, String> 
     Ok(CatalogueEntry {
         slug: slug.into(),
         path: path.into(),
-        wrong: needed("Wrong", field("Wrong"))?,
-        how: needed("How", field("How"))?,
+        wrong: needed(&mut fields, "Wrong")?,
+        how: needed(&mut fields, "How")?,
         clauses,
-        kernels: field("Kernels").map(|range| range.parse()).transpose()?,
+        kernels: fields.remove("Kernels").map(|range| range.parse()).transpose()?,
     })
 }
 

@@ -109,7 +109,7 @@ pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> MutantOutcome {
     if let Some(how) = first(|verdict| matches!(verdict, Verdict::Lost { .. })) {
         return MutantOutcome::Lost { how };
     }
-    let unexpected = |verdict: &Verdict| !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. });
+    let unexpected = |verdict: &Verdict| !verdict.is_as_expected() && !verdict.is_unrun();
     if let Some(how) = first(unexpected).or_else(|| first(|verdict| !verdict.is_as_expected())) {
         return MutantOutcome::Noticed { how };
     }
@@ -118,18 +118,27 @@ pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> MutantOutcome {
 
 /// The first sentence of a verdict.
 fn says(verdict: &Verdict) -> String {
-    let text = match verdict {
-        Verdict::Failed { reasons } => reasons.first().cloned().unwrap_or_default(),
-        Verdict::Lost { how, .. } => how.clone(),
-        Verdict::Broken { why } | Verdict::NotRun { why } => why.clone(),
-        Verdict::Skipped { why, .. } | Verdict::UnexpectedSkip { why, .. } => why.clone(),
+    sentences(verdict).into_iter().next().unwrap_or_default()
+}
+
+/// What a verdict says, each sentence shortened to a line.
+pub fn sentences(verdict: &Verdict) -> Vec<String> {
+    let texts = match verdict {
+        Verdict::Failed { reasons } => reasons.clone(),
+        Verdict::Lost { how, .. } => vec![how.clone()],
+        Verdict::Broken { why } | Verdict::NotRun { why } => vec![why.clone()],
+        Verdict::Skipped { why, .. } | Verdict::UnexpectedSkip { why, .. } => vec![why.clone()],
         Verdict::Differs { diff } => {
+            // Without the two lines that name the sides.
             let changed = diff.lines().filter(|line| line.starts_with(['+', '-']));
-            changed.take(2).map(str::trim_end).collect::<Vec<_>>().join(" ")
+            let changed = changed.filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));
+            let changed: Vec<_> = changed.map(str::trim_end).collect();
+            changed.chunks(2).map(|lines| lines.join(" ")).collect()
         }
-        other => other.word().into(),
+        other => vec![other.word().into()],
     };
-    text.lines().next().unwrap_or_default().chars().take(200).collect()
+    let line = |text: &String| text.lines().next().unwrap_or_default().chars().take(200).collect();
+    texts.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ fn an_unexpected_cell_is_kept_shown_packed_and_fails_the_verdict() {
     let token = lines[0].strip_prefix("::stop-commands::").expect("commands are stopped first");
     assert!(token.len() > 30 && lines.last() == Some(&format!("::{token}::").as_str()), "{}", test.stdout);
     assert_eq!(read("log").lines().collect::<Vec<_>>(), lines[1..lines.len() - 1]);
-    assert!(read("log").contains("FAIL R-1"), "{}", read("log"));
+    assert!(read("log").contains("1. R-1 (gained rights)"), "{}", read("log"));
     assert!(read("reproduce").starts_with("git checkout abc\ncargo xtask test '--kernel="), "{}", read("reproduce"));
     assert!(read("reproduce").trim_end().ends_with(&format!("-- {filters}")), "{}", read("reproduce"));
     assert!(read("run/report.json").contains("rights/derive_table"));

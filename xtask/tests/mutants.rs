@@ -1,4 +1,4 @@
-//! Checks the catalogue of wrong implementations: headers, names and duplicates.
+//! Checks the catalogue of wrong implementations and the correct ones: headers, names and duplicates.
 
 mod common;
 
@@ -10,6 +10,7 @@ use common::root;
 use harness::kernel_range::{KernelRange, Release};
 
 const CATALOGUE: &str = "mutants/catalogue";
+const CORRECT: &str = "mutants/correct";
 /// Minimum number of entries.
 const ENOUGH: usize = 40;
 
@@ -92,17 +93,21 @@ impl Mutant {
     }
 }
 
-/// All patches: those of the catalogue, and the variants for kernels where the context differs.
 fn mutants() -> Vec<Mutant> {
+    patches(CATALOGUE)
+}
+
+/// All patches of a directory, and the variants for kernels where the context differs.
+fn patches(dir: &str) -> Vec<Mutant> {
     let mut found = Vec::new();
     let mut look = |dir: &Path, variant_of: Option<String>| {
         let entries =
-            fs::read_dir(dir).expect("the catalogue is there").map(|entry| entry.expect("it can be read").path());
+            fs::read_dir(dir).expect("the directory is there").map(|entry| entry.expect("it can be read").path());
         let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
         found.extend(files.iter().map(|path| Mutant::read(path, variant_of.clone())));
         dirs
     };
-    for dir in look(&root().join(CATALOGUE), None) {
+    for dir in look(&root().join(dir), None) {
         let release = dir.file_name().expect("it has a name").to_string_lossy().into_owned();
         assert!(Release::of(&release).is_some_and(|found| found.to_string() == release), "{release} is not a release");
         assert_eq!(look(&dir, Some(release)), [] as [PathBuf; 0], "variants are in one level of directories");
@@ -138,7 +143,14 @@ fn no_two_mutants_are_the_same() {
 
 #[test]
 fn a_variant_differs_from_its_original_only_in_the_diff() {
-    let all = mutants();
+    let mut faults = Vec::new();
+    for (dir, keys) in [(CATALOGUE, &["Wrong", "How", "Clause"]), (CORRECT, &["Built", "Freedom", "Recorded"])] {
+        faults.extend(variant_faults(&patches(dir), keys));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn variant_faults(all: &[Mutant], keys: &[&str]) -> Vec<String> {
     let mut faults = Vec::new();
     for variant in all.iter().filter(|mutant| mutant.variant_of.is_some()) {
         let path = variant.path.display();
@@ -146,7 +158,7 @@ fn a_variant_differs_from_its_original_only_in_the_diff() {
             faults.push(format!("{path} has no original"));
             continue;
         };
-        if ["Wrong", "How", "Clause"].iter().any(|key| original.field(key) != variant.field(key)) {
+        if keys.iter().any(|key| original.field(key) != variant.field(key)) {
             faults.push(format!("{path} has another header than {}", original.path.display()));
         }
         if !variant.field("Kernels").is_empty() {
@@ -154,6 +166,34 @@ fn a_variant_differs_from_its_original_only_in_the_diff() {
         }
         if original.diff == variant.diff {
             faults.push(format!("{path} is a copy of {}", original.path.display()));
+        }
+    }
+    faults
+}
+
+#[test]
+fn every_correct_implementation_says_how_it_is_built_and_what_leaves_that_open() {
+    let all = patches(CORRECT);
+    let mut faults = Vec::new();
+    let mut seen = BTreeMap::new();
+    for it in &all {
+        let path = it.path.display();
+        let text = fs::read_to_string(root().join(&it.path)).expect("it was read before");
+        if let Err(why) = mutants::correct::parse(&it.slug, &it.path, &text) {
+            faults.push(format!("{path}: {why}"));
+        }
+        let (clauses, rest) = it.field("Freedom").split_once(": ").unwrap_or_default();
+        if rest.is_empty() || clauses.split(", ").any(|clause| cases::clause::find(clause).is_none()) {
+            faults.push(format!("{path}: Freedom begins with the clauses it is about"));
+        }
+        if !["Built", "Freedom"].iter().all(|key| it.field(key).ends_with('.')) || !it.diff.starts_with("diff --git a/")
+        {
+            faults.push(format!(
+                "{path}: sentences end with a dot, and after an empty line comes the output of git diff"
+            ));
+        }
+        if let Some(other) = it.variant_of.is_none().then(|| seen.insert(it.changes(), it.path.clone())).flatten() {
+            faults.push(format!("{path} does the same as {}", other.display()));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -207,6 +207,7 @@ fn the_triage_page_has_every_verdict_and_exit_code() {
         Verdict::Broken { why: some() },
         Verdict::Lost { begun: true, how: some() },
         Verdict::NotRun { why: some() },
+        Verdict::Blocked { by: some() },
     ];
     let words = verdicts.iter().map(|verdict| format!("| {} | {} |", verdict.word(), verdict.exit_code().number()));
     let missing: Vec<String> = codes.chain(words).filter(|row| !page.contains(row.as_str())).collect();

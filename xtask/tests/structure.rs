@@ -12,7 +12,7 @@ use syn::visit::{self, Visit};
 const CRATES: [&str; 4] = ["cases", "harness", "mutants", "xtask"];
 
 /// The stages of the harness. A module imports from its own stage and from those before it.
-const STAGES: [&str; 8] = ["host", "source", "patch", "kbuild", "guest", "judge", "session", "report"];
+const STAGES: [&str; 9] = ["host", "source", "patch", "kbuild", "guest", "judge", "session", "findings", "report"];
 
 /// The modules of a crate, each with the modules that it imports and the imported names.
 #[derive(Default)]

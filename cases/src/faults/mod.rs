@@ -117,6 +117,7 @@ const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, On) -> 
         exporters: &[EXPORTER],
         needs: &[],
         variants: &[EXPORTED],
+        relies_on: &[],
         run,
     }
 }

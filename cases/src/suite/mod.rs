@@ -15,14 +15,16 @@ use crate::case::Case;
 use crate::protocol::CaseKey;
 use crate::variant::On;
 
-/// Every case, in the order in which they run and are reported. First come those that everything else stands on, so that a
-/// wrong reference or a wrong access check is named as such before it shows in the cases that have other subjects.
+/// Every case, in the order in which they run and are reported. First come those that judge a
+/// [`Foundation`](crate::foundation::Foundation), then those that show most.
 pub const CASES: &[Case] = &[
     before::absent::CASE,
-    lifetime::closing_dups::CASE,
-    lifetime::closing_orders::CASE,
+    uapi::derive_and_close::CASE,
     lifetime::leaves_list_once::CASE,
     lifetime::importer_steps::CASE,
+    fences::pending_poll::CASE,
+    lifetime::closing_dups::CASE,
+    lifetime::closing_orders::CASE,
     rights::derive_table::CASE,
     rights::derive_orphans::CASE,
     uapi::layout::CASE,
@@ -74,7 +76,6 @@ pub const CASES: &[Case] = &[
     lifetime::vgem_import::CASE,
     fences::same_fence::CASE,
     fences::polling::CASE,
-    fences::pending_poll::CASE,
     fences::step_by_step::CASE,
     fences::error::CASE,
     fences::importer_fence::CASE,

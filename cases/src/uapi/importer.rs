@@ -40,7 +40,7 @@ mod raw {
         abi: u32, linux_version: u32, features: u32, derive_cmd: u32, derive_size: u32,
         flags_offset: u32, flags_size: u32, fd_offset: u32, fd_size: u32, reserved: u32,
     });
-    argument!(Track, 8, { fd: i32, token: u32 });
+    argument!(Track, 12, { fd: i32, list: u32, token: u32 });
     argument!(Tracked, 48, {
         token: u32, alive: u32, releases: u32, on_list: u32, on_list_at_release: u32,
         primary_refs: u32, primary_refs_at_release: u32, attachments: u32, vmaps: u32,
@@ -364,9 +364,9 @@ impl Importer {
     }
 
     /// Starts to observe a buffer. `fd` must be the descriptor that the exporter returned, and no
-    /// alias may exist yet.
-    pub fn track(&self, fd: RawFd) -> Result<Token> {
-        let track = raw::Track { fd, token: 0 };
+    /// alias may exist yet. With `list` the buffer is also counted on the global list, which walks the list.
+    pub fn track(&self, fd: RawFd, list: bool) -> Result<Token> {
+        let track = raw::Track { fd, list: u32::from(list), token: 0 };
         Ok(Token(call!(self, track, track)?.token))
     }
 

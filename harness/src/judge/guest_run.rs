@@ -6,7 +6,7 @@ use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, ErrorKind, Result, io};
-use crate::guest::recording::Recording;
+use crate::guest::recording::{GuestEnd, Recording};
 use crate::judge::transcript::Transcript;
 
 /// A session stops after this many guests in a row that ran at most two cases each. Then the kernel is broken for every case,
@@ -90,6 +90,18 @@ impl GuestRun {
         let PlannedFile { planned, halt } = serde_json::from_slice(&bytes)
             .context(ErrorKind::Internal, || format!("{} is not a plan", path.display()))?;
         Ok(GuestRun::new(Recording::load(dir)?, planned, halt))
+    }
+
+    /// Whether another guest goes on where this one was ended on purpose.
+    pub fn is_continued(&self) -> bool {
+        self.recording.ending == GuestEnd::Enough && self.halt.is_none()
+    }
+
+    /// The case that had just begun when this guest was ended so that another one goes on with it. None if no planned case has
+    /// ended in this guest: without progress, another guest would only repeat it.
+    pub fn handed_on(&self) -> Option<&CaseKey> {
+        let ended = self.transcript.cases.iter().any(|run| run.outcome.is_some() && self.planned.contains(&run.key));
+        self.transcript.unfinished().filter(|_| self.is_continued() && ended).map(|run| &run.key)
     }
 
     /// The cases that began, in order.

@@ -10,10 +10,11 @@ use crate::guest::recording::{GuestEnd, Phase, Recording};
 use crate::judge::complaint::Complaint;
 use crate::judge::complaint::line::ConsoleLine;
 use crate::judge::context::JudgeContext;
+use crate::judge::foundations::Violated;
 use crate::judge::guest_run::{GuestRun, Halt};
 use crate::judge::task_dump;
 use crate::judge::transcript::Transcript;
-use crate::judge::verdict::{CaseVerdict, Evidence, judge};
+use crate::judge::verdict::{CaseVerdict, Evidence, Verdict, judge};
 
 /// What all guests of a session said together, judged.
 #[derive(Debug)]
@@ -92,7 +93,8 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
         let (case, _) = suite::find(key)
             .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{key} was planned but is no case")))?;
         let found = heard.iter().find_map(|(transcript, complaints, loss, guest)| {
-            let run = transcript.cases.iter().find(|run| run.key == *key)?;
+            let handed_on = guest.handed_on() == Some(key);
+            let run = transcript.cases.iter().find(|run| run.key == *key && !handed_on)?;
             // A guest is stuck in the case it ran last.
             let last = transcript.cases.last().is_some_and(|case| case.key == *key);
             let ended_here = guest.recording.ending.is_by_choice();
@@ -100,7 +102,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
             Some((run, complaints, loss, guest.halt.filter(|_| ended_here), stuck))
         });
         // The last guest that was to run it.
-        let hoped = || heard.iter().rev().find(|(.., guest)| guest.planned.contains(key));
+        let hoped = || heard.iter().rev().find(|(.., guest)| guest.planned.contains(key)).or(heard.last());
         let halted = match &found {
             Some((.., halt, _)) => *halt,
             None => hoped().and_then(|(.., guest)| guest.halt),
@@ -134,6 +136,13 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
             }
         };
         judged.verdicts.push(judge(evidence, context));
+    }
+    let violated = Violated::of(&judged.verdicts);
+    for verdict in &mut judged.verdicts {
+        let planned = guests.iter().any(|guest| guest.planned.contains(&verdict.key));
+        if let Some(clause) = violated.blocks(&verdict.key).filter(|_| !planned) {
+            verdict.verdict = Verdict::Blocked { by: clause.into() };
+        }
     }
     Ok(judged)
 }

@@ -3,6 +3,7 @@
 pub mod complaint;
 pub mod context;
 pub mod expectation;
+pub mod foundations;
 pub mod guest_run;
 pub mod judged;
 pub mod moment;

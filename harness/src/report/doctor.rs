@@ -153,7 +153,7 @@ fn memory(machine: &Machine) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
     use crate::host::machine::{pretend, put};
-    use crate::session::accel::answer::{Answer, Finding, Stage};
+    use crate::session::accel::answer::{Answer, Stage, StageResult};
 
     #[test]
     fn tools_are_shown_with_their_versions_or_with_the_command_to_install_them() {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn kvm(findings: &[(Stage, bool, &str)], remembered: bool) -> KvmAnswer {
-        let findings = findings.iter().map(|(stage, works, detail)| Finding {
+        let findings = findings.iter().map(|(stage, works, detail)| StageResult {
             stage: *stage,
             works: *works,
             detail: detail.to_string(),

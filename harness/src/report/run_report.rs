@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use cases::protocol::CaseKey;
 
 use crate::exit_code::ExitCode;
+use crate::findings::Finding;
 use crate::host::process::quote;
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::provenance::Provenance;
@@ -84,6 +85,9 @@ pub struct RunReport {
     pub setting: RunSetting,
     /// One verdict for every planned case, in planned order.
     pub verdicts: Vec<CaseVerdict>,
+    /// What is wrong with the kernel, one finding for each defect, the worst first.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// What did not fit: the protocol, or complaints outside of any case.
     #[serde(alias = "oddities")]
     pub protocol_errors: Vec<String>,
@@ -116,6 +120,8 @@ pub struct Tally {
     pub failed: usize,
     /// Of these, what was not run.
     pub unrun: usize,
+    /// What was not run because it relies on a clause that is violated: neither passed nor failed.
+    pub blocked: usize,
     /// What this kernel is known to do wrong: neither passed nor failed.
     pub known: usize,
     /// Expected skips.
@@ -176,6 +182,7 @@ pub fn tally<'a>(verdicts: impl Iterator<Item = &'a CaseVerdict>) -> Tally {
             }
             Verdict::KnownDefect { .. } => tally.known += 1,
             Verdict::Skipped { .. } => tally.skipped += 1,
+            Verdict::Blocked { .. } => tally.blocked += 1,
             Verdict::NotRun { .. } => {
                 tally.failed += 1;
                 tally.unrun += 1;
@@ -219,6 +226,7 @@ pub(crate) mod tests {
                 pack: None,
             },
             verdicts: verdicts.collect(),
+            findings: Vec::new(),
             protocol_errors: Vec::new(),
             guests: 1,
             timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },
@@ -305,7 +313,7 @@ pub(crate) mod tests {
         let matrix = Matrix::new(vec![Cell::ran(report.clone())]);
         let unescaped = |text: String| text.replace("&apos;", "'").replace("&#x27;", "'").replace("\\u0027", "'");
         for text in [
-            terminal::render(&report, Style::Plain, |verdict| report.setting.again(verdict)),
+            terminal::render(&report, Style::Plain, false, |verdict| report.setting.again(verdict)),
             github::render(&matrix),
             markdown::render(&matrix),
             junit::render(&matrix).unwrap(),

@@ -37,6 +37,7 @@ pub fn verdicts() -> Vec<Verdict> {
         Verdict::Broken { why: text() },
         Verdict::Lost { begun: true, how: text() },
         Verdict::NotRun { why: text() },
+        Verdict::Blocked { by: text() },
         Verdict::Flaky { seen: vec![Sighting { word: text(), times: 2 }], transcripts: 2, diff: text(), worst },
     ]
 }

@@ -12,6 +12,7 @@ use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::qemu::{self, Timeouts};
 use crate::guest::recording::{GuestEnd, Recording};
 use crate::judge::context::JudgeContext;
+use crate::judge::foundations::{self, Violated};
 use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, Halt};
 use crate::judge::judged::{Judged, judge_all};
 use crate::kbuild::image::KernelImage;
@@ -44,6 +45,15 @@ pub struct Session<'a> {
     pub command_line: Option<String>,
     /// Where each guest waits for gdb.
     pub gdb: Option<PathBuf>,
+}
+
+/// How one part of a plan is run.
+#[derive(Default)]
+struct Part {
+    /// The verdict after which a fresh guest runs the next case.
+    stop_at: Option<StopAt>,
+    /// The word on the kernel's command line that says what to leave alone.
+    avoid: Option<String>,
 }
 
 /// So many guests in a row in which nothing begins, and what is left is lost. A host that stumbles once does not cost a
@@ -85,15 +95,40 @@ impl<'a> Session<'a> {
 
     /// Boots guests until every planned case has had its chance. `on_record` sees every record as it arrives.
     ///
+    /// Cases that judge foundations come first. After a violation the next of them starts in a fresh guest. What relies on a
+    /// violated one is not run.
+    ///
     /// # Errors
-    /// What [`qemu::run_until`] and packing an initramfs can meet. Losses of guests are no errors.
+    /// What [`qemu::run_until`] and packing an initramfs can meet. Losses of guests are not errors.
     pub fn record(&self, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Vec<GuestRun>> {
         let mut guests = Vec::new();
+        let (first, mut rest) = foundations::split(plan);
+        if first.is_empty() || rest.is_empty() {
+            self.record_part(plan, &Part::default(), &mut guests, &mut on_record)?;
+            return Ok(guests);
+        }
+        let apart = Part { stop_at: Some(self.stop_at.unwrap_or(StopAt::Violation)), avoid: None };
+        if self.record_part(&first, &apart, &mut guests, &mut on_record)? {
+            let violated = Violated::of(&judge_all(&first, &guests, self.context)?.verdicts);
+            rest.retain(|key| violated.blocks(key).is_none());
+            self.record_part(&rest, &Part { stop_at: None, avoid: violated.avoid() }, &mut guests, &mut on_record)?;
+        }
+        Ok(guests)
+    }
+
+    /// Runs a part of the plan, and adds its guests. Says whether the rest of the plan may be run.
+    fn record_part(
+        &self,
+        plan: &[CaseKey],
+        part: &Part,
+        guests: &mut Vec<GuestRun>,
+        on_record: &mut impl FnMut(&Record),
+    ) -> Result<bool> {
         let mut left: Vec<CaseKey> = plan.to_vec();
         let (mut futile, mut silent) = (0, 0);
         while !left.is_empty() {
             let dir = self.dir.join(format!("guest-{}", guests.len() + 1));
-            let recording = self.boot(&dir, &left, &mut on_record)?;
+            let recording = self.boot(&dir, &left, part, &mut *on_record)?;
             let mut run = GuestRun::new(recording, std::mem::take(&mut left), None);
             let begun = run.begun();
             left = run.planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
@@ -102,7 +137,7 @@ impl<'a> Session<'a> {
             let enough = self.guests.is_some_and(|most| guests.len() + 1 >= most);
             run.halt = match &run.recording.ending {
                 GuestEnd::Interrupted => Some(Halt::Interrupted),
-                GuestEnd::Enough => Some(Halt::FailFast),
+                GuestEnd::Enough if self.stop_at.is_some() => Some(Halt::FailFast),
                 _ if left.is_empty() => None,
                 _ if self.stop_at.is_some_and(|stop| finds_fault(self.context, stop, &run, &begun)) => {
                     Some(Halt::FailFast)
@@ -111,27 +146,30 @@ impl<'a> Session<'a> {
                 _ if enough => Some(Halt::Enough),
                 _ => None,
             };
+            if let Some(key) = run.handed_on() {
+                left.insert(0, key.clone());
+            }
             run.save(&dir)?;
             let over = run.halt.is_some() || silent == SILENT_GUESTS;
             guests.push(run);
             if over {
-                break;
+                return Ok(false);
             }
         }
-        Ok(guests)
+        Ok(true)
     }
 
-    fn boot(&self, dir: &Path, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Recording> {
+    fn boot(&self, dir: &Path, plan: &[CaseKey], part: &Part, mut on_record: impl FnMut(&Record)) -> Result<Recording> {
         std::fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
         let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.program, plan)?;
         let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, self.accel);
-        boot.append.clone_from(&self.append);
+        boot.append = self.append.iter().cloned().chain(part.avoid.clone()).collect();
         boot.recorded.clone_from(&self.command_line);
         boot.gdb.clone_from(&self.gdb);
         if let Some(qemu) = &self.qemu {
             boot.qemu.clone_from(qemu);
         }
-        let mut observer = self.stop_at.map(|stop| Observer::new(self.context, stop, dir));
+        let mut observer = self.stop_at.or(part.stop_at).map(|stop| Observer::new(self.context, stop, dir));
         qemu::run_until(&boot, self.timeouts, |record| {
             on_record(record);
             match observer.as_mut().is_some_and(|observer| observer.ends_with(record)) {

@@ -17,7 +17,7 @@ use crate::run::kept;
 /// # Errors
 /// When one of them cannot be read.
 pub fn run(args: &ReportArgs) -> Result<ExitCode> {
-    print!("{}", text(&args.runs, args.format)?);
+    print!("{}", text(&args.runs, args.format, args.all)?);
     Ok(ExitCode::AsExpected)
 }
 
@@ -25,11 +25,11 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
 ///
 /// # Errors
 /// When one of them cannot be read.
-pub fn text(runs: &[String], format: Format) -> Result<String> {
+pub fn text(runs: &[String], format: Format, all: bool) -> Result<String> {
     let matrix = kept::load(runs)?;
     Ok(match (&matrix.cells[..], format) {
         ([cell], format) if cell.report().is_some() => {
-            cell.report().map_or_else(|| Ok(String::new()), |report| test::rendered(report, format))?
+            cell.report().map_or_else(|| Ok(String::new()), |report| test::rendered(report, format, all))?
         }
         (_, Format::Terminal) => matrix::render(&matrix, detect()),
         (_, Format::Ktap) => nested(&matrix),

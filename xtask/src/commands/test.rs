@@ -65,7 +65,7 @@ fn kernel(args: &TestArgs) -> KernelArgs {
 }
 
 fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
-    print!("{}", rendered(report, args.format)?);
+    print!("{}", rendered(report, args.format, args.all)?);
     if args.timings && args.format == Format::Terminal {
         timings(report);
     }
@@ -73,14 +73,14 @@ fn show(report: &RunReport, args: &TestArgs, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A report in a format.
+/// A report in a form. With `all`, the terminal shows cases that findings name, too.
 ///
 /// # Errors
 /// [`harness::error::ErrorKind::Internal`] when it cannot be encoded.
-pub fn rendered(report: &RunReport, format: Format) -> Result<String> {
+pub fn rendered(report: &RunReport, format: Format, all: bool) -> Result<String> {
     let matrix = || Matrix::new(vec![Cell::ran(report.clone())]);
     Ok(match format {
-        Format::Terminal => terminal::render(report, detect(), |verdict| report.setting.again(verdict)),
+        Format::Terminal => terminal::render(report, detect(), all, |verdict| report.setting.again(verdict)),
         Format::Ktap => ktap::render(report),
         Format::Junit => junit::render(&matrix())?,
         Format::Json => json(report)?,

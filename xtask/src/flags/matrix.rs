@@ -66,4 +66,7 @@ pub struct ReportArgs {
     /// Report as terminal (default), ktap, junit, json, github, markdown or html
     #[arg(long, value_enum, default_value_t = Format::Terminal, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
+    /// Show each case that is not as expected, also if a finding names it
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub all: bool,
 }

@@ -17,6 +17,9 @@ pub struct MutantsArgs {
     /// Only mutants generated from the lines that the series adds
     #[arg(long)]
     pub generated: bool,
+    /// Only correct implementations, from mutants/correct: no case may complain
+    #[arg(long, conflicts_with_all = ["generated", "catalogue", "in_diff"])]
+    pub correct: bool,
     /// Directory of hand-written mutants [default: mutants/catalogue]
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,

@@ -50,6 +50,9 @@ pub struct PackRunArgs {
     /// Report as terminal (default), ktap, junit, json, github, markdown or html
     #[arg(long, value_enum, default_value_t = Format::Terminal, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
+    /// Show each case that is not as expected, also if a finding names it
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub all: bool,
     /// Do not install QEMU if it is missing; print the command instead
     #[arg(long)]
     pub no_install: bool,

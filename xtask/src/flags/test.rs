@@ -20,6 +20,9 @@ pub struct TestArgs {
     pub accel: AccelChoice,
     #[command(flatten)]
     pub debug: DebugArgs,
+    /// Show each case that is not as expected, also if a finding names it
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub all: bool,
     /// List how long each case took, slowest first
     #[arg(long, help_heading = heading::OUTPUT)]
     pub timings: bool,

@@ -7,6 +7,7 @@ use std::time::Instant;
 use cases::need::Need;
 use cases::protocol::CaseKey;
 use harness::error::{Context, ErrorKind, Result};
+use harness::findings;
 use harness::guest::initramfs::GuestBinary;
 use harness::host::progress::{Mode, Progress};
 use harness::host::style::Style;
@@ -135,6 +136,7 @@ impl PlannedRun {
         let report = RunReport {
             schema: SCHEMA,
             setting: RunSetting { options: options.into(), ..setting(&made, acceleration.text()) },
+            findings: findings::group(&merged.verdicts),
             verdicts: merged.verdicts,
             protocol_errors: merged.protocol_errors,
             guests,
@@ -156,7 +158,7 @@ impl PlannedRun {
 pub fn keep(dir: &Path, report: &RunReport) -> Result<()> {
     run_files::after(dir, report)?;
     write(&dir.join("report.json"), &json(report)?)?;
-    let text = terminal::render(report, Style::Plain, |verdict| report.setting.again(verdict));
+    let text = terminal::render(report, Style::Plain, true, |verdict| report.setting.again(verdict));
     write(&dir.join("report.txt"), &text)?;
     write(&dir.join(html::NAME), &html::render(&Matrix::new(vec![Cell::ran(report.clone())]))?)
 }

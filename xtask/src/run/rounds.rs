@@ -132,5 +132,6 @@ impl RoundRunner<'_> {
 
 /// Whether a retry can change the verdict. A transcript without a reviewed one stays unreviewed.
 fn may_change(verdict: &Verdict) -> bool {
-    !verdict.is_as_expected() && !matches!(verdict, Verdict::NotRun { .. } | Verdict::Unreviewed)
+    !verdict.is_as_expected()
+        && !matches!(verdict, Verdict::NotRun { .. } | Verdict::Blocked { .. } | Verdict::Unreviewed)
 }

@@ -256,7 +256,7 @@ fn running(mark: &str) -> Vec<String> {
 
 /// The cases of the simulated guest.
 pub fn plan() -> [CaseKey; 2] {
-    [CaseKey::new("rights/derive_table", "udmabuf"), CaseKey::new("lifetime/closing_orders", "udmabuf")]
+    [CaseKey::new("rights/derive_table", "udmabuf"), CaseKey::new("lifetime/mapping_outlives", "udmabuf")]
 }
 
 /// The records of the simulated guest: the first case fails, the second begins.

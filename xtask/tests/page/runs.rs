@@ -70,6 +70,7 @@ fn run(kernel: &str, patched: bool) -> RunReport {
             notes: Vec::new(),
             pack: None,
         },
+        findings: Vec::new(),
         verdicts: cases::suite::keys().enumerate().map(verdict).collect(),
         protocol_errors: Vec::new(),
         guests: 1,

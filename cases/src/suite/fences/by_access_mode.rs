@@ -7,7 +7,8 @@ case! {
     /// Records what SYNC, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE and poll return for reading and writing on heap
     /// descriptors of each of the four access modes, and what SYNC returns for invalid flags, in the wrong order and
     /// twice.
-    "F-8", Record, Exporter::HEAP, [SwSync]
+    "F-8", Record, Exporter::HEAP, [SwSync],
+    relies on [Polling]
 }
 
 const WAYS: [Way; 3] = [Way::Read, Way::Write, Way::ReadWrite];

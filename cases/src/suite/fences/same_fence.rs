@@ -9,6 +9,9 @@ case! {
     "F-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
 }
 
+/// Index of the first read-only alias.
+const READERS: usize = 2;
+
 fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let family = match on.fds() {
@@ -17,11 +20,17 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     };
     let timeline = Timeline::new()?;
     let mut value = 0;
-    for into in &family {
+    let aliases = on.fds() == FdKind::Alias;
+    for (index, into) in family.iter().enumerate() {
         for (way, kind) in [(Way::Write, "write"), (Way::Read, "read")] {
             value += 1;
             let fence = timeline.fence(value)?;
             let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
+            if aliases && index >= READERS && matches!(way, Way::Write) {
+                by_reader(s, &family, into, &fence, &want)?;
+                timeline.advance()?;
+                continue;
+            }
             let imported = s.import_fence(into, way, &format!("{kind} fence"), &fence);
             s.succeeds(format!("{} imports the {kind} fence", into.name), imported)?;
             s.holds("every descriptor exports that fence for writing", same(&family, Way::Write, &want));
@@ -33,6 +42,18 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             s.holds("after the signal, no descriptor exports a pending fence", idle(&family, Way::Write));
         }
     }
+    Ok(())
+}
+
+/// No clause says whether a read-only alias takes a write fence. One that does has to show it everywhere.
+fn by_reader(s: &mut Steps, family: &[Fd], into: &Fd, fence: &OwnedFd, want: &sync_file::SyncFileInfo) -> CaseResult {
+    let imported = dma_buf::import_sync_file(into.as_fd(), Way::Write, fence.as_fd());
+    s.note(format!("importing a write fence through {}: {}", into.name, outcome_name(&imported)));
+    let shown = match imported {
+        Ok(()) => same(family, Way::Read, want),
+        Err(_) => idle(family, Way::Write),
+    };
+    s.holds(format!("a write fence imported through {} is in all descriptors or in none", into.name), shown);
     Ok(())
 }
 

@@ -25,7 +25,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     for fd in family {
         s.close(fd);
     }
-    s.holds("buffer released once and off the list", observer.gone()?);
+    s.holds("buffer released once", observer.gone()?);
 
     let each = |check: &dyn Fn(&sync_file::SyncFileInfo) -> Result<(), String>| {
         files.iter().try_for_each(|file| check(&sync_file::info(file.as_fd()).map_err(gave)?))

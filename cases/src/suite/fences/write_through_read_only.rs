@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// Records what SYNC for writing and IMPORT_SYNC_FILE for writing return on a read-only alias, and what such a
     /// fence does to the primary; the same for a heap buffer that was exported O_RDONLY.
-    "F-8", Record, Exporter::MAIN, [SwSync], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
+    "F-8", Record, Exporter::MAIN, [SwSync], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    relies on [Polling]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {

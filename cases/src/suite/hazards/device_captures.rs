@@ -8,7 +8,8 @@ case! {
     /// of the frame changes. The driver maps the buffer into the kernel (vb2_vmalloc_map_dmabuf) without attaching a
     /// device, and releases all it took. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
     "H-1", Hazard("V4L2 gets the buffer by dma_buf_get(), which does not tell it the descriptor's access mode"),
-    Exporter::MAIN, [TestImporter, Vivid, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
+    Exporter::MAIN, [TestImporter, Vivid, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    relies on [Importing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -21,7 +22,6 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
     judge(s, &observer, &alias, &vivid, bytes)
 }
@@ -46,7 +46,10 @@ fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, vivid: &Vivid, by
     s.succeeds("vivid accepts dma-bufs", slots)?;
     for slot in 0..SLOTS {
         let queued = s.vivid_queue(vivid, slot, alias);
-        s.succeeds(format!("vivid queues the {}", alias.name), queued)?;
+        if queued.is_err() {
+            s.hazard(format!("vivid queues the {}", alias.name), false);
+            return Ok(());
+        }
     }
     let facts = observer.glance()?;
     s.note(format!("vivid has {} attachments and {} kernel mappings of the buffer", facts.attachments, facts.vmaps));
@@ -62,7 +65,7 @@ fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, vivid: &Vivid, by
     s.succeeds("the stream stops", stopped)?;
     let slots = s.vivid_slots(vivid, 0);
     s.succeeds("vivid gives up its buffers", slots)?;
-    s.holds("reference counts unchanged", observer.counts(&[alias])?.same_as(&before));
+    s.holds("reference counts unchanged", observer.unchanged(&[alias], &before)?);
     Ok(())
 }
 

@@ -6,7 +6,8 @@ case! {
     /// Records what happens when a handle is exported read-only and read-write, in either order, for a buffer of vgem
     /// and for an imported heap buffer of each mode: the mode of each descriptor, and whether both are one open file.
     /// The first export of a buffer decides the mode of all.
-    "H-2", Record, Exporter::HEAP, [Vgem]
+    "H-2", Record, Exporter::HEAP, [Vgem],
+    relies on [Importing]
 }
 
 fn run(s: &mut Steps, _: On) -> CaseResult {

@@ -6,7 +6,8 @@ case! {
     /// A driver that imported a read-only alias maps it into the kernel and writes to it; the bytes change for
     /// everybody. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
     "H-4", Hazard("dma_buf_vmap() has no read-only variant and does not know the descriptor"),
-    Exporter::MAIN, [TestImporter, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
+    Exporter::MAIN, [TestImporter, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    relies on [Importing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -18,7 +19,6 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 2)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
     judge(s, &observer, &alias)
 }
@@ -29,7 +29,10 @@ fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd) -> CaseResult {
     let seen = seen.or_broken("mapping a buffer for reading")?;
     let importer = observer.importer();
     let handle = importer.import(alias.number());
-    let handle = s.succeeds(format!("the test importer imports the {}", alias.name), handle)?;
+    let Ok(handle) = handle else {
+        s.hazard(format!("the test importer imports the {}", alias.name), false);
+        return Ok(());
+    };
     let mapped = s.call("vmap(handle)", |()| "mapped".into(), || importer.vmap(handle));
     if mapped == Err(Errno::EOPNOTSUPP) {
         return Err(Abort::Lacks(Need::KernelMapping, "the exporter has no vmap".into()));

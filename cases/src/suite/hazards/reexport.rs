@@ -6,27 +6,30 @@ case! {
     /// With a device that imports dma-bufs, the holder of a read-only alias gets a descriptor with the mode of the
     /// original export: it imports the alias and exports the handle, even if it asks only for reading.
     "H-2", Hazard("dma_buf_fd() installs dmabuf->file, which is the primary"),
-    Exporter::MAIN, [Derive, Vgem, TestImporter]
+    Exporter::MAIN, [Derive, Vgem, TestImporter],
+    relies on [Importing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
     let vgem = Vgem::open()?;
     let primary = s.export(on.exporter, 1)?.primary;
-    let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // The primary is closed, so that the result cannot depend on it.
-    s.must_balance(&observer, &primary, &alias)?;
     s.close(primary);
     s.fails_with("the alias itself cannot be mapped for writing", &write_a_byte(&alias), Errno::EACCES);
 
     let handle = s.vgem_import(&vgem, &alias);
     let handle = s.succeeds("vgem imports the alias", handle)?;
     let again = s.vgem_export("descriptor from vgem", &vgem, &handle, RDONLY);
-    let again = s.succeeds("vgem exports it again", again)?;
-    judge(s, &again, &alias)?;
+    s.hazard("vgem exports it again", again.is_ok());
+    if let Ok(again) = &again {
+        judge(s, again, &alias)?;
+    }
     let closed = s.vgem_close(&vgem, handle);
     s.succeeds("vgem closes the handle", closed)?;
-    s.close(again);
+    if let Ok(again) = again {
+        s.close(again);
+    }
 
     let importer = Importer::open().or_broken("opening the test importer")?;
     let handle = s.call("import(RO alias)", |_| "handle".into(), || importer.import(alias.number()));
@@ -36,8 +39,8 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         |fd: &Fd| fd.name.clone(),
         || importer.export(handle, RDONLY as i32).map(|fd| Fd::new("descriptor from the test importer", fd)),
     );
-    let again = s.succeeds("the test importer exports it again", again)?;
-    judge(s, &again, &alias)
+    s.hazard("the test importer exports it again", again.is_ok());
+    again.map_or(Ok(()), |again| judge(s, &again, &alias))
 }
 
 fn judge(s: &mut Steps, again: &Fd, alias: &Fd) -> CaseResult {

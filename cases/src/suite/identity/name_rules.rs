@@ -8,7 +8,8 @@ use crate::uapi::ioctl_address;
 case! {
     /// Records what SET_NAME returns for names of every kind, for its two request numbers, on a buffer that is attached
     /// and mapped, and on heap descriptors of every access mode, and which name fdinfo shows afterwards.
-    "I-4", Record, Exporter::MAIN, [TestImporter]
+    "I-4", Record, Exporter::MAIN, [TestImporter],
+    relies on [Importing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {

@@ -6,7 +6,8 @@ case! {
     /// Without any alias: the exporter's release callback runs once, after the last of descriptor, duplicate, mapping
     /// and attached importer is gone, in each of the 24 orders. Until then the buffer is on the global list exactly
     /// once.
-    "L-1", Contract, Exporter::MAIN, [TestImporter]
+    "L-1", Contract, Exporter::MAIN, [TestImporter],
+    relies on [Importing, Listing]
 }
 
 const NAMES: [&str; 4] = ["descriptor", "duplicate", "mapping", "importer"];
@@ -40,7 +41,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 
 fn in_order(exporter: Exporter, order: &[usize]) -> CaseResult<Result<(), String>> {
     let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
-    let observer = BufferObserver::start(&primary)?;
+    let observer = BufferObserver::start_with_list(&primary)?;
     let duplicate = Fd::new(NAMES[1], primary.quiet_dup().or_broken("dup")?);
     let mapping = memory::map(primary.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
     let mapping = mapping.or_broken("mmap")?;

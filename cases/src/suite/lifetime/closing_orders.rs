@@ -6,7 +6,8 @@ case! {
     /// The exporter's release callback runs once, after the last of primary, read-only alias, read-write alias and
     /// alias of an alias is closed, in each of the 24 orders and in the orders of two and three descriptors. Until then
     /// the buffer is on the global list exactly once.
-    "L-1", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "L-1", Contract, Exporter::MAIN, [Derive, TestImporter],
+    relies on [Listing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
@@ -27,7 +28,7 @@ const NAMES: [&str; 4] = ["primary", "RO alias", "RW alias", "alias of RW alias"
 
 fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usize]) -> CaseResult<Result<(), String>> {
     let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
-    let observer = BufferObserver::start(&primary)?;
+    let observer = BufferObserver::start_with_list(&primary)?;
     let mut fds = vec![Some(primary)];
     for (index, (source, flags)) in [(0, RDONLY), (0, RDWR), (2, RDONLY)].into_iter().take(count - 1).enumerate() {
         let source: &Fd = fds[source].as_ref().expect("made above and not closed yet");

@@ -15,7 +15,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let family = s.family_of(on.fds(), primary)?;
     let fds = family.all();
     let before = observer.counts(&fds)?;
-    let unchanged = || Ok(observer.counts(&fds)?.same_as(&before));
+    let unchanged = || observer.unchanged(&fds, &before);
     let importer = observer.importer();
 
     // One step first: the simplest import shows best which count is wrong.
@@ -54,7 +54,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     s.holds("fdinfo of it can be read", fdinfo(&later).map(drop).map_err(gave));
     s.close(later);
     s.holds("reference counts unchanged", unchanged()?);
-    s.holds("buffer alive, listed once", observer.alive()?);
+    s.holds("buffer alive", observer.alive()?);
     kept(s, on)
 }
 
@@ -91,9 +91,11 @@ fn failing(importer: &Importer, fd: &Fd) -> Result<(), String> {
     expect("detaching while mapped", importer.detach(handle), Errno::EBUSY)?;
     importer.unmap(handle).map_err(gave)?;
     importer.detach(handle).map_err(gave)?;
-    let full = with_fd_limit(0, || importer.export(handle, 0).map(drop));
-    expect("exporting without a free descriptor", full.unwrap_or(Err(Errno::EIO)), Errno::EMFILE)?;
-    importer.export(handle, 0).map(drop).map_err(gave)?;
+    // A kernel may close H-2 by refusing to export what was imported through a reader.
+    if importer.export(handle, 0).is_ok() {
+        let full = with_fd_limit(0, || importer.export(handle, 0).map(drop));
+        expect("exporting without a free descriptor", full.unwrap_or(Err(Errno::EIO)), Errno::EMFILE)?;
+    }
     importer.put(handle).map_err(gave)?;
     expect("importing a closed descriptor", importer.import(-1).map(drop), Errno::EBADF)
 }
@@ -126,7 +128,8 @@ fn kept_through(on: On, via: usize, depth: usize) -> CaseResult<Result<(), Strin
     if let Err(wrong) = observer.alive()? {
         return Ok(Err(format!("import of {name}, all descriptors closed: {wrong}")));
     }
-    drop(importer.export(import.handle(), 0).or_broken("exporting again")?);
+    // It may be refused, which H-2 is about.
+    drop(importer.export(import.handle(), 0));
     import.undo(via.is_multiple_of(2)).or_broken("undoing an import")?;
     Ok(observer.gone()?.map_err(|wrong| format!("import of {name}, undone: {wrong}")))
 }

@@ -12,7 +12,11 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let older = s.export(on.exporter, 1)?.primary;
     let buffer = s.export(on.exporter, 1)?.primary;
     let newer = s.export(on.exporter, 1)?.primary;
-    let observers = [BufferObserver::start(&older)?, BufferObserver::start(&buffer)?, BufferObserver::start(&newer)?];
+    let observers = [
+        BufferObserver::start_with_list(&older)?,
+        BufferObserver::start_with_list(&buffer)?,
+        BufferObserver::start_with_list(&newer)?,
+    ];
     let length = |observer: &BufferObserver| -> CaseResult<Count> {
         let totals = observer.importer().totals().or_broken("counting buffers")?;
         Ok(totals.listed)

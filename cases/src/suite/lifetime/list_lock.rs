@@ -6,12 +6,13 @@ use crate::uapi::stall::{Met, hold_list, list_held};
 case! {
     /// While another thread holds the lock of the global list, the last close of a buffer waits for the lock and does
     /// not touch the list.
-    "L-10", Contract, Exporter::MAIN, [TestImporter]
+    "L-10", Contract, Exporter::MAIN, [TestImporter],
+    relies on [Listing]
 }
 
 fn run(s: &mut Steps, on: On) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let observer = BufferObserver::start(&primary)?;
+    let observer = BufferObserver::start_with_list(&primary)?;
     s.check_alive(&observer, "exported")?;
     let (importer, token) = (observer.importer(), observer.token());
     let met = std::thread::scope(|scope| {

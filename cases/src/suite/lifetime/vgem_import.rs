@@ -20,14 +20,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 
     for fd in fds {
         let done = import_and_close(&vgem, fd);
-        let same = observer.counts(&fds)?.same_as(&before);
+        let same = observer.unchanged(&fds, &before)?;
         // Further imports would only repeat the error.
         if !s.holds(format!("import of {} and close: reference counts unchanged", fd.name), done.and(same)) {
             return Ok(());
         }
     }
     let done = (0..100).try_for_each(|round| import_and_close(&vgem, fds[round % 4]));
-    let same = observer.counts(&fds)?.same_as(&before);
+    let same = observer.unchanged(&fds, &before)?;
     if !s.holds("100 times through each in turn: reference counts unchanged", done.and(same)) {
         return Ok(());
     }
@@ -37,7 +37,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         ("export of a handle, then close", exported_again(&vgem, fds[2]).map_err(gave)),
         ("import and close of the handle twice", closed_twice(&vgem, fds[3])),
     ] {
-        let same = observer.counts(&fds)?.same_as(&before);
+        let same = observer.unchanged(&fds, &before)?;
         if !s.holds(format!("{what}: reference counts unchanged"), done.and(same)) {
             return Ok(());
         }
@@ -46,11 +46,11 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let later = s.must_derive("later alias", fds[2], RDONLY)?;
     s.holds("an alias derived afterwards can be imported", import_and_close(&vgem, &later));
     s.close(later);
-    s.holds("buffer alive, listed once", observer.alive()?);
+    s.holds("buffer alive", observer.alive()?);
     for fd in family.into_vec() {
         s.close(fd);
     }
-    s.holds("buffer released once and off the list", observer.gone()?);
+    s.holds("buffer released once", observer.gone()?);
     closing_orders(s, on.exporter, &vgem)
 }
 
@@ -73,8 +73,10 @@ fn one_handle(vgem: &Vgem, fds: &[&Fd]) -> Result<(), String> {
 
 fn exported_again(vgem: &Vgem, fd: &Fd) -> Result<(), Errno> {
     let handle = vgem.quiet_import(fd)?;
-    let again = vgem.quiet_export("exported", &handle, RDONLY)?;
+    // It may be refused, which H-2 is about.
+    let again = vgem.quiet_export("exported", &handle, RDONLY);
     vgem.quiet_close(handle)?;
+    let Ok(again) = again else { return Ok(()) };
     let second = vgem.quiet_import(&again)?;
     drop(again);
     vgem.quiet_close(second)

@@ -6,8 +6,8 @@ use crate::prelude::*;
 
 case! {
     /// An argument that cannot be read, as a whole or in one of its halves, gives EFAULT, and so does one that can be
-    /// read but not written. The argument, the next descriptor number, the buffer's references and its place on the
-    /// list do not change, and no other thread can see the descriptor in between.
+    /// read but not written. The argument, the next descriptor number and the buffer's references do not change, and no
+    /// other thread can see the descriptor in between.
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter]
 }
 

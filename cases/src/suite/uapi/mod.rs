@@ -4,6 +4,7 @@ pub mod bad_argument;
 pub mod close_on_exec;
 pub mod compat;
 pub mod compat_compared;
+pub mod derive_and_close;
 pub mod file_limit;
 pub mod flags;
 pub mod flags_in_full_table;

@@ -82,6 +82,11 @@ pub enum Verdict {
         /// What ended the run.
         why: String,
     },
+    /// Not run, because it relies on something that this run has shown to be violated.
+    Blocked {
+        /// The clause that is violated.
+        by: String,
+    },
     /// Run several times, and not the same every time.
     Flaky {
         /// What was seen how often, the most frequent first.
@@ -113,7 +118,7 @@ impl Verdict {
 
     /// Whether the case was not run, by decision.
     pub fn is_unrun(&self) -> bool {
-        matches!(self, Verdict::NotRun { .. })
+        matches!(self, Verdict::NotRun { .. } | Verdict::Blocked { .. })
     }
 
     /// The exit code that this verdict alone leads to.
@@ -121,7 +126,7 @@ impl Verdict {
         match self {
             Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => ExitCode::AsExpected,
             Verdict::KnownDefect { .. } => ExitCode::AsExpected,
-            Verdict::Failed { .. } | Verdict::Differs { .. } => ExitCode::Violated,
+            Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Blocked { .. } => ExitCode::Violated,
             Verdict::Unreviewed | Verdict::HazardGone | Verdict::DefectGone { .. } => ExitCode::Unreviewed,
             Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. } => ExitCode::BrokenCase,
             Verdict::Lost { .. } => ExitCode::GuestLost,
@@ -168,10 +173,14 @@ impl Verdict {
             Verdict::Broken { .. } => "BROKEN",
             Verdict::Lost { .. } => "LOST",
             Verdict::NotRun { .. } => "unrun",
+            Verdict::Blocked { .. } => "blocked",
             Verdict::Flaky { .. } => "FLAKY",
         }
     }
 }
+
+/// How the reason of a case begins that held and left something behind in the kernel.
+pub const LEFT_BEHIND: &str = "something is left behind";
 
 /// A verdict with everything that led to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -279,7 +288,7 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
         Outcome::Broken { why } if reasons.is_empty() => {
             return Verdict::Broken { why: format!("{why}{}", during(run)) };
         }
-        Outcome::Leaked { what } => reasons.push(format!("something is left behind: {what}")),
+        Outcome::Leaked { what } => reasons.push(format!("{LEFT_BEHIND}: {what}")),
         Outcome::Killed { signal } => {
             reasons.push(format!("the case was killed by {signal}{}", during(run)));
         }
@@ -359,4 +368,4 @@ fn compare(run: &CaseRun, expectations: &Expectations) -> Option<Verdict> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -261,3 +261,19 @@ fn a_known_defect_that_is_not_seen_is_stale() {
         Verdict::Failed { .. }
     ));
 }
+
+/// A verdict on a case, with nothing that led to it.
+pub(crate) fn verdict_on(key: &str, verdict: Verdict) -> CaseVerdict {
+    let key = CaseKey(key.into());
+    let (case, _) = suite::find(&key).expect("it is a case");
+    CaseVerdict {
+        clause: case.clause.into(),
+        judgement: case.judgement.name().into(),
+        key,
+        verdict,
+        run: None,
+        complaints: Vec::new(),
+        tries: 1,
+        tasks: Vec::new(),
+    }
+}

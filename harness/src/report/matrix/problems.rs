@@ -135,6 +135,7 @@ pub(crate) fn why(verdict: &Verdict) -> Option<String> {
         Verdict::Broken { why } => format!("the case could not be set up: {why}"),
         Verdict::Lost { how, .. } => format!("the guest was lost: {how}"),
         Verdict::NotRun { why } => why.clone(),
+        Verdict::Blocked { by } => format!("it relies on {by}, which is violated"),
         flaky @ Verdict::Flaky { worst, .. } => {
             let worst = self::why(worst).map(|why| format!("; the worst: {why}")).unwrap_or_default();
             format!("not the same every time, {}{worst}", flaky.sightings().unwrap_or_default())

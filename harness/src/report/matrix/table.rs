@@ -65,6 +65,7 @@ impl TableWord {
                 "SKIP" => "a case was skipped, and should not have been",
                 "LOST" => "the guest was lost",
                 "unrun" => "a case was not run",
+                "blocked" => "a case was not run, because it relies on a clause that is violated",
                 "FLAKY" => "not the same every time",
                 _ => return None,
             },
@@ -176,8 +177,8 @@ fn in_table(verdict: &Verdict) -> &'static str {
 /// As exit codes weigh. A violation that is known is the least that is worse than a pass.
 fn rank(word: &str) -> usize {
     let words = [
-        "ok", "xfail", "known", "", "", "STALE", "XPASS", "NEW", "unrun", "SKIP", "BROKEN", "FLAKY", "LOST", "DIFF",
-        "FAIL",
+        "ok", "xfail", "known", "", "", "STALE", "XPASS", "NEW", "blocked", "unrun", "SKIP", "BROKEN", "FLAKY", "LOST",
+        "DIFF", "FAIL",
     ];
     words.iter().position(|known| *known == word).unwrap_or(words.len())
 }
@@ -259,7 +260,7 @@ mod tests {
         let skipped = |verdict: &Verdict| matches!(verdict, Verdict::Skipped { .. });
         for verdict in crate::report::schema::verdicts().into_iter().filter(|verdict| !skipped(verdict)) {
             let word = in_table(&verdict);
-            assert!(rank(word) < 15, "{word}");
+            assert!(rank(word) < 16, "{word}");
             let judged = TableWord::Judged { word, partly: false, bad: !verdict.is_as_expected() };
             assert!(judged.meaning().is_some(), "{word}");
         }

@@ -33,7 +33,11 @@ pub fn render(report: &RunReport) -> String {
         count(report, |verdict| {
             matches!(
                 verdict,
-                Verdict::Broken { .. } | Verdict::Lost { .. } | Verdict::UnexpectedSkip { .. } | Verdict::NotRun { .. }
+                Verdict::Broken { .. }
+                    | Verdict::Lost { .. }
+                    | Verdict::UnexpectedSkip { .. }
+                    | Verdict::NotRun { .. }
+                    | Verdict::Blocked { .. }
             )
         }),
     );
@@ -58,6 +62,7 @@ fn directive(verdict: &CaseVerdict) -> String {
         Verdict::Lost { how, .. } => format!(" # ERROR guest lost: {}", one_line(how)),
         // A SKIP would be taken for harmless, "not ok" or not.
         Verdict::NotRun { why } => format!(" # ERROR not run: {}", one_line(why)),
+        Verdict::Blocked { by } => format!(" # ERROR not run: it relies on {by}, which is violated"),
         flaky @ Verdict::Flaky { worst, .. } => {
             format!(" # FLAKY {}; worst: {}", flaky.sightings().unwrap_or_default(), worst.word())
         }

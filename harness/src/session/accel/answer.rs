@@ -16,7 +16,7 @@ pub enum Stage {
 
 /// The result of one stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct StageResult {
     /// The stage.
     pub stage: Stage,
     /// Whether it passed.
@@ -32,14 +32,14 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// One for each stage that was run, in order.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<StageResult>,
 }
 
 impl Answer {
     /// KVM if it works, else emulation.
     pub fn accel(&self) -> Accel {
         match self.findings.last() {
-            Some(Finding { stage: Stage::Guest, works: true, .. }) => Accel::Kvm,
+            Some(StageResult { stage: Stage::Guest, works: true, .. }) => Accel::Kvm,
             _ => Accel::Tcg,
         }
     }
@@ -48,11 +48,13 @@ impl Answer {
     pub fn sentence(&self) -> String {
         match self.findings.last() {
             None => "KVM was not tested".into(),
-            Some(Finding { stage: Stage::Device, works: true, .. }) => {
+            Some(StageResult { stage: Stage::Device, works: true, .. }) => {
                 "/dev/kvm opens, but no guest was run yet".into()
             }
-            Some(Finding { stage: Stage::Device, detail, .. } | Finding { works: true, detail, .. }) => detail.clone(),
-            Some(Finding { detail, .. }) => format!("/dev/kvm opens, but {detail}"),
+            Some(StageResult { stage: Stage::Device, detail, .. } | StageResult { works: true, detail, .. }) => {
+                detail.clone()
+            }
+            Some(StageResult { detail, .. }) => format!("/dev/kvm opens, but {detail}"),
         }
     }
 
@@ -63,7 +65,7 @@ impl Answer {
 
     /// Whether a guest printed nothing. That may be the kernel's fault, until the kernel boots under emulation.
     pub fn may_be_the_kernels_fault(&self) -> bool {
-        matches!(self.findings.last(), Some(Finding { stage: Stage::Guest, works: false, .. }))
+        matches!(self.findings.last(), Some(StageResult { stage: Stage::Guest, works: false, .. }))
     }
 
     /// Marks KVM as not working, for a reason that was found later.

@@ -159,9 +159,13 @@ impl Acceleration {
         let proved = self.accel == Accel::Kvm && self.known.is_some();
         let silent = guests.iter().rev().take_while(|guest| proved && never_booted(guest)).count();
         let lost = guests.split_off(guests.len() - silent);
-        let Some(first) = lost.first() else { return Ok(guests) };
+        if lost.is_empty() {
+            return Ok(guests);
+        }
+        let begun: Vec<CaseKey> = guests.iter().flat_map(GuestRun::begun).collect();
+        let left: Vec<CaseKey> = plan.iter().filter(|key| !begun.contains(key)).cloned().collect();
         self.progress.line("a guest did not boot under KVM; continuing with emulation");
-        let (rest, booted) = record(Accel::Tcg, &dir.join("tcg"), &first.planned);
+        let (rest, booted) = record(Accel::Tcg, &dir.join("tcg"), &left);
         if booted {
             self.withdraw()?;
         } else {

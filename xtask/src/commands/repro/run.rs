@@ -8,6 +8,7 @@ use cases::protocol::CaseKey;
 use cases::suite;
 use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
+use harness::findings;
 use harness::host::progress::{Mode, Progress};
 use harness::host::setup::Purpose;
 use harness::host::style::{Style, detect};
@@ -97,6 +98,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
             pack: Some(args.file.display().to_string()),
             ..recorded.setting.clone()
         },
+        findings: findings::group(&merged.verdicts),
         verdicts: merged.verdicts,
         protocol_errors: merged.protocol_errors,
         guests,
@@ -107,7 +109,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
         provenance: Some(provenance),
     };
     keep(&dir, &report)?;
-    print!("{}", test::rendered(&report, args.format)?);
+    print!("{}", test::rendered(&report, args.format, args.all)?);
     match args.format {
         Format::Terminal => print!("{}", compare::render(&report, &recorded, detect())),
         // Standard output has only the requested format.

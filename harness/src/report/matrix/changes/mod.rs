@@ -161,9 +161,11 @@ impl<'a> Side<'a> {
             verdict if needs_derive(verdict) => Side::NeedsDerive,
             Verdict::Skipped { need, .. } => Side::Unknown(format!("skipped for want of {need}")),
             Verdict::UnexpectedSkip { need, .. } => Side::Unknown(format!("SKIP for want of {need}")),
-            Verdict::Broken { .. } | Verdict::Lost { .. } | Verdict::NotRun { .. } | Verdict::Flaky { .. } => {
-                Side::Unknown(found.verdict.word().into())
-            }
+            Verdict::Broken { .. }
+            | Verdict::Lost { .. }
+            | Verdict::NotRun { .. }
+            | Verdict::Blocked { .. }
+            | Verdict::Flaky { .. } => Side::Unknown(found.verdict.word().into()),
             // A violation that was seen before the guest went away says nothing about the rest of the case.
             _ if !ended => Side::Unknown(format!("{}, and the guest was lost", found.verdict.word())),
             _ => Side::Judged(found),

@@ -82,6 +82,7 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
             reasons.push(format!("the guest was lost {when}: {how}"));
         }
         Verdict::NotRun { why } => reasons.push(format!("not run: {why}")),
+        Verdict::Blocked { by } => reasons.push(format!("not run: it relies on {by}, which is violated")),
         known @ Verdict::KnownDefect { reasons: violated, .. } => {
             reasons.extend(why(known));
             reasons.extend(violated.iter().cloned());

@@ -19,7 +19,7 @@ pub(super) fn tone(verdict: &Verdict) -> Tone {
     match verdict {
         Verdict::Pass | Verdict::ExpectedHazard { .. } => Tone::Good,
         Verdict::Skipped { .. } => Tone::Faint,
-        Verdict::KnownDefect { .. } | Verdict::NotRun { .. } => Tone::Note,
+        Verdict::KnownDefect { .. } | Verdict::NotRun { .. } | Verdict::Blocked { .. } => Tone::Note,
         verdict => code_tone(verdict.exit_code()),
     }
 }

@@ -98,7 +98,9 @@ fn named(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
 
 fn status(verdict: &Verdict) -> TestCaseStatus {
     match (verdict, verdict.exit_code()) {
-        (Verdict::Skipped { .. } | Verdict::KnownDefect { .. }, _) => TestCaseStatus::skipped(),
+        (Verdict::Skipped { .. } | Verdict::KnownDefect { .. } | Verdict::Blocked { .. }, _) => {
+            TestCaseStatus::skipped()
+        }
         (_, ExitCode::AsExpected) => TestCaseStatus::success(),
         (_, ExitCode::Violated | ExitCode::Unreviewed) => TestCaseStatus::non_success(NonSuccessKind::Failure),
         _ => TestCaseStatus::non_success(NonSuccessKind::Error),

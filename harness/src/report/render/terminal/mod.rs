@@ -1,6 +1,9 @@
 //! The report for a terminal: one screen when all is well; when not, each failure with its clause, its transcript
 //! around the line that failed, and what the kernel said.
 
+mod finding;
+
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use cases::clause;
@@ -25,13 +28,16 @@ const TASKS: usize = 8;
 /// Failures shown in full; the others by one line each.
 const IN_FULL: usize = 5;
 
-/// Renders a report.
-pub fn render(report: &RunReport, style: Style, repeat: impl Fn(&CaseVerdict) -> String) -> String {
+/// Renders a report: findings first, then what is wrong with single cases and is in no finding. With `all`, every case that
+/// is not as expected is shown.
+pub fn render(report: &RunReport, style: Style, all: bool, repeat: impl Fn(&CaseVerdict) -> String) -> String {
     let mut out = String::new();
     heading(&mut out, report, style);
     areas(&mut out, report, style);
     elsewhere(&mut out, report, style);
-    let bad: Vec<&CaseVerdict> = report.verdicts.iter().filter(|verdict| is_bad(verdict)).collect();
+    finding::render(&mut out, report, style, &repeat);
+    let found = |verdict: &&CaseVerdict| !all && finding::holds(report, &verdict.key);
+    let bad: Vec<&CaseVerdict> = report.verdicts.iter().filter(|verdict| is_bad(verdict) && !found(verdict)).collect();
     for verdict in bad.iter().take(IN_FULL) {
         problem(&mut out, verdict, style, &repeat(verdict));
     }
@@ -111,9 +117,12 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
         if tally.unrun > 0 {
             let _ = write!(counts, ", {} unrun", tally.unrun);
         }
+        if tally.blocked > 0 {
+            let _ = write!(counts, ", {} blocked", tally.blocked);
+        }
         let only_new = of_area().all(|verdict| !is_bad(verdict) || verdict.verdict == Verdict::Unreviewed);
         let mark = match (bad.is_empty(), only_new) {
-            (true, _) if tally.unrun > 0 => style.notable("--  "),
+            (true, _) if tally.unrun + tally.blocked > 0 => style.notable("--  "),
             // The clause is violated, known or not.
             (true, _) if tally.known > 0 => style.notable("bug "),
             (true, _) => style.good("ok  "),
@@ -205,7 +214,7 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
             }
         }
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => {}
-        Verdict::NotRun { .. } | Verdict::Flaky { .. } => {}
+        Verdict::NotRun { .. } | Verdict::Blocked { .. } | Verdict::Flaky { .. } => {}
     }
     if !verdict.tasks.is_empty() {
         let _ = writeln!(out, "  {}", style.bad("tasks of the hung guest:"));
@@ -260,6 +269,16 @@ fn unrun(out: &mut String, report: &RunReport, style: Style) {
             Some((_, count)) => *count += 1,
             None => reasons.push((why, 1)),
         }
+    }
+    let mut blocked: BTreeMap<&str, usize> = BTreeMap::new();
+    for verdict in &report.verdicts {
+        if let Verdict::Blocked { by } = &verdict.verdict {
+            *blocked.entry(by).or_default() += 1;
+        }
+    }
+    for (by, count) in blocked {
+        let cases = if count == 1 { "1 case relies".into() } else { format!("{count} cases rely") };
+        let _ = writeln!(out, "\n{} {cases} on {by}, which is violated", style.notable("blocked"));
     }
     for (why, count) in reasons {
         let cases = if count == 1 { "1 case".into() } else { format!("{count} cases") };
@@ -356,10 +375,11 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
         1 => "; 1 fails by a known defect of this kernel".into(),
         count => format!("; {count} fail by a known defect of this kernel"),
     };
+    let blocked = if tally.blocked > 0 { format!("; {} blocked", tally.blocked) } else { String::new() };
     let unrun = if tally.unrun > 0 { format!("; of the failed, {} were not run", tally.unrun) } else { String::new() };
     let _ = writeln!(
         out,
-        "conformance: {} passed, {} failed, {} skipped{known}{unrun}",
+        "conformance: {} passed, {} failed, {} skipped{blocked}{known}{unrun}",
         tally.passed, tally.failed, tally.skipped
     );
 }

@@ -6,7 +6,7 @@ use crate::report::run_report::tests::report;
 use cases::protocol::Outcome;
 
 fn text(report: &RunReport) -> String {
-    render(report, Style::Plain, |verdict| format!("cargo xtask test ={}", verdict.key))
+    render(report, Style::Plain, false, |verdict| format!("cargo xtask test ={}", verdict.key))
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::{Gid, Group};
 
 use super::Accel;
-use super::answer::{Answer, Finding, Stage};
+use super::answer::{Answer, Stage, StageResult};
 use crate::error::{Context, ErrorKind, Result};
 use crate::guest::boot_plan::{BootPlan, QEMU};
 use crate::guest::initramfs::{GuestBinary, Initramfs};
@@ -62,7 +62,7 @@ impl Probe<'_> {
     }
 
     /// The first stage: opens the device.
-    pub fn device(&self) -> Finding {
+    pub fn device(&self) -> StageResult {
         let start = Instant::now();
         let path = self.machine.file(DEVICE);
         let refused = match OpenOptions::new().read(true).write(true).open(&path) {
@@ -74,7 +74,7 @@ impl Probe<'_> {
     }
 
     /// The last stage: boots a real kernel.
-    fn guest(&self, kernel: &Path) -> Result<Finding> {
+    fn guest(&self, kernel: &Path) -> Result<StageResult> {
         let (start, limit) = (Instant::now(), self.limit);
         let dir = tempfile::tempdir().context(ErrorKind::Host, || "no temporary directory".into())?;
         // An empty init: the guest is killed before it would be started.
@@ -108,8 +108,8 @@ impl Probe<'_> {
     }
 }
 
-fn finding(stage: Stage, works: bool, detail: String, start: Instant) -> Finding {
-    Finding { stage, works, detail, ms: start.elapsed().as_millis() as u64 }
+fn finding(stage: Stage, works: bool, detail: String, start: Instant) -> StageResult {
+    StageResult { stage, works, detail, ms: start.elapsed().as_millis() as u64 }
 }
 
 /// Why the device does not open. `owner` is its mode and group, if they can be read.

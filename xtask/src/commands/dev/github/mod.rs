@@ -114,8 +114,8 @@ fn show(id: &str, dir: &Path, quiet: bool) -> Result<ExitCode> {
         return Ok(ExitCode::AsExpected);
     }
     let runs = [run.display().to_string()];
-    print!("{}", report::text(&runs, Format::Github)?);
-    append("GITHUB_STEP_SUMMARY", &format!("{}{again}", report::text(&runs, Format::Markdown)?))?;
+    print!("{}", report::text(&runs, Format::Github, false)?);
+    append("GITHUB_STEP_SUMMARY", &format!("{}{again}", report::text(&runs, Format::Markdown, false)?))?;
     if exit_code(dir) != Some(0) {
         // A pack has the kernel, the guest program and the expectations; it repeats the failure wherever there is QEMU.
         let name = format!("{id}.pack.tar.gz");
@@ -167,7 +167,11 @@ fn table(dir: &Path) -> Result<String> {
     let entries = fs::read_dir(dir).map_err(|error| io(&error, "reading", dir))?.flatten();
     let runs = entries.map(|entry| entry.path().join(RUN)).filter(|run| run.join("report.json").is_file());
     let runs: Vec<String> = runs.map(|run| run.display().to_string()).collect();
-    if runs.is_empty() { Ok("No cell has left a report.\n\n".into()) } else { report::text(&runs, Format::Markdown) }
+    if runs.is_empty() {
+        Ok("No cell has left a report.\n\n".into())
+    } else {
+        report::text(&runs, Format::Markdown, false)
+    }
 }
 
 /// The ids of the cells in an output of [`plan`].

@@ -98,6 +98,7 @@ mod tests {
             clause: clause.into(),
             judgement: "contract".into(),
             verdict: verdict.into(),
+            how: Vec::new(),
         };
         let cases = cases.iter().map(word).collect();
         MutantResult { about, outcome: MutantOutcome::Survived, own_kernel: None, seconds: 2.0, guests: 1, cases }

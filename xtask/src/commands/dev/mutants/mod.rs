@@ -1,5 +1,7 @@
-//! `cargo xtask dev mutants`: builds wrong kernels and shows which of them the suite catches.
+//! `cargo xtask dev mutants`: builds wrong kernels and shows which of them the suite catches; with `--correct`, builds correct
+//! ones and shows which cases fail on them.
 
+mod correct;
 mod guardians;
 mod kernels;
 mod mutant;
@@ -72,7 +74,8 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let context = context(&joint.image)?;
     let (plan, _) = plan::about(plan::select(&[], false, &[])?, &context.met);
     let mut acceleration = pipeline.acceleration(args.accel, &joint.image.vmlinux)?;
-    let results = Results::open(&joint.image, &guest, &plan, args.all_cases)?;
+    let all_cases = args.all_cases || args.correct;
+    let results = Results::open(&joint.image, &guest, &plan, all_cases)?;
     let baseline = match results.baseline().filter(|_| !args.anew) {
         Some(baseline) => baseline,
         None => match baseline(&pipeline, &mut acceleration, &joint.image, &guest, &plan, &context, &results)? {
@@ -88,7 +91,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         plan: &plan,
         times: &times,
         history: &history,
-        all_cases: args.all_cases,
+        all_cases,
     };
     let settled = settled(&mutants, &chosen, &joint.settled)?;
     let wanted: Vec<&Mutant> = mutants.iter().filter(|mutant| chosen.contains(&mutant.about.id)).collect();
@@ -108,7 +111,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
                     Err(error) => return Err(error),
                 };
                 kernel_seconds += begun.elapsed().as_secs_f64();
-                let results = Results::open(&image, &guest, &plan, args.all_cases)?;
+                let results = Results::open(&image, &guest, &plan, all_cases)?;
                 (image, results)
             }
         };
@@ -135,18 +138,28 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
         seconds: kernel_seconds,
     };
     let setting = setting(&made, acceleration.text());
-    let report = Report::new(setting, args.all_cases, (start.elapsed().as_secs_f64(), kernel_seconds), found);
-    let json = serde_json::to_string_pretty(&report).context(ErrorKind::Internal, || "encoding the report".into())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (text, json, exit_code) = if args.correct {
+        let report = correct::CorrectReport::new(setting, seconds, &set::correct(&tree, args)?, &found);
+        (report.text(), encoded(&report)?, report.exit_code())
+    } else {
+        let report = Report::new(setting, args.all_cases, (seconds, kernel_seconds), found);
+        (report.text(), encoded(&report)?, report.exit_code())
+    };
     // The report of a selection does not replace the report of all mutants.
     let name = if chosen.len() == mutants.len() { "report.json" } else { "report-part.json" };
     let path = results.dir().join(name);
     std::fs::write(&path, json.clone() + "\n").map_err(|error| harness::error::io(&error, "writing", &path))?;
     match args.format {
-        TableFormat::Terminal => print!("{}", report.text()),
+        TableFormat::Terminal => print!("{text}"),
         TableFormat::Json => println!("{json}"),
     }
     eprintln!("report: {}", path.display());
-    Ok(report.exit_code())
+    Ok(exit_code)
+}
+
+fn encoded(report: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(report).context(ErrorKind::Internal, || "encoding the report".into())
 }
 
 fn list(mutants: &[Mutant], chosen: &[String], args: &MutantsArgs) -> Result<u8> {
@@ -272,7 +285,10 @@ fn work(
             let new = runner.run(mutant, &image, &results)?;
             results.set(&new)?;
             results::set_history(&lock(runner.history))?;
-            if !matches!(new.outcome, MutantOutcome::Caught { expected: None | Some(true), .. }) {
+            if new.about.is_correct() {
+                let complaints = new.cases.iter().filter(|word| !word.how.is_empty()).count();
+                pipeline.progress.line(format!("{}: {complaints} not as expected", new.about.id));
+            } else if !matches!(new.outcome, MutantOutcome::Caught { expected: None | Some(true), .. }) {
                 let line =
                     format!("{} {} {}: {}", new.outcome.word(), new.about.id, new.about.place(), new.about.wrong);
                 pipeline.progress.line(line);

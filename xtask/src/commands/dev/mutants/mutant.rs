@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct About {
     /// The name of its patch, or a hash.
     pub id: String,
-    /// `catalogue`, or the operator that made it.
+    /// `catalogue` or `correct`, or the operator that made it.
     pub made_by: String,
     /// The file it changes first.
     pub file: PathBuf,
@@ -32,6 +32,11 @@ impl About {
     /// Whether it is in the catalogue.
     pub fn by_hand(&self) -> bool {
         self.made_by == CATALOGUE
+    }
+
+    /// Whether nothing is wrong with it, and cases are what is tested.
+    pub fn is_correct(&self) -> bool {
+        self.made_by == CORRECT
     }
 
     /// `drivers/dma-buf/dma-buf.c:560 dma_buf_derive`.
@@ -53,6 +58,9 @@ impl About {
 
 /// [`About::made_by`] of hand-written mutants.
 pub const CATALOGUE: &str = "catalogue";
+
+/// [`About::made_by`] of correct implementations, and the name of their directory.
+pub const CORRECT: &str = "correct";
 
 /// A mutant.
 #[derive(Clone, Debug)]

@@ -149,6 +149,7 @@ mod tests {
             clause: "R-2".into(),
             judgement: "contract".into(),
             verdict: verdict.into(),
+            how: Vec::new(),
         };
         let cases = if outcome.is_tested() { vec![word("FAIL")] } else { Vec::new() };
         MutantResult { about, outcome, own_kernel: None, seconds: 2.0, guests: 1, cases }

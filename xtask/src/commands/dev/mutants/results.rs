@@ -18,7 +18,7 @@ use super::mutant::About;
 use crate::workspace;
 
 /// Version of the format; results of another version are ignored.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The result of one mutant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ pub struct CaseWord {
     pub judgement: String,
     /// The word of its verdict.
     pub verdict: String,
+    /// What it said, where that was not as expected.
+    pub how: Vec<String>,
 }
 
 /// A run on the kernel without a mutant in which every case was as expected.

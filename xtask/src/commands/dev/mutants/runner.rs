@@ -11,13 +11,13 @@ use harness::guest::initramfs::GuestBinary;
 use harness::judge::context::JudgeContext;
 use harness::judge::guest_run::GuestRun;
 use harness::judge::judged::judge_all;
-use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::judge::verdict::CaseVerdict;
 use harness::kbuild::image::KernelImage;
 use harness::session::accel::Accel;
 use harness::session::fail_fast::StopAt;
 use harness::session::guests::Session;
 use mutants::order::{CaseHistory, History, order};
-use mutants::outcome::{MutantOutcome, outcome};
+use mutants::outcome::{MutantOutcome, outcome, sentences};
 use mutants::schemata::{CHOSEN, log_line};
 
 use super::mutant::{Mutant, MutantKernel};
@@ -73,7 +73,7 @@ impl MutantRunner<'_> {
         is_the_one(&guests, number)?;
         let judged = judge_all(&plan, &guests, self.context)?;
         let outcome = outcome(&judged.verdicts, &about.clauses);
-        if let MutantOutcome::Caught { case, .. } = &outcome {
+        if let (MutantOutcome::Caught { case, .. }, false) = (&outcome, about.is_correct()) {
             lock(self.history).note(&about.functions, case);
             // Recordings of missed mutants are kept for analysis.
             let _ = fs::remove_dir_all(&dir);
@@ -110,7 +110,7 @@ pub fn is_the_one(guests: &[GuestRun], number: Option<usize>) -> Result<()> {
 }
 
 fn was_run(verdict: &&CaseVerdict) -> bool {
-    verdict.run.is_some() || !matches!(verdict.verdict, Verdict::NotRun { .. })
+    verdict.run.is_some() || !verdict.verdict.is_unrun()
 }
 
 fn word(verdict: &CaseVerdict) -> CaseWord {
@@ -119,6 +119,7 @@ fn word(verdict: &CaseVerdict) -> CaseWord {
         clause: verdict.clause.clone(),
         judgement: verdict.judgement.clone(),
         verdict: verdict.verdict.word().into(),
+        how: if verdict.verdict.is_as_expected() { Vec::new() } else { sentences(&verdict.verdict) },
     }
 }
 

@@ -7,10 +7,11 @@ use harness::error::{Error, ErrorKind, Result, io};
 use harness::host::store::Store;
 use harness::patch::{Edits, PatchedTree};
 use mutants::catalogue;
+use mutants::correct;
 use mutants::generate;
 use mutants::in_diff::InDiff;
 
-use super::mutant::{About, CATALOGUE, Mutant, MutantKernel};
+use super::mutant::{About, CATALOGUE, CORRECT, Mutant, MutantKernel};
 use crate::flags::MutantsArgs;
 use crate::run::pipeline::Tree;
 use crate::workspace;
@@ -22,13 +23,16 @@ use crate::workspace;
 /// When the catalogue or a source file is invalid.
 pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>> {
     let mut mutants = Vec::new();
-    if !args.generated {
-        let dir = args.from.clone().unwrap_or_else(|| workspace::mutants().join(CATALOGUE));
-        for entry in catalogue::load(&dir, &tree.patched.source.version)? {
-            mutants.push(by_hand(tree, store, entry)?);
+    if args.correct {
+        for entry in correct(tree, args)? {
+            mutants.push(by_hand(tree, store, CORRECT, (entry.slug, entry.path, entry.built, Vec::new()))?);
+        }
+    } else if !args.generated {
+        for entry in catalogue::load(&directory(args, CATALOGUE), &tree.patched.source.version)? {
+            mutants.push(by_hand(tree, store, CATALOGUE, (entry.slug, entry.path, entry.wrong, entry.clauses))?);
         }
     }
-    if !args.catalogue {
+    if !args.catalogue && !args.correct {
         mutants.extend(generated(&tree.patched)?);
     }
     let mut number = 0;
@@ -41,18 +45,28 @@ pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>
     Ok(mutants)
 }
 
-fn by_hand(tree: &Tree, store: &Store, entry: catalogue::CatalogueEntry) -> Result<Mutant> {
-    let about = About {
-        id: entry.slug,
-        made_by: CATALOGUE.into(),
-        file: PathBuf::new(),
-        functions: Vec::new(),
-        line: None,
-        wrong: entry.wrong,
-        clauses: entry.clauses,
-    };
+/// The correct implementations for the tree's kernel.
+///
+/// # Errors
+/// What a header can have wrong.
+pub fn correct(tree: &Tree, args: &MutantsArgs) -> Result<Vec<correct::CorrectEntry>> {
+    correct::load(&directory(args, CORRECT), &tree.patched.source.version)
+}
+
+fn directory(args: &MutantsArgs, name: &str) -> PathBuf {
+    args.from.clone().unwrap_or_else(|| workspace::mutants().join(name))
+}
+
+fn by_hand(
+    tree: &Tree,
+    store: &Store,
+    made_by: &str,
+    (id, path, wrong, clauses): (String, PathBuf, String, Vec<String>),
+) -> Result<Mutant> {
+    let about =
+        About { id, made_by: made_by.into(), file: PathBuf::new(), functions: Vec::new(), line: None, wrong, clauses };
     let source = tree.patched.source.clone();
-    let series = tree.series.clone().with(&entry.path)?;
+    let series = tree.series.clone().with(&path)?;
     let edits = match PatchedTree::make(source, &series, &workspace::overlay(), store) {
         Ok(patched) => patched.edits,
         Err(error) if error.kind == ErrorKind::Patch => {

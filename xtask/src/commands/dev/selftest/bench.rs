@@ -8,6 +8,7 @@ use cases::faults::{self, GuestTuning};
 use cases::protocol::{CaseKey, Outcome, Record};
 use cases::runner::LIMIT;
 use harness::error::{Error, ErrorKind, Result, io};
+use harness::findings;
 use harness::guest::boot_plan::BootPlan;
 use harness::guest::initramfs::{GuestBinary, Initramfs};
 use harness::guest::qemu::Timeouts;
@@ -147,6 +148,7 @@ impl FaultBench {
         RunReport {
             schema: SCHEMA,
             setting: setting(&self.made, Accel::Tcg.name()),
+            findings: findings::group(std::slice::from_ref(&verdict)),
             verdicts: vec![verdict],
             protocol_errors,
             guests: 1,
@@ -161,7 +163,7 @@ impl FaultBench {
 
 /// The report for people, on one line.
 pub fn text(report: &RunReport) -> String {
-    let text = terminal::render(report, Style::Plain, |verdict| verdict.key.to_string());
+    let text = terminal::render(report, Style::Plain, true, |verdict| verdict.key.to_string());
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

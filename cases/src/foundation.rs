@@ -1,0 +1,95 @@
+//! What cases may rely on besides the clause that they judge. Each foundation is judged first, by cases of its own. Where one
+//! is violated, the cases that rely on it are not run: they could only repeat it, or fail for a reason that is not theirs.
+
+/// A behaviour that other cases rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Foundation {
+    /// An alias can be derived and closed, and the kernel is sound afterwards.
+    Deriving,
+    /// The kernel's list of buffers can be read.
+    Listing,
+    /// Importing through an alias leaves every reference count as it was.
+    Importing,
+    /// Polling an alias with a pending fence leaves every reference count as it was.
+    Polling,
+}
+
+impl Foundation {
+    /// All of them, in the order in which they are judged.
+    pub const ALL: &'static [Foundation] =
+        &[Foundation::Deriving, Foundation::Listing, Foundation::Importing, Foundation::Polling];
+
+    /// Name in plans and on the command line of a guest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Foundation::Deriving => "deriving",
+            Foundation::Listing => "listing",
+            Foundation::Importing => "importing",
+            Foundation::Polling => "polling",
+        }
+    }
+
+    /// The foundation of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Foundation::ALL.iter().copied().find(|foundation| foundation.name() == name)
+    }
+
+    /// Ids of the cases that judge it.
+    pub fn cases(self) -> &'static [&'static str] {
+        match self {
+            Foundation::Deriving => &["uapi/derive_and_close", "lifetime/closing_orders"],
+            Foundation::Listing => &["lifetime/leaves_list_once"],
+            Foundation::Importing => &["lifetime/importer_steps"],
+            Foundation::Polling => &["fences/pending_poll"],
+        }
+    }
+
+    /// The foundation that a case judges.
+    pub fn judged_by(id: &str) -> Option<Self> {
+        Foundation::ALL.iter().copied().find(|foundation| foundation.cases().contains(&id))
+    }
+}
+
+/// A variable on the kernel's command line that the kernel passes to init: the names of violated foundations, separated by
+/// commas. The runner then leaves them alone: it reads no list that cannot be trusted.
+pub const AVOID: &str = "case_avoid";
+/// Another word for that variable: cases are known to leave resources behind, so the runner does not compare them.
+pub const LEAKS: &str = "leaks";
+
+/// The words of [`AVOID`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Avoided(Vec<String>);
+
+impl Avoided {
+    /// What this process's environment says.
+    pub fn by_environment() -> Self {
+        Avoided::of(&std::env::var(AVOID).unwrap_or_default())
+    }
+
+    fn of(words: &str) -> Self {
+        Avoided(words.split(',').filter(|word| !word.is_empty()).map(str::to_string).collect())
+    }
+
+    /// Whether any foundation is: what the kernel counts and lists cannot be trusted then.
+    pub fn any_foundation(&self) -> bool {
+        Foundation::ALL.iter().any(|foundation| self.names(foundation.name()))
+    }
+
+    /// Whether a word is among them.
+    pub fn names(&self, word: &str) -> bool {
+        self.0.iter().any(|avoided| avoided == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_separated_by_commas() {
+        let avoided = Avoided::of("listing,leaks");
+        assert!(avoided.names(LEAKS) && avoided.names("listing"));
+        assert!(avoided.any_foundation() && !Avoided::of(LEAKS).any_foundation());
+        assert!(!avoided.names("importing") && !Avoided::of("").names(""));
+    }
+}

@@ -1,0 +1,37 @@
+//! The shortest evidence of a finding.
+
+use crate::judge::complaint::{Complaint, is_noise};
+use crate::judge::transcript::{CaseRun, TranscriptStep, step_text};
+use crate::judge::verdict::CaseVerdict;
+
+/// Steps that are shown before the one that shows the defect.
+const BEFORE: usize = 6;
+/// Lines of the kernel log that are shown.
+const LOG: usize = 14;
+
+/// How many steps a case takes to the one that shows what is wrong.
+pub(super) fn steps_to_it(verdict: &CaseVerdict) -> usize {
+    verdict.run.as_ref().map_or(usize::MAX, |run| focus(run) + 1)
+}
+
+/// The steps of a case up to the one that shows what is wrong; checks that hold are left out.
+pub(super) fn transcript(verdict: &CaseVerdict) -> Vec<String> {
+    let Some(run) = &verdict.run else { return Vec::new() };
+    let holds = |step: &&TranscriptStep| matches!(step, TranscriptStep::Check { holds: true, .. });
+    let steps = run.steps.iter().take(focus(run) + 1).filter(|step| !holds(step));
+    let lines: Vec<String> = steps.map(step_text).collect();
+    lines[lines.len().saturating_sub(BEFORE + 1)..].to_vec()
+}
+
+/// What the kernel said about it.
+pub(super) fn kernel_log(verdict: &CaseVerdict) -> Vec<String> {
+    let first: Option<&Complaint> = verdict.complaints.iter().find(|complaint| complaint.suppressed.is_none());
+    let lines = first.iter().flat_map(|complaint| &complaint.lines).filter(|line| !is_noise(line));
+    lines.take(LOG).cloned().collect()
+}
+
+/// The step that failed first, or else the last one.
+fn focus(run: &CaseRun) -> usize {
+    let failed = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, .. });
+    run.steps.iter().position(failed).unwrap_or(run.steps.len().saturating_sub(1))
+}

@@ -1,0 +1,217 @@
+//! Puts symptoms of one defect together.
+
+use cases::foundation::Foundation;
+
+use super::evidence::{kernel_log, steps_to_it, transcript};
+use super::severity::Severity;
+use super::symptom::{Key, Symptom};
+use super::{Finding, FollowUp};
+use crate::judge::verdict::CaseVerdict;
+
+/// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
+/// Only what cannot hold without the first is named; what may have a reason of its own is not.
+const EXPLAINS: &[(&str, &[&str])] = &[
+    ("UAPI-1", &["UAPI-8"]),
+    ("UAPI-2", &["UAPI-8"]),
+    ("UAPI-3", &["UAPI-8"]),
+    ("UAPI-4", &["UAPI-8"]),
+    ("UAPI-5", &["R-2", "R-9", "UAPI-8"]),
+    ("R-1", &["R-2", "R-9", "UAPI-8"]),
+    ("R-3", &["R-2", "R-4", "R-6", "R-9"]),
+    ("I-1", &["I-2", "I-5", "L-9"]),
+    ("F-1", &["F-2", "F-3", "F-4", "F-6", "F-7"]),
+    ("L-1", &["L-2", "L-4", "L-5", "L-6", "L-7", "L-8", "L-9", "L-10", "F-5", "I-5"]),
+    ("L-2", &["I-5"]),
+    ("L-3", &["F-6", "L-4", "L-10", "H-1", "H-2", "H-3", "H-4"]),
+    ("F-5", &["F-2", "L-10"]),
+];
+
+/// Symptoms that are of one defect.
+struct Group<'a> {
+    symptom: Symptom,
+    verdicts: Vec<&'a CaseVerdict>,
+}
+
+impl Group<'_> {
+    /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it; else
+    /// the clause of a foundation comes first, then that of the first case.
+    fn clause(&self) -> &str {
+        let lifetime = self.verdicts.iter().find(|verdict| verdict.clause.starts_with("L-"));
+        if let (Key::Complaint(..), Some(verdict)) = (&self.symptom.key, lifetime) {
+            return &verdict.clause;
+        }
+        let foundation = self.verdicts.iter().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
+        foundation.or(self.verdicts.first()).map_or("", |verdict| verdict.clause.as_str())
+    }
+
+    fn explains(&self, other: &Group<'_>) -> bool {
+        // A kernel that has lost control of its memory or its references may do anything later.
+        let corrupts = matches!(self.symptom.key, Key::Complaint(Severity::MemoryCorruption, _));
+        let consequence = match &other.symptom.key {
+            Key::Left(_) => self.symptom.severity < Severity::Leak,
+            Key::Stuck(_) => corrupts,
+            Key::Complaint(severity, place) => {
+                let same = matches!(&self.symptom.key, Key::Complaint(_, mine) if mine == place);
+                same || corrupts && *severity != Severity::MemoryCorruption
+            }
+            Key::Clause(_) => false,
+        };
+        let table = EXPLAINS.iter().find(|(clause, _)| *clause == self.clause());
+        let told = table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
+        // Not where the follow-up is worse than what would explain it.
+        consequence || told && other.symptom.severity >= self.symptom.severity
+    }
+
+    fn finding(&self, follow_ups: Vec<FollowUp>) -> Finding {
+        let shown = self.verdicts.iter().min_by_key(|verdict| steps_to_it(verdict)).expect("a group has a verdict");
+        let symptom = Symptom::of(shown).unwrap_or_else(|| self.symptom.clone());
+        Finding {
+            title: symptom.title,
+            severity: self.symptom.severity,
+            clause: self.clause().into(),
+            case: shown.key.clone(),
+            transcript: transcript(shown),
+            kernel_log: kernel_log(shown),
+            cases: self.verdicts.iter().map(|verdict| verdict.key.clone()).collect(),
+            follow_ups,
+        }
+    }
+
+    fn follow_up(&self) -> FollowUp {
+        FollowUp {
+            clause: self.clause().into(),
+            title: self.symptom.title.clone(),
+            cases: self.verdicts.iter().map(|verdict| verdict.key.clone()).collect(),
+        }
+    }
+}
+
+/// The findings of a run, the worst first.
+pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for verdict in verdicts {
+        let Some(symptom) = Symptom::of(verdict) else { continue };
+        match groups.iter_mut().find(|group| group.symptom.key == symptom.key) {
+            Some(group) => group.verdicts.push(verdict),
+            None => groups.push(Group { symptom, verdicts: vec![verdict] }),
+        }
+    }
+    // The order of the suite decides among equals.
+    groups.sort_by_key(|group| group.symptom.severity);
+    let mut findings: Vec<(usize, Vec<FollowUp>)> = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        let explained = findings.iter_mut().find(|(cause, _)| groups[*cause].explains(group));
+        match explained {
+            Some((_, follow_ups)) => follow_ups.push(group.follow_up()),
+            None => findings.push((index, Vec::new())),
+        }
+    }
+    findings.into_iter().map(|(index, follow_ups)| groups[index].finding(follow_ups)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use cases::complaint::Kind;
+    use cases::protocol::Outcome;
+
+    use super::*;
+    use crate::judge::complaint::Complaint;
+    use crate::judge::moment::Moment;
+    use crate::judge::transcript::{CaseRun, TranscriptStep};
+    use crate::judge::verdict::{LEFT_BEHIND, Verdict, tests::verdict_on};
+
+    fn checked(key: &str, sentence: &str, detail: &str) -> CaseVerdict {
+        let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec![format!("{sentence}: {detail}")] });
+        let call = TranscriptStep::Call { text: "derive(RO alias, O_RDWR)".into(), result: Some("fd".into()) };
+        let check = TranscriptStep::Check { sentence: sentence.into(), holds: false, detail: detail.into() };
+        verdict.run = Some(CaseRun {
+            key: verdict.key.clone(),
+            steps: vec![call, check],
+            outcome: Some(Outcome::Fail),
+            ms: 1,
+            protocol_errors: Vec::new(),
+        });
+        verdict
+    }
+
+    fn complained(key: &str, kind: Kind, frame: &str) -> CaseVerdict {
+        let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec!["the kernel complained".into()] });
+        verdict.complaints.push(Complaint {
+            kind,
+            title: "slab-use-after-free".into(),
+            frame: Some(frame.into()),
+            trace: vec![frame.into()],
+            case: Some(verdict.key.clone()),
+            moment: Moment::AfterLastStep,
+            suppressed: None,
+            lines: vec!["BUG: KASAN: slab-use-after-free".into()],
+            starts: Vec::new(),
+        });
+        verdict
+    }
+
+    fn left(key: &str) -> CaseVerdict {
+        verdict_on(key, Verdict::Failed { reasons: vec![format!("{LEFT_BEHIND}: open files: 8, 7 before")] })
+    }
+
+    fn clauses(verdicts: &[CaseVerdict]) -> Vec<String> {
+        group(verdicts).into_iter().map(|finding| finding.clause).collect()
+    }
+
+    #[test]
+    fn the_same_complaint_is_one_finding_on_every_exporter_and_in_every_case() {
+        let keys = ["rights/derive_table@udmabuf", "rights/derive_table@system-heap", "identity/seek.alias@udmabuf"];
+        let all: Vec<CaseVerdict> = keys.iter().map(|key| complained(key, Kind::Kasan, "dma_buf_release")).collect();
+        let findings = group(&all);
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].cases.len(), findings[0].severity), (3, Severity::MemoryCorruption));
+        assert!(findings[0].title.starts_with("The kernel complains in dma_buf_release()"), "{}", findings[0].title);
+    }
+
+    #[test]
+    fn two_defects_are_two_findings_the_worst_first() {
+        let all = [
+            checked("uapi/status_flags@udmabuf", "F_GETFL of RO alias", "O_RDONLY|O_NONBLOCK"),
+            checked("rights/walk@udmabuf", "no path from RO alias gains a right", "shortest path: derive O_RDWR"),
+            complained("lifetime/importer_steps@udmabuf", Kind::Refcount, "dma_buf_put"),
+        ];
+        assert_eq!(clauses(&all), ["L-3", "R-2", "UAPI-5"]);
+    }
+
+    #[test]
+    fn what_a_finding_explains_is_under_it() {
+        let all = [
+            checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+            checked("rights/walk@udmabuf", "no path from RO alias gains a right", "shortest path: derive O_RDWR"),
+            left("lifetime/races@udmabuf"),
+        ];
+        let findings = group(&all);
+        assert_eq!(findings.len(), 1);
+        let under: Vec<&str> = findings[0].follow_ups.iter().map(|one| one.clause.as_str()).collect();
+        assert_eq!((findings[0].clause.as_str(), under), ("R-1", vec!["R-2", "L-10"]));
+    }
+
+    #[test]
+    fn a_finding_shows_the_shortest_evidence_and_no_check_that_holds() {
+        let mut long = checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted");
+        let held = TranscriptStep::Check { sentence: "it is open".into(), holds: true, detail: String::new() };
+        long.run.as_mut().unwrap().steps.insert(0, held);
+        let short = checked("rights/derive_table@system-heap", "RO alias: O_RDWR is EACCES", "it was granted");
+        let findings = group(&[long.clone(), short]);
+        assert_eq!(findings[0].case.0, "rights/derive_table@system-heap");
+        assert!(group(&[long])[0].transcript.iter().all(|line| !line.contains("it is open")));
+    }
+
+    #[test]
+    fn what_is_as_expected_or_not_about_the_kernel_is_no_finding() {
+        let broken = verdict_on("rights/walk@udmabuf", Verdict::Broken { why: "x".into() });
+        let pass = verdict_on("rights/walk@udmabuf", Verdict::Pass);
+        assert_eq!(group(&[broken, pass]), []);
+    }
+
+    #[test]
+    fn the_table_names_clauses_that_there_are() {
+        let known = |id: &&str| cases::clause::find(id).is_some();
+        assert!(EXPLAINS.iter().all(|(cause, follow)| known(cause) && follow.iter().all(known)));
+    }
+}

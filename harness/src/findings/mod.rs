@@ -1,0 +1,53 @@
+//! From verdicts to findings: one finding is one defect, as far as the evidence tells. Pure.
+//!
+//! [`symptom`] reduces each bad verdict to what it shows first. [`group()`] puts the same symptoms together, orders them by how
+//! much they matter, and puts what another finding explains under that one. [`phrase`] words a violated clause.
+
+pub mod evidence;
+mod group;
+mod phrase;
+pub mod severity;
+mod symptom;
+
+use cases::protocol::CaseKey;
+use serde::{Deserialize, Serialize};
+
+pub use group::group;
+use severity::Severity;
+
+/// One defect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Finding {
+    /// What is wrong, in one sentence.
+    pub title: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The clause that it violates.
+    pub clause: String,
+    /// The case with the shortest evidence.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub case: CaseKey,
+    /// The last steps of that case, up to the one that shows it.
+    pub transcript: Vec<String>,
+    /// What the kernel said, without registers and addresses; empty if it was silent.
+    pub kernel_log: Vec<String>,
+    /// Every case that shows it, in the order of the suite.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub cases: Vec<CaseKey>,
+    /// What it explains: other clauses that fail because of it.
+    pub follow_ups: Vec<FollowUp>,
+}
+
+/// A violation that a finding explains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FollowUp {
+    /// The clause.
+    pub clause: String,
+    /// What is wrong, in one sentence.
+    pub title: String,
+    /// The cases that show it.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub cases: Vec<CaseKey>,
+}

@@ -1,0 +1,72 @@
+//! How much a finding matters.
+
+use cases::complaint::Kind;
+use serde::{Deserialize, Serialize};
+
+/// How much a finding matters, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The kernel uses memory that it does not own, or counts references wrongly.
+    MemoryCorruption,
+    /// A descriptor gives a right that it must not give.
+    GainedRights,
+    /// The kernel or a process hangs, or the guest is lost.
+    Hang,
+    /// The kernel complains about something else.
+    KernelComplaint,
+    /// Another clause is violated.
+    Violation,
+    /// Something is left behind.
+    Leak,
+}
+
+impl Severity {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Severity::MemoryCorruption => "memory corruption",
+            Severity::GainedRights => "gained rights",
+            Severity::Hang => "hang",
+            Severity::KernelComplaint => "kernel complaint",
+            Severity::Violation => "violation",
+            Severity::Leak => "leak",
+        }
+    }
+
+    /// Of a complaint of the kernel.
+    pub fn of_complaint(kind: Kind) -> Self {
+        match kind {
+            Kind::Kasan
+            | Kind::Kfence
+            | Kind::Kmsan
+            | Kind::SlabCorruption
+            | Kind::BadPage
+            | Kind::ListCorruption
+            | Kind::Refcount
+            | Kind::FileRef
+            | Kind::Vfs
+            | Kind::NullDereference
+            | Kind::PageFault
+            | Kind::GeneralProtection
+            | Kind::StackOverflow
+            | Kind::StackProtector
+            | Kind::Oops
+            | Kind::Bug
+            | Kind::Panic
+            | Kind::Fortify
+            | Kind::Usercopy => Severity::MemoryCorruption,
+            Kind::RcuStall | Kind::HungTask | Kind::SoftLockup | Kind::HardLockup | Kind::WorkqueueStall => {
+                Severity::Hang
+            }
+            Kind::Kmemleak => Severity::Leak,
+            _ => Severity::KernelComplaint,
+        }
+    }
+
+    /// Of a violated clause. Those about rights are about too many rights, but for R-10, which is about too few.
+    pub fn of_clause(clause: &str) -> Self {
+        if clause.starts_with("R-") && clause != "R-10" { Severity::GainedRights } else { Severity::Violation }
+    }
+}

@@ -1,0 +1,106 @@
+//! What the cases that judge foundations have shown, and which other cases therefore cannot be judged.
+
+use std::collections::BTreeMap;
+
+use cases::foundation::{AVOID, Foundation, LEAKS};
+use cases::protocol::CaseKey;
+use cases::suite;
+
+use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
+
+/// The foundations that do not hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Violated {
+    /// Each with the clause whose case has shown it.
+    by: BTreeMap<Foundation, String>,
+    /// Whether a case that held otherwise left something behind.
+    leaks: bool,
+}
+
+impl Violated {
+    /// Looks at the verdicts of the cases that judge foundations; others count nothing.
+    pub fn of(verdicts: &[CaseVerdict]) -> Self {
+        let mut violated = Violated::default();
+        for verdict in verdicts {
+            let Some(foundation) = Foundation::judged_by(verdict.key.id()) else { continue };
+            match verdict.verdict.detailed() {
+                // Nothing else is wrong: the kernel can be used, if what is left behind is not counted.
+                Verdict::Failed { reasons } if reasons.iter().all(|reason| reason.starts_with(LEFT_BEHIND)) => {
+                    violated.leaks = true;
+                }
+                Verdict::Failed { .. } | Verdict::Lost { begun: true, .. } => {
+                    violated.by.insert(foundation, verdict.clause.clone());
+                }
+                _ => {}
+            }
+        }
+        violated
+    }
+
+    /// The clause that keeps a case from being judged. None if the case relies on nothing that is violated.
+    pub fn blocks(&self, key: &CaseKey) -> Option<&str> {
+        let (case, on) = suite::find(key)?;
+        case.relies_on(on.variant).iter().find_map(|foundation| self.by.get(foundation)).map(String::as_str)
+    }
+
+    /// The word on the kernel's command line that tells the guest what to leave alone. None if all foundations hold.
+    pub fn avoid(&self) -> Option<String> {
+        let words = self.by.keys().map(|foundation| foundation.name()).chain(self.leaks.then_some(LEAKS));
+        let words: Vec<&str> = words.collect();
+        (!words.is_empty()).then(|| format!("{AVOID}={}", words.join(",")))
+    }
+}
+
+/// Parts a plan into the cases that judge foundations and the others.
+pub fn split(plan: &[CaseKey]) -> (Vec<CaseKey>, Vec<CaseKey>) {
+    plan.iter().cloned().partition(|key| Foundation::judged_by(key.id()).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::verdict::tests::verdict_on;
+
+    fn of(verdicts: &[(&str, Verdict)]) -> Violated {
+        let verdicts: Vec<CaseVerdict> =
+            verdicts.iter().map(|(key, verdict)| verdict_on(key, verdict.clone())).collect();
+        Violated::of(&verdicts)
+    }
+
+    fn failed(reason: &str) -> Verdict {
+        Verdict::Failed { reasons: vec![reason.into()] }
+    }
+
+    fn key(text: &str) -> CaseKey {
+        CaseKey(text.into())
+    }
+
+    #[test]
+    fn what_relies_on_a_violated_foundation_is_blocked_by_its_clause() {
+        let violated = of(&[("uapi/derive_and_close@udmabuf", failed("the kernel complained (kasan)"))]);
+        assert!(violated.blocks(&key("rights/derive_table@udmabuf")).is_some());
+        assert_eq!(violated.blocks(&key("identity/open_files.dup@udmabuf")), None);
+        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=deriving"));
+    }
+
+    #[test]
+    fn a_leak_blocks_nothing_and_is_not_counted_again() {
+        let leak = failed(&format!("{LEFT_BEHIND}: open files: 8, 7 before"));
+        let violated = of(&[("uapi/derive_and_close@udmabuf", leak)]);
+        assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), None);
+        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=leaks"));
+    }
+
+    #[test]
+    fn other_cases_and_other_verdicts_say_nothing_about_foundations() {
+        let broken = Verdict::Broken { why: "x".into() };
+        for violated in [
+            of(&[("rights/derive_table@udmabuf", failed("x"))]),
+            of(&[("uapi/derive_and_close@udmabuf", broken)]),
+            of(&[("uapi/derive_and_close@udmabuf", Verdict::Pass)]),
+        ] {
+            assert_eq!(violated, Violated::default());
+            assert_eq!(violated.avoid(), None);
+        }
+    }
+}
