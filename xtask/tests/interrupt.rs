@@ -97,12 +97,7 @@ fn a_stopped_run_reports_its_results_so_far() {
         assert_eq!(code, Some(130), "{stage}: {}", bench.read("stderr"));
     }
     let report = bench.read("stdout");
-    for part in [
-        "1. R-1 (gained rights)",
-        "nothing is gained",
-        "unrun 1 case: ",
-        "interrupted (exit 130)",
-    ] {
+    for part in ["1. R-1 (gained rights)", "nothing is gained", "unrun 1 case: ", "interrupted (exit 130)"] {
         assert!(report.contains(part), "{part:?} is not in:\n{report}");
     }
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
