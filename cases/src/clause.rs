@@ -64,7 +64,7 @@ clauses! {
         because "Giving away a restricted descriptor must not affect the producer."
     "I-1": "All descriptors of a buffer have the same st_dev, st_ino and size, and each is an open file description of its own."
         because "User space, such as Mesa and Android's memory accounting, identifies a buffer by its inode."
-    "I-2": "All descriptors show the same memory, every page of it, in both directions, inside CPU access brackets."
+    "I-2": "All descriptors show the same memory, every page of it, in both directions, inside CPU access brackets; an exporter that unmaps the buffer reaches the mappings of all descriptors."
         because "An alias is a view of the buffer, not a copy."
     "I-3": "fdinfo gives the same size, exporter, name and reference count through every descriptor, on the lines size, count, exp_name and name in this order; other lines may follow."
         because "Accounting tools read fdinfo through whichever descriptor they find first."

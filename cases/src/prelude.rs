@@ -35,7 +35,7 @@ pub use crate::fixture::racers::race;
 pub use crate::fixture::ref_snapshot::RefSnapshot;
 pub use crate::fixture::rights_walk::{Rights, RightsWalk};
 pub use crate::fixture::siblings::Family;
-pub use crate::fixture::stages::{STAGES, Staged};
+pub use crate::fixture::stages::{STAGES, Staged, refused};
 pub use crate::fixture::stalled::while_stopped;
 pub use crate::fixture::two_callers::{AS_32_BIT, AS_64_BIT, IoctlRequest, TwoCallers};
 pub use crate::fixture::vgem::{self, Vgem, VgemHandle};

@@ -53,13 +53,13 @@ fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, vivid: &Vivid, by
     }
     let facts = observer.glance()?;
     s.note(format!("vivid has {} attachments and {} kernel mappings of the buffer", facts.attachments, facts.vmaps));
-    let started = s.vivid_stream(vivid, true);
-    s.succeeds("the stream starts", started)?;
-    let frame = s.vivid_dequeue(vivid);
-    let frame = s.succeeds("a frame is captured", frame)?;
-    s.equal("the frame is complete", (frame.bytes as usize, frame.error), (bytes, false));
-    let blank = blank_pages(alias, bytes)?;
-    s.hazard(format!("the frame is in the buffer: a driver wrote through the {}", alias.name), blank == 0);
+    // A kernel may close this when the stream starts, or with a frame that ends in an error.
+    let frame = s.vivid_stream(vivid, true).and_then(|()| s.vivid_dequeue(vivid));
+    if let Ok(frame) = &frame {
+        s.note(format!("{} of {bytes} bytes captured, error: {}", frame.bytes, frame.error));
+    }
+    let changed = len / PAGE - blank_pages(alias, len)?;
+    s.hazard(format!("the frame is in the buffer: a driver wrote through the {}", alias.name), changed > 0);
 
     let stopped = s.vivid_stream(vivid, false);
     s.succeeds("the stream stops", stopped)?;

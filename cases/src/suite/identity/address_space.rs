@@ -27,6 +27,9 @@ fn shared(s: &mut Steps, primary: Fd) -> CaseResult {
     let whose = if observer.file(&primary)?.own_mapping { "its inode's" } else { "the driver's" };
     s.note(format!("f_mapping of {} is {whose}", primary.name));
     for fd in s.family(primary)?.all() {
+        // It has to be right once a mapping exists; before, there is nothing to unmap.
+        let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
+        let _mapping = mapping.or_broken("mapping for reading")?;
         let same = observer.file(fd)?.same_mapping;
         s.check(
             format!("{} has the f_mapping of the primary", fd.name),

@@ -63,7 +63,7 @@ pub(super) fn works(s: &mut Steps, observer: &BufferObserver, fd: &Fd, way: Way)
     s.equal("poll waits for the fence", polled(fd)?, poll_text(waiting));
     timeline.advance()?;
     s.equal("poll is ready after the signal", polled(fd)?, poll_text(PollFlags::POLLIN | PollFlags::POLLOUT));
-    let done = Staged::new(observer.importer(), fd, STAGES.len()).and_then(|import| import.undo(false));
+    let done = Staged::and_back(observer.importer(), fd, STAGES.len(), false);
     s.holds("the test importer can do every step with the alias", done.map_err(gave));
     if writes {
         s.holds("the alias can be named", dma_buf::set_name(fd.as_fd(), c"alone").map_err(gave));

@@ -40,7 +40,10 @@ fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> CaseRes
             mapping.read(0);
             let _own = kind.another(alias)?;
             let importer = Importer::open()?;
-            let _import = Staged::new(&importer, alias, STAGES.len())?;
+            let _import = match Staged::new(&importer, alias, STAGES.len()) {
+                refusal if refused(alias, &refusal) => None,
+                import => Some(import?),
+            };
             if let Some(timeline) = timeline {
                 let fence = timeline.fence(1).map_err(|_| Errno::EIO)?;
                 import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd())?;

@@ -33,7 +33,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let another = || on.fds().another(&alias).map(drop);
     let another_of_primary = || on.fds().another(&primary).map(drop);
     let mapped = || memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop);
-    let imported = || importer.import(alias.number()).and_then(|handle| importer.put(handle));
+    let imported = || Staged::and_back(&importer, &alias, 1, false);
     let enumerated = || read_list(&importer).and_then(|()| fdinfo(&alias).map(drop));
     let polled = || poll_now(&alias).map(drop);
     let sides: [(&str, &Side<'_>); 5] = [

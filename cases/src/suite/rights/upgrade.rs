@@ -33,14 +33,12 @@ fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     locked_part(s, &fd.name, &mapping);
 
     let moved = s.call("mremap(to another address)", |()| "moved".into(), || mapping.relocate());
-    if moved.is_ok() {
-        locked(s, &format!("{}, moved", fd.name), &mapping)?;
-    }
-    // Kernels and exporters differ in whether this works; it must not give write access.
+    // Kernels and exporters differ in whether the two work; neither may give write access.
+    let found = moved.map_or(Ok(()), |()| stays_locked(&mapping));
+    s.holds(format!("{}, moved if the kernel moves it: mprotect to W and RW gives EACCES", fd.name), found);
     let twin = s.call("mremap(old length 0)", |_| "duplicated".into(), || mapping.twin());
-    if let Ok(twin) = twin {
-        locked(s, &format!("{}, duplicated", fd.name), &twin)?;
-    }
+    let found = twin.map_or(Ok(()), |twin| stays_locked(&twin));
+    s.holds(format!("{}, duplicated if possible: mprotect to W and RW gives EACCES", fd.name), found);
     let _ = s.call("remap_file_pages(first page to second)", |()| "ok".into(), || mapping.remap_first_page(1));
     locked(s, &format!("{}, after remap_file_pages", fd.name), &mapping)?;
 
@@ -49,6 +47,14 @@ fn attack(s: &mut Steps, fd: &Fd) -> CaseResult {
     let store = mapping.read_into(zeros.as_fd(), 0, 8);
     s.fails_with(format!("a store to the mapping of {} gives EFAULT", fd.name), &store, Errno::EFAULT);
     Ok(())
+}
+
+fn stays_locked(mapping: &Mapping) -> Result<(), String> {
+    [libc::PROT_WRITE, RW].into_iter().try_for_each(|prot| {
+        let result = mapping.protect(prot);
+        let _ = mapping.protect(libc::PROT_READ);
+        ensure(result == Err(Errno::EACCES), || format!("mprotect to {}: {}", prot_text(prot), outcome_name(&result)))
+    })
 }
 
 fn locked(s: &mut Steps, what: &str, mapping: &Mapping) -> CaseResult {
