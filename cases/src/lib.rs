@@ -8,23 +8,24 @@
 //! calls; [`init`] and [`runner`] are the guest; [`session`] is a guest with a shell, and [`by_hand`] the command for
 //! use there.
 
-pub mod by_hand;
 pub mod case;
 pub mod catalogue;
 pub mod channel;
 pub mod clause;
+pub mod cli;
 pub mod complaint;
 pub mod counts;
+pub mod exec_helper;
 pub mod exporter;
 pub mod faults;
 pub mod features;
 pub mod filter;
 pub mod fixture;
 pub mod foundation;
-pub mod helper;
 pub mod init;
 pub mod kernel_log;
 pub mod kmemleak;
+pub mod kselftest;
 pub mod leftovers;
 pub mod lines;
 pub mod need;
@@ -39,5 +40,4 @@ pub mod style;
 pub mod suite;
 pub mod terminal;
 pub mod uapi;
-pub mod upstream;
 pub mod variant;

@@ -23,7 +23,7 @@ use crate::steps::{Abort, Steps};
 use crate::uapi::importer::Importer;
 use crate::uapi::process::{self, ChildStatus, KillScope, Reaped};
 use crate::uapi::rcu;
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 /// Time limit of a case on a machine that boots in [`NOMINAL_BOOT`].
 const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ const SECOND_LOOKS: usize = 3;
 const IGNORE_LIST: &str = "/sys/module/dmabuf_conformance/parameters/ignore_list";
 
 /// A planned run: the key, and the case and variant it names.
-pub type Planned = (CaseKey, &'static Case, On);
+pub type Planned = (CaseKey, &'static Case, CaseParams);
 
 /// Runs cases in the guest.
 pub struct Runner<'a> {

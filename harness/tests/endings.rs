@@ -19,7 +19,7 @@ use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::context::JudgeContext;
 use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
-use harness::judge::judged::judge_all;
+use harness::judge::judged_run::judge_all;
 use harness::judge::verdict::{CaseVerdict, Verdict};
 
 /// Two cases that exist.

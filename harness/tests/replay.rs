@@ -10,10 +10,10 @@ use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::context::JudgeContext;
 use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
-use harness::judge::judged::{Judged, judge_all};
+use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::Verdict;
 
-fn judged(name: &str, case: &str) -> Judged {
+fn judged(name: &str, case: &str) -> JudgedRun {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name);
     let plan = [CaseKey(case.to_string())];
     let guests = [GuestRun::new(Recording::load(&dir).unwrap(), plan.to_vec(), None)];

@@ -21,8 +21,8 @@ use harness::guest::recording::{Findings, GuestEnd, Recording};
 use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::context::JudgeContext;
 use harness::judge::expectation::Expectations;
-use harness::judge::guest_run::{GuestRun, Halt};
-use harness::judge::judged::{Judged, judge_all};
+use harness::judge::guest_run::{GuestRun, StopReason};
+use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::Verdict;
 use harness::kbuild::image::{ImageFacts, KernelImage};
 use harness::session::fail_fast::StopAt;
@@ -109,7 +109,7 @@ impl Bench {
         session.record(plan, |_| {}).unwrap()
     }
 
-    fn judge(&self, guests: &[GuestRun]) -> Judged {
+    fn judge(&self, guests: &[GuestRun]) -> JudgedRun {
         let judged = judge_all(&self.plan, guests, &self.context).unwrap();
         let keys: Vec<&CaseKey> = judged.verdicts.iter().map(|verdict| &verdict.key).collect();
         assert_eq!(keys, self.plan.iter().collect::<Vec<_>>(), "one verdict for every planned case, in planned order");
@@ -117,7 +117,7 @@ impl Bench {
     }
 
     /// Runs the plan, judges it, and judges it again from what is on the disk.
-    fn run(&self, fail_fast: bool) -> Judged {
+    fn run(&self, fail_fast: bool) -> JudgedRun {
         let dir = self.path("run");
         let judged = self.judge(&self.record(&dir, &self.plan, fail_fast));
         let again = self.judge(&guests::load(&dir).unwrap());
@@ -130,7 +130,7 @@ impl Bench {
     }
 }
 
-fn words(judged: &Judged) -> Vec<&'static str> {
+fn words(judged: &JudgedRun) -> Vec<&'static str> {
     judged.verdicts.iter().map(|verdict| verdict.verdict.word()).collect()
 }
 
@@ -212,7 +212,7 @@ fn fail_fast_ends_the_guest_behind_the_first_failure() {
     let bench = Bench::new(5, &with_deadly("3) check false; end $case fail; sleep 100 ;;"));
     let guests = bench.record(&bench.path("run"), &bench.plan, true);
     assert_eq!(guests.len(), 1);
-    assert_eq!((&guests[0].recording.ending, guests[0].halt), (&GuestEnd::Enough, Some(Halt::FailFast)));
+    assert_eq!((&guests[0].recording.ending, guests[0].halt), (&GuestEnd::Enough, Some(StopReason::FailFast)));
     let judged = bench.judge(&guests);
     assert_eq!(words(&judged), ["pass", "pass", "FAIL", "unrun", "unrun"]);
     assert_eq!(judged.protocol_errors, Vec::<String>::new());
@@ -325,7 +325,7 @@ fn what_ctrl_c_cut_off_is_unrun_and_no_loss() {
         findings: Findings::default(),
         took: Duration::from_secs(1),
     };
-    let guest = GuestRun::new(recording, bench.plan.clone(), Some(Halt::Interrupted));
+    let guest = GuestRun::new(recording, bench.plan.clone(), Some(StopReason::Interrupted));
     let judged = bench.judge(&[guest]);
     assert!(judged.interrupted);
     assert_eq!(words(&judged), ["pass", "unrun", "unrun"]);

@@ -8,8 +8,8 @@
 use std::fmt::Write as _;
 
 use super::c_file::{Item, ItemKind, Object, Signature, items};
+use super::c_tokens::{identifiers, masked, renamed};
 use super::change::{Piece, SourceChange};
-use super::masked::{identifiers, masked, renamed};
 
 /// The parameter on the kernel's command line, and the variable that it sets.
 pub const CHOSEN: &str = "dmabuf_mutant";

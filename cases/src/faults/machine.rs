@@ -7,7 +7,7 @@ use nix::sys::reboot::{RebootMode, reboot};
 
 use super::{FaultCase, fault_case};
 use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 pub(super) const FAULT_CASES: &[FaultCase] = &[
     fault_case!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a word"], |s, _| {
@@ -59,7 +59,7 @@ fn sysrq(s: &mut Steps, key: &str) -> CaseResult {
     asked.or_broken("sysrq")
 }
 
-fn cut(s: &mut Steps, _on: On) -> CaseResult {
+fn cut(s: &mut Steps, _on: CaseParams) -> CaseResult {
     s.note("the next record is cut off");
     s.channel().raw(br#"{"seq":99,"r":"call","te"#);
     s.channel().drain();

@@ -18,7 +18,7 @@ use crate::case::{Case, Judgement};
 use crate::exporter::Exporter;
 use crate::protocol::CaseKey;
 use crate::steps::{Abort, Steps};
-use crate::variant::{EXPORTED, On};
+use crate::variant::{CaseParams, EXPORTED};
 
 /// The verdict that a fault case must be reported with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub fn all() -> impl Iterator<Item = &'static FaultCase> {
 static FAULT_CASES: &[&[FaultCase]] =
     &[kernel::FAULT_CASES, machine::FAULT_CASES, process::FAULT_CASES, resources::FAULT_CASES, runner::FAULT_CASES];
 
-const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, On) -> Result<(), Abort>) -> Case {
+const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, CaseParams) -> Result<(), Abort>) -> Case {
     Case {
         module: id,
         claim,

@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::judge::complaint::Complaint;
-    use crate::judge::moment::Moment;
+    use crate::judge::complaint_time::ComplaintTime;
     use crate::judge::transcript::{CaseRun, TranscriptStep};
     use crate::judge::verdict::{LEFT_BEHIND, Verdict, tests::verdict_on};
 
@@ -142,7 +142,7 @@ mod tests {
             frame: Some(frame.into()),
             trace: vec![frame.into()],
             case: Some(verdict.key.clone()),
-            moment: Moment::AfterLastStep,
+            moment: ComplaintTime::AfterLastStep,
             suppressed: None,
             lines: vec!["BUG: KASAN: slab-use-after-free".into()],
             starts: Vec::new(),

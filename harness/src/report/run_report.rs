@@ -9,7 +9,7 @@ use crate::findings::Finding;
 use crate::host::process::quote;
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::provenance::Provenance;
-use crate::session::rounds::RoundsHeld;
+use crate::session::rounds::RoundsSummary;
 
 /// Version of the JSON form. Goes up with every change of it; docs/report.md says what that means for those who read it.
 pub const SCHEMA: u32 = 6;
@@ -103,7 +103,7 @@ pub struct RunReport {
     pub elsewhere: Vec<CaseKey>,
     /// What the rounds of `--repeat` and `--until-fail` had in common; absent when there was one.
     #[serde(default)]
-    pub rounds: Option<RoundsHeld>,
+    pub rounds: Option<RoundsSummary>,
     /// The command and the versions that made it; absent in a report of an earlier version.
     #[serde(default)]
     pub provenance: Option<Provenance>,

@@ -10,7 +10,7 @@ use cases::suite;
 use crate::guest::recording::Recording;
 use crate::judge::context::JudgeContext;
 use crate::judge::guest_run::GuestRun;
-use crate::judge::judged::{judge_all, of_case};
+use crate::judge::judged_run::{judge_all, of_case};
 use crate::judge::transcript::Transcript;
 use crate::judge::verdict::{CaseVerdict, Evidence, is_violation, judge};
 

@@ -13,8 +13,8 @@ use crate::guest::qemu::{self, Timeouts};
 use crate::guest::recording::{GuestEnd, Recording};
 use crate::judge::context::JudgeContext;
 use crate::judge::foundations::{self, Violated};
-use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, Halt};
-use crate::judge::judged::{Judged, judge_all};
+use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, StopReason};
+use crate::judge::judged_run::{JudgedRun, judge_all};
 use crate::kbuild::image::KernelImage;
 use crate::session::fail_fast::{Observer, StopAt, finds_fault};
 
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// As [`Session::record`] and [`judge_all`].
-    pub fn run(&self, plan: &[CaseKey], on_record: impl FnMut(&Record)) -> Result<Judged> {
+    pub fn run(&self, plan: &[CaseKey], on_record: impl FnMut(&Record)) -> Result<JudgedRun> {
         judge_all(plan, &self.record(plan, on_record)?, self.context)
     }
 
@@ -136,14 +136,14 @@ impl<'a> Session<'a> {
             silent = if begun.is_empty() { silent + 1 } else { 0 };
             let enough = self.guests.is_some_and(|most| guests.len() + 1 >= most);
             run.halt = match &run.recording.ending {
-                GuestEnd::Interrupted => Some(Halt::Interrupted),
-                GuestEnd::Enough if self.stop_at.is_some() => Some(Halt::FailFast),
+                GuestEnd::Interrupted => Some(StopReason::Interrupted),
+                GuestEnd::Enough if self.stop_at.is_some() => Some(StopReason::FailFast),
                 _ if left.is_empty() => None,
                 _ if self.stop_at.is_some_and(|stop| finds_fault(self.context, stop, &run, &begun)) => {
-                    Some(Halt::FailFast)
+                    Some(StopReason::FailFast)
                 }
-                _ if silent < SILENT_GUESTS && futile == FUTILE_GUESTS => Some(Halt::Futile),
-                _ if enough => Some(Halt::Enough),
+                _ if silent < SILENT_GUESTS && futile == FUTILE_GUESTS => Some(StopReason::Futile),
+                _ if enough => Some(StopReason::Enough),
                 _ => None,
             };
             if let Some(key) = run.handed_on() {

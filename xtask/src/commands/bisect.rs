@@ -58,7 +58,7 @@ fn step(args: &TestArgs) -> Result<(Bisect, String)> {
 /// Checks what is the same for every commit: filters, tools, the tree's directory, the guest program. Otherwise every commit
 /// would be skipped because of it.
 fn check_prerequisites(args: &TestArgs) -> Result<()> {
-    plan::chosen(&args.which)?;
+    plan::chosen(&args.filter)?;
     if let Some(dir) = args.kernel.kernel_tree.as_ref().filter(|dir| !dir.is_dir()) {
         let here = std::env::current_dir().unwrap_or_default();
         return Err(Error::new(ErrorKind::Usage, format!("there is no directory {}", dir.display()))

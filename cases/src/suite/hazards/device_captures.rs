@@ -12,7 +12,7 @@ case! {
     relies on [Importing]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = camera()?;
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", bytes.div_ceil(PAGE), RDONLY)?;

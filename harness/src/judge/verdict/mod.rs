@@ -90,7 +90,7 @@ pub enum Verdict {
     /// Run several times, and not the same every time.
     Flaky {
         /// What was seen how often, the most frequent first.
-        seen: Vec<Sighting>,
+        seen: Vec<VerdictCount>,
         /// How many different transcripts there were.
         transcripts: usize,
         /// From the most frequent transcript to the one of `worst`; empty when they are the same.
@@ -103,7 +103,7 @@ pub enum Verdict {
 /// How often a case that was run several times came out in one way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Sighting {
+pub struct VerdictCount {
     /// The word of the verdict.
     pub word: String,
     /// In how many runs.

@@ -106,7 +106,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::verdict::Sighting;
+    use crate::judge::verdict::VerdictCount;
     use crate::report::run_report::tests::report;
 
     #[test]
@@ -126,7 +126,10 @@ mod tests {
             Verdict::Lost { begun: true, how: "panic".into() },
             Verdict::NotRun { why: "interrupted".into() },
             Verdict::Flaky {
-                seen: vec![Sighting { word: "pass".into(), times: 9 }, Sighting { word: "FAIL".into(), times: 1 }],
+                seen: vec![
+                    VerdictCount { word: "pass".into(), times: 9 },
+                    VerdictCount { word: "FAIL".into(), times: 1 },
+                ],
                 transcripts: 2,
                 diff: String::new(),
                 worst: Box::new(Verdict::Failed { reasons: vec!["a right is gained".into()] }),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::tone::{Tone, tone};
+use super::colour::{Colour, tone};
 use crate::judge::complaint::{Complaint, is_noise};
-use crate::judge::moment::Moment;
+use crate::judge::complaint_time::ComplaintTime;
 use crate::judge::transcript::{TranscriptStep, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::why;
@@ -48,7 +48,7 @@ pub(super) struct Group {
     #[serde(rename = "where")]
     pub(super) place: String,
     pub(super) word: &'static str,
-    pub(super) tone: Tone,
+    pub(super) tone: Colour,
     reasons: Vec<String>,
     diff: String,
     /// Index into the texts; nothing where the case wrote none.
@@ -116,7 +116,7 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
 }
 
 fn is_during(complaint: &Complaint, step: &TranscriptStep) -> bool {
-    matches!((&complaint.moment, step), (Moment::During(call), TranscriptStep::Call { text, .. }) if call == text)
+    matches!((&complaint.moment, step), (ComplaintTime::During(call), TranscriptStep::Call { text, .. }) if call == text)
 }
 
 fn splat(complaint: &Complaint) -> Splat {

@@ -3,10 +3,10 @@
 //! What a kernel or a guest has said is never markup: the template escapes it, or it travels as JSON and the page's script
 //! puts it in as text. A content security policy allows that script and nothing else.
 
+mod colour;
 mod details;
 mod page;
 mod series;
-mod tone;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -7,9 +7,9 @@ use cases::protocol::CaseKey;
 use cases::suite;
 use serde::Serialize;
 
+use super::colour::{Colour, code_tone, tone};
 use super::details::{Details, DetailsEntry, Group, group};
 use super::series::{Changes, series_changes};
-use super::tone::{Tone, code_tone, tone};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
@@ -24,7 +24,7 @@ const SLOWEST: usize = 12;
 pub struct Page {
     title: String,
     result: &'static str,
-    tone: Tone,
+    tone: Colour,
     counts: String,
     problems: Vec<Problem>,
     runs: Vec<Run>,
@@ -43,7 +43,7 @@ struct Problem {
     /// Index of the case; nothing where it is about a whole run.
     case: Option<usize>,
     title: String,
-    tone: Tone,
+    tone: Colour,
     why: String,
     cells: String,
     again: String,
@@ -58,7 +58,7 @@ struct Run {
     id: String,
     title: String,
     result: String,
-    tone: Tone,
+    tone: Colour,
     tally: String,
     facts: Vec<(&'static str, String)>,
 }
@@ -66,7 +66,7 @@ struct Run {
 #[derive(Serialize)]
 struct CellView {
     word: String,
-    tone: Tone,
+    tone: Colour,
     title: String,
 }
 
@@ -113,8 +113,8 @@ impl Page {
             case: problem.key.as_ref().and_then(|key| keys.iter().position(|known| known == key)),
             title: problem.title,
             tone: match problem.level {
-                Level::Error => Tone::Bad,
-                Level::Warning | Level::Notice => Tone::Note,
+                Level::Error => Colour::Bad,
+                Level::Warning | Level::Notice => Colour::Note,
             },
             why: problem.why,
             cells: problem.cells.join(", "),
@@ -182,7 +182,7 @@ fn run(cell: &Cell, matrix: &Matrix) -> Run {
         id: place.id.clone(),
         title: format!("Linux {}, series {}, {}", place.kernel, place.series, place.flavour),
         result: String::new(),
-        tone: cell.exit_code().map_or(Tone::Note, code_tone),
+        tone: cell.exit_code().map_or(Colour::Note, code_tone),
         tally: String::new(),
         facts: Vec::new(),
     };
@@ -290,7 +290,7 @@ fn cell(verdict: Option<&CaseVerdict>) -> CellView {
             tone: tone(&verdict.verdict),
             title: verdict.key.exporter().into(),
         },
-        None => CellView { word: String::new(), tone: Tone::Faint, title: String::new() },
+        None => CellView { word: String::new(), tone: Colour::Faint, title: String::new() },
     }
 }
 
@@ -298,10 +298,10 @@ fn clauses(table: &Table) -> Vec<ClauseRow> {
     let view = |word: &TableWord| CellView {
         word: word.text(),
         tone: match word {
-            TableWord::Judged { bad: true, .. } | TableWord::Unknown => Tone::Bad,
-            TableWord::Judged { word: "ok" | "xfail", .. } => Tone::Good,
-            TableWord::Judged { .. } => Tone::Note,
-            TableWord::Nothing | TableWord::NeedsDerive | TableWord::Skipped => Tone::Faint,
+            TableWord::Judged { bad: true, .. } | TableWord::Unknown => Colour::Bad,
+            TableWord::Judged { word: "ok" | "xfail", .. } => Colour::Good,
+            TableWord::Judged { .. } => Colour::Note,
+            TableWord::Nothing | TableWord::NeedsDerive | TableWord::Skipped => Colour::Faint,
         },
         title: word.meaning().unwrap_or_default().into(),
     };

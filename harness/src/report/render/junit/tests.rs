@@ -2,7 +2,7 @@ use quick_junit::Report;
 
 use super::*;
 use crate::judge::transcript::{CaseRun, TranscriptStep};
-use crate::judge::verdict::Sighting;
+use crate::judge::verdict::VerdictCount;
 use crate::report::matrix::tests::{failed, ran};
 use crate::report::run_report::tests::report;
 
@@ -20,7 +20,8 @@ fn read(xml: &str) -> Vec<(String, &'static str)> {
 }
 
 fn flaky(worst: Verdict) -> Verdict {
-    let seen = vec![Sighting { word: "pass".into(), times: 9 }, Sighting { word: worst.word().into(), times: 1 }];
+    let seen =
+        vec![VerdictCount { word: "pass".into(), times: 9 }, VerdictCount { word: worst.word().into(), times: 1 }];
     Verdict::Flaky { seen, transcripts: 2, diff: String::new(), worst: Box::new(worst) }
 }
 

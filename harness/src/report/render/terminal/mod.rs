@@ -17,7 +17,7 @@ use crate::judge::transcript::{CaseRun, TranscriptStep, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems;
 use crate::report::run_report::{RunReport, tally};
-use crate::session::rounds::RoundsHeld;
+use crate::session::rounds::RoundsSummary;
 
 /// Lines of a transcript shown around a failure.
 const CONTEXT: usize = 6;
@@ -287,7 +287,7 @@ fn unrun(out: &mut String, report: &RunReport, style: Style) {
 }
 
 /// What the rounds had in common.
-fn rounds(held: &RoundsHeld, cases: usize) -> String {
+fn rounds(held: &RoundsSummary, cases: usize) -> String {
     let times = if held.run == 1 { "1 round".into() } else { format!("{} rounds", held.run) };
     let same = match held.identical == cases {
         true => format!("{cases} verdicts and transcripts identical in all"),

@@ -14,7 +14,7 @@ use harness::judge::transcript::CaseRun;
 use harness::judge::verdict::CaseVerdict;
 
 use super::bench::{FaultBench, guest_of, last_case, passed, sentence, text};
-use super::row::FaultRow;
+use super::result_table::FaultRow;
 
 /// Notes when records arrived, and the pids of QEMU.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 mod bench;
 mod guests;
 mod host;
-mod row;
+mod result_table;
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -11,14 +11,14 @@ use std::time::Instant;
 use cases::faults::{self, FaultCase, GuestTuning};
 use harness::error::{Context, Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
-use harness::host::near::near;
 use harness::host::process::check_interrupt;
+use harness::host::similar_names::similar_names;
 use harness::host::style::detect;
 
 use crate::flags::{SelftestArgs, TableFormat};
 use crate::run::pipeline::Pipeline;
 use bench::FaultBench;
-use row::FaultRow;
+use result_table::FaultRow;
 
 /// Fault cases in one session: fewer than the number of lost guests in a row after which a session stops.
 const BATCH: usize = 8;
@@ -103,7 +103,7 @@ fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)
     for filter in filters {
         if !all().any(|(name, ..)| name.contains(filter.as_str())) {
             let names: Vec<&str> = all().map(|(name, ..)| name).collect();
-            let similar = near(filter, &names);
+            let similar = similar_names(filter, &names);
             let next = match similar.is_empty() {
                 true => "`cargo xtask selftest --list` lists all fault cases.".to_string(),
                 false => format!("Did you mean {}?", similar.join(" or ")),
@@ -138,9 +138,10 @@ impl PlannedRun {
 
 fn publish(rows: &[FaultRow], args: &SelftestArgs, seconds: f64) -> Result<()> {
     match args.format {
-        TableFormat::Terminal => print!("{}", row::table(rows, seconds, detect())),
+        TableFormat::Terminal => print!("{}", result_table::table(rows, seconds, detect())),
         TableFormat::Json => {
-            let json = row::json(rows, seconds).context(ErrorKind::Internal, || "encoding the table".into())?;
+            let json =
+                result_table::json(rows, seconds).context(ErrorKind::Internal, || "encoding the table".into())?;
             println!("{json}");
         }
     }

@@ -79,12 +79,12 @@ mod tests {
     use cases::protocol::CaseKey;
     use mutants::outcome::MutantOutcome;
 
-    use super::super::mutant::About;
-    use super::super::results::CaseWord;
+    use super::super::mutant::MutantInfo;
+    use super::super::results::CaseVerdictRecord;
     use super::*;
 
     fn found(id: &str, cases: &[(&str, &str, &str)]) -> MutantResult {
-        let about = About {
+        let about = MutantInfo {
             id: id.into(),
             made_by: "catalogue".into(),
             file: PathBuf::from("a.c"),
@@ -93,7 +93,7 @@ mod tests {
             wrong: "it is wrong".into(),
             clauses: Vec::new(),
         };
-        let word = |&(case, clause, verdict): &(&str, &str, &str)| CaseWord {
+        let word = |&(case, clause, verdict): &(&str, &str, &str)| CaseVerdictRecord {
             case: CaseKey(case.into()),
             clause: clause.into(),
             judgement: "contract".into(),

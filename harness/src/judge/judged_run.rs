@@ -11,14 +11,14 @@ use crate::judge::complaint::Complaint;
 use crate::judge::complaint::line::ConsoleLine;
 use crate::judge::context::JudgeContext;
 use crate::judge::foundations::Violated;
-use crate::judge::guest_run::{GuestRun, Halt};
+use crate::judge::guest_run::{GuestRun, StopReason};
 use crate::judge::task_dump;
 use crate::judge::transcript::Transcript;
 use crate::judge::verdict::{CaseVerdict, Evidence, Verdict, judge};
 
 /// What all guests of a session said together, judged.
 #[derive(Debug)]
-pub struct Judged {
+pub struct JudgedRun {
     /// One verdict for every planned case, in planned order.
     pub verdicts: Vec<CaseVerdict>,
     /// What did not fit the protocol, and complaints that belong to no case.
@@ -35,8 +35,8 @@ pub struct Judged {
 ///
 /// # Errors
 /// [`ErrorKind::Internal`] when a planned key is in no catalogue.
-pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) -> Result<Judged> {
-    let mut judged = Judged {
+pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) -> Result<JudgedRun> {
+    let mut judged = JudgedRun {
         verdicts: Vec::new(),
         protocol_errors: Vec::new(),
         kernel: None,
@@ -107,7 +107,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
             Some((.., halt, _)) => *halt,
             None => hoped().and_then(|(.., guest)| guest.halt),
         };
-        let halted = halted.map(Halt::reason);
+        let halted = halted.map(StopReason::reason);
         let evidence = match found {
             Some((run, complaints, loss, _, stuck)) => Evidence {
                 case,
@@ -169,8 +169,8 @@ fn loss(recording: &Recording, transcript: &Transcript, complaints: &[Complaint]
         GuestEnd::Flooded { outlet, mib, phase } => {
             format!("the guest printed more than {mib} MiB on its {outlet} while {phase}")
         }
-        GuestEnd::Interrupted => Halt::Interrupted.reason(),
-        GuestEnd::Enough => Halt::FailFast.reason(),
+        GuestEnd::Interrupted => StopReason::Interrupted.reason(),
+        GuestEnd::Enough => StopReason::FailFast.reason(),
     }
 }
 
