@@ -75,7 +75,7 @@ impl Channel {
     }
 
     /// Terminates and marks a record that a killed process may have left incomplete.
-    pub fn mend(&self) {
+    pub fn end_torn_record(&self) {
         if let Sink::Port(port) = self.sink {
             port.write(&[TORN, b'\n']);
         }

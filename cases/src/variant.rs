@@ -64,7 +64,7 @@ impl Variant {
     }
 }
 
-/// What a case runs on.
+/// The parameters of one run of a case.
 #[derive(Clone, Copy, Debug)]
 pub struct CaseParams {
     /// The exporter.

@@ -105,7 +105,7 @@ fn lost(verdict: &Verdict) -> (bool, &str) {
 }
 
 #[test]
-fn a_guest_that_never_says_a_word() {
+fn a_guest_without_any_output() {
     let verdicts = Bench::new().verdicts(&[], "exit 0");
     for verdict in &verdicts {
         assert_eq!(lost(verdict), (false, "the guest restarted before its first byte"));
@@ -116,14 +116,14 @@ fn a_guest_that_never_says_a_word() {
 fn each_phase_of_a_boot_that_hangs_is_told_from_the_others() {
     let records = into_the_second();
     for (said, script, phase) in [
-        (0, "sleep 100", "not a byte came out of the console"),
+        (0, "sleep 100", "no output on the console"),
         (0, "echo '[    0.1] Linux version 7.2' > $console; sleep 100", "its last line: `Linux version 7.2`"),
         (
             0,
             "while sleep 0.1; do echo '[    0.1] still here' >> $console; done",
-            "still talking; its last line: `still here`",
+            "but still printed; its last line: `still here`",
         ),
-        (1, "cat $said; sleep 100", "init said hello"),
+        (1, "cat $said; sleep 100", "after init started"),
         (2, "cat $said; sleep 100", "probing the kernel's features before the first case"),
         (5, "cat $said; sleep 100", "between two cases"),
     ] {
@@ -225,7 +225,7 @@ fn a_channel_that_is_cut_inside_a_record() {
 }
 
 #[test]
-fn a_guest_that_stops_without_its_count_is_an_oddity() {
+fn a_guest_that_stops_without_its_count_is_a_protocol_error() {
     let bench = Bench::new();
     let mut records = into_the_second();
     records.truncate(5);
@@ -234,7 +234,7 @@ fn a_guest_that_stops_without_its_count_is_an_oddity() {
     let context = JudgeContext { met: BTreeSet::new(), expectations, suppressions: Suppressions::default() };
     let judged = judge_all(&plan(), &guests, &context).unwrap();
     assert!(
-        judged.protocol_errors.iter().any(|oddity| oddity.contains("no closing count")),
+        judged.protocol_errors.iter().any(|error| error.contains("no closing count")),
         "{:?}",
         judged.protocol_errors
     );

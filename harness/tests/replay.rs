@@ -85,7 +85,7 @@ fn a_deadlock_shows_which_task_waits_where() {
 fn a_boot_that_hangs_is_reported_with_phase_and_function() {
     let judged = judged("hang-initcall-that-loops", TABLE);
     let Verdict::Lost { begun: false, how } = &judged.verdicts[0].verdict else { panic!("{judged:?}") };
-    assert!(how.starts_with("the kernel said nothing for 30.0 s while booting; its last line: `"), "{how}");
+    assert!(how.starts_with("no output of the kernel for 30.0 s while booting; its last line: `"), "{how}");
     assert!(how.contains("called from hang_irqs_on, hang_at_boot, do_one_initcall"), "{how}");
 }
 

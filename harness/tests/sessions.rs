@@ -220,7 +220,7 @@ fn fail_fast_ends_the_guest_behind_the_first_failure() {
 
 #[test]
 fn fail_fast_stops_at_what_only_the_host_can_see() {
-    // The guest is content; the transcript is not the reviewed one.
+    // The guest reports a pass, but the transcript differs from the reviewed one.
     let bench = Bench::new(3, &with_deadly("1) check true; end $case pass; sleep 100 ;;"));
     assert_eq!(words(&bench.run(true)), ["DIFF", "unrun", "unrun"]);
     // The guest is gone, and no other is started.

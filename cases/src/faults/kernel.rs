@@ -218,7 +218,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "The processor resets without a kernel message.",
         Brief,
         Lost,
-        ["restarted without a word"],
+        ["restarted without a message"],
         |s, _| { fault(s, "triple_fault") }
     ),
     fault_case!(

@@ -10,7 +10,7 @@ use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::variant::CaseParams;
 
 pub(super) const FAULT_CASES: &[FaultCase] = &[
-    fault_case!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a word"], |s, _| {
+    fault_case!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a message"], |s, _| {
         leave(s, "RB_AUTOBOOT", RebootMode::RB_AUTOBOOT)
     }),
     fault_case!("halt", "The case halts the machine.", Brief, Lost, ["the guest did not end it"], |s, _| {
@@ -29,7 +29,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "The case restarts the machine by SysRq.",
         Brief,
         Lost,
-        ["restarted without a word"],
+        ["restarted without a message"],
         |s, _| { sysrq(s, "b") }
     ),
     fault_case!(
@@ -37,7 +37,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "The machine restarts in the middle of a record.",
         Brief,
         Lost,
-        ["restarted without a word"],
+        ["restarted without a message"],
         cut
     ),
 ];

@@ -25,9 +25,9 @@ use crate::variant::{CaseParams, EXPORTED};
 pub enum Expected {
     /// The case or the kernel failed, and the guest could still report it.
     Fail,
-    /// The suite itself is wrong.
+    /// The case itself is wrong.
     Broken,
-    /// The guest disappeared.
+    /// The guest was lost.
     Lost,
     /// One of the two, depending on the processor: the runner's own timer may hang too.
     FailOrLost,

@@ -71,7 +71,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "The case sends the final record of the run and restarts the machine.",
         Brief,
         Lost,
-        ["restarted without a word"],
+        ["restarted without a message"],
         |s: &mut Steps, _: CaseParams| {
             s.check("a check holds", true, "");
             s.channel().send(Record::Count { ended: 0 });

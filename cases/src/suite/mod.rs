@@ -1,4 +1,4 @@
-//! The suite: one file for each family of behaviour, named as the case is.
+//! The suite: one file for each kind of behaviour, with the name of the case.
 //!
 //! A new case is a file with `case!` and `run`, and one line in [`CASES`]. A test of the workspace compares the list
 //! with the files. The same steps on other descriptors are a [`variant`](crate::variant), not a new case.

@@ -12,7 +12,7 @@ const SET_NAME_B: u32 = ioc(IOC_WRITE, b'b', 1, 8);
 const EXPORT_SYNC_FILE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 2, 8);
 const IMPORT_SYNC_FILE: u32 = ioc(IOC_WRITE, b'b', 3, 8);
 
-/// Direction of a CPU access or of a fence: `DMA_BUF_SYNC_READ` and `DMA_BUF_SYNC_WRITE`.
+/// The access that SYNC and the sync_file ioctls are about: `DMA_BUF_SYNC_READ` and `DMA_BUF_SYNC_WRITE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncAccess {
     /// Reading.

@@ -1,9 +1,9 @@
-//! When in its case the kernel complained.
+//! When the kernel complained, relative to the steps of the case.
 
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-/// When in its case a complaint came.
+/// When a complaint came, relative to the steps of its case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

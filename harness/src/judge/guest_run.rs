@@ -13,7 +13,7 @@ use crate::judge::transcript::Transcript;
 /// and each further case would cost a boot.
 pub const FUTILE_GUESTS: usize = 12;
 
-/// What one guest left.
+/// The recording of one guest, parsed.
 #[derive(Debug)]
 pub struct GuestRun {
     /// The raw recording.
@@ -80,7 +80,7 @@ impl GuestRun {
         std::fs::write(dir.join(PLANNED), text + "\n").map_err(|error| io(&error, "writing", &dir.join(PLANNED)))
     }
 
-    /// Loads what a guest left in `dir`.
+    /// Loads the recording of a guest from `dir`.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when a file is missing, [`ErrorKind::Internal`] when one is invalid.
@@ -92,7 +92,7 @@ impl GuestRun {
         Ok(GuestRun::new(Recording::load(dir)?, planned, halt))
     }
 
-    /// Whether another guest goes on where this one was ended on purpose.
+    /// Whether this guest was ended on purpose and another one continues with the plan.
     pub fn is_continued(&self) -> bool {
         self.recording.ending == GuestEnd::Enough && self.halt.is_none()
     }

@@ -104,7 +104,7 @@ fn rank(verdict: &CaseVerdict) -> usize {
 fn reason(verdict: &Verdict) -> String {
     let why = match verdict.detailed() {
         Verdict::Failed { reasons } => reasons.first().map_or("", String::as_str),
-        Verdict::Differs { .. } => "the transcript is not the reviewed one",
+        Verdict::Differs { .. } => "the transcript differs from the reviewed one",
         Verdict::Broken { why } | Verdict::UnexpectedSkip { why, .. } | Verdict::NotRun { why } => why,
         Verdict::Lost { how, .. } => how,
         _ => "",

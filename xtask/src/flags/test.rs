@@ -33,7 +33,7 @@ pub struct TestArgs {
 
 #[derive(Debug, Default, Args)]
 pub struct RepeatArgs {
-    /// Run everything N times; a case that is not the same every time is FLAKY
+    /// Run everything N times; a case with different results is FLAKY
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub repeat: Option<usize>,
     /// Stop at the first unexpected verdict; the remaining cases are `unrun`

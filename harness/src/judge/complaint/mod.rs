@@ -1,6 +1,6 @@
 //! Complaints of the kernel: finds reports on the console, and the case and step that was running.
 //!
-//! [`scan()`] cuts the console into reports, [`title`] and [`frame`] name them, [`tie`] finds the step, [`leak`] adds what
+//! [`scan()`] cuts the console into reports, [`title`] and [`frame`] name them, [`set_times`] finds the step, [`leak`] adds what
 //! kmemleak found, [`suppressions`] marks known ones. [`cases::complaint`] decides for guest and host what starts a report.
 
 pub mod frame;

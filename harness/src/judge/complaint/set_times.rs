@@ -1,4 +1,4 @@
-//! Finds out when in its case a complaint came.
+//! Finds the step of the case at which each complaint came.
 //!
 //! The guest reads the kernel log before it sends a record, and reports new complaints with the time stamp of the log, which
 //! the console shows too. So no clocks have to be compared. A complaint that the guest did not report came after its last record.
@@ -8,7 +8,7 @@ use super::{Complaint, Start};
 use crate::judge::complaint_time::{ComplaintTime, NoticedComplaint};
 use crate::judge::transcript::Transcript;
 
-/// Sets the moments of complaints. Adds a complaint for each one that the guest reported but that is not on the console, because
+/// Sets the times of complaints. Adds a complaint for each one that the guest reported but that is not on the console, because
 /// it was cut off or lost.
 pub fn set_times(complaints: &mut Vec<Complaint>, transcript: &Transcript) {
     let mut left: Vec<&NoticedComplaint> = transcript.noticed.iter().collect();
@@ -32,7 +32,7 @@ pub fn set_times(complaints: &mut Vec<Complaint>, transcript: &Transcript) {
     complaints.extend(left.into_iter().map(not_on_the_console));
 }
 
-/// The moment of a complaint that the guest did not report.
+/// The time of a complaint that the guest did not report.
 fn after_the_last_record(complaint: &Complaint, transcript: &Transcript) -> ComplaintTime {
     match transcript.unfinished().filter(|run| complaint.case.as_ref() == Some(&run.key)) {
         Some(run) => run.open_step().map_or(ComplaintTime::AfterLastStep, |step| ComplaintTime::During(step.into())),

@@ -1,11 +1,11 @@
-//! In which colour something is shown.
+//! The colour of a verdict or an exit code on the page.
 
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
 use crate::judge::verdict::Verdict;
 
-/// How something is coloured.
+/// A colour, by its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Colour {

@@ -1,4 +1,4 @@
-//! What the page shows of a case when it is asked for.
+//! The details of a case, which the page shows on a click.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::judge::transcript::{TranscriptStep, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::why;
 
-/// Lines of a complaint.
+/// Maximum number of lines shown of a complaint.
 const SPLAT: usize = 60;
 
-/// The part that the script shows when it is asked for.
+/// The part of the page that its script shows on demand.
 #[derive(Default, Serialize)]
 pub struct Details {
     /// Transcripts, each once.
@@ -42,7 +42,7 @@ pub(super) struct DetailsEntry {
     pub(super) groups: Vec<Group>,
 }
 
-/// Runs in which a case came out in the same way.
+/// Runs with the same result of a case.
 #[derive(Clone, PartialEq, Serialize)]
 pub(super) struct Group {
     #[serde(rename = "where")]
@@ -51,7 +51,7 @@ pub(super) struct Group {
     pub(super) tone: Colour,
     reasons: Vec<String>,
     diff: String,
-    /// Index into the texts; nothing where the case wrote none.
+    /// Index into the texts; `None` if the case has no transcript.
     text: Option<usize>,
     /// Lines of the transcript during which the kernel complained.
     steps: Vec<String>,
@@ -68,7 +68,7 @@ struct Splat {
     starts: Vec<String>,
 }
 
-/// What one verdict has to say.
+/// The details of one verdict.
 pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
     let mut reasons: Vec<String> = verdict.verdict.sightings().into_iter().collect();
     let mut diff = String::new();
@@ -76,7 +76,7 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
         Verdict::Failed { reasons: violated } => reasons.extend(violated.iter().cloned()),
         Verdict::Differs { diff: text } => diff = text.clone(),
         Verdict::ExpectedHazard { reason } => reasons.push(reason.clone()),
-        Verdict::Skipped { need, why } => reasons.push(format!("skipped for want of {need}: {why}")),
+        Verdict::Skipped { need, why } => reasons.push(format!("skipped because {need} is missing: {why}")),
         Verdict::Lost { begun, how } => {
             let when = if *begun { "while it ran" } else { "before it could start" };
             reasons.push(format!("the guest was lost {when}: {how}"));

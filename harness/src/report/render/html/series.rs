@@ -1,4 +1,4 @@
-//! What a series changes, as the page shows it.
+//! The changes by a series, for the page.
 
 use cases::protocol::CaseKey;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::colour::Colour;
 use crate::report::matrix::changes::{self, CaseChange, ChangeCounts, SeriesComparison};
 use crate::report::matrix::{Matrix, short};
 
-/// What one series changes.
+/// The changes by one series.
 #[derive(Serialize)]
 pub(super) struct Changes {
     series: String,

@@ -63,7 +63,7 @@ fn a_cell_without_a_report_is_one_error() {
 }
 
 #[test]
-fn an_oddity_is_an_error_of_its_own() {
+fn a_protocol_error_is_a_separate_error() {
     let mut run = report(vec![Verdict::Pass]);
     run.protocol_errors.push("a record is missing".into());
     let tests = read(&render(&Matrix::new(vec![Cell::ran(run)])).unwrap());

@@ -100,7 +100,7 @@ pub static FAULTS: &[HostFault] = &[
         name: "hang_at_boot",
         claim: "The kernel loops while it boots.",
         expected: "LOST",
-        words: &["said nothing", "booting", "dbc_fault_loop_with_interrupts_off"],
+        words: &["no output of the kernel", "booting", "dbc_fault_loop_with_interrupts_off"],
         act: Act::Append(&["dmabuf_conformance.at_boot=loop_with_interrupts_off"]),
     },
     HostFault {
@@ -113,7 +113,7 @@ pub static FAULTS: &[HostFault] = &[
     HostFault {
         name: "complaint_at_boot",
         claim: "The kernel complains while it boots, and continues.",
-        expected: "ODD",
+        expected: "PROTOCOL",
         words: &["before any case", "dbc_fault_use_after_free"],
         act: Act::Append(&["dmabuf_conformance.at_boot=use_after_free"]),
     },
