@@ -162,20 +162,20 @@ fn a_channel_without_end_is_cut_off() {
 }
 
 #[test]
-fn a_qemu_that_is_stopped_is_given_up_and_gone() {
+fn a_qemu_that_is_stopped_is_killed() {
     let bench = Bench::impatient();
     let verdicts = bench.verdicts(&into_the_second(), "cat $said; kill -STOP $$");
     assert!(lost(&verdicts[1]).1.contains("took longer than"), "{verdicts:?}");
 }
 
 #[test]
-fn a_qemu_that_closes_its_channel_and_stays_is_given_up() {
+fn a_qemu_that_closes_its_channel_and_stays_is_killed() {
     let verdicts = Bench::impatient().verdicts(&into_the_second(), "cat $said; exec sleep 100 >&-");
-    assert!(lost(&verdicts[1]).1.contains("did not leave"), "{verdicts:?}");
+    assert!(lost(&verdicts[1]).1.contains("did not power off"), "{verdicts:?}");
 }
 
 #[test]
-fn a_qemu_that_is_gone_is_noticed_while_others_hold_its_channel() {
+fn the_end_of_qemu_is_detected_while_others_hold_its_channel() {
     let recording = Bench::new().record(&into_the_second(), "cat $said; sleep 100 & exit 3");
     assert!(matches!(recording.ending, GuestEnd::QemuDied { .. }), "{:?}", recording.ending);
 }

@@ -195,7 +195,7 @@ fn a_kernel_that_never_boots_is_tried_twice() {
 }
 
 #[test]
-fn a_session_that_gets_nowhere_is_given_up() {
+fn a_session_without_progress_is_aborted() {
     let bench = Bench::new(20, &with_deadly("*) exit 0 ;;"));
     let judged = bench.run(false);
     assert_eq!(bench.boots(), 12);

@@ -1,9 +1,9 @@
-//! Fault cases: ways in which a guest can fail, triggered on purpose. `cargo xtask selftest` runs each and proves that
+//! Fault cases: ways in which a guest can fail, triggered on purpose. `cargo xtask selftest` runs each and checks that
 //! it is detected.
 //!
 //! Technically they are cases, but they judge no clause, are not part of `cargo xtask test`, and have no snapshots.
-//! Each declares the verdict it must lead to and the words that the report must contain. After each runs a case that
-//! must pass as if nothing had happened.
+//! Each declares the verdict it must lead to and the words that the report must contain. After each of them, a normal case runs
+//! and must pass.
 //!
 //! Faults in the kernel are triggered by `cases/kernel/misbehave.c`, which only the flavour `faults` compiles.
 

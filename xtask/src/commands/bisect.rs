@@ -87,7 +87,7 @@ fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bise
         None if again.is_some() => "a guest was lost once, but not in the second run".into(),
         None => match report.protocol_errors.first() {
             Some(error) => error.clone(),
-            None if report.verdicts.is_empty() => "no chosen case is about this kernel".into(),
+            None if report.verdicts.is_empty() => "none of the chosen cases applies to this kernel".into(),
             None => "every case was skipped".into(),
         },
     };

@@ -130,7 +130,7 @@ fn summary(cell: &Cell) -> String {
             format!("{} passed, {} failed, {} skipped{known}", tally.passed, tally.failed, tally.skipped)
         }
         CellOutcome::Failed { error, .. } => error.lines().next().unwrap_or_default().to_string(),
-        CellOutcome::Empty => "no chosen case is about this kernel".into(),
+        CellOutcome::Empty => "none of the chosen cases applies to this kernel".into(),
         CellOutcome::NotRun { why } => why.clone(),
     };
     let exit = cell.exit_code().map(|code| format!(" (exit {})", code.number())).unwrap_or_default();

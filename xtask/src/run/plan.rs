@@ -53,16 +53,18 @@ pub fn about(chosen: Vec<CaseKey>, met: &BTreeSet<Need>) -> (Vec<CaseKey>, Vec<C
     (here, elsewhere)
 }
 
-/// Fails when no selected case is about this kernel.
+/// Fails when no selected case applies to this kernel.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`].
 pub fn require_cases(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
     if here.is_empty() {
         let names: Vec<&str> = elsewhere.iter().map(|key| key.0.as_str()).collect();
-        return Err(Error::new(ErrorKind::Usage, "no chosen case is about this kernel").cause(names.join(", ")).next(
-            "Cases about a kernel without the patch need --series none; others need an older kernel (--kernel).",
-        ));
+        return Err(Error::new(ErrorKind::Usage, "none of the chosen cases applies to this kernel")
+            .cause(names.join(", "))
+            .next(
+                "Cases about a kernel without the patch need --series none; others need an older kernel (--kernel).",
+            ));
     }
     Ok(())
 }

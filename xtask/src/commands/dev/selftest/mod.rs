@@ -1,4 +1,4 @@
-//! `cargo xtask dev selftest`: causes every known kind of crash, hang and other fault, and proves that each is noticed.
+//! `cargo xtask dev selftest`: causes every known kind of crash, hang and other fault, and checks that each is detected.
 
 mod bench;
 mod guests;
@@ -32,7 +32,7 @@ enum PlannedRun {
 /// Runs what the arguments ask for and prints the table.
 ///
 /// # Errors
-/// When fault cases cannot be run. One that was not noticed is not an error but exit code 1: a bug in the suite.
+/// When fault cases cannot be run. One that was not detected is not an error but exit code 1: a bug in the suite.
 pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     let chosen = select(&args.filters)?;
     if args.list {
@@ -82,11 +82,11 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     rows.sort_by_key(|row| order.iter().position(|name| *name == row.name));
     publish(&rows, args, start.elapsed().as_secs_f64())?;
     results.into_iter().collect::<Result<()>>()?;
-    let unnoticed = rows.iter().any(|row| !row.wrong.is_empty());
-    if unnoticed {
+    let undetected = rows.iter().any(|row| !row.wrong.is_empty());
+    if undetected {
         eprintln!("recordings: {}", bench.keep().display());
     }
-    Ok(if unnoticed { ExitCode::Internal } else { ExitCode::AsExpected })
+    Ok(if undetected { ExitCode::Internal } else { ExitCode::AsExpected })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
