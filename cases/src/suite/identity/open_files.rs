@@ -6,7 +6,7 @@ use crate::prelude::*;
 
 case! {
     /// All descriptors of a buffer have its st_dev, st_ino and size. Each alias is an open file description of its own:
-    /// kcmp says so, and a status flag set on one is not set on the others. Duplicates are one open file description
+    /// kcmp shows that, and a status flag set on one is not set on the others. Duplicates are one open file description
     /// and share status flags. Another buffer has another inode.
     "I-1", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }

@@ -105,8 +105,8 @@ fn changed(out: &mut String, comparisons: &[SeriesComparison]) {
     let _ = writeln!(
         out,
         "\nnew: needs the ioctl, judged only with the series; same: the same verdict and transcript \
-         without it and with it; altered: judged on both, and not the same; gone: only about kernels without the ioctl; not \
-         judged: nothing is said\n"
+         on both; altered: another verdict or transcript; gone: applies only to kernels without the ioctl; not judged: not \
+         judged without the series, with it, or both\n"
     );
     let places = |of: &[&SeriesComparison]| -> Vec<String> {
         of.iter().map(|one| format!("{} {} {}", one.kernel, short(&one.series), one.flavour)).collect()

@@ -6,7 +6,7 @@ use crate::judge::verdict::VerdictCount;
 use crate::report::matrix::tests::{failed, ran};
 use crate::report::run_report::tests::report;
 
-/// The text as another program reads it: for each test its name and what became of it.
+/// The text as another program reads it: the name and the result of each test.
 fn read(xml: &str) -> Vec<(String, &'static str)> {
     let report = Report::deserialize_from_str(xml).expect("it is JUnit");
     let kind = |case: &TestCase| match &case.status {
