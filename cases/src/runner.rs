@@ -31,7 +31,7 @@ const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
 /// ten times the limits: sanitizers and emulation slow down boot and cases by about the same factor.
 const NOMINAL_BOOT: Duration = Duration::from_secs(1);
 /// Time limit of a case run by hand, where the boot time is unknown and a person can interrupt.
-const PATIENT_LIMIT: Duration = Duration::from_secs(50);
+const MANUAL_LIMIT: Duration = Duration::from_secs(50);
 /// Environment variable that sets the limit of every case, in milliseconds. The kernel passes unknown `name=value`
 /// words of its command line to init as environment variables.
 pub const LIMIT: &str = "case_limit_ms";
@@ -88,7 +88,7 @@ impl<'a> Runner<'a> {
     pub fn visiting(channel: &'a Channel) -> Result<Self, Errno> {
         process::adopt()?;
         process::catch_interrupts();
-        Ok(Runner::with(channel, PATIENT_LIMIT, KillScope::Descendants, TmpFiles::Shared(BTreeSet::new())))
+        Ok(Runner::with(channel, MANUAL_LIMIT, KillScope::Descendants, TmpFiles::Shared(BTreeSet::new())))
     }
 
     fn with(channel: &'a Channel, limit: Duration, kill_scope: KillScope, tmp_files: TmpFiles) -> Self {

@@ -1,4 +1,5 @@
-//! Endings of a guest that are slow or rare in reality, by a fake QEMU: a shell script that says what a guest would.
+//! Ways in which a guest can end that are slow or rare in reality, with a fake QEMU: a shell script that prints the records of a
+//! guest.
 
 #[path = "common/fake_qemu.rs"]
 mod fake_qemu;
@@ -33,12 +34,12 @@ struct Bench {
 }
 
 impl Bench {
-    /// For what ends by itself: a machine that is busy with other things must not make it look hung.
+    /// For guests that end by themselves: a busy machine must not make them look hung.
     fn new() -> Self {
         Bench { dir: tempfile::tempdir().unwrap(), timeouts: Duration::from_secs(60) }
     }
 
-    /// For what hangs.
+    /// For guests that hang.
     fn impatient() -> Self {
         Bench { timeouts: Duration::from_secs(2), ..Bench::new() }
     }
@@ -47,7 +48,7 @@ impl Bench {
         self.dir.path().join(name)
     }
 
-    /// Runs a script in QEMU's place. The file `$said` has what the guest would say.
+    /// Runs a script instead of QEMU. The file `$said` contains the records of the guest.
     fn record(&self, records: &[Record], script: &str) -> Recording {
         let said = self.path("said");
         fs::write(&said, sent(records.iter().cloned())).unwrap();
@@ -66,7 +67,7 @@ impl Bench {
         judge_all(&plan(), &guests, &context).unwrap().verdicts
     }
 
-    /// The verdicts after a script, none of which may be a pass where the guest did not finish.
+    /// The verdicts after a script. None may be a pass if the guest did not finish.
     fn verdicts(&self, records: &[Record], script: &str) -> Vec<Verdict> {
         self.judge(self.record(records, script)).into_iter().map(|verdict| verdict.verdict).collect()
     }
@@ -86,7 +87,7 @@ fn into_the_second() -> Vec<Record> {
     ]
 }
 
-/// The same with time enough in the second for anything but a loop without end.
+/// The same, with a time limit in the second that only an endless loop exceeds.
 fn long_into_the_second() -> Vec<Record> {
     let mut records = into_the_second();
     for record in &mut records {
@@ -113,7 +114,7 @@ fn a_guest_without_any_output() {
 }
 
 #[test]
-fn each_phase_of_a_boot_that_hangs_is_told_from_the_others() {
+fn each_phase_of_a_boot_that_hangs_has_its_own_message() {
     let records = into_the_second();
     for (said, script, phase) in [
         (0, "sleep 100", "no output on the console"),
@@ -249,10 +250,10 @@ fn nothing_is_left_running() {
     let pid = fs::read_to_string(pid).unwrap();
     let running = || {
         let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        // A zombie that nobody has reaped yet is not running.
+        // A zombie that was not reaped yet is not running.
         !stat.is_empty() && !stat.contains(") Z ")
     };
-    // The signal was sent before the guest was given back; dying takes the process a moment more.
+    // The signal was sent before the recording was returned, but the process may take a moment to die.
     let timeouts = std::time::Instant::now() + Duration::from_secs(10);
     while running() && std::time::Instant::now() < timeouts {
         std::thread::yield_now();

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 const CASE: &str = "rights/reopen@udmabuf";
 const SOURCE: &str = "drivers/dma-buf/dma-buf.c";
 
-/// Says what the kernel has in it.
+/// Describes the fake kernel.
 const QEMU: &str = r#"cat "$BENCH/$(grep -ao 'said-[a-z]*' "$kernel" | head -n 1)""#;
 
 fn bench() -> Bench {

@@ -37,7 +37,7 @@ pub struct DeriveRequest {
     layout: DeriveLayout,
 }
 
-/// The shape in the proposal.
+/// The request in the proposal.
 const PROPOSED: DeriveRequest = DeriveRequest {
     request: DERIVE,
     size: 8,
@@ -51,7 +51,7 @@ pub fn set_shape(info: &ImporterInfo) {
     let _ = SHAPE.set(DeriveRequest::of(info));
 }
 
-/// The shape in use.
+/// The request in use.
 pub fn shape() -> DeriveRequest {
     SHAPE.get().copied().unwrap_or(PROPOSED)
 }

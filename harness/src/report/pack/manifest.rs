@@ -36,7 +36,7 @@ pub struct PackManifest {
     pub members: BTreeMap<String, StoredFile>,
 }
 
-/// Which kernel a pack holds; in the words of [`crate::report::run_report::RunSetting`].
+/// The kernel of a pack, with the field names of [`crate::report::run_report::RunSetting`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackIdentity {
     /// Id of the kernel, as in kernels.toml.

@@ -79,7 +79,7 @@ fn what_is_about_kernels_without_the_ioctl_is_gone() {
 }
 
 #[test]
-fn nothing_is_said_about_what_was_not_judged_on_both() {
+fn cases_that_were_not_judged_on_both_are_not_compared() {
     let pass = || (Verdict::Pass, "x");
     let lost = Verdict::Lost { begun: true, how: "panic".into() };
     let flaky = Verdict::Flaky { seen: vec![], transcripts: 1, diff: String::new(), worst: Box::new(Verdict::Pass) };
