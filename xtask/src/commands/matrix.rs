@@ -85,7 +85,7 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
 /// The cells as JSON, for the matrix of a GitHub workflow.
 ///
 /// # Errors
-/// Those of [`plan::chosen`] and [`cells::wanted`].
+/// Those of [`plan::chosen`] and [`matrix_cells::planned_cells`].
 pub fn listed(args: &MatrixArgs) -> Result<String> {
     plan::chosen(&args.filter)?;
     let cells = Include { include: matrix_cells::planned_cells(args)? };
