@@ -169,7 +169,7 @@ fn end(mut running: Running) -> Result<bool> {
     let start = Instant::now();
     while running.try_wait()?.is_none() {
         if start.elapsed() > KILL_TIMEOUT {
-            // Dropping it would wait for ever.
+            // Dropping it would wait forever.
             std::mem::forget(running);
             return Ok(false);
         }
