@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the tree that was built says about DERIVE in its own uAPI header. The
- * series under test may be one nobody here has read.
+ * series under test may be unknown to the authors of the suite.
  */
 
 #include <uapi/linux/dma-buf.h>

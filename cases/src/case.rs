@@ -5,7 +5,7 @@ use crate::foundation::Foundation;
 use crate::need::Need;
 use crate::protocol::CaseKey;
 use crate::steps::{Abort, Steps};
-use crate::variant::{On, Variant};
+use crate::variant::{CaseParams, Variant};
 
 /// How the result of a case is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Case {
     /// What it relies on besides its clause. What derives also relies on [`Foundation::Deriving`].
     pub relies_on: &'static [Foundation],
     /// The case itself.
-    pub run: fn(&mut Steps, On) -> Result<(), Abort>,
+    pub run: fn(&mut Steps, CaseParams) -> Result<(), Abort>,
 }
 
 impl Case {
@@ -93,13 +93,15 @@ impl Case {
     }
 
     /// Everything that this case runs on, in the order of reports.
-    pub fn runs(&self) -> impl Iterator<Item = On> {
-        let runs = |variant| self.exporters_of(variant).iter().map(move |exporter| On { exporter: *exporter, variant });
+    pub fn runs(&self) -> impl Iterator<Item = CaseParams> {
+        let runs = |variant| {
+            self.exporters_of(variant).iter().map(move |exporter| CaseParams { exporter: *exporter, variant })
+        };
         self.variants.iter().flat_map(runs)
     }
 
     /// The key of one run.
-    pub fn key(&self, on: On) -> CaseKey {
+    pub fn key(&self, on: CaseParams) -> CaseKey {
         CaseKey::new(&self.name(on.variant), on.exporter.name())
     }
 

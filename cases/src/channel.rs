@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
-use crate::kernel_log::Noticed;
+use crate::kernel_log::ComplaintLine;
 use crate::protocol::{Line, Record, TORN};
 use crate::style::Style;
 use crate::terminal;
@@ -19,14 +19,14 @@ pub const PORT: u16 = 0x2f8;
 /// at the same time, because the runner waits while a case runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Channel {
-    outlet: Outlet,
+    sink: Sink,
     /// Shared by the processes: the number of the next record; on a terminal, whether the last line is open.
     shared: &'static AtomicU64,
 }
 
 /// Where records go.
 #[derive(Clone, Copy, Debug)]
-enum Outlet {
+enum Sink {
     Port(SerialPort),
     Terminal(Style),
 }
@@ -37,7 +37,7 @@ impl Channel {
     /// # Errors
     /// The errno of claiming the port or of mapping the shared counter.
     pub fn open() -> Result<Self, Errno> {
-        Ok(Channel { outlet: Outlet::Port(SerialPort::open(PORT)?), shared: memory::shared_counter()? })
+        Ok(Channel { sink: Sink::Port(SerialPort::open(PORT)?), shared: memory::shared_counter()? })
     }
 
     /// Uses standard output instead.
@@ -45,20 +45,20 @@ impl Channel {
     /// # Errors
     /// The errno of mapping the shared counter.
     pub fn terminal(style: Style) -> Result<Self, Errno> {
-        Ok(Channel { outlet: Outlet::Terminal(style), shared: memory::shared_counter()? })
+        Ok(Channel { sink: Sink::Terminal(style), shared: memory::shared_counter()? })
     }
 
     /// Sends one record.
     pub fn send(&self, record: Record) {
-        match self.outlet {
-            Outlet::Port(port) => {
+        match self.sink {
+            Sink::Port(port) => {
                 let line = Line { seq: self.shared.fetch_add(1, Ordering::Relaxed), record };
                 let text = serde_json::to_string(&line);
                 let mut text = text.unwrap_or_else(|error| format!("{{\"unencodable\":\"{error}\"}}"));
                 text.push('\n');
                 port.write(text.as_bytes());
             }
-            Outlet::Terminal(style) => {
+            Sink::Terminal(style) => {
                 let open = self.shared.load(Ordering::Relaxed) == 1;
                 let Some((text, open)) = terminal::text(&record, open, style) else { return };
                 self.shared.store(u64::from(open), Ordering::Relaxed);
@@ -68,25 +68,25 @@ impl Channel {
     }
 
     /// Sends complaints from the kernel log.
-    pub fn complaints(&self, noticed: &[Noticed]) {
-        for Noticed { number, us, line, .. } in noticed {
+    pub fn complaints(&self, noticed: &[ComplaintLine]) {
+        for ComplaintLine { number, us, line, .. } in noticed {
             self.send(Record::Complaint { number: *number, us: *us, line: line.clone() });
         }
     }
 
     /// Terminates and marks a record that a killed process may have left incomplete.
-    pub fn mend(&self) {
-        if let Outlet::Port(port) = self.outlet {
+    pub fn end_torn_record(&self) {
+        if let Sink::Port(port) = self.sink {
             port.write(&[TORN, b'\n']);
         }
     }
 
     /// Writes bytes that are not a record, to prove that the host detects them.
     pub(crate) fn raw(&self, bytes: &[u8]) {
-        match self.outlet {
-            Outlet::Port(port) => port.write(bytes),
+        match self.sink {
+            Sink::Port(port) => port.write(bytes),
             // If standard output is closed, the exit status still shows the result.
-            Outlet::Terminal(_) => {
+            Sink::Terminal(_) => {
                 let mut out = std::io::stdout().lock();
                 let _ = out.write_all(bytes).and_then(|()| out.flush());
             }
@@ -95,7 +95,7 @@ impl Channel {
 
     /// Waits until the host has received every byte.
     pub fn drain(&self) {
-        if let Outlet::Port(port) = self.outlet {
+        if let Sink::Port(port) = self.sink {
             port.drain();
         }
     }

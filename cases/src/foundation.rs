@@ -1,10 +1,10 @@
-//! What cases may rely on besides the clause that they judge. Each foundation is judged first, by cases of its own. Where one
-//! is violated, the cases that rely on it are not run: they could only repeat it, or fail for a reason that is not theirs.
+//! Foundations: what cases may rely on besides the clause that they judge. Each is judged first, by its own cases. If one is
+//! violated, the cases that rely on it are not run, because they would only report the same defect again.
 
 /// A behaviour that other cases rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Foundation {
-    /// An alias can be derived and closed, and the kernel is sound afterwards.
+    /// An alias can be derived and closed, and the kernel works correctly afterwards.
     Deriving,
     /// The kernel's list of buffers can be read.
     Listing,
@@ -29,7 +29,7 @@ impl Foundation {
         }
     }
 
-    /// The foundation of that name.
+    /// The foundation with this name.
     pub fn by_name(name: &str) -> Option<Self> {
         Foundation::ALL.iter().copied().find(|foundation| foundation.name() == name)
     }
@@ -51,17 +51,17 @@ impl Foundation {
 }
 
 /// A variable on the kernel's command line that the kernel passes to init: the names of violated foundations, separated by
-/// commas. The runner then leaves them alone: it reads no list that cannot be trusted.
+/// commas. The runner then does not use them: for example, it does not read a list that may be corrupt.
 pub const AVOID: &str = "case_avoid";
-/// Another word for that variable: cases are known to leave resources behind, so the runner does not compare them.
+/// Another value of that variable: cases are known to leave resources behind, so the runner does not compare resource counts.
 pub const LEAKS: &str = "leaks";
 
-/// The words of [`AVOID`].
+/// The values of [`AVOID`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Avoided(Vec<String>);
 
 impl Avoided {
-    /// What this process's environment says.
+    /// The values in the environment of this process.
     pub fn by_environment() -> Self {
         Avoided::of(&std::env::var(AVOID).unwrap_or_default())
     }
@@ -70,12 +70,12 @@ impl Avoided {
         Avoided(words.split(',').filter(|word| !word.is_empty()).map(str::to_string).collect())
     }
 
-    /// Whether any foundation is: what the kernel counts and lists cannot be trusted then.
+    /// Whether any foundation is violated. Then the kernel's counts and lists are not reliable.
     pub fn any_foundation(&self) -> bool {
         Foundation::ALL.iter().any(|foundation| self.names(foundation.name()))
     }
 
-    /// Whether a word is among them.
+    /// Whether a value is among them.
     pub fn names(&self, word: &str) -> bool {
         self.0.iter().any(|avoided| avoided == word)
     }

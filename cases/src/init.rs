@@ -7,11 +7,11 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::channel::Channel;
+use crate::kselftest;
 use crate::protocol::{CaseKey, Record, VERSION};
 use crate::runner::{Planned, Runner};
 use crate::session;
 use crate::suite;
-use crate::upstream;
 
 /// The keys to run, one per line; the host puts the file into the initramfs.
 const PLAN: &str = "/plan";
@@ -48,8 +48,8 @@ fn run(channel: Channel, mounted: Result<(), String>) {
     let kernel = nix::sys::utsname::uname()
         .map_or_else(|errno| format!("unknown ({errno})"), |uname| uname.release().to_string_lossy().into_owned());
     channel.send(Record::Hello { protocol: VERSION, kernel, uptime_ms: uptime().as_millis() as u64 });
-    if upstream::is_planned() {
-        let ended = upstream::run(&channel, uptime());
+    if kselftest::is_planned() {
+        let ended = kselftest::run(&channel, uptime());
         channel.send(Record::Count { ended });
         channel.drain();
         return;

@@ -17,7 +17,7 @@ const LONGEST: usize = 200;
 
 /// A line that starts a complaint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noticed {
+pub struct ComplaintLine {
     /// Its number in the log.
     pub number: u64,
     /// Its time stamp in microseconds, the same as on the console. Lines of one report may share it: the clock
@@ -55,7 +55,7 @@ impl KernelLog {
 
     /// Reads every record since the last call and returns those that start a complaint. One system call when
     /// there is no new record.
-    pub fn complaints(&mut self) -> Vec<Noticed> {
+    pub fn complaints(&mut self) -> Vec<ComplaintLine> {
         let mut noticed = Vec::new();
         let mut record = [0u8; 8192];
         loop {
@@ -65,7 +65,7 @@ impl KernelLog {
                 Ok(len) => noticed.extend(parse(&String::from_utf8_lossy(&record[..len]))),
                 Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {
                     let line = "the kernel log overflowed while the case ran".to_string();
-                    noticed.push(Noticed { number: u64::MAX, us: 0, kind: Kind::LogOverflow, line });
+                    noticed.push(ComplaintLine { number: u64::MAX, us: 0, kind: Kind::LogOverflow, line });
                 }
                 Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
                 Err(_) => return noticed,
@@ -78,7 +78,7 @@ impl KernelLog {
 /// A record of `/dev/kmsg`, as Documentation/ABI/testing/dev-kmsg has it:
 /// `priority,sequence,microseconds,flags[,..];text` and then lines of properties. The priority contains the facility,
 /// which is 0 for the kernel: a line written by a program is never a complaint, whatever its text.
-fn parse(record: &str) -> Option<Noticed> {
+fn parse(record: &str) -> Option<ComplaintLine> {
     let (prefix, text) = record.split_once(';')?;
     let mut fields = prefix.split(',');
     let priority: u32 = fields.next()?.parse().ok()?;
@@ -86,7 +86,7 @@ fn parse(record: &str) -> Option<Noticed> {
     let us = fields.next()?.parse().ok()?;
     let line = text.lines().next()?;
     let kind = kind_of(line).filter(|_| priority >> 3 == 0)?;
-    Some(Noticed { number, us, kind, line: line.chars().take(LONGEST).collect() })
+    Some(ComplaintLine { number, us, kind, line: line.chars().take(LONGEST).collect() })
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
     fn a_record_of_the_kernel_is_noticed_with_its_stamp() {
         let record = "4,339,2300001,-,caller=T64;refcount_t: underflow; use-after-free.\n SUBSYSTEM=x\n";
         let line = "refcount_t: underflow; use-after-free.".to_string();
-        assert_eq!(parse(record), Some(Noticed { number: 339, us: 2_300_001, kind: Kind::Refcount, line }));
+        assert_eq!(parse(record), Some(ComplaintLine { number: 339, us: 2_300_001, kind: Kind::Refcount, line }));
     }
 
     #[test]

@@ -1,30 +1,31 @@
 //! The conformance cases, the guest program that runs them, and the protocol in which it reports.
 //!
-//! This crate knows the dma-buf ioctls and nothing of QEMU; `harness` knows QEMU and nothing of dma-buf ioctls. They
-//! meet in [`protocol`] and in the list of cases in [`suite`].
+//! This crate knows the dma-buf ioctls, but not QEMU; `harness` knows QEMU, but not the dma-buf ioctls. They share
+//! [`protocol`] and the list of cases in [`suite`].
 //!
 //! Where to look: [`clause`] is the contract, [`mod@case`] what a case is, [`variant`] what it runs on, [`suite`] the
 //! cases themselves, [`steps`] how they write transcripts, [`fixture`] what they are built from, [`uapi`] the system
-//! calls; [`init`] and [`runner`] are the guest; [`session`] is a guest with a shell, and [`by_hand`] the command for
+//! calls; [`init`] and [`runner`] are the guest; [`session`] is a guest with a shell, and [`cli`] the command for
 //! use there.
 
-pub mod by_hand;
 pub mod case;
 pub mod catalogue;
 pub mod channel;
 pub mod clause;
+pub mod cli;
 pub mod complaint;
 pub mod counts;
+pub mod exec_helper;
 pub mod exporter;
 pub mod faults;
 pub mod features;
 pub mod filter;
 pub mod fixture;
 pub mod foundation;
-pub mod helper;
 pub mod init;
 pub mod kernel_log;
 pub mod kmemleak;
+pub mod kselftest;
 pub mod leftovers;
 pub mod lines;
 pub mod need;
@@ -39,5 +40,4 @@ pub mod style;
 pub mod suite;
 pub mod terminal;
 pub mod uapi;
-pub mod upstream;
 pub mod variant;

@@ -13,16 +13,17 @@ pub use crate::case::Judgement::{Contract, Hazard, Record};
 pub use crate::exporter::Exporter;
 pub use crate::need::Need;
 pub use crate::steps::{Abort, CaseResult, OrBroken, Steps, ensure, errno_name, gave, outcome_name};
-pub use crate::variant::{ALIASES, DUPLICATES, EXPORTED, FdKind, On};
+pub use crate::variant::{ALIASES, CaseParams, DUPLICATES, EXPORTED, FdKind};
 
 pub use crate::fixture::buffer::{Buffer, Exporting, export, heap, io_errno};
+pub use crate::fixture::descriptors::Descriptors;
 pub use crate::fixture::facts::{
     BUFINFO, FdInfo, STATISTICS, exporters_listed, fdinfo, fdinfo_keys, identity, times_listed,
 };
 pub use crate::fixture::fault::FailNth;
 pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, reopen};
 pub use crate::fixture::fence::{
-    self, Timeline, describe, fences, pending, poll_for_reading, poll_now, poll_text, same_fence, way_text,
+    self, Timeline, access_text, describe, fences, pending, poll_for_reading, poll_now, poll_text, same_fence,
 };
 pub use crate::fixture::limit::{FileMax, with_fd_limit};
 pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, wrong_page};
@@ -34,7 +35,6 @@ pub use crate::fixture::process::{become_nobody, in_child};
 pub use crate::fixture::racers::race;
 pub use crate::fixture::ref_snapshot::RefSnapshot;
 pub use crate::fixture::rights_walk::{Rights, RightsWalk};
-pub use crate::fixture::siblings::Family;
 pub use crate::fixture::stages::{STAGES, Staged, refused};
 pub use crate::fixture::stalled::while_stopped;
 pub use crate::fixture::two_callers::{AS_32_BIT, AS_64_BIT, IoctlRequest, TwoCallers};
@@ -43,7 +43,7 @@ pub use crate::fixture::vivid::{self, Vivid};
 
 pub use crate::uapi::derive::{DeriveArgs, POISON, derive, derive_with, shape, take_derived};
 pub use crate::uapi::dma_buf::{
-    self, Way, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file, set_name,
+    self, SyncAccess, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file, set_name,
 };
 pub use crate::uapi::importer::{Count, Direction, FenceOrder, Importer, Totals, Usage};
 pub use crate::uapi::memory::{self, Mapping, PAGE, anonymous, anonymous_low};

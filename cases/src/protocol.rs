@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub const VERSION: u32 = 6;
 
 /// Ends a line that may be an incomplete record, or empty, because the process that wrote it was killed. The
-/// record's number is lost with it. A control character, which never occurs in JSON unescaped.
+/// record's number is lost with it. It is a control character, which JSON never contains unescaped.
 pub const TORN: u8 = 0x18;
 
 /// Names one planned run of a case: `rights/walk@system-heap`, or `rights/walk.export@system-heap` for a variant that
@@ -165,7 +165,7 @@ pub enum Record {
         /// Milliseconds of guest time it took.
         ms: u64,
     },
-    /// The runner aborts this guest: the kernel can no longer be trusted for the remaining cases.
+    /// The runner aborts this guest, because results of further cases would not be reliable.
     Stop {
         /// Why.
         reason: String,

@@ -1,4 +1,4 @@
-//! Runs planned cases one after the other, each in a process of its own.
+//! Runs planned cases one after the other, each in its own process.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,7 @@ use crate::steps::{Abort, Steps};
 use crate::uapi::importer::Importer;
 use crate::uapi::process::{self, ChildStatus, KillScope, Reaped};
 use crate::uapi::rcu;
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 /// Time limit of a case on a machine that boots in [`NOMINAL_BOOT`].
 const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const NOMINAL_LIMIT: Duration = Duration::from_secs(5);
 /// ten times the limits: sanitizers and emulation slow down boot and cases by about the same factor.
 const NOMINAL_BOOT: Duration = Duration::from_secs(1);
 /// Time limit of a case run by hand, where the boot time is unknown and a person can interrupt.
-const PATIENT_LIMIT: Duration = Duration::from_secs(50);
+const MANUAL_LIMIT: Duration = Duration::from_secs(50);
 /// Environment variable that sets the limit of every case, in milliseconds. The kernel passes unknown `name=value`
 /// words of its command line to init as environment variables.
 pub const LIMIT: &str = "case_limit_ms";
@@ -41,11 +41,11 @@ const DELIVERED: i32 = 0;
 /// example, runs asynchronously.
 const SECOND_LOOKS: usize = 3;
 
-/// Makes the test importer leave the kernel's list of buffers alone.
+/// Makes the test importer not read the kernel's list of buffers.
 const IGNORE_LIST: &str = "/sys/module/dmabuf_conformance/parameters/ignore_list";
 
 /// A planned run: the key, and the case and variant it names.
-pub type Planned = (CaseKey, &'static Case, On);
+pub type Planned = (CaseKey, &'static Case, CaseParams);
 
 /// Runs cases in the guest.
 pub struct Runner<'a> {
@@ -70,7 +70,7 @@ pub struct Runner<'a> {
     unsearchable: Option<String>,
     /// The kernel's first complaint in this guest.
     complaint: Option<String>,
-    /// What is known to be violated.
+    /// The foundations that are known to be violated.
     avoided: Avoided,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Runner<'a> {
     pub fn visiting(channel: &'a Channel) -> Result<Self, Errno> {
         process::adopt()?;
         process::catch_interrupts();
-        Ok(Runner::with(channel, PATIENT_LIMIT, KillScope::Descendants, TmpFiles::Shared(BTreeSet::new())))
+        Ok(Runner::with(channel, MANUAL_LIMIT, KillScope::Descendants, TmpFiles::Shared(BTreeSet::new())))
     }
 
     fn with(channel: &'a Channel, limit: Duration, kill_scope: KillScope, tmp_files: TmpFiles) -> Self {
@@ -119,7 +119,8 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs the plan and returns how many cases finished. Stops early when the kernel can no longer be trusted.
+    /// Runs the plan and returns how many cases finished. Stops early when another case would not be reliable in this guest: after
+    /// a kernel complaint, a process that cannot be killed, or changed mounts.
     pub fn run(&mut self, planned: &[Planned]) -> usize {
         let features = KernelFeatures::probe();
         self.listed = self.exporters_listed().unwrap_or_default();
@@ -244,10 +245,10 @@ impl<'a> Runner<'a> {
             Err(errno) => return (broken(format!("running the case's process: {errno}")), None),
         };
         if !matches!(reaped.ending, ChildStatus::Exited(_)) {
-            self.channel.mend();
+            self.channel.end_torn_record();
         }
         let outcome = match reaped.ending {
-            // Not when a stuck process may hold the other end of the pipe open for ever.
+            // Not if a stuck process may keep the other end of the pipe open.
             ChildStatus::Exited(DELIVERED) if !reaped.stuck => {
                 let mut text = String::new();
                 let read = reader.read_to_string(&mut text);
@@ -285,7 +286,7 @@ impl<'a> Runner<'a> {
         Some(format!("the case's process is gone; {difference}"))
     }
 
-    /// None when the list cannot be trusted.
+    /// None if the list may be corrupt.
     fn exporters_listed(&self) -> Option<Vec<String>> {
         if self.avoided.any_foundation() { None } else { exporters_listed().ok() }
     }

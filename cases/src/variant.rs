@@ -64,16 +64,16 @@ impl Variant {
     }
 }
 
-/// What a case runs on.
+/// The parameters of one run of a case.
 #[derive(Clone, Copy, Debug)]
-pub struct On {
+pub struct CaseParams {
     /// The exporter.
     pub exporter: Exporter,
     /// The variant of the case.
     pub variant: &'static Variant,
 }
 
-impl On {
+impl CaseParams {
     /// The kind of descriptors of this run.
     pub fn fds(self) -> FdKind {
         self.variant.fds

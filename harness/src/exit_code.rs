@@ -23,11 +23,11 @@ pub enum ExitCode {
     BrokenCase = 12,
     /// The guest was lost: panic, hang, QEMU died.
     GuestLost = 20,
-    /// The kernel does not compile.
+    /// The kernel or the guest program does not compile.
     Build = 21,
     /// The series does not apply.
     Patch = 22,
-    /// Source, tools, cache or configuration.
+    /// A problem with the kernel source, the tools, the cache or the kernel configuration.
     Fetch = 23,
     /// Ctrl-C.
     Interrupted = 130,
@@ -49,7 +49,7 @@ impl ExitCode {
             ExitCode::GuestLost => "the guest was lost: panic, hang, QEMU died",
             ExitCode::Build => "the kernel or the guest program does not compile",
             ExitCode::Patch => "the series does not apply",
-            ExitCode::Fetch => "source, tools, cache or kernel configuration",
+            ExitCode::Fetch => "a problem with the kernel source, the tools, the cache or the kernel configuration",
             ExitCode::Interrupted => "interrupted",
         }
     }

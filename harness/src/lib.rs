@@ -7,7 +7,7 @@
 //! kbuild   PatchedTree -> KernelImage
 //! guest    KernelImage + plan -> Recording, one for each guest
 //! judge    Recording -> Transcript + Complaints -> CaseVerdict, one for each planned case
-//! session  a plan run to its end, in as many guests as it takes: GuestRun, Judged
+//! session  a plan run to its end, in as many guests as it takes: GuestRun, JudgedRun
 //! findings CaseVerdicts -> Findings, one for each defect
 //! report   RunReport, Matrix, packs, and the formats that people and programs read
 //! ```

@@ -1,4 +1,5 @@
-//! Endings of a guest that are slow or rare in reality, by a fake QEMU: a shell script that says what a guest would.
+//! Ways in which a guest can end that are slow or rare in reality, with a fake QEMU: a shell script that prints the records of a
+//! guest.
 
 #[path = "common/fake_qemu.rs"]
 mod fake_qemu;
@@ -19,7 +20,7 @@ use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::context::JudgeContext;
 use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
-use harness::judge::judged::judge_all;
+use harness::judge::judged_run::judge_all;
 use harness::judge::verdict::{CaseVerdict, Verdict};
 
 /// Two cases that exist.
@@ -33,12 +34,12 @@ struct Bench {
 }
 
 impl Bench {
-    /// For what ends by itself: a machine that is busy with other things must not make it look hung.
+    /// For guests that end by themselves: a busy machine must not make them look hung.
     fn new() -> Self {
         Bench { dir: tempfile::tempdir().unwrap(), timeouts: Duration::from_secs(60) }
     }
 
-    /// For what hangs.
+    /// For guests that hang.
     fn impatient() -> Self {
         Bench { timeouts: Duration::from_secs(2), ..Bench::new() }
     }
@@ -47,7 +48,7 @@ impl Bench {
         self.dir.path().join(name)
     }
 
-    /// Runs a script in QEMU's place. The file `$said` has what the guest would say.
+    /// Runs a script instead of QEMU. The file `$said` contains the records of the guest.
     fn record(&self, records: &[Record], script: &str) -> Recording {
         let said = self.path("said");
         fs::write(&said, sent(records.iter().cloned())).unwrap();
@@ -66,7 +67,7 @@ impl Bench {
         judge_all(&plan(), &guests, &context).unwrap().verdicts
     }
 
-    /// The verdicts after a script, none of which may be a pass where the guest did not finish.
+    /// The verdicts after a script. None may be a pass if the guest did not finish.
     fn verdicts(&self, records: &[Record], script: &str) -> Vec<Verdict> {
         self.judge(self.record(records, script)).into_iter().map(|verdict| verdict.verdict).collect()
     }
@@ -86,7 +87,7 @@ fn into_the_second() -> Vec<Record> {
     ]
 }
 
-/// The same with time enough in the second for anything but a loop without end.
+/// The same, with a time limit in the second that only an endless loop exceeds.
 fn long_into_the_second() -> Vec<Record> {
     let mut records = into_the_second();
     for record in &mut records {
@@ -105,7 +106,7 @@ fn lost(verdict: &Verdict) -> (bool, &str) {
 }
 
 #[test]
-fn a_guest_that_never_says_a_word() {
+fn a_guest_without_any_output() {
     let verdicts = Bench::new().verdicts(&[], "exit 0");
     for verdict in &verdicts {
         assert_eq!(lost(verdict), (false, "the guest restarted before its first byte"));
@@ -113,17 +114,17 @@ fn a_guest_that_never_says_a_word() {
 }
 
 #[test]
-fn each_phase_of_a_boot_that_hangs_is_told_from_the_others() {
+fn each_phase_of_a_boot_that_hangs_has_its_own_message() {
     let records = into_the_second();
     for (said, script, phase) in [
-        (0, "sleep 100", "not a byte came out of the console"),
+        (0, "sleep 100", "no output on the console"),
         (0, "echo '[    0.1] Linux version 7.2' > $console; sleep 100", "its last line: `Linux version 7.2`"),
         (
             0,
             "while sleep 0.1; do echo '[    0.1] still here' >> $console; done",
-            "still talking; its last line: `still here`",
+            "but still printed; its last line: `still here`",
         ),
-        (1, "cat $said; sleep 100", "init said hello"),
+        (1, "cat $said; sleep 100", "after init started"),
         (2, "cat $said; sleep 100", "probing the kernel's features before the first case"),
         (5, "cat $said; sleep 100", "between two cases"),
     ] {
@@ -162,20 +163,20 @@ fn a_channel_without_end_is_cut_off() {
 }
 
 #[test]
-fn a_qemu_that_is_stopped_is_given_up_and_gone() {
+fn a_qemu_that_is_stopped_is_killed() {
     let bench = Bench::impatient();
     let verdicts = bench.verdicts(&into_the_second(), "cat $said; kill -STOP $$");
     assert!(lost(&verdicts[1]).1.contains("took longer than"), "{verdicts:?}");
 }
 
 #[test]
-fn a_qemu_that_closes_its_channel_and_stays_is_given_up() {
+fn a_qemu_that_closes_its_channel_and_stays_is_killed() {
     let verdicts = Bench::impatient().verdicts(&into_the_second(), "cat $said; exec sleep 100 >&-");
-    assert!(lost(&verdicts[1]).1.contains("did not leave"), "{verdicts:?}");
+    assert!(lost(&verdicts[1]).1.contains("did not power off"), "{verdicts:?}");
 }
 
 #[test]
-fn a_qemu_that_is_gone_is_noticed_while_others_hold_its_channel() {
+fn the_end_of_qemu_is_detected_while_others_hold_its_channel() {
     let recording = Bench::new().record(&into_the_second(), "cat $said; sleep 100 & exit 3");
     assert!(matches!(recording.ending, GuestEnd::QemuDied { .. }), "{:?}", recording.ending);
 }
@@ -225,7 +226,7 @@ fn a_channel_that_is_cut_inside_a_record() {
 }
 
 #[test]
-fn a_guest_that_stops_without_its_count_is_an_oddity() {
+fn a_guest_that_stops_without_its_count_is_a_protocol_error() {
     let bench = Bench::new();
     let mut records = into_the_second();
     records.truncate(5);
@@ -234,7 +235,7 @@ fn a_guest_that_stops_without_its_count_is_an_oddity() {
     let context = JudgeContext { met: BTreeSet::new(), expectations, suppressions: Suppressions::default() };
     let judged = judge_all(&plan(), &guests, &context).unwrap();
     assert!(
-        judged.protocol_errors.iter().any(|oddity| oddity.contains("no closing count")),
+        judged.protocol_errors.iter().any(|error| error.contains("no closing count")),
         "{:?}",
         judged.protocol_errors
     );
@@ -249,10 +250,10 @@ fn nothing_is_left_running() {
     let pid = fs::read_to_string(pid).unwrap();
     let running = || {
         let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        // A zombie that nobody has reaped yet is not running.
+        // A zombie that was not reaped yet is not running.
         !stat.is_empty() && !stat.contains(") Z ")
     };
-    // The signal was sent before the guest was given back; dying takes the process a moment more.
+    // The signal was sent before the recording was returned, but the process may take a moment to die.
     let timeouts = std::time::Instant::now() + Duration::from_secs(10);
     while running() && std::time::Instant::now() < timeouts {
         std::thread::yield_now();

@@ -10,10 +10,10 @@ use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::context::JudgeContext;
 use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
-use harness::judge::judged::{Judged, judge_all};
+use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::Verdict;
 
-fn judged(name: &str, case: &str) -> Judged {
+fn judged(name: &str, case: &str) -> JudgedRun {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name);
     let plan = [CaseKey(case.to_string())];
     let guests = [GuestRun::new(Recording::load(&dir).unwrap(), plan.to_vec(), None)];
@@ -85,7 +85,7 @@ fn a_deadlock_shows_which_task_waits_where() {
 fn a_boot_that_hangs_is_reported_with_phase_and_function() {
     let judged = judged("hang-initcall-that-loops", TABLE);
     let Verdict::Lost { begun: false, how } = &judged.verdicts[0].verdict else { panic!("{judged:?}") };
-    assert!(how.starts_with("the kernel said nothing for 30.0 s while booting; its last line: `"), "{how}");
+    assert!(how.starts_with("no output of the kernel for 30.0 s while booting; its last line: `"), "{how}");
     assert!(how.contains("called from hang_irqs_on, hang_at_boot, do_one_initcall"), "{how}");
 }
 

@@ -1,5 +1,5 @@
-//! Whole sessions on a fake QEMU that reads the plan out of the initramfs: whatever becomes of guests, every planned case
-//! has exactly one verdict, and it is the right one.
+//! Whole sessions with a fake QEMU that reads the plan from the initramfs. However guests end, every planned case gets exactly
+//! one verdict, and it is the right one.
 
 #[path = "common/fake_qemu.rs"]
 mod fake_qemu;
@@ -21,8 +21,8 @@ use harness::guest::recording::{Findings, GuestEnd, Recording};
 use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::context::JudgeContext;
 use harness::judge::expectation::Expectations;
-use harness::judge::guest_run::{GuestRun, Halt};
-use harness::judge::judged::{Judged, judge_all};
+use harness::judge::guest_run::{GuestRun, StopReason};
+use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::Verdict;
 use harness::kbuild::image::{ImageFacts, KernelImage};
 use harness::session::fail_fast::StopAt;
@@ -31,7 +31,7 @@ use harness::session::guests::Session;
 use harness::session::rounds::{Rounds, retried};
 use proptest::prelude::*;
 
-/// What the fakes here know: their `$cases`, and how to speak.
+/// What every fake QEMU here has: its `$cases`, and functions that print records.
 const HEAD: &str = r#"
 cases=$(tr '\0' '\n' <"$initrd" | grep -a '^[a-z]*/[a-z_0-9.]*@[a-z-]*$')
 seq=0
@@ -55,14 +55,14 @@ struct Bench {
 }
 
 impl Bench {
-    /// The first cases of the suite that are no hazards, each with a reviewed transcript, and a script in QEMU's place.
+    /// The first contract cases of the suite, each with a reviewed transcript, and a script instead of QEMU.
     fn new(cases: usize, script: &str) -> Self {
         let contract = |key: &CaseKey| suite::find(key).is_some_and(|(case, _)| case.judgement.name() == "contract");
         let plain = |key: &CaseKey| contract(key) && Foundation::judged_by(key.id()).is_none();
         Bench::of(suite::keys().filter(plain).take(cases).collect(), script)
     }
 
-    /// The same for the plan given.
+    /// The same for a given plan.
     fn of(plan: Vec<CaseKey>, script: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let expectations = Expectations::new(&dir.path().join("snapshots"));
@@ -109,15 +109,15 @@ impl Bench {
         session.record(plan, |_| {}).unwrap()
     }
 
-    fn judge(&self, guests: &[GuestRun]) -> Judged {
+    fn judge(&self, guests: &[GuestRun]) -> JudgedRun {
         let judged = judge_all(&self.plan, guests, &self.context).unwrap();
         let keys: Vec<&CaseKey> = judged.verdicts.iter().map(|verdict| &verdict.key).collect();
         assert_eq!(keys, self.plan.iter().collect::<Vec<_>>(), "one verdict for every planned case, in planned order");
         judged
     }
 
-    /// Runs the plan, judges it, and judges it again from what is on the disk.
-    fn run(&self, fail_fast: bool) -> Judged {
+    /// Runs the plan, judges it, and judges it again from the recordings on the disk.
+    fn run(&self, fail_fast: bool) -> JudgedRun {
         let dir = self.path("run");
         let judged = self.judge(&self.record(&dir, &self.plan, fail_fast));
         let again = self.judge(&guests::load(&dir).unwrap());
@@ -130,7 +130,7 @@ impl Bench {
     }
 }
 
-fn words(judged: &Judged) -> Vec<&'static str> {
+fn words(judged: &JudgedRun) -> Vec<&'static str> {
     judged.verdicts.iter().map(|verdict| verdict.verdict.word()).collect()
 }
 
@@ -152,7 +152,7 @@ say '\"count\",\"ended\":'$(echo $cases | wc -w)"
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
-    /// Any cases may take their guest with them, each in any way.
+    /// Any cases may lose their guest, each in any way.
     #[test]
     fn every_planned_case_has_exactly_one_verdict(ways in prop::collection::vec(0usize..5, 1..9)) {
         let arms: Vec<String> = ways.iter().enumerate().map(|(index, way)| {
@@ -163,7 +163,7 @@ proptest! {
         let judged = bench.run(false);
         let expected: Vec<&str> = ways.iter().map(|way| ["pass", "LOST", "LOST", "LOST", "FAIL"][*way]).collect();
         prop_assert_eq!(words(&judged), expected);
-        // One guest for every case that took one along, and one for what comes after the last of them.
+        // One guest for every case that lost its guest, and one for the cases after the last of them.
         let last_is_deadly = usize::from(ways.last().is_some_and(|way| *way > 0));
         prop_assert_eq!(bench.boots(), ways.iter().filter(|way| **way > 0).count() + 1 - last_is_deadly);
         prop_assert_eq!(judged.protocol_errors, Vec::<String>::new());
@@ -171,7 +171,7 @@ proptest! {
 }
 
 #[test]
-fn a_guest_that_says_nothing_once_costs_no_verdict_but_is_said() {
+fn a_guest_without_output_is_replaced_once_and_reported() {
     let script = format!("[ $boot = 1 ] && exit 0\n{}", with_deadly("x) ;;"));
     let bench = Bench::new(3, &script);
     let judged = bench.run(false);
@@ -195,7 +195,7 @@ fn a_kernel_that_never_boots_is_tried_twice() {
 }
 
 #[test]
-fn a_session_that_gets_nowhere_is_given_up() {
+fn a_session_without_progress_is_aborted() {
     let bench = Bench::new(20, &with_deadly("*) exit 0 ;;"));
     let judged = bench.run(false);
     assert_eq!(bench.boots(), 12);
@@ -208,11 +208,11 @@ fn a_session_that_gets_nowhere_is_given_up() {
 
 #[test]
 fn fail_fast_ends_the_guest_behind_the_first_failure() {
-    // A guest that would wait for ever: only the host can end it.
+    // A guest that waits endlessly: only the host can end it.
     let bench = Bench::new(5, &with_deadly("3) check false; end $case fail; sleep 100 ;;"));
     let guests = bench.record(&bench.path("run"), &bench.plan, true);
     assert_eq!(guests.len(), 1);
-    assert_eq!((&guests[0].recording.ending, guests[0].halt), (&GuestEnd::Enough, Some(Halt::FailFast)));
+    assert_eq!((&guests[0].recording.ending, guests[0].halt), (&GuestEnd::Enough, Some(StopReason::FailFast)));
     let judged = bench.judge(&guests);
     assert_eq!(words(&judged), ["pass", "pass", "FAIL", "unrun", "unrun"]);
     assert_eq!(judged.protocol_errors, Vec::<String>::new());
@@ -220,10 +220,10 @@ fn fail_fast_ends_the_guest_behind_the_first_failure() {
 
 #[test]
 fn fail_fast_stops_at_what_only_the_host_can_see() {
-    // The guest is content; the transcript is not the reviewed one.
+    // The guest reports a pass, but the transcript differs from the reviewed one.
     let bench = Bench::new(3, &with_deadly("1) check true; end $case pass; sleep 100 ;;"));
     assert_eq!(words(&bench.run(true)), ["DIFF", "unrun", "unrun"]);
-    // The guest is gone, and no other is started.
+    // The guest has ended, and no other one is started.
     let bench = Bench::new(3, &with_deadly("2) exit 0 ;;"));
     assert_eq!(words(&bench.run(true)), ["pass", "LOST", "unrun"]);
     assert_eq!(bench.boots(), 1);
@@ -249,7 +249,7 @@ fn foundations_are_judged_in_a_guest_of_their_own() {
 
 #[test]
 fn what_relies_on_a_violated_foundation_is_blocked_and_the_rest_runs() {
-    // The guest would go on by itself; the next foundation is judged in a fresh one all the same.
+    // The guest would continue, but the next foundation is judged in a new guest.
     let bench = with_foundations("1) check false; end $case fail; continue ;;");
     let judged = bench.run(false);
     assert_eq!(words(&judged), ["FAIL", "pass", "blocked", "pass"]);
@@ -325,7 +325,7 @@ fn what_ctrl_c_cut_off_is_unrun_and_no_loss() {
         findings: Findings::default(),
         took: Duration::from_secs(1),
     };
-    let guest = GuestRun::new(recording, bench.plan.clone(), Some(Halt::Interrupted));
+    let guest = GuestRun::new(recording, bench.plan.clone(), Some(StopReason::Interrupted));
     let judged = bench.judge(&[guest]);
     assert!(judged.interrupted);
     assert_eq!(words(&judged), ["pass", "unrun", "unrun"]);

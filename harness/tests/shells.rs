@@ -1,4 +1,4 @@
-//! A guest with a script, by a fake QEMU: what the guest says is what comes out, and one that says nothing was lost.
+//! A guest with a script, with a fake QEMU: the output of the script is passed on, and a guest without records is lost.
 
 #[path = "common/fake_qemu.rs"]
 mod fake_qemu;
@@ -9,7 +9,7 @@ use harness::guest::initramfs::Initramfs;
 use harness::session::shell::Ended;
 use harness::session::shell::unattended::{self, Stream};
 
-/// Runs a script in QEMU's place. What was printed, and how it ended.
+/// Runs a script instead of QEMU. Returns what was printed, and how it ended.
 fn run(script: &str) -> (String, String, Ended, Vec<String>) {
     let dir = tempfile::tempdir().unwrap();
     let qemu = dir.path().join("qemu");
@@ -49,7 +49,7 @@ fn silence_is_no_success() {
 }
 
 #[test]
-fn a_status_behind_something_damaged_is_not_believed() {
+fn a_status_after_a_damaged_record_is_not_used() {
     for damage in ["rubbish", r#"{"out":"no base64"}"#, r#"{"failed":"no console"}"#] {
         let ended = run(&format!(r#"echo '"ready"'; echo '{damage}'; echo '{{"exit":0}}'"#)).2;
         assert!(matches!(ended, Ended::Lost(_)), "{damage}: {ended:?}");
@@ -57,7 +57,7 @@ fn a_status_behind_something_damaged_is_not_believed() {
 }
 
 #[test]
-fn a_complaint_of_the_kernel_is_told() {
+fn a_complaint_of_the_kernel_is_reported() {
     let line = "<2>[    1.000000][   T64] BUG: KASAN: slab-use-after-free in dma_buf_poll+0x1b/0x2f0";
     let (_, _, ended, complaints) = run(&format!(r#"echo '{line}' > $console; echo '"ready"'; echo '{{"exit":0}}'"#));
     assert_eq!(ended, Ended::Exit(0));

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::masked::{identifiers, masked};
+use super::c_tokens::{identifiers, masked};
 
 /// A piece of a file. All pieces together are the whole file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::c_file::{Item, ItemKind, items};
-use super::masked::{identifiers, masked, uncommented};
+use super::c_tokens::{identifiers, masked, uncommented};
 
 /// The changed pieces of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

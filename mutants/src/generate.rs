@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use similar::{DiffTag, TextDiff};
 
 use super::c_file::{function_at, items};
+use super::c_tokens::uncommented;
 use super::change::SourceChange;
-use super::masked::uncommented;
 use super::operators::sites;
 use harness::error::Result;
 

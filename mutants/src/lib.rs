@@ -6,6 +6,8 @@
 //! [`correct`] has patches that are built and run in the same way, but are correct: no case may fail on them.
 
 pub mod c_file;
+pub mod c_tokens;
+pub mod case_order;
 pub mod catalogue;
 pub mod change;
 pub mod compiler;
@@ -14,9 +16,7 @@ pub mod coverage;
 pub mod equivalent;
 pub mod generate;
 pub mod in_diff;
-pub mod masked;
 pub mod object_code;
 pub mod operators;
-pub mod order;
 pub mod outcome;
 pub mod schemata;

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use tree_sitter::{Node, Parser};
 
-use super::masked::{identifiers, masked};
+use super::c_tokens::{identifiers, masked};
 use harness::error::{Context, ErrorKind, Result};
 
 /// A change in one place.

@@ -3,7 +3,7 @@
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-use super::order::is;
+use super::case_order::is;
 use harness::judge::verdict::{CaseVerdict, Verdict, is_violation};
 
 /// The outcome of a mutant.

@@ -1,4 +1,5 @@
-//! Combines many mutants in one file: all versions of a function, and a dispatcher that calls the version selected at boot.
+//! Mutant schemata, as the literature calls them: combines many mutants in one file. The file has all versions of a function,
+//! and a dispatcher that calls the version selected at boot.
 //!
 //! A function `f` becomes `f__m0`; the version of mutant 7 is `f__m7`; the new `f` calls the version that `dmabuf_mutant` selects,
 //! and keeps the prototype, the export and the place in tables. `#line` gives each version the line numbers of its own file, so
@@ -8,8 +9,8 @@
 use std::fmt::Write as _;
 
 use super::c_file::{Item, ItemKind, Object, Signature, items};
+use super::c_tokens::{identifiers, masked, renamed};
 use super::change::{Piece, SourceChange};
-use super::masked::{identifiers, masked, renamed};
 
 /// The parameter on the kernel's command line, and the variable that it sets.
 pub const CHOSEN: &str = "dmabuf_mutant";

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 const CASE: &str = "rights/reopen@udmabuf";
 const SOURCE: &str = "drivers/dma-buf/dma-buf.c";
 
-/// Says what the kernel has in it.
+/// Describes the fake kernel.
 const QEMU: &str = r#"cat "$BENCH/$(grep -ao 'said-[a-z]*' "$kernel" | head -n 1)""#;
 
 fn bench() -> Bench {
@@ -122,7 +122,7 @@ fn errors_that_are_the_same_for_every_commit_end_the_bisection() {
     // A case about another kernel is not run here, but may be run at the next commit.
     let other = step(&bench, "good", &["--skip", "rights", "B-1"]);
     assert_eq!(
-        (other.code, other.stdout.contains("no chosen case is about this kernel")),
+        (other.code, other.stdout.contains("none of the chosen cases applies to this kernel")),
         (125, true),
         "{}",
         other.stdout

@@ -13,13 +13,17 @@ use syn::visit::{self, Visit};
 
 /// Errors without advice beside the title: file, start of the title, and where the advice is or why there is none.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
-    ("harness/src/error.rs", "", "the error of a library, with a title of the caller's"),
+    ("harness/src/error.rs", "", "the error of a library; its caller gives the title"),
     ("harness/src/patch/checked.rs", "{} {how}", "the title names what the patch may not do"),
     ("harness/src/patch/rejected.rs", "{} does not apply", "each way in which it does not apply has its own advice"),
-    ("harness/src/host/process/mod.rs", "", "the error of a program, with a title of the caller's"),
+    ("harness/src/host/process/mod.rs", "", "the error of a program; its caller gives the title"),
     ("harness/src/patch/series/range.rs", "the range {name} of {location} {how}", "each error has its own advice"),
     ("harness/src/patch/series/thread.rs", "{what} {how}", "each error has its own advice"),
-    ("harness/src/host/store/mod.rs", "no place for the cache", "the closure's caller adds it"),
+    (
+        "harness/src/host/store/mod.rs",
+        "no place for the cache",
+        "Set XDG_CACHE_HOME to a directory with 6 GB of free space.",
+    ),
 ];
 
 /// An error in the sources.

@@ -118,7 +118,7 @@ fn the_second_signal_kills_processes_that_ignore_the_first() {
     bench.nothing_runs();
     bench.locks_are_free();
     assert_eq!(bench.unfinished().len(), 0, "{:?}", bench.unfinished());
-    // make had no time to clean up, and the next run notices.
+    // make had no time to clean up, and the next run detects that.
     let ran = bench.run(&words(&args));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("the last build in this directory was interrupted"), "{}", ran.stderr);

@@ -60,5 +60,5 @@ fn assert_transcript(snapshot: &Path, key: &str, text: &str) -> Result<(), Faile
         let assert = std::panic::AssertUnwindSafe(|| settings.bind(|| insta::assert_snapshot!(key, text)));
         std::panic::catch_unwind(assert)
     };
-    outcome.map_err(|_| Failed::from("the transcript is not the reviewed one"))
+    outcome.map_err(|_| Failed::from("the transcript differs from the reviewed one"))
 }

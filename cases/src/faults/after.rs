@@ -7,9 +7,9 @@ use nix::libc;
 
 use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::memory::{self, PAGE};
-use crate::variant::On;
+use crate::variant::CaseParams;
 
-pub(super) fn run(s: &mut Steps, on: On) -> CaseResult {
+pub(super) fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, 2)?;
     let second = s.dup("duplicate", &buffer.primary)?;
     let mapping = memory::map(second.as_fd(), buffer.len(), libc::PROT_READ, libc::MAP_SHARED, 0).or_broken("mmap")?;

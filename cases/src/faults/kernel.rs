@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::{FaultCase, fault_case};
 use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 /// Written to: the name of a fault, and a descriptor for a fault that needs one.
 const MISBEHAVE: &str = "/sys/kernel/debug/dmabuf-conformance/misbehave";
@@ -218,7 +218,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "The processor resets without a kernel message.",
         Brief,
         Lost,
-        ["restarted without a word"],
+        ["restarted without a message"],
         |s, _| { fault(s, "triple_fault") }
     ),
     fault_case!(
@@ -317,7 +317,7 @@ fn ask(request: &str) -> nix::Result<()> {
     fs::write(MISBEHAVE, request).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
 }
 
-fn leak_buffer(s: &mut Steps, on: On) -> CaseResult {
+fn leak_buffer(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, 1)?;
     let number = buffer.primary.number();
     let done = s.call("fault(leak_file, primary)", |()| "ok".into(), || ask(&format!("leak_file {number}")));

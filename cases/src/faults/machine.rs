@@ -7,10 +7,10 @@ use nix::sys::reboot::{RebootMode, reboot};
 
 use super::{FaultCase, fault_case};
 use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 pub(super) const FAULT_CASES: &[FaultCase] = &[
-    fault_case!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a word"], |s, _| {
+    fault_case!("reboot", "The case restarts the machine.", Brief, Lost, ["restarted without a message"], |s, _| {
         leave(s, "RB_AUTOBOOT", RebootMode::RB_AUTOBOOT)
     }),
     fault_case!("halt", "The case halts the machine.", Brief, Lost, ["the guest did not end it"], |s, _| {
@@ -29,7 +29,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "The case restarts the machine by SysRq.",
         Brief,
         Lost,
-        ["restarted without a word"],
+        ["restarted without a message"],
         |s, _| { sysrq(s, "b") }
     ),
     fault_case!(
@@ -37,7 +37,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "The machine restarts in the middle of a record.",
         Brief,
         Lost,
-        ["restarted without a word"],
+        ["restarted without a message"],
         cut
     ),
 ];
@@ -59,7 +59,7 @@ fn sysrq(s: &mut Steps, key: &str) -> CaseResult {
     asked.or_broken("sysrq")
 }
 
-fn cut(s: &mut Steps, _on: On) -> CaseResult {
+fn cut(s: &mut Steps, _on: CaseParams) -> CaseResult {
     s.note("the next record is cut off");
     s.channel().raw(br#"{"seq":99,"r":"call","te"#);
     s.channel().drain();

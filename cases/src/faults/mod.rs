@@ -1,9 +1,9 @@
-//! Fault cases: ways in which a guest can fail, triggered on purpose. `cargo xtask selftest` runs each and proves that
+//! Fault cases: ways in which a guest can fail, triggered on purpose. `cargo xtask selftest` runs each and checks that
 //! it is detected.
 //!
 //! Technically they are cases, but they judge no clause, are not part of `cargo xtask test`, and have no snapshots.
-//! Each declares the verdict it must lead to and the words that the report must contain. After each runs a case that
-//! must pass as if nothing had happened.
+//! Each declares the verdict it must lead to and the words that the report must contain. After each of them, a normal case runs
+//! and must pass.
 //!
 //! Faults in the kernel are triggered by `cases/kernel/misbehave.c`, which only the flavour `faults` compiles.
 
@@ -18,16 +18,16 @@ use crate::case::{Case, Judgement};
 use crate::exporter::Exporter;
 use crate::protocol::CaseKey;
 use crate::steps::{Abort, Steps};
-use crate::variant::{EXPORTED, On};
+use crate::variant::{CaseParams, EXPORTED};
 
 /// The verdict that a fault case must be reported with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// The case or the kernel failed, and the guest could still report it.
     Fail,
-    /// The suite itself is wrong.
+    /// The case itself is wrong.
     Broken,
-    /// The guest disappeared.
+    /// The guest was lost.
     Lost,
     /// One of the two, depending on the processor: the runner's own timer may hang too.
     FailOrLost,
@@ -108,7 +108,7 @@ pub fn all() -> impl Iterator<Item = &'static FaultCase> {
 static FAULT_CASES: &[&[FaultCase]] =
     &[kernel::FAULT_CASES, machine::FAULT_CASES, process::FAULT_CASES, resources::FAULT_CASES, runner::FAULT_CASES];
 
-const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, On) -> Result<(), Abort>) -> Case {
+const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, CaseParams) -> Result<(), Abort>) -> Case {
     Case {
         module: id,
         claim,

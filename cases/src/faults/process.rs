@@ -12,7 +12,7 @@ use super::{FaultCase, fault_case};
 use crate::steps::{CaseResult, OrBroken, Steps};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::{close_everything, trap};
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 pub(super) const FAULT_CASES: &[FaultCase] = &[
     fault_case!("sigsegv", "The case reads memory without access rights.", Brief, Fail, ["SIGSEGV"], |s, _| {
@@ -117,7 +117,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         Brief,
         Fail,
         ["two is three"],
-        |s: &mut Steps, _: On| {
+        |s: &mut Steps, _: CaseParams| {
             s.check("two is three", false, "false on purpose");
             Ok(())
         }

@@ -11,7 +11,7 @@ use super::{FaultCase, fault_case};
 use crate::steps::{Abort, CaseResult, OrBroken, Steps};
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::process::{real_time, spawn};
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 pub(super) const FAULT_CASES: &[FaultCase] = &[
     fault_case!(
@@ -124,7 +124,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         Brief,
         Fail,
         ["did not end within its limit"],
-        |s: &mut Steps, _: On| {
+        |s: &mut Steps, _: CaseParams| {
             let text = "flood ".repeat(100);
             loop {
                 s.note(&text);
@@ -165,7 +165,7 @@ fn hog() {
     }
 }
 
-fn fill(s: &mut Steps, _on: On) -> CaseResult {
+fn fill(s: &mut Steps, _on: CaseParams) -> CaseResult {
     let mut file = File::create("/tmp/full").or_broken("/tmp/full")?;
     let chunk = vec![1u8; 256 * PAGE];
     let refused = loop {

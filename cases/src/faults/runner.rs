@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use super::{AREA, EXPORTER, FaultCase, fault_case};
 use crate::protocol::{CaseKey, Outcome, Record};
 use crate::steps::{CaseResult, OrBroken, Steps};
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 pub(super) const FAULT_CASES: &[FaultCase] = &[
     fault_case!(
@@ -47,7 +47,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         Brief,
         Broken,
         ["no record"],
-        |s: &mut Steps, _: On| {
+        |s: &mut Steps, _: CaseParams| {
             s.check("a check holds", true, "");
             s.channel().raw(b"\x00\xff no record at all \n");
             Ok(())
@@ -59,7 +59,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         Brief,
         Broken,
         ["was not running"],
-        |s: &mut Steps, _: On| {
+        |s: &mut Steps, _: CaseParams| {
             let case = CaseKey::new(&format!("{AREA}forged_end"), EXPORTER.name());
             s.check("a check holds", true, "");
             s.channel().send(Record::End { case, outcome: Outcome::Pass, ms: 1 });
@@ -71,8 +71,8 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "The case sends the final record of the run and restarts the machine.",
         Brief,
         Lost,
-        ["restarted without a word"],
-        |s: &mut Steps, _: On| {
+        ["restarted without a message"],
+        |s: &mut Steps, _: CaseParams| {
             s.check("a check holds", true, "");
             s.channel().send(Record::Count { ended: 0 });
             s.channel().drain();
@@ -82,7 +82,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
 ];
 
 /// Overwrites all code of process 1, which runs the same program as this process.
-fn overwrite(s: &mut Steps, _on: On) -> CaseResult {
+fn overwrite(s: &mut Steps, _on: CaseParams) -> CaseResult {
     let maps = fs::read_to_string("/proc/1/maps").or_broken("/proc/1/maps")?;
     let memory = File::options().write(true).open("/proc/1/mem").or_broken("/proc/1/mem")?;
     let code = maps.lines().filter(|line| line.contains(" r-xp ") && line.contains("/init"));

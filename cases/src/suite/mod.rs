@@ -1,4 +1,4 @@
-//! The suite: one file for each family of behaviour, named as the case is.
+//! The suite: one file for each kind of behaviour, with the name of the case.
 //!
 //! A new case is a file with `case!` and `run`, and one line in [`CASES`]. A test of the workspace compares the list
 //! with the files. The same steps on other descriptors are a [`variant`](crate::variant), not a new case.
@@ -13,7 +13,7 @@ mod uapi;
 
 use crate::case::Case;
 use crate::protocol::CaseKey;
-use crate::variant::On;
+use crate::variant::CaseParams;
 
 /// Every case, in the order in which they run and are reported. First come those that judge a
 /// [`Foundation`](crate::foundation::Foundation), then those that show most.
@@ -53,7 +53,7 @@ pub const CASES: &[Case] = &[
     rights::private_writable::CASE,
     rights::private_contents::CASE,
     rights::upgrade::CASE,
-    rights::side_doors::CASE,
+    rights::remote_writes::CASE,
     rights::walk::CASE,
     rights::flags_meanwhile::CASE,
     rights::reopen::CASE,
@@ -108,7 +108,7 @@ pub fn keys() -> impl Iterator<Item = CaseKey> {
 }
 
 /// The case that a key names, and what it runs on.
-pub fn find(key: &CaseKey) -> Option<(&'static Case, On)> {
+pub fn find(key: &CaseKey) -> Option<(&'static Case, CaseParams)> {
     let case = by_id(key.id())?;
     case.runs().find(|on| case.key(*on) == *key).map(|on| (case, on))
 }

@@ -29,7 +29,7 @@ pub const POISON: i32 = -0x5eed;
 
 /// Number and structure of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub struct DeriveRequest {
     /// The number.
     pub request: u32,
     /// Size of the structure in bytes.
@@ -37,22 +37,22 @@ pub struct Shape {
     layout: DeriveLayout,
 }
 
-/// The shape in the proposal.
-const PROPOSED: Shape = Shape {
+/// The request in the proposal.
+const PROPOSED: DeriveRequest = DeriveRequest {
     request: DERIVE,
     size: 8,
     layout: DeriveLayout { flags_offset: 0, flags_size: 4, fd_offset: 4, fd_size: 4 },
 };
 
-static SHAPE: OnceLock<Shape> = OnceLock::new();
+static SHAPE: OnceLock<DeriveRequest> = OnceLock::new();
 
 /// From now on calls the ioctl as the header of the tree defines it. What is not known is as in the proposal.
 pub fn set_shape(info: &ImporterInfo) {
-    let _ = SHAPE.set(Shape::of(info));
+    let _ = SHAPE.set(DeriveRequest::of(info));
 }
 
-/// The shape in use.
-pub fn shape() -> Shape {
+/// The request in use.
+pub fn shape() -> DeriveRequest {
     SHAPE.get().copied().unwrap_or(PROPOSED)
 }
 
@@ -61,15 +61,19 @@ pub fn derive_request() -> u32 {
     shape().request
 }
 
-impl Shape {
+impl DeriveRequest {
     fn of(info: &ImporterInfo) -> Self {
         let request = info.derive_cmd.unwrap_or(DERIVE);
         let (Count::Exact(size), Some(layout)) = (info.derive_size, info.derive_layout) else {
-            return Shape { request, ..PROPOSED };
+            return DeriveRequest { request, ..PROPOSED };
         };
         let fits = |offset: u32, width: u32| matches!(width, 1 | 2 | 4 | 8) && offset.saturating_add(width) <= size;
         let sound = fits(layout.flags_offset, layout.flags_size) && fits(layout.fd_offset, layout.fd_size);
-        if sound { Shape { request, size: size as usize, layout } } else { Shape { request, ..PROPOSED } }
+        if sound {
+            DeriveRequest { request, size: size as usize, layout }
+        } else {
+            DeriveRequest { request, ..PROPOSED }
+        }
     }
 
     /// The structure in memory.
@@ -183,7 +187,7 @@ mod tests {
         for (size, layout) in
             [(8, [4, 4, 0, 4]), (16, [0, 8, 8, 4]), (32, [8, 8, 0, 8]), (12, [0, 4, 8, 4]), (8, [0, 2, 4, 4])]
         {
-            let shape = Shape::of(&info(0xc008_6207, size, layout));
+            let shape = DeriveRequest::of(&info(0xc008_6207, size, layout));
             let argument = DeriveArgs { flags: ARGUMENT.flags & if layout[1] == 2 { 0xffff } else { !0 }, ..ARGUMENT };
             let bytes = shape.encode(argument);
             assert_eq!((bytes.len(), shape.decode(&bytes)), (size as usize, argument), "{layout:?}");
@@ -191,16 +195,16 @@ mod tests {
             assert!(zeroes.iter().all(|byte| *byte == 0), "{layout:?}");
             assert_eq!(shape.request, 0xc008_6207);
         }
-        let swapped = Shape::of(&info(DERIVE, 8, [4, 4, 0, 4]));
+        let swapped = DeriveRequest::of(&info(DERIVE, 8, [4, 4, 0, 4]));
         assert_eq!((swapped.middle(), swapped.fd_is_second()), (4, false));
     }
 
     #[test]
     fn a_structure_that_cannot_be_is_not_used() {
         for (size, layout) in [(8, [0, 4, 8, 4]), (8, [u32::MAX, 4, 0, 4]), (64, [0, 16, 16, 4])] {
-            assert_eq!(Shape::of(&info(DERIVE, size, layout)), PROPOSED, "{layout:?}");
+            assert_eq!(DeriveRequest::of(&info(DERIVE, size, layout)), PROPOSED, "{layout:?}");
         }
         let unknown = ImporterInfo { derive_layout: None, ..info(0xc008_6207, 8, [0, 4, 4, 4]) };
-        assert_eq!(Shape::of(&unknown), Shape { request: 0xc008_6207, ..PROPOSED });
+        assert_eq!(DeriveRequest::of(&unknown), DeriveRequest { request: 0xc008_6207, ..PROPOSED });
     }
 }

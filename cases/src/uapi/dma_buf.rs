@@ -12,9 +12,9 @@ const SET_NAME_B: u32 = ioc(IOC_WRITE, b'b', 1, 8);
 const EXPORT_SYNC_FILE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 2, 8);
 const IMPORT_SYNC_FILE: u32 = ioc(IOC_WRITE, b'b', 3, 8);
 
-/// Direction of a CPU access or of a fence: `DMA_BUF_SYNC_READ` and `DMA_BUF_SYNC_WRITE`.
+/// The access that SYNC and the sync_file ioctls are about: `DMA_BUF_SYNC_READ` and `DMA_BUF_SYNC_WRITE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum SyncAccess {
     /// Reading.
     Read,
     /// Writing.
@@ -23,12 +23,12 @@ pub enum Way {
     ReadWrite,
 }
 
-impl Way {
+impl SyncAccess {
     fn bits(self) -> u32 {
         match self {
-            Way::Read => 1,
-            Way::Write => 2,
-            Way::ReadWrite => 3,
+            SyncAccess::Read => 1,
+            SyncAccess::Write => 2,
+            SyncAccess::ReadWrite => 3,
         }
     }
 }
@@ -37,16 +37,16 @@ impl Way {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn begin_cpu_access(fd: BorrowedFd<'_>, way: Way) -> Result<(), Errno> {
-    ioctl_struct(fd, SYNC, &mut u64::from(way.bits())).map(drop)
+pub fn begin_cpu_access(fd: BorrowedFd<'_>, access: SyncAccess) -> Result<(), Errno> {
+    ioctl_struct(fd, SYNC, &mut u64::from(access.bits())).map(drop)
 }
 
 /// `DMA_BUF_IOCTL_SYNC`, the end of a CPU access.
 ///
 /// # Errors
 /// The errno of the call.
-pub fn end_cpu_access(fd: BorrowedFd<'_>, way: Way) -> Result<(), Errno> {
-    ioctl_struct(fd, SYNC, &mut u64::from(way.bits() | 4)).map(drop)
+pub fn end_cpu_access(fd: BorrowedFd<'_>, access: SyncAccess) -> Result<(), Errno> {
+    ioctl_struct(fd, SYNC, &mut u64::from(access.bits() | 4)).map(drop)
 }
 
 /// `DMA_BUF_SET_NAME_B`.
@@ -67,8 +67,8 @@ struct SyncFileArgument {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn export_sync_file(fd: BorrowedFd<'_>, way: Way) -> Result<OwnedFd, Errno> {
-    let mut argument = SyncFileArgument { flags: way.bits(), fd: POISON };
+pub fn export_sync_file(fd: BorrowedFd<'_>, access: SyncAccess) -> Result<OwnedFd, Errno> {
+    let mut argument = SyncFileArgument { flags: access.bits(), fd: POISON };
     ioctl_struct(fd, EXPORT_SYNC_FILE, &mut argument)?;
     Ok(own(argument.fd))
 }
@@ -77,7 +77,7 @@ pub fn export_sync_file(fd: BorrowedFd<'_>, way: Way) -> Result<OwnedFd, Errno> 
 ///
 /// # Errors
 /// The errno of the call.
-pub fn import_sync_file(fd: BorrowedFd<'_>, way: Way, sync_file: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut argument = SyncFileArgument { flags: way.bits(), fd: sync_file.as_raw_fd() };
+pub fn import_sync_file(fd: BorrowedFd<'_>, access: SyncAccess, sync_file: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut argument = SyncFileArgument { flags: access.bits(), fd: sync_file.as_raw_fd() };
     ioctl_struct(fd, IMPORT_SYNC_FILE, &mut argument).map(drop)
 }

@@ -4,17 +4,17 @@ use crate::judge::complaint::{Complaint, is_noise};
 use crate::judge::transcript::{CaseRun, TranscriptStep, step_text};
 use crate::judge::verdict::CaseVerdict;
 
-/// Steps that are shown before the one that shows the defect.
+/// Maximum number of steps shown before the one that shows the defect.
 const BEFORE: usize = 6;
-/// Lines of the kernel log that are shown.
+/// Maximum number of lines shown of the kernel log.
 const LOG: usize = 14;
 
-/// How many steps a case takes to the one that shows what is wrong.
+/// The number of steps of a case up to the one that shows the defect.
 pub(super) fn steps_to_it(verdict: &CaseVerdict) -> usize {
     verdict.run.as_ref().map_or(usize::MAX, |run| focus(run) + 1)
 }
 
-/// The steps of a case up to the one that shows what is wrong; checks that hold are left out.
+/// The steps of a case up to the one that shows the defect, without checks that hold.
 pub(super) fn transcript(verdict: &CaseVerdict) -> Vec<String> {
     let Some(run) = &verdict.run else { return Vec::new() };
     let holds = |step: &&TranscriptStep| matches!(step, TranscriptStep::Check { holds: true, .. });
@@ -23,7 +23,7 @@ pub(super) fn transcript(verdict: &CaseVerdict) -> Vec<String> {
     lines[lines.len().saturating_sub(BEFORE + 1)..].to_vec()
 }
 
-/// What the kernel said about it.
+/// The lines of the kernel log about it.
 pub(super) fn kernel_log(verdict: &CaseVerdict) -> Vec<String> {
     let first: Option<&Complaint> = verdict.complaints.iter().find(|complaint| complaint.suppressed.is_none());
     let lines = first.iter().flat_map(|complaint| &complaint.lines).filter(|line| !is_noise(line));

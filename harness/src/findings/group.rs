@@ -1,4 +1,4 @@
-//! Puts symptoms of one defect together.
+//! Groups symptoms of the same defect.
 
 use cases::foundation::Foundation;
 
@@ -9,7 +9,7 @@ use super::{Finding, FollowUp};
 use crate::judge::verdict::CaseVerdict;
 
 /// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
-/// Only what cannot hold without the first is named; what may have a reason of its own is not.
+/// Only clauses that cannot hold without the first one are listed, not those that may fail for another reason.
 const EXPLAINS: &[(&str, &[&str])] = &[
     ("UAPI-1", &["UAPI-8"]),
     ("UAPI-2", &["UAPI-8"]),
@@ -26,7 +26,7 @@ const EXPLAINS: &[(&str, &[&str])] = &[
     ("F-5", &["F-2", "L-10"]),
 ];
 
-/// Symptoms that are of one defect.
+/// Symptoms of one defect.
 struct Group<'a> {
     symptom: Symptom,
     verdicts: Vec<&'a CaseVerdict>,
@@ -45,7 +45,7 @@ impl Group<'_> {
     }
 
     fn explains(&self, other: &Group<'_>) -> bool {
-        // A kernel that has lost control of its memory or its references may do anything later.
+        // After memory corruption or wrong reference counts, any later failure may be a consequence.
         let corrupts = matches!(self.symptom.key, Key::Complaint(Severity::MemoryCorruption, _));
         let consequence = match &other.symptom.key {
             Key::Left(_) => self.symptom.severity < Severity::Leak,
@@ -58,7 +58,7 @@ impl Group<'_> {
         };
         let table = EXPLAINS.iter().find(|(clause, _)| *clause == self.clause());
         let told = table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
-        // Not where the follow-up is worse than what would explain it.
+        // Not if the consequence is worse than its explanation.
         consequence || told && other.symptom.severity >= self.symptom.severity
     }
 
@@ -96,7 +96,7 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
             None => groups.push(Group { symptom, verdicts: vec![verdict] }),
         }
     }
-    // The order of the suite decides among equals.
+    // Equal findings keep the order of the suite.
     groups.sort_by_key(|group| group.symptom.severity);
     let mut findings: Vec<(usize, Vec<FollowUp>)> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::judge::complaint::Complaint;
-    use crate::judge::moment::Moment;
+    use crate::judge::complaint_time::ComplaintTime;
     use crate::judge::transcript::{CaseRun, TranscriptStep};
     use crate::judge::verdict::{LEFT_BEHIND, Verdict, tests::verdict_on};
 
@@ -142,7 +142,7 @@ mod tests {
             frame: Some(frame.into()),
             trace: vec![frame.into()],
             case: Some(verdict.key.clone()),
-            moment: Moment::AfterLastStep,
+            moment: ComplaintTime::AfterLastStep,
             suppressed: None,
             lines: vec!["BUG: KASAN: slab-use-after-free".into()],
             starts: Vec::new(),

@@ -1,7 +1,7 @@
-//! From verdicts to findings: one finding is one defect, as far as the evidence tells. Pure.
+//! From verdicts to findings: one finding is one defect, as far as the evidence shows. Pure.
 //!
-//! [`symptom`] reduces each bad verdict to what it shows first. [`group()`] puts the same symptoms together, orders them by how
-//! much they matter, and puts what another finding explains under that one. [`phrase`] words a violated clause.
+//! [`symptom`] reduces each bad verdict to what it shows first. [`group()`] groups equal symptoms, orders them by severity,
+//! and lists what a finding explains under it. [`phrase`] words a violated clause.
 
 pub mod evidence;
 mod group;
@@ -21,7 +21,7 @@ use severity::Severity;
 pub struct Finding {
     /// What is wrong, in one sentence.
     pub title: String,
-    /// How much it matters.
+    /// How serious it is.
     pub severity: Severity,
     /// The clause that it violates.
     pub clause: String,
@@ -30,7 +30,7 @@ pub struct Finding {
     pub case: CaseKey,
     /// The last steps of that case, up to the one that shows it.
     pub transcript: Vec<String>,
-    /// What the kernel said, without registers and addresses; empty if it was silent.
+    /// The kernel's complaint, without registers and addresses; empty if there was none.
     pub kernel_log: Vec<String>,
     /// Every case that shows it, in the order of the suite.
     #[cfg_attr(test, schemars(with = "Vec<String>"))]

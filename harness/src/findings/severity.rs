@@ -1,9 +1,9 @@
-//! How much a finding matters.
+//! How serious a finding is.
 
 use cases::complaint::Kind;
 use serde::{Deserialize, Serialize};
 
-/// How much a finding matters, the worst first.
+/// How serious a finding is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -35,7 +35,7 @@ impl Severity {
         }
     }
 
-    /// Of a complaint of the kernel.
+    /// The severity of a kernel complaint.
     pub fn of_complaint(kind: Kind) -> Self {
         match kind {
             Kind::Kasan
@@ -65,7 +65,7 @@ impl Severity {
         }
     }
 
-    /// Of a violated clause. Those about rights are about too many rights, but for R-10, which is about too few.
+    /// The severity of a violated clause. The R clauses are about too many rights, except R-10, which is about too few.
     pub fn of_clause(clause: &str) -> Self {
         if clause.starts_with("R-") && clause != "R-10" { Severity::GainedRights } else { Severity::Violation }
     }

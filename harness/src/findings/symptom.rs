@@ -1,4 +1,4 @@
-//! What a bad verdict shows first.
+//! The first symptom of a bad verdict.
 
 use std::sync::LazyLock;
 
@@ -10,19 +10,19 @@ use crate::judge::complaint::Complaint;
 use crate::judge::transcript::TranscriptStep;
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
 
-/// What a bad verdict shows first, in a form that is the same on every exporter.
+/// The first symptom of a bad verdict, in a form that is the same on every exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Symptom {
-    /// Symptoms with the same key are of one defect.
+    /// Symptoms with the same key belong to one defect.
     pub key: Key,
     pub severity: Severity,
     pub title: String,
 }
 
-/// What tells symptoms apart.
+/// What distinguishes symptoms.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
-    /// The kernel complained: what kind of harm it is, and the function at fault.
+    /// The kernel complained: the kind of damage and the function at fault.
     Complaint(Severity, String),
     /// Checks of this clause failed.
     Clause(String),
@@ -33,7 +33,7 @@ pub(super) enum Key {
 }
 
 impl Symptom {
-    /// Of a verdict that says that something is wrong with the kernel. None of the others.
+    /// The symptom of a verdict that says that something is wrong with the kernel; None for other verdicts.
     pub fn of(verdict: &CaseVerdict) -> Option<Self> {
         let reasons = match &verdict.verdict {
             Verdict::Failed { reasons } => reasons,
@@ -49,7 +49,7 @@ impl Symptom {
         let check = first_failed(verdict);
         match (complaint, check) {
             (Some(complaint), None) => Some(complained(complaint)),
-            // What a complaint about memory follows from is seldom told by a check of the same case.
+            // A failed check of the same case rarely explains a complaint about memory.
             (Some(complaint), _) if Severity::of_complaint(complaint.kind) == Severity::MemoryCorruption => {
                 Some(complained(complaint))
             }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use cases::kselftest;
 use cases::protocol::CaseKey;
-use cases::upstream;
 use cpio::newc::{Builder, ModeFileType, trailer};
 
 use crate::error::{Result, io};
@@ -50,7 +50,7 @@ impl Initramfs {
     /// As [`Initramfs::pack`].
     pub fn pack_with(path: &Path, guest: &GuestBinary, plan: &[CaseKey], others: &[(&str, &[u8])]) -> Result<Self> {
         let plan: String = plan.iter().map(|key| format!("{key}\n")).collect();
-        let below = upstream::DIR.trim_start_matches('/');
+        let below = kselftest::DIR.trim_start_matches('/');
         let others = others.iter().map(|(name, bytes)| (format!("{below}/{name}"), 0o755, *bytes));
         let files: Vec<ArchiveEntry<'_>> =
             std::iter::once(("plan".into(), 0o644, plan.as_bytes())).chain(others).collect();

@@ -16,7 +16,7 @@ use crate::guest::hang::processors;
 use crate::guest::hang::qmp::Qmp;
 use crate::guest::hang::sysrq;
 use crate::guest::lines::Lines;
-use crate::guest::recording::{Findings, GuestEnd, Outlet, Phase, Recording};
+use crate::guest::recording::{Findings, GuestEnd, GuestOutput, Phase, Recording};
 pub use crate::guest::watchdog::Timeouts;
 use crate::guest::watchdog::Watchdog;
 use crate::host::process::{self, Running, check_interrupt};
@@ -130,10 +130,10 @@ pub fn run_until(
             break GuestEnd::Dismissed;
         }
         if printed > CONSOLE_MIB * MIB {
-            break GuestEnd::Flooded { outlet: Outlet::Console, mib: CONSOLE_MIB, phase: watch.phase().clone() };
+            break GuestEnd::Flooded { outlet: GuestOutput::Console, mib: CONSOLE_MIB, phase: watch.phase().clone() };
         }
         if received > CHANNEL_MIB * MIB {
-            break GuestEnd::Flooded { outlet: Outlet::Channel, mib: CHANNEL_MIB, phase: watch.phase().clone() };
+            break GuestEnd::Flooded { outlet: GuestOutput::Channel, mib: CHANNEL_MIB, phase: watch.phase().clone() };
         }
         if let Some(stalled) = watch.overdue(now) {
             // Not twice: a guest that was examined and does not leave has nothing new to show.
@@ -144,7 +144,7 @@ pub fn run_until(
         }
     };
     drop(qemu);
-    if let GuestEnd::Flooded { outlet: Outlet::Console, .. } = ending {
+    if let GuestEnd::Flooded { outlet: GuestOutput::Console, .. } = ending {
         let cut = File::options().write(true).open(&console_path).and_then(|file| file.set_len(CONSOLE_MIB * MIB));
         cut.map_err(|error| io(&error, "truncating", &console_path))?;
     }

@@ -33,7 +33,7 @@ pub enum GuestEnd {
     /// The guest printed too much.
     Flooded {
         /// Where.
-        outlet: Outlet,
+        outlet: GuestOutput,
         /// The limit, in MiB.
         mib: u64,
         /// In which phase.
@@ -90,18 +90,18 @@ impl fmt::Display for Phase {
 /// An output of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outlet {
+pub enum GuestOutput {
     /// The kernel's console.
     Console,
     /// The result channel.
     Channel,
 }
 
-impl fmt::Display for Outlet {
+impl fmt::Display for GuestOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Outlet::Console => "console",
-            Outlet::Channel => "result channel",
+            GuestOutput::Console => "console",
+            GuestOutput::Channel => "result channel",
         })
     }
 }

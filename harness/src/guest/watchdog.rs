@@ -17,7 +17,7 @@ pub struct Timeouts {
     pub firmware: Duration,
     /// Between two bytes on the console, until hello.
     pub kernel: Duration,
-    /// From the start of QEMU to the plan, for a kernel that prints for ever.
+    /// From the start of QEMU to the plan, for a kernel that prints endlessly.
     pub boot: Duration,
     /// From hello to the plan, without console output.
     pub runner: Duration,

@@ -4,7 +4,7 @@ use crate::host::process::Cmd;
 
 /// Variables that are set if git itself runs this program (bisect, rebase, a hook), and point at its own repository:
 /// those of `git rev-parse --local-env-vars`, and those that change git's output.
-const FOREIGN: [&str; 21] = [
+const GIT_VARIABLES: [&str; 21] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_ATTR_SOURCE",
     "GIT_COMMON_DIR",
@@ -42,7 +42,7 @@ const CONFIG: [(&str, &str); 6] = [
 ///
 /// The configuration of the repository still counts: use one of ours wherever git does more than look up a name.
 pub fn git() -> Cmd {
-    let git = FOREIGN.iter().fold(Cmd::new("git"), |git, name| git.without_env(name));
+    let git = GIT_VARIABLES.iter().fold(Cmd::new("git"), |git, name| git.without_env(name));
     let git = git
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")

@@ -3,9 +3,9 @@
 pub mod disk;
 pub mod git;
 pub mod machine;
-pub mod near;
 pub mod process;
 pub mod progress;
 pub mod setup;
+pub mod similar_names;
 pub mod store;
 pub mod style;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cases::need::Need;
 
 use crate::judge::complaint::suppressions::Suppressions;
-use crate::judge::complaint::{self, Complaint, leak, tie};
+use crate::judge::complaint::{self, Complaint, leak, set_times};
 use crate::judge::expectation::Expectations;
 use crate::judge::transcript::Transcript;
 use crate::kbuild::image::ImageFacts;
@@ -26,7 +26,7 @@ impl JudgeContext {
     /// The complaints of the kernel, from its console and from the records of the guest. Known ones are marked.
     pub(crate) fn complaints(&self, console: &[u8], transcript: &Transcript) -> Vec<Complaint> {
         let mut complaints = complaint::scan(console);
-        tie::tie(&mut complaints, transcript);
+        set_times::set_times(&mut complaints, transcript);
         leak::add(&mut complaints, transcript);
         self.suppressions.apply(&mut complaints, transcript.kernel.as_deref().unwrap_or_default());
         complaints

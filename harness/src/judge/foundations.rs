@@ -1,4 +1,4 @@
-//! What the cases that judge foundations have shown, and which other cases therefore cannot be judged.
+//! Which foundations are violated, and which cases therefore cannot be judged.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use cases::suite;
 
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
 
-/// The foundations that do not hold.
+/// The violated foundations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violated {
-    /// Each with the clause whose case has shown it.
+    /// Each with the clause that is violated.
     by: BTreeMap<Foundation, String>,
-    /// Whether a case that held otherwise left something behind.
+    /// Whether a case whose checks held left something behind.
     leaks: bool,
 }
 
 impl Violated {
-    /// Looks at the verdicts of the cases that judge foundations; others count nothing.
+    /// Reads the verdicts of the cases that judge foundations, and ignores others.
     pub fn of(verdicts: &[CaseVerdict]) -> Self {
         let mut violated = Violated::default();
         for verdict in verdicts {
             let Some(foundation) = Foundation::judged_by(verdict.key.id()) else { continue };
             match verdict.verdict.detailed() {
-                // Nothing else is wrong: the kernel can be used, if what is left behind is not counted.
+                // The kernel can still be used if resource counts are not compared.
                 Verdict::Failed { reasons } if reasons.iter().all(|reason| reason.starts_with(LEFT_BEHIND)) => {
                     violated.leaks = true;
                 }
@@ -37,13 +37,13 @@ impl Violated {
         violated
     }
 
-    /// The clause that keeps a case from being judged. None if the case relies on nothing that is violated.
+    /// The clause that blocks a case. None if no foundation that it relies on is violated.
     pub fn blocks(&self, key: &CaseKey) -> Option<&str> {
         let (case, on) = suite::find(key)?;
         case.relies_on(on.variant).iter().find_map(|foundation| self.by.get(foundation)).map(String::as_str)
     }
 
-    /// The word on the kernel's command line that tells the guest what to leave alone. None if all foundations hold.
+    /// The word on the kernel's command line that tells the guest which foundations not to use. None if all of them hold.
     pub fn avoid(&self) -> Option<String> {
         let words = self.by.keys().map(|foundation| foundation.name()).chain(self.leaks.then_some(LEAKS));
         let words: Vec<&str> = words.collect();
@@ -51,7 +51,7 @@ impl Violated {
     }
 }
 
-/// Parts a plan into the cases that judge foundations and the others.
+/// Divides a plan into the cases that judge foundations and the others.
 pub fn split(plan: &[CaseKey]) -> (Vec<CaseKey>, Vec<CaseKey>) {
     plan.iter().cloned().partition(|key| Foundation::judged_by(key.id()).is_some())
 }

@@ -13,7 +13,7 @@ use crate::judge::transcript::Transcript;
 /// and each further case would cost a boot.
 pub const FUTILE_GUESTS: usize = 12;
 
-/// What one guest left.
+/// The recording of one guest, parsed.
 #[derive(Debug)]
 pub struct GuestRun {
     /// The raw recording.
@@ -23,13 +23,13 @@ pub struct GuestRun {
     /// The cases that it was asked to run.
     pub planned: Vec<CaseKey>,
     /// Why the session stopped after this guest, if it did.
-    pub halt: Option<Halt>,
+    pub halt: Option<StopReason>,
 }
 
 /// Why a session stopped before the end of its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Halt {
+pub enum StopReason {
     /// Ctrl-C.
     Interrupted,
     /// A verdict was unexpected, with --fail-fast.
@@ -40,14 +40,14 @@ pub enum Halt {
     Enough,
 }
 
-impl Halt {
+impl StopReason {
     /// The reason for a report.
     pub fn reason(self) -> String {
         match self {
-            Halt::Interrupted => "interrupted".into(),
-            Halt::Enough => "the maximum number of guests was reached".into(),
-            Halt::FailFast => "stopped at the first unexpected verdict".into(),
-            Halt::Futile => {
+            StopReason::Interrupted => "interrupted".into(),
+            StopReason::Enough => "the maximum number of guests was reached".into(),
+            StopReason::FailFast => "stopped at the first unexpected verdict".into(),
+            StopReason::Futile => {
                 format!("stopped: {FUTILE_GUESTS} guests in a row ran at most two cases each")
             }
         }
@@ -60,12 +60,12 @@ const PLANNED: &str = "planned.json";
 #[derive(Serialize, Deserialize)]
 struct PlannedFile {
     planned: Vec<CaseKey>,
-    halt: Option<Halt>,
+    halt: Option<StopReason>,
 }
 
 impl GuestRun {
     /// Parses a recording.
-    pub fn new(recording: Recording, planned: Vec<CaseKey>, halt: Option<Halt>) -> Self {
+    pub fn new(recording: Recording, planned: Vec<CaseKey>, halt: Option<StopReason>) -> Self {
         let transcript = Transcript::parse(&recording.results);
         GuestRun { recording, transcript, planned, halt }
     }
@@ -80,7 +80,7 @@ impl GuestRun {
         std::fs::write(dir.join(PLANNED), text + "\n").map_err(|error| io(&error, "writing", &dir.join(PLANNED)))
     }
 
-    /// Loads what a guest left in `dir`.
+    /// Loads the recording of a guest from `dir`.
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when a file is missing, [`ErrorKind::Internal`] when one is invalid.
@@ -92,7 +92,7 @@ impl GuestRun {
         Ok(GuestRun::new(Recording::load(dir)?, planned, halt))
     }
 
-    /// Whether another guest goes on where this one was ended on purpose.
+    /// Whether this guest was ended on purpose and another one continues with the plan.
     pub fn is_continued(&self) -> bool {
         self.recording.ending == GuestEnd::Enough && self.halt.is_none()
     }

@@ -8,8 +8,8 @@ use cases::lines;
 use cases::protocol::{CaseKey, Leak, Line, Outcome, Record, TORN, VERSION};
 use serde::{Deserialize, Serialize};
 
-use crate::judge::moment::Moment;
-use crate::judge::moment::NoticedComplaint;
+use crate::judge::complaint_time::ComplaintTime;
+use crate::judge::complaint_time::NoticedComplaint;
 
 /// One line of a transcript.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -258,9 +258,9 @@ impl Transcript {
         for complaint in self
             .noticed
             .iter_mut()
-            .filter(|complaint| complaint.case == key && complaint.moment == Moment::AfterLastStep)
+            .filter(|complaint| complaint.case == key && complaint.moment == ComplaintTime::AfterLastStep)
         {
-            complaint.moment = Moment::Before(words.clone());
+            complaint.moment = ComplaintTime::Before(words.clone());
         }
         match self.open_case() {
             Some(case) => case.steps.push(step),
@@ -274,7 +274,7 @@ impl Transcript {
             return;
         }
         let open = self.unfinished().and_then(CaseRun::open_step);
-        let moment = open.map_or(Moment::AfterLastStep, |step| Moment::During(step.into()));
+        let moment = open.map_or(ComplaintTime::AfterLastStep, |step| ComplaintTime::During(step.into()));
         let case = self.cases.last().map(|case| case.key.clone());
         self.noticed.push(NoticedComplaint { number, us, line, case, moment });
     }

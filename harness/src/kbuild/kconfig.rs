@@ -10,8 +10,8 @@ use regex::Regex;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result, io};
-use crate::host::near::near;
 use crate::host::process::Cmd;
+use crate::host::similar_names::similar_names;
 use crate::kernel_range::{KernelRange, Release};
 
 /// The fragments of each flavour, in the order in which they are merged.
@@ -71,7 +71,7 @@ impl Flavour {
         let plain = name.strip_suffix(VNG);
         let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == plain.unwrap_or(name)) else {
             let names: Vec<&str> = FLAVOURS.iter().map(|(name, _)| *name).collect();
-            let meant = near(name, &names);
+            let meant = similar_names(name, &names);
             return Err(Error::new(ErrorKind::Usage, format!("there is no flavour {name}")).next(
                 match meant.is_empty() {
                     true => format!("Flavours: {}; kconfigs/README.md describes them.", names.join(", ")),

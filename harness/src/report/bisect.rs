@@ -7,8 +7,8 @@ use crate::exit_code::ExitCode;
 use crate::judge::verdict::Verdict;
 use crate::report::run_report::RunReport;
 
-/// What `git bisect run` is told (git-bisect(1): 0 is good, 125 cannot be tested, the rest up to 127 is bad, and what is
-/// above ends the bisection).
+/// The result for `git bisect run` (git-bisect(1): 0 is good, 125 cannot be tested, other codes up to 127 are bad, higher ones
+/// end the bisection).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
 #[repr(u8)]
@@ -57,9 +57,9 @@ impl Bisect {
         self as u8
     }
 
-    /// The exit code for a run with a report; if it has lost a guest, also with the report of a second run.
+    /// The exit code for a run with a report. If the run lost a guest, the report of a second run is used too.
     ///
-    /// A violation counts even if the second run does not show it. A guest may be lost because of the host, so only a case that
+    /// A violation counts even if the second run does not show it. The host may be why a guest was lost, so only a case that
     /// loses its guest twice is bad.
     pub fn of(report: &RunReport, again: Option<&RunReport>) -> Self {
         let code = again.map_or(report.exit_code(), RunReport::exit_code);

@@ -153,7 +153,7 @@ fn memory(machine: &Machine) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
     use crate::host::machine::{pretend, put};
-    use crate::session::accel::answer::{Answer, Stage, StageResult};
+    use crate::session::accel::probe_result::{ProbeResult, Stage, StageResult};
 
     #[test]
     fn tools_are_shown_with_their_versions_or_with_the_command_to_install_them() {
@@ -189,7 +189,7 @@ mod tests {
             detail: detail.to_string(),
             ms: 1,
         });
-        KvmAnswer { answer: Answer { findings: findings.collect() }, remembered }
+        KvmAnswer { answer: ProbeResult { findings: findings.collect() }, remembered }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What people and programs read about a run, or about a matrix of runs.
+//! Reports about a run or a matrix of runs, for people and for programs.
 
 pub mod bisect;
 pub mod doctor;

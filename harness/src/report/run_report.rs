@@ -1,4 +1,4 @@
-//! Everything that is known about a finished run, as data: reports render it, the exit code is derived from it.
+//! A finished run as data. All reports render it, and the exit code is derived from it.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +9,11 @@ use crate::findings::Finding;
 use crate::host::process::quote;
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::provenance::Provenance;
-use crate::session::rounds::RoundsHeld;
+use crate::session::rounds::RoundsSummary;
 
-/// Version of the JSON form. Goes up with every change of it; docs/report.md says what that means for those who read it.
+/// Version of the JSON form. Raised with every change of it; docs/report.md says what that means for readers.
 pub const SCHEMA: u32 = 6;
-/// The oldest version that this program reads: since then fields were added and, in version 6, renamed.
+/// The oldest version that this program reads. Later versions added fields, and version 6 renamed some.
 pub const OLDEST: u32 = 3;
 
 /// What was run, and where.
@@ -22,7 +22,7 @@ pub const OLDEST: u32 = 3;
 pub struct RunSetting {
     /// Id of the kernel, as in kernels.toml.
     pub kernel: String,
-    /// Version as the tree has it.
+    /// Version of the source tree.
     pub version: String,
     /// Where the source came from.
     pub origin: String,
@@ -30,19 +30,19 @@ pub struct RunSetting {
     pub series: String,
     /// Flavour of the configuration.
     pub flavour: String,
-    /// How processors were run, and why so.
+    /// KVM or emulation, and why.
     pub accel: String,
     /// Key of the image in the cache.
     pub image: String,
     /// Whether the image was built for this run.
     pub built: bool,
-    /// The options that run on the same kernel again, quoted for a shell; empty in a report of an earlier version.
+    /// The options that select the same kernel again, quoted for a shell; empty in a report of an earlier version.
     #[serde(default)]
     pub options: String,
-    /// What was chosen or merged in the series, one line each.
+    /// What was chosen or merged in the series, one line for each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// The pack that the kernel came from, where it came from one.
+    /// The pack that the kernel came from, if it came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pack: Option<String>,
 }
@@ -67,7 +67,7 @@ impl RunSetting {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Timing {
-    /// Source, patches, build, or finding all that in the cache.
+    /// Source, patches and build, or finding them in the cache.
     pub kernel: f64,
     /// Building the guest program.
     pub guest_program: f64,
@@ -88,41 +88,41 @@ pub struct RunReport {
     /// What is wrong with the kernel, one finding for each defect, the worst first.
     #[serde(default)]
     pub findings: Vec<Finding>,
-    /// What did not fit: the protocol, or complaints outside of any case.
+    /// Violations of the protocol, and complaints outside of any case.
     #[serde(alias = "oddities")]
     pub protocol_errors: Vec<String>,
-    /// How many guests it took.
+    /// How many guests were started.
     pub guests: usize,
     /// How long it took.
     pub timing: Timing,
-    /// Whether it was cut short by the person at the keyboard.
+    /// Whether the user interrupted it.
     pub interrupted: bool,
-    /// Cases that fit the filters and are about other kernels: with the patch or without it, older or newer.
+    /// Cases that match the filters but apply to other kernels: with the patch or without it, older or newer.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub elsewhere: Vec<CaseKey>,
-    /// What the rounds of `--repeat` and `--until-fail` had in common; absent when there was one.
+    /// How the rounds of `--repeat` and `--until-fail` compare; absent if there was only one.
     #[serde(default)]
-    pub rounds: Option<RoundsHeld>,
+    pub rounds: Option<RoundsSummary>,
     /// The command and the versions that made it; absent in a report of an earlier version.
     #[serde(default)]
     pub provenance: Option<Provenance>,
 }
 
-/// How many cases came out in which way.
+/// Counts of the verdicts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Pass, and hazards that are there as expected.
+    /// Passes, and hazards confirmed as expected.
     pub passed: usize,
     /// Of these, the hazards.
     pub hazards: usize,
-    /// Whatever somebody has to look at.
+    /// Everything that needs attention.
     pub failed: usize,
-    /// Of these, what was not run.
+    /// Of these, cases that were not run.
     pub unrun: usize,
-    /// What was not run because it relies on a clause that is violated: neither passed nor failed.
+    /// Cases that were not run because they rely on a violated clause: neither passed nor failed.
     pub blocked: usize,
-    /// What this kernel is known to do wrong: neither passed nor failed.
+    /// Cases that fail because of a known defect of this kernel: neither passed nor failed.
     pub known: usize,
     /// Expected skips.
     pub skipped: usize,
@@ -136,9 +136,8 @@ impl RunReport {
 
     /// The exit code of the run.
     ///
-    /// A violated clause outweighs everything: it is what the suite is for. After it come, in this order, a lost guest,
-    /// a broken case, and what waits for a review. A run in which nothing was judged is not as expected. What was not run
-    /// counts only where nothing else explains why.
+    /// A violated clause comes first. Then come, in this order, a lost guest, a broken case, and what waits for a review. A
+    /// run in which nothing was judged is not as expected. Cases that were not run count only if nothing else explains why.
     pub fn exit_code(&self) -> ExitCode {
         if self.interrupted {
             return ExitCode::Interrupted;
@@ -146,7 +145,7 @@ impl RunReport {
         let (unrun, run): (Vec<&Verdict>, Vec<&Verdict>) =
             self.verdicts.iter().map(|verdict| &verdict.verdict).partition(|verdict| verdict.is_unrun());
         let mut codes: Vec<ExitCode> = run.into_iter().map(Verdict::exit_code).collect();
-        // A guest that does not keep to the protocol cannot be believed: as good as lost.
+        // After a protocol error the results are not reliable, so the guest counts as lost.
         codes.extend((!self.protocol_errors.is_empty()).then_some(ExitCode::GuestLost));
         let order = [ExitCode::Violated, ExitCode::GuestLost, ExitCode::BrokenCase, ExitCode::Unreviewed];
         match order.into_iter().find(|code| codes.contains(code)) {
@@ -290,7 +289,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_oddity_is_never_a_pass() {
+    fn a_protocol_error_is_never_a_pass() {
         let mut report = report(vec![Verdict::Pass]);
         assert_eq!(report.exit_code(), ExitCode::AsExpected);
         report.protocol_errors.push("a record is missing".into());

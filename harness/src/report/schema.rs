@@ -8,12 +8,12 @@ use schemars::{Schema, generate::SchemaSettings};
 use serde_json::Value;
 
 use crate::judge::complaint;
-use crate::judge::moment::Moment;
+use crate::judge::complaint_time::ComplaintTime;
 use crate::judge::transcript::{CaseRun, TranscriptStep};
-use crate::judge::verdict::{Sighting, Verdict};
+use crate::judge::verdict::{Verdict, VerdictCount};
 use crate::report::provenance::Provenance;
 use crate::report::run_report::{RunReport, SCHEMA, tests::report};
-use crate::session::rounds::RoundsHeld;
+use crate::session::rounds::RoundsSummary;
 
 #[path = "../../tests/common/keeps_to.rs"]
 mod keeps_to;
@@ -38,7 +38,7 @@ pub fn verdicts() -> Vec<Verdict> {
         Verdict::Lost { begun: true, how: text() },
         Verdict::NotRun { why: text() },
         Verdict::Blocked { by: text() },
-        Verdict::Flaky { seen: vec![Sighting { word: text(), times: 2 }], transcripts: 2, diff: text(), worst },
+        Verdict::Flaky { seen: vec![VerdictCount { word: text(), times: 2 }], transcripts: 2, diff: text(), worst },
     ]
 }
 
@@ -72,15 +72,15 @@ fn full() -> RunReport {
     report.verdicts[0].complaints = complaint::scan(&console("7.2-abba.log"));
     assert!(!report.verdicts[0].complaints.is_empty());
     for (verdict, moment) in report.verdicts[1..].iter_mut().zip([
-        Moment::During(text()),
-        Moment::Before(text()),
-        Moment::AfterLastStep,
-        Moment::Unknown,
+        ComplaintTime::During(text()),
+        ComplaintTime::Before(text()),
+        ComplaintTime::AfterLastStep,
+        ComplaintTime::Unknown,
     ]) {
         verdict.complaints = complaint::scan(&console("6.1-null.log"));
         verdict.complaints.iter_mut().for_each(|complaint| complaint.moment = moment.clone());
     }
-    report.rounds = Some(RoundsHeld { run: 3, asked: Some(3), identical: 1, deviating: vec![2] });
+    report.rounds = Some(RoundsSummary { run: 3, asked: Some(3), identical: 1, deviating: vec![2] });
     report.provenance = Some(Provenance::default());
     report.setting.notes.push(text());
     report.elsewhere.push(report.verdicts[0].key.clone());

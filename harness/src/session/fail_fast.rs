@@ -10,22 +10,22 @@ use cases::suite;
 use crate::guest::recording::Recording;
 use crate::judge::context::JudgeContext;
 use crate::judge::guest_run::GuestRun;
-use crate::judge::judged::{judge_all, of_case};
+use crate::judge::judged_run::{judge_all, of_case};
 use crate::judge::transcript::Transcript;
 use crate::judge::verdict::{CaseVerdict, Evidence, is_violation, judge};
 
-/// Which verdict ends a session that is to end early.
+/// The verdict that ends a session early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StopAt {
-    /// The first that is not as expected.
+    /// The first one that is not as expected.
     #[default]
     Unexpected,
-    /// The first that says that the contract is violated.
+    /// The first violation of the contract.
     Violation,
 }
 
 impl StopAt {
-    /// Whether this is the one.
+    /// Whether this verdict ends the session.
     fn at(self, verdict: &CaseVerdict) -> bool {
         match self {
             StopAt::Unexpected => !verdict.verdict.is_as_expected(),
@@ -41,7 +41,7 @@ pub(crate) struct Observer<'a> {
     stop: StopAt,
     heard: Transcript,
     console: PathBuf,
-    /// How much of the console was read.
+    /// How much of the console was read, in bytes.
     read: u64,
 }
 
@@ -51,8 +51,8 @@ impl<'a> Observer<'a> {
         Observer { context, stop, heard: Transcript::default(), console: Recording::console_path(dir), read: 0 }
     }
 
-    /// Takes the next record. Says whether it ends the case whose verdict is to be the last. A case that runs is left to
-    /// run to its end, so that it gets a whole verdict.
+    /// Takes the next record. Returns whether it ends a case with a verdict that ends the session. A running case is not
+    /// stopped, so that it gets a complete verdict.
     pub(crate) fn ends_with(&mut self, record: &Record) -> bool {
         self.heard.take(record.clone());
         if !matches!(record, Record::End { .. }) {
@@ -75,7 +75,7 @@ impl<'a> Observer<'a> {
         self.stop.at(&judge(evidence, self.context))
     }
 
-    /// What came out of the console since the last time. What cannot be read now is judged when the guest is gone.
+    /// The new output of the console. If it cannot be read now, it is judged after the end of the guest.
     fn news(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         if let Ok(mut file) = File::open(&self.console)
@@ -88,7 +88,7 @@ impl<'a> Observer<'a> {
     }
 }
 
-/// Whether a guest that is gone ran a case with a verdict that is to be the last.
+/// Whether a guest that ended ran a case with a verdict that ends the session.
 pub(crate) fn finds_fault(context: &JudgeContext, stop: StopAt, guest: &GuestRun, begun: &[CaseKey]) -> bool {
     let judged = judge_all(begun, std::slice::from_ref(guest), context);
     judged.map_or(true, |judged| judged.verdicts.iter().any(|verdict| stop.at(verdict)))

@@ -1,5 +1,5 @@
-//! Runs a plan to its end, in as many guests as it takes: after a loss or a complaint the next case starts in a fresh
-//! one, and every planned case ends with exactly one verdict.
+//! Runs a plan to its end, in as many guests as it takes. After a lost guest or a complaint the next case starts in a new
+//! guest. Every planned case gets exactly one verdict.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,33 +13,33 @@ use crate::guest::qemu::{self, Timeouts};
 use crate::guest::recording::{GuestEnd, Recording};
 use crate::judge::context::JudgeContext;
 use crate::judge::foundations::{self, Violated};
-use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, Halt};
-use crate::judge::judged::{Judged, judge_all};
+use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, StopReason};
+use crate::judge::judged_run::{JudgedRun, judge_all};
 use crate::kbuild::image::KernelImage;
 use crate::session::fail_fast::{Observer, StopAt, finds_fault};
 
-/// A kernel and all that it takes to run plans in it and to judge them. Everything that runs cases goes this way.
+/// A kernel, and everything that is needed to run plans in it and to judge them. All cases are run through this type.
 #[derive(Clone, Debug)]
 pub struct Session<'a> {
     /// The kernel.
     pub image: &'a KernelImage,
-    /// The program.
+    /// The guest program.
     pub program: &'a GuestBinary,
     /// What verdicts are based on.
     pub context: &'a JudgeContext,
-    /// How processors are run.
+    /// KVM or emulation.
     pub accel: Accel,
-    /// Where recordings go: one numbered directory a guest.
+    /// Where recordings are written: one numbered directory for each guest.
     pub dir: PathBuf,
-    /// How long silence may last.
+    /// How long the guest may stay silent in each phase.
     pub timeouts: Timeouts,
     /// Kernel options added to every boot.
     pub append: Vec<String>,
     /// The verdict after which nothing more is run. If omitted, the plan is run to its end.
     pub stop_at: Option<StopAt>,
-    /// Give up after this many guests.
+    /// The maximum number of guests.
     pub guests: Option<usize>,
-    /// Another emulator; tests put a fake here.
+    /// Another program instead of QEMU, for tests.
     pub qemu: Option<String>,
     /// The kernel command line that a pack recorded, instead of that of this program.
     pub command_line: Option<String>,
@@ -50,14 +50,14 @@ pub struct Session<'a> {
 /// How one part of a plan is run.
 #[derive(Default)]
 struct Part {
-    /// The verdict after which a fresh guest runs the next case.
+    /// The verdict after which the next case runs in a new guest.
     stop_at: Option<StopAt>,
-    /// The word on the kernel's command line that says what to leave alone.
+    /// The word on the kernel's command line that tells the guest which violated foundations not to use.
     avoid: Option<String>,
 }
 
-/// So many guests in a row in which nothing begins, and what is left is lost. A host that stumbles once does not cost a
-/// whole run; a kernel that does not boot is not booted for ever.
+/// After this many guests in a row in which no case begins, the rest of the plan is lost. More than one, so that a single
+/// failure of the host does not end a run.
 const SILENT_GUESTS: usize = 2;
 
 impl<'a> Session<'a> {
@@ -89,17 +89,17 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// As [`Session::record`] and [`judge_all`].
-    pub fn run(&self, plan: &[CaseKey], on_record: impl FnMut(&Record)) -> Result<Judged> {
+    pub fn run(&self, plan: &[CaseKey], on_record: impl FnMut(&Record)) -> Result<JudgedRun> {
         judge_all(plan, &self.record(plan, on_record)?, self.context)
     }
 
-    /// Boots guests until every planned case has had its chance. `on_record` sees every record as it arrives.
+    /// Boots guests until every planned case was run or lost. `on_record` gets every record as it arrives.
     ///
-    /// Cases that judge foundations come first. After a violation the next of them starts in a fresh guest. What relies on a
-    /// violated one is not run.
+    /// Cases that judge foundations come first. After a violation the next of them starts in a new guest. Cases that
+    /// rely on a violated foundation are not run.
     ///
     /// # Errors
-    /// What [`qemu::run_until`] and packing an initramfs can meet. Losses of guests are not errors.
+    /// The errors of [`qemu::run_until`] and of packing an initramfs. A lost guest is not an error.
     pub fn record(&self, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Vec<GuestRun>> {
         let mut guests = Vec::new();
         let (first, mut rest) = foundations::split(plan);
@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
         Ok(guests)
     }
 
-    /// Runs a part of the plan, and adds its guests. Says whether the rest of the plan may be run.
+    /// Runs a part of the plan, and adds its guests. Returns whether the rest of the plan may be run.
     fn record_part(
         &self,
         plan: &[CaseKey],
@@ -136,14 +136,14 @@ impl<'a> Session<'a> {
             silent = if begun.is_empty() { silent + 1 } else { 0 };
             let enough = self.guests.is_some_and(|most| guests.len() + 1 >= most);
             run.halt = match &run.recording.ending {
-                GuestEnd::Interrupted => Some(Halt::Interrupted),
-                GuestEnd::Enough if self.stop_at.is_some() => Some(Halt::FailFast),
+                GuestEnd::Interrupted => Some(StopReason::Interrupted),
+                GuestEnd::Enough if self.stop_at.is_some() => Some(StopReason::FailFast),
                 _ if left.is_empty() => None,
                 _ if self.stop_at.is_some_and(|stop| finds_fault(self.context, stop, &run, &begun)) => {
-                    Some(Halt::FailFast)
+                    Some(StopReason::FailFast)
                 }
-                _ if silent < SILENT_GUESTS && futile == FUTILE_GUESTS => Some(Halt::Futile),
-                _ if enough => Some(Halt::Enough),
+                _ if silent < SILENT_GUESTS && futile == FUTILE_GUESTS => Some(StopReason::Futile),
+                _ if enough => Some(StopReason::Enough),
                 _ => None,
             };
             if let Some(key) = run.handed_on() {
@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Reads back what a session left in its directory, guest by guest, to judge it again.
+/// Reads the recordings of a session from its directory, to judge them again.
 ///
 /// # Errors
 /// As [`GuestRun::load`].

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Context, Error, ErrorKind, Result, io};
-use crate::host::near::near;
+use crate::host::similar_names::similar_names;
 use crate::source::git_spec::{GitSpec, Location};
 
 /// A kernel of kernels.toml.
@@ -149,7 +149,7 @@ impl Kernels {
     pub fn get(&self, id: &str) -> Result<&KernelSpec> {
         self.kernels.iter().find(|kernel| kernel.id == id).ok_or_else(|| {
             let ids: Vec<&str> = self.kernels.iter().map(|kernel| kernel.id.as_str()).collect();
-            let near = near(id, &ids);
+            let near = similar_names(id, &ids);
             let next = if near.is_empty() { String::new() } else { format!("Did you mean {}?", near.join(" or ")) };
             Error::new(ErrorKind::Usage, format!("there is no kernel {id:?}"))
                 .cause(format!("{} has {}", self.path.display(), ids.join(", ")))

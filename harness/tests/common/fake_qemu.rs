@@ -1,4 +1,4 @@
-//! A program in QEMU's place, and what its guest says.
+//! A fake QEMU, and the records of its guest.
 #![allow(dead_code, reason = "not every test needs both")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use cases::protocol::{Line, Record};
 
-/// What every fake knows from its command line, and how often it was to boot a guest, this time included.
+/// Variables of every fake, from its command line, and the number of its boots so far, including this one.
 const HEAD: &str = r#"#!/bin/sh
 for word; do
     case $before in -kernel) kernel=$word ;; -initrd) initrd=$word; echo >>"$0.boots" ;; esac
@@ -17,14 +17,14 @@ done
 boot=$(cat "$0.boots" 2>/dev/null | wc -l)
 "#;
 
-/// Writes a script that knows the files `$kernel` and `$initrd`, the file `$console` for what the kernel prints, and the number
-/// of this `$boot` from 1 on. What it prints is what the guest says.
+/// Writes a script with the variables `$kernel`, `$initrd`, `$console` (the file for the output of the kernel) and `$boot` (the
+/// number of this boot, from 1). Its standard output is the result channel of the guest.
 pub fn fake_qemu(path: &Path, script: &str) {
     fs::write(path, format!("{HEAD}{script}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// How often a fake was to boot a guest.
+/// How often a fake was started to boot a guest.
 pub fn boots(path: &Path) -> usize {
     fs::read_to_string(format!("{}.boots", path.display())).unwrap_or_default().lines().count()
 }

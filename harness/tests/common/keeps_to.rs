@@ -1,13 +1,13 @@
-//! Whether a JSON value keeps to docs/report.schema.json. Fields that the schema does not name are mistakes here; to others they
-//! are what a later version may add.
+//! Validates a JSON value against docs/report.schema.json. Unknown fields are errors here, although other readers have to accept
+//! them, because a later version may add fields.
 
 use boon::{Compiler, Schemas};
 use serde_json::Value;
 
-/// What is wrong.
+/// Validates a value.
 ///
 /// # Errors
-/// With the places, such as `/verdicts/3/key`.
+/// The violations, with their places, such as `/verdicts/3/key`.
 pub fn keeps_to(value: &Value, schema: &Value) -> Result<(), String> {
     let mut schema = schema.clone();
     close(&mut schema, true);
@@ -17,7 +17,7 @@ pub fn keeps_to(value: &Value, schema: &Value) -> Result<(), String> {
     schemas.validate(value, index).map_err(|error| format!("{error:#}"))
 }
 
-/// Forbids unknown fields of all that is a whole value, and not one of its variants.
+/// Forbids unknown fields in objects, except in the variants of an enum.
 fn close(schema: &mut Value, whole: bool) {
     let Some(words) = schema.as_object_mut() else { return };
     for (word, inner) in words.iter_mut() {

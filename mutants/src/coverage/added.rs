@@ -5,7 +5,7 @@ use std::fs;
 
 use similar::{ChangeTag, TextDiff};
 
-use harness::kbuild::image::profile;
+use harness::kbuild::image::gcov_files;
 use harness::patch::PatchedTree;
 
 /// Line numbers in the patched tree, counted from 1, by file.
@@ -22,7 +22,7 @@ pub fn added(old: &str, new: &str) -> BTreeSet<usize> {
 pub fn of(patched: &PatchedTree) -> Added {
     let source =
         |path: &std::path::Path| path.extension().is_some_and(|extension| extension == "c" || extension == "h");
-    let each = profile::touched(patched).filter(|path| source(path)).map(|path| {
+    let each = gcov_files::touched(patched).filter(|path| source(path)).map(|path| {
         let old = fs::read(patched.source.dir.join(&path)).unwrap_or_default();
         let new = patched.edits.0.get(&path).cloned().flatten().unwrap_or_default();
         let lines = added(&String::from_utf8_lossy(&old), &String::from_utf8_lossy(&new));

@@ -8,11 +8,11 @@
 
 pub mod added;
 pub mod counters;
-pub mod excuses;
 pub mod gcov;
 pub mod lcov;
 pub mod page;
 pub mod summary;
+pub mod uncovered;
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::added::Added;
-use super::excuses::{Excuses, Source};
+use super::uncovered::{Source, UncoveredList};
 use super::{Coverage, FileCounts, Share};
 
 /// The sources of the counted files, as they were built.
@@ -81,7 +81,7 @@ pub fn rows(coverage: &Coverage, sources: &Sources, added: &Added) -> BTreeMap<S
 }
 
 /// The lines that did not run.
-pub fn unreached(coverage: &Coverage, sources: &Sources, excuses: &Excuses, added: &Added) -> Vec<Unreached> {
+pub fn unreached(coverage: &Coverage, sources: &Sources, uncovered: &UncoveredList, added: &Added) -> Vec<Unreached> {
     let mut found = Vec::new();
     for (path, counts) in &coverage.files {
         let text = sources.0.get(path).map_or("", String::as_str);
@@ -93,7 +93,7 @@ pub fn unreached(coverage: &Coverage, sources: &Sources, excuses: &Excuses, adde
             line,
             text: lines.get(line - 1).map_or("", |text| text.trim()).into(),
             added: is_added(line),
-            reason: excuses.reason(path, &source, line, is_added(line)).map(str::to_string),
+            reason: uncovered.reason(path, &source, line, is_added(line)).map(str::to_string),
         }));
     }
     found

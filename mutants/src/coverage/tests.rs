@@ -5,8 +5,8 @@ use cases::protocol::{Line, Record};
 
 use super::added::{Added, added};
 use super::counters::{Counters, counters};
-use super::excuses::{Excuses, Source};
 use super::summary::{Sources, rows, table, unreached};
+use super::uncovered::{Source, UncoveredList};
 use super::*;
 use harness::guest::recording::{GuestEnd, Phase};
 use harness::host::process::Cmd;
@@ -109,8 +109,8 @@ functions = ["main"]
 lines = ["sum += never(twice(argc));"]
 reason = "nobody passes five arguments"
 "#;
-    let of = |excuses: &str| {
-        let found = unreached(&recorded(), &sources(), &Excuses::parse(excuses).unwrap(), &lines);
+    let of = |uncovered: &str| {
+        let found = unreached(&recorded(), &sources(), &UncoveredList::parse(uncovered).unwrap(), &lines);
         found.into_iter().filter(|line| line.added).collect::<Vec<_>>()
     };
     let bare = of("version = 1");
@@ -128,8 +128,8 @@ fn a_reason_is_stale_when_what_it_excuses_is_reached() {
         let text = format!(
             "version = 1\n[[unreached]]\nfile = \"{FILE}\"\nfunctions = [\"{function}\"]\nlines = [{lines}]\nreason = \"x\"\n"
         );
-        let (excuses, source) = (Excuses::parse(&text).unwrap(), Source::new(SOURCE));
-        excuses.stale(&recorded(), |_| Some(&source), reference).len()
+        let (uncovered, source) = (UncoveredList::parse(&text).unwrap(), Source::new(SOURCE));
+        uncovered.stale(&recorded(), |_| Some(&source), reference).len()
     };
     for reference in [false, true] {
         assert_eq!(entry("never", "", reference), 0);
@@ -146,11 +146,11 @@ fn a_reason_is_stale_when_what_it_excuses_is_reached() {
 #[test]
 fn an_entry_needs_a_reason() {
     let entry = |reason: &str| format!("[[unreached]]\nfile = \"a\"\nfunctions = [\"f\"]\nreason = \"{reason}\"\n");
-    assert!(Excuses::parse(&format!("version = 1\n{}", entry("x"))).is_ok());
-    assert!(Excuses::parse(&format!("version = 1\n{}", entry(" "))).is_err());
-    assert!(Excuses::parse(&format!("version = 1\n{0}{0}", entry("x"))).is_err());
-    assert!(Excuses::parse("version = 7\n").is_err());
-    Excuses::built_in().unwrap();
+    assert!(UncoveredList::parse(&format!("version = 1\n{}", entry("x"))).is_ok());
+    assert!(UncoveredList::parse(&format!("version = 1\n{}", entry(" "))).is_err());
+    assert!(UncoveredList::parse(&format!("version = 1\n{0}{0}", entry("x"))).is_err());
+    assert!(UncoveredList::parse("version = 7\n").is_err());
+    UncoveredList::built_in().unwrap();
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn the_page_escapes_its_contents() {
     let sources = Sources([(FILE.to_string(), SOURCE.replace("sum == 0", "sum <b> 0"))].into());
     let added = Added::from([(FILE.to_string(), BTreeSet::from([20]))]);
     let remarks = ["<i>".to_string()];
-    let page = page::render("a & b", &recorded(), &sources, &added, &Excuses::default(), &remarks).unwrap();
+    let page = page::render("a & b", &recorded(), &sources, &added, &UncoveredList::default(), &remarks).unwrap();
     assert!(page.contains("sum &lt;b&gt; 0") && page.contains("&lt;i&gt;") && page.contains("a &amp; b"), "{page}");
     assert!(!page.contains("<b>") && page.contains(r#"<tr class="bad added">"#), "{page}");
 }

@@ -58,7 +58,7 @@ fn step(args: &TestArgs) -> Result<(Bisect, String)> {
 /// Checks what is the same for every commit: filters, tools, the tree's directory, the guest program. Otherwise every commit
 /// would be skipped because of it.
 fn check_prerequisites(args: &TestArgs) -> Result<()> {
-    plan::chosen(&args.which)?;
+    plan::chosen(&args.filter)?;
     if let Some(dir) = args.kernel.kernel_tree.as_ref().filter(|dir| !dir.is_dir()) {
         let here = std::env::current_dir().unwrap_or_default();
         return Err(Error::new(ErrorKind::Usage, format!("there is no directory {}", dir.display()))
@@ -87,7 +87,7 @@ fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bise
         None if again.is_some() => "a guest was lost once, but not in the second run".into(),
         None => match report.protocol_errors.first() {
             Some(error) => error.clone(),
-            None if report.verdicts.is_empty() => "no chosen case is about this kernel".into(),
+            None if report.verdicts.is_empty() => "none of the chosen cases applies to this kernel".into(),
             None => "every case was skipped".into(),
         },
     };
@@ -104,7 +104,7 @@ fn rank(verdict: &CaseVerdict) -> usize {
 fn reason(verdict: &Verdict) -> String {
     let why = match verdict.detailed() {
         Verdict::Failed { reasons } => reasons.first().map_or("", String::as_str),
-        Verdict::Differs { .. } => "the transcript is not the reviewed one",
+        Verdict::Differs { .. } => "the transcript differs from the reviewed one",
         Verdict::Broken { why } | Verdict::UnexpectedSkip { why, .. } | Verdict::NotRun { why } => why,
         Verdict::Lost { how, .. } => how,
         _ => "",

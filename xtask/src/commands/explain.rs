@@ -7,7 +7,7 @@ use cases::suite;
 use cases::variant::Variant;
 use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
-use harness::host::near::near;
+use harness::host::similar_names::similar_names;
 use harness::host::style::wrap;
 
 use crate::run::last_result::LastResults;
@@ -103,7 +103,7 @@ fn needs(case: &Case, variant: &Variant) -> String {
 fn unknown(what: &str) -> Error {
     let ids: Vec<String> = suite::CASES.iter().map(Case::id).collect();
     let names: Vec<&str> = CLAUSES.iter().map(|clause| clause.id).chain(ids.iter().map(String::as_str)).collect();
-    let similar = near(what, &names);
+    let similar = similar_names(what, &names);
     let next = match similar.is_empty() {
         true => "`cargo xtask list` lists the cases; clauses have names such as R-1 or UAPI-3.".to_string(),
         false => format!("Did you mean {}?", similar.join(" or ")),

@@ -17,8 +17,8 @@ use serde::Serialize;
 
 use crate::commands::test;
 use crate::flags::{KernelArgs, MatrixArgs, RepeatArgs};
-use crate::run::cells::{self, Wanted};
 use crate::run::job::{PlannedRun, Program, RunOutput};
+use crate::run::matrix_cells::{self, PlannedCell};
 use crate::run::pipeline::Pipeline;
 use crate::run::plan;
 use crate::run::run_directory::{self, write};
@@ -28,7 +28,7 @@ use crate::settings;
 /// What a GitHub Actions matrix is made of.
 #[derive(Serialize)]
 struct Include {
-    include: Vec<Wanted>,
+    include: Vec<PlannedCell>,
 }
 
 /// Runs the cells and prints the table and the changes; or only lists them.
@@ -40,8 +40,8 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
         println!("{}", listed(args)?);
         return Ok(ExitCode::AsExpected);
     }
-    let chosen = plan::chosen(&args.which)?;
-    let cells = cells::wanted(args)?;
+    let chosen = plan::chosen(&args.filter)?;
+    let cells = matrix_cells::planned_cells(args)?;
     let asked = run_files::provenance();
     let pipeline = Pipeline::open(quiet)?;
     pipeline.tools(Purpose::ALL, args.no_install)?;
@@ -51,7 +51,7 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     let mut done: Vec<Cell> = Vec::new();
     let mut stopped: Option<String> = None;
     let count = cells.len();
-    for (index, Wanted { place, .. }) in cells.into_iter().enumerate() {
+    for (index, PlannedCell { place, .. }) in cells.into_iter().enumerate() {
         if let Some(why) = &stopped {
             done.push(Cell { place, outcome: CellOutcome::NotRun { why: why.clone() } });
             continue;
@@ -85,10 +85,10 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
 /// The cells as JSON, for the matrix of a GitHub workflow.
 ///
 /// # Errors
-/// Those of [`plan::chosen`] and [`cells::wanted`].
+/// Those of [`plan::chosen`] and [`matrix_cells::planned_cells`].
 pub fn listed(args: &MatrixArgs) -> Result<String> {
-    plan::chosen(&args.which)?;
-    let cells = Include { include: cells::wanted(args)? };
+    plan::chosen(&args.filter)?;
+    let cells = Include { include: matrix_cells::planned_cells(args)? };
     serde_json::to_string(&cells).context(ErrorKind::Internal, || "encoding the cells".into())
 }
 
@@ -130,7 +130,7 @@ fn summary(cell: &Cell) -> String {
             format!("{} passed, {} failed, {} skipped{known}", tally.passed, tally.failed, tally.skipped)
         }
         CellOutcome::Failed { error, .. } => error.lines().next().unwrap_or_default().to_string(),
-        CellOutcome::Empty => "no chosen case is about this kernel".into(),
+        CellOutcome::Empty => "none of the chosen cases applies to this kernel".into(),
         CellOutcome::NotRun { why } => why.clone(),
     };
     let exit = cell.exit_code().map(|code| format!(" (exit {})", code.number())).unwrap_or_default();

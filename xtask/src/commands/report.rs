@@ -10,7 +10,7 @@ use harness::report::render::{github, html, junit, ktap, markdown, matrix};
 
 use crate::commands::test;
 use crate::flags::{Format, ReportArgs};
-use crate::run::kept;
+use crate::run::saved_runs;
 
 /// Prints one run as `test` does, several as a matrix.
 ///
@@ -26,7 +26,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
 /// # Errors
 /// When one of them cannot be read.
 pub fn text(runs: &[String], format: Format, all: bool) -> Result<String> {
-    let matrix = kept::load(runs)?;
+    let matrix = saved_runs::load(runs)?;
     Ok(match (&matrix.cells[..], format) {
         ([cell], format) if cell.report().is_some() => {
             cell.report().map_or_else(|| Ok(String::new()), |report| test::rendered(report, format, all))?

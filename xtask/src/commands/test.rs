@@ -37,7 +37,7 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
 /// As [`run`].
 pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)> {
     let asked = run_files::provenance();
-    let chosen = plan::chosen(&args.which)?;
+    let chosen = plan::chosen(&args.filter)?;
     let pipeline = Pipeline::open(quiet)?;
     if args.debug.gdb {
         debug::require_one_case(&chosen)?;

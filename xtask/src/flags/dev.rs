@@ -12,7 +12,7 @@ pub enum Dev {
     /// Run every check that a change has to pass; `cargo xtask ci` is the same
     #[command(after_help = examples::CI)]
     Ci(CiArgs),
-    /// Prove on real guests that every crash, hang and other fault is noticed
+    /// Check on real guests that every crash, hang and other fault is detected
     #[command(after_help = examples::SELFTEST)]
     Selftest(SelftestArgs),
     /// Build wrong kernels on purpose and show which of them the suite catches

@@ -102,12 +102,12 @@ pub const MUTANTS: &str = "Examples:
   cargo xtask dev mutants --in-diff my.diff        only in the lines that a diff adds
   cargo xtask dev mutants --shard 0/4              the first of four parts
   cargo xtask dev mutants --all-cases              which case catches how many mutants?
-  cargo xtask dev mutants --correct                do cases complain about correct implementations?
+  cargo xtask dev mutants --correct                do cases fail on correct implementations?
 
 Exit codes are those of cargo-mutants, not those of the other commands: 0 all caught, 1 invalid
 command line, 2 some missed, 3 none missed but some lost their guest, 4 the kernel without a mutant
 fails, 70 a bug in the suite; 20 to 23 and 130 as elsewhere.
-With --correct, 2 if a case complains.";
+With --correct, 2 if a case fails.";
 
 pub const COVERAGE: &str = "Examples:
   cargo xtask dev coverage                     all cases on the default kernel

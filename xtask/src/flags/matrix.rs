@@ -2,12 +2,12 @@
 
 use clap::Args;
 
-use super::{AccelChoice, Format, Which, heading};
+use super::{AccelChoice, CaseFilter, Format, heading};
 
 #[derive(Debug, Default, Args)]
 pub struct MatrixArgs {
     #[command(flatten)]
-    pub which: Which,
+    pub filter: CaseFilter,
     /// Kernels to run, by their ids in kernels.toml [default: all]
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     pub kernels: Vec<String>,

@@ -1,7 +1,9 @@
 //! The command line, and nothing else.
 
 mod choices;
+mod clean;
 mod dev;
+mod doctor;
 mod examples;
 mod github;
 mod global;
@@ -11,14 +13,14 @@ mod mutants;
 mod repro;
 mod shell;
 mod test;
-mod upkeep;
-mod which;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use harness::exit_code::ExitCode;
 
 pub use choices::{AccelChoice, Format, TableFormat};
+pub use clean::{Clean, CleanArgs};
 pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, KselftestArgs, SelftestArgs};
+pub use doctor::DoctorArgs;
 pub use github::{CellArgs, Github, VerdictArgs};
 pub use global::Global;
 pub use kernel::KernelArgs;
@@ -26,9 +28,7 @@ pub use matrix::{MatrixArgs, ReportArgs, Shard};
 pub use mutants::MutantsArgs;
 pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};
 pub use shell::ShellArgs;
-pub use test::{RepeatArgs, TestArgs};
-pub use upkeep::{Clean, CleanArgs, DoctorArgs};
-pub use which::Which;
+pub use test::{CaseFilter, RepeatArgs, TestArgs};
 
 /// Display order of an option that comes last.
 const LAST: usize = 900;

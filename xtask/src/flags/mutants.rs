@@ -17,7 +17,7 @@ pub struct MutantsArgs {
     /// Only mutants generated from the lines that the series adds
     #[arg(long)]
     pub generated: bool,
-    /// Only correct implementations, from mutants/correct: no case may complain
+    /// Only correct implementations, from mutants/correct: no case may fail
     #[arg(long, conflicts_with_all = ["generated", "catalogue", "in_diff"])]
     pub correct: bool,
     /// Directory of hand-written mutants [default: mutants/catalogue]

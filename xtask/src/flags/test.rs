@@ -2,14 +2,14 @@
 
 use clap::Args;
 
-use super::{AccelChoice, DebugArgs, Format, KernelArgs, Which, at_least_one, heading};
+use super::{AccelChoice, DebugArgs, Format, KernelArgs, at_least_one, heading};
 
 #[derive(Debug, Args)]
 pub struct TestArgs {
     #[command(flatten)]
     pub kernel: KernelArgs,
     #[command(flatten)]
-    pub which: Which,
+    pub filter: CaseFilter,
     #[command(flatten)]
     pub repeat: RepeatArgs,
     /// Report as terminal (default), ktap, junit, json, github, markdown or html
@@ -33,7 +33,7 @@ pub struct TestArgs {
 
 #[derive(Debug, Default, Args)]
 pub struct RepeatArgs {
-    /// Run everything N times; a case that is not the same every time is FLAKY
+    /// Run everything N times; a case with different results is FLAKY
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub repeat: Option<usize>,
     /// Stop at the first unexpected verdict; the remaining cases are `unrun`
@@ -53,4 +53,18 @@ impl RepeatArgs {
     pub fn rounds(&self) -> Option<usize> {
         self.repeat.or((!self.until_fail).then_some(1))
     }
+}
+
+// Selects cases; `test`, `bisect` and `matrix` have it. A doc comment would replace the text of their help.
+#[derive(Debug, Default, Args)]
+pub struct CaseFilter {
+    /// Clauses or parts of case names (rights) [default: every case]
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Match full case names only
+    #[arg(long)]
+    pub exact: bool,
+    /// Skip cases whose name contains this; can be repeated
+    #[arg(long, value_name = "FILTER")]
+    pub skip: Vec<String>,
 }

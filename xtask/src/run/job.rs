@@ -93,7 +93,7 @@ impl PlannedRun {
         Ok(PlannedRun { debugged: true, ..self })
     }
 
-    /// Fails if no selected case is about this kernel.
+    /// Fails if no selected case applies to this kernel.
     ///
     /// # Errors
     /// As [`plan::require_cases`].

@@ -1,13 +1,13 @@
 //! What the commands share: building the kernel, running the cases, keeping the run.
 
-pub mod cells;
 pub mod debug;
 pub mod job;
-pub mod kept;
 pub mod last_result;
+pub mod matrix_cells;
 pub mod pipeline;
 pub mod plan;
 pub mod rounds;
 pub mod run_directory;
 pub mod run_files;
+pub mod saved_runs;
 pub mod watcher;

@@ -8,16 +8,16 @@ use cases::need::Need;
 use cases::protocol::CaseKey;
 use cases::suite;
 use harness::error::{Error, ErrorKind, Result};
-use harness::host::near::near;
+use harness::host::similar_names::similar_names;
 
-use crate::flags::Which;
+use crate::flags::CaseFilter;
 
 /// The keys that the arguments select.
 ///
 /// # Errors
 /// As [`select`].
-pub fn chosen(which: &Which) -> Result<Vec<CaseKey>> {
-    select(&which.filters, which.exact, &which.skip)
+pub fn chosen(filter: &CaseFilter) -> Result<Vec<CaseKey>> {
+    select(&filter.filters, filter.exact, &filter.skip)
 }
 
 /// The keys that match, in the order of the suite.
@@ -53,16 +53,18 @@ pub fn about(chosen: Vec<CaseKey>, met: &BTreeSet<Need>) -> (Vec<CaseKey>, Vec<C
     (here, elsewhere)
 }
 
-/// Fails when no selected case is about this kernel.
+/// Fails when no selected case applies to this kernel.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`].
 pub fn require_cases(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
     if here.is_empty() {
         let names: Vec<&str> = elsewhere.iter().map(|key| key.0.as_str()).collect();
-        return Err(Error::new(ErrorKind::Usage, "no chosen case is about this kernel").cause(names.join(", ")).next(
-            "Cases about a kernel without the patch need --series none; others need an older kernel (--kernel).",
-        ));
+        return Err(Error::new(ErrorKind::Usage, "none of the chosen cases applies to this kernel")
+            .cause(names.join(", "))
+            .next(
+                "Cases about a kernel without the patch need --series none; others need an older kernel (--kernel).",
+            ));
     }
     Ok(())
 }
@@ -75,7 +77,7 @@ fn no_match(filter: &str) -> Error {
     let ids: Vec<String> = suite::CASES.iter().map(cases::case::Case::id).collect();
     let behaviours = ids.iter().filter_map(|id| id.split('/').nth(1));
     let names: Vec<&str> = behaviours.chain(ids.iter().map(String::as_str)).collect();
-    let similar = near(filter, &names);
+    let similar = similar_names(filter, &names);
     let next = match similar.is_empty() {
         true => "`cargo xtask list` lists the cases.".to_string(),
         false => format!("Did you mean {}?", similar.join(" or ")),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cases::protocol::CaseKey;
 use harness::error::Result;
 use harness::host::progress::Progress;
-use harness::judge::judged::{Judged, judge_all};
+use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::Verdict;
 use harness::session::accel::Acceleration;
 use harness::session::fail_fast::StopAt;
@@ -119,7 +119,7 @@ impl RoundRunner<'_> {
         stop_at: Option<StopAt>,
         plan: &[CaseKey],
         watcher: &mut Watcher,
-    ) -> Result<Judged> {
+    ) -> Result<JudgedRun> {
         let session = Session { dir: dir.to_path_buf(), stop_at, ..self.session.clone() };
         // Only the verdicts stay in memory: recordings of a hundred rounds would not fit.
         let guests = match self.gdb {

@@ -89,7 +89,7 @@ fn fresh_in(runs: &Path, keep: Keep, progress: &Progress) -> Result<RunDirectory
 
 /// The result of [`clear`].
 #[derive(Debug, Default)]
-pub struct Cleared {
+pub struct RemovedRuns {
     /// Removed runs.
     pub removed: usize,
     /// Their size on disk.
@@ -102,8 +102,8 @@ pub struct Cleared {
 ///
 /// # Errors
 /// [`harness::error::ErrorKind::Host`] when one cannot be removed.
-pub fn clear(runs: &Path, dry: bool, progress: &Progress) -> Result<Cleared> {
-    let mut cleared = Cleared::default();
+pub fn clear(runs: &Path, dry: bool, progress: &Progress) -> Result<RemovedRuns> {
+    let mut cleared = RemovedRuns::default();
     if !runs.is_dir() {
         return Ok(cleared);
     }

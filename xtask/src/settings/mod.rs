@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory};
 use harness::error::{Error, ErrorKind, Result, io};
-use harness::host::near::near;
+use harness::host::similar_names::similar_names;
 use harness::source::git_spec::GitSpec;
 use toml::{Spanned, Value};
 
@@ -146,7 +146,7 @@ fn read(path: &Path) -> Result<Vec<SettingValue>> {
     let setting = |(name, value): (Spanned<String>, Value)| {
         let (at, name) = (place(name.span().start), name.into_inner());
         let Some(key) = KEYS.into_iter().find(|key| *key == name) else {
-            let similar = near(&name, &KEYS).first().map(|similar| format!("Did you mean {similar}?"));
+            let similar = similar_names(&name, &KEYS).first().map(|similar| format!("Did you mean {similar}?"));
             return Err(Error::new(ErrorKind::Usage, format!("{at}: there is no setting {name}"))
                 .next(similar.unwrap_or_else(|| format!("The settings are {}.", KEYS.join(", ")))));
         };

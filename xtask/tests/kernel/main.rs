@@ -97,7 +97,7 @@ fn with_cut_channel(boots: &[usize], args: &[&str]) -> (Ran, RunReport) {
         "case $initrd:$boot in :*) exec {real} \"$@\" ;; {pattern}) {real} \"$@\" | head -c 2000 ;; *) exec {real} \"$@\" ;; esac"
     );
     fake_qemu(&dir.path().join("qemu-system-x86_64"), &script);
-    // Or KVM would be tried with this QEMU, and that is a boot too.
+    // Otherwise KVM would be tested with this QEMU, which would count as a boot.
     let args = [&["test", "--accel", "tcg", "--format", "json", "closing_dups", "derive_table"], args].concat();
     let ran = run(command(&args).env("PATH", format!("{}:{path}", dir.path().display())));
     let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));

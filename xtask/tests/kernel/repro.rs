@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cases::protocol::CaseKey;
 use harness::report::pack::manifest::{Boot, PackIdentity, PackManifest};
-use harness::report::pack::suite::SuiteIdentity;
+use harness::report::pack::suite_version::SuiteVersion;
 use harness::report::pack::write::{Members, write};
 use harness::report::pack::{FORMAT, VERSION, member};
 use harness::report::run_report::{RunReport, SCHEMA};
@@ -185,7 +185,7 @@ fn odd_pack(path: &Path, change: impl Fn(&mut PackManifest, &mut serde_json::Val
         format: FORMAT.into(),
         version: VERSION,
         identity: PackIdentity::default(),
-        suite: SuiteIdentity::own(Some("0123abcd".into())),
+        suite: SuiteVersion::own(Some("0123abcd".into())),
         boot: Boot::default(),
         cases: Vec::new(),
         members: BTreeMap::new(),

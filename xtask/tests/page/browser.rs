@@ -1,5 +1,5 @@
-//! Chromium without a window, driven by chromedriver over HTTP (WebDriver, w3.org/TR/webdriver2, and what chromedriver has
-//! beside it: `goog/cdp/execute`, `se/log`).
+//! Chromium without a window, driven by chromedriver over HTTP (WebDriver, w3.org/TR/webdriver2, and chromedriver's own commands
+//! `goog/cdp/execute` and `se/log`).
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// The program that drives the browser; it comes with one, or finds it.
+/// The program that drives the browser, which is installed with it.
 pub const DRIVER: &str = "chromedriver";
 
 /// Whether [`DRIVER`] is installed.
@@ -29,10 +29,10 @@ impl Browser {
         let mut driver = driver.arg("--port=0").stdout(Stdio::piped()).spawn().expect("chromedriver is installed");
         let lines = BufReader::new(driver.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
         let mut ports = lines.filter_map(|line| line.rsplit_once(" on port ").map(|(_, port)| port.replace('.', "")));
-        // The line before it asks for the port 0.
+        // The line before it requests port 0.
         let port = ports.find(|port| port != "0").expect("chromedriver says its port");
         let mut browser = Browser { driver, session: format!("http://127.0.0.1:{port}") };
-        // Chromium refuses to sandbox what root runs. The page comes from this test.
+        // Chromium cannot use its sandbox as root. The page is made by this test.
         let sandbox = if nix::unistd::geteuid().is_root() { "no-sandbox" } else { "no-first-run" };
         let wanted = json!({ "alwaysMatch": {
             "goog:chromeOptions": { "args": ["headless", "disable-gpu", "hide-scrollbars", sandbox] },
@@ -53,12 +53,12 @@ impl Browser {
         ] {
             self.post("goog/cdp/execute", json!({ "cmd": command, "params": parameters }));
         }
-        // Without it a place in the same file would be no new page.
+        // Otherwise an anchor in the same file would not load the page again.
         self.post("url", json!({ "url": "about:blank" }));
         self.post("url", json!({ "url": format!("file://{}{hash}", file.display()) }));
     }
 
-    /// What an expression says, run as by the person who looks at the page.
+    /// The value of a JavaScript expression, evaluated in the page.
     pub fn eval(&mut self, script: &str) -> Value {
         self.post("execute/sync", json!({ "script": format!("return {script}"), "args": [] }))
     }
@@ -78,7 +78,7 @@ impl Browser {
         text.chars().for_each(|key| self.press(&key.to_string()));
     }
 
-    /// Clicks the middle of an element. That something else lies there is an error.
+    /// Clicks the middle of an element. It is an error if another element covers it.
     pub fn click(&mut self, selector: &str) {
         let element = self.post("element", json!({ "using": "css selector", "value": selector }));
         let id = element.as_object().and_then(|element| element.values().next()).map(text).unwrap_or_default();
@@ -91,7 +91,7 @@ impl Browser {
         text(&self.post("goog/cdp/execute", command)["data"])
     }
 
-    /// What went wrong since the last time: exceptions, console errors, what the policy forbade, what was asked of a network.
+    /// Errors since the last call: exceptions, console errors, violations of the policy, network requests.
     pub fn errors(&mut self) -> Vec<String> {
         let mut log = |kind: &str| self.post("se/log", json!({ "type": kind })).as_array().cloned().unwrap_or_default();
         let mut troubles: Vec<String> = log("browser").iter().map(|entry| text(&entry["message"])).collect();

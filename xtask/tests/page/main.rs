@@ -1,5 +1,5 @@
-//! The HTML report in a real browser. Where no chromedriver is installed these tests are ignored: with its browser it is a
-//! hundred megabytes, too much to be brought for them. `SCREENSHOTS=DIR` keeps the pictures.
+//! The HTML report in a real browser. These tests are ignored if chromedriver is not installed; it is not installed for them,
+//! because with its browser it takes a hundred megabytes. `SCREENSHOTS=DIR` keeps the pictures.
 
 mod browser;
 mod runs;
@@ -101,7 +101,7 @@ fn no_errors(browser: &mut Browser, page: &Path) {
     }
 }
 
-/// Shows that the other tests would notice errors.
+/// Shows that the other tests would detect errors.
 fn a_bad_page_has_errors(browser: &mut Browser, page: &Path) {
     let text = std::fs::read_to_string(page).expect("it was written");
     for bad in [

@@ -7,7 +7,7 @@ case! {
     "B-1", Contract, Exporter::ALL, [NoDerive]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, 2)?;
     let before = fdinfo(&buffer.primary).or_broken("fdinfo")?;
     for flags in [RDONLY, RDWR] {

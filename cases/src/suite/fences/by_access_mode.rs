@@ -11,9 +11,9 @@ case! {
     relies on [Polling]
 }
 
-const WAYS: [Way; 3] = [Way::Read, Way::Write, Way::ReadWrite];
+const ACCESSES: [SyncAccess; 3] = [SyncAccess::Read, SyncAccess::Write, SyncAccess::ReadWrite];
 
-fn run(s: &mut Steps, _: On) -> CaseResult {
+fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     for (name, mode) in [
         ("O_RDWR", libc::O_RDWR),
         ("O_RDONLY", libc::O_RDONLY),
@@ -21,18 +21,19 @@ fn run(s: &mut Steps, _: On) -> CaseResult {
         ("mode 3", libc::O_ACCMODE),
     ] {
         let fd = s.heap_export(&format!("{name} heap buffer"), 1, (mode | libc::O_CLOEXEC) as u32)?;
-        let list = |call: &dyn Fn(Way) -> Result<(), Errno>| {
-            WAYS.map(|way| format!("{} {}", way_text(way), outcome_name(&call(way)))).join(", ")
+        let list = |call: &dyn Fn(SyncAccess) -> Result<(), Errno>| {
+            ACCESSES.map(|access| format!("{} {}", access_text(access), outcome_name(&call(access)))).join(", ")
         };
-        let synced = list(&|way| begin_cpu_access(fd.as_fd(), way).and_then(|()| end_cpu_access(fd.as_fd(), way)));
+        let synced =
+            list(&|access| begin_cpu_access(fd.as_fd(), access).and_then(|()| end_cpu_access(fd.as_fd(), access)));
         s.note(format!("{name}, SYNC: {synced}"));
-        s.note(format!("{name}, EXPORT_SYNC_FILE: {}", list(&|way| export_sync_file(fd.as_fd(), way).map(drop))));
+        s.note(format!("{name}, EXPORT_SYNC_FILE: {}", list(&|access| export_sync_file(fd.as_fd(), access).map(drop))));
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
-        for way in WAYS {
-            let imported = outcome_name(&import_sync_file(fd.as_fd(), way, fence.as_fd()));
+        for access in ACCESSES {
+            let imported = outcome_name(&import_sync_file(fd.as_fd(), access, fence.as_fd()));
             let ready = poll_text(poll_now(&fd).or_broken("poll")?);
-            s.note(format!("{name}, IMPORT_SYNC_FILE for {}: {imported}, then poll: {ready}", way_text(way)));
+            s.note(format!("{name}, IMPORT_SYNC_FILE for {}: {imported}, then poll: {ready}", access_text(access)));
         }
         timeline.advance()?;
         s.note(format!("{name}, poll after the fence signals: {}", poll_text(poll_now(&fd).or_broken("poll")?)));

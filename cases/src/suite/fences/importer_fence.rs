@@ -10,33 +10,33 @@ case! {
     relies on [Importing, Polling]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = s.family_of(on.fds(), primary)?.into_vec();
+    let descriptors = s.descriptors_of(on.fds(), primary)?.into_vec();
 
     for (via, write) in [(2, true), (3, false)] {
-        let handle = match s.vgem_import(&vgem, &family[via]) {
+        let handle = match s.vgem_import(&vgem, &descriptors[via]) {
             // A reader may be refused.
-            refusal if refused(&family[via], &refusal) => s.vgem_import(&vgem, &family[1]),
+            refusal if refused(&descriptors[via], &refusal) => s.vgem_import(&vgem, &descriptors[1]),
             handle => handle,
         };
         let handle = s.succeeds("vgem imports it", handle)?;
         let fence = vgem.attach_fence(&handle, write);
         let fence = s.succeeds(format!("vgem attaches a {} fence", kind(write)), fence)?;
-        s.holds("every descriptor shows the fence", shown(&family, write, |driver, _| driver == "vgem"));
-        s.holds("poll on every descriptor waits for it", waits(&family, write));
+        s.holds("every descriptor shows the fence", shown(&descriptors, write, |driver, _| driver == "vgem"));
+        s.holds("poll on every descriptor waits for it", waits(&descriptors, write));
         vgem.signal_fence(fence).or_broken("signalling a vgem fence")?;
-        s.holds("poll on every descriptor is ready after vgem signals", ready(&family));
+        s.holds("poll on every descriptor is ready after vgem signals", ready(&descriptors));
         let closed = s.vgem_close(&vgem, handle);
         s.succeeds("vgem closes the handle", closed)?;
     }
 
     let importer = observer.importer();
     for (via, write) in [(2, true), (3, false)] {
-        let handle = match importer.import(family[via].number()) {
-            refusal if refused(&family[via], &refusal) => importer.import(family[1].number()),
+        let handle = match importer.import(descriptors[via].number()) {
+            refusal if refused(&descriptors[via], &refusal) => importer.import(descriptors[1].number()),
             handle => handle,
         };
         let handle = s.succeeds("the test importer imports it", handle)?;
@@ -46,10 +46,10 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let name = format!("{FENCE_DRIVER}-importer{}-{}", fence.context, fence.seqno);
         let name: String = name.chars().take(31).collect();
         let matches = |driver: &str, got: &str| driver == FENCE_DRIVER && got == name;
-        s.holds(format!("every descriptor shows its {} fence", kind(write)), shown(&family, write, matches));
-        s.holds("poll on every descriptor waits for it", waits(&family, write));
+        s.holds(format!("every descriptor shows its {} fence", kind(write)), shown(&descriptors, write, matches));
+        s.holds("poll on every descriptor waits for it", waits(&descriptors, write));
         importer.signal(fence.id, None).or_broken("signalling a fence")?;
-        s.holds("poll on every descriptor is ready after it signals", ready(&family));
+        s.holds("poll on every descriptor is ready after it signals", ready(&descriptors));
         importer.put(handle).or_broken("putting a buffer")?;
     }
     Ok(())
@@ -59,26 +59,26 @@ fn kind(write: bool) -> &'static str {
     if write { "write" } else { "read" }
 }
 
-fn shown(family: &[Fd], write: bool, is_it: impl Fn(&str, &str) -> bool) -> Result<(), String> {
-    family.iter().try_for_each(|fd| {
-        let info = fences(fd, Way::Write).map_err(gave)?;
+fn shown(descriptors: &[Fd], write: bool, is_it: impl Fn(&str, &str) -> bool) -> Result<(), String> {
+    descriptors.iter().try_for_each(|fd| {
+        let info = fences(fd, SyncAccess::Write).map_err(gave)?;
         let right = info.fences.len() == 1 && info.status == 0 && is_it(&info.fences[0].driver, &info.name);
-        let for_readers = pending(fd, Way::Read).map_err(gave)? > 0;
+        let for_readers = pending(fd, SyncAccess::Read).map_err(gave)? > 0;
         let whom = if for_readers { "readers and writers" } else { "writers" };
         ensure(right && for_readers == write, || format!("{}: {}, for {whom}", fd.name, describe(&info)))
     })
 }
 
-fn waits(family: &[Fd], write: bool) -> Result<(), String> {
-    polled(family, if write { PollFlags::empty() } else { PollFlags::POLLIN })
+fn waits(descriptors: &[Fd], write: bool) -> Result<(), String> {
+    polled(descriptors, if write { PollFlags::empty() } else { PollFlags::POLLIN })
 }
 
-fn ready(family: &[Fd]) -> Result<(), String> {
-    polled(family, PollFlags::POLLIN | PollFlags::POLLOUT)
+fn ready(descriptors: &[Fd]) -> Result<(), String> {
+    polled(descriptors, PollFlags::POLLIN | PollFlags::POLLOUT)
 }
 
-fn polled(family: &[Fd], want: PollFlags) -> Result<(), String> {
-    family.iter().try_for_each(|fd| {
+fn polled(descriptors: &[Fd], want: PollFlags) -> Result<(), String> {
+    descriptors.iter().try_for_each(|fd| {
         let got = poll_now(fd).map_err(gave)?;
         ensure(got == want, || format!("{}: {}", fd.name, poll_text(got)))
     })

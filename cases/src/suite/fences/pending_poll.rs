@@ -9,19 +9,19 @@ case! {
     "F-5", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
-    let (observer, family) = quiet_family(on)?;
-    let fds: Vec<_> = family.iter().collect();
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let (observer, descriptors) = quiet_family(on)?;
+    let fds: Vec<_> = descriptors.iter().collect();
     let before = observer.counts(&fds)?;
-    let polled = poll_for_reading(&family[2]);
+    let polled = poll_for_reading(&descriptors[2]);
     let same = observer.unchanged(&fds, &before)?;
-    let sentence = format!("poll on {}, without a fence: reference counts unchanged", family[2].name);
+    let sentence = format!("poll on {}, without a fence: reference counts unchanged", descriptors[2].name);
     if !s.holds(sentence, polled.map_err(gave).and(same)) {
         return Ok(());
     }
     for polled in 0..4 {
-        for way in [Way::Read, Way::Write] {
-            if !(counts_come_back(s, on, polled, way)? && all_closed(s, on, polled, way)?) {
+        for access in [SyncAccess::Read, SyncAccess::Write] {
+            if !(counts_come_back(s, on, polled, access)? && all_closed(s, on, polled, access)?) {
                 // The kernel's reference counts are wrong from here on.
                 return Ok(());
             }
@@ -30,59 +30,62 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     asleep(s, on)
 }
 
-fn counts_come_back(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool> {
-    let (observer, family) = quiet_family(on)?;
-    let fds: Vec<_> = family.iter().collect();
-    let name = family[polled].name.clone();
+fn counts_come_back(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAccess) -> CaseResult<bool> {
+    let (observer, descriptors) = quiet_family(on)?;
+    let fds: Vec<_> = descriptors.iter().collect();
+    let name = descriptors[polled].name.clone();
     let before = observer.counts(&fds)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
-    import_sync_file(into(&family, polled, way), way, fence.as_fd()).or_broken("importing a fence")?;
-    let waits = waits(&family[polled], way)?;
+    import_sync_file(into(&descriptors, polled, access), access, fence.as_fd()).or_broken("importing a fence")?;
+    let waits = waits(&descriptors[polled], access)?;
     timeline.advance()?;
     let same = observer.unchanged(&fds, &before)?;
-    let sentence = format!("poll on {}, {} fence signals: reference counts unchanged", name, way_text(way));
+    let sentence = format!("poll on {}, {} fence signals: reference counts unchanged", name, access_text(access));
     Ok(s.holds(sentence, waits.and(same)))
 }
 
-fn all_closed(s: &mut Steps, on: On, polled: usize, way: Way) -> CaseResult<bool> {
-    let (observer, family) = quiet_family(on)?;
+fn all_closed(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAccess) -> CaseResult<bool> {
+    let (observer, descriptors) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
-    import_sync_file(into(&family, polled, way), way, fence.as_fd()).or_broken("importing a fence")?;
-    let waits = waits(&family[polled], way)?;
-    let name = family[polled].name.clone();
+    import_sync_file(into(&descriptors, polled, access), access, fence.as_fd()).or_broken("importing a fence")?;
+    let waits = waits(&descriptors[polled], access)?;
+    let name = descriptors[polled].name.clone();
     // The polled descriptor is closed first: closing the others must not free what the callback uses.
-    let mut family: Vec<_> = family.into_iter().map(Some).collect();
-    drop(family[polled].take());
-    drop(family);
+    let mut descriptors: Vec<_> = descriptors.into_iter().map(Some).collect();
+    drop(descriptors[polled].take());
+    drop(descriptors);
     let early = waits.and(observer.alive()?).map_err(|wrong| format!("with the callback pending: {wrong}"));
     timeline.advance()?;
     let released = observer.gone()?.map_err(|wrong| format!("after the callback: {wrong}"));
-    let sentence =
-        format!("poll on {}, {} fence, all closed: buffer released once, after the callback", name, way_text(way));
+    let sentence = format!(
+        "poll on {}, {} fence, all closed: buffer released once, after the callback",
+        name,
+        access_text(access)
+    );
     Ok(s.holds(sentence, early.and(released)))
 }
 
 /// Write fences go in through the primary: whether a read-only alias takes them is not this clause's matter.
-fn into(family: &[Fd], polled: usize, way: Way) -> BorrowedFd<'_> {
-    family[if matches!(way, Way::Write) { 0 } else { polled }].as_fd()
+fn into(descriptors: &[Fd], polled: usize, access: SyncAccess) -> BorrowedFd<'_> {
+    descriptors[if matches!(access, SyncAccess::Write) { 0 } else { polled }].as_fd()
 }
 
 /// Whether poll added a callback, which it does not if there is nothing to wait for.
-fn waits(fd: &Fd, way: Way) -> CaseResult<Result<(), String>> {
+fn waits(fd: &Fd, access: SyncAccess) -> CaseResult<Result<(), String>> {
     let ready = poll_now(fd).or_broken("poll")?;
-    let want = if matches!(way, Way::Write) { PollFlags::empty() } else { PollFlags::POLLIN };
+    let want = if matches!(access, SyncAccess::Write) { PollFlags::empty() } else { PollFlags::POLLIN };
     Ok(ensure(ready == want, || format!("poll does not wait for the fence, it returned {}", poll_text(ready))))
 }
 
-fn asleep(s: &mut Steps, on: On) -> CaseResult {
-    let (observer, family) = quiet_family(on)?;
+fn asleep(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let (observer, descriptors) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
-    import_sync_file(family[0].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
-    let sleeper = Sleeper::start(&family[2], PollFlags::POLLIN)?;
-    drop(family);
+    import_sync_file(descriptors[0].as_fd(), SyncAccess::Write, fence.as_fd()).or_broken("importing a fence")?;
+    let sleeper = Sleeper::start(&descriptors[2], PollFlags::POLLIN)?;
+    drop(descriptors);
     s.holds("all closed while a process sleeps in poll: buffer alive", observer.alive()?);
     timeline.advance()?;
     let woken = sleeper.woken();
@@ -91,9 +94,9 @@ fn asleep(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-fn quiet_family(on: On) -> CaseResult<(BufferObserver, Vec<Fd>)> {
+fn quiet_family(on: CaseParams) -> CaseResult<(BufferObserver, Vec<Fd>)> {
     let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
-    Ok((observer, family.into_vec()))
+    let descriptors = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
+    Ok((observer, descriptors.into_vec()))
 }

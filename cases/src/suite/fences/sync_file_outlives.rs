@@ -9,20 +9,20 @@ case! {
     "F-7", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let timeline = Timeline::new()?;
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = s.family_of(on.fds(), primary)?.into_vec();
+    let descriptors = s.descriptors_of(on.fds(), primary)?.into_vec();
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
-    let imported = s.import_fence(&family[0], Way::Write, "fence", &fence);
+    let imported = s.import_fence(&descriptors[0], SyncAccess::Write, "fence", &fence);
     s.succeeds("primary imports the fence", imported)?;
     drop(fence);
-    let files = family.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), Way::Read));
+    let files = descriptors.iter().map(|fd| dma_buf::export_sync_file(fd.as_fd(), SyncAccess::Read));
     let files = s.call("export_sync_file(each, READ)", |_| "ok".into(), || files.collect::<Result<Vec<_>, _>>());
     let files = s.succeeds("every descriptor exports the fence", files)?;
-    for fd in family {
+    for fd in descriptors {
         s.close(fd);
     }
     s.holds("buffer released once", observer.gone()?);

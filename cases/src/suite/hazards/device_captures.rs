@@ -12,7 +12,7 @@ case! {
     relies on [Importing]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = camera()?;
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", bytes.div_ceil(PAGE), RDONLY)?;
@@ -64,7 +64,7 @@ fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, vivid: &Vivid, by
     let stopped = s.vivid_stream(vivid, false);
     s.succeeds("the stream stops", stopped)?;
     let slots = s.vivid_slots(vivid, 0);
-    s.succeeds("vivid gives up its buffers", slots)?;
+    s.succeeds("vivid releases its buffers", slots)?;
     s.holds("reference counts unchanged", observer.unchanged(&[alias], &before)?);
     Ok(())
 }

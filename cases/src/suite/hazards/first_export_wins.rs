@@ -10,7 +10,7 @@ case! {
     relies on [Importing]
 }
 
-fn run(s: &mut Steps, _: On) -> CaseResult {
+fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
     for order in [[RDONLY, RDWR], [RDWR, RDONLY]] {
         let handle = vgem.quiet_create().or_broken("creating a buffer of vgem")?;

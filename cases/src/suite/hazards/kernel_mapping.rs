@@ -10,7 +10,7 @@ case! {
     relies on [Importing]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
         let observer = BufferObserver::start(&fd)?;

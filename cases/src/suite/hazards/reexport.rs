@@ -10,7 +10,7 @@ case! {
     relies on [Importing]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
     let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;

@@ -10,13 +10,13 @@ case! {
     relies on [Polling]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
-    for (way, kind) in [(Way::Read, "read"), (Way::Write, "write")] {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    for (access, kind) in [(SyncAccess::Read, "read"), (SyncAccess::Write, "write")] {
         let primary = s.export(on.exporter, 1)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
-        let imported = s.import_fence(&alias, way, &format!("{kind} fence"), &fence);
+        let imported = s.import_fence(&alias, access, &format!("{kind} fence"), &fence);
         s.note(format!("importing a {kind} fence through the alias: {}", outcome_name(&imported)));
         drop(fence);
         s.close(alias);
@@ -26,7 +26,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
             format!("a {kind} fence of the reader blocks the writer's POLLOUT"),
             !ready.contains(PollFlags::POLLOUT),
         );
-        let left = pending(&primary, Way::Write).or_broken("exporting fences")?;
+        let left = pending(&primary, SyncAccess::Write).or_broken("exporting fences")?;
         s.hazard("EXPORT_SYNC_FILE for writing includes it", left > 0);
     }
     Ok(())

@@ -9,7 +9,7 @@ case! {
     "I-2", Contract, Exporter::MAIN, [Derive, TestImporter, Vgem]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     shared(s, primary)?;
     if on.exporter == Exporter::SystemHeap {
@@ -26,7 +26,7 @@ fn shared(s: &mut Steps, primary: Fd) -> CaseResult {
     let observer = BufferObserver::start(&primary)?;
     let whose = if observer.file(&primary)?.own_mapping { "its inode's" } else { "the driver's" };
     s.note(format!("f_mapping of {} is {whose}", primary.name));
-    for fd in s.family(primary)?.all() {
+    for fd in s.descriptors(primary)?.all() {
         // It has to be right once a mapping exists; before, there is nothing to unmap.
         let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
         let _mapping = mapping.or_broken("mapping for reading")?;

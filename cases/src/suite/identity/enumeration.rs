@@ -16,7 +16,7 @@ case! {
 /// Needed by the BPF iterator.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let without = summary()?;
     let primary = s.export(on.exporter, 2)?.primary;
     let observer = BufferObserver::start_with_list(&primary)?;
@@ -32,12 +32,13 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     if Path::new(BTF).exists() {
         s.note("this kernel has BTF, so it may have the BPF iterator, which is not tested");
     }
-    let family = s.family_of(on.fds(), primary)?;
+    let descriptors = s.descriptors_of(on.fds(), primary)?;
     sound &= once(s, &place, &format!("with three {more}"))?;
     if !sound {
         return Ok(());
     }
-    let [primary, read_write, read_only, second] = <[_; 4]>::try_from(family.into_vec()).map_err(|_| Abort::Failed)?;
+    let [primary, read_write, read_only, second] =
+        <[_; 4]>::try_from(descriptors.into_vec()).map_err(|_| Abort::Failed)?;
     for (fd, when) in [
         (read_only, format!("with one {one} closed")),
         (primary, "with the primary closed".to_string()),

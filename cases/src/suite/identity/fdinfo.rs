@@ -11,29 +11,29 @@ case! {
 
 const PAGES: usize = 3;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     let before = s.succeeds("fdinfo of the primary can be read", fdinfo(&primary))?;
     s.equal("size in bytes", before.size, (PAGES * PAGE) as u64);
     s.equal("name", before.name.clone(), None);
 
     let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
-    let mut family = s.family_of(on.fds(), primary)?.into_vec();
-    agree(s, &family, &before, &format!("with three {more}"))?;
-    let named = set_name(family[0].as_fd(), c"frame");
+    let mut descriptors = s.descriptors_of(on.fds(), primary)?.into_vec();
+    agree(s, &descriptors, &before, &format!("with three {more}"))?;
+    let named = set_name(descriptors[0].as_fd(), c"frame");
     s.succeeds("the primary can be named", named)?;
-    for fd in &family {
+    for fd in &descriptors {
         let keys = s.succeeds(format!("fdinfo of {} can be read", fd.name), fdinfo_keys(fd))?;
         let keys = keys.join(" ");
         let right = format!("{keys} ").starts_with("size count exp_name name ");
         s.check(format!("dma-buf lines in fdinfo of {}: size count exp_name name first", fd.name), right, keys);
     }
     let with = FdInfo { name: Some("frame".into()), ..before };
-    agree(s, &family, &with, "with a name")?;
-    s.close(family.remove(2));
-    agree(s, &family, &with, &format!("with one of the {more} closed"))?;
-    s.close(family.remove(0));
-    agree(s, &family, &with, "with the primary closed")
+    agree(s, &descriptors, &with, "with a name")?;
+    s.close(descriptors.remove(2));
+    agree(s, &descriptors, &with, &format!("with one of the {more} closed"))?;
+    s.close(descriptors.remove(0));
+    agree(s, &descriptors, &with, "with the primary closed")
 }
 
 fn agree(s: &mut Steps, fds: &[Fd], want: &FdInfo, when: &str) -> CaseResult {

@@ -13,13 +13,18 @@ case! {
 /// An odd number, so that the parts of a list differ in length.
 const PAGES: usize = 5;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, PAGES)?;
     if on.fds() == FdKind::Exported {
         return judge(s, &buffer.memfds, &[&buffer.primary], &[&buffer.primary]);
     }
-    let family = s.family(buffer.primary)?;
-    judge(s, &buffer.memfds, &[&family.read_write], &[&family.read_write, &family.read_only, &family.second])
+    let descriptors = s.descriptors(buffer.primary)?;
+    judge(
+        s,
+        &buffer.memfds,
+        &[&descriptors.read_write],
+        &[&descriptors.read_write, &descriptors.read_only, &descriptors.second],
+    )
 }
 
 /// Compares memfds and descriptors in both directions.

@@ -11,11 +11,11 @@ case! {
     "I-4", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let family = s.family_of(on.fds(), primary)?;
-    let all = family.all();
-    for (fd, name) in [(&family.primary, c"producer"), (&family.read_write, c"by-another")] {
+    let descriptors = s.descriptors_of(on.fds(), primary)?;
+    let all = descriptors.all();
+    for (fd, name) in [(&descriptors.primary, c"producer"), (&descriptors.read_write, c"by-another")] {
         let text = name.to_string_lossy();
         let result = s.call(format!("set_name({}, {text})", fd.name), |()| "ok".into(), || set_name(fd.as_fd(), name));
         s.succeeds(format!("{} can be named", fd.name), result)?;
@@ -23,9 +23,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     }
     // DMA_BUF_NAME_LEN is 32 with the final NUL.
     let longer = s.call(
-        format!("set_name({}, 32 letters)", family.read_write.name),
+        format!("set_name({}, 32 letters)", descriptors.read_write.name),
         |()| "ok".into(),
-        || set_name(family.read_write.as_fd(), c"abcdefghijklmnopqrstuvwxyzabcdef"),
+        || set_name(descriptors.read_write.as_fd(), c"abcdefghijklmnopqrstuvwxyzabcdef"),
     );
     s.fails_with("a name of 32 letters gives EINVAL", &longer, Errno::EINVAL);
     shows(s, &all, "by-another");

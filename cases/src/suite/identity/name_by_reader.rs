@@ -8,13 +8,13 @@ case! {
     "I-4", Record, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
-    let family = s.family(primary)?;
-    for (fd, name) in [(&family.read_only, c"by-a-reader"), (&family.second, c"by-another")] {
+    let descriptors = s.descriptors(primary)?;
+    for (fd, name) in [(&descriptors.read_only, c"by-a-reader"), (&descriptors.second, c"by-another")] {
         let result = set_name(fd.as_fd(), name);
         s.note(format!("set_name({}, {}): {}", fd.name, name.to_string_lossy(), outcome_name(&result)));
-        let shown = fdinfo(&family.primary).map(|info| info.name.unwrap_or("none".into()));
+        let shown = fdinfo(&descriptors.primary).map(|info| info.name.unwrap_or("none".into()));
         s.note(format!("name shown by the primary: {}", shown.unwrap_or_else(errno_name)));
     }
     Ok(())

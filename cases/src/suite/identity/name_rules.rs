@@ -12,7 +12,7 @@ case! {
     relies on [Importing]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     for (what, name) in [
         ("31 letters", c"abcdefghijklmnopqrstuvwxyzabcde"),

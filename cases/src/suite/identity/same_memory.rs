@@ -11,14 +11,14 @@ case! {
 /// An odd number, so that the parts of a list differ in length.
 const PAGES: usize = 5;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     if on.fds() == FdKind::Duplicate {
         let duplicate = s.dup("duplicate", &primary)?;
         return judge(s, &[&primary, &duplicate], &[&primary, &duplicate]);
     }
-    let family = s.family(primary)?;
-    judge(s, &[&family.primary, &family.read_write], &family.all())
+    let descriptors = s.descriptors(primary)?;
+    judge(s, &[&descriptors.primary, &descriptors.read_write], &descriptors.all())
 }
 
 /// Writes through each of `writers` and reads through each of `readers`.
@@ -43,13 +43,13 @@ fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
 
 /// The first page that differs when it is mapped alone.
 fn wrong_offset(fd: &Fd, seed: u8) -> nix::Result<Option<usize>> {
-    begin_cpu_access(fd.as_fd(), Way::Read)?;
+    begin_cpu_access(fd.as_fd(), SyncAccess::Read)?;
     for page in 0..PAGES {
         let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, (page * PAGE) as i64)?;
         if mapping.read(0) != pattern(page, seed) || mapping.read(PAGE - 1) != pattern(page, seed) {
             return Ok(Some(page));
         }
     }
-    end_cpu_access(fd.as_fd(), Way::Read)?;
+    end_cpu_access(fd.as_fd(), SyncAccess::Read)?;
     Ok(None)
 }

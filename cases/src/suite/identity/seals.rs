@@ -22,7 +22,7 @@ const SEALS: [(&str, SealFlag); 4] = [
     ("F_SEAL_SEAL", SealFlag::F_SEAL_SEAL),
 ];
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, 2)?;
     let memfd = &buffer.memfds[0];
     let held = memory::map(buffer.primary.as_fd(), PAGE, RW, libc::MAP_SHARED, 0);

@@ -10,14 +10,14 @@ case! {
 
 const PAGES: usize = 3;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     if on.fds() == FdKind::Exported {
         judge(s, &primary);
         return Ok(());
     }
-    let family = s.family(primary)?;
-    for fd in [&family.read_write, &family.read_only, &family.second] {
+    let descriptors = s.descriptors(primary)?;
+    for fd in [&descriptors.read_write, &descriptors.read_only, &descriptors.second] {
         judge(s, fd);
     }
     Ok(())

@@ -10,7 +10,7 @@ case! {
     "I-5", Contract, Exporter::MAIN, [Derive, TestImporter, Statistics]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let before = entries()?;
     let primary = s.export(on.exporter, 2)?.primary;
     let observer = BufferObserver::start(&primary)?;
@@ -22,9 +22,9 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let name = fdinfo(&primary).map(|info| info.exporter);
     s.equal("exporter in the entry, as in fdinfo", said("exporter_name"), name);
 
-    let family = s.family(primary)?.into_vec();
+    let descriptors = s.descriptors(primary)?.into_vec();
     s.equal("three aliases add no entry", entries()?, before + 1);
-    for fd in family {
+    for fd in descriptors {
         s.check(format!("before {} is closed: the entry exists", fd.name), entry.is_dir(), "it does not exist");
         s.close(fd);
     }

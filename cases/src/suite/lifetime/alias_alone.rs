@@ -12,7 +12,7 @@ case! {
 
 const PAGES: usize = 2;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, PAGES)?;
     let (len, primary) = (buffer.len(), buffer.primary);
     let observer = BufferObserver::start(&primary)?;
@@ -24,7 +24,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     s.check_pattern(&alias, len, 3)?;
     s.holds("the alias can be written", fill(&alias, len, 5).map_err(gave));
     s.check_pattern(&alias, len, 5)?;
-    works(s, &observer, &alias, Way::Write)?;
+    works(s, &observer, &alias, SyncAccess::Write)?;
 
     let read_only = s.must_derive("RO alias of the RW alias", &alias, RDONLY)?;
     let read_write = s.must_derive("RW alias of the RW alias", &alias, RDWR)?;
@@ -35,30 +35,30 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     s.check_pattern(&read_only, len, 5)?;
     let writable = memory::map(read_only.as_fd(), len, RW, libc::MAP_SHARED, 0).map(drop);
     s.fails_with("the read-only alias cannot be mapped for writing", &writable, Errno::EACCES);
-    works(s, &observer, &read_only, Way::Read)?;
+    works(s, &observer, &read_only, SyncAccess::Read)?;
 
     let last = s.must_derive("alias of the read-only alias", &read_only, RDONLY)?;
     s.close(read_only);
     s.check_pattern(&last, len, 5)?;
-    works(s, &observer, &last, Way::Read)?;
+    works(s, &observer, &last, SyncAccess::Read)?;
     s.close(last);
     s.holds("buffer released once", observer.gone()?);
     Ok(())
 }
 
 /// Everything that the access mode allows: names and write fences through a reader are for records to judge.
-pub(super) fn works(s: &mut Steps, observer: &BufferObserver, fd: &Fd, way: Way) -> CaseResult {
-    let writes = matches!(way, Way::Write);
+pub(super) fn works(s: &mut Steps, observer: &BufferObserver, fd: &Fd, access: SyncAccess) -> CaseResult {
+    let writes = matches!(access, SyncAccess::Write);
     let waiting = if writes { PollFlags::empty() } else { PollFlags::POLLIN };
     let before = observer.counts(&[fd])?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
     let want = sync_file::info(fence.as_fd()).or_broken("asking a fence for its name")?;
-    let imported = dma_buf::import_sync_file(fd.as_fd(), way, fence.as_fd());
+    let imported = dma_buf::import_sync_file(fd.as_fd(), access, fence.as_fd());
     s.succeeds(format!("{} imports a fence", fd.name), imported)?;
     s.holds(
         "the alias exports that fence",
-        fences(fd, Way::Write).map_err(gave).and_then(|got| same_fence(&got, &want)),
+        fences(fd, SyncAccess::Write).map_err(gave).and_then(|got| same_fence(&got, &want)),
     );
     s.equal("poll waits for the fence", polled(fd)?, poll_text(waiting));
     timeline.advance()?;

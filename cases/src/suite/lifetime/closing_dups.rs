@@ -28,7 +28,7 @@ impl Holder<'_> {
     }
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for order in permutations(4) {
         let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");
         let found = in_order(on.exporter, &order)?;

@@ -10,7 +10,7 @@ case! {
     relies on [Listing]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for count in 2..=4 {
         for order in permutations(count) {
             let names = order.iter().map(|index| NAMES[*index]).collect::<Vec<_>>().join(", ");

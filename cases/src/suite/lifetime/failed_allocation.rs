@@ -8,7 +8,7 @@ case! {
     "L-8", Contract, Exporter::MAIN, [Derive, TestImporter, FaultInjection]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;

@@ -9,7 +9,7 @@ case! {
     relies on [Listing]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
     let listed = || -> CaseResult<Count> { Ok(importer.totals().or_broken("counting buffers")?.listed) };
     let before = listed()?;

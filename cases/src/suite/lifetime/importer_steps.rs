@@ -10,11 +10,11 @@ case! {
     "L-3", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = s.family_of(on.fds(), primary)?;
-    let fds = family.all();
+    let descriptors = s.descriptors_of(on.fds(), primary)?;
+    let fds = descriptors.all();
     let before = observer.counts(&fds)?;
     let unchanged = || observer.unchanged(&fds, &before);
     let importer = observer.importer();
@@ -105,7 +105,7 @@ fn failing(importer: &Importer, fd: &Fd) -> Result<(), String> {
 }
 
 /// An import that alone keeps a buffer alive, at every depth.
-fn kept(s: &mut Steps, on: On) -> CaseResult {
+fn kept(s: &mut Steps, on: CaseParams) -> CaseResult {
     for (depth, stage) in STAGES.iter().enumerate() {
         let mut found = Ok(());
         for via in 0..4 {
@@ -121,17 +121,17 @@ fn kept(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-fn kept_through(on: On, via: usize, depth: usize) -> CaseResult<Result<(), String>> {
+fn kept_through(on: CaseParams, via: usize, depth: usize) -> CaseResult<Result<(), String>> {
     let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
+    let descriptors = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
     let importer = observer.importer();
-    let import = match Staged::new(importer, family.all()[via], depth) {
-        refusal if refused(family.all()[via], &refusal) => return Ok(Ok(())),
+    let import = match Staged::new(importer, descriptors.all()[via], depth) {
+        refusal if refused(descriptors.all()[via], &refusal) => return Ok(Ok(())),
         import => import.or_broken("importing a buffer")?,
     };
-    let name = family.all()[via].name.clone();
-    drop(family);
+    let name = descriptors.all()[via].name.clone();
+    drop(descriptors);
     if let Err(wrong) = observer.alive()? {
         return Ok(Err(format!("import of {name}, all descriptors closed: {wrong}")));
     }

@@ -9,7 +9,7 @@ case! {
     "L-7", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for via in 1..4 {
         if !(received(s, on, via)? && discarded(s, on, via)?) {
             return Ok(());
@@ -19,17 +19,17 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 }
 
 /// A buffer whose descriptor `via` is in flight while all are closed.
-fn sent(on: On, via: usize) -> CaseResult<(BufferObserver, Pair, String)> {
+fn sent(on: CaseParams, via: usize) -> CaseResult<(BufferObserver, Pair, String)> {
     let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let observer = BufferObserver::start(&primary)?;
     fill(&primary, PAGE, 11).or_broken("filling a buffer")?;
-    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?.into_vec();
+    let descriptors = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?.into_vec();
     let pair = Pair::new().or_broken("socketpair")?;
-    pair.send(family[via].as_fd()).or_broken("sending a descriptor")?;
-    Ok((observer, pair, family[via].name.clone()))
+    pair.send(descriptors[via].as_fd()).or_broken("sending a descriptor")?;
+    Ok((observer, pair, descriptors[via].name.clone()))
 }
 
-fn received(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
+fn received(s: &mut Steps, on: CaseParams, via: usize) -> CaseResult<bool> {
     let (observer, pair, name) = sent(on, via)?;
     let mut holds = s.holds(format!("{name} in flight: buffer alive"), observer.alive()?);
     let fd = Fd::new(name, pair.receive().or_broken("receiving a descriptor")?);
@@ -40,7 +40,7 @@ fn received(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
     Ok(holds)
 }
 
-fn discarded(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
+fn discarded(s: &mut Steps, on: CaseParams, via: usize) -> CaseResult<bool> {
     let (observer, pair, name) = sent(on, via)?;
     let alive = observer.alive()?;
     drop(pair);
@@ -48,7 +48,7 @@ fn discarded(s: &mut Steps, on: On, via: usize) -> CaseResult<bool> {
 }
 
 /// The receiving socket is in its own queue, behind the alias: neither is reachable once both ends are closed.
-fn cycle(s: &mut Steps, on: On) -> CaseResult {
+fn cycle(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (observer, pair, name) = sent(on, 2)?;
     pair.send(pair.far.as_fd()).or_broken("sending a socket to itself")?;
     s.holds(format!("{name} in a socket that is in flight to itself: buffer alive"), observer.alive()?);

@@ -16,7 +16,7 @@ const BUFFERS: i64 = 64;
 /// Inodes that the rest of the system may allocate meanwhile, such as for files of /proc.
 const SLACK: i64 = BUFFERS / 4;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let one = || export(on.exporter, 1).and_then(|buffer| on.fds().quiet(buffer.primary)).map(drop);
     let count = || count().or_broken(INODES);
     // The first one causes one-time allocations.

@@ -12,14 +12,14 @@ case! {
     relies on [Importing, Polling]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
+    let descriptors = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
     let timeline = Timeline::new()?;
-    let first = holder(&family, on.fds(), None)?;
-    let second = holder(&family, on.fds(), Some(&timeline))?;
-    drop(family);
+    let first = holder(&descriptors, on.fds(), None)?;
+    let second = holder(&descriptors, on.fds(), Some(&timeline))?;
+    drop(descriptors);
     s.holds("held by two processes: buffer alive", observer.alive()?);
     kill_and_reap(first).or_broken("killing a process")?;
     s.holds("first process killed: buffer alive", observer.alive()?);
@@ -31,11 +31,11 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
 }
 
 /// A child with descriptors of its own besides those it inherits. Returns once it holds everything.
-fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> CaseResult<Pid> {
+fn holder(descriptors: &Descriptors, kind: FdKind, timeline: Option<&Timeline>) -> CaseResult<Pid> {
     let (mut ready, mut tell) = std::io::pipe().or_broken("pipe")?;
     let pid = spawn(|| {
         let mut hold = || -> nix::Result<()> {
-            let alias = &family.read_only;
+            let alias = &descriptors.read_only;
             let mapping = memory::map(alias.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0)?;
             mapping.read(0);
             let _own = kind.another(alias)?;
@@ -46,7 +46,7 @@ fn holder(family: &Family, kind: FdKind, timeline: Option<&Timeline>) -> CaseRes
             };
             if let Some(timeline) = timeline {
                 let fence = timeline.fence(1).map_err(|_| Errno::EIO)?;
-                import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd())?;
+                import_sync_file(descriptors.primary.as_fd(), SyncAccess::Write, fence.as_fd())?;
                 poll_now(alias)?;
             }
             let _ = tell.write_all(b"x");

@@ -8,7 +8,7 @@ case! {
     "L-2", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let older = s.export(on.exporter, 1)?.primary;
     let buffer = s.export(on.exporter, 1)?.primary;
     let newer = s.export(on.exporter, 1)?.primary;
@@ -37,21 +37,21 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         on_list(expected)
     };
 
-    let family = s.family_of(on.fds(), buffer)?;
+    let descriptors = s.descriptors_of(on.fds(), buffer)?;
     let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
     s.holds(format!("three {more}: global list unchanged"), as_before(all)?);
-    let mut family = family.into_vec();
+    let mut descriptors = descriptors.into_vec();
     // The primary second, so that aliases are closed before and after it.
-    family.swap(0, 1);
-    while family.len() > 1 {
-        let fd = family.remove(0);
+    descriptors.swap(0, 1);
+    while descriptors.len() > 1 {
+        let fd = descriptors.remove(0);
         let name = fd.name.clone();
         s.close(fd);
         if !s.holds(format!("{name} closed: global list unchanged"), as_before(all)?) {
             return Ok(());
         }
     }
-    for fd in family {
+    for fd in descriptors {
         s.close(fd);
     }
     s.holds("last descriptor closed: buffer released once and off the list", observers[1].gone()?);

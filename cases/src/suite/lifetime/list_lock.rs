@@ -10,7 +10,7 @@ case! {
     relies on [Listing]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start_with_list(&primary)?;
     s.check_alive(&observer, "exported")?;

@@ -20,7 +20,7 @@ const BATCH: usize = 1_000;
 /// Pages by which two batches may differ: the descriptor table doubles occasionally, and slabs are partly filled.
 const SLACK: u32 = 32;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let limit = ALIASES as u64 + 100;
     setrlimit(Resource::RLIMIT_NOFILE, limit, limit).or_broken("setrlimit")?;
     let buffer = s.export(on.exporter, 1)?;

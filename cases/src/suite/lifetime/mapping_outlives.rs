@@ -11,7 +11,7 @@ case! {
 
 const PAGES: usize = 4;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if on.fds() == FdKind::Exported {
         return one_descriptor(s, on);
     }
@@ -20,14 +20,16 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         let (len, primary) = (buffer.len(), buffer.primary);
         let observer = BufferObserver::start(&primary)?;
         s.fill(&primary, len, 7)?;
-        let family = s.family(primary)?;
+        let descriptors = s.descriptors(primary)?;
         let mut mappings = Vec::new();
-        for (fd, prot) in [(&family.primary, RW), (&family.read_write, RW), (&family.read_only, libc::PROT_READ)] {
+        for (fd, prot) in
+            [(&descriptors.primary, RW), (&descriptors.read_write, RW), (&descriptors.read_only, libc::PROT_READ)]
+        {
             let mapped = s.mmap(fd, len, prot, libc::MAP_SHARED);
             let mapping = s.succeeds(format!("{} can be mapped", fd.name), mapped)?;
             mappings.push((fd.name.clone(), mapping));
         }
-        for fd in family.into_vec() {
+        for fd in descriptors.into_vec() {
             s.close(fd);
         }
         if !outlives(s, &observer, mappings, last)? {
@@ -37,7 +39,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-fn one_descriptor(s: &mut Steps, on: On) -> CaseResult {
+fn one_descriptor(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, PAGES)?;
     let (len, primary) = (buffer.len(), buffer.primary);
     let observer = BufferObserver::start(&primary)?;

@@ -24,7 +24,7 @@ const FINDINGS: [(i32, &str); 4] = [
 ];
 const NO_CHILD: i32 = 0x40;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for in_flight in [false, true] {
         let buffer = s.export(on.exporter, PAGES)?;
         let (len, primary) = (buffer.len(), buffer.primary);
@@ -101,7 +101,7 @@ fn goes_on(
         identity(&read_only).map_err(gave).and_then(|now| ensure(now == known, || "it has another inode".into())),
     );
     s.equal("SEEK_END returns the size", lseek(&read_only, 0, Whence::SeekEnd), Ok(len as i64));
-    works(s, observer, &read_only, Way::Read)?;
+    works(s, observer, &read_only, SyncAccess::Read)?;
 
     let second = s.must_derive("alias of the RO alias", &read_only, RDONLY)?;
     s.close(read_only);
@@ -112,7 +112,7 @@ fn goes_on(
     };
     let found = FINDINGS.iter().try_for_each(|(bit, detail)| ensure(wrong & bit == 0, || (*detail).into()));
     s.holds("an unprivileged process can read through the alias and not write", found);
-    works(s, observer, &second, Way::Read)?;
+    works(s, observer, &second, SyncAccess::Read)?;
     s.close(second);
     s.holds("buffer released once", observer.gone()?);
     Ok(())

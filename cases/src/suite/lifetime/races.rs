@@ -15,7 +15,7 @@ const ROUNDS: usize = 25;
 /// What one of the two threads does in each round.
 type Side<'a> = dyn Fn() -> Result<(), Errno> + Sync + 'a;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = match on.fds() {
@@ -80,17 +80,18 @@ fn read_list(importer: &Importer) -> Result<(), Errno> {
 }
 
 /// Each thread closes half of the descriptors of a buffer while a fence signals.
-fn last_close(s: &mut Steps, on: On) -> CaseResult {
+fn last_close(s: &mut Steps, on: CaseParams) -> CaseResult {
     let mut found = Ok(());
     for _ in 0..5 {
         let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
         let observer = BufferObserver::start(&primary)?;
-        let family = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
+        let descriptors = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
         let timeline = Timeline::new()?;
         let fence = timeline.fence(1)?;
-        import_sync_file(family.primary.as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
-        poll_now(&family.second).or_broken("poll")?;
-        let Family { primary, read_write, read_only, second } = family;
+        import_sync_file(descriptors.primary.as_fd(), SyncAccess::Write, fence.as_fd())
+            .or_broken("importing a fence")?;
+        poll_now(&descriptors.second).or_broken("poll")?;
+        let Descriptors { primary, read_write, read_only, second } = descriptors;
         let (left, right) = (halves([primary, read_only]), halves([read_write, second]));
         let close = || left.lock().map(|mut fds| fds.clear()).or(Ok(()));
         let close_and_signal = || {

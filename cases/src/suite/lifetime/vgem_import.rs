@@ -10,12 +10,12 @@ case! {
     "L-3", Contract, Exporter::MAIN, [Derive, Vgem, TestImporter]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = s.family(primary)?;
-    let fds = family.all();
+    let descriptors = s.descriptors(primary)?;
+    let fds = descriptors.all();
     let before = observer.counts(&fds)?;
 
     for fd in fds {
@@ -47,7 +47,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     s.holds("an alias derived afterwards can be imported", import_and_close(&vgem, &later));
     s.close(later);
     s.holds("buffer alive", observer.alive()?);
-    for fd in family.into_vec() {
+    for fd in descriptors.into_vec() {
         s.close(fd);
     }
     s.holds("buffer released once", observer.gone()?);
@@ -123,14 +123,14 @@ fn closing_orders(s: &mut Steps, exporter: Exporter, vgem: &Vgem) -> CaseResult 
 fn closed_at(exporter: Exporter, vgem: &Vgem, imported: usize, position: usize) -> CaseResult<Result<(), String>> {
     let primary = export(exporter, 1).or_broken("export of a buffer")?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = Family::quiet(primary).or_broken("deriving an alias")?.into_vec();
-    let mut handle = match vgem.quiet_import(&family[imported]) {
-        refusal if refused(&family[imported], &refusal) => return Ok(Ok(())),
+    let descriptors = Descriptors::quiet(primary).or_broken("deriving an alias")?.into_vec();
+    let mut handle = match vgem.quiet_import(&descriptors[imported]) {
+        refusal if refused(&descriptors[imported], &refusal) => return Ok(Ok(())),
         handle => Some(handle.or_broken("import")?),
     };
     // The imported descriptor is closed first, so that only the handle's own reference is left.
-    let mut family: Vec<_> = family.into_iter().map(Some).collect();
-    family.swap(0, imported);
+    let mut descriptors: Vec<_> = descriptors.into_iter().map(Some).collect();
+    descriptors.swap(0, imported);
     for step in 0..=4 {
         if let Err(dead) = observer.alive()? {
             return Ok(Err(format!("handle closed after {position} descriptors, at step {step}: {dead}")));
@@ -138,7 +138,7 @@ fn closed_at(exporter: Exporter, vgem: &Vgem, imported: usize, position: usize) 
         if step == position {
             handle.take().map_or(Ok(()), |handle| vgem.quiet_close(handle)).or_broken("closing a handle")?;
         } else {
-            drop(family[step - usize::from(step > position)].take());
+            drop(descriptors[step - usize::from(step > position)].take());
         }
     }
     Ok(observer.gone()?.map_err(|wrong| format!("handle closed after {position} descriptors: {wrong}")))

@@ -10,7 +10,7 @@ case! {
     "L-10", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
     for flags in [RDONLY, RDWR] {
         look_and_close(s, on.exporter, &importer, flags)?;

@@ -9,7 +9,7 @@ case! {
     "R-1", Contract, Exporter::ALL, [Derive, TestImporter]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;

@@ -11,7 +11,7 @@ case! {
 
 const GRANTED: &str = "ok";
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let buffer = (&observer, &primary);

@@ -14,7 +14,7 @@ case! {
     "R-8", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 2)?.primary;
     if on.fds() == FdKind::Exported {
         s.fill(&primary, 2 * PAGE, 7)?;
@@ -22,11 +22,11 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         s.check_pattern(&primary, 2 * PAGE, 7)?;
         return Ok(());
     }
-    let family = s.family(primary)?;
-    s.fill(&family.primary, 2 * PAGE, 7)?;
-    attack(s, &family.read_only)?;
-    attack(s, &family.read_write)?;
-    s.check_pattern(&family.primary, 2 * PAGE, 7)?;
+    let descriptors = s.descriptors(primary)?;
+    s.fill(&descriptors.primary, 2 * PAGE, 7)?;
+    attack(s, &descriptors.read_only)?;
+    attack(s, &descriptors.read_write)?;
+    s.check_pattern(&descriptors.primary, 2 * PAGE, 7)?;
     Ok(())
 }
 

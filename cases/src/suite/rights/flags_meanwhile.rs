@@ -12,7 +12,7 @@ case! {
 /// More locks than any implementation of DERIVE takes.
 const LIMIT: u32 = 1000;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;

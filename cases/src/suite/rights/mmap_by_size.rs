@@ -14,7 +14,7 @@ case! {
 const PROTS: [i32; 6] =
     [libc::PROT_NONE, libc::PROT_READ, libc::PROT_WRITE, RW, libc::PROT_READ | libc::PROT_EXEC, RW | libc::PROT_EXEC];
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for (pages, size) in [(1, "one page"), (16, "16 pages"), (MANY, "many pages")] {
         let primary = s.export(on.exporter, pages)?.primary;
         for sharing in [libc::MAP_SHARED, libc::MAP_PRIVATE] {

@@ -14,19 +14,22 @@ case! {
 const SHARED: [i32; 2] = [libc::MAP_SHARED, libc::MAP_SHARED_VALIDATE];
 const RX: i32 = libc::PROT_READ | libc::PROT_EXEC;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if on.fds() == FdKind::Exported {
         return heap_modes(s);
     }
     let primary = s.export(on.exporter, 2)?.primary;
-    let family = s.family(primary)?;
-    for (fd, writable) in
-        [(&family.primary, true), (&family.read_write, true), (&family.read_only, false), (&family.second, false)]
-    {
+    let descriptors = s.descriptors(primary)?;
+    for (fd, writable) in [
+        (&descriptors.primary, true),
+        (&descriptors.read_write, true),
+        (&descriptors.read_only, false),
+        (&descriptors.second, false),
+    ] {
         shared(s, fd, "ok", if writable { "ok" } else { "EACCES" });
     }
-    let model = &family.primary;
-    for fd in [&family.read_write, &family.read_only, &family.second] {
+    let model = &descriptors.primary;
+    for fd in [&descriptors.read_write, &descriptors.read_only, &descriptors.second] {
         for (prot, flags) in [
             (RX, libc::MAP_SHARED),
             (RX, libc::MAP_SHARED_VALIDATE),

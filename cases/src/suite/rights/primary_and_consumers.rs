@@ -26,7 +26,7 @@ enum End {
     WritesWhereItMayNot,
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, PAGES)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // Mapped only now, after the alias exists.
@@ -96,7 +96,7 @@ impl Consumer {
                 let mapping = memory::map(alias.as_fd(), LEN, libc::PROT_READ, libc::MAP_SHARED, 0)?;
                 mapping.read(0);
                 let own = dma_buf::derive(alias.as_fd(), RDONLY)?;
-                dma_buf::begin_cpu_access(own.as_fd(), Way::Read)?;
+                dma_buf::begin_cpu_access(own.as_fd(), SyncAccess::Read)?;
                 let _ = tell.write_all(b"x");
                 let _ = told.read(&mut [0]);
                 if end == End::WritesWhereItMayNot {

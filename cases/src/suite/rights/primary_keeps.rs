@@ -10,7 +10,7 @@ case! {
     "R-10", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 2)?.primary;
     let before = s.mmap(&primary, 2 * PAGE, RW, libc::MAP_SHARED);
     let before = s.succeeds("the primary can be mapped RW", before)?;

@@ -10,7 +10,7 @@ case! {
     "R-5", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let primary = s.export(on.exporter, 1)?.primary;
         s.fill(&primary, PAGE, 5)?;

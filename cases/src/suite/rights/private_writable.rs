@@ -13,7 +13,7 @@ case! {
 /// buffer always has several chunks.
 pub(super) const MANY: usize = 64;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for pages in [1, MANY] {
         let primary = s.export(on.exporter, pages)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;

@@ -9,14 +9,14 @@ case! {
     "R-7", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     if on.fds() == FdKind::Exported {
         attack(s, &primary);
         return Ok(());
     }
-    let family = s.family(primary)?;
-    for fd in [&family.read_write, &family.read_only, &family.second] {
+    let descriptors = s.descriptors(primary)?;
+    for fd in [&descriptors.read_write, &descriptors.read_only, &descriptors.second] {
         attack(s, fd);
     }
     Ok(())

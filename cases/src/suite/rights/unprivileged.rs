@@ -57,7 +57,7 @@ const ATTEMPTS: [(&str, Attempt); 7] = [
     ("write fails", |fd| write(fd, &[0xee; 8]).is_err()),
 ];
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", BYTES / PAGE, RDONLY)?;
         return judge(s, &fd, &ATTEMPTS);

@@ -11,17 +11,17 @@ case! {
     "R-4", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
         return attack(s, &fd);
     }
     let primary = s.export(on.exporter, 2)?.primary;
-    let family = s.family(primary)?;
-    s.fill(&family.primary, 2 * PAGE, 9)?;
-    attack(s, &family.read_only)?;
-    attack(s, &family.second)?;
-    s.check_pattern(&family.primary, 2 * PAGE, 9)?;
+    let descriptors = s.descriptors(primary)?;
+    s.fill(&descriptors.primary, 2 * PAGE, 9)?;
+    attack(s, &descriptors.read_only)?;
+    attack(s, &descriptors.second)?;
+    s.check_pattern(&descriptors.primary, 2 * PAGE, 9)?;
     Ok(())
 }
 

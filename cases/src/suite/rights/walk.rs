@@ -11,7 +11,7 @@ case! {
     [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if on.fds() == FdKind::Exported {
         return heap_modes(s, &RightsWalk::new(false)?);
     }

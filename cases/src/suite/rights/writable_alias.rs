@@ -8,7 +8,7 @@ case! {
     "R-3", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RW alias", &primary, RDWR)?;
     let second = s.must_derive("RW alias of RW alias", &alias, RDWR)?;

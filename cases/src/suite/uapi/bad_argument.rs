@@ -14,7 +14,7 @@ case! {
 /// Failing calls of one thread while another checks the descriptor.
 const ROUNDS: usize = 100;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;

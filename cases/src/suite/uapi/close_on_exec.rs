@@ -2,7 +2,7 @@
 
 use nix::unistd::execv;
 
-use crate::helper::{NOT_A_BUFFER, PROBE_FD};
+use crate::exec_helper::{NOT_A_BUFFER, PROBE_FD};
 use crate::prelude::*;
 
 case! {
@@ -14,7 +14,7 @@ case! {
 /// Exit status of a child whose execve failed.
 const NO_EXEC: i32 = 0x42;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let mut aliases = Vec::new();
     for mode in [libc::O_RDONLY, libc::O_RDWR] {

@@ -8,7 +8,7 @@ case! {
     "UAPI-8", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let low = anonymous_low(PAGE, RW).or_broken("a page below 4 GiB")?;

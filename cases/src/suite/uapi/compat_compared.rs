@@ -15,7 +15,7 @@ const SYNC: u32 = ioc(IOC_WRITE, b'b', 0, 8);
 const BEGIN_READ: u32 = 1;
 const END_READ: u32 = 1 | 4;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;
     let read_only = s.must_derive("RO alias", &primary, RDONLY)?;

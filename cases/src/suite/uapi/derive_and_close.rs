@@ -8,7 +8,7 @@ case! {
     "UAPI-2", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     for (name, flags) in [("RO alias", RDONLY), ("RW alias", RDWR)] {
         let alias = s.must_derive(name, &primary, flags)?;

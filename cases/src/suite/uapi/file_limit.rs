@@ -16,7 +16,7 @@ const FINDINGS: [(i32, &str, &str); 3] = [
 ];
 const NO_CHILD: i32 = 0x40;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;

@@ -8,7 +8,7 @@ case! {
     "UAPI-2", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     for mode in [libc::O_RDONLY, libc::O_RDWR] {
         for cloexec in [0, libc::O_CLOEXEC] {

@@ -11,7 +11,7 @@ case! {
 
 const VALID: u32 = (libc::O_ACCMODE | libc::O_CLOEXEC) as u32;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let read_write = s.must_derive("RW alias", &primary, RDWR)?;

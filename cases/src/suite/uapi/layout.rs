@@ -13,7 +13,7 @@ case! {
 /// Contents of the words around the structure.
 const CANARY: u32 = 0x5aa5_c33c;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let info = Importer::open().and_then(|importer| importer.info());
     let info = info.or_broken("asking the test importer for the header's numbers")?;
     let number = info.derive_cmd.map_or("none".to_string(), |number| format!("{number:#x}"));

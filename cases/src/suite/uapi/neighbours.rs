@@ -16,7 +16,7 @@ case! {
     "UAPI-7", Contract, Exporter::MAIN, [SwSync, Vgem, Vivid, Ia32]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let area = Area::new()?;
     let timeline = Timeline::new()?;
@@ -26,7 +26,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     nix::unistd::write(&writing, b"x").or_broken("filling a pipe")?;
     let pair = Pair::new().or_broken("socketpair")?;
     pair.send(primary.as_fd()).or_broken("sending a dma-buf")?;
-    let exported = export_sync_file(primary.as_fd(), Way::Read).or_broken("the buffer's fences")?;
+    let exported = export_sync_file(primary.as_fd(), SyncAccess::Read).or_broken("the buffer's fences")?;
     let own = pidfd(nix::unistd::getpid()).or_broken("pidfd_open")?;
     let device = |path: &str| OpenOptions::new().read(true).write(true).open(path).or_broken(path);
     let (sw_sync, vgem, vivid) = (device(fence::SW_SYNC)?, device(vgem::NODE)?, device(vivid::NODE)?);

@@ -8,7 +8,7 @@ case! {
     "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;

@@ -19,7 +19,7 @@ case! {
     "UAPI-7", Contract, Exporter::MAIN, []
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, 1)?;
     let primary = &buffer.primary;
     let files = others().or_broken("opening files of other kinds")?;

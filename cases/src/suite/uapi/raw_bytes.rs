@@ -17,7 +17,7 @@ const CANARY: u8 = 0xa5;
 const MODES: [(&str, [u8; 4]); 2] =
     [("O_RDONLY|O_CLOEXEC", [0x00, 0x00, 0x08, 0x00]), ("O_RDWR", [0x02, 0x00, 0x00, 0x00])];
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     // Only the page in the middle is accessible.
     let area = anonymous(3 * PAGE, libc::PROT_NONE).or_broken("three pages")?;

@@ -10,7 +10,7 @@ case! {
 /// Large enough for every size that is tried.
 const AREA: usize = 512;
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let next = next_number(&primary)?;
     let shape = shape();

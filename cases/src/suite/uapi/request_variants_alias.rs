@@ -17,15 +17,15 @@ const LOOKED_AT: usize = 64;
 /// Contents behind the structure, where an extension would be.
 const BEHIND: [(u8, &str); 2] = [(0, "zeroes"), (0xff, "ones")];
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let family = s.family(primary)?;
+    let descriptors = s.descriptors(primary)?;
     let area = anonymous_low(5 * PAGE, RW).or_broken("pages below 4 GiB")?;
     u32::try_from(area.address()).or_broken("pages below 4 GiB")?;
-    let snapshot = RefSnapshot::take(&observer, &family.primary)?;
+    let snapshot = RefSnapshot::take(&observer, &descriptors.primary)?;
 
-    for alias in [&family.read_write, &family.read_only, &family.second] {
+    for alias in [&descriptors.read_write, &descriptors.read_only, &descriptors.second] {
         for (caller, call) in [("64-bit", AS_64_BIT), ("32-bit", AS_32_BIT)] {
             let found = refused(&area, |request| call(alias.number(), request, area.address()));
             s.holds(format!("{}, {caller} caller: every other request gives ENOTTY", alias.name), found);

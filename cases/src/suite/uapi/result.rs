@@ -10,7 +10,7 @@ case! {
     "UAPI-4", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let low = s.dup("low", &primary)?;
     let high = s.dup("high", &primary)?;

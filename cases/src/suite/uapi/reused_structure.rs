@@ -49,7 +49,7 @@ impl Table {
     }
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let mut table = Table::with_holes(&primary)?;

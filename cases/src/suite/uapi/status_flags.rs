@@ -9,7 +9,7 @@ case! {
     "UAPI-5", Contract, Exporter::MAIN, [Derive]
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let kept = s.dup("duplicate without FD_CLOEXEC", &primary)?;
     each(s, &primary)?;

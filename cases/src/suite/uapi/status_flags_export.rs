@@ -8,7 +8,7 @@ case! {
     "UAPI-5", Record, Exporter::ALL, []
 }
 
-fn run(s: &mut Steps, on: On) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if on.exporter == Exporter::SystemHeap {
         for mode in [libc::O_RDONLY, libc::O_WRONLY, libc::O_RDWR, libc::O_ACCMODE] {
             for extra in [0, libc::O_CLOEXEC] {

@@ -236,8 +236,8 @@ impl Cmd {
     /// [`ErrorKind::Host`] when it cannot be started or takes longer than its limit, [`ErrorKind::Interrupt`] on Ctrl-C.
     pub fn each_line(&self, each: impl FnMut(&str)) -> Result<Output> {
         match self.follow(each)? {
-            Followed::Ended(output) => Ok(output),
-            Followed::Stopped { .. } => Err(interruption()),
+            ChildOutcome::Ended(output) => Ok(output),
+            ChildOutcome::Stopped { .. } => Err(interruption()),
         }
     }
 
@@ -245,7 +245,7 @@ impl Cmd {
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be started or takes longer than its limit.
-    pub fn follow(&self, mut each: impl FnMut(&str)) -> Result<Followed> {
+    pub fn follow(&self, mut each: impl FnMut(&str)) -> Result<ChildOutcome> {
         let (reader, writer) = std::io::pipe().map_err(|error| self.start_error(&error))?;
         let second = writer.try_clone().map_err(|error| self.start_error(&error))?;
         let held = self.held.as_ref().and_then(|file| file.try_clone().ok());
@@ -264,7 +264,7 @@ impl Cmd {
         let mut text = String::new();
         loop {
             if check_interrupt().is_err() {
-                return Ok(Followed::Stopped { by_itself: running.stop() });
+                return Ok(ChildOutcome::Stopped { by_itself: running.stop() });
             }
             match lines.recv_timeout(Duration::from_millis(100)) {
                 Ok(line) => {
@@ -288,10 +288,12 @@ impl Cmd {
         }
         let _ = pump.join();
         match running.finish() {
-            Ok(status) if status.success() || check_interrupt().is_ok() => Ok(Followed::Ended(Output { status, text })),
+            Ok(status) if status.success() || check_interrupt().is_ok() => {
+                Ok(ChildOutcome::Ended(Output { status, text }))
+            }
             Err(error) if error.kind != ErrorKind::Interrupt => Err(error),
             // A second Ctrl-C killed it.
-            _ => Ok(Followed::Stopped { by_itself: false }),
+            _ => Ok(ChildOutcome::Stopped { by_itself: false }),
         }
     }
 
@@ -322,7 +324,7 @@ impl Cmd {
 
 /// How a child whose output was read has ended.
 #[derive(Debug)]
-pub enum Followed {
+pub enum ChildOutcome {
     /// By itself.
     Ended(Output),
     /// This program was interrupted.

@@ -19,7 +19,7 @@ const SETTLED: Duration = Duration::from_secs(1);
 
 /// The progress of a task.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing {
+pub struct TaskProgress {
     /// Done so far.
     pub at: u64,
     /// The total, if it is known.
@@ -30,12 +30,12 @@ pub struct Standing {
     pub left: Option<Duration>,
 }
 
-impl Standing {
+impl TaskProgress {
     /// With rate and estimate from the average so far.
     pub fn by_average(at: u64, total: Option<u64>, elapsed: Duration) -> Self {
         let rate = at as f64 / elapsed.as_secs_f64().max(0.001);
         let rest = total.map(|total| total.saturating_sub(at)).filter(|rest| at > 0 && *rest > 0);
-        Standing { at, total, rate, left: rest.map(|rest| Duration::from_secs_f64(rest as f64 / rate)) }
+        TaskProgress { at, total, rate, left: rest.map(|rest| Duration::from_secs_f64(rest as f64 / rate)) }
     }
 
     /// Numbers, with rate and estimate if they are known.
@@ -101,7 +101,7 @@ pub fn style(unit: Unit, total: bool, colour: bool, columns: usize) -> ProgressS
         let settled = state.elapsed() >= SETTLED;
         let left = total.filter(|total| settled && *total > state.pos()).map(|_| state.eta());
         let rate = if settled { state.per_sec() } else { 0.0 };
-        let text = Standing { at: state.pos(), total, rate, left }.numbers(unit);
+        let text = TaskProgress { at: state.pos(), total, rate, left }.numbers(unit);
         let comma = if total.is_none() && !text.is_empty() { ", " } else { "" };
         let _ = write!(out, "{text}{comma}");
     };

@@ -13,7 +13,7 @@ use console::Term;
 use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget};
 
 use crate::host::style::coloured;
-use line::{Standing, Unit};
+use line::{TaskProgress, Unit};
 
 /// Without a terminal, a running task prints at most one line in this time.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -228,7 +228,7 @@ impl Task {
 
     fn describe(&self, state: &State) -> String {
         let elapsed = self.started.elapsed();
-        let numbers = Standing::by_average(state.at, state.total, elapsed).numbers(self.unit);
+        let numbers = TaskProgress::by_average(state.at, state.total, elapsed).numbers(self.unit);
         let numbers = if state.total.is_none() { [numbers, duration(elapsed)] } else { [numbers, String::new()] };
         let parts = numbers.iter().chain([&state.message]).filter(|part| !part.is_empty());
         format!("{}: {}", self.label, parts.map(String::as_str).collect::<Vec<_>>().join(", "))

@@ -42,7 +42,7 @@ fn a_slow_task_prints_its_progress() {
 
 #[test]
 fn numbers_have_a_rate_and_an_estimate_if_known() {
-    let after = |seconds: f64, at, total| Standing::by_average(at, total, Duration::from_secs_f64(seconds));
+    let after = |seconds: f64, at, total| TaskProgress::by_average(at, total, Duration::from_secs_f64(seconds));
     for (standing, unit, text) in [
         (after(10.0, 450, Some(1350)), Unit::Count, "450 of 1350, 45/s, 20.0 s left"),
         (after(10.0, 25, Some(50)), Unit::Count, "25 of 50, 2.5/s, 10.0 s left"),

@@ -4,7 +4,7 @@ use cases::complaint::Kind;
 use cases::protocol::Leak;
 
 use super::frame::frame;
-use super::{Complaint, Moment};
+use super::{Complaint, ComplaintTime};
 use crate::judge::transcript::Transcript;
 
 /// The line that kmemleak prints on the console. The guest's own search reports each object instead.
@@ -33,7 +33,7 @@ fn complaint(leak: &Leak) -> Complaint {
         frame,
         trace,
         case: case.clone(),
-        moment: Moment::Unknown,
+        moment: ComplaintTime::Unknown,
         suppressed: None,
         lines: opening.into_iter().chain(frames).collect(),
         starts: Vec::new(),

@@ -1,6 +1,6 @@
 //! Complaints of the kernel: finds reports on the console, and the case and step that was running.
 //!
-//! [`scan()`] cuts the console into reports, [`title`] and [`frame`] name them, [`tie`] finds the step, [`leak`] adds what
+//! [`scan()`] cuts the console into reports, [`title`] and [`frame`] name them, [`set_times`] finds the step, [`leak`] adds what
 //! kmemleak found, [`suppressions`] marks known ones. [`cases::complaint`] decides for guest and host what starts a report.
 
 pub mod frame;
@@ -10,9 +10,9 @@ pub mod suppressions;
 pub mod title;
 
 pub mod scan;
-pub mod tie;
+pub mod set_times;
 
-use crate::judge::moment::Moment;
+use crate::judge::complaint_time::ComplaintTime;
 use cases::complaint::Kind;
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ pub struct Complaint {
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub case: Option<CaseKey>,
     /// When in that case it came.
-    pub moment: Moment,
+    pub moment: ComplaintTime,
     /// The reason of the suppression, if there is one; then it does not fail the case.
     #[serde(alias = "allowed")]
     pub suppressed: Option<String>,

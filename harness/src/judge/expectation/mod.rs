@@ -50,8 +50,8 @@ struct Reviewed {
 
 const NO_REASON: &str = "the override has no reason; add it to the header of the file, as `description: ...`";
 
-/// What of a transcript is compared. A record compares everything. In other cases the checks speak: the results of calls
-/// and the notes are shown and decide nothing, as no clause names them.
+/// The part of a transcript that is compared. In record cases it is everything. In other cases it is the checks: results of
+/// calls and notes are only shown, because no clause names them.
 fn compared(text: &str, records: bool) -> String {
     let lines = text.trim_end().lines().filter(|line| records || !line.starts_with("note "));
     let part = |line: &str| match line.rsplit_once(" = ") {

@@ -1,4 +1,4 @@
-//! One verdict for every planned case. Pure: it sees transcripts, complaints, endings and snapshots, and nothing else.
+//! One verdict for every planned case. Pure: its input is transcripts, complaints, endings of guests, and snapshots.
 
 use std::collections::BTreeSet;
 
@@ -13,21 +13,21 @@ use crate::judge::context::JudgeContext;
 use crate::judge::expectation::{Expectations, SnapshotMatch};
 use crate::judge::transcript::{CaseRun, TranscriptStep};
 
-/// How a case came out.
+/// The verdict on a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Every check held, the kernel was silent, and the transcript is the reviewed one.
+    /// Every check held, the kernel did not complain, and the transcript equals the reviewed one.
     Pass,
     /// The documented limit is there, as expected.
     ExpectedHazard {
         /// Why it is there.
         reason: String,
     },
-    /// The documented limit is gone: good news, for a person to look at.
+    /// The documented limit is gone. A person has to review this.
     HazardGone,
-    /// Not judged, for a reason that was to be expected.
+    /// Not judged, for an expected reason.
     Skipped {
         /// The need that is not met.
         need: String,
@@ -43,67 +43,67 @@ pub enum Verdict {
     },
     /// The clause is violated.
     Failed {
-        /// In which way, one sentence each.
+        /// What was violated, one sentence for each check.
         reasons: Vec<String>,
     },
-    /// The clause is violated in just the way in which this kernel is known to do so, with or without a series.
+    /// The clause is violated exactly as a known defect of this kernel says, with or without a series.
     KnownDefect {
         /// What is wrong in the kernel.
         reason: String,
-        /// In which way, one sentence each.
+        /// What was violated, one sentence for each check.
         reasons: Vec<String>,
     },
-    /// This kernel is known to violate the clause, and did not: for a person to look at.
+    /// A known defect of this kernel did not show. A person has to review this.
     DefectGone {
         /// What was wrong in the kernel.
         reason: String,
     },
-    /// No check failed, but the transcript is not the reviewed one.
+    /// No check failed, but the transcript differs from the reviewed one.
     Differs {
         /// The difference.
         diff: String,
     },
-    /// No check failed and nobody has reviewed the transcript yet.
+    /// No check failed, and the transcript has not been reviewed yet.
     Unreviewed,
-    /// Our own set-up did not work.
+    /// The set-up of the case failed.
     Broken {
         /// What failed.
         why: String,
     },
-    /// The guest went away before the case could end.
+    /// The guest was lost before the case ended.
     Lost {
         /// Whether the case had begun.
         begun: bool,
         /// What happened to the guest, and at which step.
         how: String,
     },
-    /// Not run, or not to its end, because the run was ended before: Ctrl-C, `--fail-fast`, or a session given up.
+    /// Not run, or not to its end, because the run ended early: Ctrl-C, `--fail-fast`, or too many guests.
     NotRun {
         /// What ended the run.
         why: String,
     },
-    /// Not run, because it relies on something that this run has shown to be violated.
+    /// Not run, because it relies on a foundation that is violated on this kernel.
     Blocked {
         /// The clause that is violated.
         by: String,
     },
-    /// Run several times, and not the same every time.
+    /// Run several times, with different verdicts or transcripts.
     Flaky {
-        /// What was seen how often, the most frequent first.
-        seen: Vec<Sighting>,
+        /// How often each verdict occurred, the most frequent first.
+        seen: Vec<VerdictCount>,
         /// How many different transcripts there were.
         transcripts: usize,
-        /// From the most frequent transcript to the one of `worst`; empty when they are the same.
+        /// The diff from the most frequent transcript to that of `worst`; empty if they are the same.
         diff: String,
-        /// The worst that was seen; the details of the verdict are from there.
+        /// The worst verdict; the details belong to it.
         worst: Box<Verdict>,
     },
 }
 
-/// How often a case that was run several times came out in one way.
+/// How often a case that was run several times had one verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Sighting {
+pub struct VerdictCount {
     /// The word of the verdict.
     pub word: String,
     /// In how many runs.
@@ -111,17 +111,17 @@ pub struct Sighting {
 }
 
 impl Verdict {
-    /// Whether nobody has to do anything about it.
+    /// Whether it needs no attention.
     pub fn is_as_expected(&self) -> bool {
         self.exit_code() == ExitCode::AsExpected
     }
 
-    /// Whether the case was not run, by decision.
+    /// Whether the case was deliberately not run.
     pub fn is_unrun(&self) -> bool {
         matches!(self, Verdict::NotRun { .. } | Verdict::Blocked { .. })
     }
 
-    /// The exit code that this verdict alone leads to.
+    /// The exit code of a run with only this verdict.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => ExitCode::AsExpected,
@@ -131,13 +131,13 @@ impl Verdict {
             Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. } => ExitCode::BrokenCase,
             Verdict::Lost { .. } => ExitCode::GuestLost,
             Verdict::NotRun { .. } => ExitCode::BrokenCase,
-            // Never as expected: a case that now passes and now is skipped cannot be believed either.
+            // Never as expected, not even if the case only passes and is skipped: its result is not reliable.
             Verdict::Flaky { worst, .. } if worst.is_as_expected() => ExitCode::BrokenCase,
             Verdict::Flaky { worst, .. } => worst.exit_code(),
         }
     }
 
-    /// The verdict that the details belong to: of a flaky case the worst.
+    /// The verdict that the details belong to: for a flaky case the worst one.
     pub fn detailed(&self) -> &Verdict {
         match self {
             Verdict::Flaky { worst, .. } => worst,
@@ -145,11 +145,11 @@ impl Verdict {
         }
     }
 
-    /// Of a flaky case, what was seen how often, as a sentence.
+    /// For a flaky case, how often each verdict occurred, as a sentence.
     pub fn sightings(&self) -> Option<String> {
         let Verdict::Flaky { seen, transcripts, .. } = self else { return None };
         let runs: usize = seen.iter().map(|sighting| sighting.times).sum();
-        let seen: Vec<String> = seen.iter().map(|sighting| format!("{} {}", sighting.word, sighting.times)).collect();
+        let seen: Vec<String> = seen.iter().map(|count| format!("{} {}", count.word, count.times)).collect();
         let mut sentence = format!("in {runs} runs: {}", seen.join(", "));
         if *transcripts > 1 {
             sentence += &format!("; {transcripts} different transcripts");
@@ -179,10 +179,10 @@ impl Verdict {
     }
 }
 
-/// How the reason of a case begins that held and left something behind in the kernel.
+/// The beginning of the reason when all checks held but the case left something behind in the kernel.
 pub const LEFT_BEHIND: &str = "something is left behind";
 
-/// A verdict with everything that led to it.
+/// A verdict with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CaseVerdict {
@@ -193,17 +193,17 @@ pub struct CaseVerdict {
     pub clause: String,
     /// `contract`, `hazard` or `record`.
     pub judgement: String,
-    /// How it came out.
+    /// The verdict.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// What the guest wrote down, if the case began.
+    /// The transcript of the guest, if the case began.
     pub run: Option<CaseRun>,
-    /// What the kernel said while the case ran.
+    /// The complaints of the kernel while the case ran.
     pub complaints: Vec<Complaint>,
     /// Where the guest hung in this case: what its tasks were waiting for and which locks they held.
     #[serde(default)]
     pub tasks: Vec<String>,
-    /// How often it was run, as `--retries` asks; the verdict is that of the first run, or flaky.
+    /// How often it was run because of `--retries`; the verdict is that of the first run, or flaky.
     #[serde(default = "once")]
     pub tries: usize,
 }
@@ -212,29 +212,29 @@ fn once() -> usize {
     1
 }
 
-/// Whether a case says that the contract is violated.
+/// Whether this verdict is a violation of the contract.
 pub fn is_violation(verdict: &CaseVerdict) -> bool {
     verdict.judgement == "contract" && matches!(verdict.verdict, Verdict::Failed { .. })
 }
 
-/// What is known about one planned case when its guest is gone.
+/// What is known about one planned case after the end of its guest.
 #[derive(Debug)]
 pub struct Evidence<'a> {
     /// The case.
     pub case: &'static Case,
     /// Its key.
     pub key: CaseKey,
-    /// What the guest wrote down, if it began.
+    /// Its transcript, if it began.
     pub run: Option<&'a CaseRun>,
-    /// What the kernel said while it ran.
+    /// The complaints of the kernel while it ran.
     pub complaints: Vec<Complaint>,
-    /// What became of the guest, where the case has no outcome.
+    /// How the guest ended, if the case has no outcome.
     pub loss: &'a str,
-    /// Why no guest was to run it to its end, where that was decided and not suffered.
+    /// Why the session decided not to run it, or not to its end; `None` if it did not.
     pub halted: Option<&'a str>,
     /// Where the guest's processors were when it was stuck in this case.
     pub processors: &'a [String],
-    /// What its kernel told about its tasks then.
+    /// The summary of its kernel's task dump.
     pub tasks: Vec<String>,
 }
 
@@ -269,7 +269,7 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
             None => what.to_string(),
         };
         let how = how + &whereabouts(evidence.processors);
-        // A case that saw a violation, or made the kernel complain, before the guest went away has something to say.
+        // A violation or a complaint before the guest was lost is a failure.
         if !reasons.is_empty() {
             reasons.push(how);
             return Verdict::Failed { reasons };
@@ -296,14 +296,14 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
             let processors = whereabouts(evidence.processors);
             reasons.push(format!("the case did not end within its limit{}{processors}", during(run)));
         }
-        Outcome::Fail if reasons.is_empty() => reasons.push("the case failed without saying why".into()),
+        Outcome::Fail if reasons.is_empty() => reasons.push("the case failed without a reason".into()),
         _ => {}
     }
     if !reasons.is_empty() {
         return Verdict::Failed { reasons };
     }
     if let [first, ..] = run.protocol_errors.as_slice() {
-        return Verdict::Broken { why: format!("what the guest says cannot be believed: {first}") };
+        return Verdict::Broken { why: format!("the guest violated the protocol: {first}") };
     }
     if let Judgement::Hazard(reason) = evidence.case.judgement {
         let gone = run.steps.iter().any(|step| matches!(step, TranscriptStep::Hazard { present: false, .. }));
@@ -322,8 +322,8 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
     compare(run, expectations).unwrap_or(Verdict::Pass)
 }
 
-/// What is known about this kernel explains a failure as a whole or not at all, and no complaint. A case that did not come to
-/// its end, or could not be judged, tells nothing about what is known.
+/// A known defect explains all failing checks of a case or none, and never a complaint. A case that did not end, or could not
+/// be judged, says nothing about the defect.
 fn known(verdict: Verdict, evidence: &Evidence<'_>, expectations: &Expectations) -> Verdict {
     let Some(defect) = expectations.known_defect(&evidence.key) else { return verdict };
     let silent = evidence.complaints.iter().all(|complaint| complaint.suppressed.is_some());
@@ -335,7 +335,7 @@ fn known(verdict: Verdict, evidence: &Evidence<'_>, expectations: &Expectations)
     }
 }
 
-/// One sentence for each title, however often it came. What is allowed is no reason.
+/// One sentence for each title, with the number of its occurrences. Suppressed complaints are left out.
 fn complained(complaints: &[Complaint]) -> Vec<String> {
     let mut counted: Vec<(&Complaint, usize)> = Vec::new();
     for complaint in complaints.iter().filter(|complaint| complaint.suppressed.is_none()) {

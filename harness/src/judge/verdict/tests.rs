@@ -262,7 +262,7 @@ fn a_known_defect_that_is_not_seen_is_stale() {
     ));
 }
 
-/// A verdict on a case, with nothing that led to it.
+/// A verdict on a case, without evidence.
 pub(crate) fn verdict_on(key: &str, verdict: Verdict) -> CaseVerdict {
     let key = CaseKey(key.into());
     let (case, _) = suite::find(&key).expect("it is a case");

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::follow::{copy, directory, same_contents, sweep};
+use super::sync::{copy, directory, same_contents, sweep};
 use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::host::git::git;
 use crate::host::process::{check_interrupt, scratch_directory};

@@ -4,8 +4,8 @@
 //! Only files whose contents differ are rewritten, always as new files, because the others are links to the pristine
 //! source. This is true for edits and for the change to another commit. A build directory is locked while it is in use.
 
-mod follow;
 mod mirror;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -101,7 +101,7 @@ impl BuildDir {
                 // If this is interrupted, the next run finds no source and compares all files again.
                 state.source.clear();
                 self.remember(&mut state)?;
-                follow::follow(dir, &tree, &patched.edits.0.keys().cloned().collect())?;
+                sync::sync(dir, &tree, &patched.edits.0.keys().cloned().collect())?;
                 state = State { source: patched.source.key.clone(), ..State::default() };
             }
             state.inode = Some(inode);

@@ -2,8 +2,8 @@
 
 mod configure;
 pub mod debug;
-mod keep;
-pub mod profile;
+pub mod gcov_files;
+mod prune;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::full_disk;
 use crate::error::{Context, Error, ErrorKind, Result, io};
-use crate::host::process::{self, Cmd, Followed, Output, tail};
+use crate::host::process::{self, ChildOutcome, Cmd, Output, tail};
 use crate::host::progress::Progress;
 use crate::host::store::lock::StoreLock;
 use crate::host::store::manifest::{Depth, sha256_of};
@@ -99,7 +99,7 @@ pub fn build(
         false => build_dir::fingerprint(&patched.source.dir)?,
     };
     let (edits, requests) = (patched.edits.digest(), flavour.digest(&patched.source.version));
-    let watched = [watched(flavour, &patched.source.dir), profile::variables(flavour, patched)].concat().join(" ");
+    let watched = [watched(flavour, &patched.source.dir), gcov_files::variables(flavour, patched)].concat().join(" ");
     let mut parts = vec![RECIPE, &source, &edits, &requests, &compiler];
     parts.extend((!watched.is_empty()).then_some(watched.as_str()));
     let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
@@ -118,7 +118,7 @@ pub fn build(
                 };
                 collect(&build_dir, dir, &facts)?;
                 debug::keep(flavour, &build_dir, dir)?;
-                profile::keep(flavour, patched, &build_dir, dir)
+                gcov_files::keep(flavour, patched, &build_dir, dir)
             })
         })
     };
@@ -131,7 +131,7 @@ pub fn build(
     };
     // The same contents may have been built from another origin.
     let facts = ImageFacts { origin: patched.source.origin.clone(), ..ImageFacts::load(&dir)? };
-    keep::prune(store, &dir.join(FACTS))?;
+    prune::prune(store, &dir.join(FACTS))?;
     Ok(KernelImage { vmlinux: dir.join("vmlinux"), dir, facts, _held: Some(held) })
 }
 
@@ -260,7 +260,7 @@ fn compile(
         .args([&format!("-j{jobs}"), &format!("O={}", build_dir.objects().display())])
         .args(uninstrumented(&build_dir.tree()))
         .args(watched(flavour, &build_dir.tree()))
-        .args(profile::variables(flavour, patched))
+        .args(gcov_files::variables(flavour, patched))
         .args(targets)
         // Otherwise every build would have another banner, and a kernel that is built twice would differ.
         .env("KBUILD_BUILD_USER", "conformance")
@@ -279,8 +279,8 @@ fn compile(
             }
         })?;
     let output = match followed {
-        Followed::Ended(output) => output,
-        Followed::Stopped { by_itself } => {
+        ChildOutcome::Ended(output) => output,
+        ChildOutcome::Stopped { by_itself } => {
             if by_itself {
                 build_dir.end()?;
             }

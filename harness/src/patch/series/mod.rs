@@ -13,8 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result, io};
-use crate::host::near::near;
 use crate::host::progress::Progress;
+use crate::host::similar_names::similar_names;
 use crate::host::store::Store;
 use crate::source::git_spec::{Location, RefLookup};
 pub use message::printable;
@@ -202,7 +202,7 @@ fn unknown(wanted: &str, patches: &Path) -> Error {
     }
     names.sort();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let meant = near(wanted, &names);
+    let meant = similar_names(wanted, &names);
     if wanted.contains('/') {
         return Error::new(ErrorKind::Usage, format!("there is no series {wanted}"))
             .cause("there is no such file or directory")

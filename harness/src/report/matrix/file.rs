@@ -1,4 +1,4 @@
-//! matrix.json: what became of each cell, the table, the changes. The reports themselves lie beside it, one directory a cell.
+//! matrix.json: the outcome of each cell, the table, and the changes. The reports are beside it, in one directory for each cell.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ struct Written<'a> {
     schema: u32,
     exit: ExitCode,
     cells: Vec<Row>,
-    /// For each clause a word for each cell that has one, by its id.
+    /// For each clause: the word of each cell that has cases for it, by the id of the cell.
     table: BTreeMap<&'static str, BTreeMap<&'a str, String>>,
     changes: Vec<Changes<'a>>,
 }
@@ -89,12 +89,12 @@ pub fn write(matrix: &Matrix) -> Result<String> {
     Ok(serde_json::to_string_pretty(&written).context(ErrorKind::Internal, || "encoding the matrix".into())? + "\n")
 }
 
-/// The matrix that such a text is about. `report` gives the report of a cell that has one, by its id.
+/// Reads the matrix from the text of the file. `report` returns the report of a cell, by the id of the cell.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a text that is no matrix of this version; those of `report`.
+/// [`ErrorKind::Usage`] for a text that is not a matrix of this version; the errors of `report`.
 pub fn read(text: &str, mut report: impl FnMut(&str) -> Result<RunReport>) -> Result<Matrix> {
-    let read: Read = serde_json::from_str(text).context(ErrorKind::Usage, || format!("that is no {NAME}"))?;
+    let read: Read = serde_json::from_str(text).context(ErrorKind::Usage, || format!("this is not a {NAME}"))?;
     if read.schema != SCHEMA {
         let what = format!("a {NAME} of version {}; this program reads {SCHEMA}", read.schema);
         return Err(

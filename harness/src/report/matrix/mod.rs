@@ -1,5 +1,5 @@
-//! Several runs side by side: kernels x series x flavours, what each clause came to on each, and what a series changes.
-//! Pure: it sees finished reports, and the errors of runs that never came to one.
+//! Several runs side by side: kernels x series x flavours, the result of each clause on each, and what a series changes.
+//! Pure: its input is finished reports, and the errors of runs without a report.
 
 pub mod changes;
 pub mod file;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::report::run_report::{RunReport, RunSetting};
 
-/// Version of the JSON form. Goes up when a field changes its meaning or goes away.
+/// Version of the JSON form. Raised when a field changes its meaning or is removed.
 pub const SCHEMA: u32 = 1;
 /// The series that changes nothing.
 pub const UNPATCHED: &str = "none";
@@ -20,7 +20,7 @@ pub const UNPATCHED: &str = "none";
 /// Where a cell of the matrix is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellKey {
-    /// A name that is no other cell's, and fit for a directory.
+    /// A unique name that is also valid as the name of a directory.
     pub id: String,
     /// Id of the kernel.
     pub kernel: String,
@@ -31,7 +31,7 @@ pub struct CellKey {
 }
 
 impl CellKey {
-    /// The place with its plain name, such as `7.2-derive-sanitized`: of a path, the last part.
+    /// A cell with its plain name, such as `7.2-derive-sanitized`. If the series is a path, the last part is used.
     pub fn new(kernel: &str, series: &str, flavour: &str) -> Self {
         let id = format!("{kernel}-{}-{flavour}", short(series));
         let safe = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
@@ -44,7 +44,7 @@ impl CellKey {
         CellKey::new(&setting.kernel, &setting.series, &setting.flavour)
     }
 
-    /// Tells places apart whose plain names are the same: the second is `-2`.
+    /// Makes equal plain names unique: the second one gets `-2`.
     pub fn number(places: &mut [CellKey]) {
         for index in 1..places.len() {
             let plain = places[index].id.clone();
@@ -59,34 +59,34 @@ impl CellKey {
     }
 }
 
-/// A series as a heading shows it: of a path, the last part.
+/// The name of a series in a heading. For a path, its last part.
 pub fn short(series: &str) -> &str {
     series.trim_end_matches('/').rsplit('/').next().unwrap_or(series)
 }
 
-/// What became of a cell.
+/// The outcome of a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CellOutcome {
     /// It was run and judged.
     Ran(Box<RunReport>),
-    /// It ended before there was a report.
+    /// An error ended it before there was a report.
     Failed {
-        /// What it led to.
+        /// The exit code of that error.
         exit: ExitCode,
         /// The error, in several lines.
         error: String,
     },
-    /// None of the chosen cases is about this kernel.
+    /// None of the chosen cases applies to this kernel.
     Empty,
-    /// It had no chance.
+    /// It was not run, because the matrix ended before.
     NotRun {
-        /// What ended the matrix.
+        /// Why the matrix ended.
         why: String,
     },
 }
 
 impl CellOutcome {
-    /// Of a run that ended in an error.
+    /// The outcome of a run that ended with an error.
     pub fn failed(error: &Error) -> Self {
         CellOutcome::Failed { exit: error.exit_code(), error: error.to_string() }
     }
@@ -97,7 +97,7 @@ impl CellOutcome {
 pub struct Cell {
     /// Where it is.
     pub place: CellKey,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: CellOutcome,
 }
 
@@ -107,7 +107,7 @@ impl Cell {
         Cell { place: CellKey::of(&report.setting), outcome: CellOutcome::Ran(Box::new(report)) }
     }
 
-    /// The report, if it came to one.
+    /// The report, if there is one.
     pub fn report(&self) -> Option<&RunReport> {
         match &self.outcome {
             CellOutcome::Ran(report) => Some(report),
@@ -115,7 +115,7 @@ impl Cell {
         }
     }
 
-    /// What it led to; nothing for a cell that had nothing to do, or no chance.
+    /// The exit code; `None` for a cell that had no cases to run, or that was not run.
     pub fn exit_code(&self) -> Option<ExitCode> {
         match &self.outcome {
             CellOutcome::Ran(report) => Some(report.exit_code()),
@@ -133,7 +133,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// A matrix whose cells have names of their own.
+    /// A matrix; gives its cells unique names.
     pub fn new(mut cells: Vec<Cell>) -> Self {
         let mut places: Vec<CellKey> = cells.iter().map(|cell| cell.place.clone()).collect();
         CellKey::number(&mut places);
@@ -143,9 +143,9 @@ impl Matrix {
         Matrix { cells }
     }
 
-    /// The worst of all cells, in the order of [`RunReport::exit_code`]: a violation outweighs a lost guest, that a kernel
-    /// that could not be had at all, that a broken case, and that what waits for a review. Cells without a chance count only
-    /// where nothing else explains why, and a matrix in which nothing was judged is not as expected.
+    /// The worst exit code of all cells, in the order of [`RunReport::exit_code`]: first a violation, then a lost guest, a
+    /// kernel that could not be fetched or built, a broken case, and what waits for a review. Cells that were not run count
+    /// only if nothing else explains it. A matrix in which nothing was judged is not as expected.
     pub fn exit_code(&self) -> ExitCode {
         let codes: Vec<ExitCode> = self.cells.iter().filter_map(Cell::exit_code).collect();
         let order = [

@@ -1,4 +1,4 @@
-//! What is not a pass: each problem once, with all the cells that have it.
+//! Everything that is not a pass: each problem once, with all cells that have it.
 
 use cases::protocol::CaseKey;
 
@@ -6,10 +6,10 @@ use super::{CellOutcome, Matrix};
 use crate::exit_code::ExitCode;
 use crate::judge::verdict::Verdict;
 
-/// Reasons of one verdict that are told; its report has all of them.
+/// Maximum number of reasons shown for one verdict; its report has all of them.
 const REASONS: usize = 4;
 
-/// How much it matters.
+/// How serious it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// It fails the run.
@@ -23,21 +23,21 @@ pub enum Level {
 /// A problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// How much it matters.
+    /// How serious it is.
     pub level: Level,
-    /// `FAIL R-1  rights/derive_table@udmabuf`, or the cell that came to no report.
+    /// `FAIL R-1  rights/derive_table@udmabuf`, or the cell that has no report.
     pub title: String,
-    /// The case; nothing where there is no report.
+    /// The case; `None` if there is no report.
     pub key: Option<CaseKey>,
-    /// What happened, in sentences. It may hold text of the kernel.
+    /// What happened, in sentences. It may contain text of the kernel.
     pub why: String,
     /// The cells that have it.
     pub cells: Vec<String>,
-    /// The command that shows it again on the first of them; empty where nobody knows one.
+    /// The command that repeats it on the first of these cells; empty if there is none.
     pub again: String,
 }
 
-/// All problems, the worst first, then in the order of the cells. What was not run is one problem for each reason.
+/// All problems, the worst first, then in the order of the cells. Cases that were not run are one problem for each reason.
 pub fn of(matrix: &Matrix) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     let mut add = |problem: Problem| {
@@ -86,12 +86,12 @@ pub fn of(matrix: &Matrix) -> Vec<Problem> {
                 again: report.setting.again(verdict),
             });
         }
-        for oddity in &report.protocol_errors {
-            add(whole(format!("ODD in {}", cell.place.id), oddity.clone()));
+        for error in &report.protocol_errors {
+            add(whole(format!("protocol error in {}", cell.place.id), error.clone()));
         }
     }
     problems.sort_by_key(|problem| problem.level);
-    // Cases of one defect of a kernel are one problem; nobody has to run each of them again.
+    // All cases with the same known defect are one problem.
     let mut folded: Vec<Problem> = Vec::new();
     for problem in problems {
         let same = |known: &&mut Problem| {
@@ -113,15 +113,15 @@ fn level(verdict: &Verdict) -> Level {
     }
 }
 
-/// What happened, in sentences; nothing for what nobody has to hear of.
+/// What happened, in sentences; `None` for a verdict that needs no explanation.
 pub(crate) fn why(verdict: &Verdict) -> Option<String> {
     Some(match verdict {
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => return None,
-        Verdict::KnownDefect { reason, .. } => format!("a defect of this kernel, whatever the series: {reason}"),
-        Verdict::DefectGone { reason } => format!("this kernel is known to fail here, and did not: {reason}"),
-        Verdict::HazardGone => "the documented limit is gone; is it closed on purpose?".into(),
+        Verdict::KnownDefect { reason, .. } => format!("a known defect of this kernel, not of the series: {reason}"),
+        Verdict::DefectGone { reason } => format!("a known defect of this kernel did not show: {reason}"),
+        Verdict::HazardGone => "the documented limit is gone; was it closed on purpose?".into(),
         Verdict::UnexpectedSkip { need, why } => {
-            format!("skipped for want of {need}, which this kernel should have: {why}")
+            format!("skipped because {need} is missing, which this kernel should have: {why}")
         }
         Verdict::Failed { reasons } if reasons.len() > REASONS => {
             format!("{}; and {} more", reasons[..REASONS].join("; "), reasons.len() - REASONS)
@@ -129,16 +129,16 @@ pub(crate) fn why(verdict: &Verdict) -> Option<String> {
         Verdict::Failed { reasons } => reasons.join("; "),
         Verdict::Differs { diff } => {
             let changed = diff.lines().skip(2).filter(|line| line.starts_with(['-', '+']));
-            format!("the transcript is not the reviewed one: {}", changed.collect::<Vec<_>>().join(" "))
+            format!("the transcript differs from the reviewed one: {}", changed.collect::<Vec<_>>().join(" "))
         }
-        Verdict::Unreviewed => "nobody has reviewed this transcript yet".into(),
+        Verdict::Unreviewed => "this transcript has not been reviewed yet".into(),
         Verdict::Broken { why } => format!("the case could not be set up: {why}"),
         Verdict::Lost { how, .. } => format!("the guest was lost: {how}"),
         Verdict::NotRun { why } => why.clone(),
         Verdict::Blocked { by } => format!("it relies on {by}, which is violated"),
         flaky @ Verdict::Flaky { worst, .. } => {
             let worst = self::why(worst).map(|why| format!("; the worst: {why}")).unwrap_or_default();
-            format!("not the same every time, {}{worst}", flaky.sightings().unwrap_or_default())
+            format!("different results in different runs: {}{worst}", flaky.sightings().unwrap_or_default())
         }
     })
 }

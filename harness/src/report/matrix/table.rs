@@ -7,30 +7,30 @@ use super::{CellOutcome, Matrix};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::run_report::Tally;
 
-/// What a clause came to on a kernel: the worst of its cases.
+/// The result of a clause on a kernel: that of its worst case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableWord {
-    /// No case of it was planned there.
+    /// None of its cases was planned.
     Nothing,
-    /// The cell did not come to a report.
+    /// The cell has no report.
     Unknown,
-    /// Every case needs the ioctl, which the kernel does not have and is not meant to have.
+    /// Every case needs the ioctl, and the kernel does not have it, as expected.
     NeedsDerive,
-    /// Every case was skipped, as was to be expected, for want of something else.
+    /// Every case was skipped, as expected, because something else is missing.
     Skipped,
-    /// Judged.
+    /// At least one case was judged.
     Judged {
         /// The word of the worst verdict, as reports have it; `ok` for a pass.
         word: &'static str,
-        /// Whether other cases of the clause were skipped, as was to be expected.
+        /// Whether other cases of the clause were skipped, as expected.
         partly: bool,
-        /// Whether somebody has to look at it.
+        /// Whether it needs attention.
         bad: bool,
     },
 }
 
 impl TableWord {
-    /// As the table shows it.
+    /// The text in the table.
     pub fn text(self) -> String {
         match self {
             TableWord::Nothing => String::new(),
@@ -42,31 +42,31 @@ impl TableWord {
         }
     }
 
-    /// What the legend says about it. Nothing for what needs no explanation.
+    /// Its text in the legend; `None` if it needs no explanation.
     pub fn meaning(self) -> Option<&'static str> {
         Some(match self {
             TableWord::Nothing => return None,
-            TableWord::Unknown => "the run did not come to a verdict",
+            TableWord::Unknown => "the run ended without a verdict",
             TableWord::NeedsDerive => "every case of the clause needs the ioctl",
-            TableWord::Skipped => "every case was skipped, as was to be expected",
+            TableWord::Skipped => "every case was skipped, as expected",
             TableWord::Judged { partly: true, bad: false, .. } => {
-                "the same, as far as it could be judged; other cases of the clause were skipped"
+                "as without brackets, but some cases of the clause were skipped"
             }
             TableWord::Judged { word, .. } => match word {
                 "ok" => "holds",
-                "xfail" => "a documented limit, there as expected",
-                "known" => "violated, by a known defect of that kernel whatever the series",
+                "xfail" => "a documented limit, confirmed as expected",
+                "known" => "violated by a known defect of that kernel, not of the series",
                 "FAIL" => "violated",
-                "DIFF" => "no check failed, but a transcript is not the reviewed one",
-                "NEW" => "a transcript that nobody has reviewed",
+                "DIFF" => "no check failed, but a transcript differs from the reviewed one",
+                "NEW" => "a transcript that has not been reviewed",
                 "XPASS" => "a documented limit is gone",
                 "STALE" => "a known defect is gone",
                 "BROKEN" => "a case could not be set up",
-                "SKIP" => "a case was skipped, and should not have been",
+                "SKIP" => "a case was skipped although the kernel should have what it needs",
                 "LOST" => "the guest was lost",
                 "unrun" => "a case was not run",
                 "blocked" => "a case was not run, because it relies on a clause that is violated",
-                "FLAKY" => "not the same every time",
+                "FLAKY" => "different verdicts or transcripts in different runs",
                 _ => return None,
             },
         })
@@ -76,14 +76,14 @@ impl TableWord {
 /// The table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// A clause, in the order of the contract, and a word for each cell, in theirs.
+    /// Each clause, in the order of the contract, with a word for each cell, in the order of the cells.
     pub rows: Vec<(&'static str, Vec<TableWord>)>,
-    /// The counts of each cell, where it came to a report.
+    /// The counts of each cell that has a report.
     pub tallies: Vec<Option<Tally>>,
 }
 
 impl Table {
-    /// The table of a matrix: every clause that some cell has a case for.
+    /// The table of a matrix: every clause for which a cell has a case.
     pub fn of(matrix: &Matrix) -> Self {
         let row =
             |clause: &'static str| (clause, matrix.cells.iter().map(|cell| word(&cell.outcome, clause)).collect());
@@ -95,8 +95,8 @@ impl Table {
         Table { rows, tallies }
     }
 
-    /// The rows as they are shown: neighbours in the contract with the same words are one, `I-1 .. I-7`, unless somebody has to
-    /// look at them.
+    /// The rows to show. Neighbours in the contract with the same words become one row, `I-1 .. I-7`, unless they need
+    /// attention.
     pub fn folded(&self) -> Vec<(String, &[TableWord])> {
         let area = |clause: &str| clause.split('-').next().unwrap_or_default().to_string();
         let place = |clause: &str| CLAUSES.iter().position(|known| known.id == clause);
@@ -116,7 +116,7 @@ impl Table {
         folded.into_iter().map(|(name, words, ..)| (name, words)).collect()
     }
 
-    /// What the words mean that the table has, each once, harmless ones first.
+    /// The meaning of each word in the table, harmless ones first.
     pub fn legend(&self) -> Vec<(String, &'static str)> {
         let mut words: Vec<TableWord> = self.rows.iter().flat_map(|(_, words)| words.iter().copied()).collect();
         words.sort_by_key(|word| match word {
@@ -160,7 +160,7 @@ fn word(outcome: &CellOutcome, clause: &str) -> TableWord {
     }
 }
 
-/// Whether a case was skipped because the kernel has no ioctl and is not meant to have it.
+/// Whether a case was skipped because the kernel does not have the ioctl, as expected.
 pub(super) fn needs_derive(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Skipped { need, .. } if matches!(Need::by_name(need), Some(Need::Derive | Need::DeriveDefined)))
 }
@@ -174,7 +174,7 @@ fn in_table(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// As exit codes weigh. A violation that is known is the least that is worse than a pass.
+/// The order of the exit codes. A known defect comes right after a pass.
 fn rank(word: &str) -> usize {
     let words = [
         "ok", "xfail", "known", "", "", "STALE", "XPASS", "NEW", "blocked", "unrun", "SKIP", "BROKEN", "FLAKY", "LOST",
@@ -189,7 +189,7 @@ mod tests {
     use crate::exit_code::ExitCode;
     use crate::report::matrix::tests::{failed, ran};
 
-    /// The word of R-1 where its cases came out like this.
+    /// The word of R-1 when its cases have these verdicts.
     fn word_of(verdicts: Vec<Verdict>) -> String {
         let mut cell = ran("7.2", "derive", verdicts);
         let CellOutcome::Ran(report) = &mut cell.outcome else { unreachable!() };
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_that_are_alike_are_one_row_unless_somebody_has_to_look() {
+    fn equal_neighbours_are_one_row_unless_they_need_attention() {
         let judged = |word, bad| vec![TableWord::Judged { word, partly: false, bad }];
         let rows = [
             ("R-1", judged("ok", false)),

@@ -67,7 +67,7 @@ pub fn render(now: &RunReport, recorded: &RunReport, style: Style) -> String {
 mod tests {
     use super::*;
     use crate::judge::transcript::CaseRun;
-    use crate::judge::verdict::Sighting;
+    use crate::judge::verdict::VerdictCount;
     use crate::report::run_report::tests::report;
 
     fn failed() -> Verdict {
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn each_verdict_of_a_flaky_case_is_as_in_the_pack() {
-        let seen = |word: &str, times| Sighting { word: word.into(), times };
+        let seen = |word: &str, times| VerdictCount { word: word.into(), times };
         let flaky = Verdict::Flaky {
             seen: vec![seen("pass", 99), seen("FAIL", 1)],
             transcripts: 2,

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-use super::suite::SuiteIdentity;
+use super::suite_version::SuiteVersion;
 use super::{FORMAT, VERSION, member};
 use crate::host::store::manifest::StoredFile;
 
@@ -27,7 +27,7 @@ pub struct PackManifest {
     /// The kernel and how it was built.
     pub identity: PackIdentity,
     /// The suite that made the pack.
-    pub suite: SuiteIdentity,
+    pub suite: SuiteVersion,
     /// How its guests were booted.
     pub boot: Boot,
     /// The cases that are run by default.
@@ -36,7 +36,7 @@ pub struct PackManifest {
     pub members: BTreeMap<String, StoredFile>,
 }
 
-/// Which kernel a pack holds; in the words of [`crate::report::run_report::RunSetting`].
+/// The kernel of a pack, with the field names of [`crate::report::run_report::RunSetting`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackIdentity {
     /// Id of the kernel, as in kernels.toml.

@@ -21,7 +21,7 @@
 pub mod compare;
 pub mod manifest;
 pub mod read;
-pub mod suite;
+pub mod suite_version;
 pub mod write;
 
 /// Version of the format. It is raised when an older reader would misunderstand a pack.

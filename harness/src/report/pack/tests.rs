@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::manifest::{Boot, FILE, PackIdentity, PackManifest};
 use super::read::Pack;
-use super::suite::SuiteIdentity;
+use super::suite_version::SuiteVersion;
 use super::write::{Members, write};
 use super::{FORMAT, VERSION, member};
 use crate::error::{Error, ErrorKind};
@@ -30,7 +30,7 @@ fn manifest(members: &Members) -> PackManifest {
         format: FORMAT.into(),
         version: VERSION,
         identity: PackIdentity::default(),
-        suite: SuiteIdentity { catalogue: Vec::new(), ..SuiteIdentity::own(None) },
+        suite: SuiteVersion { catalogue: Vec::new(), ..SuiteVersion::own(None) },
         boot: Boot::default(),
         cases: Vec::new(),
         members: members.facts().unwrap(),

@@ -7,12 +7,12 @@ use crate::host::style::printable;
 use crate::report::matrix::Matrix;
 use crate::report::matrix::problems::{self, Level, Problem};
 
-/// GitHub shows no more annotations of one level and step.
+/// GitHub shows at most this many annotations of one level for one step.
 const SHOWN: usize = 10;
-/// Characters of an explanation that are shown; the report has all of it.
+/// Maximum length of an explanation in characters; the report has all of it.
 const LENGTH: usize = 600;
 
-/// Renders a matrix: one command for each problem, at most ten of a level, and the last of these counts the others.
+/// Renders a matrix: one command for each problem, at most ten of one level. The last one counts those that are left out.
 pub fn render(matrix: &Matrix) -> String {
     let problems = problems::of(matrix);
     let mut out = String::new();
@@ -54,7 +54,7 @@ pub fn annotate(out: &mut String, command: &str, title: &str, message: &str) {
     let _ = writeln!(out, "::{command} title={}::{}", property(title), data(message));
 }
 
-/// Text behind the second `::`. What a kernel printed must not begin a command of its own.
+/// Text after the second `::`, escaped so that text printed by a kernel cannot start another command.
 fn data(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(printable).collect();
     lines.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")

@@ -1,4 +1,4 @@
-//! KTAP, version 1 (Documentation/dev-tools/ktap.rst): one test a case, with the transcript of what failed as
+//! KTAP, version 1 (Documentation/dev-tools/ktap.rst): one test for each case, with the transcripts of failed cases as
 //! diagnostics.
 
 use std::fmt::Write;
@@ -15,8 +15,8 @@ pub fn render(report: &RunReport) -> String {
         let ok = if verdict.verdict.is_as_expected() && !known { "ok" } else { "not ok" };
         let _ = writeln!(out, "{ok} {} {}{}", index + 1, verdict.key, directive(verdict));
     }
-    for oddity in &report.protocol_errors {
-        let _ = writeln!(out, "# oddity: {oddity}");
+    for error in &report.protocol_errors {
+        let _ = writeln!(out, "# protocol error: {error}");
     }
     let tally = report.tally();
     let _ = writeln!(
@@ -53,14 +53,14 @@ fn directive(verdict: &CaseVerdict) -> String {
         Verdict::Pass | Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed => String::new(),
         Verdict::ExpectedHazard { reason } => format!(" # XFAIL {}", one_line(reason)),
         Verdict::HazardGone => " # XPASS the documented limit is gone".into(),
-        // The kernel's document: for what is not expected to pass at the moment, as it is known to be broken.
+        // The kernel's document: TODO is for a test that is not expected to pass at present, because it is known to be broken.
         Verdict::KnownDefect { reason, .. } => format!(" # TODO known defect of this kernel: {}", one_line(reason)),
         Verdict::DefectGone { reason } => format!(" # XPASS the known defect did not show: {}", one_line(reason)),
         Verdict::Skipped { need, why } => format!(" # SKIP {need}: {}", one_line(why)),
         Verdict::UnexpectedSkip { need, why } => format!(" # ERROR unexpected skip: {need}: {}", one_line(why)),
         Verdict::Broken { why } => format!(" # ERROR {}", one_line(why)),
         Verdict::Lost { how, .. } => format!(" # ERROR guest lost: {}", one_line(how)),
-        // A SKIP would be taken for harmless, "not ok" or not.
+        // Readers of KTAP treat SKIP as harmless, also after "not ok".
         Verdict::NotRun { why } => format!(" # ERROR not run: {}", one_line(why)),
         Verdict::Blocked { by } => format!(" # ERROR not run: it relies on {by}, which is violated"),
         flaky @ Verdict::Flaky { worst, .. } => {
@@ -80,7 +80,7 @@ fn diagnostics(out: &mut String, verdict: &CaseVerdict) {
         }
     }
     if verdict.tries > 1 && verdict.verdict.sightings().is_none() {
-        let _ = writeln!(out, "# failed {0} of {0} tries", verdict.tries);
+        let _ = writeln!(out, "# failed in {0} of {0} runs", verdict.tries);
     }
     match (verdict.verdict.detailed(), &verdict.run) {
         (Verdict::Differs { diff }, _) => commented(out, diff),
@@ -106,7 +106,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::verdict::Sighting;
+    use crate::judge::verdict::VerdictCount;
     use crate::report::run_report::tests::report;
 
     #[test]
@@ -126,7 +126,10 @@ mod tests {
             Verdict::Lost { begun: true, how: "panic".into() },
             Verdict::NotRun { why: "interrupted".into() },
             Verdict::Flaky {
-                seen: vec![Sighting { word: "pass".into(), times: 9 }, Sighting { word: "FAIL".into(), times: 1 }],
+                seen: vec![
+                    VerdictCount { word: "pass".into(), times: 9 },
+                    VerdictCount { word: "FAIL".into(), times: 1 },
+                ],
                 transcripts: 2,
                 diff: String::new(),
                 worst: Box::new(Verdict::Failed { reasons: vec!["a right is gained".into()] }),

@@ -1,6 +1,6 @@
-//! A matrix for the summary of a CI job: the table, the changes, what is not a pass, in GitHub's Markdown.
+//! A matrix for the summary of a CI job, in GitHub's Markdown: the table, the changes, and everything that is not a pass.
 //!
-//! Whatever a kernel, a patch or a path may have a part in is put into code spans and fenced blocks, which hold no markup.
+//! Text from a kernel, a patch or a path is put into code spans and fenced blocks, so that it cannot be markup.
 
 use std::fmt::Write;
 
@@ -10,9 +10,9 @@ use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
 use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
 
-/// Problems and differences that are shown in full; a summary of more than a megabyte is not shown at all.
+/// Maximum number of problems and of differences shown in full. GitHub does not show a summary of more than a megabyte.
 const SHOWN: usize = 30;
-/// Characters of one explanation or difference.
+/// Maximum length of one explanation or difference, in characters.
 const LENGTH: usize = 4000;
 
 /// Renders a matrix.
@@ -63,7 +63,7 @@ fn problems(out: &mut String, matrix: &Matrix) {
     let problems = problems::of(matrix);
     for (index, problem) in problems.iter().enumerate() {
         if index == 0 {
-            let _ = writeln!(out, "#### What is not a pass\n");
+            let _ = writeln!(out, "#### Not passed\n");
         }
         if index == SHOWN {
             let _ = writeln!(out, "and {} more\n", problems.len() - SHOWN);
@@ -104,9 +104,9 @@ fn changed(out: &mut String, comparisons: &[SeriesComparison]) {
     }
     let _ = writeln!(
         out,
-        "\nnew: needs the ioctl, and is judged with the series; same: the same verdict and, line by line, the same transcript \
-         without it and with it; altered: judged on both, and not the same; gone: only about kernels without the ioctl; not \
-         judged: nothing is said\n"
+        "\nnew: needs the ioctl, judged only with the series; same: the same verdict and transcript \
+         on both; altered: another verdict or transcript; gone: applies only to kernels without the ioctl; not judged: not \
+         judged without the series, with it, or both\n"
     );
     let places = |of: &[&SeriesComparison]| -> Vec<String> {
         of.iter().map(|one| format!("{} {} {}", one.kernel, short(&one.series), one.flavour)).collect()
@@ -126,7 +126,7 @@ fn spans(texts: &[String]) -> String {
     texts.iter().map(|text| span(text)).collect::<Vec<_>>().join(", ")
 }
 
-/// One line as a code span; a bar in it would end the cell of a table.
+/// One line as a code span. Bars are escaped because they would end the cell of a table.
 fn span(text: &str) -> String {
     let text = printable(&text.replace(['\n', '\t'], " "));
     let ticks = "`".repeat(longest_run(&text) + 1);
@@ -134,7 +134,7 @@ fn span(text: &str) -> String {
     format!("{ticks}{pad}{}{pad}{ticks}", text.replace('|', "\\|"))
 }
 
-/// Adds lines in a fenced block, with a fence that none of them can close.
+/// Adds lines in a fenced block. The fence is longer than any run of backticks in them, so they cannot close it.
 pub fn fence(out: &mut String, language: &str, text: &str) {
     let ticks = "`".repeat((longest_run(text) + 1).max(3));
     let _ = writeln!(out, "{ticks}{language}");

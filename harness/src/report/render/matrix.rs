@@ -8,7 +8,7 @@ use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
 use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
 
-/// Lines of one difference that are shown.
+/// Maximum number of lines shown of one difference.
 const DIFF: usize = 40;
 
 /// Renders a matrix.
@@ -53,7 +53,7 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
     let widths: Vec<usize> = (0..matrix.cells.len()).map(width).collect();
     let mut line = |head: &str, texts: Vec<(String, Paint)>| {
         let cells = texts.iter().zip(&widths).map(|((text, paint), width)| {
-            // Padded before it is coloured: escape sequences have no width.
+            // Padded before it is coloured, because escape sequences have no width on the screen.
             paint(style, &format!("{text:<width$}"))
         });
         let _ = writeln!(out, "{}", format!("{head:<16}  {}", cells.collect::<Vec<_>>().join("  ")).trim_end());
@@ -87,7 +87,7 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
     }
 }
 
-/// What is not a pass, each once, with the cells that have it.
+/// Everything that is not a pass: each problem once, with the cells that have it.
 fn problems(out: &mut String, matrix: &Matrix, style: Style) {
     let problems = problems::of(matrix);
     let shown = problems.iter().filter(|problem| problem.key.is_some());
@@ -163,7 +163,7 @@ fn changed(out: &mut String, comparisons: &[SeriesComparison], style: Style) {
     }
 }
 
-/// Counts for each kernel, with what they mean.
+/// Counts for each kernel, with their meaning.
 fn counts(out: &mut String, comparisons: &[SeriesComparison]) {
     let compared: Vec<&SeriesComparison> = comparisons.iter().filter(|comparison| comparison.changes.is_ok()).collect();
     if compared.is_empty() {
@@ -183,16 +183,16 @@ fn counts(out: &mut String, comparisons: &[SeriesComparison]) {
             (|counts| counts.new) as fn(changes::ChangeCounts) -> usize,
             "needs the ioctl: skipped without the series, judged with it",
         ),
-        ("same", |counts| counts.same, "judged on both: the same verdict and, line by line, the same transcript"),
-        ("altered", |counts| counts.altered, "judged on both, and not the same"),
-        ("gone", |counts| counts.gone, "only about kernels without the ioctl"),
-        ("not judged", |counts| counts.not_judged, "on one side or on both: nothing is said"),
+        ("same", |counts| counts.same, "judged on both: same verdict and transcript"),
+        ("altered", |counts| counts.altered, "judged on both: another verdict or transcript"),
+        ("gone", |counts| counts.gone, "applies only to kernels without the ioctl"),
+        ("not judged", |counts| counts.not_judged, "not judged without the series, with it, or both"),
     ] {
         row(what, compared.iter().map(|comparison| count(comparison.counts()).to_string()).collect(), meaning);
     }
 }
 
-/// The sentence that a maintainer looks for.
+/// The sentence for a maintainer: whether the series changes existing behaviour.
 fn verdict(out: &mut String, comparisons: &[SeriesComparison], style: Style) {
     for comparison in comparisons {
         if let Err(why) = &comparison.changes {
@@ -208,14 +208,14 @@ fn verdict(out: &mut String, comparisons: &[SeriesComparison], style: Style) {
         .collect();
     if !clean.is_empty() {
         let line = format!(
-            "On {}, nothing that was judged on both is different with the series.",
+            "On {}, the series changes nothing in the cases that were judged on both.",
             clean.iter().map(|comparison| name(comparison, comparisons)).collect::<Vec<_>>().join(", ")
         );
         let _ = writeln!(out, "\n{}", style.good(&line));
     }
 }
 
-/// A kernel, with its flavour where there are several.
+/// A kernel, with its flavour if there are several.
 fn name(comparison: &SeriesComparison, all: &[SeriesComparison]) -> String {
     match all.iter().all(|other| other.flavour == comparison.flavour) {
         true => comparison.kernel.clone(),

@@ -4,9 +4,9 @@
 //! guest has run under it ([`probe`]). The result is cached until the host reboots ([`probe_cache`]). It is withdrawn if a guest
 //! does not boot under KVM but does under emulation.
 
-pub mod answer;
 pub mod probe;
 pub mod probe_cache;
+pub mod probe_result;
 
 use std::path::Path;
 
@@ -19,10 +19,10 @@ use crate::host::store::Store;
 use crate::judge::complaint;
 use crate::judge::guest_run::GuestRun;
 use crate::session::guests::Session;
-use answer::Answer;
 use cases::protocol::{CaseKey, Record};
 use probe::Probe;
 use probe_cache::ProbeCache;
+use probe_result::ProbeResult;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum AccelRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KvmAnswer {
     /// The result of the test.
-    pub answer: Answer,
+    pub answer: ProbeResult,
     /// Whether it is from an earlier run.
     pub remembered: bool,
 }
@@ -51,7 +51,7 @@ pub fn know(probe: &Probe<'_>, store: &Store) -> Result<KvmAnswer> {
     // Not cached: it is cheap, and the user may have joined the group without a reboot.
     let device = probe.device();
     if !device.works {
-        return Ok(KvmAnswer { answer: Answer { findings: vec![device] }, remembered: false });
+        return Ok(KvmAnswer { answer: ProbeResult { findings: vec![device] }, remembered: false });
     }
     let cache = ProbeCache::open(store, probe.machine)?;
     // Two concurrent probes would slow each other down.

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::Answer;
+use super::probe_result::ProbeResult;
 use crate::error::{Context, ErrorKind, Result, io};
 use crate::guest::boot_plan::QEMU;
 use crate::host::machine::Machine;
@@ -36,7 +36,7 @@ struct HostState {
 struct File {
     #[serde(rename = "circumstances")]
     host: HostState,
-    answer: Answer,
+    answer: ProbeResult,
     /// If set, the result is valid for this kernel only.
     kernel: Option<PathBuf>,
 }
@@ -58,7 +58,7 @@ impl ProbeCache {
     }
 
     /// The cached result, if it is valid for this kernel or for all. An unreadable file counts as none.
-    pub fn recall(&self, kernel: Option<&Path>) -> Option<Answer> {
+    pub fn recall(&self, kernel: Option<&Path>) -> Option<ProbeResult> {
         let file: File = serde_json::from_slice(&fs::read(self.path()).ok()?).ok()?;
         let valid = file.kernel.is_none() || file.kernel.as_deref() == kernel;
         (file.host == self.host && valid).then_some(file.answer)
@@ -68,7 +68,7 @@ impl ProbeCache {
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be written.
-    pub fn remember(&self, answer: &Answer, kernel: Option<&Path>) -> Result<()> {
+    pub fn remember(&self, answer: &ProbeResult, kernel: Option<&Path>) -> Result<()> {
         let kernel = kernel.map(Path::to_path_buf);
         let file = File { host: self.host.clone(), answer: answer.clone(), kernel };
         let text = serde_json::to_string_pretty(&file).context(ErrorKind::Internal, || "encoding an answer".into())?;

@@ -5,15 +5,15 @@ use cases::protocol::CaseKey;
 use similar::TextDiff;
 
 use crate::exit_code::ExitCode;
-use crate::judge::judged::Judged;
+use crate::judge::judged_run::JudgedRun;
 use crate::judge::transcript::CaseRun;
-use crate::judge::verdict::{CaseVerdict, Sighting, Verdict};
+use crate::judge::verdict::{CaseVerdict, Verdict, VerdictCount};
 use serde::{Deserialize, Serialize};
 
 /// How rounds of one plan compare.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RoundsHeld {
+pub struct RoundsSummary {
     /// How many rounds began.
     pub run: usize,
     /// How many were requested; absent: until a verdict is unexpected.
@@ -24,7 +24,7 @@ pub struct RoundsHeld {
     pub deviating: Vec<usize>,
 }
 
-impl RoundsHeld {
+impl RoundsSummary {
     /// Rounds that were as expected and equal to the first.
     pub fn held(&self) -> usize {
         self.run - self.deviating.len()
@@ -66,7 +66,7 @@ pub struct Rounds {
 
 impl Rounds {
     /// Takes the next round, and returns whether it was as expected and equal to the first.
-    pub fn take(&mut self, judged: Judged) -> bool {
+    pub fn take(&mut self, judged: JudgedRun) -> bool {
         let number = self.run + 1;
         let mut held = judged.protocol_errors.is_empty();
         for error in judged.protocol_errors {
@@ -108,7 +108,7 @@ impl Rounds {
     /// One verdict for each case, in planned order, and the protocol errors.
     pub fn finish(self, asked: Option<usize>) -> MergedRounds {
         let identical = |variants: &[Variant]| variants.iter().filter(|variant| counts(variant)).count() == 1;
-        let rounds = RoundsHeld {
+        let rounds = RoundsSummary {
             run: self.run,
             asked,
             identical: self.cases.iter().filter(|(_, variants)| identical(variants)).count(),
@@ -139,7 +139,7 @@ pub struct MergedRounds {
     /// Whether the last round was interrupted.
     pub interrupted: bool,
     /// How the rounds compare; absent if one was requested.
-    pub rounds: Option<RoundsHeld>,
+    pub rounds: Option<RoundsSummary>,
 }
 
 /// Whether the case was run. Rounds that did not reach a case count only if no round did.
@@ -190,13 +190,13 @@ fn severity(verdict: &Verdict) -> u8 {
 }
 
 fn flaky(mut variants: Vec<Variant>) -> CaseVerdict {
-    let mut seen: Vec<Sighting> = Vec::new();
+    let mut seen: Vec<VerdictCount> = Vec::new();
     let mut texts: Vec<(String, usize)> = Vec::new();
     for variant in &variants {
         let word = variant.verdict.verdict.word();
         match seen.iter_mut().find(|sighting| sighting.word == word) {
             Some(sighting) => sighting.times += variant.times,
-            None => seen.push(Sighting { word: word.into(), times: variant.times }),
+            None => seen.push(VerdictCount { word: word.into(), times: variant.times }),
         }
         let text = variant.text();
         match texts.iter_mut().find(|(known, _)| *known == text) {

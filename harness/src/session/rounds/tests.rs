@@ -33,8 +33,8 @@ fn case(verdict: Verdict, noted: &str) -> CaseVerdict {
     }
 }
 
-fn judged(verdicts: Vec<CaseVerdict>) -> Judged {
-    Judged {
+fn judged(verdicts: Vec<CaseVerdict>) -> JudgedRun {
+    JudgedRun {
         verdicts,
         protocol_errors: Vec::new(),
         kernel: None,
@@ -44,7 +44,7 @@ fn judged(verdicts: Vec<CaseVerdict>) -> Judged {
 }
 
 /// The merged verdict of a case with these verdicts, and how the rounds compare.
-fn over(rounds: Vec<CaseVerdict>) -> (CaseVerdict, RoundsHeld) {
+fn over(rounds: Vec<CaseVerdict>) -> (CaseVerdict, RoundsSummary) {
     let mut all = Rounds::default();
     for round in rounds {
         all.take(judged(vec![round]));
@@ -57,7 +57,7 @@ fn over(rounds: Vec<CaseVerdict>) -> (CaseVerdict, RoundsHeld) {
 fn equal_rounds_give_the_verdict_of_each() {
     let (verdict, held) = over(vec![case(Verdict::Pass, "x"); 3]);
     assert_eq!(verdict, case(Verdict::Pass, "x"));
-    assert_eq!(held, RoundsHeld { run: 3, asked: None, identical: 1, deviating: vec![] });
+    assert_eq!(held, RoundsSummary { run: 3, asked: None, identical: 1, deviating: vec![] });
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn one_failure_in_many_rounds_is_flaky_with_its_details() {
     assert_eq!(verdict.run, case(failed(), "y").run);
     let Verdict::Flaky { diff, .. } = &verdict.verdict else { panic!("{verdict:?}") };
     assert!(diff.contains("-note   x\n+note   y\n"), "{diff}");
-    assert_eq!(held, RoundsHeld { run: 5, asked: None, identical: 0, deviating: vec![3] });
+    assert_eq!(held, RoundsSummary { run: 5, asked: None, identical: 0, deviating: vec![3] });
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_round_that_did_not_reach_a_case_does_not_count_for_it() {
 fn a_round_that_was_interrupted_is_not_counted_as_held() {
     let mut rounds = Rounds::default();
     assert!(rounds.take(judged(vec![case(Verdict::Pass, "x")])));
-    rounds.take(Judged { interrupted: true, ..judged(vec![case(unrun(), "")]) });
+    rounds.take(JudgedRun { interrupted: true, ..judged(vec![case(unrun(), "")]) });
     let merged = rounds.finish(Some(5));
     assert!(merged.interrupted);
     assert_eq!(merged.rounds.unwrap().held(), 1);

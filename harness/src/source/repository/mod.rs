@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::git::git;
-use crate::host::near::near;
 use crate::host::process::{Cmd, Output, tail};
 use crate::host::progress::{Progress, Task};
+use crate::host::similar_names::similar_names;
 use crate::host::store::Store;
 use crate::host::store::lock::StoreLock;
 use crate::host::store::manifest::sha256_of;
@@ -255,7 +255,7 @@ impl Repository {
 
     fn unknown(&self, reference: &str, names: &[String]) -> Error {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let meant = near(reference, &names);
+        let meant = similar_names(reference, &names);
         let next = match (meant.is_empty(), &self.location) {
             (false, _) => format!("Did you mean {}?", meant.join(" or ")),
             (true, Location::Remote(_)) => "Name a branch, a tag, or a commit by its full id.".to_string(),

@@ -4,8 +4,8 @@ use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;
 
 use super::added::Added;
-use super::excuses::{Excuses, Source};
 use super::summary::{Sources, rows};
+use super::uncovered::{Source, UncoveredList};
 use super::{Coverage, Share};
 use harness::error::{Context, ErrorKind, Result};
 
@@ -41,7 +41,7 @@ pub fn render(
     coverage: &Coverage,
     sources: &Sources,
     added: &Added,
-    excuses: &Excuses,
+    uncovered: &UncoveredList,
     remarks: &[String],
 ) -> Result<String> {
     let rows = rows(coverage, sources, added);
@@ -69,7 +69,7 @@ pub fn render(
                 added: is_added(number),
                 branches: if ways.hit < ways.of { format!("{}/{}", ways.hit, ways.of) } else { String::new() },
                 reason: if missed {
-                    excuses.reason(path, &source, number, is_added(number)).unwrap_or_default()
+                    uncovered.reason(path, &source, number, is_added(number)).unwrap_or_default()
                 } else {
                     ""
                 },

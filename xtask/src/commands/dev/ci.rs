@@ -20,7 +20,7 @@ use crate::workspace;
 /// The kernel that the reference series was written for, and the oldest one of kernels.toml. `--full` runs all.
 const KERNELS: &str = "7.2,6.1";
 
-/// One fault case for each way in which the suite notices faults. `--full` runs all of them.
+/// One fault case for each way in which the suite detects faults. `--full` runs all of them.
 const FAULT_CASES: &[&str] = &[
     "use_after_free",
     "late_in_rcu",
@@ -93,7 +93,7 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
                     "cargo test --quiet --package xtask --test kernel -- --include-ignored --test-threads 1 {skipped...}"
                 ),
             ),
-            ("fault cases are noticed", cmd!(shell, "{own} selftest {fault_cases...}")),
+            ("fault cases are detected", cmd!(shell, "{own} selftest {fault_cases...}")),
         ]);
         stages.push(vec![(
             "mistakes in workflow files are found",

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::style::{Style, detect};
-use harness::kbuild::image::profile;
+use harness::kbuild::image::gcov_files;
 use harness::source::spec::Kernels;
-use mutants::coverage::excuses::{Excuses, Source};
 use mutants::coverage::summary::{Unreached, unreached};
+use mutants::coverage::uncovered::{Source, UncoveredList};
 use mutants::coverage::{lcov, page};
 
-use crate::commands::dev::counted::{Counted, FLAVOUR, Suite};
+use crate::commands::dev::coverage_kernel::{CoverageKernel, FLAVOUR, SuiteCoverage};
 use crate::commands::dev::kselftest::Upstream;
 use crate::commands::test;
 use crate::flags::{CoverageArgs, KernelArgs, RepeatArgs};
@@ -30,18 +30,18 @@ use crate::workspace;
 /// When the cases cannot be run. Lines that are not reached are not an error.
 pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let chosen = plan::select(&args.filters, false, &[])?;
-    let excuses = Excuses::built_in()?;
+    let uncovered = UncoveredList::built_in()?;
     let pipeline = Pipeline::open(quiet)?;
     let flavour = args.kernel.flavour.clone().or_else(|| Some(FLAVOUR.into()));
     let kernel = KernelArgs { flavour, ..args.kernel.clone() };
     let tree = pipeline.tree(&kernel)?;
-    if profile::files(&tree.flavour, &tree.patched).is_empty() {
+    if gcov_files::files(&tree.flavour, &tree.patched).is_empty() {
         return Err(Error::new(ErrorKind::Usage, format!("flavour {} has no coverage counters", tree.flavour.name))
             .next("Remove --flavour."));
     }
     let made = pipeline.made(&tree)?;
     let image = made.image.clone();
-    let counted = Counted::of(&tree, &image)?.ok_or_else(|| Error::new(ErrorKind::Internal, "no counters"))?;
+    let counted = CoverageKernel::of(&tree, &image)?.ok_or_else(|| Error::new(ErrorKind::Internal, "no counters"))?;
     let job = PlannedRun::new(made, chosen)?;
     job.require_cases()?;
     let program = Program::build(&pipeline)?;
@@ -75,14 +75,14 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     }
     if let Some(path) = &args.html {
         let title = format!("{title}: what the cases reach");
-        write(path, &page::render(&title, &cases.coverage, &counted.sources, &counted.added, &excuses, &remarks)?)?;
+        write(path, &page::render(&title, &cases.coverage, &counted.sources, &counted.added, &uncovered, &remarks)?)?;
     }
     let verdicts = report.exit_code();
     if verdicts != ExitCode::AsExpected {
         println!("\n{} `cargo xtask report` shows them.", style.bad("Some verdicts are not as expected."));
     }
     let judged = if args.filters.is_empty() {
-        judge(&counted, &cases, &excuses, is_reference(&tree)?, style)
+        judge(&counted, &cases, &uncovered, is_reference(&tree)?, style)
     } else {
         not_judged()
     };
@@ -101,7 +101,7 @@ fn not_judged() -> ExitCode {
     ExitCode::AsExpected
 }
 
-fn remarks(counted: &Counted, suite: &Suite) -> Vec<String> {
+fn remarks(counted: &CoverageKernel, suite: &SuiteCoverage) -> Vec<String> {
     let lost = suite.lost.iter().map(|lost| format!("Guest {} is not counted: {}.", lost.guest, lost.why));
     let unbuilt = counted.unbuilt().into_iter();
     let unbuilt = unbuilt.map(|path| format!("{path}: the series changes it, but this kernel does not compile it."));
@@ -109,8 +109,14 @@ fn remarks(counted: &Counted, suite: &Suite) -> Vec<String> {
 }
 
 /// Prints the lines that were not reached. Each added line among them needs a reason, and each reason must still apply.
-fn judge(counted: &Counted, suite: &Suite, excuses: &Excuses, reference: bool, style: Style) -> ExitCode {
-    let all = unreached(&suite.coverage, &counted.sources, excuses, &counted.added);
+fn judge(
+    counted: &CoverageKernel,
+    suite: &SuiteCoverage,
+    uncovered: &UncoveredList,
+    reference: bool,
+    style: Style,
+) -> ExitCode {
+    let all = unreached(&suite.coverage, &counted.sources, uncovered, &counted.added);
     let added: Vec<&Unreached> = all.iter().filter(|line| line.added).collect();
     if !added.is_empty() {
         println!("\n{}", style.strong("added lines that did not run"));
@@ -134,7 +140,7 @@ fn judge(counted: &Counted, suite: &Suite, excuses: &Excuses, reference: bool, s
     }
     let sources: BTreeMap<&str, Source<'_>> =
         counted.sources.0.iter().map(|(path, text)| (path.as_str(), Source::new(text))).collect();
-    let stale = excuses.stale(&suite.coverage, |path| sources.get(path), reference);
+    let stale = uncovered.stale(&suite.coverage, |path| sources.get(path), reference);
     stale.iter().for_each(|entry| println!("{} {entry}", style.bad("stale:")));
     let gap = added.iter().any(|line| line.reason.is_none());
     if gap || !stale.is_empty() || !counted.unbuilt().is_empty() { ExitCode::BrokenCase } else { ExitCode::AsExpected }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use cases::kselftest::key;
 use cases::protocol::Outcome;
-use cases::upstream;
 use harness::error::{Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::BootPlan;
@@ -16,7 +16,7 @@ use harness::kbuild::image::KernelImage;
 use harness::kbuild::kselftest::{self, SelftestProgram};
 use mutants::coverage::counters::{Lost, counters};
 
-use crate::commands::dev::counted::{Counted, FLAVOUR, Suite};
+use crate::commands::dev::coverage_kernel::{CoverageKernel, FLAVOUR, SuiteCoverage};
 use crate::flags::{AccelChoice, KernelArgs, KselftestArgs};
 use crate::run::pipeline::{Pipeline, Tree};
 use crate::run::run_directory;
@@ -34,7 +34,7 @@ pub struct Upstream {
     transcript: Transcript,
     ending: GuestEnd,
     /// The counters, in a flavour that has them.
-    pub counted: Suite,
+    pub counted: SuiteCoverage,
 }
 
 /// Runs them and prints their output.
@@ -50,7 +50,7 @@ pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let upstream = Upstream::run(&pipeline, &tree, &image, &guest, args.accel, &dir)?;
     print!("{}", upstream.text(detect(), true));
-    if let Some(counted) = Counted::of(&tree, &image)? {
+    if let Some(counted) = CoverageKernel::of(&tree, &image)? {
         print!("\n{}", counted.table(&[("kselftest", &upstream.counted)]));
     }
     println!("\nrecordings: {}", dir.display());
@@ -89,11 +89,11 @@ impl Upstream {
         })?;
         harness::host::process::check_interrupt()?;
         let Recording { results, ending, .. } = recording;
-        let counted = match Counted::of(tree, image)? {
-            None => Suite::default(),
+        let counted = match CoverageKernel::of(tree, image)? {
+            None => SuiteCoverage::default(),
             Some(counted) => match counters(&results, &ending) {
-                Ok(counters) => Suite { coverage: counted.read(&counters)?, lost: Vec::new() },
-                Err(why) => Suite { coverage: counted.nothing()?, lost: vec![Lost { guest: 1, why }] },
+                Ok(counters) => SuiteCoverage { coverage: counted.read(&counters)?, lost: Vec::new() },
+                Err(why) => SuiteCoverage { coverage: counted.nothing()?, lost: vec![Lost { guest: 1, why }] },
             },
         };
         task.done(format!("{} programs", others.len()));
@@ -101,7 +101,7 @@ impl Upstream {
     }
 
     fn run_of(&self, program: &SelftestProgram) -> Option<&CaseRun> {
-        self.transcript.cases.iter().find(|run| run.key == upstream::key(program.name))
+        self.transcript.cases.iter().find(|run| run.key == key(program.name))
     }
 
     /// How each test ended; with `whole`, also its output.

@@ -3,8 +3,8 @@
 pub mod bench;
 pub mod build;
 pub mod ci;
-pub mod counted;
 pub mod coverage;
+pub mod coverage_kernel;
 pub mod github;
 pub mod kselftest;
 pub mod lint_workflows;

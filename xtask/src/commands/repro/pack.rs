@@ -11,7 +11,7 @@ use harness::judge::complaint::suppressions;
 use harness::judge::expectation::known_defects;
 use harness::kbuild::image::{self, KernelImage, debug};
 use harness::report::pack::manifest::{Boot, PackIdentity, PackManifest};
-use harness::report::pack::suite::SuiteIdentity;
+use harness::report::pack::suite_version::SuiteVersion;
 use harness::report::pack::write::{Members, write};
 use harness::report::pack::{FORMAT, SUFFIX, VERSION, member};
 use harness::report::run_report::RunReport;
@@ -20,8 +20,8 @@ use harness::source::spec::Kernels;
 use super::chosen;
 use crate::flags::PackArgs;
 use crate::run::job::json;
-use crate::run::kept;
 use crate::run::pipeline::Pipeline;
+use crate::run::saved_runs;
 use crate::workspace;
 
 /// Packs a kept run and prints the path of the file.
@@ -30,7 +30,7 @@ use crate::workspace;
 /// [`ErrorKind::Usage`] when it is not a run or parts of it are missing; [`ErrorKind::Host`] when the file cannot be written.
 pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
     let pipeline = Pipeline::open(quiet)?;
-    let (dir, report) = kept::one(&args.run)?;
+    let (dir, report) = saved_runs::one(&args.run)?;
     let setting = &report.setting;
     if let Some(file) = &setting.pack {
         return Err(Error::new(ErrorKind::Usage, format!("the run in {} repeated a pack", dir.display()))
@@ -68,7 +68,7 @@ pub fn run(args: &PackArgs, quiet: bool) -> Result<ExitCode> {
             reference: Kernels::load(&workspace::kernels())?.default_id().to_string(),
             command: format!("cargo xtask test {}", setting.options).trim_end().to_string(),
         },
-        suite: SuiteIdentity::own(commit),
+        suite: SuiteVersion::own(commit),
         boot: Boot { command_line: guest.command_line, qemu: guest.qemu, accel: setting.accel.clone() },
         cases,
         members: members.facts()?,

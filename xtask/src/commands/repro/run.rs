@@ -16,7 +16,7 @@ use harness::kbuild::image;
 use harness::report::pack::compare;
 use harness::report::pack::member;
 use harness::report::pack::read::Pack;
-use harness::report::pack::suite::SuiteIdentity;
+use harness::report::pack::suite_version::SuiteVersion;
 use harness::report::provenance::Provenance;
 use harness::report::render::html;
 use harness::report::run_report::{OLDEST, RunReport, RunSetting, SCHEMA, Timing};
@@ -177,7 +177,7 @@ fn keep_series(pack: &Pack, dir: &Path) -> Result<()> {
 /// Differences between this checkout and the one that made the pack that can change verdicts.
 fn suite_differences(pack: &Pack, own: &str) -> Vec<String> {
     let theirs = &pack.manifest.suite;
-    let differences = theirs.differences(&SuiteIdentity::own(None));
+    let differences = theirs.differences(&SuiteVersion::own(None));
     if differences.is_empty() {
         return Vec::new();
     }

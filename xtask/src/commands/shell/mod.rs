@@ -1,7 +1,7 @@
 //! `cargo xtask shell`: boots a kernel and opens a prompt, or runs a script, in the guest.
 
-mod virtme;
-mod vng;
+mod virtme_ng;
+mod virtme_ng_install;
 
 use std::io::{IsTerminal, Read, Write};
 
@@ -27,7 +27,7 @@ use crate::run::pipeline::{BuiltKernel, Pipeline};
 pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     let script = script(args)?;
     if args.vng {
-        return vng::run(args, script.as_deref(), quiet);
+        return virtme_ng::run(args, script.as_deref(), quiet);
     }
     let pipeline = Pipeline::open(quiet)?;
     pipeline.tools(&[Purpose::Shell], args.kernel.no_install)?;

@@ -12,7 +12,7 @@ use cases::protocol::{CaseKey, marked_case};
 use super::frame::{frame, is_noise, trace};
 use super::line::{ConsoleLine, lines};
 use super::title::normalise;
-use super::{Complaint, Moment, Start};
+use super::{Complaint, ComplaintTime, Start};
 
 /// How many lines of a report are kept.
 const LONGEST: usize = 160;
@@ -164,7 +164,7 @@ impl Scanner {
             frame: None,
             trace: Vec::new(),
             case: self.case.clone(),
-            moment: Moment::Unknown,
+            moment: ComplaintTime::Unknown,
             suppressed: None,
             lines: Vec::new(),
             starts: vec![start(line)],

@@ -13,31 +13,31 @@ use super::{Cell, CellOutcome, Matrix, UNPATCHED};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::run_report::RunReport;
 
-/// What became of one case and exporter.
+/// The change of one case on one exporter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum CaseChange {
     /// It was skipped because it needs the ioctl, and is judged now.
     New {
-        /// How it comes out.
+        /// The word of its verdict.
         word: String,
     },
     /// The same verdict and, line by line, the same transcript.
     Same,
-    /// Judged on both, and not the same: what the series alters of what was there before it.
+    /// Judged on both, with different results: the series changes existing behaviour.
     Altered {
-        /// How it came out without the series.
+        /// The word of its verdict without the series.
         before: String,
-        /// How it comes out with it.
+        /// The word of its verdict with it.
         after: String,
-        /// From the one to the other, line by line.
+        /// The diff between the two transcripts.
         diff: String,
     },
-    /// It is only about kernels without the ioctl.
+    /// It applies only to kernels without the ioctl.
     Gone,
     /// Not judged with the series, without it, or both.
     NotJudged {
-        /// Why, for each side.
+        /// Why, for each of the two runs.
         why: String,
     },
 }
@@ -55,7 +55,7 @@ pub struct SeriesComparison {
     pub changes: Result<Vec<(CaseKey, CaseChange)>, String>,
 }
 
-/// How many cases each change befell.
+/// How many cases have each change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ChangeCounts {
     /// [`CaseChange::New`].
@@ -71,7 +71,7 @@ pub struct ChangeCounts {
 }
 
 impl SeriesComparison {
-    /// ChangeCounts the changes.
+    /// Counts the changes.
     pub fn counts(&self) -> ChangeCounts {
         let mut counts = ChangeCounts::default();
         for (_, change) in self.changes.iter().flatten() {
@@ -87,7 +87,7 @@ impl SeriesComparison {
     }
 }
 
-/// One comparison for every cell with a series, in their order. A kernel that has none but those without is left out.
+/// One comparison for every cell with a series, in the order of the cells. Kernels without such a cell are left out.
 pub fn of(matrix: &Matrix) -> Vec<SeriesComparison> {
     let patched = matrix.cells.iter().filter(|cell| cell.place.series != UNPATCHED);
     patched.filter_map(|cell| compare(matrix, cell)).collect()
@@ -118,7 +118,7 @@ fn why_not(outcome: &CellOutcome) -> String {
     match outcome {
         CellOutcome::Failed { error, .. } => error.lines().next().unwrap_or_default().to_string(),
         CellOutcome::NotRun { why } => why.clone(),
-        CellOutcome::Empty | CellOutcome::Ran(_) => "no chosen case is about the kernel".into(),
+        CellOutcome::Empty | CellOutcome::Ran(_) => "none of the chosen cases applies to the kernel".into(),
     }
 }
 
@@ -127,22 +127,22 @@ fn changes(before: &RunReport, after: &RunReport) -> Vec<(CaseKey, CaseChange)> 
         report.verdicts.iter().map(|verdict| verdict.key.clone()).chain(report.elsewhere.iter().cloned()).collect()
     };
     let all: BTreeSet<CaseKey> = keys(before).union(&keys(after)).cloned().collect();
-    // Those that are in no suite of this version come last.
+    // Cases that this version of the suite does not have come last.
     let order: Vec<CaseKey> = cases::suite::keys().collect();
     let mut all: Vec<CaseKey> = all.into_iter().collect();
     all.sort_by_key(|key| order.iter().position(|known| known == key).unwrap_or(order.len()));
-    // What is about other kernels altogether is no matter of the series.
+    // Cases that apply to other kernels only say nothing about the series.
     all.retain(|key| !(before.elsewhere.contains(key) && after.elsewhere.contains(key)));
     all.into_iter().map(|key| (key.clone(), change(Side::of(before, &key), Side::of(after, &key)))).collect()
 }
 
 /// What one run says about a case.
 enum Side<'a> {
-    /// It came to an end of its own, and was judged by it.
+    /// It ran to its end and was judged.
     Judged(&'a CaseVerdict),
-    /// Skipped for want of the ioctl, as was to be expected.
+    /// Skipped because the ioctl is missing, as expected.
     NeedsDerive,
-    /// It is about other kernels.
+    /// It applies to other kernels only.
     Elsewhere,
     /// Anything else.
     Unknown(String),
@@ -159,14 +159,16 @@ impl<'a> Side<'a> {
         let ended = found.run.as_ref().is_some_and(|run| run.outcome.is_some());
         match &found.verdict {
             verdict if needs_derive(verdict) => Side::NeedsDerive,
-            Verdict::Skipped { need, .. } => Side::Unknown(format!("skipped for want of {need}")),
-            Verdict::UnexpectedSkip { need, .. } => Side::Unknown(format!("SKIP for want of {need}")),
+            Verdict::Skipped { need, .. } => Side::Unknown(format!("skipped because {need} is missing")),
+            Verdict::UnexpectedSkip { need, .. } => {
+                Side::Unknown(format!("skipped unexpectedly because {need} is missing"))
+            }
             Verdict::Broken { .. }
             | Verdict::Lost { .. }
             | Verdict::NotRun { .. }
             | Verdict::Blocked { .. }
             | Verdict::Flaky { .. } => Side::Unknown(found.verdict.word().into()),
-            // A violation that was seen before the guest went away says nothing about the rest of the case.
+            // A violation before the guest was lost says nothing about the rest of the case.
             _ if !ended => Side::Unknown(format!("{}, and the guest was lost", found.verdict.word())),
             _ => Side::Judged(found),
         }
@@ -175,8 +177,8 @@ impl<'a> Side<'a> {
     fn text(&self) -> String {
         match self {
             Side::Judged(verdict) => verdict.verdict.word().into(),
-            Side::NeedsDerive => "skipped for want of derive".into(),
-            Side::Elsewhere => "it is about other kernels".into(),
+            Side::NeedsDerive => "skipped because derive is missing".into(),
+            Side::Elsewhere => "it applies to other kernels only".into(),
             Side::Unknown(why) => why.clone(),
         }
     }
@@ -200,7 +202,7 @@ fn change(before: Side<'_>, after: Side<'_>) -> CaseChange {
     }
 }
 
-/// All that a verdict says about behaviour. The sentences of a known defect may hold counts that differ from run to run.
+/// The part of a verdict that describes behaviour. The sentences of a known defect may contain counts that differ between runs.
 fn told(verdict: &CaseVerdict) -> String {
     let mut text = format!("verdict {}\n", verdict.verdict.word());
     if let Verdict::Failed { reasons } = &verdict.verdict {
@@ -209,7 +211,7 @@ fn told(verdict: &CaseVerdict) -> String {
     text + &verdict.run.as_ref().map(|run| run.text()).unwrap_or_default()
 }
 
-/// Altered cases of several kernels: each difference once, with the kernels that have it.
+/// The altered cases of several kernels: each difference once, with the kernels that have it.
 pub fn altered(comparisons: &[SeriesComparison]) -> Vec<(&CaseKey, &CaseChange, Vec<&SeriesComparison>)> {
     fold(comparisons, |change| matches!(change, CaseChange::Altered { .. }))
 }

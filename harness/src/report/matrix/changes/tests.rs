@@ -72,14 +72,14 @@ fn what_is_about_kernels_without_the_ioctl_is_gone() {
     report.elsewhere.push(CaseKey::new("rights/case_0", "udmabuf"));
     let mut before = told("7.2", "none", &[(Verdict::Pass, "x")]);
     assert_eq!(changed(before.clone(), after.clone()), CaseChange::Gone);
-    // And what is about other kernels altogether is no matter of the series.
+    // Cases that apply to other kernels only say nothing about the series.
     let CellOutcome::Ran(report) = &mut before.outcome else { unreachable!() };
     report.elsewhere.extend(report.verdicts.drain(..).map(|verdict| verdict.key));
     assert_eq!(of(&Matrix::new(vec![before, after]))[0].changes, Ok(vec![]));
 }
 
 #[test]
-fn nothing_is_said_about_what_was_not_judged_on_both() {
+fn cases_that_were_not_judged_on_both_are_not_compared() {
     let pass = || (Verdict::Pass, "x");
     let lost = Verdict::Lost { begun: true, how: "panic".into() };
     let flaky = Verdict::Flaky { seen: vec![], transcripts: 1, diff: String::new(), worst: Box::new(Verdict::Pass) };
@@ -96,7 +96,7 @@ fn nothing_is_said_about_what_was_not_judged_on_both() {
         }
         assert!(matches!(between((verdict.clone(), "x"), (verdict, "x")), CaseChange::NotJudged { .. }));
     }
-    // Both skipped for want of the ioctl: the series does not bring it.
+    // Both skipped because the ioctl is missing: the series does not add it.
     assert!(matches!(between((skipped("derive"), ""), (skipped("derive"), "")), CaseChange::NotJudged { .. }));
     // A case that one of the runs did not plan.
     assert!(matches!(

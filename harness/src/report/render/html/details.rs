@@ -1,20 +1,20 @@
-//! What the page shows of a case when it is asked for.
+//! The details of a case, which the page shows on a click.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::tone::{Tone, tone};
+use super::colour::{Colour, tone};
 use crate::judge::complaint::{Complaint, is_noise};
-use crate::judge::moment::Moment;
+use crate::judge::complaint_time::ComplaintTime;
 use crate::judge::transcript::{TranscriptStep, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::why;
 
-/// Lines of a complaint.
+/// Maximum number of lines shown of a complaint.
 const SPLAT: usize = 60;
 
-/// The part that the script shows when it is asked for.
+/// The part of the page that its script shows on demand.
 #[derive(Default, Serialize)]
 pub struct Details {
     /// Transcripts, each once.
@@ -42,16 +42,16 @@ pub(super) struct DetailsEntry {
     pub(super) groups: Vec<Group>,
 }
 
-/// Runs in which a case came out in the same way.
+/// Runs with the same result of a case.
 #[derive(Clone, PartialEq, Serialize)]
 pub(super) struct Group {
     #[serde(rename = "where")]
     pub(super) place: String,
     pub(super) word: &'static str,
-    pub(super) tone: Tone,
+    pub(super) tone: Colour,
     reasons: Vec<String>,
     diff: String,
-    /// Index into the texts; nothing where the case wrote none.
+    /// Index into the texts; `None` if the case has no transcript.
     text: Option<usize>,
     /// Lines of the transcript during which the kernel complained.
     steps: Vec<String>,
@@ -68,7 +68,7 @@ struct Splat {
     starts: Vec<String>,
 }
 
-/// What one verdict has to say.
+/// The details of one verdict.
 pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
     let mut reasons: Vec<String> = verdict.verdict.sightings().into_iter().collect();
     let mut diff = String::new();
@@ -76,7 +76,7 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
         Verdict::Failed { reasons: violated } => reasons.extend(violated.iter().cloned()),
         Verdict::Differs { diff: text } => diff = text.clone(),
         Verdict::ExpectedHazard { reason } => reasons.push(reason.clone()),
-        Verdict::Skipped { need, why } => reasons.push(format!("skipped for want of {need}: {why}")),
+        Verdict::Skipped { need, why } => reasons.push(format!("skipped because {need} is missing: {why}")),
         Verdict::Lost { begun, how } => {
             let when = if *begun { "while it ran" } else { "before it could start" };
             reasons.push(format!("the guest was lost {when}: {how}"));
@@ -116,7 +116,7 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
 }
 
 fn is_during(complaint: &Complaint, step: &TranscriptStep) -> bool {
-    matches!((&complaint.moment, step), (Moment::During(call), TranscriptStep::Call { text, .. }) if call == text)
+    matches!((&complaint.moment, step), (ComplaintTime::During(call), TranscriptStep::Call { text, .. }) if call == text)
 }
 
 fn splat(complaint: &Complaint) -> Splat {

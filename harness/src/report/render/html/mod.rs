@@ -1,12 +1,12 @@
-//! One page for a matrix: self-contained, without network, for a mail or a phone.
+//! One self-contained page for a matrix. It needs no network, and fits a mail or a phone.
 //!
-//! What a kernel or a guest has said is never markup: the template escapes it, or it travels as JSON and the page's script
-//! puts it in as text. A content security policy allows that script and nothing else.
+//! Text from a kernel or a guest is never markup: the template escapes it, or it is passed as JSON and the page's script
+//! inserts it as text. A content security policy allows only that script.
 
+mod colour;
 mod details;
 mod page;
 mod series;
-mod tone;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -32,7 +32,7 @@ const SCRIPT: &str = include_str!("page.js");
 pub fn render(matrix: &Matrix) -> Result<String> {
     let (page, details) = Page::of(matrix);
     let data = serde_json::to_string(&details).context(ErrorKind::Internal, || "encoding the page".into())?;
-    // In JSON `<` occurs in strings only; as an escape it can end no element.
+    // In JSON, `<` occurs only in strings. Escaped, it cannot end the script element.
     let data = data.replace('<', "\\u003c");
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);

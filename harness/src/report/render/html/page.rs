@@ -1,4 +1,4 @@
-//! What the page shows, as data: every decision about it is made here, the template only lays it out.
+//! The contents of the page as data. All decisions are made here; the template only does the layout.
 
 use std::collections::BTreeSet;
 
@@ -7,24 +7,24 @@ use cases::protocol::CaseKey;
 use cases::suite;
 use serde::Serialize;
 
+use super::colour::{Colour, code_tone, tone};
 use super::details::{Details, DetailsEntry, Group, group};
 use super::series::{Changes, series_changes};
-use super::tone::{Tone, code_tone, tone};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
 use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
 use crate::report::run_report::{RunReport, Tally};
 
-/// Rows in the table of times.
+/// Maximum number of rows in the table of times.
 const SLOWEST: usize = 12;
 
-/// The part that is markup.
+/// The part of the page that the template renders.
 #[derive(Serialize)]
 pub struct Page {
     title: String,
     result: &'static str,
-    tone: Tone,
+    tone: Colour,
     counts: String,
     problems: Vec<Problem>,
     runs: Vec<Run>,
@@ -40,10 +40,10 @@ pub struct Page {
 
 #[derive(Serialize)]
 struct Problem {
-    /// Index of the case; nothing where it is about a whole run.
+    /// Index of the case; `None` if it is about a whole run.
     case: Option<usize>,
     title: String,
-    tone: Tone,
+    tone: Colour,
     why: String,
     cells: String,
     again: String,
@@ -53,12 +53,12 @@ struct Problem {
 struct Run {
     kernel: String,
     series: String,
-    /// Where the runs differ in it.
+    /// How the runs differ in it.
     flavour: String,
     id: String,
     title: String,
     result: String,
-    tone: Tone,
+    tone: Colour,
     tally: String,
     facts: Vec<(&'static str, String)>,
 }
@@ -66,7 +66,7 @@ struct Run {
 #[derive(Serialize)]
 struct CellView {
     word: String,
-    tone: Tone,
+    tone: Colour,
     title: String,
 }
 
@@ -103,7 +103,7 @@ struct Time {
 }
 
 impl Page {
-    /// Puts the cells together.
+    /// Builds the page from the cells.
     pub fn of(matrix: &Matrix) -> (Self, Details) {
         let runs: Vec<Run> = matrix.cells.iter().map(|cell| run(cell, matrix)).collect();
         let keys = keys(matrix);
@@ -113,8 +113,8 @@ impl Page {
             case: problem.key.as_ref().and_then(|key| keys.iter().position(|known| known == key)),
             title: problem.title,
             tone: match problem.level {
-                Level::Error => Tone::Bad,
-                Level::Warning | Level::Notice => Tone::Note,
+                Level::Error => Colour::Bad,
+                Level::Warning | Level::Notice => Colour::Note,
             },
             why: problem.why,
             cells: problem.cells.join(", "),
@@ -182,7 +182,7 @@ fn run(cell: &Cell, matrix: &Matrix) -> Run {
         id: place.id.clone(),
         title: format!("Linux {}, series {}, {}", place.kernel, place.series, place.flavour),
         result: String::new(),
-        tone: cell.exit_code().map_or(Tone::Note, code_tone),
+        tone: cell.exit_code().map_or(Colour::Note, code_tone),
         tally: String::new(),
         facts: Vec::new(),
     };
@@ -224,7 +224,7 @@ fn run(cell: &Cell, matrix: &Matrix) -> Run {
             ),
         ),
     ];
-    run.facts.extend((!elsewhere.is_empty()).then(|| ("not about it", elsewhere.join(", "))));
+    run.facts.extend((!elsewhere.is_empty()).then(|| ("not for this kernel", elsewhere.join(", "))));
     run
 }
 
@@ -234,13 +234,13 @@ fn keys(matrix: &Matrix) -> Vec<CaseKey> {
     let run: BTreeSet<&CaseKey> = verdicts().map(|verdict| &verdict.key).collect();
     let mut keys: Vec<CaseKey> = suite::keys().filter(|key| run.contains(key)).collect();
     let known: BTreeSet<&CaseKey> = keys.iter().collect();
-    // What another version of the suite has run is shown all the same.
+    // Cases of another version of the suite are shown too.
     let foreign: Vec<CaseKey> = run.into_iter().filter(|key| !known.contains(key)).cloned().collect();
     keys.extend(foreign);
     keys
 }
 
-/// The row of a case; what it has to say goes into `details`.
+/// The row of a case. Its details are added to `details`.
 fn case(key: &CaseKey, matrix: &Matrix, runs: &[Run], details: &mut Details) -> CaseRow {
     let of = |cell: &'_ Cell| -> Option<CaseVerdict> {
         cell.report()?.verdicts.iter().find(|verdict| verdict.key == *key).cloned()
@@ -256,7 +256,7 @@ fn case(key: &CaseKey, matrix: &Matrix, runs: &[Run], details: &mut Details) -> 
             None => groups.push((group, vec![column])),
         }
     }
-    // What somebody has to look at comes first.
+    // What needs attention comes first.
     groups.sort_by_key(|(group, _)| std::cmp::Reverse(group.tone));
     let named = groups.into_iter().map(|(mut group, columns)| {
         group.place = places(&columns, runs);
@@ -290,7 +290,7 @@ fn cell(verdict: Option<&CaseVerdict>) -> CellView {
             tone: tone(&verdict.verdict),
             title: verdict.key.exporter().into(),
         },
-        None => CellView { word: String::new(), tone: Tone::Faint, title: String::new() },
+        None => CellView { word: String::new(), tone: Colour::Faint, title: String::new() },
     }
 }
 
@@ -298,10 +298,10 @@ fn clauses(table: &Table) -> Vec<ClauseRow> {
     let view = |word: &TableWord| CellView {
         word: word.text(),
         tone: match word {
-            TableWord::Judged { bad: true, .. } | TableWord::Unknown => Tone::Bad,
-            TableWord::Judged { word: "ok" | "xfail", .. } => Tone::Good,
-            TableWord::Judged { .. } => Tone::Note,
-            TableWord::Nothing | TableWord::NeedsDerive | TableWord::Skipped => Tone::Faint,
+            TableWord::Judged { bad: true, .. } | TableWord::Unknown => Colour::Bad,
+            TableWord::Judged { word: "ok" | "xfail", .. } => Colour::Good,
+            TableWord::Judged { .. } => Colour::Note,
+            TableWord::Nothing | TableWord::NeedsDerive | TableWord::Skipped => Colour::Faint,
         },
         title: word.meaning().unwrap_or_default().into(),
     };

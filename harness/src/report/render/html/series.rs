@@ -1,13 +1,13 @@
-//! What a series changes, as the page shows it.
+//! The changes by a series, for the page.
 
 use cases::protocol::CaseKey;
 use serde::Serialize;
 
-use super::tone::Tone;
+use super::colour::Colour;
 use crate::report::matrix::changes::{self, CaseChange, ChangeCounts, SeriesComparison};
 use crate::report::matrix::{Matrix, short};
 
-/// What one series changes.
+/// The changes by one series.
 #[derive(Serialize)]
 pub(super) struct Changes {
     series: String,
@@ -30,7 +30,7 @@ struct Altered {
     #[serde(rename = "where")]
     place: String,
     how: String,
-    lines: Vec<(Tone, String)>,
+    lines: Vec<(Colour, String)>,
 }
 
 /// One for each series.
@@ -68,9 +68,9 @@ fn altered((key, change, places): (&CaseKey, &CaseChange, Vec<&SeriesComparison>
         CaseChange::New { .. } | CaseChange::Same | CaseChange::Gone => (String::new(), ""),
     };
     let tone = |line: &str| match line.as_bytes().first() {
-        Some(b'-') => Tone::Bad,
-        Some(b'+') => Tone::Good,
-        _ => Tone::Faint,
+        Some(b'-') => Colour::Bad,
+        Some(b'+') => Colour::Good,
+        _ => Colour::Faint,
     };
     let lines = diff.lines().map(|line| (tone(line), line.to_string())).collect();
     Altered { key: key.0.clone(), place: kernels.join(", "), how, lines }

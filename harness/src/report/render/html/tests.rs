@@ -11,7 +11,7 @@ fn page(reports: &[RunReport]) -> String {
 }
 
 #[test]
-fn what_a_kernel_says_is_never_markup() {
+fn kernel_text_is_never_markup() {
     let evil = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&\"'".to_string();
     let mut run = report(vec![Verdict::Failed { reasons: vec![evil.clone()] }, Verdict::Broken { why: evil.clone() }]);
     run.protocol_errors.push(evil.clone());

@@ -1,8 +1,8 @@
-//! JUnit XML, as Jenkins, GitLab and others read it: a suite for each cell of a matrix, a test for each case.
+//! JUnit XML for Jenkins, GitLab and others: a test suite for each cell of a matrix, a test for each case.
 //!
-//! The format knows passed, skipped, failed and in error. A failure is what the kernel did, or what waits for a person; an
-//! error is a run that says nothing about the kernel. What is known to be wrong in a kernel is skipped, with the reason: it
-//! is no failure, and nobody should read that it passed.
+//! A test in this format is passed, skipped, failed or in error. A violation, and a transcript that needs a review, is a
+//! failure. An error is a result that says nothing about the kernel. A known defect of a kernel is skipped, with its reason:
+//! it is not a failure of the series, and must not look like a pass.
 
 use std::time::Duration;
 
@@ -51,24 +51,24 @@ fn suite(cell: &Cell) -> TestSuite {
         }
         CellOutcome::Empty => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message("no chosen case is about this kernel");
+            status.set_message("none of the chosen cases applies to this kernel");
             suite.add_test_case(named("nothing to run", cell.place.id.as_str(), status));
         }
     }
     suite
 }
 
-/// A test that stands for a whole cell.
+/// A test that represents a whole cell.
 fn whole(cell: &Cell, name: &str, kind: &str, message: &str, description: &str) -> TestCase {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_type(text(kind)).set_message(text(message)).set_description(text(description));
     named(name, &cell.place.id, status)
 }
 
-/// A guest that does not keep to the protocol cannot be believed, whatever its cases say.
+/// An error if the guest violated the protocol: then its results are not reliable.
 fn protocol_errors(cell: &Cell, report: &RunReport) -> Option<TestCase> {
     let first = report.protocol_errors.first()?;
-    Some(whole(cell, "protocol", "ODD", first, &report.protocol_errors.join("\n")))
+    Some(whole(cell, "protocol", "protocol error", first, &report.protocol_errors.join("\n")))
 }
 
 fn case(cell: &Cell, report: &RunReport, verdict: &CaseVerdict) -> TestCase {
@@ -114,13 +114,13 @@ fn message(verdict: &Verdict) -> String {
     }
 }
 
-/// All that a person needs who sees only this test.
+/// The full explanation, for readers who see only this test.
 fn description(report: &RunReport, verdict: &CaseVerdict) -> String {
     let mut lines: Vec<String> = why(&verdict.verdict).into_iter().collect();
     if let Verdict::Failed { reasons } | Verdict::KnownDefect { reasons, .. } = verdict.verdict.detailed() {
         lines = verdict.verdict.sightings().into_iter().chain(reasons.iter().cloned()).collect();
         if let Verdict::KnownDefect { reason, .. } = &verdict.verdict {
-            lines.insert(0, format!("a defect of this kernel, whatever the series: {reason}"));
+            lines.insert(0, format!("a known defect of this kernel, not of the series: {reason}"));
         }
     }
     if !verdict.verdict.is_as_expected() {
@@ -129,9 +129,8 @@ fn description(report: &RunReport, verdict: &CaseVerdict) -> String {
     lines.join("\n")
 }
 
-/// Console text comes from a kernel that may be out of its mind, and XML 1.0 has no way to write most control characters
-/// (section 2.2, production 2). They are replaced, so that it is seen that there was something; a tab becomes spaces, as the
-/// library that writes the file would drop it.
+/// Replaces characters that XML 1.0 cannot represent (section 2.2, production 2): a broken kernel may print any byte. They
+/// become a replacement character. A tab becomes spaces, because the library that writes the file would drop it.
 fn text(text: &str) -> String {
     let allowed = |c: char| match c {
         '\n' => '\n',

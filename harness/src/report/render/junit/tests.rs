@@ -2,11 +2,11 @@ use quick_junit::Report;
 
 use super::*;
 use crate::judge::transcript::{CaseRun, TranscriptStep};
-use crate::judge::verdict::Sighting;
+use crate::judge::verdict::VerdictCount;
 use crate::report::matrix::tests::{failed, ran};
 use crate::report::run_report::tests::report;
 
-/// The text as another program reads it: for each test its name and what became of it.
+/// The text as another program reads it: the name and the result of each test.
 fn read(xml: &str) -> Vec<(String, &'static str)> {
     let report = Report::deserialize_from_str(xml).expect("it is JUnit");
     let kind = |case: &TestCase| match &case.status {
@@ -20,7 +20,8 @@ fn read(xml: &str) -> Vec<(String, &'static str)> {
 }
 
 fn flaky(worst: Verdict) -> Verdict {
-    let seen = vec![Sighting { word: "pass".into(), times: 9 }, Sighting { word: worst.word().into(), times: 1 }];
+    let seen =
+        vec![VerdictCount { word: "pass".into(), times: 9 }, VerdictCount { word: worst.word().into(), times: 1 }];
     Verdict::Flaky { seen, transcripts: 2, diff: String::new(), worst: Box::new(worst) }
 }
 
@@ -62,7 +63,7 @@ fn a_cell_without_a_report_is_one_error() {
 }
 
 #[test]
-fn an_oddity_is_an_error_of_its_own() {
+fn a_protocol_error_is_a_separate_error() {
     let mut run = report(vec![Verdict::Pass]);
     run.protocol_errors.push("a record is missing".into());
     let tests = read(&render(&Matrix::new(vec![Cell::ran(run)])).unwrap());

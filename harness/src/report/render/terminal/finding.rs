@@ -10,10 +10,10 @@ use crate::host::style::{Style, printable, wrap};
 use crate::judge::verdict::CaseVerdict;
 use crate::report::run_report::RunReport;
 
-/// Cases that are named; of more only the number is told.
+/// Maximum number of cases that are named; the others are counted.
 const NAMED: usize = 4;
 
-/// Whether a case is in a finding, or explained by one.
+/// Whether a case belongs to a finding, or is explained by one.
 pub(super) fn holds(report: &RunReport, key: &CaseKey) -> bool {
     let explained = |finding: &Finding| finding.follow_ups.iter().any(|one| one.cases.contains(key));
     report.findings.iter().any(|finding| finding.cases.contains(key) || explained(finding))

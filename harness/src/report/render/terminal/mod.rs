@@ -1,5 +1,5 @@
-//! The report for a terminal: one screen when all is well; when not, each failure with its clause, its transcript
-//! around the line that failed, and what the kernel said.
+//! The report for a terminal. A run without failures fits on one screen. A failure is shown with its clause, the transcript
+//! around the failed line, and the kernel log.
 
 mod finding;
 
@@ -17,19 +17,19 @@ use crate::judge::transcript::{CaseRun, TranscriptStep, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems;
 use crate::report::run_report::{RunReport, tally};
-use crate::session::rounds::RoundsHeld;
+use crate::session::rounds::RoundsSummary;
 
-/// Lines of a transcript shown around a failure.
+/// Number of transcript lines shown around a failure.
 const CONTEXT: usize = 6;
-/// Lines of a splat shown.
+/// Maximum number of lines shown of a kernel complaint.
 const SPLAT: usize = 14;
-/// Lines about the tasks of a hung guest shown.
+/// Maximum number of lines shown about the tasks of a hung guest.
 const TASKS: usize = 8;
-/// Failures shown in full; the others by one line each.
+/// Maximum number of failures shown in full; the others get one line each.
 const IN_FULL: usize = 5;
 
-/// Renders a report: findings first, then what is wrong with single cases and is in no finding. With `all`, every case that
-/// is not as expected is shown.
+/// Renders a report: findings first, then cases that are not as expected and belong to no finding. With `all`, every case
+/// that is not as expected is shown.
 pub fn render(report: &RunReport, style: Style, all: bool, repeat: impl Fn(&CaseVerdict) -> String) -> String {
     let mut out = String::new();
     heading(&mut out, report, style);
@@ -57,14 +57,14 @@ pub fn render(report: &RunReport, style: Style, all: bool, repeat: impl Fn(&Case
             let _ = writeln!(out, "\n{} in {key}: {title}\n  because {reason}", style.notable("allowed complaint"));
         }
     }
-    for oddity in &report.protocol_errors {
-        let _ = writeln!(out, "\n{} {oddity}", style.bad("ODD"));
+    for error in &report.protocol_errors {
+        let _ = writeln!(out, "\n{} {error}", style.bad("protocol error:"));
     }
     closing(&mut out, report, style);
     out
 }
 
-/// Whether somebody has to look at this very case.
+/// Whether this case needs attention.
 fn is_bad(verdict: &CaseVerdict) -> bool {
     !verdict.verdict.is_as_expected() && !verdict.verdict.is_unrun()
 }
@@ -112,7 +112,7 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
             let _ = write!(counts, ", {} known", tally.known);
         }
         if tally.failed > tally.unrun {
-            let _ = write!(counts, ", {} NOT", tally.failed - tally.unrun);
+            let _ = write!(counts, ", {} failed", tally.failed - tally.unrun);
         }
         if tally.unrun > 0 {
             let _ = write!(counts, ", {} unrun", tally.unrun);
@@ -134,17 +134,17 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
     }
 }
 
-/// What was not planned because it is about other kernels.
+/// The cases that were not planned because they apply to other kernels.
 fn elsewhere(out: &mut String, report: &RunReport, style: Style) {
     let mut ids: Vec<&str> = report.elsewhere.iter().map(CaseKey::id).collect();
     ids.dedup();
     if !ids.is_empty() {
-        let line = format!("  not about this kernel, and not planned: {}", ids.join(", "));
+        let line = format!("  not run, because they apply to other kernels: {}", ids.join(", "));
         let _ = writeln!(out, "{}", style.faint(&line));
     }
 }
 
-/// The clauses of some verdicts, each once, as the contract orders them.
+/// The clauses of some verdicts, each once, in the order of the contract.
 fn in_contract_order<'a>(verdicts: impl Iterator<Item = &'a CaseVerdict>) -> Vec<&'static str> {
     let judged: Vec<&str> = verdicts.map(|verdict| verdict.clause.as_str()).collect();
     clause::CLAUSES.iter().map(|clause| clause.id).filter(|id| judged.contains(id)).collect()
@@ -165,13 +165,13 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
     }
     if let Verdict::Flaky { diff, worst, .. } = &verdict.verdict {
         let seen = verdict.verdict.sightings().unwrap_or_default();
-        let _ = writeln!(out, "  not the same every time, {seen}; the worst, {}:", worst.word());
+        let _ = writeln!(out, "  different results in different runs: {seen}; the worst, {}:", worst.word());
         if !diff.is_empty() {
-            let _ = writeln!(out, "  how its transcript differs from the usual one:");
+            let _ = writeln!(out, "  the difference from the most frequent transcript:");
             indented(out, diff, style);
         }
     } else if verdict.tries > 1 {
-        let _ = writeln!(out, "  failed {0} of {0} tries; the first:", verdict.tries);
+        let _ = writeln!(out, "  failed in {0} of {0} runs; the first:", verdict.tries);
     }
     match verdict.verdict.detailed() {
         Verdict::Failed { reasons } => {
@@ -184,11 +184,11 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
             transcript(out, verdict.run.as_ref(), style);
         }
         Verdict::Differs { diff } => {
-            let _ = writeln!(out, "  the transcript is not the reviewed one:");
+            let _ = writeln!(out, "  the transcript differs from the reviewed one:");
             indented(out, diff, style);
         }
         Verdict::Unreviewed => {
-            let _ = writeln!(out, "  nobody has reviewed this transcript yet: cargo insta review");
+            let _ = writeln!(out, "  this transcript has not been reviewed yet: cargo insta review");
             if let Some(run) = &verdict.run {
                 indented(out, &run.text(), style);
             }
@@ -205,12 +205,12 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
             transcript(out, verdict.run.as_ref(), style);
         }
         Verdict::DefectGone { reason } => {
-            let _ = writeln!(out, "  this kernel is known to fail here, and did not:\n    {}", wrap(reason, "    "));
-            let _ = writeln!(out, "  is it mended? then harness/known-defects.toml is about fewer kernels");
+            let _ = writeln!(out, "  a known defect of this kernel did not show:\n    {}", wrap(reason, "    "));
+            let _ = writeln!(out, "  if it is fixed, change the range of kernels in harness/known-defects.toml");
         }
         Verdict::KnownDefect { reasons, .. } => {
             for reason in reasons {
-                let _ = writeln!(out, "  violated, as is known: {}", wrap(reason, "            "));
+                let _ = writeln!(out, "  violated, a known defect: {}", wrap(reason, "            "));
             }
         }
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => {}
@@ -239,7 +239,7 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
     }
 }
 
-/// What this kernel is known to do wrong: cases of one defect together.
+/// The known defects of this kernel, each once, with its cases.
 fn known(out: &mut String, report: &RunReport, style: Style) {
     let mut defects: Vec<(&str, &[String], Vec<&CaseVerdict>)> = Vec::new();
     for verdict in &report.verdicts {
@@ -253,14 +253,14 @@ fn known(out: &mut String, report: &RunReport, style: Style) {
         let keys: Vec<&str> = verdicts.iter().map(|verdict| verdict.key.0.as_str()).collect();
         let word = format!("{} {}", verdicts[0].verdict.word(), in_contract_order(verdicts.iter().copied()).join(" "));
         let _ = writeln!(out, "\n{}  {}", style.notable(&word), style.strong(&keys.join(", ")));
-        let _ = writeln!(out, "  a defect of this kernel, whatever the series:\n    {}", wrap(reason, "    "));
+        let _ = writeln!(out, "  a known defect of this kernel, not of the series:\n    {}", wrap(reason, "    "));
         for reason in reasons {
             let _ = writeln!(out, "  {} {}", style.notable("violated:"), wrap(reason, "            "));
         }
     }
 }
 
-/// What was not run: one line for each reason.
+/// The cases that were not run: one line for each reason.
 fn unrun(out: &mut String, report: &RunReport, style: Style) {
     let mut reasons: Vec<(&str, usize)> = Vec::new();
     for verdict in &report.verdicts {
@@ -286,8 +286,8 @@ fn unrun(out: &mut String, report: &RunReport, style: Style) {
     }
 }
 
-/// What the rounds had in common.
-fn rounds(held: &RoundsHeld, cases: usize) -> String {
+/// How the rounds compare.
+fn rounds(held: &RoundsSummary, cases: usize) -> String {
     let times = if held.run == 1 { "1 round".into() } else { format!("{} rounds", held.run) };
     let same = match held.identical == cases {
         true => format!("{cases} verdicts and transcripts identical in all"),
@@ -298,7 +298,11 @@ fn rounds(held: &RoundsHeld, cases: usize) -> String {
     }
     let which: Vec<String> = held.deviating.iter().take(20).map(ToString::to_string).collect();
     let more = if held.deviating.len() > which.len() { " ..." } else { "" };
-    format!("{times}, {} held: {same}; not as expected or not as before: round {}{more}", held.held(), which.join(" "))
+    format!(
+        "{times}, {} as expected and equal to the first: {same}; the other rounds: {}{more}",
+        held.held(),
+        which.join(" ")
+    )
 }
 
 /// The transcript around the first line that failed, or its end.
@@ -369,7 +373,7 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
     }
     let result = format!("result: {} (exit {})", code.meaning(), code.number());
     let _ = writeln!(out, "{}", if code.number() == 0 { style.good(&result) } else { style.bad(&result) });
-    // In this form also for programs that read closing lines.
+    // Programs that read the last lines rely on this form.
     let known = match tally.known {
         0 => String::new(),
         1 => "; 1 fails by a known defect of this kernel".into(),

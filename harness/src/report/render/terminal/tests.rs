@@ -1,7 +1,7 @@
 //! What the terminal shows of runs that are right and wrong.
 
 use super::*;
-use crate::judge::verdict::Sighting;
+use crate::judge::verdict::VerdictCount;
 use crate::report::run_report::tests::report;
 use cases::protocol::Outcome;
 
@@ -39,14 +39,14 @@ fn a_failure_shows_clause_line_and_kernel_log() {
 #[test]
 fn flaky_and_unrun_cases_are_named_as_what_they_are() {
     let flaky = Verdict::Flaky {
-        seen: vec![Sighting { word: "pass".into(), times: 99 }, Sighting { word: "FAIL".into(), times: 1 }],
+        seen: vec![VerdictCount { word: "pass".into(), times: 99 }, VerdictCount { word: "FAIL".into(), times: 1 }],
         transcripts: 2,
         diff: "--- usual\n+++ worst\n-check  a   ok\n+check  a   FAILED: b\n".into(),
         worst: Box::new(Verdict::Failed { reasons: vec!["a: b".into()] }),
     };
     let unrun = Verdict::NotRun { why: "stopped by --fail-fast".into() };
     let mut report = report(vec![Verdict::Pass, flaky, unrun.clone(), unrun]);
-    report.rounds = Some(RoundsHeld { run: 100, asked: Some(100), identical: 3, deviating: vec![41] });
+    report.rounds = Some(RoundsSummary { run: 100, asked: Some(100), identical: 3, deviating: vec![41] });
     insta::assert_snapshot!(text(&report));
 }
 
@@ -59,7 +59,7 @@ fn a_known_defect_has_lines_of_its_own() {
 
 #[test]
 fn rounds_that_were_all_alike() {
-    let held = RoundsHeld { run: 100, asked: Some(100), identical: 140, deviating: vec![] };
+    let held = RoundsSummary { run: 100, asked: Some(100), identical: 140, deviating: vec![] };
     assert_eq!(rounds(&held, 140), "100 rounds: 140 verdicts and transcripts identical in all");
 }
 

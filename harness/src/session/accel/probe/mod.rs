@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::{Gid, Group};
 
 use super::Accel;
-use super::answer::{Answer, Stage, StageResult};
+use super::probe_result::{ProbeResult, Stage, StageResult};
 use crate::error::{Context, ErrorKind, Result};
 use crate::guest::boot_plan::{BootPlan, QEMU};
 use crate::guest::initramfs::{GuestBinary, Initramfs};
@@ -53,12 +53,12 @@ impl Probe<'_> {
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when QEMU cannot be started, [`ErrorKind::Interrupt`].
-    pub fn ask(&self) -> Result<Answer> {
+    pub fn ask(&self) -> Result<ProbeResult> {
         let mut findings = vec![self.device()];
         if let (Some(kernel), true) = (self.kernel, findings[0].works) {
             findings.push(self.guest(kernel)?);
         }
-        Ok(Answer { findings })
+        Ok(ProbeResult { findings })
     }
 
     /// The first stage: opens the device.
@@ -169,7 +169,7 @@ fn end(mut running: Running) -> Result<bool> {
     let start = Instant::now();
     while running.try_wait()?.is_none() {
         if start.elapsed() > KILL_TIMEOUT {
-            // Dropping it would wait for ever.
+            // Dropping it would wait forever.
             std::mem::forget(running);
             return Ok(false);
         }

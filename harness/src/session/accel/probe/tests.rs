@@ -30,11 +30,11 @@ impl Host {
     }
 
     /// Tests KVM with a long limit, for busy machines.
-    fn ask(&self) -> Answer {
+    fn ask(&self) -> ProbeResult {
         self.ask_within(Duration::from_secs(20))
     }
 
-    fn ask_within(&self, limit: Duration) -> Answer {
+    fn ask_within(&self, limit: Duration) -> ProbeResult {
         let kernel = self.path("vmlinux");
         Probe { machine: &self.machine, kernel: Some(&kernel), limit }.ask().unwrap()
     }

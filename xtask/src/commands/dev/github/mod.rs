@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use harness::error::{ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
-use harness::host::process::{Cmd, Followed, create, interruption, quote, tail};
+use harness::host::process::{ChildOutcome, Cmd, create, interruption, quote, tail};
 use harness::report::render::github::annotate;
 use harness::report::render::markdown::fence;
 use serde_json::Value;
@@ -93,7 +93,7 @@ fn cell(args: &CellArgs) -> Result<ExitCode> {
         let copy = Cmd::new("cp").arg("-r").path(&workspace::runs().join(run)).path(&args.dir.join(RUN));
         copy.succeed(ErrorKind::Host, "the recordings cannot be copied")?;
     }
-    let Followed::Ended(output) = ended? else { return Err(interruption()) };
+    let ChildOutcome::Ended(output) = ended? else { return Err(interruption()) };
     let number = output.status.code().and_then(|code| u8::try_from(code).ok());
     let code = number.and_then(|number| ExitCode::try_from(number).ok()).unwrap_or(ExitCode::Internal);
     write(&args.dir.join(EXIT_CODE), &format!("{}\n", code.number()))?;

@@ -8,7 +8,7 @@ use mutants::outcome::MutantOutcome;
 use serde::Serialize;
 
 use super::report::code;
-use super::results::{CaseWord, MutantResult, SCHEMA};
+use super::results::{CaseVerdictRecord, MutantResult, SCHEMA};
 
 /// How many sentences of a case the text shows; the JSON has all.
 const SHOWN: usize = 4;
@@ -32,16 +32,16 @@ struct Implementation {
     seconds: f64,
     /// Why it was not run; `None` if it was.
     unrun: Option<String>,
-    complaints: Vec<CaseWord>,
+    complaints: Vec<CaseVerdictRecord>,
     /// Cases of `Recorded:` that did not differ.
     blind: Vec<String>,
 }
 
 impl Implementation {
     fn new(entry: &CorrectEntry, found: &MutantResult) -> Self {
-        let recorded = |word: &CaseWord| entry.recorded.iter().any(|id| id == word.case.id());
+        let recorded = |word: &CaseVerdictRecord| entry.recorded.iter().any(|id| id == word.case.id());
         // Such a case has to show a difference. One that fails, breaks or is lost is a complaint like any other.
-        let noticed = |word: &CaseWord| recorded(word) && matches!(word.verdict.as_str(), "DIFF" | "XPASS");
+        let noticed = |word: &CaseVerdictRecord| recorded(word) && matches!(word.verdict.as_str(), "DIFF" | "XPASS");
         let complaints = found.cases.iter().filter(|word| !word.how.is_empty() && !noticed(word));
         let blind =
             entry.recorded.iter().filter(|id| !found.cases.iter().any(|word| noticed(word) && word.case.id() == *id));
@@ -97,7 +97,7 @@ impl CorrectReport {
             if !it.is_green() {
                 let _ = writeln!(out, "  {}\n  {}", it.built, it.freedom);
             }
-            for CaseWord { case, clause, verdict, how, .. } in &it.complaints {
+            for CaseVerdictRecord { case, clause, verdict, how, .. } in &it.complaints {
                 let _ = writeln!(out, "  {verdict:<6} {clause} {case}");
                 for line in how.iter().take(SHOWN) {
                     let _ = writeln!(out, "         {line}");
@@ -122,7 +122,7 @@ mod tests {
 
     use cases::protocol::CaseKey;
 
-    use super::super::mutant::{About, CORRECT};
+    use super::super::mutant::{CORRECT, MutantInfo};
     use super::*;
 
     fn judged(cases: &[(&str, &str)]) -> Implementation {
@@ -134,7 +134,7 @@ mod tests {
             recorded: vec!["fences/by_access_mode".into()],
             kernels: None,
         };
-        let about = About {
+        let about = MutantInfo {
             id: "it".into(),
             made_by: CORRECT.into(),
             file: PathBuf::new(),
@@ -143,7 +143,7 @@ mod tests {
             wrong: String::new(),
             clauses: Vec::new(),
         };
-        let word = |&(case, verdict): &(&str, &str)| CaseWord {
+        let word = |&(case, verdict): &(&str, &str)| CaseVerdictRecord {
             case: CaseKey(case.into()),
             clause: "F-8".into(),
             judgement: "record".into(),

@@ -15,11 +15,11 @@ use harness::patch::uapi_header;
 use harness::patch::{Edits, PatchedTree};
 
 use super::mutant::{Mutant, MutantKernel};
-use super::set::text;
+use super::mutant_list::text;
 use crate::run::pipeline::{Pipeline, Tree};
 
 /// The joint kernel, and the mutants that the compiler alone settled.
-pub struct Joint {
+pub struct JointKernel {
     /// The image.
     pub image: KernelImage,
     /// Mutants that need not be run, by number.
@@ -33,7 +33,7 @@ pub struct Joint {
 ///
 /// # Errors
 /// As [`image::build`]; compiler errors outside of all mutants.
-pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joint> {
+pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<JointKernel> {
     let mut settled: BTreeMap<usize, MutantOutcome> = BTreeMap::new();
     let build_dir = build_dir(tree);
     loop {
@@ -57,7 +57,7 @@ pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joi
         })?;
         if errors.is_empty() {
             let image = image::build(&build_dir, &patched, &tree.flavour, store, progress)?;
-            return Ok(Joint { image, settled });
+            return Ok(JointKernel { image, settled });
         }
         let unviable = errors.into_iter().filter(|(number, _)| *number > 0);
         settled.extend(unviable.map(|(number, why)| (number, MutantOutcome::Unviable { why })));

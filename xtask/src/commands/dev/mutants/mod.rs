@@ -1,14 +1,14 @@
 //! `cargo xtask dev mutants`: builds wrong kernels and shows which of them the suite catches; with `--correct`, builds correct
 //! ones and shows which cases fail on them.
 
+mod case_matrix;
 mod correct;
-mod guardians;
 mod kernels;
 mod mutant;
+mod mutant_list;
 mod report;
 mod results;
 mod runner;
-mod set;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -20,7 +20,7 @@ use harness::exit_code::ExitCode;
 use harness::guest::initramfs::GuestBinary;
 use harness::host::process::check_interrupt;
 use harness::judge::context::JudgeContext;
-use harness::judge::judged::judge_all;
+use harness::judge::judged_run::judge_all;
 use harness::kbuild::image::KernelImage;
 use harness::session::accel::Acceleration;
 use harness::session::guests::Session;
@@ -62,9 +62,9 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let pipeline = Pipeline::open(quiet)?;
     let tree = pipeline.tree(&args.kernel)?;
     let task = pipeline.progress.task("making mutants", None);
-    let mutants = set::all(&tree, &pipeline.store, args)?;
+    let mutants = mutant_list::all(&tree, &pipeline.store, args)?;
     task.done(format!("{} mutants", mutants.len()));
-    let chosen = set::chosen(&mutants, &tree.patched, args)?;
+    let chosen = mutant_list::chosen(&mutants, &tree.patched, args)?;
     if args.list {
         return list(&mutants, &chosen, args);
     }
@@ -140,7 +140,7 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let setting = setting(&made, acceleration.text());
     let seconds = start.elapsed().as_secs_f64();
     let (text, json, exit_code) = if args.correct {
-        let report = correct::CorrectReport::new(setting, seconds, &set::correct(&tree, args)?, &found);
+        let report = correct::CorrectReport::new(setting, seconds, &mutant_list::correct(&tree, args)?, &found);
         (report.text(), encoded(&report)?, report.exit_code())
     } else {
         let report = Report::new(setting, args.all_cases, (seconds, kernel_seconds), found);

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use harness::patch::Edits;
+use mutants::case_order;
 use mutants::change::SourceChange;
 use mutants::in_diff::InDiff;
-use mutants::order;
 use serde::{Deserialize, Serialize};
 
 /// The description of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
+pub struct MutantInfo {
     /// The name of its patch, or a hash.
     pub id: String,
     /// `catalogue` or `correct`, or the operator that made it.
@@ -28,7 +28,7 @@ pub struct About {
     pub clauses: Vec<String>,
 }
 
-impl About {
+impl MutantInfo {
     /// Whether it is in the catalogue.
     pub fn by_hand(&self) -> bool {
         self.made_by == CATALOGUE
@@ -48,7 +48,7 @@ impl About {
     /// Whether a filter of the command line matches it.
     pub fn fits(&self, filter: &str) -> bool {
         if cases::clause::find(filter).is_some() {
-            return self.clauses.iter().any(|clause| order::is(clause, filter));
+            return self.clauses.iter().any(|clause| case_order::is(clause, filter));
         }
         let file = self.file.to_string_lossy();
         let names = self.functions.iter().map(String::as_str);
@@ -56,17 +56,17 @@ impl About {
     }
 }
 
-/// [`About::made_by`] of hand-written mutants.
+/// [`MutantInfo::made_by`] of hand-written mutants.
 pub const CATALOGUE: &str = "catalogue";
 
-/// [`About::made_by`] of correct implementations, and the name of their directory.
+/// [`MutantInfo::made_by`] of correct implementations, and the name of their directory.
 pub const CORRECT: &str = "correct";
 
 /// A mutant.
 #[derive(Clone, Debug)]
 pub struct Mutant {
     /// Its description.
-    pub about: About,
+    pub about: MutantInfo,
     /// The files that differ from the patched tree.
     pub edits: Edits,
     /// The kernel that it is in.
@@ -86,7 +86,7 @@ pub enum MutantKernel {
 
 impl Mutant {
     /// A mutant with these edits, in the joint kernel if possible. `original` returns a file of the patched tree.
-    pub fn new(about: About, edits: Edits, original: impl Fn(&PathBuf) -> Option<String>) -> Self {
+    pub fn new(about: MutantInfo, edits: Edits, original: impl Fn(&PathBuf) -> Option<String>) -> Self {
         let mut changes = BTreeMap::new();
         let mut place = None;
         for (path, contents) in &edits.0 {

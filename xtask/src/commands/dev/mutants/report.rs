@@ -7,7 +7,7 @@ use harness::report::run_report::RunSetting;
 use mutants::outcome::MutantOutcome;
 use serde::Serialize;
 
-use super::guardians;
+use super::case_matrix;
 use super::results::{MutantResult, SCHEMA};
 
 /// Exit codes, as in cargo-mutants.
@@ -84,7 +84,7 @@ impl Report {
             }
         }
         if self.all_cases {
-            out.push_str(&guardians::text(&self.mutants));
+            out.push_str(&case_matrix::text(&self.mutants));
         }
         let tested = self.mutants.iter().filter(|found| found.outcome.is_tested());
         let (tested, seconds) = tested.fold((0, 0.0), |(count, sum), found| (count + 1, sum + found.seconds));
@@ -130,12 +130,12 @@ mod tests {
 
     use cases::protocol::CaseKey;
 
-    use super::super::mutant::About;
-    use super::super::results::CaseWord;
+    use super::super::mutant::MutantInfo;
+    use super::super::results::CaseVerdictRecord;
     use super::*;
 
     fn found(id: &str, outcome: MutantOutcome) -> MutantResult {
-        let about = About {
+        let about = MutantInfo {
             id: id.into(),
             made_by: "catalogue".into(),
             file: PathBuf::from("a.c"),
@@ -144,7 +144,7 @@ mod tests {
             wrong: "it is wrong".into(),
             clauses: vec!["R-1".into()],
         };
-        let word = |verdict: &str| CaseWord {
+        let word = |verdict: &str| CaseVerdictRecord {
             case: CaseKey("rights/walk@udmabuf".into()),
             clause: "R-2".into(),
             judgement: "contract".into(),

@@ -9,12 +9,12 @@ use harness::error::{Context, ErrorKind, Result, io};
 use harness::guest::initramfs::GuestBinary;
 use harness::host::store::manifest::sha256_of;
 use harness::kbuild::image::KernelImage;
-use mutants::order::History;
+use mutants::case_order::History;
 use mutants::outcome::MutantOutcome;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::mutant::About;
+use super::mutant::MutantInfo;
 use crate::workspace;
 
 /// Version of the format; results of another version are ignored.
@@ -25,7 +25,7 @@ pub const SCHEMA: u32 = 2;
 pub struct MutantResult {
     /// Its description.
     #[serde(flatten)]
-    pub about: About,
+    pub about: MutantInfo,
     /// Its outcome.
     #[serde(flatten)]
     pub outcome: MutantOutcome,
@@ -36,12 +36,12 @@ pub struct MutantResult {
     /// How many guests there were.
     pub guests: usize,
     /// The verdicts of the cases that were run, in order.
-    pub cases: Vec<CaseWord>,
+    pub cases: Vec<CaseVerdictRecord>,
 }
 
 /// The verdict on a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CaseWord {
+pub struct CaseVerdictRecord {
     /// The case.
     pub case: CaseKey,
     /// Its clause.

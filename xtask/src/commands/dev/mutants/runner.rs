@@ -10,18 +10,18 @@ use harness::error::{Error, ErrorKind, Result};
 use harness::guest::initramfs::GuestBinary;
 use harness::judge::context::JudgeContext;
 use harness::judge::guest_run::GuestRun;
-use harness::judge::judged::judge_all;
+use harness::judge::judged_run::judge_all;
 use harness::judge::verdict::CaseVerdict;
 use harness::kbuild::image::KernelImage;
 use harness::session::accel::Accel;
 use harness::session::fail_fast::StopAt;
 use harness::session::guests::Session;
-use mutants::order::{CaseHistory, History, order};
+use mutants::case_order::{CaseHistory, History, order};
 use mutants::outcome::{MutantOutcome, outcome, sentences};
 use mutants::schemata::{CHOSEN, log_line};
 
 use super::mutant::{Mutant, MutantKernel};
-use super::results::{CaseWord, MutantResult, Results};
+use super::results::{CaseVerdictRecord, MutantResult, Results};
 
 /// How many guests a mutant may have. One that loses every guest gives no new information.
 const GUESTS: usize = 5;
@@ -113,8 +113,8 @@ fn was_run(verdict: &&CaseVerdict) -> bool {
     verdict.run.is_some() || !verdict.verdict.is_unrun()
 }
 
-fn word(verdict: &CaseVerdict) -> CaseWord {
-    CaseWord {
+fn word(verdict: &CaseVerdict) -> CaseVerdictRecord {
+    CaseVerdictRecord {
         case: verdict.key.clone(),
         clause: verdict.clause.clone(),
         judgement: verdict.judgement.clone(),

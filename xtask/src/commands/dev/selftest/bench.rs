@@ -17,7 +17,7 @@ use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::context::{JudgeContext, needs_met};
 use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
-use harness::judge::judged::{Judged, judge_all};
+use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::{CaseVerdict, Verdict};
 use harness::kbuild::image::KernelImage;
 use harness::report::render::terminal;
@@ -139,7 +139,7 @@ impl FaultBench {
     ///
     /// # Errors
     /// As [`judge_all`].
-    pub fn judge(&self, key: &CaseKey, guests: &[GuestRun]) -> Result<Judged> {
+    pub fn judge(&self, key: &CaseKey, guests: &[GuestRun]) -> Result<JudgedRun> {
         judge_all(std::slice::from_ref(key), guests, &self.context)
     }
 

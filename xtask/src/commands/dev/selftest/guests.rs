@@ -14,7 +14,10 @@ use harness::judge::transcript::CaseRun;
 use harness::judge::verdict::CaseVerdict;
 
 use super::bench::{FaultBench, guest_of, last_case, passed, sentence, text};
-use super::row::FaultRow;
+use super::result_table::FaultRow;
+
+/// The word for a run with a protocol error in which all cases passed.
+pub const PROTOCOL: &str = "PROTOCOL";
 
 /// Notes when records arrived, and the pids of QEMU.
 #[derive(Debug)]
@@ -144,11 +147,11 @@ pub fn judge(bench: &FaultBench, what: &FaultExpectation<'_>, guests: &[GuestRun
     let report = bench.report(verdict.clone(), protocol_errors);
     let text = text(&report);
     let word = match passed(&verdict) && !report.protocol_errors.is_empty() {
-        true => "ODD",
+        true => PROTOCOL,
         false => verdict.verdict.word(),
     };
     let says = match word {
-        "ODD" => report.protocol_errors.join("; "),
+        PROTOCOL => report.protocol_errors.join("; "),
         _ => sentence(&verdict.verdict),
     };
     let mut wrong = differences(what, &verdict, word, &text);
@@ -175,7 +178,7 @@ fn differences(what: &FaultExpectation<'_>, verdict: &CaseVerdict, word: &str, t
     if !what.expected.split(' ').any(|expected| expected == word) {
         wrong.push(format!("expected {}", what.expected.replace(' ', " or ")));
     }
-    if word != "ODD" && !text.contains(&what.key.0) {
+    if word != PROTOCOL && !text.contains(&what.key.0) {
         wrong.push("the report does not name the case".into());
     }
     if let Some(step) = verdict.run.as_ref().and_then(CaseRun::open_step)

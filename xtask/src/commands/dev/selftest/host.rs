@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 
 use super::bench::FaultBench;
 use super::guests::{Clock, FaultExpectation, judge};
-use super::row::FaultRow;
+use super::result_table::FaultRow;
 
 /// A fault case that the host causes.
 pub struct HostFault {
@@ -43,14 +43,14 @@ enum Act {
     /// Breaks the boot plan.
     BootPlan(fn(&FaultBench, &mut BootPlan) -> Result<()>),
     /// Breaks the directory of recordings.
-    Directory(Moment, fn(&Path) -> std::io::Result<()>),
+    Directory(FaultTime, fn(&Path) -> std::io::Result<()>),
     /// Damages an image in a cache.
     Image(fn(&Path) -> std::io::Result<()>),
 }
 
 /// When the directory of recordings is broken.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Moment {
+enum FaultTime {
     /// Before QEMU starts.
     Before,
     /// When a case begins.
@@ -100,7 +100,7 @@ pub static FAULTS: &[HostFault] = &[
         name: "hang_at_boot",
         claim: "The kernel loops while it boots.",
         expected: "LOST",
-        words: &["said nothing", "booting", "dbc_fault_loop_with_interrupts_off"],
+        words: &["no output of the kernel", "booting", "dbc_fault_loop_with_interrupts_off"],
         act: Act::Append(&["dmabuf_conformance.at_boot=loop_with_interrupts_off"]),
     },
     HostFault {
@@ -113,7 +113,7 @@ pub static FAULTS: &[HostFault] = &[
     HostFault {
         name: "complaint_at_boot",
         claim: "The kernel complains while it boots, and continues.",
-        expected: "ODD",
+        expected: "PROTOCOL",
         words: &["before any case", "dbc_fault_use_after_free"],
         act: Act::Append(&["dmabuf_conformance.at_boot=use_after_free"]),
     },
@@ -167,7 +167,7 @@ pub static FAULTS: &[HostFault] = &[
         claim: "The disk is full when the first result is written.",
         expected: "error",
         words: &["writing", "Free some space"],
-        act: Act::Directory(Moment::Before, |dir| {
+        act: Act::Directory(FaultTime::Before, |dir| {
             // Every write to this device fails with ENOSPC.
             std::os::unix::fs::symlink("/dev/full", Recording::results_path(dir))
         }),
@@ -177,7 +177,7 @@ pub static FAULTS: &[HostFault] = &[
         claim: "The directory of the recordings is removed while a case runs.",
         expected: "error",
         words: &["writing"],
-        act: Act::Directory(Moment::Within, |dir| fs::remove_dir_all(dir)),
+        act: Act::Directory(FaultTime::Within, |dir| fs::remove_dir_all(dir)),
     },
     HostFault {
         name: "image_bit_flipped",
@@ -240,14 +240,14 @@ pub fn row(bench: &FaultBench, fault: &HostFault) -> Result<FaultRow> {
         Act::Directory(moment, act) => {
             let boot = bench.boot(&dir, &[victim.after_key()])?;
             let act = || act(&dir).map_err(|error| io(&error, "breaking", &dir));
-            if *moment == Moment::Before {
+            if *moment == FaultTime::Before {
                 act()?;
             }
             let mut clock = Clock::new(&dir);
             let start = Instant::now();
             let ran = qemu::run(&boot, timeouts(bench), |record| {
                 clock.record(record);
-                if *moment == Moment::Within && matches!(record, Record::Begin { .. }) {
+                if *moment == FaultTime::Within && matches!(record, Record::Begin { .. }) {
                     let _ = act();
                 }
             });

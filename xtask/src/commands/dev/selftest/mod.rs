@@ -1,9 +1,9 @@
-//! `cargo xtask dev selftest`: causes every known kind of crash, hang and other fault, and proves that each is noticed.
+//! `cargo xtask dev selftest`: causes every known kind of crash, hang and other fault, and checks that each is detected.
 
 mod bench;
 mod guests;
 mod host;
-mod row;
+mod result_table;
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -11,14 +11,14 @@ use std::time::Instant;
 use cases::faults::{self, FaultCase, GuestTuning};
 use harness::error::{Context, Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
-use harness::host::near::near;
 use harness::host::process::check_interrupt;
+use harness::host::similar_names::similar_names;
 use harness::host::style::detect;
 
 use crate::flags::{SelftestArgs, TableFormat};
 use crate::run::pipeline::Pipeline;
 use bench::FaultBench;
-use row::FaultRow;
+use result_table::FaultRow;
 
 /// Fault cases in one session: fewer than the number of lost guests in a row after which a session stops.
 const BATCH: usize = 8;
@@ -32,7 +32,7 @@ enum PlannedRun {
 /// Runs what the arguments ask for and prints the table.
 ///
 /// # Errors
-/// When fault cases cannot be run. One that was not noticed is not an error but exit code 1: a bug in the suite.
+/// When fault cases cannot be run. One that was not detected is not an error but exit code 1: a bug in the suite.
 pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     let chosen = select(&args.filters)?;
     if args.list {
@@ -82,11 +82,11 @@ pub fn run(args: &SelftestArgs, quiet: bool) -> Result<ExitCode> {
     rows.sort_by_key(|row| order.iter().position(|name| *name == row.name));
     publish(&rows, args, start.elapsed().as_secs_f64())?;
     results.into_iter().collect::<Result<()>>()?;
-    let unnoticed = rows.iter().any(|row| !row.wrong.is_empty());
-    if unnoticed {
+    let undetected = rows.iter().any(|row| !row.wrong.is_empty());
+    if undetected {
         eprintln!("recordings: {}", bench.keep().display());
     }
-    Ok(if unnoticed { ExitCode::Internal } else { ExitCode::AsExpected })
+    Ok(if undetected { ExitCode::Internal } else { ExitCode::AsExpected })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -103,7 +103,7 @@ fn select(filters: &[String]) -> Result<Vec<(&'static str, String, &'static str)
     for filter in filters {
         if !all().any(|(name, ..)| name.contains(filter.as_str())) {
             let names: Vec<&str> = all().map(|(name, ..)| name).collect();
-            let similar = near(filter, &names);
+            let similar = similar_names(filter, &names);
             let next = match similar.is_empty() {
                 true => "`cargo xtask selftest --list` lists all fault cases.".to_string(),
                 false => format!("Did you mean {}?", similar.join(" or ")),
@@ -138,9 +138,10 @@ impl PlannedRun {
 
 fn publish(rows: &[FaultRow], args: &SelftestArgs, seconds: f64) -> Result<()> {
     match args.format {
-        TableFormat::Terminal => print!("{}", row::table(rows, seconds, detect())),
+        TableFormat::Terminal => print!("{}", result_table::table(rows, seconds, detect())),
         TableFormat::Json => {
-            let json = row::json(rows, seconds).context(ErrorKind::Internal, || "encoding the table".into())?;
+            let json =
+                result_table::json(rows, seconds).context(ErrorKind::Internal, || "encoding the table".into())?;
             println!("{json}");
         }
     }

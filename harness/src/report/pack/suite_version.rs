@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A version of the suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SuiteIdentity {
+pub struct SuiteVersion {
     /// Version of the workspace.
     pub version: String,
     /// The commit of the checkout, with `+` appended if there were uncommitted changes; `None` if unknown.
@@ -31,15 +31,15 @@ pub struct Rule {
     pub needs: Vec<String>,
 }
 
-impl SuiteIdentity {
+impl SuiteVersion {
     /// The suite of this program. `commit` is that of its checkout.
-    pub fn own(commit: Option<String>) -> SuiteIdentity {
+    pub fn own(commit: Option<String>) -> SuiteVersion {
         let rule = |key: CaseKey| {
             let (case, on) = suite::find(&key)?;
             let needs = case.needs_of(on.variant).iter().map(|need| need.name().to_string()).collect();
             Some(Rule { key, clause: case.clause.into(), judgement: case.judgement.name().into(), needs })
         };
-        SuiteIdentity {
+        SuiteVersion {
             version: env!("CARGO_PKG_VERSION").into(),
             commit,
             protocol: protocol::VERSION,
@@ -48,9 +48,9 @@ impl SuiteIdentity {
     }
 
     /// Differences from another suite, one line for each kind; empty if both judge the same.
-    pub fn differences(&self, other: &SuiteIdentity) -> Vec<String> {
-        let of = |suite: &SuiteIdentity, key: &CaseKey| suite.catalogue.iter().find(|rule| rule.key == *key).cloned();
-        let lacking = |one: &SuiteIdentity, other: &SuiteIdentity| -> Vec<String> {
+    pub fn differences(&self, other: &SuiteVersion) -> Vec<String> {
+        let of = |suite: &SuiteVersion, key: &CaseKey| suite.catalogue.iter().find(|rule| rule.key == *key).cloned();
+        let lacking = |one: &SuiteVersion, other: &SuiteVersion| -> Vec<String> {
             let lacks = one.catalogue.iter().filter(|rule| of(other, &rule.key).is_none());
             lacks.map(|rule| rule.key.to_string()).collect()
         };
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn differences_name_the_cases() {
-        let own = SuiteIdentity::own(None);
+        let own = SuiteVersion::own(None);
         assert!(own.catalogue.len() > 100);
-        assert_eq!(own.differences(&SuiteIdentity::own(Some("elsewhere".into()))), [""; 0]);
+        assert_eq!(own.differences(&SuiteVersion::own(Some("elsewhere".into()))), [""; 0]);
         let mut theirs = own.clone();
         let gone = theirs.catalogue.remove(0).key;
         theirs.catalogue[0].judgement = "record".into();

@@ -1,13 +1,13 @@
-//! When in its case the kernel complained.
+//! When the kernel complained, relative to the steps of the case.
 
 use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
-/// When in its case a complaint came.
+/// When a complaint came, relative to the steps of its case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Moment {
+pub enum ComplaintTime {
     /// During this call.
     During(String),
     /// Between the previous step and this one.
@@ -18,14 +18,14 @@ pub enum Moment {
     Unknown,
 }
 
-impl Moment {
+impl ComplaintTime {
     /// Text to follow a function's name; empty if unknown.
     pub fn words(&self) -> String {
         match self {
-            Moment::During(step) => format!(" during {step}"),
-            Moment::Before(step) => format!(" before {step}"),
-            Moment::AfterLastStep => " after the last step".into(),
-            Moment::Unknown => String::new(),
+            ComplaintTime::During(step) => format!(" during {step}"),
+            ComplaintTime::Before(step) => format!(" before {step}"),
+            ComplaintTime::AfterLastStep => " after the last step".into(),
+            ComplaintTime::Unknown => String::new(),
         }
     }
 }
@@ -42,5 +42,5 @@ pub struct NoticedComplaint {
     /// The case that was running, or that ended last.
     pub case: Option<CaseKey>,
     /// When it was noticed.
-    pub moment: Moment,
+    pub moment: ComplaintTime,
 }

@@ -64,7 +64,7 @@ pub fn table(rows: &[FaultRow], seconds: f64, style: Style) -> String {
     }
     let missed = rows.iter().filter(|row| !row.wrong.is_empty()).count();
     let closing = match missed {
-        0 => style.good(&format!("all {} fault cases were noticed", rows.len())),
+        0 => style.good(&format!("all {} fault cases were detected", rows.len())),
         _ => style.bad(&format!("{missed} of {} fault cases did not have the expected result", rows.len())),
     };
     let _ = writeln!(out, "\n{closing}, {seconds:.0} s");

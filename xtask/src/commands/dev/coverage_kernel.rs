@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use harness::error::{Error, ErrorKind, Result};
 use harness::judge::guest_run::GuestRun;
-use harness::kbuild::image::{KernelImage, profile};
+use harness::kbuild::image::{KernelImage, gcov_files};
 use mutants::coverage::added::{self, Added};
 use mutants::coverage::counters::{Counters, Lost, counters};
 use mutants::coverage::summary::{CoverageRow, Sources, rows, table};
@@ -18,7 +18,7 @@ pub const FLAVOUR: &str = "coverage";
 
 /// What the cases, or other tests, reached.
 #[derive(Default)]
-pub struct Suite {
+pub struct SuiteCoverage {
     /// All guests together.
     pub coverage: Coverage,
     /// Guests without counters.
@@ -26,7 +26,7 @@ pub struct Suite {
 }
 
 /// A kernel with counters.
-pub struct Counted {
+pub struct CoverageKernel {
     pub(super) notes: PathBuf,
     pub(super) place: PathBuf,
     pub(super) wanted: BTreeSet<PathBuf>,
@@ -34,17 +34,17 @@ pub struct Counted {
     pub(super) added: Added,
 }
 
-impl Counted {
+impl CoverageKernel {
     /// The counters of a kernel; `None` if it has none.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] when the image lacks gcc's notes (`.gcno`).
     pub fn of(tree: &Tree, image: &KernelImage) -> Result<Option<Self>> {
-        let files = profile::files(&tree.flavour, &tree.patched);
+        let files = gcov_files::files(&tree.flavour, &tree.patched);
         if files.is_empty() {
             return Ok(None);
         }
-        let (notes, place) = (profile::notes(image), profile::sources(image));
+        let (notes, place) = (gcov_files::notes(image), gcov_files::sources(image));
         if !notes.is_dir() {
             return Err(Error::new(ErrorKind::Internal, "the image has counters, but gcc's notes are missing")
                 .cause(format!("there is no directory {}", notes.display())));
@@ -52,7 +52,7 @@ impl Counted {
         let added = added::of(&tree.patched);
         let wanted: BTreeSet<PathBuf> = files.into_iter().chain(added.keys().map(PathBuf::from)).collect();
         let sources = Sources::read(&place, &wanted);
-        Ok(Some(Counted { notes, place, wanted, sources, added }))
+        Ok(Some(CoverageKernel { notes, place, wanted, sources, added }))
     }
 
     /// Translates the counters of one guest into lines and branches.
@@ -72,8 +72,8 @@ impl Counted {
     }
 
     /// Adds up all guests whose recordings are below `dir`.
-    pub(super) fn gather(&self, dir: &Path) -> Result<Suite> {
-        let mut suite = Suite { coverage: self.nothing()?, lost: Vec::new() };
+    pub(super) fn gather(&self, dir: &Path) -> Result<SuiteCoverage> {
+        let mut suite = SuiteCoverage { coverage: self.nothing()?, lost: Vec::new() };
         for guest in 1.. {
             let dir = dir.join(format!("guest-{guest}"));
             if !dir.is_dir() {
@@ -91,12 +91,12 @@ impl Counted {
         Ok(suite)
     }
 
-    pub(super) fn rows(&self, suite: &Suite) -> BTreeMap<String, CoverageRow> {
+    pub(super) fn rows(&self, suite: &SuiteCoverage) -> BTreeMap<String, CoverageRow> {
         rows(&suite.coverage, &self.sources, &self.added)
     }
 
     /// A table with a column for each suite.
-    pub fn table(&self, suites: &[(&str, &Suite)]) -> String {
+    pub fn table(&self, suites: &[(&str, &SuiteCoverage)]) -> String {
         let suites: Vec<_> = suites.iter().map(|(name, suite)| (*name, self.rows(suite))).collect();
         table(&suites)
     }

@@ -19,13 +19,13 @@ const FILE: &str = "mutants/uncovered.toml";
 struct File {
     version: u32,
     #[serde(default)]
-    unreached: Vec<Excuse>,
+    unreached: Vec<UncoveredEntry>,
 }
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Excuse {
+pub struct UncoveredEntry {
     /// Path in the kernel tree.
     pub file: String,
     /// Names of functions.
@@ -49,7 +49,7 @@ pub struct Source<'a> {
 
 /// The entries.
 #[derive(Clone, Debug, Default)]
-pub struct Excuses(Vec<Excuse>);
+pub struct UncoveredList(Vec<UncoveredEntry>);
 
 impl<'a> Source<'a> {
     /// Splits a text into functions.
@@ -73,7 +73,7 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Excuse {
+impl UncoveredEntry {
     fn is_about(&self, file: &str, source: &Source<'_>, line: usize) -> bool {
         self.file == file
             && source.function(line).is_some_and(|function| self.functions.iter().any(|name| name == function))
@@ -109,13 +109,13 @@ impl Excuse {
     }
 }
 
-impl Excuses {
+impl UncoveredList {
     /// The built-in list.
     ///
     /// # Errors
-    /// As [`Excuses::parse`].
+    /// As [`UncoveredList::parse`].
     pub fn built_in() -> Result<Self> {
-        Excuses::parse(BUILT_IN)
+        UncoveredList::parse(BUILT_IN)
     }
 
     /// Parses a list.
@@ -132,7 +132,7 @@ impl Excuses {
             if entry.reason.trim().is_empty() {
                 return wrong(format!("{} has no reason", entry.functions.join(", ")));
             }
-            let same = |other: &Excuse| {
+            let same = |other: &UncoveredEntry| {
                 let shared = other.functions.iter().any(|name| entry.functions.contains(name));
                 let lines = other.lines.is_empty()
                     || entry.lines.is_empty()
@@ -143,12 +143,12 @@ impl Excuses {
                 return wrong(format!("two entries are about the same lines of {}", entry.functions.join(", ")));
             }
         }
-        Ok(Excuses(file.unreached))
+        Ok(UncoveredList(file.unreached))
     }
 
     /// The reason why a line is not reached.
     pub fn reason(&self, file: &str, source: &Source<'_>, line: usize, added: bool) -> Option<&str> {
-        let fits = |excuse: &&Excuse| excuse.added == added && excuse.is_about(file, source, line);
+        let fits = |excuse: &&UncoveredEntry| excuse.added == added && excuse.is_about(file, source, line);
         self.0.iter().find(fits).map(|excuse| excuse.reason.as_str())
     }
 

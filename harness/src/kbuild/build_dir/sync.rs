@@ -12,7 +12,7 @@ use crate::host::process::check_interrupt;
 ///
 /// A file that differs is copied and gets the current time, because make compares times, and a change back to older contents is
 /// a change too.
-pub fn follow(from: &Path, to: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
+pub fn sync(from: &Path, to: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
     let mut seen = BTreeSet::new();
     for entry in walkdir::WalkDir::new(from).min_depth(1) {
         check_interrupt()?;

@@ -11,7 +11,7 @@ use mutants::correct;
 use mutants::generate;
 use mutants::in_diff::InDiff;
 
-use super::mutant::{About, CATALOGUE, CORRECT, Mutant, MutantKernel};
+use super::mutant::{CATALOGUE, CORRECT, Mutant, MutantInfo, MutantKernel};
 use crate::flags::MutantsArgs;
 use crate::run::pipeline::Tree;
 use crate::workspace;
@@ -63,8 +63,15 @@ fn by_hand(
     made_by: &str,
     (id, path, wrong, clauses): (String, PathBuf, String, Vec<String>),
 ) -> Result<Mutant> {
-    let about =
-        About { id, made_by: made_by.into(), file: PathBuf::new(), functions: Vec::new(), line: None, wrong, clauses };
+    let about = MutantInfo {
+        id,
+        made_by: made_by.into(),
+        file: PathBuf::new(),
+        functions: Vec::new(),
+        line: None,
+        wrong,
+        clauses,
+    };
     let source = tree.patched.source.clone();
     let series = tree.series.clone().with(&path)?;
     let edits = match PatchedTree::make(source, &series, &workspace::overlay(), store) {
@@ -85,7 +92,7 @@ fn by_hand(
         return Ok(Mutant { about, edits: own, place: MutantKernel::None("it changes nothing".into()) });
     }
     let file = own.0.keys().next().cloned().unwrap_or_default();
-    Ok(Mutant::new(About { file, ..about }, own, |path| text(&tree.patched, path)))
+    Ok(Mutant::new(MutantInfo { file, ..about }, own, |path| text(&tree.patched, path)))
 }
 
 fn generated(patched: &PatchedTree) -> Result<Vec<Mutant>> {
@@ -95,7 +102,7 @@ fn generated(patched: &PatchedTree) -> Result<Vec<Mutant>> {
         let (Some(contents), true) = (contents, is_code(path)) else { continue };
         let (before, after) = (before.unwrap_or_default(), String::from_utf8_lossy(contents));
         for made in generate::mutants(path, &String::from_utf8_lossy(&before), &after)? {
-            let about = About {
+            let about = MutantInfo {
                 id: made.id,
                 made_by: made.operator.into(),
                 file: made.file,

@@ -19,7 +19,7 @@ use crate::workspace;
 
 /// A cell to be run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Wanted {
+pub struct PlannedCell {
     /// Its kernel, series and flavour.
     #[serde(flatten)]
     pub place: CellKey,
@@ -32,7 +32,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for an unknown kernel, series or flavour, and for a shard without a cell.
-pub fn wanted(args: &MatrixArgs) -> Result<Vec<Wanted>> {
+pub fn planned_cells(args: &MatrixArgs) -> Result<Vec<PlannedCell>> {
     let kernels = Kernels::load(&workspace::kernels())?;
     let mut chosen: Vec<&KernelSpec> = match args.kernels.is_empty() {
         true => kernels.iter().collect(),
@@ -44,14 +44,14 @@ pub fn wanted(args: &MatrixArgs) -> Result<Vec<Wanted>> {
     for series in &args.series {
         Series::known(series, &workspace::patches())?;
     }
-    let mut cells: Vec<Wanted> = Vec::new();
+    let mut cells: Vec<PlannedCell> = Vec::new();
     for kernel in unique(&chosen) {
         let own = [kernel.flavour.clone()];
         for flavour in unique(if args.flavours.is_empty() { &own } else { &args.flavours }) {
             let fragments = Flavour::load(flavour, &workspace::kconfigs())?;
             for series in unique(&args.series) {
                 let place = CellKey::new(&kernel.id, series, flavour);
-                cells.push(Wanted { place, key: key(kernel, &fragments, series)? });
+                cells.push(PlannedCell { place, key: key(kernel, &fragments, series)? });
             }
         }
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn ids(args: MatrixArgs) -> Vec<String> {
-        wanted(&args).unwrap().into_iter().map(|cell| cell.place.id).collect()
+        planned_cells(&args).unwrap().into_iter().map(|cell| cell.place.id).collect()
     }
 
     fn args(kernels: &[&str], series: &[&str], flavours: &[&str]) -> MatrixArgs {
@@ -145,17 +145,17 @@ mod tests {
     #[test]
     fn unknown_names_and_too_many_shards_are_usage_errors() {
         for wrong in [args(&["7.22"], &["none"], &[]), args(&[], &["drive"], &[]), args(&[], &["none"], &["fats"])] {
-            assert_eq!(wanted(&wrong).unwrap_err().kind, ErrorKind::Usage, "{wrong:?}");
+            assert_eq!(planned_cells(&wrong).unwrap_err().kind, ErrorKind::Usage, "{wrong:?}");
         }
         let shard = Some(Shard { number: 1, of: 3 });
         let few = MatrixArgs { shard, ..args(&["7.2"], &["none", "derive"], &[]) };
-        assert_eq!(wanted(&few).unwrap_err().kind, ErrorKind::Usage);
+        assert_eq!(planned_cells(&few).unwrap_err().kind, ErrorKind::Usage);
     }
 
     #[test]
     fn a_key_depends_on_the_inputs_of_the_image() {
         let keys = |series: &[&str], flavours: &[&str]| -> Vec<String> {
-            wanted(&args(&["7.2", "6.1"], series, flavours)).unwrap().into_iter().map(|cell| cell.key).collect()
+            planned_cells(&args(&["7.2", "6.1"], series, flavours)).unwrap().into_iter().map(|cell| cell.key).collect()
         };
         let all = keys(&["none", "derive"], &["fast", "sanitized"]);
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 8);

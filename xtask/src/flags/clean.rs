@@ -1,13 +1,6 @@
-//! Options of `doctor` and `clean`.
+//! Options of `clean`.
 
 use clap::{Args, ValueEnum};
-
-#[derive(Debug, Args)]
-pub struct DoctorArgs {
-    /// Test KVM again instead of showing the remembered result
-    #[arg(long)]
-    pub probe: bool,
-}
 
 #[derive(Debug, Args)]
 pub struct CleanArgs {
@@ -19,7 +12,7 @@ pub struct CleanArgs {
     pub dry_run: bool,
 }
 
-/// What takes room, in the order in which it goes.
+/// What takes disk space, in the order in which it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Clean {
     /// Finished kernels

@@ -1,7 +1,7 @@
 //! Suggestions for a misspelt name.
 
 /// At most three names that are similar to the wanted one, the best first.
-pub fn near<'a>(wanted: &str, names: &[&'a str]) -> Vec<&'a str> {
+pub fn similar_names<'a>(wanted: &str, names: &[&'a str]) -> Vec<&'a str> {
     let score = |name: &str| {
         let starts = name.starts_with(wanted) || (wanted.starts_with(name) && !name.is_empty());
         strsim::jaro_winkler(wanted, name) + if starts { 1.0 } else { 0.0 }

@@ -18,13 +18,13 @@ const BY_HAND: &str = "Install it with one of\npipx install virtme-ng\npython3 -
 
 /// An installed virtme-ng.
 #[derive(Debug)]
-pub struct Virtme {
+pub struct VirtmeNg {
     program: PathBuf,
     /// The directory of its modules, if it is not one where Python looks.
     modules: Option<PathBuf>,
 }
 
-impl Virtme {
+impl VirtmeNg {
     /// Finds it, or installs it into the cache.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Virtme {
             return Ok(found);
         }
         let key = format!("virtme-ng-{}", &sha256_of(PINS.as_bytes())[..12]);
-        let installed = |dir: PathBuf| Virtme { program: dir.join("bin/vng"), modules: Some(dir) };
+        let installed = |dir: PathBuf| VirtmeNg { program: dir.join("bin/vng"), modules: Some(dir) };
         if let Some(dir) = store.entry("tools", &key) {
             return Ok(installed(dir));
         }
@@ -78,10 +78,10 @@ impl Virtme {
     }
 }
 
-fn on_path(machine: &Machine) -> Option<Virtme> {
+fn on_path(machine: &Machine) -> Option<VirtmeNg> {
     let program = machine.program("vng")?;
     let output = machine.cmd("vng").arg("--version").run().ok()?.text;
-    (version(&output)? >= MINIMUM).then_some(Virtme { program, modules: None })
+    (version(&output)? >= MINIMUM).then_some(VirtmeNg { program, modules: None })
 }
 
 /// Parses `virtme-ng 1.42`, with or without a suffix.

@@ -16,7 +16,7 @@ use harness::kbuild::kconfig::VNG;
 use harness::session::accel::Accel;
 use harness::session::shell::terminal;
 
-use super::virtme::Virtme;
+use super::virtme_ng_install::VirtmeNg;
 use crate::flags::{KernelArgs, ShellArgs};
 use crate::run::pipeline::Pipeline;
 use crate::workspace;
@@ -30,7 +30,7 @@ const LOST: i32 = 255;
 /// When it cannot be started.
 pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
     let (pipeline, machine) = (Pipeline::open(quiet)?, Machine::this());
-    let virtme = Virtme::provide(&machine, &pipeline.store, args.kernel.no_install)?;
+    let virtme = VirtmeNg::provide(&machine, &pipeline.store, args.kernel.no_install)?;
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
     let made = pipeline.kernel(&KernelArgs { flavour: Some(flavour(args)?), ..args.kernel.clone() })?;
     pipeline.guest_program()?;

@@ -14,18 +14,18 @@ use crate::host::disk;
 use crate::host::store::Store;
 
 /// Maximum size of all images, in bytes.
-const ROOM: u64 = 4_000_000_000;
+const MAX_SIZE: u64 = 4_000_000_000;
 /// Images that were not used for this long are removed in any case.
-const STALE: Duration = Duration::from_secs(60 * 24 * 3600);
+const MAX_AGE: Duration = Duration::from_secs(60 * 24 * 3600);
 /// Images that were used within this time are kept in any case, because a matrix uses them again.
-const FRESH: Duration = Duration::from_secs(3600);
+const MIN_AGE: Duration = Duration::from_secs(3600);
 
 /// Marks an image as used now, by the time of its facts file, and removes old ones.
 pub(super) fn prune(store: &Store, used: &Path) -> Result<()> {
     let now = SystemTime::now();
     let mark = fs::File::options().append(true).open(used).and_then(|file| file.set_modified(now));
     mark.map_err(|error| io(&error, "setting the time of", used))?;
-    prune_to(store, now, ROOM)
+    prune_to(store, now, MAX_SIZE)
 }
 
 fn prune_to(store: &Store, now: SystemTime, room: u64) -> Result<()> {
@@ -35,7 +35,7 @@ fn prune_to(store: &Store, now: SystemTime, room: u64) -> Result<()> {
         let used = dir.join(FACTS).metadata().and_then(|meta| meta.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
         let idle = now.duration_since(used).unwrap_or_default();
         taken += disk::used(&dir, &mut HashSet::new());
-        if idle > FRESH && (taken > room || idle > STALE) {
+        if idle > MIN_AGE && (taken > room || idle > MAX_AGE) {
             store.remove_unused(KIND, &key)?;
         }
     }

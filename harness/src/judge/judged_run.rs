@@ -1,4 +1,4 @@
-//! From the guests of a session to one verdict for every planned case.
+//! Turns the recordings of a session into one verdict for every planned case.
 
 use std::time::Duration;
 
@@ -11,32 +11,32 @@ use crate::judge::complaint::Complaint;
 use crate::judge::complaint::line::ConsoleLine;
 use crate::judge::context::JudgeContext;
 use crate::judge::foundations::Violated;
-use crate::judge::guest_run::{GuestRun, Halt};
+use crate::judge::guest_run::{GuestRun, StopReason};
 use crate::judge::task_dump;
 use crate::judge::transcript::Transcript;
 use crate::judge::verdict::{CaseVerdict, Evidence, Verdict, judge};
 
-/// What all guests of a session said together, judged.
+/// The result of a session: the verdicts over the recordings of all guests.
 #[derive(Debug)]
-pub struct Judged {
+pub struct JudgedRun {
     /// One verdict for every planned case, in planned order.
     pub verdicts: Vec<CaseVerdict>,
-    /// What did not fit the protocol, and complaints that belong to no case.
+    /// Violations of the protocol, and complaints that belong to no case.
     pub protocol_errors: Vec<String>,
     /// `uname -r` of the guest.
     pub kernel: Option<String>,
     /// Wall time of each guest.
     pub guests: Vec<Duration>,
-    /// Whether the session was cut short by the person at the keyboard.
+    /// Whether the user interrupted the session.
     pub interrupted: bool,
 }
 
-/// Judges recordings. Pure but for reading snapshots, so a run can be judged again from disk.
+/// Judges recordings. Pure except for reading snapshots, so a run can be judged again from disk.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`] when a planned key is in no catalogue.
-pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) -> Result<Judged> {
-    let mut judged = Judged {
+/// [`ErrorKind::Internal`] when a planned key is not a case of this suite.
+pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) -> Result<JudgedRun> {
+    let mut judged = JudgedRun {
         verdicts: Vec::new(),
         protocol_errors: Vec::new(),
         kernel: None,
@@ -51,14 +51,16 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
         judged.kernel = judged.kernel.or_else(|| transcript.kernel.clone());
         let ended_here = guest.recording.ending.is_by_choice();
         let torn = transcript.unfinished().is_some() || transcript.plan.is_none() || ended_here;
-        for oddity in &transcript.protocol_errors {
-            // The last line of a guest that died or was ended is torn as a rule; the loss says so already.
-            if !(torn && oddity.starts_with("the channel ends inside")) {
-                judged.protocol_errors.push(format!("guest {}: {oddity}", index + 1));
+        for error in &transcript.protocol_errors {
+            // The last line of a guest that died or was ended is usually incomplete; the loss already says so.
+            if !(torn && error.starts_with("the channel ends inside")) {
+                judged.protocol_errors.push(format!("guest {}: {error}", index + 1));
             }
         }
         if transcript.plan.as_ref().is_some_and(|plan| *plan != guest.planned) {
-            judged.protocol_errors.push(format!("guest {}: it announced another plan than it was given", index + 1));
+            judged
+                .protocol_errors
+                .push(format!("guest {}: the announced plan is not the plan that it was given", index + 1));
         }
         if transcript.search_due && !ended_here {
             judged
@@ -79,7 +81,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
         }
         let replaced = guests.iter().skip(index + 1).position(|later| later.planned == guest.planned);
         if let Some(later) = replaced.filter(|_| transcript.cases.is_empty() && !ended_here) {
-            // Never without a trace: nobody knows whether the host stumbled or the kernel boots every second time only.
+            // Always reported: this can be a failure of the host, or a kernel that boots only sometimes.
             let later = index + later + 2;
             judged
                 .protocol_errors
@@ -91,7 +93,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
     }
     for key in plan {
         let (case, _) = suite::find(key)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{key} was planned but is no case")))?;
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("{key} was planned but is not a case")))?;
         let found = heard.iter().find_map(|(transcript, complaints, loss, guest)| {
             let handed_on = guest.handed_on() == Some(key);
             let run = transcript.cases.iter().find(|run| run.key == *key && !handed_on)?;
@@ -101,13 +103,13 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
             let stuck = last.then_some(&guest.recording);
             Some((run, complaints, loss, guest.halt.filter(|_| ended_here), stuck))
         });
-        // The last guest that was to run it.
+        // The last guest that had it in its plan.
         let hoped = || heard.iter().rev().find(|(.., guest)| guest.planned.contains(key)).or(heard.last());
         let halted = match &found {
             Some((.., halt, _)) => *halt,
             None => hoped().and_then(|(.., guest)| guest.halt),
         };
-        let halted = halted.map(Halt::reason);
+        let halted = halted.map(StopReason::reason);
         let evidence = match found {
             Some((run, complaints, loss, _, stuck)) => Evidence {
                 case,
@@ -120,7 +122,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
                 tasks: stuck.map(task_dump::tasks).unwrap_or_default(),
             },
             None => {
-                // Where no case began at all, what the last guest hung in is what keeps this one from running.
+                // If no case began, the place where the last guest hung is the reason for this one too.
                 let boot = hoped().filter(|(transcript, ..)| transcript.cases.is_empty());
                 Evidence {
                     case,
@@ -151,17 +153,17 @@ pub(crate) fn of_case(complaints: &[Complaint], key: &CaseKey) -> Vec<Complaint>
     complaints.iter().filter(|complaint| complaint.case.as_ref() == Some(key)).cloned().collect()
 }
 
-/// What became of a guest, in one line.
+/// How a guest ended, in one line.
 fn loss(recording: &Recording, transcript: &Transcript, complaints: &[Complaint]) -> String {
     if let Some(panic) = complaints.iter().find(|complaint| complaint.is_fatal()) {
         return format!("the kernel panicked: {}", panic.title);
     }
     match &recording.ending {
         GuestEnd::Left | GuestEnd::Dismissed => match (&transcript.stop, &transcript.kernel) {
-            (Some(reason), _) => format!("the runner gave the guest up: {reason}"),
-            (None, Some(_)) => "the guest restarted without a word".into(),
+            (Some(reason), _) => format!("the runner aborted the guest: {reason}"),
+            (None, Some(_)) => "the guest restarted without a message".into(),
             (None, None) if recording.console.is_empty() => "the guest restarted before its first byte".into(),
-            (None, None) => "the guest restarted before init said hello".into(),
+            (None, None) => "the guest restarted before init started".into(),
         },
         GuestEnd::QemuDied { status, stderr } if stderr.is_empty() => format!("QEMU ended with {status}"),
         GuestEnd::QemuDied { status, stderr } => format!("QEMU ended with {status}: {}", stderr.trim()),
@@ -169,8 +171,8 @@ fn loss(recording: &Recording, transcript: &Transcript, complaints: &[Complaint]
         GuestEnd::Flooded { outlet, mib, phase } => {
             format!("the guest printed more than {mib} MiB on its {outlet} while {phase}")
         }
-        GuestEnd::Interrupted => Halt::Interrupted.reason(),
-        GuestEnd::Enough => Halt::FailFast.reason(),
+        GuestEnd::Interrupted => StopReason::Interrupted.reason(),
+        GuestEnd::Enough => StopReason::FailFast.reason(),
     }
 }
 
@@ -180,19 +182,17 @@ fn stalled(phase: &Phase, silent_ms: u64, recording: &Recording) -> String {
     let last = text.lines().map(|line| ConsoleLine::parse(line).text.trim()).rfind(|line| !line.is_empty());
     let last = last.map(|line| line.chars().take(120).collect::<String>()).unwrap_or_default();
     match phase {
-        Phase::Firmware => format!("not a byte came out of the console for {seconds} after QEMU started"),
-        Phase::Kernel => format!("the kernel said nothing for {seconds} while booting; its last line: `{last}`"),
+        Phase::Firmware => format!("no output on the console for {seconds} after QEMU started"),
+        Phase::Kernel => format!("no output of the kernel for {seconds} while booting; its last line: `{last}`"),
         Phase::Boot => {
-            format!(
-                "the kernel did not reach the runner in {seconds}, though it was still talking; its last line: `{last}`"
-            )
+            format!("the kernel did not start the runner within {seconds}, but still printed; its last line: `{last}`")
         }
-        Phase::Runner => format!("init said hello, and for {seconds} no plan came"),
+        Phase::Runner => format!("no plan within {seconds} after init started"),
         Phase::Case { limit_ms, .. } => {
             let limit = *limit_ms as f64 / 1000.0;
             format!("{phase} took longer than {seconds}: its limit is {limit:.1} s, and the guest did not end it")
         }
         Phase::Probing | Phase::Between => format!("the guest was silent for {seconds} {phase}"),
-        Phase::Leaving => format!("the guest did not leave within {seconds} after its last record"),
+        Phase::Leaving => format!("the guest did not power off within {seconds} after its last record"),
     }
 }

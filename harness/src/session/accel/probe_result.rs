@@ -30,12 +30,12 @@ pub struct StageResult {
 
 /// The results of all stages, up to the first one that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct ProbeResult {
     /// One for each stage that was run, in order.
     pub findings: Vec<StageResult>,
 }
 
-impl Answer {
+impl ProbeResult {
     /// KVM if it works, else emulation.
     pub fn accel(&self) -> Accel {
         match self.findings.last() {

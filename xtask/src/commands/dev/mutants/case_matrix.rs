@@ -10,7 +10,7 @@ use super::results::MutantResult;
 
 /// What one case of the contract did.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Guardian<'a> {
+struct CaseCatches<'a> {
     clause: &'a str,
     /// How many mutants it caught, on any exporter.
     caught: usize,
@@ -20,11 +20,11 @@ struct Guardian<'a> {
 
 /// The matrix of cases and mutants as text. Every case must have been run on every mutant.
 pub fn text(mutants: &[MutantResult]) -> String {
-    let guardians = guardians(mutants);
+    let catches = catches(mutants);
     let (about_aliases, others): (Vec<_>, Vec<_>) =
-        guardians.iter().partition(|(id, guardian)| guardian.caught > 0 || needs_the_ioctl(id));
+        catches.iter().partition(|(id, entry)| entry.caught > 0 || needs_the_ioctl(id));
     let mut out = String::from("\nmutants that each case caught, and how many of them no other case caught\n");
-    for (id, Guardian { caught, alone, .. }) in about_aliases {
+    for (id, CaseCatches { caught, alone, .. }) in about_aliases {
         let line = format!("  {caught:>4} {:>4}  {id:<30} {}", alone.len(), alone.join(" "));
         let _ = writeln!(out, "{}", line.trim_end());
     }
@@ -36,9 +36,9 @@ pub fn text(mutants: &[MutantResult]) -> String {
         }
     }
     let mut guards: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (id, guardian) in &guardians {
-        let guards = guards.entry(guardian.clause).or_default();
-        guards.extend((guardian.caught > 0).then_some(*id));
+    for (id, entry) in &catches {
+        let guards = guards.entry(entry.clause).or_default();
+        guards.extend((entry.caught > 0).then_some(*id));
     }
     for (clause, cases) in guards.iter().filter(|(_, cases)| cases.len() < 2) {
         let who =
@@ -48,22 +48,22 @@ pub fn text(mutants: &[MutantResult]) -> String {
     out
 }
 
-fn guardians(mutants: &[MutantResult]) -> BTreeMap<&str, Guardian<'_>> {
-    let mut guardians: BTreeMap<&str, Guardian<'_>> = BTreeMap::new();
+fn catches(mutants: &[MutantResult]) -> BTreeMap<&str, CaseCatches<'_>> {
+    let mut catches: BTreeMap<&str, CaseCatches<'_>> = BTreeMap::new();
     for found in mutants {
         let mut killers = BTreeSet::new();
         for case in found.cases.iter().filter(|case| case.judgement == "contract") {
             let id = case.case.name();
-            guardians.entry(id).or_default().clause = &case.clause;
+            catches.entry(id).or_default().clause = &case.clause;
             killers.extend((case.verdict == "FAIL").then_some(id));
         }
         for killer in &killers {
-            let Some(guardian) = guardians.get_mut(killer) else { continue };
-            guardian.caught += 1;
-            guardian.alone.extend((killers.len() == 1).then_some(found.about.id.as_str()));
+            let Some(entry) = catches.get_mut(killer) else { continue };
+            entry.caught += 1;
+            entry.alone.extend((killers.len() == 1).then_some(found.about.id.as_str()));
         }
     }
-    guardians
+    catches
 }
 
 fn needs_the_ioctl(id: &str) -> bool {
@@ -79,12 +79,12 @@ mod tests {
     use cases::protocol::CaseKey;
     use mutants::outcome::MutantOutcome;
 
-    use super::super::mutant::About;
-    use super::super::results::CaseWord;
+    use super::super::mutant::MutantInfo;
+    use super::super::results::CaseVerdictRecord;
     use super::*;
 
     fn found(id: &str, cases: &[(&str, &str, &str)]) -> MutantResult {
-        let about = About {
+        let about = MutantInfo {
             id: id.into(),
             made_by: "catalogue".into(),
             file: PathBuf::from("a.c"),
@@ -93,7 +93,7 @@ mod tests {
             wrong: "it is wrong".into(),
             clauses: Vec::new(),
         };
-        let word = |&(case, clause, verdict): &(&str, &str, &str)| CaseWord {
+        let word = |&(case, clause, verdict): &(&str, &str, &str)| CaseVerdictRecord {
             case: CaseKey(case.into()),
             clause: clause.into(),
             judgement: "contract".into(),
