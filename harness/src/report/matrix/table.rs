@@ -42,6 +42,11 @@ impl TableWord {
         }
     }
 
+    /// Whether no case of the clause came to more than that it was not run.
+    pub fn is_unrun(self) -> bool {
+        matches!(self, TableWord::Judged { word: "blocked" | "unrun", .. })
+    }
+
     /// What the legend says about it. Nothing for what needs no explanation.
     pub fn meaning(self) -> Option<&'static str> {
         Some(match self {

@@ -1,52 +1,86 @@
-//! Workflow commands of GitHub Actions: annotations for what is not a pass (docs.github.com, "Workflow commands for GitHub
-//! Actions").
+//! Workflow commands of GitHub Actions: annotations for findings, then for what else is not a pass (docs.github.com, "Workflow
+//! commands for GitHub Actions").
 
 use std::fmt::Write;
 
-use crate::host::style::printable;
+use crate::host::style::{cut, printable};
 use crate::report::matrix::Matrix;
+use crate::report::matrix::findings::{self, MatrixFinding};
 use crate::report::matrix::problems::{self, Level, Problem};
 
 /// GitHub shows no more annotations of one level and step.
 const SHOWN: usize = 10;
+/// Characters of a title; GitHub takes 255.
+const TITLE: usize = 200;
 /// Characters of an explanation that are shown; the report has all of it.
 const LENGTH: usize = 600;
+/// Last lines of a transcript, and first lines of the kernel log, that are shown.
+const LINES: usize = 4;
 
-/// Renders a matrix: one command for each problem, at most ten of a level, and the last of these counts the others.
+/// An annotation before it is encoded.
+struct Annotation {
+    level: Level,
+    title: String,
+    message: String,
+}
+
+/// Renders a matrix: one command for each finding, the worst first, then one for each other problem. At most ten of a level; the
+/// last of these counts the others.
 pub fn render(matrix: &Matrix) -> String {
+    let found = findings::of(matrix);
     let problems = problems::of(matrix);
+    let all: Vec<Annotation> = found.iter().map(of_finding).chain(problems.iter().map(of_problem)).collect();
     let mut out = String::new();
     for (level, command) in [(Level::Error, "error"), (Level::Warning, "warning"), (Level::Notice, "notice")] {
-        let of_level: Vec<&Problem> = problems.iter().filter(|problem| problem.level == level).collect();
+        let of_level: Vec<&Annotation> = all.iter().filter(|one| one.level == level).collect();
         let room = if of_level.len() > SHOWN { SHOWN - 1 } else { SHOWN };
-        for problem in of_level.iter().take(room) {
-            annotate(&mut out, command, &problem.title, &message(problem));
+        for one in of_level.iter().take(room) {
+            annotate(&mut out, command, &one.title, &one.message);
         }
         if of_level.len() > room {
             let rest = &of_level[room..];
-            let titles: Vec<&str> = rest.iter().map(|problem| problem.title.as_str()).collect();
-            annotate(&mut out, command, &format!("and {} more", rest.len()), &cut(&titles.join("\n")));
+            let titles: Vec<&str> = rest.iter().map(|one| one.title.as_str()).collect();
+            annotate(&mut out, command, &format!("and {} more", rest.len()), &cut(&titles.join("\n"), LENGTH));
         }
     }
     out
 }
 
-fn message(problem: &Problem) -> String {
-    let mut text = cut(&problem.why);
+fn of_finding(found: &MatrixFinding) -> Annotation {
+    let finding = &found.finding;
+    let sentence = format!("{}: {}", finding.clause, finding.title);
+    let title = cut(&sentence, TITLE);
+    let count = finding.cases.len();
+    let cases = if count == 1 { "1 case".into() } else { format!("{count} cases") };
+    let mut text = format!("{}, {cases} on {}", finding.severity.words(), found.cells.join(", "));
+    if title != sentence {
+        let _ = write!(text, "\n{}", cut(&finding.title, LENGTH));
+    }
+    let mut evidence = finding.transcript[finding.transcript.len().saturating_sub(LINES)..].to_vec();
+    if !finding.kernel_log.is_empty() {
+        evidence.push("kernel log:".into());
+        evidence.extend(finding.kernel_log.iter().take(LINES).cloned());
+    }
+    if !evidence.is_empty() {
+        let _ = write!(text, "\n{}", cut(&evidence.join("\n"), LENGTH));
+    }
+    let explained: Vec<&str> = finding.follow_ups.iter().map(|one| one.clause.as_str()).collect();
+    if !explained.is_empty() {
+        let _ = write!(text, "\nexplains: {}", explained.join(", "));
+    }
+    Annotation { level: Level::Error, title, message: text + &again(&found.again) }
+}
+
+fn of_problem(problem: &Problem) -> Annotation {
+    let mut text = cut(&problem.why, LENGTH);
     if problem.key.is_some() {
         let _ = write!(text, "\non {}", problem.cells.join(", "));
     }
-    if !problem.again.is_empty() {
-        let _ = write!(text, "\nagain: {}", problem.again);
-    }
-    text
+    Annotation { level: problem.level, title: problem.title.clone(), message: text + &again(&problem.again) }
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LENGTH) {
-        Some((end, _)) => format!("{} ...", &text[..end]),
-        None => text.to_string(),
-    }
+fn again(command: &str) -> String {
+    if command.is_empty() { String::new() } else { format!("\nagain: {command}") }
 }
 
 /// Adds one annotation.

@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use crate::host::style::{Style, printable, wrap};
 use crate::report::matrix::changes::{self, CaseChange, SeriesComparison};
+use crate::report::matrix::findings;
 use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
 use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
+use crate::report::render::terminal::finding::brief;
 
 /// Lines of one difference that are shown.
 const DIFF: usize = 40;
@@ -15,6 +17,7 @@ const DIFF: usize = 40;
 pub fn render(matrix: &Matrix, style: Style) -> String {
     let mut out = String::new();
     table(&mut out, matrix, style);
+    brief(&mut out, &findings::of(matrix), style);
     problems(&mut out, matrix, style);
     for cell in &matrix.cells {
         if let CellOutcome::Failed { error, .. } = &cell.outcome {
@@ -73,6 +76,7 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
         ("passed", (|tally| tally.passed) as fn(crate::report::run_report::Tally) -> usize),
         ("known", |tally| tally.known),
         ("failed", |tally| tally.failed),
+        ("blocked", |tally| tally.blocked),
         ("skipped", |tally| tally.skipped),
     ] {
         let counts: Vec<Option<usize>> = table.tallies.iter().map(|tally| tally.map(count)).collect();
@@ -87,7 +91,7 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
     }
 }
 
-/// What is not a pass, each once, with the cells that have it.
+/// What is not a pass and in no finding, each once, with the cells that have it.
 fn problems(out: &mut String, matrix: &Matrix, style: Style) {
     let problems = problems::of(matrix);
     let shown = problems.iter().filter(|problem| problem.key.is_some());
@@ -101,7 +105,7 @@ fn problems(out: &mut String, matrix: &Matrix, style: Style) {
         };
         let _ = writeln!(out, "{title}  on {}", wrap(&problem.cells.join(", "), "  "));
         let _ = writeln!(out, "  {}", wrap(&printable(&problem.why), "  "));
-        if problem.level != Level::Notice {
+        if problem.level != Level::Notice && !problem.again.is_empty() {
             let _ = writeln!(out, "  {} {}", style.faint("again:"), problem.again);
         }
     }
@@ -111,6 +115,7 @@ type Paint = fn(Style, &str) -> String;
 
 fn paint(word: TableWord) -> Paint {
     match word {
+        word if word.is_unrun() => |style, text| style.notable(text),
         TableWord::Judged { bad: true, .. } | TableWord::Unknown => |style, text| style.bad(text),
         TableWord::Judged { word: "ok", .. } => |style, text| style.good(text),
         TableWord::Judged { .. } => |style, text| style.notable(text),

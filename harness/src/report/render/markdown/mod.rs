@@ -1,16 +1,19 @@
-//! A matrix for the summary of a CI job: the table, the changes, what is not a pass, in GitHub's Markdown.
+//! A matrix for the summary of a CI job: the findings, the table, what else is not a pass, the changes, in GitHub's Markdown.
 //!
 //! Whatever a kernel, a patch or a path may have a part in is put into code spans and fenced blocks, which hold no markup.
+
+mod finding;
 
 use std::fmt::Write;
 
 use crate::host::style::printable;
 use crate::report::matrix::changes::{self, CaseChange, SeriesComparison};
+use crate::report::matrix::findings;
 use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
 use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
 
-/// Problems and differences that are shown in full; a summary of more than a megabyte is not shown at all.
+/// Findings, problems and differences that are shown in full; a summary of more than a megabyte is not shown at all.
 const SHOWN: usize = 30;
 /// Characters of one explanation or difference.
 const LENGTH: usize = 4000;
@@ -19,8 +22,11 @@ const LENGTH: usize = 4000;
 pub fn render(matrix: &Matrix) -> String {
     let code = matrix.exit_code();
     let mut out = format!("### Conformance: {} (exit {})\n\n", code.meaning(), code.number());
+    let found = findings::of(matrix);
+    finding::overview(&mut out, &found, matrix.cells.len() > 1);
     table(&mut out, matrix);
-    problems(&mut out, matrix);
+    finding::in_full(&mut out, &found);
+    problems(&mut out, matrix, if found.is_empty() { "What is not a pass" } else { "What else is not a pass" });
     let comparisons = changes::of(matrix);
     if !comparisons.is_empty() {
         changed(&mut out, &comparisons);
@@ -48,6 +54,7 @@ fn table(out: &mut String, matrix: &Matrix) {
     line(std::iter::once("exit code".to_string()).chain(matrix.cells.iter().map(exit)).collect());
     for (clauses, words) in table.folded() {
         let word = |word: &TableWord| match word {
+            word if word.is_unrun() => word.text(),
             TableWord::Judged { bad: true, .. } | TableWord::Unknown => format!("**{}**", word.text()),
             word => word.text(),
         };
@@ -59,11 +66,11 @@ fn table(out: &mut String, matrix: &Matrix) {
     let _ = writeln!(out, "{}\n", legend.join("; "));
 }
 
-fn problems(out: &mut String, matrix: &Matrix) {
+fn problems(out: &mut String, matrix: &Matrix, heading: &str) {
     let problems = problems::of(matrix);
     for (index, problem) in problems.iter().enumerate() {
         if index == 0 {
-            let _ = writeln!(out, "#### What is not a pass\n");
+            let _ = writeln!(out, "#### {heading}\n");
         }
         if index == SHOWN {
             let _ = writeln!(out, "and {} more\n", problems.len() - SHOWN);
