@@ -103,7 +103,10 @@ fn property(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::exit_code::ExitCode;
+    use crate::findings::samples::checked;
     use crate::judge::verdict::Verdict;
+    use crate::report::matrix::Cell;
+    use crate::report::matrix::findings::tests::{found, three_defects};
     use crate::report::matrix::tests::{failed, ran};
 
     fn violated(reason: &str) -> Verdict {
@@ -148,5 +151,39 @@ mod tests {
         assert_eq!(many.len(), 10);
         assert!(many[9].starts_with("::error title=and 16 more::FAIL R-10"), "{}", many[9]);
         assert!(lines(200).iter().all(|line| line.len() < 1200));
+    }
+
+    #[test]
+    fn one_annotation_for_each_finding_the_worst_first_then_what_is_in_none() {
+        let cells = vec![found("6.12", three_defects()), found("7.2", three_defects())];
+        insta::assert_snapshot!(render(&Matrix::new(cells)));
+    }
+
+    #[test]
+    fn the_worst_findings_are_shown_and_the_others_are_counted() {
+        // Findings of one clause and severity with different sentences, one in each cell, and a worse one in the last cell.
+        let granted = |number: usize| {
+            let detail = format!("descriptor {number}");
+            found("7.2", vec![checked("uapi/status_flags@udmabuf", "F_GETFL of RO alias", &detail)])
+        };
+        let mut cells: Vec<Cell> = (0..12).map(granted).collect();
+        cells.push(found("7.3", vec![checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "granted")]));
+        let text = render(&Matrix::new(cells));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 10);
+        assert!(lines[0].starts_with("::error title=R-1%3A "), "{}", lines[0]);
+        assert!(lines[1].starts_with("::error title=UAPI-5%3A ") && lines[1].contains("descriptor 0"), "{}", lines[1]);
+        assert!(lines[9].starts_with("::error title=and 4 more::UAPI-5: "), "{}", lines[9]);
+        assert!(lines[9].contains("descriptor 8") && lines[9].contains("descriptor 11"), "{}", lines[9]);
+    }
+
+    #[test]
+    fn a_sentence_that_is_too_long_for_a_title_is_in_the_message() {
+        let long = format!("{}, the end", "word ".repeat(60));
+        let cell = found("7.2", vec![checked("uapi/status_flags@udmabuf", "F_GETFL of RO alias", &long)]);
+        let text = render(&Matrix::new(vec![cell]));
+        let (title, message) = text.strip_prefix("::error title=").and_then(|text| text.split_once("::")).unwrap();
+        assert!(title.len() <= 255 && title.ends_with(" ..."), "{title}");
+        assert!(message.contains("the end"), "{message}");
     }
 }

@@ -86,8 +86,10 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
         }
     }
     let _ = writeln!(out);
-    for (word, meaning) in table.legend() {
-        let _ = writeln!(out, "{}", style.faint(&format!("{word:<6} {meaning}")));
+    let legend = table.legend();
+    let width = legend.iter().map(|(word, _)| word.len()).max().unwrap_or(0).max(6);
+    for (word, meaning) in legend {
+        let _ = writeln!(out, "{}", style.faint(&format!("{word:<width$} {meaning}")));
     }
 }
 
@@ -252,6 +254,7 @@ mod tests {
     use super::*;
     use crate::exit_code::ExitCode;
     use crate::judge::verdict::Verdict;
+    use crate::report::matrix::findings::tests::{found, three_defects};
     use crate::report::matrix::tests::{failed, ran};
 
     #[test]
@@ -282,6 +285,12 @@ mod tests {
                 });
             }
         }
+        insta::assert_snapshot!(render(&matrix, Style::Plain));
+    }
+
+    #[test]
+    fn findings_of_several_cells_are_shown_once() {
+        let matrix = Matrix::new(vec![found("6.12", three_defects()), found("7.2", three_defects())]);
         insta::assert_snapshot!(render(&matrix, Style::Plain));
     }
 }

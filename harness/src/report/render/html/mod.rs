@@ -4,6 +4,7 @@
 //! puts it in as text. A content security policy allows that script and nothing else.
 
 mod details;
+mod finding;
 mod page;
 mod series;
 mod tone;

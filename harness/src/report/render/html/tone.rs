@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
+use crate::findings::severity::Severity;
 use crate::judge::verdict::Verdict;
 
 /// How something is coloured.
@@ -13,6 +14,7 @@ pub(super) enum Tone {
     Good,
     Note,
     Bad,
+    Grave,
 }
 
 pub(super) fn tone(verdict: &Verdict) -> Tone {
@@ -29,5 +31,13 @@ pub(super) fn code_tone(code: ExitCode) -> Tone {
         ExitCode::AsExpected => Tone::Good,
         ExitCode::Unreviewed => Tone::Note,
         _ => Tone::Bad,
+    }
+}
+
+pub(super) fn severity_tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::MemoryCorruption | Severity::GainedRights | Severity::Hang => Tone::Grave,
+        Severity::KernelComplaint | Severity::Violation => Tone::Bad,
+        Severity::Leak => Tone::Note,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use cases::clause;
 use cases::protocol::CaseKey;
 
-use super::{SHOWN, fence, span, spans};
+use super::{SHOWN, fence, span, spans, table_span};
 use crate::host::style::cut;
 use crate::report::matrix::findings::{MatrixFinding, named};
 
@@ -23,8 +23,8 @@ pub(super) fn overview(out: &mut String, found: &[MatrixFinding], several: bool)
     for (index, one) in found.iter().take(SHOWN).enumerate() {
         let finding = &one.finding;
         let severity = finding.severity.words();
-        let _ = write!(out, "| {} | **{severity}** | {} | ", index + 1, span(&finding.clause));
-        let sentence = span(&cut(&finding.title, SENTENCE));
+        let _ = write!(out, "| {} | **{severity}** | {} | ", index + 1, table_span(&finding.clause));
+        let sentence = table_span(&cut(&finding.title, SENTENCE));
         let _ = writeln!(out, "{sentence} | {} |{}", finding.cases.len(), on(spans(&one.cells)));
     }
     if found.len() > SHOWN {
@@ -40,7 +40,7 @@ pub(super) fn in_full(out: &mut String, found: &[MatrixFinding]) {
         let head = format!("#### {}. {}, {}", index + 1, span(&finding.clause), finding.severity.words());
         let _ = writeln!(out, "{head}\n\n{} on {}\n", span(&cut(&finding.title, SENTENCE)), spans(&one.cells));
         if let Some(clause) = clause::find(&finding.clause) {
-            let _ = writeln!(out, "clause: {}\n", span(clause.claim));
+            let _ = writeln!(out, "> {}\n", clause.claim);
         }
         if !finding.transcript.is_empty() {
             fence(out, "text", &finding.transcript.join("\n"));
