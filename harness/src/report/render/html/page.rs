@@ -180,6 +180,7 @@ fn counts(matrix: &Matrix, findings: &[MatrixFinding]) -> String {
     let tally = Tally {
         passed: sum(|tally| tally.passed),
         failed: sum(|tally| tally.failed),
+        unrun: sum(|tally| tally.unrun),
         known: sum(|tally| tally.known),
         blocked: sum(|tally| tally.blocked),
         skipped: sum(|tally| tally.skipped),
@@ -192,7 +193,8 @@ fn in_words(tally: Tally) -> String {
     let part = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
     let known = part(tally.known, if tally.known == 1 { "known defect" } else { "known defects" });
     let blocked = part(tally.blocked, "blocked");
-    format!("{} passed, {} failed{blocked}{known}, {} skipped", tally.passed, tally.failed, tally.skipped)
+    let unrun = if tally.unrun > 0 { format!(" ({} of them not run)", tally.unrun) } else { String::new() };
+    format!("{} passed, {} failed{unrun}{blocked}{known}, {} skipped", tally.passed, tally.failed, tally.skipped)
 }
 
 fn run(cell: &Cell, matrix: &Matrix) -> Run {

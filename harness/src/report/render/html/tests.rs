@@ -144,6 +144,13 @@ fn a_case_names_its_findings_and_problems_are_what_is_in_none() {
 }
 
 #[test]
+fn what_was_not_run_is_counted_among_the_failed() {
+    let unrun = || Verdict::NotRun { why: "interrupted".into() };
+    let page = page(&[report(vec![Verdict::Pass, unrun(), unrun(), Verdict::Broken { why: "x".into() }])]);
+    assert!(page.contains("1 run: 1 passed, 3 failed (2 of them not run), 0 skipped"));
+}
+
+#[test]
 fn a_finding_of_two_runs_is_shown_once_with_both() {
     let page = render(&Matrix::new(vec![found("6.12", three_defects()), found("7.2", three_defects())])).unwrap();
     assert_eq!(page.matches("<details class=\"finding ").count(), 3);
