@@ -38,7 +38,7 @@ pub fn wrap(text: &str, indent: &str) -> String {
     out
 }
 
-/// The first `length` characters of a text, and whether there were more.
+/// The first `length` characters of a text, with ` ...` after them if there were more.
 pub fn cut(text: &str, length: usize) -> String {
     match text.char_indices().nth(length) {
         Some((end, _)) => format!("{} ...", &text[..end]),
