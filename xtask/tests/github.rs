@@ -53,8 +53,8 @@ fn an_unexpected_cell_is_kept_shown_packed_and_fails_the_verdict() {
     assert!(read("run/report.json").contains("rights/derive_table"));
     assert!(fs::read_dir(bench.path("cells/cell-one/run")).unwrap().count() > 2, "recordings, not only reports");
 
-    assert!(report.stdout.lines().any(|line| line.starts_with("::error title=FAIL R-1")), "{}", report.stdout);
-    for part in ["| R-1 | **FAIL** |", "cargo xtask test '--kernel="] {
+    assert!(report.stdout.lines().any(|line| line.starts_with("::error title=R-1%3A ")), "{}", report.stdout);
+    for part in ["| 1 | **gained rights** | `R-1` |", "| R-1 | **FAIL** |", "cargo xtask test '--kernel="] {
         assert!(page.contains(part), "{part:?} is not in:\n{page}");
     }
     assert_eq!(verdict.code, 10);

@@ -62,12 +62,15 @@ fn report(place: &Path, format: &str) -> Ran {
     run(&mut command(&["report", "--format", format, place.to_str().unwrap()]))
 }
 
-/// Writes a report of one case, as a run does.
+/// Writes a report of one case, as a run of a version without findings does. A check says the first reason.
 fn leave(dir: &Path, series: &str, verdict: &serde_json::Value) {
     fs::create_dir_all(dir).unwrap();
+    let reason = verdict["reasons"][0].as_str();
+    let check = |reason| serde_json::json!({ "check": { "sentence": "mmap", "holds": false, "detail": reason } });
+    let steps: Vec<serde_json::Value> = reason.map(check).into_iter().collect();
     let mut case = serde_json::json!({
         "key": "rights/mmap_table@udmabuf", "clause": "R-3", "judgement": "contract", "complaints": [],
-        "run": { "key": "rights/mmap_table@udmabuf", "steps": [], "outcome": { "o": "pass" }, "ms": 1 },
+        "run": { "key": "rights/mmap_table@udmabuf", "steps": steps, "outcome": { "o": "pass" }, "ms": 1 },
     });
     case.as_object_mut().unwrap().extend(verdict.as_object().unwrap().clone());
     let report = serde_json::json!({
@@ -94,7 +97,9 @@ fn reports_below_a_directory_are_a_matrix() {
     }
     let github = report(dir.path(), "github").stdout;
     assert_eq!(github.lines().count(), 1, "{github}");
-    assert!(github.starts_with("::error title=FAIL R-3  rights/mmap_table@udmabuf::a right, 100%25%0A"), "{github}");
+    let title =
+        "R-3%3A mmap does not follow the mode of the descriptor%3A mmap%3A a right%2C 100%25%0A%3A%3Aerror%3A%3Ax";
+    assert!(github.starts_with(&format!("::error title={title}::gained rights, 1 case on ")), "{github}");
     assert!(report(dir.path(), "markdown").stdout.contains("| R-3 | ok | **FAIL** |"));
     let json: serde_json::Value = serde_json::from_str(&report(dir.path(), "json").stdout).unwrap();
     assert_eq!((json["exit"].as_u64(), json["changes"][0]["counts"]["altered"].as_u64()), (Some(10), Some(1)));
@@ -103,6 +108,35 @@ fn reports_below_a_directory_are_a_matrix() {
     // A single report is shown as by `test`.
     let one = report(&dir.path().join("artifacts/a"), "terminal").stdout;
     assert!(one.contains("Linux 7.2.1 with series derive") && one.contains("again: cargo xtask test --exact"), "{one}");
+}
+
+#[test]
+fn findings_of_a_report_that_has_none_yet_are_found_when_it_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    leave(dir.path(), "derive", &serde_json::json!({ "verdict": "failed", "reasons": ["it was granted"] }));
+    let file = dir.path().join("report.json");
+    let set = |name: &str, value: serde_json::Value| {
+        let mut report: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        report[name] = value;
+        fs::write(&file, report.to_string()).unwrap();
+    };
+    let sentence = "mmap does not follow the mode of the descriptor: mmap: it was granted";
+    for version in [3, 4, 5] {
+        set("schema", version.into());
+        for (format, start) in
+            [("terminal", "1. R-3 (gained rights)"), ("markdown", "| 1 | **gained rights** | `R-3` |")]
+        {
+            let shown = report(dir.path(), format);
+            assert!(shown.stdout.contains(start), "{format} of version {version}: {}{}", shown.stdout, shown.stderr);
+        }
+        assert!(report(dir.path(), "html").stdout.contains("id=\"finding-1\""));
+        let json: serde_json::Value = serde_json::from_str(&report(dir.path(), "json").stdout).unwrap();
+        assert_eq!(json["findings"][0]["title"], sentence);
+    }
+    // What a report says is not computed again.
+    set("schema", harness::report::run_report::SCHEMA.into());
+    set("findings", serde_json::json!([]));
+    assert!(!report(dir.path(), "markdown").stdout.contains("gained rights"));
 }
 
 #[test]

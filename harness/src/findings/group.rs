@@ -110,7 +110,7 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use cases::complaint::Kind;
     use cases::protocol::Outcome;
 
@@ -120,7 +120,7 @@ mod tests {
     use crate::judge::transcript::{CaseRun, TranscriptStep};
     use crate::judge::verdict::{LEFT_BEHIND, Verdict, tests::verdict_on};
 
-    fn checked(key: &str, sentence: &str, detail: &str) -> CaseVerdict {
+    pub(crate) fn checked(key: &str, sentence: &str, detail: &str) -> CaseVerdict {
         let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec![format!("{sentence}: {detail}")] });
         let call = TranscriptStep::Call { text: "derive(RO alias, O_RDWR)".into(), result: Some("fd".into()) };
         let check = TranscriptStep::Check { sentence: sentence.into(), holds: false, detail: detail.into() };
@@ -134,7 +134,7 @@ mod tests {
         verdict
     }
 
-    fn complained(key: &str, kind: Kind, frame: &str) -> CaseVerdict {
+    pub(crate) fn complained(key: &str, kind: Kind, frame: &str) -> CaseVerdict {
         let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec!["the kernel complained".into()] });
         verdict.complaints.push(Complaint {
             kind,
@@ -150,7 +150,7 @@ mod tests {
         verdict
     }
 
-    fn left(key: &str) -> CaseVerdict {
+    pub(crate) fn left(key: &str) -> CaseVerdict {
         verdict_on(key, Verdict::Failed { reasons: vec![format!("{LEFT_BEHIND}: open files: 8, 7 before")] })
     }
 

@@ -13,6 +13,8 @@ use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
 pub use group::group;
+#[cfg(test)]
+pub(crate) use group::tests as samples;
 use severity::Severity;
 
 /// One defect.
@@ -37,6 +39,13 @@ pub struct Finding {
     pub cases: Vec<CaseKey>,
     /// What it explains: other clauses that fail because of it.
     pub follow_ups: Vec<FollowUp>,
+}
+
+impl Finding {
+    /// Whether a case shows it, or fails because of it.
+    pub fn holds(&self, key: &CaseKey) -> bool {
+        self.cases.contains(key) || self.follow_ups.iter().any(|one| one.cases.contains(key))
+    }
 }
 
 /// A violation that a finding explains.

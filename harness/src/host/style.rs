@@ -1,4 +1,4 @@
-//! Colours and line breaking.
+//! Colours, line breaking, and short forms of long texts.
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
@@ -38,6 +38,14 @@ pub fn wrap(text: &str, indent: &str) -> String {
     out
 }
 
+/// The first `length` characters of a text, with ` ...` after them if there were more.
+pub fn cut(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +57,10 @@ mod tests {
         assert!(wrapped.lines().all(|line| line.len() <= WIDTH), "{wrapped}");
         assert_eq!(wrapped.split_whitespace().count(), 60);
         assert!(wrapped.lines().skip(1).all(|line| line.starts_with("    word")));
+    }
+
+    #[test]
+    fn a_cut_is_between_characters_and_shows() {
+        assert_eq!((cut("üben", 4), cut("üben", 1)), ("üben".into(), "ü ...".into()));
     }
 }

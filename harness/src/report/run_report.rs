@@ -134,6 +134,11 @@ impl RunReport {
         tally(self.verdicts.iter())
     }
 
+    /// Whether a finding tells what is wrong with a case.
+    pub fn is_in_a_finding(&self, key: &CaseKey) -> bool {
+        self.findings.iter().any(|finding| finding.holds(key))
+    }
+
     /// The exit code of the run.
     ///
     /// A violated clause comes first. Then come, in this order, a lost guest, a broken case, and what waits for a review. A

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::error::{Context, Error, ErrorKind, Result, io};
+use harness::findings;
 use harness::kernel_range::Release;
 use harness::report::matrix::{Cell, Matrix, UNPATCHED, file};
 use harness::report::run_report::{OLDEST, RunReport, SCHEMA};
@@ -132,7 +133,11 @@ fn report(path: &Path) -> Result<RunReport> {
     let value: serde_json::Value = serde_json::from_str(&text).context(ErrorKind::Usage, not_a_report)?;
     match value["schema"].as_u64() {
         Some(schema) if (u64::from(OLDEST)..=u64::from(SCHEMA)).contains(&schema) => {
-            serde_json::from_value(value).context(ErrorKind::Usage, not_a_report)
+            let grouped = value.get("findings").is_some();
+            let report: RunReport = serde_json::from_value(value).context(ErrorKind::Usage, not_a_report)?;
+            // Reports before version 6 have only verdicts. What is found in them does not depend on when.
+            let findings = if grouped { report.findings } else { findings::group(&report.verdicts) };
+            Ok(RunReport { findings, ..report })
         }
         Some(schema) => Err(Error::new(ErrorKind::Usage, not_a_report())
             .cause(format!("its schema is {schema}, this program reads {OLDEST} to {SCHEMA}"))

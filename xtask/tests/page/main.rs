@@ -54,10 +54,11 @@ fn main() {
     if !there && !arguments.list {
         eprintln!("the page is not tried: {DRIVER} is not on the PATH (on Debian: apt-get install chromium-driver)");
     }
-    let tests: [(&str, Test); 7] = [
+    let tests: [(&str, Test); 8] = [
         ("no_errors_and_no_network_requests", no_errors),
         ("a_bad_page_has_errors", a_bad_page_has_errors),
         ("clicks_filter_and_open", clicks),
+        ("findings_open_and_filter_the_cases", findings),
         ("keys_do_what_the_page_says", keys),
         ("text_of_a_kernel_stays_text", text_stays_text),
         ("it_fits_a_desktop_and_a_phone_in_light_and_dark", it_fits),
@@ -148,7 +149,7 @@ fn clicks(browser: &mut Browser, page: &Path) {
 
     browser.click(".case-link");
     assert_eq!(opened(browser), 1);
-    assert_eq!(browser.eval("document.activeElement.closest('tr').id"), "case-3");
+    assert_eq!(browser.eval("document.activeElement.textContent"), runs::VIOLATED[0]);
 
     let ground = |browser: &mut Browser| browser.eval("getComputedStyle(document.body).backgroundColor");
     let before = ground(browser);
@@ -161,6 +162,37 @@ fn clicks(browser: &mut Browser, page: &Path) {
     browser.eval("document.querySelector('#case-90').scrollIntoView()");
     let top = browser.eval("document.querySelector('.list thead th').getBoundingClientRect().top");
     assert_eq!(top, 0);
+    assert_no_errors(browser);
+}
+
+fn findings(browser: &mut Browser, page: &Path) {
+    browser.open(page, "", 1200, false);
+    let all = visible(browser);
+    let open = |browser: &mut Browser| browser.eval("[...document.querySelectorAll('.finding')].map(e => e.open)");
+    assert_eq!(open(browser), json!([true, false, false]), "the worst is open");
+    browser.click("#finding-2 > summary");
+    assert_eq!(open(browser), json!([true, true, false]));
+    browser.click("#finding-2 .explains > summary");
+    browser.click("#finding-2 .explains .case-link");
+    assert_eq!(browser.eval("document.activeElement.textContent"), runs::VIOLATED[3]);
+
+    browser.click("#finding-2 .finding-link");
+    let shown = "[...document.querySelectorAll('tr.case:not([hidden]) button')].map(e => e.textContent)";
+    assert_eq!(browser.eval(shown), json!([runs::VIOLATED[2], runs::VIOLATED[3]]));
+    assert_eq!(browser.eval("document.querySelector('#shown').textContent"), format!("2 of {all} cases"));
+    browser.click("#search");
+    browser.write("walk");
+    assert_eq!(visible(browser), 1, "filters are combined");
+    browser.press("Escape");
+    assert_eq!(visible(browser), all);
+
+    // A finding is opened by a link from elsewhere, and by the link of a case.
+    browser.open(page, "#finding-3", 1200, false);
+    assert_eq!(open(browser), json!([true, false, true]));
+    browser.eval("document.querySelector('#finding-3 .case-link').click()");
+    browser.eval("document.querySelector('#finding-3').open = false");
+    browser.click("tr.details a[href='#finding-3']");
+    assert_eq!(open(browser), json!([true, false, true]));
     assert_no_errors(browser);
 }
 
@@ -180,7 +212,8 @@ fn keys(browser: &mut Browser, page: &Path) {
     browser.press("Enter");
     assert_eq!(opened(browser), 0, "and closes");
     browser.press("p");
-    assert_eq!(visible(browser), 1, "p shows only problems");
+    let problems = runs::VIOLATED.len() + runs::NOT_JUDGED.len();
+    assert_eq!(visible(browser), problems as u64, "p shows only problems");
     browser.press("p");
     assert_eq!(visible(browser), all, "and then all again");
     browser.press("/");
@@ -202,8 +235,16 @@ fn text_stays_text(browser: &mut Browser, page: &Path) {
     assert_eq!(opened(browser), cases::suite::keys().count() as u64);
     assert_eq!(browser.eval("document.querySelectorAll('script').length"), 2, "the data and the script of the page");
     assert_eq!(browser.eval("document.querySelectorAll('img, [onerror], [onclick]').length"), 0);
-    // In the problems, a transcript, a task and the details of a run.
-    for place in ["#problems p", "tr.details pre", "tr.details pre:last-of-type", "#runs dd"] {
+    // In a finding: sentence, transcript, kernel log; in the problems, a transcript, a task and the details of a run.
+    for place in [
+        "summary",
+        ".evidence pre .bad",
+        ".evidence h3 + pre",
+        "#problems p",
+        "tr.details pre",
+        "tr.details pre:last-of-type",
+        "#runs dd",
+    ] {
         let script =
             format!("[...document.querySelectorAll({place:?})].some(e => e.textContent.includes({:?}))", runs::EVIL);
         assert_eq!(browser.eval(&script), true, "{place}");
@@ -217,6 +258,7 @@ fn it_fits(browser: &mut Browser, page: &Path) {
         let scheme = if dark { "dark" } else { "light" };
         picture(browser, &format!("top-{width}-{scheme}"));
         for (what, script) in [
+            ("findings", "document.querySelectorAll('details').forEach(details => { details.open = true })"),
             ("clauses", "document.querySelector('#clauses').scrollIntoView()"),
             ("clauses-end", "document.querySelector('#clauses tbody tr:last-child').scrollIntoView({ block: 'end' })"),
             ("cases", "document.querySelector('#cases').scrollIntoView()"),

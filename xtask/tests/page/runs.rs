@@ -1,8 +1,10 @@
 //! Sample runs: every case of the suite on four kernels, without and with a series.
 
-use cases::protocol::Outcome;
+use cases::protocol::{CaseKey, Outcome};
+use harness::findings;
+use harness::judge::complaint::scan;
 use harness::judge::transcript::{CaseRun, TranscriptStep};
-use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
 use harness::report::matrix::{Cell, Matrix};
 use harness::report::run_report::{RunReport, RunSetting, SCHEMA, Timing};
 
@@ -12,7 +14,19 @@ pub const EVIL: &str = "</script><script>alert(1)</script><img src=x onerror=ale
 /// Calls and checks in each case: as many as in the long cases of the suite.
 const CALLS: usize = 25;
 
-/// The whole matrix. With the series, one case is violated; all cases have markup in their transcripts.
+/// What the series does wrong: a use after free, which explains what is left behind; a right that is gained, which explains
+/// another; wrong flags. Their cases are in this order among the findings.
+pub const VIOLATED: [&str; 5] = [
+    "lifetime/importer_steps@udmabuf",
+    "lifetime/races@udmabuf",
+    "rights/derive_table@udmabuf",
+    "rights/walk@udmabuf",
+    "uapi/status_flags@udmabuf",
+];
+/// A case of the series that is broken, and one that is blocked.
+pub const NOT_JUDGED: [&str; 2] = ["identity/fdinfo@udmabuf", "fences/error@udmabuf"];
+
+/// The whole matrix. All cases have markup in their transcripts.
 pub fn matrix() -> Matrix {
     let places = ["6.1", "6.12", "7.2", "7.3"].into_iter().flat_map(|kernel| [(kernel, false), (kernel, true)]);
     Matrix::new(places.map(|(kernel, patched)| Cell::ran(run(kernel, patched))).collect())
@@ -20,12 +34,16 @@ pub fn matrix() -> Matrix {
 
 fn run(kernel: &str, patched: bool) -> RunReport {
     let series = if patched { "derive" } else { "none" };
-    let verdict = |(index, key): (usize, cases::protocol::CaseKey)| {
+    let verdict = |(index, key): (usize, CaseKey)| {
         let (case, _) = cases::suite::find(&key).expect("it is of the suite");
-        let verdict = match index {
-            3 if patched => Verdict::Failed { reasons: vec![format!("a right is gained: {EVIL}")] },
-            index if index % 2 == 0 && !patched => Verdict::Skipped { need: "derive".into(), why: "ENOTTY".into() },
-            _ => Verdict::Pass,
+        let wrong = VIOLATED.iter().position(|violated| *violated == key.0).filter(|_| patched);
+        let verdict = match wrong {
+            Some(1) => Verdict::Failed { reasons: vec![format!("{LEFT_BEHIND}: open files: 8, 7 before")] },
+            Some(_) => Verdict::Failed { reasons: vec![format!("a sentence: {EVIL}")] },
+            None if patched && key.0 == NOT_JUDGED[0] => Verdict::Broken { why: EVIL.into() },
+            None if patched && key.0 == NOT_JUDGED[1] => Verdict::Blocked { by: "L-3".into() },
+            None if index % 2 == 0 && !patched => Verdict::Skipped { need: "derive".into(), why: "ENOTTY".into() },
+            None => Verdict::Pass,
         };
         let steps = (0..CALLS).flat_map(|number| {
             let call = TranscriptStep::Call {
@@ -41,7 +59,11 @@ fn run(kernel: &str, patched: bool) -> RunReport {
                 },
             ]
         });
-        let steps = steps.chain([TranscriptStep::Note(EVIL.into())]).collect();
+        let check = TranscriptStep::Check { sentence: "a sentence".into(), holds: false, detail: EVIL.into() };
+        let failed = matches!(wrong, Some(2..)).then_some(check);
+        let steps = steps.chain([TranscriptStep::Note(EVIL.into())]).chain(failed).collect();
+        let console = format!("[    1.000000] BUG: KASAN: slab-use-after-free in dma_buf_put+0x1b/0x2f0 {EVIL}\n");
+        let complaints = if wrong == Some(0) { scan(console.as_bytes()) } else { Vec::new() };
         let ms = index as u64;
         let run = CaseRun { key: key.clone(), steps, outcome: Some(Outcome::Pass), ms, protocol_errors: Vec::new() };
         CaseVerdict {
@@ -50,11 +72,12 @@ fn run(kernel: &str, patched: bool) -> RunReport {
             judgement: "contract".into(),
             verdict,
             run: Some(run),
-            complaints: Vec::new(),
+            complaints,
             tries: 1,
             tasks: vec![EVIL.into()],
         }
     };
+    let verdicts: Vec<CaseVerdict> = cases::suite::keys().enumerate().map(verdict).collect();
     RunReport {
         schema: SCHEMA,
         setting: RunSetting {
@@ -70,8 +93,8 @@ fn run(kernel: &str, patched: bool) -> RunReport {
             notes: Vec::new(),
             pack: None,
         },
-        findings: Vec::new(),
-        verdicts: cases::suite::keys().enumerate().map(verdict).collect(),
+        findings: findings::group(&verdicts),
+        verdicts,
         protocol_errors: Vec::new(),
         guests: 1,
         timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },

@@ -3,6 +3,7 @@
 
 pub mod changes;
 pub mod file;
+pub mod findings;
 pub mod problems;
 pub mod table;
 

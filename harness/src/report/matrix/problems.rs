@@ -1,10 +1,14 @@
-//! Everything that is not a pass: each problem once, with all cells that have it.
+//! What is not a pass and in no finding: each problem once, with all the cells that have it.
+
+use std::collections::BTreeMap;
 
 use cases::protocol::CaseKey;
 
+use super::findings::named;
 use super::{CellOutcome, Matrix};
 use crate::exit_code::ExitCode;
 use crate::judge::verdict::Verdict;
+use crate::report::run_report::RunReport;
 
 /// Maximum number of reasons shown for one verdict; its report has all of them.
 const REASONS: usize = 4;
@@ -27,17 +31,18 @@ pub struct Problem {
     pub level: Level,
     /// `FAIL R-1  rights/derive_table@udmabuf`, or the cell that has no report.
     pub title: String,
-    /// The case; `None` if there is no report.
+    /// The case, or the first of several. None where it is about a whole cell.
     pub key: Option<CaseKey>,
     /// What happened, in sentences. It may contain text of the kernel.
     pub why: String,
     /// The cells that have it.
     pub cells: Vec<String>,
-    /// The command that repeats it on the first of these cells; empty if there is none.
+    /// The command that shows it again on the first of them; empty where nobody knows one, and for blocked cases.
     pub again: String,
 }
 
-/// All problems, the worst first, then in the order of the cells. Cases that were not run are one problem for each reason.
+/// All problems, the worst first, then in the order of the cells. What was not run is one problem for each reason. Cases that
+/// a finding tells of are left out: [`super::findings::of`] has those.
 pub fn of(matrix: &Matrix) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     let mut add = |problem: Problem| {
@@ -70,7 +75,18 @@ pub fn of(matrix: &Matrix) -> Vec<Problem> {
             }
             CellOutcome::Empty => continue,
         };
+        for (clause, keys) in blocked(report) {
+            let (names, more) = named(&keys);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let cases = if keys.len() == 1 { "1 case relies".into() } else { format!("{} cases rely", keys.len()) };
+            let why = format!("{cases} on {clause}, which is violated: {}{more}", names.join(", "));
+            let key = keys.first().cloned();
+            add(Problem { level: Level::Warning, key, ..whole(format!("blocked by {clause}"), why) });
+        }
         for verdict in &report.verdicts {
+            if matches!(verdict.verdict, Verdict::Blocked { .. }) || report.is_in_a_finding(&verdict.key) {
+                continue;
+            }
             let Some(why) = why(&verdict.verdict) else { continue };
             let word = verdict.verdict.word();
             if let Verdict::NotRun { .. } = verdict.verdict {
@@ -103,6 +119,17 @@ pub fn of(matrix: &Matrix) -> Vec<Problem> {
         }
     }
     folded
+}
+
+/// The cases that were not run because they rely on a violated clause, by that clause.
+fn blocked(report: &RunReport) -> BTreeMap<&str, Vec<CaseKey>> {
+    let mut blocked: BTreeMap<&str, Vec<CaseKey>> = BTreeMap::new();
+    for verdict in &report.verdicts {
+        if let Verdict::Blocked { by } = &verdict.verdict {
+            blocked.entry(by).or_default().push(verdict.key.clone());
+        }
+    }
+    blocked
 }
 
 fn level(verdict: &Verdict) -> Level {

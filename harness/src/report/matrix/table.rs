@@ -42,7 +42,12 @@ impl TableWord {
         }
     }
 
-    /// Its text in the legend; `None` if it needs no explanation.
+    /// Whether no case of the clause came to more than that it was not run.
+    pub fn is_unrun(self) -> bool {
+        matches!(self, TableWord::Judged { word: "blocked" | "unrun", .. })
+    }
+
+    /// What the legend says about it. Nothing for what needs no explanation.
     pub fn meaning(self) -> Option<&'static str> {
         Some(match self {
             TableWord::Nothing => return None,
@@ -95,14 +100,15 @@ impl Table {
         Table { rows, tallies }
     }
 
-    /// The rows to show. Neighbours in the contract with the same words become one row, `I-1 .. I-7`, unless they need
-    /// attention.
+    /// The rows as they are shown: neighbours in the contract with the same words are one, `I-1 .. I-7`, unless somebody has to
+    /// look at them: what was not run does not count.
     pub fn folded(&self) -> Vec<(String, &[TableWord])> {
         let area = |clause: &str| clause.split('-').next().unwrap_or_default().to_string();
         let place = |clause: &str| CLAUSES.iter().position(|known| known.id == clause);
         let next =
             |last: &str, clause: &str| area(last) == area(clause) && place(last).map(|at| at + 1) == place(clause);
-        let plain = |words: &[TableWord]| !words.iter().any(|word| matches!(word, TableWord::Judged { bad: true, .. }));
+        let bad = |word: &TableWord| matches!(word, TableWord::Judged { bad: true, .. }) && !word.is_unrun();
+        let plain = |words: &[TableWord]| !words.iter().any(bad);
         let mut folded: Vec<(String, &[TableWord], &str, &str)> = Vec::new();
         for (clause, words) in &self.rows {
             match folded.last_mut() {
@@ -236,10 +242,12 @@ mod tests {
             ("R-8", judged("ok", false)),
             ("R-10", judged("ok", false)),
             ("I-1", judged("ok", false)),
+            ("I-2", judged("blocked", true)),
+            ("I-3", judged("blocked", true)),
         ];
         let table = Table { rows: rows.to_vec(), tallies: vec![None] };
         let names: Vec<String> = table.folded().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["R-1 .. R-3", "R-4", "R-5", "R-6", "R-8", "R-10", "I-1"]);
+        assert_eq!(names, ["R-1 .. R-3", "R-4", "R-5", "R-6", "R-8", "R-10", "I-1", "I-2 .. I-3"]);
     }
 
     #[test]

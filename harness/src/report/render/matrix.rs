@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use crate::host::style::{Style, printable, wrap};
 use crate::report::matrix::changes::{self, CaseChange, SeriesComparison};
+use crate::report::matrix::findings;
 use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
 use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
+use crate::report::render::terminal::finding::brief;
 
 /// Maximum number of lines shown of one difference.
 const DIFF: usize = 40;
@@ -15,6 +17,7 @@ const DIFF: usize = 40;
 pub fn render(matrix: &Matrix, style: Style) -> String {
     let mut out = String::new();
     table(&mut out, matrix, style);
+    brief(&mut out, &findings::of(matrix), style);
     problems(&mut out, matrix, style);
     for cell in &matrix.cells {
         if let CellOutcome::Failed { error, .. } = &cell.outcome {
@@ -73,6 +76,7 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
         ("passed", (|tally| tally.passed) as fn(crate::report::run_report::Tally) -> usize),
         ("known", |tally| tally.known),
         ("failed", |tally| tally.failed),
+        ("blocked", |tally| tally.blocked),
         ("skipped", |tally| tally.skipped),
     ] {
         let counts: Vec<Option<usize>> = table.tallies.iter().map(|tally| tally.map(count)).collect();
@@ -82,12 +86,14 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
         }
     }
     let _ = writeln!(out);
-    for (word, meaning) in table.legend() {
-        let _ = writeln!(out, "{}", style.faint(&format!("{word:<6} {meaning}")));
+    let legend = table.legend();
+    let width = legend.iter().map(|(word, _)| word.len()).max().unwrap_or(0).max(6);
+    for (word, meaning) in legend {
+        let _ = writeln!(out, "{}", style.faint(&format!("{word:<width$} {meaning}")));
     }
 }
 
-/// Everything that is not a pass: each problem once, with the cells that have it.
+/// What is not a pass and in no finding, each once, with the cells that have it.
 fn problems(out: &mut String, matrix: &Matrix, style: Style) {
     let problems = problems::of(matrix);
     let shown = problems.iter().filter(|problem| problem.key.is_some());
@@ -101,7 +107,7 @@ fn problems(out: &mut String, matrix: &Matrix, style: Style) {
         };
         let _ = writeln!(out, "{title}  on {}", wrap(&problem.cells.join(", "), "  "));
         let _ = writeln!(out, "  {}", wrap(&printable(&problem.why), "  "));
-        if problem.level != Level::Notice {
+        if problem.level != Level::Notice && !problem.again.is_empty() {
             let _ = writeln!(out, "  {} {}", style.faint("again:"), problem.again);
         }
     }
@@ -111,6 +117,7 @@ type Paint = fn(Style, &str) -> String;
 
 fn paint(word: TableWord) -> Paint {
     match word {
+        word if word.is_unrun() => |style, text| style.notable(text),
         TableWord::Judged { bad: true, .. } | TableWord::Unknown => |style, text| style.bad(text),
         TableWord::Judged { word: "ok", .. } => |style, text| style.good(text),
         TableWord::Judged { .. } => |style, text| style.notable(text),
@@ -247,6 +254,7 @@ mod tests {
     use super::*;
     use crate::exit_code::ExitCode;
     use crate::judge::verdict::Verdict;
+    use crate::report::matrix::findings::tests::{found, three_defects};
     use crate::report::matrix::tests::{failed, ran};
 
     #[test]
@@ -277,6 +285,12 @@ mod tests {
                 });
             }
         }
+        insta::assert_snapshot!(render(&matrix, Style::Plain));
+    }
+
+    #[test]
+    fn findings_of_several_cells_are_shown_once() {
+        let matrix = Matrix::new(vec![found("6.12", three_defects()), found("7.2", three_defects())]);
         insta::assert_snapshot!(render(&matrix, Style::Plain));
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
+use crate::findings::severity::Severity;
 use crate::judge::verdict::Verdict;
 
 /// A colour, by its meaning.
@@ -13,6 +14,7 @@ pub(super) enum Colour {
     Good,
     Note,
     Bad,
+    Grave,
 }
 
 pub(super) fn tone(verdict: &Verdict) -> Colour {
@@ -29,5 +31,13 @@ pub(super) fn code_tone(code: ExitCode) -> Colour {
         ExitCode::AsExpected => Colour::Good,
         ExitCode::Unreviewed => Colour::Note,
         _ => Colour::Bad,
+    }
+}
+
+pub(super) fn severity_tone(severity: Severity) -> Colour {
+    match severity {
+        Severity::MemoryCorruption | Severity::GainedRights | Severity::Hang => Colour::Grave,
+        Severity::KernelComplaint | Severity::Violation => Colour::Bad,
+        Severity::Leak => Colour::Note,
     }
 }

@@ -5,6 +5,7 @@
 
 mod colour;
 mod details;
+mod finding;
 mod page;
 mod series;
 

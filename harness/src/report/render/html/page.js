@@ -5,6 +5,9 @@
   const byId = (id) => document.getElementById(id);
   const rows = [...document.querySelectorAll("tr.case")];
   const search = byId("search"), verdict = byId("verdict"), clause = byId("clause"), shown = byId("shown");
+  // Absent where there are no findings.
+  const finding = byId("finding");
+  const inputs = [search, verdict, clause, finding].filter(Boolean);
 
   const element = (name, className, text) => {
     const made = document.createElement(name);
@@ -21,6 +24,8 @@
     / FAILED: |   GONE$|\(never returned\)$/.test(line) ? "bad" : /^(case|end) /.test(line) ? "faint" : "";
   const diffTone = (line) =>
     line.startsWith("-") ? "bad" : line.startsWith("+") ? "good" : line.startsWith("@@") ? "faint" : "";
+
+  const numbers = (row) => (row.dataset.findings || "").split(" ").filter(Boolean);
 
   const part = (title) => {
     const made = element("div", "part");
@@ -61,6 +66,11 @@
     cell.colSpan = row.cells.length;
     const about = cell.appendChild(element("div", "about"));
     about.append(element("p", "", entry.claim));
+    for (const number of numbers(row)) {
+      const link = element("a", "", "Finding " + number);
+      link.href = "#finding-" + number;
+      about.appendChild(element("p")).append(link);
+    }
     if (entry.judgement !== "contract") about.append(element("p", "where", "Judgement: " + entry.judgement));
     for (const group of entry.groups) about.append(outcome(group, group.where));
     return made;
@@ -85,6 +95,7 @@
       const fits =
         words.every((word) => text.includes(word)) &&
         (!clause.value || row.dataset.clause === clause.value) &&
+        (!finding || !finding.value || numbers(row).includes(finding.value)) &&
         (!verdict.value ||
           (verdict.value === "problem" ? row.dataset.problem === "1" : row.dataset.words.split(" ").includes(verdict.value)));
       if (!fits) toggle(row, false);
@@ -94,7 +105,7 @@
     shown.textContent = count === rows.length ? `${count} cases` : `${count} of ${rows.length} cases`;
   };
   const reset = () => {
-    search.value = verdict.value = clause.value = "";
+    for (const input of inputs) input.value = "";
     filter();
   };
   const reveal = (row) => {
@@ -108,12 +119,19 @@
     const row = event.target.closest("tr.case");
     if (row && event.target.closest("button")) toggle(row);
   });
-  for (const input of [search, verdict, clause]) input.addEventListener("input", filter);
+  for (const input of inputs) input.addEventListener("input", filter);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   for (const link of document.querySelectorAll(".clause-link")) {
     link.addEventListener("click", () => {
       reset();
       clause.value = link.dataset.clause;
+      filter();
+    });
+  }
+  for (const link of document.querySelectorAll(".finding-link")) {
+    link.addEventListener("click", () => {
+      reset();
+      finding.value = link.dataset.finding;
       filter();
     });
   }
@@ -168,6 +186,12 @@
     }
   });
 
+  const openFinding = () => {
+    const found = /^#finding-\d+$/.test(location.hash) && byId(location.hash.slice(1));
+    if (found) found.open = true;
+  };
+  addEventListener("hashchange", openFinding);
+  openFinding();
   const wanted = /^#case-(\d+)$/.exec(location.hash);
   if (wanted && rows[Number(wanted[1])]) reveal(rows[Number(wanted[1])]);
 })();

@@ -9,8 +9,10 @@ use serde::Serialize;
 
 use super::colour::{Colour, code_tone, tone};
 use super::details::{Details, DetailsEntry, Group, group};
+use super::finding::{FindingView, numbers};
 use super::series::{Changes, series_changes};
 use crate::judge::verdict::{CaseVerdict, Verdict};
+use crate::report::matrix::findings::{self, MatrixFinding};
 use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
 use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
@@ -26,6 +28,7 @@ pub struct Page {
     result: &'static str,
     tone: Colour,
     counts: String,
+    findings: Vec<FindingView>,
     problems: Vec<Problem>,
     runs: Vec<Run>,
     clauses: Vec<ClauseRow>,
@@ -90,6 +93,8 @@ struct CaseRow {
     key: String,
     clause: String,
     words: String,
+    /// Numbers of the findings that tell of it, from 1, with spaces between them.
+    findings: String,
     problem: bool,
     cells: Vec<CellView>,
 }
@@ -108,7 +113,11 @@ impl Page {
         let runs: Vec<Run> = matrix.cells.iter().map(|cell| run(cell, matrix)).collect();
         let keys = keys(matrix);
         let mut details = Details::default();
-        let cases = keys.iter().map(|key| case(key, matrix, &runs, &mut details)).collect();
+        let found = findings::of(matrix);
+        let several = matrix.cells.len() > 1;
+        let findings = found.iter().map(|one| FindingView::of(one, &keys, several)).collect();
+        let case = |key| CaseRow { findings: numbers(key, &found), ..case(key, matrix, &runs, &mut details) };
+        let cases = keys.iter().map(case).collect();
         let problems = problems::of(matrix).into_iter().map(|problem| Problem {
             case: problem.key.as_ref().and_then(|key| keys.iter().position(|known| known == key)),
             title: problem.title,
@@ -132,7 +141,8 @@ impl Page {
             title: title(matrix),
             result: code.meaning(),
             tone: code_tone(code),
-            counts: counts(matrix),
+            counts: counts(matrix, &found),
+            findings,
             problems: problems.collect(),
             clauses: clauses(&table),
             legend: table.legend(),
@@ -158,18 +168,33 @@ fn title(matrix: &Matrix) -> String {
     format!("Linux {}, series {}", kernels.join(", "), series.join(", "))
 }
 
-fn counts(matrix: &Matrix) -> String {
+fn counts(matrix: &Matrix, findings: &[MatrixFinding]) -> String {
     let tallies: Vec<Tally> = matrix.cells.iter().filter_map(Cell::report).map(RunReport::tally).collect();
-    let sum = |part: fn(&Tally) -> usize| tallies.iter().map(part).sum::<usize>();
+    let sum = |part: fn(&Tally) -> usize| tallies.iter().map(part).sum();
+    let found = match findings.len() {
+        0 => String::new(),
+        1 => "1 finding. ".into(),
+        count => format!("{count} findings. "),
+    };
     let runs = if matrix.cells.len() == 1 { "1 run".into() } else { format!("{} runs", matrix.cells.len()) };
-    let known = sum(|tally| tally.known);
-    let known = if known > 0 { format!(", {known} known defects") } else { String::new() };
-    format!(
-        "{runs}: {} passed, {} failed{known}, {} skipped",
-        sum(|tally| tally.passed),
-        sum(|tally| tally.failed),
-        sum(|tally| tally.skipped)
-    )
+    let tally = Tally {
+        passed: sum(|tally| tally.passed),
+        failed: sum(|tally| tally.failed),
+        unrun: sum(|tally| tally.unrun),
+        known: sum(|tally| tally.known),
+        blocked: sum(|tally| tally.blocked),
+        skipped: sum(|tally| tally.skipped),
+        ..Tally::default()
+    };
+    format!("{found}{runs}: {}", in_words(tally))
+}
+
+fn in_words(tally: Tally) -> String {
+    let part = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
+    let known = part(tally.known, if tally.known == 1 { "known defect" } else { "known defects" });
+    let blocked = part(tally.blocked, "blocked");
+    let unrun = if tally.unrun > 0 { format!(" ({} of them not run)", tally.unrun) } else { String::new() };
+    format!("{} passed, {} failed{unrun}{blocked}{known}, {} skipped", tally.passed, tally.failed, tally.skipped)
 }
 
 fn run(cell: &Cell, matrix: &Matrix) -> Run {
@@ -211,7 +236,7 @@ fn run(cell: &Cell, matrix: &Matrix) -> Run {
     let guests = if report.guests == 1 { "1 guest".into() } else { format!("{} guests", report.guests) };
     run.title = format!("Linux {}, series {}, {}", setting.version, setting.series, setting.flavour);
     run.result = report.exit_code().meaning().into();
-    run.tally = format!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    run.tally = in_words(tally);
     run.facts = vec![
         ("source", setting.origin.clone()),
         ("processors", setting.accel.clone()),
@@ -274,6 +299,7 @@ fn case(key: &CaseKey, matrix: &Matrix, runs: &[Run], details: &mut Details) -> 
         key: key.0.clone(),
         clause,
         words: words.join(" "),
+        findings: String::new(),
         problem: groups.iter().any(|group| !group.again.is_empty()),
         cells: found.iter().map(|verdict| cell(verdict.as_ref())).collect(),
     };
@@ -298,6 +324,7 @@ fn clauses(table: &Table) -> Vec<ClauseRow> {
     let view = |word: &TableWord| CellView {
         word: word.text(),
         tone: match word {
+            word if word.is_unrun() => Colour::Note,
             TableWord::Judged { bad: true, .. } | TableWord::Unknown => Colour::Bad,
             TableWord::Judged { word: "ok" | "xfail", .. } => Colour::Good,
             TableWord::Judged { .. } => Colour::Note,

@@ -5,20 +5,13 @@ use std::fmt::Write;
 use cases::clause;
 use cases::protocol::CaseKey;
 
-use crate::findings::{Finding, FollowUp};
+use crate::findings::FollowUp;
 use crate::host::style::{Style, printable, wrap};
 use crate::judge::verdict::CaseVerdict;
+use crate::report::matrix::findings::{MatrixFinding, named};
 use crate::report::run_report::RunReport;
 
-/// Maximum number of cases that are named; the others are counted.
-const NAMED: usize = 4;
-
-/// Whether a case belongs to a finding, or is explained by one.
-pub(super) fn holds(report: &RunReport, key: &CaseKey) -> bool {
-    let explained = |finding: &Finding| finding.follow_ups.iter().any(|one| one.cases.contains(key));
-    report.findings.iter().any(|finding| finding.cases.contains(key) || explained(finding))
-}
-
+/// The findings of a run, in full.
 pub(super) fn render(out: &mut String, report: &RunReport, style: Style, repeat: &impl Fn(&CaseVerdict) -> String) {
     match report.findings.len() {
         0 => return,
@@ -56,10 +49,22 @@ fn follow_ups(out: &mut String, follow_ups: &[FollowUp], style: Style) {
     }
 }
 
-fn cases(keys: &[CaseKey]) -> String {
-    let named: Vec<&str> = keys.iter().take(NAMED).map(|key| key.0.as_str()).collect();
-    match keys.len() - named.len() {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+/// The findings of a matrix: what is wrong and where. The report of a cell has the evidence.
+pub fn brief(out: &mut String, findings: &[MatrixFinding], style: Style) {
+    for (index, found) in findings.iter().enumerate() {
+        let finding = &found.finding;
+        let head = format!("{}. {} ({})", index + 1, finding.clause, finding.severity.words());
+        let _ = writeln!(out, "\n{}  on {}", style.bad(&head), wrap(&found.cells.join(", "), "   "));
+        let _ = writeln!(out, "   {}", style.strong(&wrap(&printable(&finding.title), "   ")));
+        let _ = writeln!(out, "   {} {}", style.faint("cases:"), wrap(&cases(&finding.cases), "          "));
+        follow_ups(out, &finding.follow_ups, style);
+        if !found.again.is_empty() {
+            let _ = writeln!(out, "   {} {}", style.faint("again:"), found.again);
+        }
     }
+}
+
+fn cases(keys: &[CaseKey]) -> String {
+    let (names, more) = named(keys);
+    if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
 }

@@ -1,7 +1,7 @@
 //! The report for a terminal. A run without failures fits on one screen. A failure is shown with its clause, the transcript
 //! around the failed line, and the kernel log.
 
-mod finding;
+pub mod finding;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -36,7 +36,7 @@ pub fn render(report: &RunReport, style: Style, all: bool, repeat: impl Fn(&Case
     areas(&mut out, report, style);
     elsewhere(&mut out, report, style);
     finding::render(&mut out, report, style, &repeat);
-    let found = |verdict: &&CaseVerdict| !all && finding::holds(report, &verdict.key);
+    let found = |verdict: &&CaseVerdict| !all && report.is_in_a_finding(&verdict.key);
     let bad: Vec<&CaseVerdict> = report.verdicts.iter().filter(|verdict| is_bad(verdict) && !found(verdict)).collect();
     for verdict in bad.iter().take(IN_FULL) {
         problem(&mut out, verdict, style, &repeat(verdict));

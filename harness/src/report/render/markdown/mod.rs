@@ -1,16 +1,19 @@
-//! A matrix for the summary of a CI job, in GitHub's Markdown: the table, the changes, and everything that is not a pass.
+//! A matrix for the summary of a CI job: the findings, the table, what else is not a pass, the changes, in GitHub's Markdown.
 //!
 //! Text from a kernel, a patch or a path is put into code spans and fenced blocks, so that it cannot be markup.
+
+mod finding;
 
 use std::fmt::Write;
 
 use crate::host::style::printable;
 use crate::report::matrix::changes::{self, CaseChange, SeriesComparison};
+use crate::report::matrix::findings;
 use crate::report::matrix::problems::{self, Level};
 use crate::report::matrix::table::{Table, TableWord};
 use crate::report::matrix::{Cell, CellOutcome, Matrix, short};
 
-/// Maximum number of problems and of differences shown in full. GitHub does not show a summary of more than a megabyte.
+/// Findings, problems and differences that are shown in full; a summary of more than a megabyte is not shown at all.
 const SHOWN: usize = 30;
 /// Maximum length of one explanation or difference, in characters.
 const LENGTH: usize = 4000;
@@ -19,8 +22,11 @@ const LENGTH: usize = 4000;
 pub fn render(matrix: &Matrix) -> String {
     let code = matrix.exit_code();
     let mut out = format!("### Conformance: {} (exit {})\n\n", code.meaning(), code.number());
+    let found = findings::of(matrix);
+    finding::overview(&mut out, &found, matrix.cells.len() > 1);
     table(&mut out, matrix);
-    problems(&mut out, matrix);
+    finding::in_full(&mut out, &found);
+    problems(&mut out, matrix, if found.is_empty() { "What is not a pass" } else { "What else is not a pass" });
     let comparisons = changes::of(matrix);
     if !comparisons.is_empty() {
         changed(&mut out, &comparisons);
@@ -35,7 +41,7 @@ fn table(out: &mut String, matrix: &Matrix) {
     };
     let head = |cell: &Cell| {
         let place = &cell.place;
-        span(&format!("{} {} {}", place.kernel, short(&place.series), place.flavour))
+        table_span(&format!("{} {} {}", place.kernel, short(&place.series), place.flavour))
     };
     line(std::iter::once("clause".to_string()).chain(matrix.cells.iter().map(head)).collect());
     line(vec!["---".to_string(); matrix.cells.len() + 1]);
@@ -48,6 +54,7 @@ fn table(out: &mut String, matrix: &Matrix) {
     line(std::iter::once("exit code".to_string()).chain(matrix.cells.iter().map(exit)).collect());
     for (clauses, words) in table.folded() {
         let word = |word: &TableWord| match word {
+            word if word.is_unrun() => word.text(),
             TableWord::Judged { bad: true, .. } | TableWord::Unknown => format!("**{}**", word.text()),
             word => word.text(),
         };
@@ -59,11 +66,11 @@ fn table(out: &mut String, matrix: &Matrix) {
     let _ = writeln!(out, "{}\n", legend.join("; "));
 }
 
-fn problems(out: &mut String, matrix: &Matrix) {
+fn problems(out: &mut String, matrix: &Matrix, heading: &str) {
     let problems = problems::of(matrix);
     for (index, problem) in problems.iter().enumerate() {
         if index == 0 {
-            let _ = writeln!(out, "#### Not passed\n");
+            let _ = writeln!(out, "#### {heading}\n");
         }
         if index == SHOWN {
             let _ = writeln!(out, "and {} more\n", problems.len() - SHOWN);
@@ -88,9 +95,9 @@ fn changed(out: &mut String, comparisons: &[SeriesComparison]) {
     let _ = writeln!(out, "| --- | --- | --- | --- | --- | --- | --- |");
     for comparison in comparisons {
         let head = format!("{} {}", comparison.kernel, comparison.flavour);
-        let _ = write!(out, "| {} | {} |", span(&head), span(&comparison.series));
+        let _ = write!(out, "| {} | {} |", table_span(&head), table_span(&comparison.series));
         let _ = match &comparison.changes {
-            Err(why) => writeln!(out, " nothing to compare: {} |", span(why)),
+            Err(why) => writeln!(out, " nothing to compare: {} |", table_span(why)),
             Ok(_) => {
                 let counts = comparison.counts();
                 let altered = if counts.altered > 0 { format!("**{}**", counts.altered) } else { "0".into() };
@@ -126,12 +133,17 @@ fn spans(texts: &[String]) -> String {
     texts.iter().map(|text| span(text)).collect::<Vec<_>>().join(", ")
 }
 
-/// One line as a code span. Bars are escaped because they would end the cell of a table.
+/// A code span in a table, where a bar would end the cell.
+fn table_span(text: &str) -> String {
+    span(text).replace('|', "\\|")
+}
+
+/// One line as a code span.
 fn span(text: &str) -> String {
     let text = printable(&text.replace(['\n', '\t'], " "));
     let ticks = "`".repeat(longest_run(&text) + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') || text.is_empty() { " " } else { "" };
-    format!("{ticks}{pad}{}{pad}{ticks}", text.replace('|', "\\|"))
+    format!("{ticks}{pad}{text}{pad}{ticks}")
 }
 
 /// Adds lines in a fenced block. The fence is longer than any run of backticks in them, so they cannot close it.
@@ -159,7 +171,9 @@ fn longest_run(text: &str) -> usize {
 mod tests {
     use super::*;
     use crate::exit_code::ExitCode;
+    use crate::findings::samples::checked;
     use crate::judge::verdict::Verdict;
+    use crate::report::matrix::findings::tests::{found, three_defects};
     use crate::report::matrix::tests::{failed, ran};
 
     #[test]
@@ -185,7 +199,8 @@ mod tests {
             let closing = out.lines().skip(1).position(|line| line.trim_start().starts_with(&fence)).unwrap();
             assert_eq!(closing, text.lines().count(), "{out}");
         }
-        assert_eq!(span("a`b``c|d\ne"), "```a`b``c\\|d e```");
+        assert_eq!(span("a`b``c|d\ne"), "```a`b``c|d e```");
+        assert_eq!(table_span("a`b``c|d\ne"), "```a`b``c\\|d e```");
         assert_eq!(span("`x`"), "`` `x` ``");
     }
 
@@ -194,5 +209,32 @@ mod tests {
         let long = "x\n".repeat(100_000);
         let verdicts = (0..300).map(|_| Verdict::Failed { reasons: vec![long.clone()] }).collect();
         assert!(render(&Matrix::new(vec![ran("7.2", "derive", verdicts)])).len() < 1_000_000);
+    }
+
+    #[test]
+    fn findings_are_first_and_what_is_in_none_is_last() {
+        let matrix = Matrix::new(vec![found("6.12", three_defects()), found("7.2", three_defects())]);
+        insta::assert_snapshot!(render(&matrix));
+    }
+
+    #[test]
+    fn a_summary_without_findings_is_a_heading_and_a_table() {
+        let text = render(&Matrix::new(vec![ran("7.2", "derive", vec![Verdict::Pass])]));
+        let wanted = "### Conformance: every planned case ended as expected (exit 0)\n\n| clause | `7.2 derive sanitized` |\n\
+                      | --- | --- |\n| exit code | 0 |\n| R-1 | ok |\n\n`ok`: holds\n\n";
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn many_and_long_findings_are_counted_and_cut() {
+        let long = |number: usize| {
+            let detail = format!("{number} | {}", "`x ".repeat(100_000));
+            found("7.2", vec![checked("uapi/status_flags@udmabuf", "F_GETFL of RO alias", &detail)])
+        };
+        let text = render(&Matrix::new((0..40).map(long).collect()));
+        assert!(text.len() < 1_000_000, "{}", text.len());
+        assert!(text.contains("and 10 more findings"));
+        let rows = text.lines().filter(|line| line.contains("| **violation** |")).count();
+        assert_eq!(rows, 30);
     }
 }
