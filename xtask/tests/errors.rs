@@ -19,7 +19,11 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("harness/src/host/process/mod.rs", "", "the error of a program; its caller gives the title"),
     ("harness/src/patch/series/range.rs", "the range {name} of {location} {how}", "each error has its own advice"),
     ("harness/src/patch/series/thread.rs", "{what} {how}", "each error has its own advice"),
-    ("harness/src/host/store/mod.rs", "no place for the cache", "Set XDG_CACHE_HOME to a directory with 6 GB of free space."),
+    (
+        "harness/src/host/store/mod.rs",
+        "no place for the cache",
+        "Set XDG_CACHE_HOME to a directory with 6 GB of free space.",
+    ),
 ];
 
 /// An error in the sources.
