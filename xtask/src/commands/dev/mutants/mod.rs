@@ -9,6 +9,7 @@ mod report;
 mod results;
 mod runner;
 mod set;
+pub mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -64,6 +65,9 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let task = pipeline.progress.task("making mutants", None);
     let mutants = set::all(&tree, &pipeline.store, args)?;
     task.done(format!("{} mutants", mutants.len()));
+    if args.history {
+        set::elsewhere(&tree, args.from.as_deref())?.iter().for_each(|line| pipeline.progress.line(line));
+    }
     let chosen = set::chosen(&mutants, &tree.patched, args)?;
     if args.list {
         return list(&mutants, &chosen, args);
