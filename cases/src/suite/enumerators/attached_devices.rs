@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// Under each buffer bufinfo names the devices that are attached to it, once for each attachment, and no other, and the sum
     /// below them agrees, after every attach and detach; another buffer has none.
-    "ENUM-1", Contract, Exporter::MAIN, [Bufinfo, TestImporter, Vgem], [EXPORTED, ALIASES],
+    "ENUM-1", Contract, Exporter::MAIN, [Bufinfo, TestImporter, Vgem], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
     relies on [Listing, Importing]
 }
 

@@ -6,7 +6,7 @@ case! {
     /// Each page of a mapping shows the page of the buffer at its offset: for every first page and every length, with any
     /// page unmapped from the middle or the ends, after mremap to another address or a shorter length, after
     /// remap_file_pages, and in a child after fork, whether the pages were used before or not.
-    "EXP-5", Contract, Exporter::ALL, [], [EXPORTED, ALIASES]
+    "EXP-5", Contract, Exporter::ALL, [], [EXPORTED, ALIASES.only_on(Exporter::MAIN)]
 }
 
 const PAGES: usize = 5;

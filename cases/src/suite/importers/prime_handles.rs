@@ -6,7 +6,7 @@ case! {
     /// Every export of a handle is the same file, every import of a buffer the same handle, the driver's own buffers
     /// included. With two handles of one buffer, whichever is closed first, an import gives one that is open; with all closed
     /// it gives a new one. Handles of two DRM files do not affect each other.
-    "IMP-1", Contract, Exporter::MAIN, [Vgem, TestImporter], [EXPORTED, ALIASES],
+    "IMP-1", Contract, Exporter::MAIN, [Vgem, TestImporter], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
     relies on [Importing]
 }
 
