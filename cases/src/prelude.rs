@@ -15,7 +15,10 @@ pub use crate::need::Need;
 pub use crate::steps::{Abort, CaseResult, OrBroken, Steps, ensure, errno_name, gave, outcome_name};
 pub use crate::variant::{ALIASES, DUPLICATES, EXPORTED, FdKind, On};
 
-pub use crate::fixture::buffer::{Buffer, Exporting, export, heap, io_errno};
+pub use crate::fixture::balance::{Balance, refused};
+pub use crate::fixture::buffer::{
+    Buffer, Exporting, SYSTEM_HEAP, UDMABUF, export, heap, io_errno, open_device, sealed_memfd,
+};
 pub use crate::fixture::facts::{
     BUFINFO, FdInfo, STATISTICS, exporters_listed, fdinfo, fdinfo_keys, identity, times_listed,
 };
@@ -45,10 +48,12 @@ pub use crate::uapi::derive::{DeriveArgs, POISON, derive, derive_with, shape, ta
 pub use crate::uapi::dma_buf::{
     self, Way, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file, set_name,
 };
+pub use crate::uapi::dma_heap::{self, Allocation};
 pub use crate::uapi::importer::{Count, Direction, FenceOrder, Importer, Totals, Usage};
 pub use crate::uapi::memory::{self, Mapping, PAGE, anonymous, anonymous_low};
 pub use crate::uapi::process::{ChildStatus, kill_and_reap, pidfd, same_description, spawn};
 pub use crate::uapi::stall::StallPoint;
+pub use crate::uapi::udmabuf::{self, RawRange};
 pub use crate::uapi::{
-    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, dup, fcntl, ioc, ioctl_raw, sync_file,
+    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, drm, dup, fcntl, ioc, ioctl_raw, sync_file, v4l2,
 };

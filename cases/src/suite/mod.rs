@@ -4,9 +4,12 @@
 //! with the files. The same steps on other descriptors are a [`variant`](crate::variant), not a new case.
 
 mod before;
+mod enumerators;
+mod exporters;
 mod fences;
 mod hazards;
 mod identity;
+mod importers;
 mod lifetime;
 mod rights;
 mod uapi;
@@ -94,6 +97,28 @@ pub const CASES: &[Case] = &[
     lifetime::visible_alias::CASE,
     lifetime::list_lock::CASE,
     lifetime::races::CASE,
+    exporters::heap_arguments::CASE,
+    exporters::zeroed::CASE,
+    exporters::chunks::CASE,
+    exporters::udmabuf_arguments::CASE,
+    exporters::udmabuf_list::CASE,
+    exporters::memfd_owner::CASE,
+    exporters::mapped_parts::CASE,
+    exporters::beyond_end::CASE,
+    exporters::full_table::CASE,
+    exporters::failed_export::CASE,
+    exporters::failed_access::CASE,
+    importers::prime_handles::CASE,
+    importers::prime_arguments::CASE,
+    importers::prime_mappings::CASE,
+    importers::prime_parts::CASE,
+    importers::queue_slots::CASE,
+    importers::queue_refusals::CASE,
+    importers::failed_prime::CASE,
+    importers::failed_steps::CASE,
+    importers::failed_queue::CASE,
+    enumerators::many_buffers::CASE,
+    enumerators::attached_devices::CASE,
     hazards::device_captures::CASE,
     hazards::reexport::CASE,
     hazards::first_export_wins::CASE,
