@@ -92,6 +92,8 @@ clauses! {
         because "With explicit synchronisation, fences are used long after the buffers are closed."
     "F-8": "The result of SYNC and IMPORT_SYNC_FILE for writing on a read-only alias is recorded."
         because "There is no rule yet, but a change would break existing users."
+    "SET-9": "After any sequence of imports, exports, merges, signals, polls and CPU accesses, every descriptor shows the fences that a reservation object has to hold."
+        because "A fence that is lost or kept shows only after some sequences: frames are then used before they are complete, or never."
     "L-1": "The exporter's release is called exactly once, after the last descriptor, mapping, attachment, message or callback is gone, in every closing order."
         because "Too early is a use after free; never is a leak of some of the largest objects in the system."
     "L-2": "The buffer is removed from the global list exactly once, when its last file is released and not before."

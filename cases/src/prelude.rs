@@ -27,6 +27,7 @@ pub use crate::fixture::fence::{
 pub use crate::fixture::limit::{FileMax, with_fd_limit};
 pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, wrong_page};
 pub use crate::fixture::message::Pair;
+pub use crate::fixture::model_buffer::{self, ModelBuffer};
 pub use crate::fixture::observer::{BufferObserver, is_gone};
 pub use crate::fixture::permutations::permutations;
 pub use crate::fixture::poller::{Sleeper, Wakeups};
@@ -40,6 +41,10 @@ pub use crate::fixture::stalled::while_stopped;
 pub use crate::fixture::two_callers::{AS_32_BIT, AS_64_BIT, IoctlRequest, TwoCallers};
 pub use crate::fixture::vgem::{self, Vgem, VgemHandle};
 pub use crate::fixture::vivid::{self, Vivid};
+
+pub use crate::model::expect::Reply;
+pub use crate::model::generate::seed;
+pub use crate::model::subject::{CallFailure, Subject};
 
 pub use crate::uapi::derive::{DeriveArgs, POISON, derive, derive_with, shape, take_derived};
 pub use crate::uapi::dma_buf::{

@@ -8,6 +8,7 @@ mod fences;
 mod hazards;
 mod identity;
 mod lifetime;
+mod model;
 mod rights;
 mod uapi;
 
@@ -82,6 +83,7 @@ pub const CASES: &[Case] = &[
     fences::sync_file_outlives::CASE,
     fences::write_through_read_only::CASE,
     fences::by_access_mode::CASE,
+    model::random_sequences::CASE,
     lifetime::alias_alone::CASE,
     lifetime::producer_exits::CASE,
     lifetime::mapping_outlives::CASE,

@@ -40,6 +40,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("F-6", "The fence of an importer is not seen by all descriptors"),
     ("F-7", "A sync_file does not outlive the descriptors"),
     ("F-8", "Writing through a read-only alias changes"),
+    ("SET-9", "After some sequence of calls, the fences are not those that were added"),
     ("L-1", "The exporter's release does not run exactly once, at the end"),
     ("L-2", "The buffer does not leave the global list exactly once, at the end"),
     ("L-3", "Importing does not leave the reference counts as they were"),
