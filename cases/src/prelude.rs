@@ -15,14 +15,17 @@ pub use crate::need::Need;
 pub use crate::steps::{Abort, CaseResult, OrBroken, Steps, ensure, errno_name, gave, outcome_name};
 pub use crate::variant::{ALIASES, DUPLICATES, EXPORTED, FdKind, On};
 
+pub use crate::fixture::bad_pointers::{BadPointers, PointerRequest};
+pub use crate::fixture::blocked::{Blocked, is_asleep};
 pub use crate::fixture::buffer::{Buffer, Exporting, export, heap, io_errno};
 pub use crate::fixture::facts::{
-    BUFINFO, FdInfo, STATISTICS, exporters_listed, fdinfo, fdinfo_keys, identity, times_listed,
+    BUFINFO, FdInfo, STATISTICS, exporters_listed, fdinfo, fdinfo_keys, fences_in_bufinfo, identity, name_in_maps,
+    names_in_bufinfo, times_listed,
 };
 pub use crate::fixture::fault::FailNth;
 pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, reopen};
 pub use crate::fixture::fence::{
-    self, Timeline, describe, fences, pending, poll_for_reading, poll_now, poll_text, same_fence, way_text,
+    self, Timeline, describe, fences, pending, poll_for, poll_for_reading, poll_now, poll_text, same_fence, way_text,
 };
 pub use crate::fixture::limit::{FileMax, with_fd_limit};
 pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, wrong_page};
@@ -38,6 +41,7 @@ pub use crate::fixture::rights_walk::{Rights, RightsWalk};
 pub use crate::fixture::siblings::Family;
 pub use crate::fixture::stages::{STAGES, Staged};
 pub use crate::fixture::stalled::while_stopped;
+pub use crate::fixture::sync_info::{SYNC_INFO, listed_timelines};
 pub use crate::fixture::two_callers::{AS_32_BIT, AS_64_BIT, IoctlRequest, TwoCallers};
 pub use crate::fixture::vgem::{self, Vgem, VgemHandle};
 pub use crate::fixture::vivid::{self, Vivid};
@@ -55,5 +59,5 @@ pub use crate::uapi::memory::{self, Mapping, PAGE, anonymous, anonymous_low};
 pub use crate::uapi::process::{ChildStatus, kill_and_reap, pidfd, same_description, spawn};
 pub use crate::uapi::stall::StallPoint;
 pub use crate::uapi::{
-    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, dup, fcntl, ioc, ioctl_raw, sync_file,
+    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, dup, fcntl, ioc, ioctl_raw, sw_sync, sync_file,
 };
