@@ -27,6 +27,7 @@ pub mod kernel_log;
 pub mod kmemleak;
 pub mod leftovers;
 pub mod lines;
+pub mod model;
 pub mod need;
 pub mod prelude;
 pub mod protocol;

@@ -6,13 +6,18 @@
 mod before;
 mod enumerators;
 mod exporters;
+mod fence_sets;
 mod fences;
 mod hazards;
 mod identity;
 mod importers;
 mod lifetime;
+mod model;
+mod proc;
 mod rights;
+mod sync_file;
 mod uapi;
+mod waiting;
 
 use crate::case::Case;
 use crate::protocol::CaseKey;
@@ -85,6 +90,31 @@ pub const CASES: &[Case] = &[
     fences::sync_file_outlives::CASE,
     fences::write_through_read_only::CASE,
     fences::by_access_mode::CASE,
+    waiting::poll_table::CASE,
+    waiting::epoll_modes::CASE,
+    waiting::sync_waits::CASE,
+    waiting::sync_interrupted::CASE,
+    waiting::sync_flags::CASE,
+    fence_sets::same_timeline::CASE,
+    fence_sets::containers::CASE,
+    fence_sets::signalled::CASE,
+    fence_sets::export_contents::CASE,
+    fence_sets::arguments::CASE,
+    fence_sets::failed_allocation::CASE,
+    model::random_sequences::CASE,
+    sync_file::file_info::CASE,
+    sync_file::merge::CASE,
+    sync_file::merged_status::CASE,
+    sync_file::deadlines::CASE,
+    sync_file::timelines::CASE,
+    sync_file::last_reference::CASE,
+    sync_file::bad_pointers::CASE,
+    sync_file::failed_allocation::CASE,
+    proc::name_arguments::CASE,
+    proc::name_memory::CASE,
+    proc::failed_name::CASE,
+    proc::o_path::CASE,
+    proc::bufinfo_fences::CASE,
     lifetime::alias_alone::CASE,
     lifetime::producer_exits::CASE,
     lifetime::mapping_outlives::CASE,

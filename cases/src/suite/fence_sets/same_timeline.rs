@@ -1,0 +1,66 @@
+//! Two fences of one timeline, imported in each order.
+
+use crate::prelude::*;
+
+case! {
+    /// Two fences of one timeline are imported, the later one first, second, or the same one twice, for reading and for
+    /// writing. After every step of the timeline, poll and the exported sync_files wait exactly as long as one of the
+    /// two is pending for this use: an import never removes a fence that is later than its own, nor one that others
+    /// have to wait for more strictly.
+    "SET-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
+    relies on [Polling]
+}
+
+const VALUES: [[u32; 2]; 3] = [[2, 1], [1, 2], [1, 1]];
+
+fn run(s: &mut Steps, on: On) -> CaseResult {
+    let primary = s.export(on.exporter, 1)?.primary;
+    let family = s.family_of(on.fds(), primary)?.into_vec();
+    let mut rounds = 0;
+    for values in VALUES {
+        for ways in [[Way::Write; 2], [Way::Read; 2], [Way::Write, Way::Read], [Way::Read, Way::Write]] {
+            let imports = [(values[0], ways[0]), (values[1], ways[1])];
+            let text = |(value, way)| format!("fence {value} for {}", way_text(way));
+            let sentence = format!("{}, then {}: each is waited for", text(imports[0]), text(imports[1]));
+            s.must_hold(sentence, waited_for(&family, imports, rounds)?)?;
+            rounds += 1;
+        }
+    }
+    Ok(())
+}
+
+fn waited_for(family: &[Fd], imports: [(u32, Way); 2], round: usize) -> CaseResult<Result<(), String>> {
+    let timeline = Timeline::new()?;
+    for (index, (value, way)) in imports.into_iter().enumerate() {
+        // Whether a read-only alias takes a write fence is for a record to say.
+        let into = if way == Way::Write { (round + index) % 2 } else { (round + index) % 4 };
+        let fence = timeline.fence(value)?;
+        import_sync_file(family[into].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
+    }
+    for reached in 0..=2 {
+        let writes = imports.iter().any(|(value, way)| *value > reached && *way == Way::Write);
+        let any = imports.iter().any(|(value, _)| *value > reached);
+        if let Err(wrong) = family.iter().try_for_each(|fd| shows(fd, writes, any)) {
+            return Ok(Err(format!("timeline at {reached}: {wrong}")));
+        }
+        if reached < 2 {
+            timeline.advance()?;
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Whether poll and exports of `fd` show that a write fence, and that any fence, is pending.
+fn shows(fd: &Fd, writes: bool, any: bool) -> Result<(), String> {
+    let mut ready = PollFlags::empty();
+    ready.set(PollFlags::POLLIN, !writes);
+    ready.set(PollFlags::POLLOUT, !any);
+    let got = poll_now(fd).map_err(gave)?;
+    ensure(got == ready, || format!("poll({}): {}, expected {}", fd.name, poll_text(got), poll_text(ready)))?;
+    for (way, pending) in [(Way::Read, writes), (Way::Write, any)] {
+        let exported = fences(fd, way).map_err(gave)?;
+        let text = || format!("export_sync_file({}, {}): {}", fd.name, way_text(way), describe(&exported));
+        ensure(exported.status == i32::from(!pending), text)?;
+    }
+    Ok(())
+}
