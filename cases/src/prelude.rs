@@ -15,6 +15,7 @@ pub use crate::need::Need;
 pub use crate::steps::{Abort, CaseResult, OrBroken, Steps, ensure, errno_name, gave, outcome_name};
 pub use crate::variant::{ALIASES, DUPLICATES, EXPORTED, FdKind, On};
 
+pub use crate::fixture::apart::Apart;
 pub use crate::fixture::balance::{Balance, refused};
 pub use crate::fixture::buffer::{
     Buffer, Exporting, SYSTEM_HEAP, UDMABUF, export, heap, io_errno, open_device, sealed_memfd,
