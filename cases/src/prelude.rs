@@ -16,6 +16,7 @@ pub use crate::steps::{Abort, CaseResult, OrBroken, Steps, ensure, errno_name, g
 pub use crate::variant::{ALIASES, DUPLICATES, EXPORTED, FdKind, On};
 
 pub use crate::fixture::bad_pointers::{BadPointers, PointerRequest};
+pub use crate::fixture::apart::Apart;
 pub use crate::fixture::balance::{Balance, refused};
 pub use crate::fixture::blocked::{Blocked, is_asleep};
 pub use crate::fixture::buffer::{

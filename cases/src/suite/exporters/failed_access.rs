@@ -88,22 +88,22 @@ fn synced(fail: &FailNth, fd: &Fd, nth: u32, after: After) -> Found {
 /// mmap where no page table is yet.
 fn mapped(fail: &FailNth, fd: &Fd, nth: u32) -> Found {
     let apart = Apart::new()?;
-    let (result, injected) = fail.during(nth, || apart.map(fd))?;
-    let again = apart.map(fd).map_err(|errno| format!("mmap again: {}", errno_name(errno)));
-    let zero = again.and_then(|()| apart.zero());
+    let (result, injected) = fail.during(nth, || apart.map(fd, LEN))?;
+    let again = apart.map(fd, LEN).map_err(|errno| format!("mmap again: {}", errno_name(errno)));
+    let zero = again.and_then(|()| apart.is_zero(LEN));
     Ok(clean("mmap", result, &CLEAN).and(zero).map(|()| injected))
 }
 
 /// The first access to a mapping, by a system call.
 fn accessed(fail: &FailNth, fd: &Fd, nth: u32, (reading, writing): &(OwnedFd, OwnedFd)) -> Found {
     let apart = Apart::new()?;
-    apart.map(fd).or_broken("mmap")?;
-    let mut access = || apart.0.write_out(writing.as_fd(), apart.1 + PAGE, 1);
+    apart.map(fd, LEN).or_broken("mmap")?;
+    let mut access = || apart.write_out(writing.as_fd(), PAGE);
     let (result, injected) = fail.during(nth, &mut access)?;
     let again = access().map_err(|errno| format!("the access again: {}", errno_name(errno)));
     let mut bytes = [0; 2];
     read(reading, &mut bytes).or_broken("reading a pipe")?;
-    let zero = again.and_then(|_| apart.zero());
+    let zero = again.and_then(|_| apart.is_zero(LEN));
     Ok(clean("the access", result, &[Errno::EFAULT, Errno::ENOMEM]).and(zero).map(|()| injected))
 }
 
@@ -111,27 +111,5 @@ fn clean<T>(what: &str, result: Result<T, Errno>, allowed: &[Errno]) -> Result<(
     match result {
         Err(errno) if !allowed.contains(&errno) => Err(format!("{what}: {}", errno_name(errno))),
         _ => Ok(()),
-    }
-}
-
-/// Address space with page tables of its own, and the offset in it at which the buffer is mapped.
-struct Apart(Mapping, usize);
-
-impl Apart {
-    /// Two spans of a page table (2 MiB), so that one of them is whole.
-    fn new() -> CaseResult<Self> {
-        const SPAN: usize = 2 << 20;
-        let reserve = anonymous(2 * SPAN, libc::PROT_NONE).or_broken("reserving addresses")?;
-        let offset = reserve.address().next_multiple_of(SPAN) - reserve.address();
-        Ok(Apart(reserve, offset))
-    }
-
-    fn map(&self, fd: &Fd) -> Result<(), Errno> {
-        self.0.map_over(fd.as_fd(), self.1, LEN, libc::PROT_READ)
-    }
-
-    /// Whether the new buffer shows zeroes.
-    fn zero(&self) -> Result<(), String> {
-        ensure((0..PAGES).all(|page| self.0.read(self.1 + page * PAGE) == 0), || "the mapping shows other bytes".into())
     }
 }

@@ -1,10 +1,13 @@
 //! PRIME when one of its allocations fails.
 
+use nix::unistd::pipe;
+
 use crate::prelude::*;
 
 case! {
-    /// If the first, second, third ... allocation of an import, or of the first or a later export, fails, the caller gets a
-    /// clean errno, no handle, descriptor, attachment or reference is left, and the same call works afterwards.
+    /// If the first, second, third ... allocation of an import, of the first export of a buffer, of its first mapping or of
+    /// the first access fails, the caller gets a clean errno, no handle, descriptor, attachment, file or reference is left,
+    /// and the same call works afterwards.
     "IMP-6", Contract, Exporter::MAIN, [Vgem, TestImporter, FaultInjection], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
     relies on [Importing]
 }
@@ -60,6 +63,7 @@ fn exported(s: &mut Steps, vgem: &Vgem, fail: &FailNth) -> CaseResult {
         }
     }
     s.must_hold("the first export of a buffer with any allocation failing: a clean errno, nothing left", found)?;
+    mapped(s, vgem, fail)?;
     let handle = vgem.quiet_create_of(2).or_broken("creating a buffer of vgem")?;
     drop(vgem.quiet_export("exported", &handle, RDWR).or_broken("an export")?);
     let balance = Balance::take()?;
@@ -71,6 +75,47 @@ fn exported(s: &mut Steps, vgem: &Vgem, fail: &FailNth) -> CaseResult {
     drop((exported, elsewhere));
     s.check_nothing_left(&balance, "with that file closed")?;
     vgem.quiet_close(handle).or_broken("closing a handle")
+}
+
+/// The first mapping of the driver's own buffers, which gets their pages, and the first access to it.
+fn mapped(s: &mut Steps, vgem: &Vgem, fail: &FailNth) -> CaseResult {
+    let (reading, writing) = pipe().or_broken("pipe")?;
+    let balance = Balance::take()?;
+    for (what, accessing) in [("mapping", false), ("first access", true)] {
+        let mut found = Err("more than 60 allocations".to_string());
+        for nth in 1..=60 {
+            let held = Held(vgem, vgem.quiet_create_of(2).or_broken("creating a buffer of vgem")?.number());
+            let fd = Fd::new("vgem buffer", drm::export(vgem.as_fd(), held.1, RDWR).or_broken("an export")?);
+            let apart = Apart::new()?;
+            let map = || apart.map(&fd, 2 * PAGE);
+            if accessing {
+                map().or_broken("mmap")?;
+            }
+            let access = || apart.write_out(writing.as_fd(), PAGE).map(drop);
+            let (result, injected) = fail.during(nth, || if accessing { access() } else { map() })?;
+            let answer = match result {
+                Err(Errno::ENOMEM | Errno::EAGAIN) if injected => Ok(()),
+                Err(Errno::EFAULT) if injected && accessing => Ok(()),
+                other => other.map_err(gave),
+            };
+            let again = if accessing { access() } else { map() };
+            let again = again.map_err(|errno| format!("again: {}", errno_name(errno)));
+            let again = again.and_then(|()| apart.is_zero(2 * PAGE));
+            drop((apart, fd, held));
+            let same = balance.unchanged()?;
+            let sound = answer.and(again).and(same).map_err(|wrong| format!("allocation {nth} failing: {wrong}"));
+            if sound.is_err() || !injected {
+                found = sound;
+                break;
+            }
+        }
+        s.must_hold(
+            format!("the {what} of a buffer with any allocation failing: a clean errno, then it works"),
+            found,
+        )?;
+    }
+    drop(reading);
+    Ok(())
 }
 
 /// A handle that is closed on drop.

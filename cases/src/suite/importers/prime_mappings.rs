@@ -32,6 +32,11 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         s.fails_with(format!("a mapping of {} beyond its end gives EINVAL", fd.name), &beyond, Errno::EINVAL);
         s.holds(format!("a longer mapping of {} shows nothing beyond the end", fd.name), grown(fd)?);
     }
+    let offset = drm::map_offset(vgem.as_fd(), handle.number()).or_broken("an offset in the node")? as i64;
+    let private = memory::map(vgem.as_fd(), LEN, RW, libc::MAP_PRIVATE, offset);
+    s.must_hold("a private writable mapping of the node gives EINVAL", refused("it", &private, &[Errno::EINVAL]))?;
+    let beyond = memory::map(vgem.as_fd(), LEN + PAGE, RW, libc::MAP_SHARED, offset);
+    s.holds("a mapping of the node beyond the buffer gives EINVAL", refused("it", &beyond, &[Errno::EINVAL]));
     let node = vgem.node_mapping(&handle, PAGES).or_broken("mapping the node")?;
     for (turn, fd) in fds.iter().enumerate() {
         let found = (0..PAGES).try_for_each(|page| {

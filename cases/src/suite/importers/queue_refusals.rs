@@ -18,7 +18,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let bytes = vivid.set_small_format().or_broken("choosing a small frame")?;
     let pages = (bytes as usize).div_ceil(PAGE);
     let good = s.export(on.exporter, pages)?.primary;
-    let mut small = s.export(on.exporter, 1)?.primary;
+    let mut small = export(on.exporter, 1).or_broken("a small buffer")?.primary;
     small.name = "small buffer".into();
     let (watch, watch_small) = (BufferObserver::start(&good)?, BufferObserver::start(&small)?);
     watch.needs_kernel_mapping(&good)?;

@@ -15,7 +15,7 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let vivid = Vivid::open()?;
     let bytes = vivid.set_small_format().or_broken("choosing a small frame")? as usize;
     let first = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
-    let mut other = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
+    let mut other = export(on.exporter, bytes.div_ceil(PAGE)).or_broken("another buffer")?.primary;
     other.name = "other buffer".into();
     let (watch, watch_other) = (BufferObserver::start(&first)?, BufferObserver::start(&other)?);
     watch.needs_kernel_mapping(&first)?;
