@@ -3,7 +3,7 @@
 use crate::prelude::*;
 
 case! {
-    /// Importing a fence that has signalled, also one with an error or a merge of such fences, succeeds and makes nobody
+    /// Importing a fence that has signalled, also one with an error, a merge of such fences or what an idle buffer exports, succeeds and makes nobody
     /// wait. Next to it a pending fence is waited for as ever. A buffer that takes many fences, each of which signals
     /// before the next one comes, does not keep them.
     "SET-3", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
@@ -28,8 +28,14 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         // Closing a timeline signals its fences with ENOENT.
         (failed, both)
     };
+    let idle = export_sync_file(family[3].as_fd(), Way::Write).or_broken("exporting the fences")?;
     let waiting = Timeline::new()?;
-    for (name, file) in [("signalled fence", &signalled), ("fence with an error", &failed), ("merge of both", &both)] {
+    for (name, file) in [
+        ("signalled fence", &signalled),
+        ("fence with an error", &failed),
+        ("merge with an error", &both),
+        ("export without a fence", &idle),
+    ] {
         for (into, way) in [(&family[1], Way::Write), (&family[2], Way::Read)] {
             let imported = s.import_fence(into, way, name, file);
             s.succeeds(format!("{} imports the {name}", into.name), imported)?;
