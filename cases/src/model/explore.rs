@@ -18,7 +18,7 @@ pub struct Extent {
 }
 
 /// What every run plays, on each exporter and kind of descriptor.
-pub const EXTENT: Extent = Extent { sequences: 24, steps: 10 };
+pub const EXTENT: Extent = Extent { sequences: 16, steps: 10 };
 
 /// A sequence after which a subject differs from the model.
 #[derive(Clone, Debug)]

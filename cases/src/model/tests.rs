@@ -58,7 +58,39 @@ fn other_seeds_make_other_sequences_that_find_the_same() {
 #[test]
 fn the_shortest_sequence_is_readable() {
     let text = |bug| text(&found(bug, SEED).unwrap());
-    assert_eq!(text(Bug::EarlierReplacesLater), "");
-    assert_eq!(text(Bug::OneFenceIsEnough), "");
-    assert_eq!(text(Bug::SyncForgetsReaders), "");
+    for (bug, wanted) in [
+        (
+            Bug::EarlierReplacesLater,
+            "import_sync_file(primary, WRITE, A@2); \
+             import_sync_file(primary, WRITE, A@1); \
+             export_sync_file(primary, READ): A@1 pending, expected A@2 pending",
+        ),
+        (
+            Bug::OneFenceIsEnough,
+            "import_sync_file(primary, READ, A@1); \
+             import_sync_file(primary, WRITE, B@1); \
+             close timeline A; \
+             poll(primary, POLLIN|POLLOUT): POLLOUT, expected nothing ready",
+        ),
+        (
+            Bug::ContainerIsAdded,
+            "import_sync_file(primary, WRITE, A@1); \
+             f1 = merge(A@1, B@1); \
+             import_sync_file(primary, READ, f1); \
+             export_sync_file(primary, WRITE): A, dma_fence_array of unbound pending, expected A@1, B@1 pending",
+        ),
+        (
+            Bug::SyncForgetsReaders,
+            "import_sync_file(primary, READ, A@1); \
+             sync(primary, START|WRITE); \
+             sync(primary, START|WRITE): ok, expected blocks",
+        ),
+        (
+            Bug::AliasesHaveTheirOwn,
+            "import_sync_file(primary, WRITE, A@1); \
+             export_sync_file(RW alias, READ): no fence pending, expected A@1 pending",
+        ),
+    ] {
+        assert_eq!(text(bug), wanted);
+    }
 }
