@@ -28,6 +28,7 @@ pub mod kmemleak;
 pub mod kselftest;
 pub mod leftovers;
 pub mod lines;
+pub mod model;
 pub mod need;
 pub mod prelude;
 pub mod protocol;

@@ -36,6 +36,8 @@ pub enum Need {
     Stall,
     /// The exporter's buffers can be mapped into the kernel: it has `dma_buf_ops.vmap`. Probed by the case itself.
     KernelMapping,
+    /// Fences have deadlines (Linux 6.4). Probed by the case itself.
+    Deadlines,
 }
 
 impl Need {
@@ -55,7 +57,7 @@ impl Need {
             Need::TestImporter => Some("CONFIG_DMABUF_CONFORMANCE"),
             Need::Vgem => Some("CONFIG_DRM_VGEM"),
             Need::Vivid => Some("CONFIG_VIDEO_VIVID"),
-            Need::SwSync => Some("CONFIG_SW_SYNC"),
+            Need::SwSync | Need::Deadlines => Some("CONFIG_SW_SYNC"),
             Need::Bufinfo => Some("CONFIG_DEBUG_FS"),
             Need::Statistics => Some("CONFIG_DMABUF_SYSFS_STATS"),
             Need::Ia32 => Some("CONFIG_IA32_EMULATION"),
@@ -75,6 +77,8 @@ impl Need {
         match self {
             // udmabuf_ops has no vmap in 6.1.
             Need::KernelMapping => Some("6.12"),
+            // SW_SYNC_GET_DEADLINE is of 6.4.
+            Need::Deadlines => Some("6.12"),
             _ => None,
         }
     }

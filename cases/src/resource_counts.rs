@@ -1,7 +1,8 @@
-//! Counts of the kernel's resources: buffers, files, attachments, memory. Compared before and after every case.
+//! Counts of the kernel's resources: buffers, files, attachments, fences, memory. Compared before and after every case.
 
 use std::fmt;
 
+use crate::fixture::sync_info::listed_timelines;
 use crate::uapi::importer::{Count, Importer, Totals};
 
 /// How far [`Totals::other_pages`] may grow by allocations of the kernel itself: pools of the stack depot, network
@@ -14,6 +15,28 @@ const KERNEL_PAGES: u32 = 512;
 #[derive(Clone, Debug)]
 pub struct ResourceCounts {
     totals: Totals,
+    fences: UserFences,
+}
+
+/// Fences that user space created. A timeline exists while a fence of it does, so a lost fence that has signalled shows
+/// as a timeline.
+#[derive(Clone, Debug)]
+struct UserFences {
+    timelines: Count,
+    pending: Count,
+}
+
+impl UserFences {
+    /// Unknown without debugfs `sync/info`.
+    fn take() -> Self {
+        match listed_timelines() {
+            Ok(timelines) => UserFences {
+                timelines: Count::Exact(timelines.len() as u32),
+                pending: Count::Exact(timelines.iter().map(|timeline| timeline.pending as u32).sum()),
+            },
+            Err(_) => UserFences { timelines: Count::Unknown, pending: Count::Unknown },
+        }
+    }
 }
 
 /// The counts that differ before and after a case.
@@ -23,7 +46,7 @@ pub struct Difference(Vec<String>);
 impl ResourceCounts {
     /// Takes the counts. None when the test importer does not answer.
     pub fn take(importer: &Importer) -> Option<Self> {
-        Some(ResourceCounts { totals: importer.totals().ok()? })
+        Some(ResourceCounts { totals: importer.totals().ok()?, fences: UserFences::take() })
     }
 
     /// The same without open files, which other programs may change.
@@ -51,6 +74,8 @@ impl ResourceCounts {
         compare("contexts of the test importer", &now.contexts, &then.contexts);
         compare("handles of the test importer", &now.handles, &then.handles);
         compare("fences of the test importer", &now.fences, &then.fences);
+        compare("timelines of user space's fences", &self.fences.timelines, &before.fences.timelines);
+        compare("pending fences of user space", &self.fences.pending, &before.fences.pending);
         compare("pages that udmabufs have pinned", &now.pinned, &then.pinned);
         compare("pages of released buffers that the system heap kept", &now.pages_kept, &then.pages_kept);
         if now.other_pages > then.other_pages.saturating_add(KERNEL_PAGES) {
@@ -103,7 +128,15 @@ mod tests {
             pages_kept: 0,
             files: Count::Exact(7),
         };
-        ResourceCounts { totals }
+        ResourceCounts { totals, fences: UserFences { timelines: Count::Exact(1), pending: Count::Exact(0) } }
+    }
+
+    #[test]
+    fn a_lost_fence_shows_as_a_timeline() {
+        let before = counts();
+        let mut after = counts();
+        after.fences.timelines = Count::Exact(2);
+        assert_eq!(after.since(&before).unwrap().to_string(), "timelines of user space's fences: 2, 1 before");
     }
 
     #[test]

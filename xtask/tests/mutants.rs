@@ -1,4 +1,4 @@
-//! Checks the catalogue of wrong implementations and the correct ones: headers, names and duplicates.
+//! Checks the catalogue of wrong implementations, the bugs of the history and the correct ones: headers, names and duplicates.
 
 mod common;
 
@@ -7,11 +7,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::root;
+use harness::kbuild::kconfig::Flavour;
 use harness::kernel_range::{KernelRange, Release};
 
 const CATALOGUE: &str = "mutants/catalogue";
 const CORRECT: &str = "mutants/correct";
-/// Minimum number of entries.
+const HISTORY: &str = "mutants/history";
+/// Where fixes of the history are.
+const SUBSYSTEMS: [&str; 4] =
+    ["drivers/dma-buf/", "drivers/gpu/drm/drm_", "drivers/media/common/videobuf2/", "kernel/bpf/dmabuf_iter.c"];
+/// Minimum number of entries, in the catalogue and in the history.
 const ENOUGH: usize = 40;
 
 /// One patch file.
@@ -194,6 +199,56 @@ fn every_correct_implementation_says_how_it_is_built_and_what_leaves_that_open()
         }
         if let Some(other) = it.variant_of.is_none().then(|| seen.insert(it.changes(), it.path.clone())).flatten() {
             faults.push(format!("{path} does the same as {}", other.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_bug_of_the_history_names_its_fix_and_a_clause() {
+    let all = patches(HISTORY);
+    assert!(all.len() >= ENOUGH, "the history has {} entries, at least {ENOUGH} are required", all.len());
+    let mut faults = Vec::new();
+    let mut seen = BTreeMap::new();
+    for bug in &all {
+        let path = bug.path.display();
+        let text = fs::read_to_string(root().join(&bug.path)).expect("it was read before");
+        let entry = match mutants::history::parse(&bug.slug, &bug.path, &text) {
+            Ok(entry) => entry,
+            Err(why) => {
+                faults.push(format!("{path}: {why}"));
+                continue;
+            }
+        };
+        let known = ["Fixed-by", "Since", "Fixed-in", "CVE", "Seen-by", "Clause", "Flavour", "Kernels"];
+        let wrong = bug.header.iter().map(|(key, _)| key).filter(|key| !known.contains(&key.as_str()));
+        faults.extend(wrong.map(|key| format!("{path}: {key} is not a line of a header")));
+        let unknown = entry.clauses.iter().filter(|clause| cases::clause::find(clause).is_none());
+        faults.extend(unknown.map(|clause| format!("{path}: {clause} is not a clause of docs/contract.md")));
+        for release in [&entry.since, &entry.fixed_in].into_iter().flatten() {
+            if Release::of(release).is_none_or(|found| found.to_string() != *release) {
+                faults.push(format!("{path}: {release} is not a release"));
+            }
+        }
+        if entry.cve.as_ref().is_some_and(|cve| !cve.starts_with("CVE-")) {
+            faults.push(format!("{path}: CVE is not a CVE number"));
+        }
+        if !entry.seen_by.ends_with('.') || entry.seen_by.contains(". ") {
+            faults.push(format!("{path}: Seen-by has to be one sentence"));
+        }
+        if let Err(error) = Flavour::load(&entry.flavour, &root().join("kconfigs")) {
+            faults.push(format!("{path}: {error}"));
+        }
+        if !bug.diff.starts_with("diff --git a/") {
+            faults.push(format!("{path}: after the header and an empty line comes the output of git diff"));
+        }
+        let files = bug.diff.lines().filter_map(|line| line.strip_prefix("+++ b/"));
+        let elsewhere = files.filter(|file| !SUBSYSTEMS.iter().any(|start| file.starts_with(start)));
+        faults.extend(elsewhere.map(|file| format!("{path}: {file} is not a file of these subsystems")));
+        for what in [entry.fixed_by.clone(), entry.seen_by.clone(), bug.changes()] {
+            if let Some(other) = seen.insert(what, bug.path.clone()) {
+                faults.push(format!("{path} says or does the same as {}", other.display()));
+            }
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

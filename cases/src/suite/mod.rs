@@ -4,12 +4,20 @@
 //! with the files. The same steps on other descriptors are a [`variant`](crate::variant), not a new case.
 
 mod before;
+mod enumerators;
+mod exporters;
+mod fence_sets;
 mod fences;
 mod hazards;
 mod identity;
+mod importers;
 mod lifetime;
+mod model;
+mod proc;
 mod rights;
+mod sync_file;
 mod uapi;
+mod waiting;
 
 use crate::case::Case;
 use crate::protocol::CaseKey;
@@ -82,6 +90,35 @@ pub const CASES: &[Case] = &[
     fences::sync_file_outlives::CASE,
     fences::write_through_read_only::CASE,
     fences::by_access_mode::CASE,
+    waiting::poll_table::CASE,
+    waiting::epoll_modes::CASE,
+    waiting::sync_waits::CASE,
+    waiting::sync_interrupted::CASE,
+    waiting::sync_flags::CASE,
+    fence_sets::same_timeline::CASE,
+    fence_sets::containers::CASE,
+    fence_sets::signalled::CASE,
+    fence_sets::export_contents::CASE,
+    fence_sets::arguments::CASE,
+    fence_sets::races::CASE,
+    fence_sets::compat::CASE,
+    fence_sets::failed_allocation::CASE,
+    model::random_sequences::CASE,
+    sync_file::file_info::CASE,
+    sync_file::merge::CASE,
+    sync_file::merged_status::CASE,
+    sync_file::merged_timestamp::CASE,
+    sync_file::deadlines::CASE,
+    sync_file::timelines::CASE,
+    sync_file::last_reference::CASE,
+    sync_file::bad_pointers::CASE,
+    sync_file::failed_allocation::CASE,
+    proc::name_arguments::CASE,
+    proc::name_races::CASE,
+    proc::name_memory::CASE,
+    proc::failed_name::CASE,
+    proc::o_path::CASE,
+    proc::bufinfo_fences::CASE,
     lifetime::alias_alone::CASE,
     lifetime::producer_exits::CASE,
     lifetime::mapping_outlives::CASE,
@@ -94,6 +131,28 @@ pub const CASES: &[Case] = &[
     lifetime::visible_alias::CASE,
     lifetime::list_lock::CASE,
     lifetime::races::CASE,
+    exporters::heap_arguments::CASE,
+    exporters::zeroed::CASE,
+    exporters::chunks::CASE,
+    exporters::udmabuf_arguments::CASE,
+    exporters::udmabuf_list::CASE,
+    exporters::memfd_owner::CASE,
+    exporters::mapped_parts::CASE,
+    exporters::beyond_end::CASE,
+    exporters::full_table::CASE,
+    exporters::failed_export::CASE,
+    exporters::failed_access::CASE,
+    importers::prime_handles::CASE,
+    importers::prime_arguments::CASE,
+    importers::prime_mappings::CASE,
+    importers::prime_parts::CASE,
+    importers::queue_slots::CASE,
+    importers::queue_refusals::CASE,
+    importers::failed_prime::CASE,
+    importers::failed_steps::CASE,
+    importers::failed_queue::CASE,
+    enumerators::many_buffers::CASE,
+    enumerators::attached_devices::CASE,
     hazards::device_captures::CASE,
     hazards::reexport::CASE,
     hazards::first_export_wins::CASE,

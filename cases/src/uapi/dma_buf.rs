@@ -1,16 +1,22 @@
 //! include/uapi/linux/dma-buf.h.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
 pub use super::derive::{DERIVE, DeriveArgs, POISON, derive, derive_request, derive_with, take_derived};
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, ioctl_struct, own};
 
-const SYNC: u32 = ioc(IOC_WRITE, b'b', 0, 8);
-const SET_NAME_B: u32 = ioc(IOC_WRITE, b'b', 1, 8);
-const EXPORT_SYNC_FILE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 2, 8);
-const IMPORT_SYNC_FILE: u32 = ioc(IOC_WRITE, b'b', 3, 8);
+/// `DMA_BUF_IOCTL_SYNC`. The kernel reads flags of 64 bits.
+pub const SYNC: u32 = ioc(IOC_WRITE, b'b', 0, 8);
+/// `DMA_BUF_SET_NAME_A`, with the size of a pointer of 32 bits.
+pub const SET_NAME_A: u32 = ioc(IOC_WRITE, b'b', 1, 4);
+/// `DMA_BUF_SET_NAME_B`, with the size of a pointer of 64 bits. The kernel reads a string.
+pub const SET_NAME_B: u32 = ioc(IOC_WRITE, b'b', 1, 8);
+/// `DMA_BUF_IOCTL_EXPORT_SYNC_FILE`. The kernel reads and writes the structure.
+pub const EXPORT_SYNC_FILE: u32 = ioc(IOC_READ | IOC_WRITE, b'b', 2, 8);
+/// `DMA_BUF_IOCTL_IMPORT_SYNC_FILE`. The kernel reads the structure.
+pub const IMPORT_SYNC_FILE: u32 = ioc(IOC_WRITE, b'b', 3, 8);
 
 /// The access that SYNC and the sync_file ioctls are about: `DMA_BUF_SYNC_READ` and `DMA_BUF_SYNC_WRITE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +30,11 @@ pub enum SyncAccess {
 }
 
 impl SyncAccess {
-    fn bits(self) -> u32 {
+    /// All of them.
+    pub const ALL: [SyncAccess; 3] = [SyncAccess::Read, SyncAccess::Write, SyncAccess::ReadWrite];
+
+    /// The flags of the uAPI header.
+    pub fn bits(self) -> u32 {
         match self {
             SyncAccess::Read => 1,
             SyncAccess::Write => 2,
@@ -49,6 +59,14 @@ pub fn end_cpu_access(fd: BorrowedFd<'_>, access: SyncAccess) -> Result<(), Errn
     ioctl_struct(fd, SYNC, &mut u64::from(access.bits() | 4)).map(drop)
 }
 
+/// `DMA_BUF_IOCTL_SYNC` with any flags.
+///
+/// # Errors
+/// The errno of the call.
+pub fn sync(fd: BorrowedFd<'_>, mut flags: u64) -> Result<(), Errno> {
+    ioctl_struct(fd, SYNC, &mut flags).map(drop)
+}
+
 /// `DMA_BUF_SET_NAME_B`.
 ///
 /// # Errors
@@ -68,7 +86,15 @@ struct SyncFileArgument {
 /// # Errors
 /// The errno of the call.
 pub fn export_sync_file(fd: BorrowedFd<'_>, access: SyncAccess) -> Result<OwnedFd, Errno> {
-    let mut argument = SyncFileArgument { flags: access.bits(), fd: POISON };
+    export_sync_file_with(fd, access.bits())
+}
+
+/// `DMA_BUF_IOCTL_EXPORT_SYNC_FILE` with any flags.
+///
+/// # Errors
+/// The errno of the call.
+pub fn export_sync_file_with(fd: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
+    let mut argument = SyncFileArgument { flags, fd: POISON };
     ioctl_struct(fd, EXPORT_SYNC_FILE, &mut argument)?;
     Ok(own(argument.fd))
 }
@@ -78,6 +104,18 @@ pub fn export_sync_file(fd: BorrowedFd<'_>, access: SyncAccess) -> Result<OwnedF
 /// # Errors
 /// The errno of the call.
 pub fn import_sync_file(fd: BorrowedFd<'_>, access: SyncAccess, sync_file: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut argument = SyncFileArgument { flags: access.bits(), fd: sync_file.as_raw_fd() };
-    ioctl_struct(fd, IMPORT_SYNC_FILE, &mut argument).map(drop)
+    import_sync_file_with(fd, access.bits(), sync_file.as_raw_fd())
+}
+
+/// `DMA_BUF_IOCTL_IMPORT_SYNC_FILE` with any flags and any number.
+///
+/// # Errors
+/// The errno of the call.
+pub fn import_sync_file_with(fd: BorrowedFd<'_>, flags: u32, number: RawFd) -> Result<(), Errno> {
+    ioctl_struct(fd, IMPORT_SYNC_FILE, &mut SyncFileArgument { flags, fd: number }).map(drop)
+}
+
+/// The bytes of an argument of the two ioctls about sync_files.
+pub fn sync_file_bytes(access: SyncAccess, number: RawFd) -> Vec<u8> {
+    [access.bits().to_le_bytes(), number.to_le_bytes()].concat()
 }

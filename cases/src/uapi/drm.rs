@@ -1,6 +1,6 @@
 //! The PRIME part of include/uapi/drm/drm.h that vgem supports, and include/uapi/drm/vgem_drm.h.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
@@ -45,12 +45,38 @@ struct CreateDumb {
     size: u64,
 }
 
+#[repr(C)]
+struct GemFlink {
+    handle: u32,
+    name: u32,
+}
+
+#[repr(C)]
+struct GemOpen {
+    name: u32,
+    handle: u32,
+    size: u64,
+}
+
+/// `struct drm_mode_map_dumb` of include/uapi/drm/drm_mode.h.
+#[repr(C)]
+struct MapDumb {
+    handle: u32,
+    pad: u32,
+    offset: u64,
+}
+
 const VGEM_FENCE_WRITE: u32 = 1;
 const VGEM_FENCE_ATTACH: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x41, size_of::<VgemFenceAttach>());
 const VGEM_FENCE_SIGNAL: u32 = ioc(IOC_WRITE, b'd', 0x42, size_of::<VgemFenceSignal>());
-const PRIME_HANDLE_TO_FD: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2d, size_of::<PrimeHandle>());
-const PRIME_FD_TO_HANDLE: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2e, size_of::<PrimeHandle>());
+/// The number of `DRM_IOCTL_PRIME_HANDLE_TO_FD`.
+pub const PRIME_HANDLE_TO_FD: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2d, size_of::<PrimeHandle>());
+/// The number of `DRM_IOCTL_PRIME_FD_TO_HANDLE`.
+pub const PRIME_FD_TO_HANDLE: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2e, size_of::<PrimeHandle>());
 const MODE_CREATE_DUMB: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0xb2, size_of::<CreateDumb>());
+const MODE_MAP_DUMB: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0xb3, size_of::<MapDumb>());
+const GEM_FLINK: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x0a, size_of::<GemFlink>());
+const GEM_OPEN: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x0b, size_of::<GemOpen>());
 const GEM_CLOSE: u32 = ioc(IOC_WRITE, b'd', 0x09, size_of::<GemClose>());
 
 /// `DRM_IOCTL_PRIME_FD_TO_HANDLE`: imports a dma-buf.
@@ -58,7 +84,15 @@ const GEM_CLOSE: u32 = ioc(IOC_WRITE, b'd', 0x09, size_of::<GemClose>());
 /// # Errors
 /// The errno of the call.
 pub fn import(device: BorrowedFd<'_>, dma_buf: BorrowedFd<'_>) -> Result<u32, Errno> {
-    let mut argument = PrimeHandle { handle: 0, flags: 0, fd: dma_buf.as_raw_fd() };
+    import_number(device, dma_buf.as_raw_fd())
+}
+
+/// As [`import`], of a number that need not be open.
+///
+/// # Errors
+/// The errno of the call.
+pub fn import_number(device: BorrowedFd<'_>, fd: RawFd) -> Result<u32, Errno> {
+    let mut argument = PrimeHandle { handle: 0, flags: 0, fd };
     ioctl_struct(device, PRIME_FD_TO_HANDLE, &mut argument)?;
     Ok(argument.handle)
 }
@@ -83,6 +117,29 @@ pub fn create_dumb(device: BorrowedFd<'_>, pages: u32) -> Result<u32, Errno> {
     let mut argument = CreateDumb { height: pages, width: 1024, bpp: 32, flags: 0, handle: 0, pitch: 0, size: 0 };
     ioctl_struct(device, MODE_CREATE_DUMB, &mut argument)?;
     Ok(argument.handle)
+}
+
+/// `DRM_IOCTL_MODE_MAP_DUMB`: the offset at which mmap(2) of the node shows the buffer.
+///
+/// # Errors
+/// The errno of the call; `EINVAL` for an imported buffer.
+pub fn map_offset(device: BorrowedFd<'_>, handle: u32) -> Result<u64, Errno> {
+    let mut argument = MapDumb { handle, pad: 0, offset: 0 };
+    ioctl_struct(device, MODE_MAP_DUMB, &mut argument)?;
+    Ok(argument.offset)
+}
+
+/// `DRM_IOCTL_GEM_FLINK` and `DRM_IOCTL_GEM_OPEN`: gives the buffer behind a handle a name and opens it by that name, which
+/// makes another handle.
+///
+/// # Errors
+/// The errno of the call; `ENOENT` when the handle is not open.
+pub fn open_again(device: BorrowedFd<'_>, handle: u32) -> Result<u32, Errno> {
+    let mut flink = GemFlink { handle, name: 0 };
+    ioctl_struct(device, GEM_FLINK, &mut flink)?;
+    let mut open = GemOpen { name: flink.name, handle: 0, size: 0 };
+    ioctl_struct(device, GEM_OPEN, &mut open)?;
+    Ok(open.handle)
 }
 
 /// `DRM_IOCTL_GEM_CLOSE`: closes a handle.

@@ -110,6 +110,46 @@ impl Mapping {
         Errno::result(read).map(|read| read as usize)
     }
 
+    /// write(2) of `len` bytes of the mapping to `fd`: a load by the kernel, which gives `EFAULT` where the process would
+    /// get SIGSEGV or SIGBUS.
+    ///
+    /// # Errors
+    /// The errno of the call.
+    pub fn write_out(&self, fd: BorrowedFd<'_>, offset: usize, len: usize) -> Result<usize, Errno> {
+        assert!(offset + len <= self.len);
+        // SAFETY: inside the mapping; the kernel checks the access rights.
+        let written = unsafe { libc::write(fd.as_raw_fd(), (self.address + offset) as *const libc::c_void, len) };
+        Errno::result(written).map(|written| written as usize)
+    }
+
+    /// mremap(2) to another length, which becomes the length of this mapping; the kernel may move it.
+    ///
+    /// # Errors
+    /// The errno of the call; the mapping is unchanged then.
+    pub fn resize(&mut self, len: usize) -> Result<(), Errno> {
+        // SAFETY: the mapping is ours and no Rust reference points into it.
+        let moved = unsafe { libc::mremap(self.address as *mut libc::c_void, self.len, len, libc::MREMAP_MAYMOVE) };
+        if moved == libc::MAP_FAILED {
+            return Err(Errno::last());
+        }
+        (self.address, self.len) = (moved as usize, len);
+        Ok(())
+    }
+
+    /// Unmaps some of its pages; both numbers in bytes. Inaccessible memory takes their place, so that nothing else can be
+    /// mapped there before the whole mapping is dropped.
+    ///
+    /// # Errors
+    /// The errno of mmap(2).
+    pub fn unmap_part(&self, offset: usize, len: usize) -> Result<(), Errno> {
+        assert!(offset + len <= self.len);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        // SAFETY: replaces pages of our own mapping, which no Rust reference points into.
+        let reserve =
+            unsafe { libc::mmap((self.address + offset) as *mut libc::c_void, len, libc::PROT_NONE, flags, -1, 0) };
+        if reserve == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(()) }
+    }
+
     /// mremap(2) to another address, which becomes the address of this mapping.
     ///
     /// # Errors
@@ -136,12 +176,33 @@ impl Mapping {
     /// # Errors
     /// The errno of the call.
     pub fn twin(&self) -> Result<Mapping, Errno> {
+        self.twin_of(self.len)
+    }
+
+    /// As [`Mapping::twin`], with another length in bytes.
+    ///
+    /// # Errors
+    /// The errno of the call.
+    pub fn twin_of(&self, len: usize) -> Result<Mapping, Errno> {
         // SAFETY: an old length of 0 does not change the old range; the kernel chooses the address of the new one.
-        let twin = unsafe { libc::mremap(self.address as *mut libc::c_void, 0, self.len, libc::MREMAP_MAYMOVE) };
+        let twin = unsafe { libc::mremap(self.address as *mut libc::c_void, 0, len, libc::MREMAP_MAYMOVE) };
         if twin == libc::MAP_FAILED {
             return Err(Errno::last());
         }
-        Ok(Mapping { address: twin as usize, len: self.len })
+        Ok(Mapping { address: twin as usize, len })
+    }
+
+    /// mmap(2), shared, of the first `len` bytes of `fd` in place of the pages from `offset` on.
+    ///
+    /// # Errors
+    /// The errno of the call. The old pages may be gone then; nothing else can be mapped there before the whole mapping is
+    /// dropped, as long as this process maps nothing at fixed addresses.
+    pub fn map_over(&self, fd: BorrowedFd<'_>, offset: usize, len: usize, prot: i32) -> Result<(), Errno> {
+        assert!(offset + len <= self.len);
+        let (address, flags) = ((self.address + offset) as *mut libc::c_void, libc::MAP_SHARED | libc::MAP_FIXED);
+        // SAFETY: replaces pages of our own mapping, which no Rust reference points into.
+        let mapped = unsafe { libc::mmap(address, len, prot, flags, fd.as_raw_fd(), 0) };
+        if mapped == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(()) }
     }
 
     /// remap_file_pages(2) of the first page to page `page` of the file.

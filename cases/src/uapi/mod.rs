@@ -9,6 +9,7 @@ pub mod dma_buf;
 pub mod dma_heap;
 pub mod drm;
 pub mod importer;
+pub mod interrupt;
 pub mod memory;
 pub mod port;
 pub mod process;

@@ -241,6 +241,29 @@ fn handle(handler: SigHandler) {
     }
 }
 
+/// Installs a handler that does nothing. With `restart` an interrupted call is restarted, else it returns `EINTR`
+/// (sigaction(2), `SA_RESTART`).
+///
+/// # Errors
+/// The errno of the call.
+pub fn handle_signal(signal: Signal, restart: bool) -> Result<(), Errno> {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let flags = if restart { SaFlags::SA_RESTART } else { SaFlags::empty() };
+    let action = SigAction::new(SigHandler::Handler(nothing), flags, SigSet::empty());
+    // SAFETY: the handler does nothing.
+    unsafe { sigaction(signal, &action) }.map(drop)
+}
+
+/// tgkill(2): a signal to one thread of this process.
+///
+/// # Errors
+/// The errno of the call.
+pub fn signal_thread(thread: Pid, signal: Signal) -> Result<(), Errno> {
+    let process = nix::unistd::getpid().as_raw();
+    // SAFETY: no memory is involved.
+    Errno::result(unsafe { libc::syscall(libc::SYS_tgkill, process, thread.as_raw(), signal as i32) }).map(drop)
+}
+
 /// Gives this process the highest priority, so that it can stop a case that uses every processor.
 pub fn raise_priority() {
     // SAFETY: no memory is involved.

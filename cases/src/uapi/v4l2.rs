@@ -1,7 +1,7 @@
 //! The part of include/uapi/linux/videodev2.h for streaming a single-planar queue into dma-bufs. The layouts are those
 //! of a 64-bit caller.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 
@@ -62,6 +62,7 @@ struct Buffer {
 const BOTH: u32 = IOC_READ | IOC_WRITE;
 const S_FMT: u32 = ioc(BOTH, b'V', 5, size_of::<Format>());
 const REQBUFS: u32 = ioc(BOTH, b'V', 8, size_of::<RequestBuffers>());
+const QUERYBUF: u32 = ioc(BOTH, b'V', 9, size_of::<Buffer>());
 const QBUF: u32 = ioc(BOTH, b'V', 15, size_of::<Buffer>());
 const DQBUF: u32 = ioc(BOTH, b'V', 17, size_of::<Buffer>());
 const STREAMON: u32 = ioc(IOC_WRITE, b'V', 18, size_of::<i32>());
@@ -72,6 +73,8 @@ const STREAMOFF: u32 = ioc(IOC_WRITE, b'V', 19, size_of::<i32>());
 pub struct Frame {
     /// Index of the queue's slot.
     pub index: u32,
+    /// The descriptor that the queue reports for it.
+    pub fd: RawFd,
     /// Bytes written.
     pub bytes: u32,
     /// Whether the driver reports an error in them.
@@ -114,9 +117,27 @@ pub fn request_slots(device: BorrowedFd<'_>, count: u32) -> Result<u32, Errno> {
 /// # Errors
 /// The errno of the call.
 pub fn queue(device: BorrowedFd<'_>, index: u32, dma_buf: BorrowedFd<'_>) -> Result<(), Errno> {
-    let fd = dma_buf.as_raw_fd();
-    let mut buffer = Buffer { index, kind: CAPTURE, memory: DMABUF, fd, ..Buffer::default() };
+    queue_with(device, index, dma_buf.as_raw_fd(), 0)
+}
+
+/// As [`queue`], with a number that need not be open, and the length that the caller claims, in bytes; 0 is that of the
+/// dma-buf.
+///
+/// # Errors
+/// The errno of the call.
+pub fn queue_with(device: BorrowedFd<'_>, index: u32, fd: RawFd, length: u32) -> Result<(), Errno> {
+    let mut buffer = Buffer { index, kind: CAPTURE, memory: DMABUF, fd, length, ..Buffer::default() };
     ioctl_struct(device, QBUF, &mut buffer).map(drop)
+}
+
+/// `VIDIOC_QUERYBUF`: the descriptor that the queue reports for a slot.
+///
+/// # Errors
+/// The errno of the call.
+pub fn queued(device: BorrowedFd<'_>, index: u32) -> Result<RawFd, Errno> {
+    let mut buffer = Buffer { index, kind: CAPTURE, memory: DMABUF, ..Buffer::default() };
+    ioctl_struct(device, QUERYBUF, &mut buffer)?;
+    Ok(buffer.fd)
 }
 
 /// `VIDIOC_DQBUF`: waits for a frame, unless the device was opened with `O_NONBLOCK`.
@@ -126,7 +147,7 @@ pub fn queue(device: BorrowedFd<'_>, index: u32, dma_buf: BorrowedFd<'_>) -> Res
 pub fn dequeue(device: BorrowedFd<'_>) -> Result<Frame, Errno> {
     let mut buffer = Buffer { kind: CAPTURE, memory: DMABUF, ..Buffer::default() };
     ioctl_struct(device, DQBUF, &mut buffer)?;
-    Ok(Frame { index: buffer.index, bytes: buffer.bytes_used, error: buffer.flags & FLAG_ERROR != 0 })
+    Ok(Frame { index: buffer.index, fd: buffer.fd, bytes: buffer.bytes_used, error: buffer.flags & FLAG_ERROR != 0 })
 }
 
 /// `VIDIOC_STREAMON`.

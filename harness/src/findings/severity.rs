@@ -66,7 +66,13 @@ impl Severity {
     }
 
     /// The severity of a violated clause. The R clauses are about too many rights, except R-10, which is about too few.
+    /// Old contents and memory beyond the end are the memory of others.
     pub fn of_clause(clause: &str) -> Self {
-        if clause.starts_with("R-") && clause != "R-10" { Severity::GainedRights } else { Severity::Violation }
+        match clause {
+            "R-10" => Severity::Violation,
+            "EXP-2" | "EXP-6" => Severity::GainedRights,
+            other if other.starts_with("R-") => Severity::GainedRights,
+            _ => Severity::Violation,
+        }
     }
 }

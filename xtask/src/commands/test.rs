@@ -44,7 +44,7 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)
         pipeline.tools(&[Purpose::Debugger], args.kernel.no_install)?;
     }
     let kernel = kernel(args);
-    let job = PlannedRun::new(pipeline.kernel(&kernel)?, chosen)?;
+    let job = PlannedRun::new(pipeline.kernel(&kernel)?, chosen)?.seeded(args.seed);
     let job = if args.debug.gdb { job.debugged()? } else { job };
     // In a bisection, such a commit is skipped and is not an error.
     if !args.bisect {
@@ -52,7 +52,7 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)
     }
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
-    let (options, provenance) = (options(&kernel, args.accel), asked.answered());
+    let (options, provenance) = (with_seed(options(&kernel, args.accel), args.seed), asked.answered());
     let output = RunOutput { dir: &dir, options: &options, provenance: &provenance };
     let report = job.run(&pipeline, &program, &args.repeat, args.accel, output)?;
     Ok((report, dir))
@@ -106,6 +106,12 @@ pub fn options(kernel: &KernelArgs, accel: AccelChoice) -> String {
     let offline = kernel.offline.then(|| "--offline".to_string());
     let accel = accel.given().map(|accel| option("accel", accel));
     words.chain(offline).chain(accel).collect::<Vec<_>>().join(" ")
+}
+
+/// The options, and the seed if one was given.
+fn with_seed(options: String, seed: Option<u64>) -> String {
+    let seed = seed.map(|seed| format!("--seed {seed}"));
+    [options].into_iter().filter(|options| !options.is_empty()).chain(seed).collect::<Vec<_>>().join(" ")
 }
 
 fn option(name: &str, value: &str) -> String {
@@ -163,5 +169,8 @@ mod tests {
         }
         let none = parsed(&["R-1"]);
         assert_eq!(options(&none.kernel, none.accel), "");
+        assert_eq!(with_seed(String::new(), parsed(&["--seed", "7"]).seed), "--seed 7");
+        assert_eq!(with_seed("--offline".into(), Some(7)), "--offline --seed 7");
+        assert_eq!(with_seed("--offline".into(), None), "--offline");
     }
 }

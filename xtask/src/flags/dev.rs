@@ -118,6 +118,12 @@ pub struct CoverageArgs {
 
 #[derive(Debug, Args)]
 pub struct KselftestArgs {
+    /// With --history: only bugs with this in their id, file, function or clause [default: all]
+    #[arg(value_name = "FILTER", requires = "history")]
+    pub filters: Vec<String>,
+    /// Run them on each bug of mutants/history, and show which bugs they notice
+    #[arg(long)]
+    pub history: bool,
     #[command(flatten)]
     pub kernel: KernelArgs,
     /// Run with kvm, tcg (emulation) or auto (KVM if it works)

@@ -103,6 +103,7 @@ pub const MUTANTS: &str = "Examples:
   cargo xtask dev mutants --shard 0/4              the first of four parts
   cargo xtask dev mutants --all-cases              which case catches how many mutants?
   cargo xtask dev mutants --correct                do cases fail on correct implementations?
+  cargo xtask dev mutants --history                bugs that were in the kernel once, put back
 
 Exit codes are those of cargo-mutants, not those of the other commands: 0 all caught, 1 invalid
 command line, 2 some missed, 3 none missed but some lost their guest, 4 the kernel without a mutant
@@ -122,6 +123,7 @@ mutants/uncovered.toml, or a reason there no longer applies.";
 pub const KSELFTEST: &str = "Examples:
   cargo xtask dev kselftest                 on the default kernel with the reference series
   cargo xtask dev kselftest --series none   without the series
+  cargo xtask dev kselftest --history       which bugs of mutants/history do they notice?
   cargo xtask dev coverage --compare        what they reach, and what the cases reach";
 
 pub const BUILD: &str = "Examples:

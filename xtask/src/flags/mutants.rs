@@ -20,6 +20,9 @@ pub struct MutantsArgs {
     /// Only correct implementations, from mutants/correct: no case may fail
     #[arg(long, conflicts_with_all = ["generated", "catalogue", "in_diff"])]
     pub correct: bool,
+    /// Only bugs that were in the kernel once, from mutants/history
+    #[arg(long, conflicts_with_all = ["generated", "catalogue", "correct"])]
+    pub history: bool,
     /// Directory of hand-written mutants [default: mutants/catalogue]
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,

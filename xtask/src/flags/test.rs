@@ -18,6 +18,9 @@ pub struct TestArgs {
     /// Run with kvm, tcg (emulation) or auto (KVM if it works)
     #[arg(long, value_enum, default_value_t = AccelChoice::Auto, hide_possible_values = true, help_heading = heading::GUEST)]
     pub accel: AccelChoice,
+    /// Play the random sequences of another seed; by default they are the same in every run
+    #[arg(long, value_name = "N", help_heading = heading::ROUNDS)]
+    pub seed: Option<u64>,
     #[command(flatten)]
     pub debug: DebugArgs,
     /// Show each case that is not as expected, also if a finding names it

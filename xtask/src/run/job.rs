@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
+use cases::model::generate::SEED_WORD;
 use cases::need::Need;
 use cases::protocol::CaseKey;
 use harness::error::{Context, ErrorKind, Result};
@@ -41,6 +42,7 @@ pub struct PlannedRun {
     plan: Vec<CaseKey>,
     elsewhere: Vec<CaseKey>,
     debugged: bool,
+    seed: Option<u64>,
 }
 
 /// Where a run is kept, and how it was started.
@@ -81,7 +83,7 @@ impl PlannedRun {
     pub fn new(made: BuiltKernel, chosen: Vec<CaseKey>) -> Result<Self> {
         let met = needs_met(&made.image.config()?, &made.image.facts);
         let (plan, elsewhere) = plan::about(chosen, &met);
-        Ok(PlannedRun { made, met, plan, elsewhere, debugged: false })
+        Ok(PlannedRun { made, met, plan, elsewhere, debugged: false, seed: None })
     }
 
     /// The same run under gdb.
@@ -91,6 +93,11 @@ impl PlannedRun {
     pub fn debugged(self) -> Result<Self> {
         debug::require_one_case(&self.plan)?;
         Ok(PlannedRun { debugged: true, ..self })
+    }
+
+    /// The same run with the random sequences of this seed.
+    pub fn seeded(self, seed: Option<u64>) -> Self {
+        PlannedRun { seed, ..self }
     }
 
     /// Fails if no selected case applies to this kernel.
@@ -113,7 +120,7 @@ impl PlannedRun {
         accel: AccelChoice,
         RunOutput { dir, options, provenance }: RunOutput<'_>,
     ) -> Result<RunReport> {
-        let PlannedRun { made, met, plan, elsewhere, debugged } = self;
+        let PlannedRun { made, met, plan, elsewhere, debugged, seed } = self;
         let provenance = Provenance { compiler: made.image.facts.compiler.clone(), ..provenance.clone() };
         run_files::before(dir, &made, &provenance)?;
         let mut acceleration = pipeline.acceleration(accel, &made.image.vmlinux)?;
@@ -122,7 +129,10 @@ impl PlannedRun {
         let quiet = Progress::new(Mode::Quiet);
         let context = JudgeContext { met, ..context(&made.image)? };
         let mut sessions = RoundRunner {
-            session: Session::new(&made.image, &program.binary, &context, acceleration.accel(), dir),
+            session: Session {
+                append: seed.map(|seed| format!("{SEED_WORD}={seed}")).into_iter().collect(),
+                ..Session::new(&made.image, &program.binary, &context, acceleration.accel(), dir)
+            },
             acceleration: &mut acceleration,
             progress: if gdb.is_some() { &quiet } else { &pipeline.progress },
             gdb: gdb.as_ref(),

@@ -18,7 +18,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for (via, usage, error) in [(2, Usage::Write, Errno::EIO), (3, Usage::Read, Errno::ETIMEDOUT)] {
         let handle = match importer.import(descriptors[via].number()) {
             // A reader may be refused.
-            refusal if refused(&descriptors[via], &refusal) => importer.import(descriptors[1].number()),
+            refusal if reader_refused(&descriptors[via], &refusal) => importer.import(descriptors[1].number()),
             handle => handle,
         };
         let handle = s.succeeds("the test importer imports it", handle)?;

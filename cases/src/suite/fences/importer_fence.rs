@@ -19,7 +19,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for (via, write) in [(2, true), (3, false)] {
         let handle = match s.vgem_import(&vgem, &descriptors[via]) {
             // A reader may be refused.
-            refusal if refused(&descriptors[via], &refusal) => s.vgem_import(&vgem, &descriptors[1]),
+            refusal if reader_refused(&descriptors[via], &refusal) => s.vgem_import(&vgem, &descriptors[1]),
             handle => handle,
         };
         let handle = s.succeeds("vgem imports it", handle)?;
@@ -36,7 +36,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let importer = observer.importer();
     for (via, write) in [(2, true), (3, false)] {
         let handle = match importer.import(descriptors[via].number()) {
-            refusal if refused(&descriptors[via], &refusal) => importer.import(descriptors[1].number()),
+            refusal if reader_refused(&descriptors[via], &refusal) => importer.import(descriptors[1].number()),
             handle => handle,
         };
         let handle = s.succeeds("the test importer imports it", handle)?;

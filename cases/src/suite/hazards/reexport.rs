@@ -19,7 +19,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.fails_with("the alias itself cannot be mapped for writing", &write_a_byte(&alias), Errno::EACCES);
 
     let handle = s.vgem_import(&vgem, &alias);
-    if refused(&alias, &handle) {
+    if reader_refused(&alias, &handle) {
         s.hazard("vgem imports the alias", false);
         return Ok(());
     }
@@ -37,7 +37,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 
     let importer = Importer::open().or_broken("opening the test importer")?;
     let handle = s.call("import(RO alias)", |_| "handle".into(), || importer.import(alias.number()));
-    if refused(&alias, &handle) {
+    if reader_refused(&alias, &handle) {
         s.hazard("the test importer imports the alias", false);
         return Ok(());
     }

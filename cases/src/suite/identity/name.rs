@@ -1,7 +1,5 @@
 //! The name of a buffer.
 
-use std::fs;
-
 use crate::prelude::*;
 
 case! {
@@ -39,14 +37,4 @@ pub(super) fn shows(s: &mut Steps, fds: &[&Fd], name: &str) {
         s.equal(format!("name in fdinfo of {}", fd.name), in_fdinfo, Ok(name.to_string()));
         s.equal(format!("name in /proc/self/maps of {}", fd.name), name_in_maps(fd), Ok(name.to_string()));
     }
-}
-
-/// What the path of a mapping of `fd` in /proc/self/maps says behind the colon (dmabuffs_dname).
-fn name_in_maps(fd: &Fd) -> Result<String, Errno> {
-    let mapping = memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0)?;
-    let maps = fs::read_to_string("/proc/self/maps").map_err(io_errno)?;
-    let start = format!("{:x}-", mapping.address());
-    let line = maps.lines().find(|line| line.trim_start_matches('0').starts_with(&start)).ok_or(Errno::ENODATA)?;
-    let path = line.split_whitespace().nth(5).unwrap_or_default();
-    Ok(path.split_once(':').map_or(path, |(_, name)| name).to_string())
 }

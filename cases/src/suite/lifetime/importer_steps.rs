@@ -82,7 +82,7 @@ fn failing(importer: &Importer, fd: &Fd) -> Result<(), String> {
         ensure(got == Err(want), || format!("{what} returned {got:?}, expected {want:?}"))
     };
     let handle = match importer.import(fd.number()) {
-        refusal if refused(fd, &refusal) => return Ok(()),
+        refusal if reader_refused(fd, &refusal) => return Ok(()),
         handle => handle.map_err(gave)?,
     };
     expect("mapping before attaching", importer.map(handle, Direction::ToDevice).map(drop), Errno::EINVAL)?;
@@ -127,7 +127,7 @@ fn kept_through(on: CaseParams, via: usize, depth: usize) -> CaseResult<Result<(
     let descriptors = on.fds().quiet(primary).or_broken("more descriptors of a buffer")?;
     let importer = observer.importer();
     let import = match Staged::new(importer, descriptors.all()[via], depth) {
-        refusal if refused(descriptors.all()[via], &refusal) => return Ok(Ok(())),
+        refusal if reader_refused(descriptors.all()[via], &refusal) => return Ok(Ok(())),
         import => import.or_broken("importing a buffer")?,
     };
     let name = descriptors.all()[via].name.clone();

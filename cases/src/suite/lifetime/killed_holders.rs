@@ -41,7 +41,7 @@ fn holder(descriptors: &Descriptors, kind: FdKind, timeline: Option<&Timeline>) 
             let _own = kind.another(alias)?;
             let importer = Importer::open()?;
             let _import = match Staged::new(&importer, alias, STAGES.len()) {
-                refusal if refused(alias, &refusal) => None,
+                refusal if reader_refused(alias, &refusal) => None,
                 import => Some(import?),
             };
             if let Some(timeline) = timeline {

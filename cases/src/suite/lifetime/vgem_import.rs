@@ -56,7 +56,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 
 fn import_and_close(vgem: &Vgem, fd: &Fd) -> Result<(), String> {
     match vgem.quiet_import(fd) {
-        refusal if refused(fd, &refusal) => Ok(()),
+        refusal if reader_refused(fd, &refusal) => Ok(()),
         handle => handle.and_then(|handle| vgem.quiet_close(handle)).map_err(gave),
     }
 }
@@ -65,7 +65,7 @@ fn one_handle(vgem: &Vgem, fds: &[&Fd]) -> Result<(), String> {
     let first = vgem.quiet_import(fds[0]).map_err(gave)?;
     for fd in &fds[1..] {
         let next = match vgem.quiet_import(fd) {
-            refusal if refused(fd, &refusal) => continue,
+            refusal if reader_refused(fd, &refusal) => continue,
             next => next.map_err(gave)?,
         };
         if next != first {
@@ -79,7 +79,7 @@ fn one_handle(vgem: &Vgem, fds: &[&Fd]) -> Result<(), String> {
 
 fn exported_again(vgem: &Vgem, fd: &Fd) -> Result<(), Errno> {
     let handle = match vgem.quiet_import(fd) {
-        refusal if refused(fd, &refusal) => return Ok(()),
+        refusal if reader_refused(fd, &refusal) => return Ok(()),
         handle => handle?,
     };
     // It may be refused, which H-2 is about.
@@ -93,7 +93,7 @@ fn exported_again(vgem: &Vgem, fd: &Fd) -> Result<(), Errno> {
 
 fn closed_twice(vgem: &Vgem, fd: &Fd) -> Result<(), String> {
     let handle = match vgem.quiet_import(fd) {
-        refusal if refused(fd, &refusal) => return Ok(()),
+        refusal if reader_refused(fd, &refusal) => return Ok(()),
         handle => handle.map_err(gave)?,
     };
     let twice = vgem.close_again(handle).map_err(gave)?;
@@ -125,7 +125,7 @@ fn closed_at(exporter: Exporter, vgem: &Vgem, imported: usize, position: usize) 
     let observer = BufferObserver::start(&primary)?;
     let descriptors = Descriptors::quiet(primary).or_broken("deriving an alias")?.into_vec();
     let mut handle = match vgem.quiet_import(&descriptors[imported]) {
-        refusal if refused(&descriptors[imported], &refusal) => return Ok(Ok(())),
+        refusal if reader_refused(&descriptors[imported], &refusal) => return Ok(Ok(())),
         handle => Some(handle.or_broken("import")?),
     };
     // The imported descriptor is closed first, so that only the handle's own reference is left.

@@ -53,7 +53,7 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let cases = counted.gather(&dir)?;
     task.done(format!("{} guests, {} lost", report.guests, cases.lost.len()));
     let kselftest = match args.compare {
-        true => Some(Upstream::run(&pipeline, &tree, &image, &program.binary, args.accel, &dir)?),
+        true => Some(Upstream::run(&pipeline, &tree, &image, &program.binary, args.accel, &dir, &[])?),
         false => None,
     };
 

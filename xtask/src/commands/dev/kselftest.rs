@@ -26,7 +26,9 @@ use crate::settings;
 const MEMORY: u32 = 2560;
 const HUGE_PAGES: &str = "hugepages=1024";
 /// Parts of KTAP result lines.
-const WORDS: [&str; 3] = ["ok ", "not ok ", "# SKIP"];
+const OK: &str = "ok ";
+const NOT_OK: &str = "not ok ";
+const SKIP: &str = "# SKIP";
 
 /// The tests that ran, and what they reached.
 pub struct Upstream {
@@ -48,7 +50,7 @@ pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
     let image = pipeline.made(&tree)?.image;
     let guest = pipeline.guest_program()?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
-    let upstream = Upstream::run(&pipeline, &tree, &image, &guest, args.accel, &dir)?;
+    let upstream = Upstream::run(&pipeline, &tree, &image, &guest, args.accel, &dir, &[])?;
     print!("{}", upstream.text(detect(), true));
     if let Some(counted) = CoverageKernel::of(&tree, &image)? {
         print!("\n{}", counted.table(&[("kselftest", &upstream.counted)]));
@@ -58,7 +60,7 @@ pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
 }
 
 impl Upstream {
-    /// Builds the tests and runs them in one guest, whose recording is left in `dir`.
+    /// Builds the tests and runs them in one guest, whose recording is left in `dir`. `append` is for the kernel's command line.
     ///
     /// # Errors
     /// When building or booting fails.
@@ -69,6 +71,7 @@ impl Upstream {
         guest: &GuestBinary,
         accel: AccelChoice,
         dir: &Path,
+        append: &[String],
     ) -> Result<Self> {
         let (store, progress) = (&pipeline.store, &pipeline.progress);
         let programs = kselftest::build(&tree.spec.id, &tree.patched, &tree.flavour, store, progress)?;
@@ -81,6 +84,7 @@ impl Upstream {
         let mut boot = BootPlan::new(&image.vmlinux, &initramfs, &dir, acceleration.accel());
         boot.memory = MEMORY;
         boot.append.push(HUGE_PAGES.into());
+        boot.append.extend_from_slice(append);
         let task = progress.task("running the kernel's selftests", Some(others.len() as u64));
         let recording = qemu::run(&boot, Timeouts::default(), |record| match record {
             cases::protocol::Record::Begin { case, .. } => task.message(case.id()),
@@ -128,6 +132,29 @@ impl Upstream {
         text
     }
 
+    /// What somebody who reads the results notices: one sentence for each.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for program in &self.programs {
+            let name = program.name;
+            match self.run_of(program) {
+                None => faults.push(format!("{name} was not run")),
+                Some(run) => {
+                    if !matches!(run.outcome, Some(Outcome::Pass | Outcome::Skip { .. })) {
+                        faults.push(format!("{name} {}", ending(run)));
+                    }
+                    let failed = lines(run).filter(|line| line.starts_with(NOT_OK));
+                    faults.extend(failed.map(|line| format!("{name}: {line}")));
+                }
+            }
+        }
+        faults.extend(self.transcript.noticed.iter().map(|complaint| format!("kernel: {}", complaint.line)));
+        if self.ending != GuestEnd::Left {
+            faults.push(format!("the guest was lost: {:?}", self.ending));
+        }
+        faults
+    }
+
     /// The exit code for these results.
     pub fn exit_code(&self) -> ExitCode {
         let failed = |run: &CaseRun| !matches!(run.outcome, Some(Outcome::Pass | Outcome::Skip { .. }));
@@ -144,29 +171,28 @@ impl Upstream {
 }
 
 fn notes(run: &CaseRun) -> String {
-    let lines = run.steps.iter().filter_map(|step| match step {
-        TranscriptStep::Note(line) => Some(format!("    {}\n", printable(line))),
-        _ => None,
-    });
-    lines.collect()
+    lines(run).map(|line| format!("    {}\n", printable(line))).collect()
 }
 
-/// How a test ended, with the counts of its KTAP results.
-fn ended(run: &CaseRun, style: Style) -> String {
+/// The lines that a test printed.
+fn lines(run: &CaseRun) -> impl Iterator<Item = &str> {
+    run.steps.iter().filter_map(|step| if let TranscriptStep::Note(line) = step { Some(line.as_str()) } else { None })
+}
+
+fn ending(run: &CaseRun) -> String {
     let end = run.steps.iter().rev().find_map(|step| match step {
         TranscriptStep::Call { result, .. } => result.clone(),
         _ => None,
     });
-    let end = end.unwrap_or_else(|| "it did not end".into());
-    let notes: Vec<&str> = run
-        .steps
-        .iter()
-        .filter_map(|step| if let TranscriptStep::Note(line) = step { Some(line.as_str()) } else { None })
-        .collect();
-    let [ok, not_ok, skip] = WORDS;
-    let skipped = notes.iter().filter(|line| line.starts_with(ok) && line.contains(skip)).count();
-    let passed = notes.iter().filter(|line| line.starts_with(ok)).count() - skipped;
-    let failed = notes.iter().filter(|line| line.starts_with(not_ok)).count();
+    end.unwrap_or_else(|| "it did not end".into())
+}
+
+/// How a test ended, with the counts of its KTAP results.
+fn ended(run: &CaseRun, style: Style) -> String {
+    let end = ending(run);
+    let skipped = lines(run).filter(|line| line.starts_with(OK) && line.contains(SKIP)).count();
+    let passed = lines(run).filter(|line| line.starts_with(OK)).count() - skipped;
+    let failed = lines(run).filter(|line| line.starts_with(NOT_OK)).count();
     // Selftests of older kernels do not print KTAP.
     let results = match passed + failed + skipped {
         0 => "no results in KTAP".to_string(),

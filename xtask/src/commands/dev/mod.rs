@@ -27,6 +27,7 @@ pub fn run(command: &Dev, quiet: bool) -> Result<ExitCode> {
         Dev::Selftest(args) => selftest::run(args, quiet),
         Dev::Mutants(_) => unreachable!("main() runs it: it has its own exit codes"),
         Dev::Coverage(args) => coverage::run(args, quiet),
+        Dev::Kselftest(args) if args.history => mutants::upstream::run(args, quiet),
         Dev::Kselftest(args) => kselftest::run(args, quiet),
         Dev::Build(args) => build::run(args, quiet),
         Dev::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),

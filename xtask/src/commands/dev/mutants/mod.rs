@@ -9,6 +9,7 @@ mod mutant_list;
 mod report;
 mod results;
 mod runner;
+pub mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -64,6 +65,9 @@ pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let task = pipeline.progress.task("making mutants", None);
     let mutants = mutant_list::all(&tree, &pipeline.store, args)?;
     task.done(format!("{} mutants", mutants.len()));
+    if args.history {
+        mutant_list::elsewhere(&tree, args.from.as_deref())?.iter().for_each(|line| pipeline.progress.line(line));
+    }
     let chosen = mutant_list::chosen(&mutants, &tree.patched, args)?;
     if args.list {
         return list(&mutants, &chosen, args);

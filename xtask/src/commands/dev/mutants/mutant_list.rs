@@ -1,5 +1,6 @@
 //! The mutants of a tree.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,9 +10,10 @@ use harness::patch::{Edits, PatchedTree};
 use mutants::catalogue;
 use mutants::correct;
 use mutants::generate;
+use mutants::history;
 use mutants::in_diff::InDiff;
 
-use super::mutant::{CATALOGUE, CORRECT, Mutant, MutantInfo, MutantKernel};
+use super::mutant::{CATALOGUE, CORRECT, HISTORY, Mutant, MutantInfo, MutantKernel};
 use crate::flags::MutantsArgs;
 use crate::run::pipeline::Tree;
 use crate::workspace;
@@ -27,14 +29,32 @@ pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>
         for entry in correct(tree, args)? {
             mutants.push(by_hand(tree, store, CORRECT, (entry.slug, entry.path, entry.built, Vec::new()))?);
         }
+    } else if args.history {
+        return of_history(tree, store, &tree.flavour.name, args.from.as_deref());
     } else if !args.generated {
-        for entry in catalogue::load(&directory(args, CATALOGUE), &tree.patched.source.version)? {
+        for entry in catalogue::load(&directory(args.from.as_deref(), CATALOGUE), &tree.patched.source.version)? {
             mutants.push(by_hand(tree, store, CATALOGUE, (entry.slug, entry.path, entry.wrong, entry.clauses))?);
         }
     }
     if !args.catalogue && !args.correct {
         mutants.extend(generated(&tree.patched)?);
     }
+    Ok(numbered(mutants))
+}
+
+/// The bugs of the history that this flavour shows, numbered as those of [`all`].
+///
+/// # Errors
+/// As [`history`].
+pub fn of_history(tree: &Tree, store: &Store, flavour: &str, from: Option<&Path>) -> Result<Vec<Mutant>> {
+    let mut mutants = Vec::new();
+    for entry in history(tree, from)?.into_iter().filter(|entry| entry.flavour == flavour) {
+        mutants.push(by_hand(tree, store, HISTORY, (entry.slug, entry.path, entry.seen_by, entry.clauses))?);
+    }
+    Ok(numbered(mutants))
+}
+
+fn numbered(mut mutants: Vec<Mutant>) -> Vec<Mutant> {
     let mut number = 0;
     for mutant in &mut mutants {
         if let MutantKernel::Joint(own, _) = &mut mutant.place {
@@ -42,7 +62,7 @@ pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>
             *own = number;
         }
     }
-    Ok(mutants)
+    mutants
 }
 
 /// The correct implementations for the tree's kernel.
@@ -50,11 +70,32 @@ pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>
 /// # Errors
 /// What a header can have wrong.
 pub fn correct(tree: &Tree, args: &MutantsArgs) -> Result<Vec<correct::CorrectEntry>> {
-    correct::load(&directory(args, CORRECT), &tree.patched.source.version)
+    correct::load(&directory(args.from.as_deref(), CORRECT), &tree.patched.source.version)
 }
 
-fn directory(args: &MutantsArgs, name: &str) -> PathBuf {
-    args.from.clone().unwrap_or_else(|| workspace::mutants().join(name))
+/// The bugs of the history for the tree's kernel, whatever their flavour.
+///
+/// # Errors
+/// What a header can have wrong.
+pub fn history(tree: &Tree, from: Option<&Path>) -> Result<Vec<history::HistoryEntry>> {
+    history::load(&directory(from, HISTORY), &tree.patched.source.version)
+}
+
+/// For each other flavour, a sentence that says which bugs of the history only that one shows.
+///
+/// # Errors
+/// As [`history`].
+pub fn elsewhere(tree: &Tree, from: Option<&Path>) -> Result<Vec<String>> {
+    let mut others: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for entry in history(tree, from)?.into_iter().filter(|entry| entry.flavour != tree.flavour.name) {
+        others.entry(entry.flavour).or_default().push(entry.slug);
+    }
+    let sentence = |(flavour, ids): (String, Vec<String>)| format!("only with --flavour {flavour}: {}", ids.join(", "));
+    Ok(others.into_iter().map(sentence).collect())
+}
+
+fn directory(from: Option<&Path>, name: &str) -> PathBuf {
+    from.map_or_else(|| workspace::mutants().join(name), Path::to_path_buf)
 }
 
 fn by_hand(

@@ -1,0 +1,4 @@
+//! ENUM-1: what the kernel says about all buffers.
+
+pub mod attached_devices;
+pub mod many_buffers;

@@ -1,0 +1,13 @@
+//! EXP-*: what exporters accept, and what their buffers show.
+
+pub mod beyond_end;
+pub mod chunks;
+pub mod failed_access;
+pub mod failed_export;
+pub mod full_table;
+pub mod heap_arguments;
+pub mod mapped_parts;
+pub mod memfd_owner;
+pub mod udmabuf_arguments;
+pub mod udmabuf_list;
+pub mod zeroed;

@@ -1,0 +1,69 @@
+//! QBUF when one of its allocations fails.
+
+use crate::fixture::vivid::SLOTS;
+use crate::prelude::*;
+
+case! {
+    /// If the first, second, third ... allocation of QBUF fails, those of the kernel's mapping included, the caller gets
+    /// ENOMEM, EINVAL or EFAULT, the kernel logs nothing, the queue holds nothing of the buffer, and the same QBUF works
+    /// afterwards. The same when only single pages are available. Not of heap buffers: their mapping needs vmalloc(), which
+    /// logs that it failed, as it should.
+    "IMP-6", Contract, &[Exporter::Udmabuf], [Vivid, TestImporter, FaultInjection, KernelMapping], [EXPORTED, ALIASES],
+    relies on [Importing]
+}
+
+/// More than QBUF allocates.
+const MANY: u32 = 150;
+
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let vivid = Vivid::open()?;
+    let bytes = vivid.set_small_format().or_broken("choosing a small frame")? as usize;
+    let primary = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    observer.needs_kernel_mapping(&primary)?;
+    let alias = match on.fds() {
+        FdKind::Alias => Some(s.must_derive("RO alias", &primary, RDONLY)?),
+        _ => None,
+    };
+    let fd = alias.as_ref().unwrap_or(&primary);
+    let fail = FailNth::prepare()?;
+    let slots = s.vivid_slots(&vivid, SLOTS);
+    s.succeeds("vivid accepts dma-bufs", slots)?;
+    let queue = || v4l2::queue(vivid.as_fd(), 0, fd.as_fd());
+    let freed = || {
+        let freed = v4l2::request_slots(vivid.as_fd(), 0).and_then(|_| v4l2::request_slots(vivid.as_fd(), SLOTS));
+        freed.map(drop).or_broken("VIDIOC_REQBUFS")
+    };
+    queue().or_broken("VIDIOC_QBUF")?;
+    freed()?;
+    let before = observer.counts(&[fd])?;
+
+    let single = fail.without_high_orders(queue)?;
+    s.holds("with single pages only, the buffer is queued", single.map_err(gave));
+    freed()?;
+    let (mut wrong, mut before, mut last) = (Vec::new(), before, 0);
+    for nth in 1..=MANY {
+        let (result, injected) = fail.during(nth, queue)?;
+        let refusal = match result {
+            Err(Errno::ENOMEM | Errno::EINVAL | Errno::EFAULT) if injected => observer.unchanged(&[fd], &before)?,
+            Err(errno) => Err(gave(errno)),
+            Ok(()) => v4l2::stream_off(vivid.as_fd()).map_err(gave),
+        };
+        let again = queue().map_err(|errno| format!("QBUF again: {}", errno_name(errno)));
+        freed()?;
+        let sound = refusal.and(again).and(observer.unchanged(&[fd], &before)?);
+        if let Err(what) = sound {
+            wrong.push(format!("allocation {nth} failing: {what}"));
+            // What is lost stays lost; the next failures are judged by what is there now.
+            before = observer.counts(&[fd])?;
+        }
+        last = nth;
+        if !injected {
+            break;
+        }
+    }
+    s.check(format!("QBUF has at least one allocation, and fewer than {MANY}"), (2..MANY).contains(&last), last - 1);
+    let found = ensure(wrong.is_empty(), || wrong.join("; "));
+    s.holds("QBUF with any allocation failing: a clean errno, nothing is held, and the next one works", found);
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! An importer whose steps fail for want of memory.
+
+use crate::prelude::*;
+
+case! {
+    /// If the first, second, third ... allocation of the steps of an importer fails, from the import to the CPU access, the
+    /// importer gets a clean errno, the counts are those of before, and all steps work afterwards.
+    "IMP-6", Contract, Exporter::MAIN, [TestImporter, FaultInjection], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
+    relies on [Importing]
+}
+
+/// More than all steps allocate.
+const MANY: u32 = 100;
+
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let depth = match on.exporter {
+        // The heap's next step would be vmalloc(), which says in the kernel log that it failed, as it should.
+        Exporter::SystemHeap => 3,
+        _ => STAGES.len(),
+    };
+    let primary = s.export(on.exporter, 3)?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let alias = match on.fds() {
+        FdKind::Alias => Some(s.must_derive("RO alias", &primary, RDONLY)?),
+        _ => None,
+    };
+    let fd = alias.as_ref().unwrap_or(&primary);
+    let before = observer.counts(&[fd])?;
+    let fail = FailNth::prepare()?;
+    let mut found = Err(format!("more than {MANY} allocations"));
+    for nth in 1..=MANY {
+        let importer = Importer::open().or_broken("opening the test importer")?;
+        let (result, injected) = fail.during(nth, || Staged::new(&importer, fd, depth))?;
+        let answer = match result {
+            Ok(staged) => staged.undo(false).map_err(gave),
+            Err(Errno::ENOMEM | Errno::EAGAIN | Errno::EINVAL) if injected => Ok(()),
+            Err(errno) => Err(gave(errno)),
+        };
+        // What the steps before the failed one took is given back with the context.
+        drop(importer);
+        let again = Staged::new(observer.importer(), fd, depth).and_then(|staged| staged.undo(true));
+        let again = again.map_err(|errno| format!("all steps again: {}", errno_name(errno)));
+        let same = observer.unchanged(&[fd], &before)?;
+        let sound = answer.and(again).and(same).map_err(|wrong| format!("allocation {nth} failing: {wrong}"));
+        if sound.is_err() || !injected {
+            found = sound;
+            break;
+        }
+    }
+    let last = STAGES[depth - 1];
+    s.holds(
+        format!("from import to {last} with any allocation failing: a clean errno, nothing held, then it works"),
+        found,
+    );
+    drop((alias, primary));
+    s.check_gone(&observer, "with everything closed")?;
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! IMP-*: what DRM drivers and V4L2 queues do with the buffers of others.
+
+pub mod failed_prime;
+pub mod failed_queue;
+pub mod failed_steps;
+pub mod prime_arguments;
+pub mod prime_handles;
+pub mod prime_mappings;
+pub mod prime_parts;
+pub mod queue_refusals;
+pub mod queue_slots;

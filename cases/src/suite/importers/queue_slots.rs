@@ -1,0 +1,88 @@
+//! Which buffer a V4L2 queue holds for a slot, and under which number.
+
+use crate::fixture::vivid::SLOTS;
+use crate::prelude::*;
+
+case! {
+    /// For each slot the queue reports the descriptor that was queued last, by QUERYBUF and with a captured frame, also when
+    /// that is another descriptor of the same buffer. A buffer is held, once, until another one is queued at its index, the
+    /// slots are freed, or the device is closed; then every count is as before.
+    "IMP-4", Contract, Exporter::MAIN, [Vivid, TestImporter, KernelMapping], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
+    relies on [Importing]
+}
+
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let vivid = Vivid::open()?;
+    let bytes = vivid.set_small_format().or_broken("choosing a small frame")? as usize;
+    let first = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
+    let mut other = export(on.exporter, bytes.div_ceil(PAGE)).or_broken("another buffer")?.primary;
+    other.name = "other buffer".into();
+    let (watch, watch_other) = (BufferObserver::start(&first)?, BufferObserver::start(&other)?);
+    watch.needs_kernel_mapping(&first)?;
+    let again = match on.fds() {
+        FdKind::Alias => s.must_derive("alias", &first, RDWR)?,
+        _ => s.dup("duplicate", &first)?,
+    };
+    let before = watch.counts(&[&first, &again])?;
+    let before_other = watch_other.counts(&[&other])?;
+    let slots = s.vivid_slots(&vivid, SLOTS);
+    s.succeeds("vivid accepts dma-bufs", slots)?;
+
+    for fd in [&first, &again, &first, &other, &again] {
+        queue(s, &vivid, fd)?;
+        let free = if std::ptr::eq(fd, &other) {
+            watch.unchanged(&[&first, &again], &before)?
+        } else {
+            watch_other.unchanged(&[&other], &before_other)?
+        };
+        s.holds(format!("{} queued: the buffer before it, if another, is not held", fd.name), free);
+        let vmaps = (watch.glance()?.vmaps, watch_other.glance()?.vmaps);
+        let want = if std::ptr::eq(fd, &other) { (0, 1) } else { (1, 0) };
+        let want = (Count::Exact(want.0), Count::Exact(want.1));
+        s.equal(format!("{} queued: kernel mappings of the two buffers", fd.name), vmaps, want);
+    }
+    captured(s, &vivid, [&first, &other], &again)?;
+
+    let slots = s.vivid_slots(&vivid, 0);
+    s.succeeds("vivid gives up its slots", slots)?;
+    s.holds("slots freed: counts as before", watch.unchanged(&[&first, &again], &before)?);
+    s.holds("slots freed: counts of the other buffer as before", watch_other.unchanged(&[&other], &before_other)?);
+    let slots = s.vivid_slots(&vivid, SLOTS);
+    s.succeeds("vivid accepts dma-bufs again", slots)?;
+    queue(s, &vivid, &again)?;
+    drop(vivid);
+    s.holds("device closed: counts as before", watch.unchanged(&[&first, &again], &before)?);
+    Ok(())
+}
+
+/// Takes everything out of the queue and queues a descriptor in the first slot.
+fn queue(s: &mut Steps, vivid: &Vivid, fd: &Fd) -> CaseResult {
+    v4l2::stream_off(vivid.as_fd()).or_broken("VIDIOC_STREAMOFF")?;
+    let queued = s.vivid_queue(vivid, 0, fd);
+    s.succeeds(format!("{} is queued", fd.name), queued)?;
+    let reported = v4l2::queued(vivid.as_fd(), 0).or_broken("VIDIOC_QUERYBUF")?;
+    s.must(format!("the slot reports {}", fd.name), reported == fd.number(), "it reports another number")
+}
+
+/// Captures into two buffers, and into one of them again by another number.
+fn captured(s: &mut Steps, vivid: &Vivid, fds: [&Fd; 2], again: &Fd) -> CaseResult {
+    v4l2::stream_off(vivid.as_fd()).or_broken("VIDIOC_STREAMOFF")?;
+    for (slot, fd) in fds.into_iter().enumerate() {
+        v4l2::queue(vivid.as_fd(), slot as u32, fd.as_fd()).or_broken("VIDIOC_QBUF")?;
+    }
+    let started = s.vivid_stream(vivid, true);
+    s.succeeds("the stream starts", started)?;
+    let mut numbers = [fds[0].number(), fds[1].number()];
+    let mut found = Ok(());
+    for _ in 0..3 {
+        let frame = v4l2::dequeue(vivid.as_fd()).or_broken("VIDIOC_DQBUF")?;
+        let slot = frame.index as usize;
+        found = found.and(ensure(frame.fd == numbers[slot], || format!("slot {slot}: another number")));
+        let next = if slot == 0 { again } else { fds[1] };
+        v4l2::queue(vivid.as_fd(), frame.index, next.as_fd()).or_broken("VIDIOC_QBUF")?;
+        numbers[slot] = next.number();
+    }
+    s.holds("every frame reports the descriptor that was queued last", found);
+    let stopped = s.vivid_stream(vivid, false);
+    s.succeeds("the stream stops", stopped)
+}

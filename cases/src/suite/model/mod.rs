@@ -1,0 +1,3 @@
+//! Cases that compare the kernel with a [`model`](crate::model).
+
+pub mod random_sequences;

@@ -1,0 +1,86 @@
+//! The status of a merged sync_file.
+
+use crate::prelude::*;
+use crate::uapi::sync_file::InfoArgs;
+
+case! {
+    /// A merge of two fences is pending until both have signalled, in each order, and signalled from then on: for
+    /// FILE_INFO with and without room for the fences and for poll, whichever of them is asked first, and whether somebody asked or
+    /// slept in poll before. If one of the fences has an error, the merge has an error.
+    "SF-2", Contract, Exporter::HEAP, [SwSync]
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asked {
+    Never,
+    ByInfo,
+    ByPoll,
+}
+
+fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
+    let timelines = [Timeline::new()?, Timeline::new()?];
+    for order in [[0, 1], [1, 0]] {
+        for asked in [Asked::Never, Asked::ByInfo, Asked::ByPoll] {
+            for first in ["file_info without room", "file_info", "poll"] {
+                let file = sync_file::merge(timelines[0].next()?.as_fd(), timelines[1].next()?.as_fd());
+                let file = file.or_broken("merging")?;
+                let mut found = Ok(());
+                for (step, index) in order.into_iter().enumerate() {
+                    let before = match asked {
+                        Asked::Never => Ok(()),
+                        Asked::ByInfo => ask("file_info without room", &file, false),
+                        Asked::ByPoll => ask("poll", &file, false),
+                    };
+                    found = found.and(before.map_err(|wrong| format!("{step} signalled: {wrong}")));
+                    timelines[index].advance()?;
+                }
+                let questions = [first, "file_info without room", "file_info", "poll"];
+                found = found.and(questions.into_iter().try_for_each(|question| ask(question, &file, true)));
+                let before = match asked {
+                    Asked::Never => "nobody asked before",
+                    Asked::ByInfo => "file_info asked before",
+                    Asked::ByPoll => "poll asked before",
+                };
+                let sentence = format!("fence {} first, {before}: {first} shows both signals", order[0] + 1);
+                s.holds(sentence, found);
+            }
+        }
+    }
+    errors(s)
+}
+
+/// Whether the file shows as signalled or not.
+fn ask(question: &str, file: &OwnedFd, signalled: bool) -> Result<(), String> {
+    let room = if question == "file_info" { sync_file::ROOM } else { 0 };
+    let got = match question {
+        "poll" => !poll_for(file.as_fd(), PollFlags::POLLIN).map_err(gave)?.is_empty(),
+        _ => {
+            let args = InfoArgs { num_fences: room, ..InfoArgs::default() };
+            sync_file::info_with(file.as_fd(), args).map_err(gave)?.0.status == 1
+        }
+    };
+    ensure(got == signalled, || format!("{question}: {}", if got { "signalled" } else { "pending" }))
+}
+
+/// A timeline that is closed signals its fences with ENOENT.
+fn errors(s: &mut Steps) -> CaseResult {
+    for polled in [false, true] {
+        let (closed, other) = (Timeline::new()?, Timeline::new()?);
+        let file = sync_file::merge(closed.next()?.as_fd(), other.next()?.as_fd()).or_broken("merging")?;
+        if polled {
+            poll_for(file.as_fd(), PollFlags::POLLIN).or_broken("poll")?;
+        }
+        drop(closed);
+        other.advance()?;
+        let status = sync_file::info(file.as_fd()).map(|info| info.status);
+        let asked = if polled { "polled before" } else { "not polled before" };
+        s.equal(format!("one fence has an error, {asked}: so has the merge"), status, Ok(-(Errno::ENOENT as i32)));
+        let statuses = sync_file::info(file.as_fd()).map(|info| {
+            let mut statuses: Vec<i32> = info.fences.iter().map(|fence| fence.status).collect();
+            statuses.sort_unstable();
+            statuses
+        });
+        s.equal(format!("{asked}: the fences have their own status"), statuses, Ok(vec![-(Errno::ENOENT as i32), 1]));
+    }
+    Ok(())
+}
