@@ -1,8 +1,10 @@
 //! The list of buffers in debugfs when it is longer than one read.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+};
 
 use crate::prelude::*;
 
