@@ -18,7 +18,6 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     let balance = Balance::take()?;
     let found = fail.every_allocation(|| exporting.export(), || balance.unchanged())?;
     s.must_hold("with any allocation failing: ENOMEM, ENFILE, EMFILE or EAGAIN, nothing left", found)?;
-
     s.check_nothing_left(&balance, "after all failures")?;
 
     let last = exporting.export().map(|fd| Fd::new("last buffer", fd)).map_err(gave);
