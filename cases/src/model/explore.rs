@@ -22,7 +22,7 @@ pub const EXTENT: Extent = Extent { sequences: 12, steps: 10 };
 
 /// A sequence after which a subject differs from the model, or the kernel complains.
 #[derive(Clone, Debug)]
-pub struct Difference {
+pub struct Divergence {
     /// The shortest that was found.
     pub steps: Vec<ModelStep>,
     /// What was seen after it, and what was expected. None if the kernel complained and did what the model says.
@@ -44,7 +44,7 @@ pub fn explore<S: Subject>(
     fds: &SubjectFds<'_>,
     mut fresh: impl FnMut() -> Result<S, String>,
     mut complained: impl FnMut() -> bool,
-) -> Result<Option<Difference>, String> {
+) -> Result<Option<Divergence>, String> {
     let mut random = Random::new(seed.wrapping_add(part << 32));
     let mut differs = |steps: &[ModelStep], looks| {
         let subject = fresh()?;
@@ -56,11 +56,11 @@ pub fn explore<S: Subject>(
         let complaint = complained();
         let Some((until, how)) = differed else {
             if complaint {
-                return Ok(Some(Difference { steps, how: None, once: true }));
+                return Ok(Some(Divergence { steps, how: None, once: true }));
             }
             continue;
         };
-        let mut found = Difference { steps: steps[..until].to_vec(), how: Some(how), once: true };
+        let mut found = Divergence { steps: steps[..until].to_vec(), how: Some(how), once: true };
         let mut setup = Ok(());
         let shorter = shortest(&found.steps, |steps| match differs(steps, Looks::Everywhere) {
             Ok(Some((_, how))) => {

@@ -1,6 +1,6 @@
 //! The model against simulated kernels, right and wrong ones.
 
-use super::explore::{Difference, EXTENT, Extent, explore};
+use super::explore::{Divergence, EXTENT, Extent, explore};
 use super::generate::{SEED, sequence};
 use super::random::Random;
 use super::simulated::{Bug, SimKernel};
@@ -10,17 +10,17 @@ fn fds() -> SubjectFds<'static> {
     SubjectFds { names: vec!["primary", "RW alias", "RO alias", "alias of RW alias"], writers: 2 }
 }
 
-fn found_in(part: u64, bug: Option<Bug>, seed: u64, extent: Extent) -> Option<Difference> {
+fn found_in(part: u64, bug: Option<Bug>, seed: u64, extent: Extent) -> Option<Divergence> {
     let fds = fds();
     explore(seed, part, extent, &fds, || Ok(SimKernel::new(bug, fds.names.len())), || false).unwrap()
 }
 
 /// In a run on a kernel without aliases: duplicates on two exporters.
-fn found(bug: Bug, seed: u64) -> Option<Difference> {
+fn found(bug: Bug, seed: u64) -> Option<Divergence> {
     [1, 3].into_iter().find_map(|part| found_in(part, Some(bug), seed, EXTENT))
 }
 
-fn text(found: &Difference) -> String {
+fn text(found: &Divergence) -> String {
     let fds = fds();
     let steps: Vec<String> = found.steps.iter().map(|step| step.text(&fds.names)).collect();
     format!("{}; {}", steps.join("; "), found.how.as_deref().unwrap_or("a complaint"))

@@ -1,6 +1,6 @@
 //! Random sequences of calls about fences, compared with a model after every step.
 
-use crate::model::explore::{Difference, EXTENT, explore};
+use crate::model::explore::{Divergence, EXTENT, explore};
 use crate::model::play::{Looks, PlayEnd, play};
 use crate::prelude::*;
 
@@ -33,7 +33,7 @@ fn part(on: On) -> u64 {
 }
 
 /// Plays the shortest sequence in the transcript, and says how the kernel differs from the model. None if it does not.
-fn again(s: &mut Steps, on: On, difference: &Difference) -> CaseResult<Option<String>> {
+fn again(s: &mut Steps, on: On, difference: &Divergence) -> CaseResult<Option<String>> {
     let fds = model_buffer::names(on.fds())?;
     let mut buffer = ModelBuffer::new(on.exporter, on.fds()).map_err(Abort::Broken)?;
     s.note(format!("a new {} buffer, with timelines A, B and C at 0; A@2 is the fence of A at 2", on.exporter.name()));
