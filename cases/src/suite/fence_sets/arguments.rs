@@ -10,7 +10,7 @@ case! {
     /// Both ioctls accept READ, WRITE and both, and EINVAL is the answer to all other flags. An import of what is not a
     /// sync_file gives EINVAL, an argument that cannot be read or written EFAULT, a full descriptor table EMFILE. No
     /// failing call leaves a descriptor or a fence, or changes what the buffer waits for.
-    "SET-5", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
+    "SET-5", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
 

@@ -7,7 +7,7 @@ case! {
     /// fences and one for WRITE or READ|WRITE all of them, through every descriptor. An export keeps its contents when
     /// more fences are imported, and signals when the last of its own fences does. An export without fences is
     /// signalled. The time stamp of a fence lies between the calls around its signal.
-    "SET-4", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
+    "SET-4", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES]
 }
 
 const NAMES: [&str; 4] = ["first write", "first read", "second write", "second read"];

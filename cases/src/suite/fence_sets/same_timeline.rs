@@ -7,7 +7,7 @@ case! {
     /// writing. After every step of the timeline, poll and the exported sync_files wait exactly as long as one of the
     /// two is pending for this use: an import never removes a fence that is later than its own, nor one that others
     /// have to wait for more strictly.
-    "SET-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
+    "SET-1", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
 
@@ -40,7 +40,8 @@ fn waited_for(family: &[Fd], imports: [(u32, Way); 2], round: usize) -> CaseResu
     for reached in 0..=2 {
         let writes = imports.iter().any(|(value, way)| *value > reached && *way == Way::Write);
         let any = imports.iter().any(|(value, _)| *value > reached);
-        if let Err(wrong) = family.iter().try_for_each(|fd| shows(fd, writes, any)) {
+        let polls = family.iter().try_for_each(|fd| polls(fd, writes, any));
+        if let Err(wrong) = polls.and_then(|()| exports(&family[(round + reached as usize) % 4], writes, any)) {
             return Ok(Err(format!("timeline at {reached}: {wrong}")));
         }
         if reached < 2 {
@@ -50,13 +51,17 @@ fn waited_for(family: &[Fd], imports: [(u32, Way); 2], round: usize) -> CaseResu
     Ok(Ok(()))
 }
 
-/// Whether poll and exports of `fd` show that a write fence, and that any fence, is pending.
-fn shows(fd: &Fd, writes: bool, any: bool) -> Result<(), String> {
+/// Whether poll shows that a write fence, and that any fence, is pending.
+fn polls(fd: &Fd, writes: bool, any: bool) -> Result<(), String> {
     let mut ready = PollFlags::empty();
     ready.set(PollFlags::POLLIN, !writes);
     ready.set(PollFlags::POLLOUT, !any);
     let got = poll_now(fd).map_err(gave)?;
-    ensure(got == ready, || format!("poll({}): {}, expected {}", fd.name, poll_text(got), poll_text(ready)))?;
+    ensure(got == ready, || format!("poll({}): {}, expected {}", fd.name, poll_text(got), poll_text(ready)))
+}
+
+/// Whether exported sync_files show the same.
+fn exports(fd: &Fd, writes: bool, any: bool) -> Result<(), String> {
     for (way, pending) in [(Way::Read, writes), (Way::Write, any)] {
         let exported = fences(fd, way).map_err(gave)?;
         let text = || format!("export_sync_file({}, {}): {}", fd.name, way_text(way), describe(&exported));

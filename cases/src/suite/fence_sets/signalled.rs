@@ -3,10 +3,10 @@
 use crate::prelude::*;
 
 case! {
-    /// Importing a fence that has signalled, also one with an error or a merge of such fences, succeeds and makes nobody
+    /// Importing a fence that has signalled, also one with an error, a merge of such fences or what an idle buffer exports, succeeds and makes nobody
     /// wait. Next to it a pending fence is waited for as ever. A buffer that takes many fences, each of which signals
     /// before the next one comes, does not keep them.
-    "SET-3", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
+    "SET-3", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
 
@@ -28,19 +28,25 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         // Closing a timeline signals its fences with ENOENT.
         (failed, both)
     };
+    let idle = export_sync_file(family[3].as_fd(), Way::Write).or_broken("exporting the fences")?;
     let waiting = Timeline::new()?;
-    for (name, file) in [("signalled fence", &signalled), ("fence with an error", &failed), ("merge of both", &both)] {
+    for (name, file) in [
+        ("signalled fence", &signalled),
+        ("fence with an error", &failed),
+        ("merge with an error", &both),
+        ("export without a fence", &idle),
+    ] {
         for (into, way) in [(&family[1], Way::Write), (&family[2], Way::Read)] {
             let imported = s.import_fence(into, way, name, file);
             s.succeeds(format!("{} imports the {name}", into.name), imported)?;
-            s.must_hold("nobody has to wait", family.iter().try_for_each(|fd| shows(fd, None)))?;
+            s.must_hold("nobody has to wait", shows(&family, None))?;
             let fence = waiting.next()?;
             import_sync_file(family[0].as_fd(), way, fence.as_fd()).or_broken("importing a fence")?;
             import_sync_file(family[3].as_fd(), Way::Read, file.as_fd()).or_broken("importing a fence")?;
-            let found = family.iter().try_for_each(|fd| shows(fd, Some(way)));
+            let found = shows(&family, Some(way));
             s.must_hold(format!("a pending fence for {} beside it is waited for", way_text(way)), found)?;
             waiting.advance()?;
-            s.must_hold("nobody has to wait after its signal", family.iter().try_for_each(|fd| shows(fd, None)))?;
+            s.must_hold("nobody has to wait after its signal", shows(&family, None))?;
         }
     }
     let before = listed_timelines().or_broken(SYNC_INFO)?.len();
@@ -56,13 +62,16 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
     Ok(())
 }
 
-/// Whether poll and exports of `fd` show one pending fence of this kind, or none.
-fn shows(fd: &Fd, kind: Option<Way>) -> Result<(), String> {
+/// Whether poll through each descriptor, and exports through one, show one pending fence of this kind, or none.
+fn shows(family: &[Fd], kind: Option<Way>) -> Result<(), String> {
     let mut ready = PollFlags::empty();
     ready.set(PollFlags::POLLIN, kind != Some(Way::Write));
     ready.set(PollFlags::POLLOUT, kind.is_none());
-    let got = poll_now(fd).map_err(gave)?;
-    ensure(got == ready, || format!("poll({}): {}", fd.name, poll_text(got)))?;
+    for fd in family {
+        let got = poll_now(fd).map_err(gave)?;
+        ensure(got == ready, || format!("poll({}): {}", fd.name, poll_text(got)))?;
+    }
+    let fd = &family[2];
     for (way, want) in [(Way::Read, kind == Some(Way::Write)), (Way::Write, kind.is_some())] {
         let got = pending(fd, way).map_err(gave)?;
         let text = || format!("export_sync_file({}, {}): {got} pending", fd.name, way_text(way));

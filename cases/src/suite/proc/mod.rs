@@ -4,4 +4,5 @@ pub mod bufinfo_fences;
 pub mod failed_name;
 pub mod name_arguments;
 pub mod name_memory;
+pub mod name_races;
 pub mod o_path;

@@ -7,7 +7,7 @@ use crate::uapi::sync_file::MergeArgs;
 
 case! {
     /// A merge contains each pending fence of both sync_files, and of several fences of one timeline at least the last.
-    /// It keeps 31 letters of the name that it is given, and both sync_files stay as they were. Flags or pad that are
+    /// Which of them have signalled before makes no difference to the others. It keeps 31 letters of the name that it is given, and both sync_files stay as they were. Flags or pad that are
     /// not 0 give EINVAL, a second descriptor that is not a sync_file ENOENT, and a full descriptor table EMFILE.
     "SF-2", Contract, Exporter::HEAP, [SwSync]
 }
@@ -36,8 +36,31 @@ fn run(s: &mut Steps, _: On) -> CaseResult {
     }
     let kept = sync_file::info(ab.as_fd()).map(|info| fence::pending_names(&info).join(" "));
     s.equal("the merged sync_files stay as they were", kept, Ok("a b".to_string()));
+    some_signalled(s)?;
     latest_counts(s, &a, [&a1, &a2], &ab)?;
     arguments(s, &ab, &c1)
+}
+
+/// Merges of merges in which some of the fences have signalled, with every choice of these fences.
+fn some_signalled(s: &mut Steps) -> CaseResult {
+    let names = ["p", "q", "r", "t"];
+    let mut found = Ok(());
+    for signalled in 0..1_u32 << names.len() {
+        let timelines = names.into_iter().map(Timeline::named).collect::<CaseResult<Vec<_>>>()?;
+        let fences = timelines.iter().map(Timeline::next).collect::<CaseResult<Vec<_>>>()?;
+        let merge = |one: &OwnedFd, two: &OwnedFd| sync_file::merge(one.as_fd(), two.as_fd()).or_broken("merging");
+        let (left, right) = (merge(&fences[0], &fences[1])?, merge(&fences[2], &fences[3])?);
+        let gone = |index: usize| signalled & (1 << index) != 0;
+        for (_, timeline) in timelines.iter().enumerate().filter(|(index, _)| gone(*index)) {
+            timeline.advance()?;
+        }
+        let info = sync_file::info(merge(&left, &right)?.as_fd()).or_broken("file_info")?;
+        let want: Vec<&str> = (0..names.len()).filter(|index| !gone(*index)).map(|index| names[index]).collect();
+        let right = fence::pending_names(&info) == want && info.status == i32::from(want.is_empty());
+        found = found.and(ensure(right, || format!("{} for pending {want:?}", describe(&info))));
+    }
+    s.holds("merges of merges contain what is pending, whichever fences have signalled", found);
+    Ok(())
 }
 
 /// The merge of two fences of one timeline signals with the later one, in whichever order they are merged.

@@ -7,4 +7,5 @@ pub mod file_info;
 pub mod last_reference;
 pub mod merge;
 pub mod merged_status;
+pub mod merged_timestamp;
 pub mod timelines;

@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// While fences are pending, SYNC(START, READ) waits for the write fence alone, SYNC(START, WRITE) and
     /// SYNC(START, READ|WRITE) for both, and SYNC(END) for none, through every descriptor and in each order of signals.
-    /// Each returns once the last fence that it waits for has signalled.
+    /// Each succeeds once the last fence that it waits for has signalled, also with
+    /// an error.
     "WAIT-2", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
 }
 
@@ -18,10 +19,17 @@ fn run(s: &mut Steps, on: On) -> CaseResult {
         s.succeeds(format!("without a fence, SYNC for {} starts and ends", way_text(way)), bracket)?;
     }
     let timelines = [Timeline::new()?, Timeline::new()?];
-    let orders: [&[Way]; 4] = [&[Way::Write], &[Way::Read], &[Way::Write, Way::Read], &[Way::Read, Way::Write]];
-    for (round, order) in orders.into_iter().enumerate() {
-        judge(s, &family, &timelines, round, order)?;
+    for (round, order) in [[Way::Write, Way::Read], [Way::Read, Way::Write]].into_iter().enumerate() {
+        judge(s, &family, &timelines, round, &order)?;
     }
+    let [timeline, _] = timelines;
+    let fence = timeline.next()?;
+    import_sync_file(family[0].as_fd(), Way::Write, fence.as_fd()).or_broken("importing a fence")?;
+    let call = Call::start(&family[3], Some(Way::Read))?;
+    s.must_hold(format!("{} waits for one more fence", call.text), call.is_right(&[Way::Write])?)?;
+    // Closing a timeline signals its fences with ENOENT.
+    drop(timeline);
+    s.holds("a fence that signals with an error lets it go on", call.is_right(&[])?);
     Ok(())
 }
 
