@@ -20,6 +20,23 @@ pub struct MutantsArgs {
     /// Only correct implementations, from mutants/correct: no case may complain
     #[arg(long, conflicts_with_all = ["generated", "catalogue", "in_diff"])]
     pub correct: bool,
+    /// Run the whole suite on each hand-written mutant: is the first finding right, and how many are there?
+    #[arg(long, conflicts_with_all = ["generated", "correct", "all_cases"])]
+    pub findings: bool,
+    /// Run the whole suite on N pairs of hand-written mutants: do findings name both? [default: 150]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "150", value_parser = at_least_one)]
+    #[arg(conflicts_with_all = ["generated", "correct", "all_cases", "findings", "in_diff", "shard"])]
+    pub pairs: Option<usize>,
+    /// The same with K mutants at once [default: 5]
+    #[arg(long, value_name = "K", num_args = 0..=1, default_missing_value = "5", value_parser = at_least_two)]
+    #[arg(conflicts_with_all = ["generated", "correct", "all_cases", "findings", "in_diff", "shard", "pairs"])]
+    pub composites: Option<usize>,
+    /// How many composites to run
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one, requires = "composites")]
+    pub count: usize,
+    /// Choose other pairs or composites; the same seed gives the same ones
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
     /// Directory of hand-written mutants [default: mutants/catalogue]
     #[arg(long, value_name = "DIR")]
     pub from: Option<PathBuf>,
@@ -49,6 +66,10 @@ pub struct MutantsArgs {
     /// Report as terminal or json
     #[arg(long, value_enum, default_value_t = TableFormat::Terminal, hide_possible_values = true, help_heading = heading::OUTPUT)]
     pub format: TableFormat,
+}
+
+fn at_least_two(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 1).ok_or_else(|| "a whole number from 2 on".into())
 }
 
 fn shard(text: &str) -> Result<(usize, usize), String> {
