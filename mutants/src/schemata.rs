@@ -28,6 +28,7 @@ pub const CHOOSER_TEXT: &str = "\
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>
+#include <linux/string.h>
 
 extern char dmabuf_mutant[];
 char dmabuf_mutant[4096] __ro_after_init;

@@ -6,7 +6,8 @@ use super::evidence::{kernel_log, steps_to_it, transcript};
 use super::severity::Severity;
 use super::symptom::{Key, Symptom};
 use super::{Finding, FollowUp};
-use crate::judge::verdict::CaseVerdict;
+use crate::judge::foundations::is_leak;
+use crate::judge::verdict::{CaseVerdict, Verdict};
 
 /// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
 /// Only what cannot hold without the first is named; what may have a reason of its own is not.
@@ -56,10 +57,22 @@ impl Group<'_> {
             }
             Key::Clause(_) => false,
         };
+        // If buffers are never released, every case that waits for a release fails, and nothing else.
+        if self.clause() == "L-1" && self.leaks() {
+            return consequence || other.leaks();
+        }
         let table = EXPLAINS.iter().find(|(clause, _)| *clause == self.clause());
         let told = table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
         // Not where the follow-up is worse than what would explain it.
         consequence || told && other.symptom.severity >= self.symptom.severity
+    }
+
+    /// Whether all that its cases say is that something is never given back.
+    fn leaks(&self) -> bool {
+        self.verdicts.iter().all(|verdict| match verdict.verdict.detailed() {
+            Verdict::Failed { reasons } => reasons.iter().all(|reason| is_leak(reason)),
+            _ => false,
+        })
     }
 
     fn finding(&self, follow_ups: Vec<FollowUp>) -> Finding {
@@ -112,13 +125,14 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use cases::complaint::Kind;
+    use cases::foundation::NEVER_RELEASED;
     use cases::protocol::Outcome;
 
     use super::*;
     use crate::judge::complaint::Complaint;
     use crate::judge::moment::Moment;
     use crate::judge::transcript::{CaseRun, TranscriptStep};
-    use crate::judge::verdict::{LEFT_BEHIND, Verdict, tests::verdict_on};
+    use crate::judge::verdict::{LEFT_BEHIND, tests::verdict_on};
 
     fn checked(key: &str, sentence: &str, detail: &str) -> CaseVerdict {
         let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec![format!("{sentence}: {detail}")] });
@@ -189,6 +203,23 @@ mod tests {
         assert_eq!(findings.len(), 1);
         let under: Vec<&str> = findings[0].follow_ups.iter().map(|one| one.clause.as_str()).collect();
         assert_eq!((findings[0].clause.as_str(), under), ("R-1", vec!["R-2", "L-10"]));
+    }
+
+    #[test]
+    fn a_buffer_that_is_never_released_explains_what_waits_for_a_release_and_nothing_else() {
+        let never = |key: &str| checked(key, "buffer released once", NEVER_RELEASED);
+        let all = [
+            never("lifetime/closing_orders@udmabuf"),
+            never("lifetime/in_flight@udmabuf"),
+            never("fences/sync_file_outlives@udmabuf"),
+            checked("lifetime/list_lock@udmabuf", "the list is only changed under its lock", "it is not"),
+        ];
+        let findings = group(&all);
+        let under: Vec<&str> = findings[0].follow_ups.iter().map(|one| one.clause.as_str()).collect();
+        assert_eq!((findings[0].clause.as_str(), under), ("L-1", vec!["L-7", "F-7"]));
+        assert_eq!(findings[1].clause, "L-10", "a list without its lock has a reason of its own");
+        let early = checked("lifetime/closing_orders@udmabuf", "buffer alive", "release called once, expected never");
+        assert_eq!(clauses(&[early, all[3].clone()]), ["L-1"]);
     }
 
     #[test]
