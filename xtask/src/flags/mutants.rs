@@ -76,3 +76,49 @@ fn shard(text: &str) -> Result<(usize, usize), String> {
     let numbers = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
     numbers.filter(|(k, n)| k < n).ok_or_else(|| "K/N with K below N, such as 0/4".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// The command line of the command alone.
+    #[derive(Debug, Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: MutantsArgs,
+    }
+
+    fn parsed(words: &[&str]) -> Result<MutantsArgs, String> {
+        let words = ["mutants"].iter().chain(words);
+        Alone::try_parse_from(words).map(|alone| alone.args).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn pairs_and_composites_have_defaults() {
+        let pairs = parsed(&["--pairs"]).unwrap();
+        assert_eq!((pairs.pairs, pairs.composites, pairs.seed), (Some(150), None, 1));
+        let composites = parsed(&["--composites", "--seed", "7"]).unwrap();
+        assert_eq!((composites.pairs, composites.composites, composites.count), (None, Some(5), 20));
+        let some = parsed(&["--composites", "3", "--count", "4", "dma_buf_get"]).unwrap();
+        assert_eq!((some.composites, some.count, some.filters), (Some(3), 4, vec!["dma_buf_get".to_string()]));
+        assert_eq!(parsed(&["--findings"]).unwrap().pairs, None);
+    }
+
+    #[test]
+    fn options_that_do_not_fit_together_are_refused() {
+        for words in [
+            &["--pairs", "9", "--composites", "5"][..],
+            &["--pairs", "--findings"],
+            &["--pairs", "--generated"],
+            &["--composites", "--all-cases"],
+            &["--findings", "--correct"],
+            &["--pairs", "0"],
+            &["--composites", "1"],
+            &["--count", "4"],
+        ] {
+            assert!(parsed(words).is_err(), "{words:?}");
+        }
+    }
+}

@@ -119,3 +119,26 @@ impl Combinations {
         format!("report-{}-{}-seed-{}{part}.json", self.what().replace(' ', "-"), self.chosen.len(), self.seed).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_says_what_there_was_no_choice_of() {
+        let names = |ids: [&str; 2]| ids.map(str::to_string).to_vec();
+        let list = Combinations {
+            size: 2,
+            seed: 7,
+            pairs: PairCounts { possible: 3, same_function: 2, uncalled: 1 },
+            left_out: vec![UnrunMutant { id: "other-header".into(), why: "it needs a kernel of its own".into() }],
+            chosen: vec![names(["a", "b"]), names(["a", "c"])],
+        };
+        assert_eq!(
+            list.text(),
+            "a + b\na + c\n2 pairs, seed 7\nleft out: other-header: it needs a kernel of its own\n3 pairs are possible; in 2 others \
+             both change the same function, in 1 one of the two is never called\n"
+        );
+        assert_eq!(Combinations { size: 5, ..list }.what(), "composites of 5");
+    }
+}
