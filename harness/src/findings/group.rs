@@ -27,6 +27,9 @@ const EXPLAINS: &[(&str, &[&str])] = &[
     ("F-5", &["F-2", "L-10"]),
 ];
 
+/// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
+const COMPARES: &[&str] = &["uapi/compat_compared"];
+
 /// Symptoms that are of one defect.
 struct Group<'a> {
     symptom: Symptom,
@@ -62,9 +65,15 @@ impl Group<'_> {
             return consequence || other.leaks();
         }
         let table = EXPLAINS.iter().find(|(clause, _)| *clause == self.clause());
-        let told = table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
+        let compared = other.verdicts.iter().any(|verdict| COMPARES.contains(&verdict.key.id()));
+        let told = !compared && table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
         // Not where the follow-up is worse than what would explain it.
         consequence || told && other.symptom.severity >= self.symptom.severity
+    }
+
+    /// The first foundation that one of its cases judges.
+    fn foundation(&self) -> Option<Foundation> {
+        self.verdicts.iter().filter_map(|verdict| Foundation::judged_by(verdict.key.id())).min()
     }
 
     /// Whether all that its cases say is that something is never given back.
@@ -109,8 +118,8 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
             None => groups.push(Group { symptom, verdicts: vec![verdict] }),
         }
     }
-    // The order of the suite decides among equals.
-    groups.sort_by_key(|group| group.symptom.severity);
+    // Among equals, what most other cases rely on comes first, then the order of the suite decides.
+    groups.sort_by_key(|group| (group.symptom.severity, group.foundation().map_or(usize::MAX, |it| it as usize)));
     let mut findings: Vec<(usize, Vec<FollowUp>)> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let explained = findings.iter_mut().find(|(cause, _)| groups[*cause].explains(group));
@@ -206,6 +215,17 @@ mod tests {
     }
 
     #[test]
+    fn a_difference_between_callers_has_a_reason_of_its_own() {
+        let both = [
+            checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+            checked("uapi/compat@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+        ];
+        assert_eq!(clauses(&both), ["R-1"]);
+        let differs = checked("uapi/compat_compared@udmabuf", "same result for both callers", "ok and ENOTTY");
+        assert_eq!(clauses(&[both.as_slice(), &[differs]].concat()), ["R-1", "UAPI-8"]);
+    }
+
+    #[test]
     fn a_buffer_that_is_never_released_explains_what_waits_for_a_release_and_nothing_else() {
         let never = |key: &str| checked(key, "buffer released once", NEVER_RELEASED);
         let all = [
@@ -218,6 +238,8 @@ mod tests {
         let under: Vec<&str> = findings[0].follow_ups.iter().map(|one| one.clause.as_str()).collect();
         assert_eq!((findings[0].clause.as_str(), under), ("L-1", vec!["L-7", "F-7"]));
         assert_eq!(findings[1].clause, "L-10", "a list without its lock has a reason of its own");
+        let waits = never("fences/pending_poll.dup@udmabuf");
+        assert_eq!(clauses(&[never("uapi/full_table@udmabuf"), waits, all[0].clone()]), ["L-1"], "whatever the order");
         let early = checked("lifetime/closing_orders@udmabuf", "buffer alive", "release called once, expected never");
         assert_eq!(clauses(&[early, all[3].clone()]), ["L-1"]);
     }
@@ -241,8 +263,9 @@ mod tests {
     }
 
     #[test]
-    fn the_table_names_clauses_that_there_are() {
+    fn the_tables_name_clauses_and_cases_that_there_are() {
         let known = |id: &&str| cases::clause::find(id).is_some();
+        assert!(COMPARES.iter().all(|id| cases::suite::by_id(id).is_some()));
         assert!(EXPLAINS.iter().all(|(cause, follow)| known(cause) && follow.iter().all(known)));
     }
 }
