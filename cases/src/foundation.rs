@@ -53,6 +53,8 @@ impl Foundation {
 /// A variable on the kernel's command line that the kernel passes to init: the names of violated foundations, separated by
 /// commas. The runner then leaves them alone: it reads no list that cannot be trusted.
 pub const AVOID: &str = "case_avoid";
+/// How the detail of a check ends that waited for a release in vain. The buffer is lost, but the kernel can still be used.
+pub const NEVER_RELEASED: &str = "release called never, expected once";
 /// Another word for that variable: cases are known to leave resources behind, so the runner does not compare them.
 pub const LEAKS: &str = "leaks";
 

@@ -9,6 +9,7 @@
 pub mod c_file;
 pub mod catalogue;
 pub mod change;
+pub mod combination;
 pub mod compiler;
 pub mod correct;
 pub mod coverage;
@@ -17,7 +18,9 @@ pub mod generate;
 pub mod history;
 pub mod in_diff;
 pub mod masked;
+pub mod naming;
 pub mod object_code;
+pub mod observed;
 pub mod operators;
 pub mod order;
 pub mod outcome;
