@@ -53,6 +53,8 @@ impl Foundation {
 /// A variable on the kernel's command line that the kernel passes to init: the names of violated foundations, separated by
 /// commas. The runner then does not use them: for example, it does not read a list that may be corrupt.
 pub const AVOID: &str = "case_avoid";
+/// The end of the detail of a check that waited for a release in vain. The buffer is lost, but the kernel can still be used.
+pub const NEVER_RELEASED: &str = "release called never, expected once";
 /// Another value of that variable: cases are known to leave resources behind, so the runner does not compare resource counts.
 pub const LEAKS: &str = "leaks";
 

@@ -170,11 +170,16 @@ impl Steps {
         self.send(Record::Note { text: text.into() });
     }
 
+    /// Reports new complaints of the kernel, as every other step does, and says whether there are any.
+    pub fn complained(&mut self) -> bool {
+        let complaints = self.log.as_mut().map(KernelLog::complaints).unwrap_or_default();
+        self.channel.complaints(&complaints);
+        !complaints.is_empty()
+    }
+
     /// Sends a record, and before it new complaints of the kernel.
     fn send(&mut self, record: Record) {
-        if let Some(log) = &mut self.log {
-            self.channel.complaints(&log.complaints());
-        }
+        self.complained();
         self.channel.send(record);
     }
 

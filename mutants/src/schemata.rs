@@ -1,8 +1,9 @@
 //! Mutant schemata, as the literature calls them: combines many mutants in one file. The file has all versions of a function,
 //! and a dispatcher that calls the version selected at boot.
 //!
-//! A function `f` becomes `f__m0`; the version of mutant 7 is `f__m7`; the new `f` calls the version that `dmabuf_mutant` selects,
-//! and keeps the prototype, the export and the place in tables. `#line` gives each version the line numbers of its own file, so
+//! A function `f` becomes `f__m0`; the version of mutant 7 is `f__m7`; the new `f` calls the version that `dmabuf_mutant=7` selects,
+//! and keeps the prototype, the export and the place in tables. `dmabuf_mutant=7,31` selects two, which must not change the same
+//! function. `#line` gives each version the line numbers of its own file, so
 //! that warnings name the usual lines, and the same code compiles to the same instructions. Structures are selected through a
 //! pointer.
 
@@ -12,7 +13,7 @@ use super::c_file::{Item, ItemKind, Object, Signature, items};
 use super::c_tokens::{identifiers, masked, renamed};
 use super::change::{Piece, SourceChange};
 
-/// The parameter on the kernel's command line, and the variable that it sets.
+/// The parameter on the kernel's command line, and the array that it sets: not 0 for each mutant that is selected.
 pub const CHOSEN: &str = "dmabuf_mutant";
 /// The file that defines the variable.
 pub const CHOOSER: &str = "drivers/dma-buf/mutant.c";
@@ -22,29 +23,47 @@ pub const CHOOSER_RULE: &str = "obj-y += mutant.o\n";
 /// Its text.
 pub const CHOOSER_TEXT: &str = "\
 // SPDX-License-Identifier: GPL-2.0
-/* Selects the mutant that runs; 0 is the code of the series. */
+/* Selects the mutants that run; none or 0 is the code of the series. */
 #include <linux/cache.h>
+#include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>
+#include <linux/string.h>
 
-extern int dmabuf_mutant;
-int dmabuf_mutant __ro_after_init;
+extern char dmabuf_mutant[];
+char dmabuf_mutant[4096] __ro_after_init;
 
 static int __init dmabuf_mutant_setup(char *text)
 {
-	int error = kstrtoint(text, 10, &dmabuf_mutant);
+	char *rest = text;
+	int number, found;
+
+	do {
+		found = get_option(&rest, &number);
+		if (!found || number < 0 || number >= ARRAY_SIZE(dmabuf_mutant))
+			return -EINVAL;
+		dmabuf_mutant[number] = 1;
+	} while (found == 2);
 
 	/* The host checks this line. */
-	pr_notice(\"dmabuf_mutant: %d\\n\", dmabuf_mutant);
-	return error;
+	pr_notice(\"dmabuf_mutant: %s\\n\", text);
+	return 0;
 }
 early_param(\"dmabuf_mutant\", dmabuf_mutant_setup);
 ";
 
-/// The line that the kernel prints when mutant `number` runs.
-pub fn log_line(number: usize) -> String {
-    format!("{CHOSEN}: {number}")
+/// The value of the parameter that selects these mutants. Without any it selects the code of the series.
+pub fn selection(numbers: &[usize]) -> String {
+    match numbers {
+        [] => "0".into(),
+        _ => numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// The line that the kernel prints when these mutants run.
+pub fn log_line(numbers: &[usize]) -> String {
+    format!("{CHOSEN}: {}", selection(numbers))
 }
 
 /// The name of a version.
@@ -61,7 +80,7 @@ pub fn of_version(version: &str) -> Option<(&str, usize)> {
 /// Combines a file with mutants and their numbers.
 pub fn weave(original: &str, mutants: &[(usize, SourceChange)]) -> String {
     // At the top, outside of any #ifdef.
-    let mut out = format!("extern int {CHOSEN};\n#line 1\n");
+    let mut out = format!("extern char {CHOSEN}[];\n#line 1\n");
     let mut included = false;
     let items = items(original);
     for item in &items {
@@ -170,27 +189,28 @@ fn dispatcher(item: &Item, numbers: &[usize]) -> String {
 fn calls(signature: &Signature, numbers: &[usize]) -> String {
     let Signature { name, before, after, arguments, void } = signature;
     let arguments = arguments.join(", ");
-    let mut out = format!("{before} {name}{after}\n{{\n\tswitch ({CHOSEN}) {{\n");
-    for (label, number) in labels(numbers) {
+    let mut out = format!("{before} {name}{after}\n{{\n");
+    for (condition, number) in selections(numbers) {
         let call = format!("{}({arguments});", version(name, number));
         let _ = match void {
-            true => writeln!(out, "\t{label}\n\t\t{call}\n\t\treturn;"),
-            false => writeln!(out, "\t{label}\n\t\treturn {call}"),
+            true => writeln!(out, "\t{condition}{{ {call} return; }}"),
+            false => writeln!(out, "\t{condition}return {call}"),
         };
     }
-    out + "\t}\n}\n"
+    out + "}\n"
 }
 
 fn pointer(object: &Object, numbers: &[usize]) -> String {
     let Object { name, before } = object;
-    let mut out = format!("{before} *{name}__chosen(void)\n{{\n\tswitch ({CHOSEN}) {{\n");
-    for (label, number) in labels(numbers) {
-        let _ = writeln!(out, "\t{label}\n\t\treturn &{};", version(name, number));
+    let mut out = format!("{before} *{name}__chosen(void)\n{{\n");
+    for (condition, number) in selections(numbers) {
+        let _ = writeln!(out, "\t{condition}return &{};", version(name, number));
     }
-    out + &format!("\t}}\n}}\n#define {name} (*{name}__chosen())\n")
+    out + &format!("}}\n#define {name} (*{name}__chosen())\n")
 }
 
-fn labels(numbers: &[usize]) -> impl Iterator<Item = (String, usize)> {
-    let cases = numbers.iter().map(|number| (format!("case {number}:"), *number));
-    cases.chain(std::iter::once(("default:".to_string(), 0)))
+/// The condition for each version, that of the original last.
+fn selections(numbers: &[usize]) -> impl Iterator<Item = (String, usize)> {
+    let selected = numbers.iter().map(|number| (format!("if ({CHOSEN}[{number}]) "), *number));
+    selected.chain(std::iter::once((String::new(), 0)))
 }

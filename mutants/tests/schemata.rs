@@ -1,5 +1,5 @@
-//! Compiles and runs combined files: with mutant N selected, the program behaves like mutant N alone, and with 0 like the
-//! original.
+//! Compiles and runs combined files: with mutant N selected, the program behaves like mutant N alone, with two selected like a
+//! file with both mistakes, and with none like the original.
 
 use std::fs;
 use std::path::Path;
@@ -149,10 +149,14 @@ fn mutant(edits: &[(&str, &str)]) -> String {
     })
 }
 
-/// The output of the program with mutant `number` selected.
-fn printed(dir: &Path, text: &str, number: Option<usize>) -> String {
+/// The output of the program with these mutants selected; `None` for a file without mutants.
+fn printed(dir: &Path, text: &str, numbers: Option<&[usize]>) -> String {
     let source = dir.join("a.c");
-    let chooser = number.map(|number| format!("int {} = {number};\n", schemata::CHOSEN)).unwrap_or_default();
+    let chooser = numbers.map(|numbers| {
+        let set: Vec<String> = numbers.iter().map(|number| format!("[{number}] = 1")).collect();
+        format!("char {}[99] = {{ {} }};\n", schemata::CHOSEN, set.join(", "))
+    });
+    let chooser = chooser.unwrap_or_default();
     fs::write(&source, format!("{text}\n{MAIN}\n{chooser}")).unwrap();
     let mut gcc = Command::new("gcc");
     gcc.args(["-O2", "-Wall", "-Wno-unused-function", "-o"]).arg(dir.join("a")).arg(&source);
@@ -162,30 +166,57 @@ fn printed(dir: &Path, text: &str, number: Option<usize>) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// All mutants in one file, numbered from 1.
+fn woven() -> String {
+    let change = |edits: &&[(&str, &str)]| SourceChange::between(ORIGINAL, &mutant(edits)).unwrap();
+    let changes: Vec<(usize, SourceChange)> = (1..).zip(MUTANTS.iter().map(change)).collect();
+    weave(ORIGINAL, &changes)
+}
+
+/// The output without the line that `sum` prints, which in the combined file is that of the original.
+fn without_line(text: &str) -> String {
+    text.rsplit_once("x: ").map(|(values, _)| values.to_string()).unwrap()
+}
+
 #[test]
 fn every_mutant_behaves_as_if_it_were_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let changes: Vec<(usize, SourceChange)> = MUTANTS
-        .iter()
-        .enumerate()
-        .map(|(index, edits)| (index + 1, SourceChange::between(ORIGINAL, &mutant(edits)).unwrap()))
-        .collect();
-    let woven = weave(ORIGINAL, &changes);
+    let woven = woven();
     let original = printed(dir.path(), ORIGINAL, None);
-    assert_eq!(printed(dir.path(), &woven, Some(0)), original, "{woven}");
+    assert_eq!(printed(dir.path(), &woven, Some(&[])), original, "{woven}");
     for (index, edits) in MUTANTS.iter().enumerate() {
         let alone = printed(dir.path(), &mutant(edits), None);
-        // `sum` prints its line, which in the combined file is that of the original.
-        let line = |text: &str| text.rsplit_once("x: ").map(|(values, _)| values.to_string()).unwrap();
-        assert_eq!(line(&printed(dir.path(), &woven, Some(index + 1))), line(&alone), "mutant {}:\n{woven}", index + 1);
-        assert_ne!(line(&alone), line(&original), "mutant {} behaves like the original", index + 1);
+        let number = index + 1;
+        let selected = printed(dir.path(), &woven, Some(&[number]));
+        assert_eq!(without_line(&selected), without_line(&alone), "mutant {number}:\n{woven}");
+        assert_ne!(without_line(&alone), without_line(&original), "mutant {number} behaves like the original");
+    }
+}
+
+#[test]
+fn two_mutants_behave_like_a_file_with_both_mistakes() {
+    let dir = tempfile::tempdir().unwrap();
+    let woven = woven();
+    // Functions of two mutants, a function and a table, and a function with a helper of its own.
+    for (one, other) in [(2, 3), (4, 5), (6, 10)] {
+        let both = [MUTANTS[one - 1], MUTANTS[other - 1]].concat();
+        let selected = printed(dir.path(), &woven, Some(&[one, other]));
+        assert_eq!(without_line(&selected), without_line(&printed(dir.path(), &mutant(&both), None)), "{one}, {other}");
+        for alone in [one, other] {
+            let alone = printed(dir.path(), &woven, Some(&[alone]));
+            assert_ne!(
+                without_line(&selected),
+                without_line(&alone),
+                "{one} and {other} show no more than one of them"
+            );
+        }
     }
 }
 
 #[test]
 fn a_file_without_mutants_behaves_like_the_original() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(printed(dir.path(), &weave(ORIGINAL, &[]), Some(0)), printed(dir.path(), ORIGINAL, None));
+    assert_eq!(printed(dir.path(), &weave(ORIGINAL, &[]), Some(&[])), printed(dir.path(), ORIGINAL, None));
 }
 
 #[test]

@@ -18,21 +18,22 @@ pub struct Extent {
 }
 
 /// What every run plays, on each exporter and kind of descriptor.
-pub const EXTENT: Extent = Extent { sequences: 16, steps: 10 };
+pub const EXTENT: Extent = Extent { sequences: 12, steps: 10 };
 
-/// A sequence after which a subject differs from the model.
+/// A sequence after which a subject differs from the model, or the kernel complains.
 #[derive(Clone, Debug)]
-pub struct Difference {
+pub struct Divergence {
     /// The shortest that was found.
     pub steps: Vec<ModelStep>,
-    /// What was seen after it, and what was expected.
-    pub how: String,
+    /// What was seen after it, and what was expected. None if the kernel complained and did what the model says.
+    pub how: Option<String>,
     /// Whether the sequence is as it was found: it did not differ when it was played again.
     pub once: bool,
 }
 
 /// Plays the sequences of a seed, each on a fresh subject. The first that differs is made shorter. Each `part` of a run has
-/// sequences of its own.
+/// sequences of its own. `complained` says after each sequence whether the kernel has complained in it. Such a sequence is not
+/// made shorter: most complaints come only once.
 ///
 /// # Errors
 /// Why the suite's own set-up failed.
@@ -42,7 +43,8 @@ pub fn explore<S: Subject>(
     extent: Extent,
     fds: &SubjectFds<'_>,
     mut fresh: impl FnMut() -> Result<S, String>,
-) -> Result<Option<Difference>, String> {
+    mut complained: impl FnMut() -> bool,
+) -> Result<Option<Divergence>, String> {
     let mut random = Random::new(seed.wrapping_add(part << 32));
     let mut differs = |steps: &[ModelStep], looks| {
         let subject = fresh()?;
@@ -50,12 +52,19 @@ pub fn explore<S: Subject>(
     };
     for _ in 0..extent.sequences {
         let steps = sequence(&mut random, fds, extent.steps);
-        let Some((until, how)) = differs(&steps, Looks::InTurn)? else { continue };
-        let mut found = Difference { steps: steps[..until].to_vec(), how, once: true };
+        let differed = differs(&steps, Looks::InTurn)?;
+        let complaint = complained();
+        let Some((until, how)) = differed else {
+            if complaint {
+                return Ok(Some(Divergence { steps, how: None, once: true }));
+            }
+            continue;
+        };
+        let mut found = Divergence { steps: steps[..until].to_vec(), how: Some(how), once: true };
         let mut setup = Ok(());
         let shorter = shortest(&found.steps, |steps| match differs(steps, Looks::Everywhere) {
             Ok(Some((_, how))) => {
-                found.how = how;
+                found.how = Some(how);
                 found.once = false;
                 true
             }

@@ -76,7 +76,7 @@ fn with_points(steps: &[ModelStep], mut point: impl FnMut(SyncPoint) -> SyncPoin
         FenceSource::Point(old) => FenceSource::Point(point(old)),
         file => file,
     };
-    let mut one = |step: &ModelStep| match *step {
+    let one = |step: &ModelStep| match *step {
         ModelStep::Import { fd, access, from } => ModelStep::Import { fd, access, from: source(from) },
         ModelStep::Merge { first, second, file } => {
             ModelStep::Merge { first: source(first), second: source(second), file }
@@ -92,7 +92,7 @@ fn with_points(steps: &[ModelStep], mut point: impl FnMut(SyncPoint) -> SyncPoin
         },
         other => other,
     };
-    steps.iter().map(|step| one(step)).collect()
+    steps.iter().map(one).collect()
 }
 
 #[cfg(test)]

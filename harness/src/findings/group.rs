@@ -6,7 +6,8 @@ use super::evidence::{kernel_log, steps_to_it, transcript};
 use super::severity::Severity;
 use super::symptom::{Key, Symptom};
 use super::{Finding, FollowUp};
-use crate::judge::verdict::CaseVerdict;
+use crate::judge::foundations::is_leak;
+use crate::judge::verdict::{CaseVerdict, Verdict};
 
 /// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
 /// Only clauses that cannot hold without the first one are listed, not those that may fail for another reason.
@@ -26,6 +27,9 @@ const EXPLAINS: &[(&str, &[&str])] = &[
     ("L-3", &["F-6", "L-4", "L-10", "H-1", "H-2", "H-3", "H-4"]),
     ("F-5", &["F-2", "L-10"]),
 ];
+
+/// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
+const COMPARES: &[&str] = &["uapi/compat_compared"];
 
 /// Symptoms of one defect.
 struct Group<'a> {
@@ -57,10 +61,28 @@ impl Group<'_> {
             }
             Key::Clause(_) => false,
         };
+        // If buffers are never released, every case that waits for a release fails, and nothing else.
+        if self.clause() == "L-1" && self.leaks() {
+            return consequence || other.leaks();
+        }
         let table = EXPLAINS.iter().find(|(clause, _)| *clause == self.clause());
-        let told = table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
+        let compared = other.verdicts.iter().any(|verdict| COMPARES.contains(&verdict.key.id()));
+        let told = !compared && table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
         // Not if the consequence is worse than its explanation.
         consequence || told && other.symptom.severity >= self.symptom.severity
+    }
+
+    /// The first foundation that one of its cases judges.
+    fn foundation(&self) -> Option<Foundation> {
+        self.verdicts.iter().filter_map(|verdict| Foundation::judged_by(verdict.key.id())).min()
+    }
+
+    /// Whether all that its cases say is that something is never given back.
+    fn leaks(&self) -> bool {
+        self.verdicts.iter().all(|verdict| match verdict.verdict.detailed() {
+            Verdict::Failed { reasons } => reasons.iter().all(|reason| is_leak(reason)),
+            _ => false,
+        })
     }
 
     fn finding(&self, follow_ups: Vec<FollowUp>) -> Finding {
@@ -97,8 +119,8 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
             None => groups.push(Group { symptom, verdicts: vec![verdict] }),
         }
     }
-    // Equal findings keep the order of the suite.
-    groups.sort_by_key(|group| group.symptom.severity);
+    // Among equals, what most other cases rely on comes first, then the order of the suite decides.
+    groups.sort_by_key(|group| (group.symptom.severity, group.foundation().map_or(usize::MAX, |it| it as usize)));
     let mut findings: Vec<(usize, Vec<FollowUp>)> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let explained = findings.iter_mut().find(|(cause, _)| groups[*cause].explains(group));
@@ -113,13 +135,14 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
 #[cfg(test)]
 pub(crate) mod tests {
     use cases::complaint::Kind;
+    use cases::foundation::NEVER_RELEASED;
     use cases::protocol::Outcome;
 
     use super::*;
     use crate::judge::complaint::Complaint;
     use crate::judge::complaint_time::ComplaintTime;
     use crate::judge::transcript::{CaseRun, TranscriptStep};
-    use crate::judge::verdict::{LEFT_BEHIND, Verdict, tests::verdict_on};
+    use crate::judge::verdict::{LEFT_BEHIND, tests::verdict_on};
 
     pub(crate) fn checked(key: &str, sentence: &str, detail: &str) -> CaseVerdict {
         let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec![format!("{sentence}: {detail}")] });
@@ -193,6 +216,36 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_difference_between_callers_has_a_reason_of_its_own() {
+        let both = [
+            checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+            checked("uapi/compat@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+        ];
+        assert_eq!(clauses(&both), ["R-1"]);
+        let differs = checked("uapi/compat_compared@udmabuf", "same result for both callers", "ok and ENOTTY");
+        assert_eq!(clauses(&[both.as_slice(), &[differs]].concat()), ["R-1", "UAPI-8"]);
+    }
+
+    #[test]
+    fn a_buffer_that_is_never_released_explains_what_waits_for_a_release_and_nothing_else() {
+        let never = |key: &str| checked(key, "buffer released once", NEVER_RELEASED);
+        let all = [
+            never("lifetime/closing_orders@udmabuf"),
+            never("lifetime/in_flight@udmabuf"),
+            never("fences/sync_file_outlives@udmabuf"),
+            checked("lifetime/list_lock@udmabuf", "the list is only changed under its lock", "it is not"),
+        ];
+        let findings = group(&all);
+        let under: Vec<&str> = findings[0].follow_ups.iter().map(|one| one.clause.as_str()).collect();
+        assert_eq!((findings[0].clause.as_str(), under), ("L-1", vec!["L-7", "F-7"]));
+        assert_eq!(findings[1].clause, "L-10", "a list without its lock has a reason of its own");
+        let waits = never("fences/pending_poll.dup@udmabuf");
+        assert_eq!(clauses(&[never("uapi/full_table@udmabuf"), waits, all[0].clone()]), ["L-1"], "whatever the order");
+        let early = checked("lifetime/closing_orders@udmabuf", "buffer alive", "release called once, expected never");
+        assert_eq!(clauses(&[early, all[3].clone()]), ["L-1"]);
+    }
+
+    #[test]
     fn a_finding_shows_the_shortest_evidence_and_no_check_that_holds() {
         let mut long = checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted");
         let held = TranscriptStep::Check { sentence: "it is open".into(), holds: true, detail: String::new() };
@@ -211,8 +264,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_table_names_clauses_that_there_are() {
+    fn the_tables_name_clauses_and_cases_that_there_are() {
         let known = |id: &&str| cases::clause::find(id).is_some();
+        assert!(COMPARES.iter().all(|id| cases::suite::by_id(id).is_some()));
         assert!(EXPLAINS.iter().all(|(cause, follow)| known(cause) && follow.iter().all(known)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cases::foundation::{AVOID, Foundation, LEAKS};
+use cases::foundation::{AVOID, Foundation, LEAKS, NEVER_RELEASED};
 use cases::protocol::CaseKey;
 use cases::suite;
 
@@ -25,7 +25,7 @@ impl Violated {
             let Some(foundation) = Foundation::judged_by(verdict.key.id()) else { continue };
             match verdict.verdict.detailed() {
                 // The kernel can still be used if resource counts are not compared.
-                Verdict::Failed { reasons } if reasons.iter().all(|reason| reason.starts_with(LEFT_BEHIND)) => {
+                Verdict::Failed { reasons } if reasons.iter().all(|reason| is_leak(reason)) => {
                     violated.leaks = true;
                 }
                 Verdict::Failed { .. } | Verdict::Lost { begun: true, .. } => {
@@ -49,6 +49,11 @@ impl Violated {
         let words: Vec<&str> = words.collect();
         (!words.is_empty()).then(|| format!("{AVOID}={}", words.join(",")))
     }
+}
+
+/// Whether a reason says that something is never given back, and nothing else.
+pub(crate) fn is_leak(reason: &str) -> bool {
+    reason.starts_with(LEFT_BEHIND) || reason.ends_with(NEVER_RELEASED)
 }
 
 /// Divides a plan into the cases that judge foundations and the others.
@@ -89,6 +94,21 @@ mod tests {
         let violated = of(&[("uapi/derive_and_close@udmabuf", leak)]);
         assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), None);
         assert_eq!(violated.avoid().as_deref(), Some("case_avoid=leaks"));
+    }
+
+    #[test]
+    fn a_buffer_that_is_never_released_is_a_leak() {
+        let never =
+            format!("closing primary: buffer released once, at the end: after the last close: {NEVER_RELEASED}");
+        let violated = of(&[("lifetime/closing_orders@udmabuf", failed(&never))]);
+        assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), None);
+        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=leaks"));
+        let twice = never.replace("never", "twice");
+        let both = Verdict::Failed { reasons: vec![never, "the kernel complained (kasan)".into()] };
+        for verdict in [failed(&twice), both] {
+            let violated = of(&[("lifetime/closing_orders@udmabuf", verdict)]);
+            assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), Some("L-1"));
+        }
     }
 
     #[test]

@@ -102,13 +102,17 @@ pub const MUTANTS: &str = "Examples:
   cargo xtask dev mutants --in-diff my.diff        only in the lines that a diff adds
   cargo xtask dev mutants --shard 0/4              the first of four parts
   cargo xtask dev mutants --all-cases              which case catches how many mutants?
+  cargo xtask dev mutants --findings               does the first finding name the mistake?
+  cargo xtask dev mutants --pairs 150 --seed 1     do findings name both of two mistakes?
+  cargo xtask dev mutants --composites 5           do they name all of five?
   cargo xtask dev mutants --correct                do cases fail on correct implementations?
   cargo xtask dev mutants --history                bugs that were in the kernel once, put back
 
 Exit codes are those of cargo-mutants, not those of the other commands: 0 all caught, 1 invalid
 command line, 2 some missed, 3 none missed but some lost their guest, 4 the kernel without a mutant
 fails, 70 a bug in the suite; 20 to 23 and 130 as elsewhere.
-With --correct, 2 if a case fails.";
+With --correct, 2 if a case fails. With --findings, --pairs and --composites, 2 if too many mistakes
+are not named, and 3 if a run with several hung or took longer than a minute.";
 
 pub const COVERAGE: &str = "Examples:
   cargo xtask dev coverage                     all cases on the default kernel

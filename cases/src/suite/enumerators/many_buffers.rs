@@ -1,8 +1,10 @@
 //! The list of buffers in debugfs when it is longer than one read.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+};
 
 use crate::prelude::*;
 
@@ -36,12 +38,8 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.equal("the last line has their number and sum of bytes", (list.objects, list.bytes), sums);
     for piece in [64, 1000, PAGE, 3 * PAGE] {
         let again = text(piece)?;
-        s.holds(
-            format!("read in pieces of {piece} bytes it is the same"),
-            listed(&again).and_then(|list| {
-                Ok(same(&list, &want).and(ensure(again.len() == whole.len(), || "the length differs".into())))
-            })?,
-        );
+        let length = ensure(again.len() == whole.len(), || "the length differs".into());
+        s.holds(format!("read in pieces of {piece} bytes it is the same"), same(&listed(&again)?, &want).and(length));
     }
     s.holds("read from the middle it is the second half", halved(&whole)?);
     drop(buffers);

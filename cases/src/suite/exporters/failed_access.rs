@@ -98,8 +98,8 @@ fn mapped(fail: &FailNth, fd: &Fd, nth: u32) -> Found {
 fn accessed(fail: &FailNth, fd: &Fd, nth: u32, (reading, writing): &(OwnedFd, OwnedFd)) -> Found {
     let apart = Apart::new()?;
     apart.map(fd, LEN).or_broken("mmap")?;
-    let mut access = || apart.write_out(writing.as_fd(), PAGE);
-    let (result, injected) = fail.during(nth, &mut access)?;
+    let access = || apart.write_out(writing.as_fd(), PAGE);
+    let (result, injected) = fail.during(nth, access)?;
     let again = access().map_err(|errno| format!("the access again: {}", errno_name(errno)));
     let mut bytes = [0; 2];
     read(reading, &mut bytes).or_broken("reading a pipe")?;

@@ -6,7 +6,7 @@ case! {
     /// An import of a merged sync_file adds each of its fences; so do the import of a merge of merges and that of an
     /// export of another buffer. Exports show each of these fences by itself, and after every signal those that are
     /// left. Nothing shows the container.
-    "SET-2", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
+    "SET-2", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
 

@@ -7,7 +7,7 @@ case! {
     /// fences and one for WRITE or READ|WRITE all of them, through every descriptor. An export keeps its contents when
     /// more fences are imported, and signals when the last of its own fences does. An export without fences is
     /// signalled. The time stamp of a fence lies between the calls around its signal.
-    "SET-4", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
+    "SET-4", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES]
 }
 
 const NAMES: [&str; 4] = ["first write", "first read", "second write", "second read"];
@@ -15,7 +15,7 @@ const NAMES: [&str; 4] = ["first write", "first read", "second write", "second r
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let descriptors = s.descriptors_of(on.fds(), primary)?.into_vec();
-    s.holds("no fence: exports are signalled", descriptors.iter().try_for_each(|fd| signalled_without_fences(fd)));
+    s.holds("no fence: exports are signalled", descriptors.iter().try_for_each(signalled_without_fences));
 
     let timelines = NAMES.into_iter().map(Timeline::named).collect::<CaseResult<Vec<_>>>()?;
     let mut early = Vec::new();
@@ -63,7 +63,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
             ensure((before..=after).contains(&newest), text),
         );
     }
-    s.holds("all signalled: exports are signalled", descriptors.iter().try_for_each(|fd| signalled_without_fences(fd)));
+    s.holds("all signalled: exports are signalled", descriptors.iter().try_for_each(signalled_without_fences));
     Ok(())
 }
 

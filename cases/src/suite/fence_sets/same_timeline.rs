@@ -7,7 +7,7 @@ case! {
     /// writing. After every step of the timeline, poll and the exported sync_files wait exactly as long as one of the
     /// two is pending for this use: an import never removes a fence that is later than its own, nor one that others
     /// have to wait for more strictly.
-    "SET-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
+    "SET-1", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
 

@@ -6,7 +6,7 @@ case! {
     /// Importing a fence that has signalled, also one with an error, a merge of such fences or what an idle buffer exports, succeeds and makes nobody
     /// wait. Next to it a pending fence is waited for as ever. A buffer that takes many fences, each of which signals
     /// before the next one comes, does not keep them.
-    "SET-3", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
+    "SET-3", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
 

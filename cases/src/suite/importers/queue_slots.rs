@@ -7,7 +7,7 @@ case! {
     /// For each slot the queue reports the descriptor that was queued last, by QUERYBUF and with a captured frame, also when
     /// that is another descriptor of the same buffer. A buffer is held, once, until another one is queued at its index, the
     /// slots are freed, or the device is closed; then every count is as before.
-    "IMP-4", Contract, Exporter::MAIN, [Vivid, TestImporter, KernelMapping], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
+    "IMP-4", Contract, Exporter::HEAP, [Vivid, TestImporter, KernelMapping], [EXPORTED, ALIASES],
     relies on [Importing]
 }
 

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// bufinfo shows the pending fences of a buffer with their timelines, and after each signal none of them as
     /// pending that has signalled, while other buffers come and go.
-    "PROC-4", Contract, Exporter::MAIN, [SwSync, Bufinfo],
+    "PROC-4", Contract, Exporter::HEAP, [SwSync, Bufinfo],
     relies on [Listing]
 }
 

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// If an allocation inside SET_NAME fails, the caller gets ENOMEM and the buffer keeps its name. The next call
     /// succeeds.
-    "L-8", Contract, Exporter::MAIN, [FaultInjection], [ALIASES, DUPLICATES]
+    "L-8", Contract, Exporter::HEAP, [FaultInjection], [ALIASES, DUPLICATES]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -7,7 +7,7 @@ case! {
     /// A name of up to 31 letters, set by either of the two request numbers, is shown in fdinfo, in /proc/self/maps and
     /// in bufinfo, also while fences are pending. A longer name gives EINVAL and an unreadable one EFAULT, and both leave
     /// the name that was there.
-    "PROC-1", Contract, Exporter::MAIN, [SwSync, Bufinfo], [ALIASES, DUPLICATES],
+    "PROC-1", Contract, Exporter::HEAP, [SwSync, Bufinfo], [ALIASES, DUPLICATES],
     relies on [Listing]
 }
 

@@ -3,7 +3,6 @@
 use std::fs;
 
 use nix::fcntl::OFlag;
-use nix::sys::stat::fstat;
 
 use crate::prelude::*;
 
@@ -49,7 +48,7 @@ fn shows(path: &OwnedFd, inode: u64) -> Result<(), String> {
     let link = link.to_string_lossy();
     // What stands before the colon is left open.
     ensure(link.split_once(':').is_some_and(|(_, name)| name == "shown"), || format!("readlink gave {link:?}"))?;
-    let found = fstat(path.as_fd()).map_err(gave)?.st_ino;
+    let found = nix::sys::stat::fstat(path.as_fd()).map_err(gave)?.st_ino;
     ensure(found == inode, || format!("fstat gave inode {found}, expected {inode}"))?;
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).map_err(|error| error.to_string())?;
     let found = info.lines().find_map(|line| line.strip_prefix("ino:")).map(str::trim);

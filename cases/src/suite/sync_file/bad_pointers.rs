@@ -3,8 +3,8 @@
 use crate::prelude::*;
 
 case! {
-    /// Every ioctl of a sync_file and of a timeline gives EFAULT for an argument that it cannot read, or cannot write
-    /// where it has to. No descriptor, fence or timeline is left, the timeline does not advance, and the next call
+    /// CREATE_FENCE, INC, MERGE and FILE_INFO give EFAULT for an argument that cannot be read, or cannot be
+    /// written where it has to be. No descriptor, fence or timeline is left, the timeline does not advance, and the next call
     /// succeeds. CREATE_FENCE with a full descriptor table gives EMFILE and leaves no fence.
     "SF-5", Contract, Exporter::HEAP, [SwSync]
 }
@@ -15,24 +15,12 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     let (one, two) = (a.next()?, b.next()?);
     // A value, a name and a place for the descriptor.
     let create = [9_u32.to_le_bytes().as_slice(), &[0; 36]].concat();
-    let get = [&[0; 12], one.as_raw_fd().to_le_bytes().as_slice()].concat();
     for (name, fd, number, argument, written) in [
         ("CREATE_FENCE", a.as_fd(), sw_sync::CREATE_FENCE, create, true),
         ("INC", a.as_fd(), sw_sync::INC, vec![1, 0, 0, 0], false),
         ("MERGE", one.as_fd(), sync_file::MERGE, sync_file::merge_bytes(two.as_fd()), true),
         ("FILE_INFO", one.as_fd(), sync_file::FILE_INFO, vec![0; 56], true),
-        // 6.1 does not know the last two.
-        ("SET_DEADLINE", one.as_fd(), sync_file::SET_DEADLINE, vec![0; 16], false),
-        ("GET_DEADLINE", a.as_fd(), sw_sync::GET_DEADLINE, get, true),
     ] {
-        if ioctl_raw(fd.as_raw_fd(), number, 0) == Err(Errno::ENOTTY) {
-            s.note(format!("{name}: ENOTTY"));
-            continue;
-        }
-        if name == "GET_DEADLINE" {
-            // Without a deadline ENOENT would come first.
-            sync_file::set_deadline(one.as_fd(), 1, 0).or_broken("setting a deadline")?;
-        }
         let found = bad.refused(&PointerRequest { fd, number, argument, written })?;
         s.holds(format!("{name}: bad pointers give EFAULT and leave no descriptor"), found);
     }

@@ -6,7 +6,8 @@ use crate::uapi::sync_file::set_deadline;
 case! {
     /// SET_DEADLINE through a sync_file or a merge reaches each of its fences, and GET_DEADLINE of the timeline shows
     /// the earliest deadline. A pad that is not 0 gives EINVAL. GET_DEADLINE gives ENOENT for a fence without a
-    /// deadline, EINVAL for a merge, for what is not a sync_file and for fields that are not 0, and keeps no fence.
+    /// deadline, EINVAL for a merge, for what is not a sync_file and for fields that are not 0. Bad pointers
+    /// give EFAULT. No call keeps a fence.
     "SF-3", Contract, Exporter::HEAP, [SwSync]
 }
 
@@ -45,6 +46,15 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
         ("pad 1", sw_sync::deadline(a.as_fd(), one.as_fd(), 0, 1)),
     ] {
         s.fails_with(format!("GET_DEADLINE of {what}: EINVAL"), &result, Errno::EINVAL);
+    }
+    let bad = BadPointers::new()?;
+    let get = [&[0; 12], one.as_raw_fd().to_le_bytes().as_slice()].concat();
+    for (name, fd, number, argument, written) in [
+        ("SET_DEADLINE", one.as_fd(), sync_file::SET_DEADLINE, vec![0; 16], false),
+        ("GET_DEADLINE", a.as_fd(), sw_sync::GET_DEADLINE, get, true),
+    ] {
+        let found = bad.refused(&PointerRequest { fd, number, argument, written })?;
+        s.holds(format!("{name}: bad pointers give EFAULT and leave no descriptor"), found);
     }
     drop((merged, one, two, bare, a, b));
     let left = listed_timelines().or_broken(SYNC_INFO)?;

@@ -6,7 +6,7 @@ use crate::uapi::sync_file::InfoArgs;
 case! {
     /// A merge of two fences is pending until both have signalled, in each order, and signalled from then on: for
     /// FILE_INFO with and without room for the fences and for poll, whichever of them is asked first, and whether somebody asked or
-    /// slept in poll before. If one of the fences has an error, the merge has an error.
+    /// slept in poll before. Threads that sleep in poll wake up. If one of the fences has an error, the merge has an error.
     "SF-2", Contract, Exporter::HEAP, [SwSync]
 }
 
@@ -46,7 +46,37 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
             }
         }
     }
+    sleepers(s, &timelines)?;
     errors(s)
+}
+
+/// Threads that sleep in poll of a sync_file.
+fn sleepers(s: &mut Steps, timelines: &[Timeline; 2]) -> CaseResult {
+    let (one, two) = (timelines[0].next()?, timelines[1].next()?);
+    let merged = Fd::new("merge", sync_file::merge(one.as_fd(), two.as_fd()).or_broken("merging")?);
+    let (one, two) = (Fd::new("first fence", one), Fd::new("second fence", two));
+    let start = |fd: &Fd| Sleeper::start(fd, PollFlags::POLLIN);
+    let (first, second, both) = (start(&one)?, start(&two)?, start(&merged)?);
+    for (sleeper, timeline, asleep) in [(&first, &timelines[0], vec![&second, &both]), (&second, &timelines[1], vec![])]
+    {
+        timeline.advance()?;
+        let woken = sleeper.woken();
+        let right = woken == Some(Ok(PollFlags::POLLIN));
+        s.check(
+            format!("the signal wakes the thread that polls the {}", sleeper.name),
+            right,
+            format_args!("{woken:?}"),
+        );
+        let awake = asleep.iter().find(|sleeper| !sleeper.asleep()).map_or("", |sleeper| &sleeper.name);
+        s.check("the others sleep on", awake.is_empty(), format_args!("the one that polls the {awake} does not"));
+    }
+    let woken = both.woken();
+    s.check(
+        "the last signal wakes the thread that polls the merge",
+        woken == Some(Ok(PollFlags::POLLIN)),
+        format_args!("{woken:?}"),
+    );
+    Ok(())
 }
 
 /// Whether the file shows as signalled or not.

@@ -8,7 +8,7 @@ case! {
     /// A write fence and a read fence signal in each order. After every signal epoll, level-triggered, edge-triggered
     /// and one-shot, reports EPOLLIN on every descriptor exactly if no write fence is pending, and EPOLLOUT exactly if
     /// no fence is pending. Level-triggered it does so again when asked again, one-shot only after it is armed again.
-    "WAIT-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES],
+    "WAIT-1", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
 

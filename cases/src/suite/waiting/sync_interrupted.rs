@@ -9,7 +9,7 @@ case! {
     /// A SYNC that waits for a fence ends with EINTR when a signal arrives whose handler does not restart calls. With a
     /// handler that restarts calls it goes on waiting, and succeeds after the fence. SIGKILL ends a process that waits.
     /// Afterwards SYNC still waits for the fence.
-    "WAIT-3", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
+    "WAIT-3", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// While fences are pending, SYNC(START, READ) waits for the write fence alone, SYNC(START, WRITE) and
     /// SYNC(START, READ|WRITE) for both, and SYNC(END) for none, through every descriptor and in each order of signals.
-    /// Each returns once the last fence that it waits for has signalled.
+    /// Each succeeds once the last fence that it waits for has signalled, also with
+    /// an error.
     "WAIT-2", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
 }
 
@@ -24,6 +25,14 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     {
         judge(s, &descriptors, &timelines, round, &order)?;
     }
+    let [timeline, _] = timelines;
+    let fence = timeline.next()?;
+    import_sync_file(descriptors[0].as_fd(), SyncAccess::Write, fence.as_fd()).or_broken("importing a fence")?;
+    let call = Call::start(&descriptors[3], Some(SyncAccess::Read))?;
+    s.must_hold(format!("{} waits for one more fence", call.text), call.is_right(&[SyncAccess::Write])?)?;
+    // Closing a timeline signals its fences with ENOENT.
+    drop(timeline);
+    s.holds("a fence that signals with an error lets it go on", call.is_right(&[])?);
     Ok(())
 }
 

@@ -36,7 +36,8 @@ pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>
             mutants.push(by_hand(tree, store, CATALOGUE, (entry.slug, entry.path, entry.wrong, entry.clauses))?);
         }
     }
-    if !args.catalogue && !args.correct {
+    let by_hand_only = args.catalogue || args.findings || args.pairs.is_some() || args.composites.is_some();
+    if !by_hand_only && !args.correct {
         mutants.extend(generated(&tree.patched)?);
     }
     Ok(numbered(mutants))

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
+use harness::error::{Context, ErrorKind, Result, io};
 use harness::report::run_report::RunSetting;
 use mutants::outcome::MutantOutcome;
 use serde::Serialize;
 
 use super::case_matrix;
 use super::results::{MutantResult, SCHEMA};
+use crate::flags::TableFormat;
 
 /// Exit codes, as in cargo-mutants.
 pub mod code {
@@ -24,6 +27,40 @@ pub mod code {
     pub const BASELINE: u8 = 4;
     /// A bug in the suite.
     pub const INTERNAL: u8 = 70;
+}
+
+/// A report that is ready to be printed.
+pub struct Printed {
+    text: String,
+    json: String,
+    exit_code: u8,
+    path: PathBuf,
+}
+
+impl Printed {
+    /// A report as data and as text, its exit code, and the file that it is kept in.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] when it cannot be encoded.
+    pub fn new(report: &impl Serialize, text: String, exit_code: u8, path: PathBuf) -> Result<Self> {
+        let json =
+            serde_json::to_string_pretty(report).context(ErrorKind::Internal, || "encoding the report".into())?;
+        Ok(Printed { text, json, exit_code, path })
+    }
+
+    /// Saves and prints it. Returns the exit code.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn print(&self, format: TableFormat) -> Result<u8> {
+        std::fs::write(&self.path, self.json.clone() + "\n").map_err(|error| io(&error, "writing", &self.path))?;
+        match format {
+            TableFormat::Terminal => print!("{}", self.text),
+            TableFormat::Json => println!("{}", self.json),
+        }
+        eprintln!("report: {}", self.path.display());
+        Ok(self.exit_code)
+    }
 }
 
 /// The results of a run.
@@ -126,8 +163,6 @@ fn how(found: &MutantResult) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use cases::protocol::CaseKey;
 
     use super::super::mutant::MutantInfo;

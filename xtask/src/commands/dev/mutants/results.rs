@@ -63,6 +63,27 @@ pub struct Baseline {
     pub seconds: f64,
 }
 
+/// What is run on each mutant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunMode {
+    /// Cases until the first violation, the most likely ones first.
+    FirstViolation,
+    /// Every case, the most likely ones first.
+    AllCases,
+    /// The suite as `cargo xtask test` runs it.
+    Findings,
+}
+
+impl RunMode {
+    fn word(self) -> &'static str {
+        match self {
+            RunMode::FirstViolation => "first violation",
+            RunMode::AllCases => "all cases",
+            RunMode::Findings => "findings",
+        }
+    }
+}
+
 /// The results for one image, guest program, plan and mode.
 #[derive(Clone, Debug)]
 pub struct Results {
@@ -74,12 +95,10 @@ impl Results {
     ///
     /// # Errors
     /// When the directory cannot be created.
-    pub fn open(image: &KernelImage, guest: &GuestBinary, plan: &[CaseKey], all_cases: bool) -> Result<Self> {
+    pub fn open(image: &KernelImage, guest: &GuestBinary, plan: &[CaseKey], mode: RunMode) -> Result<Self> {
         let plan: Vec<&str> = plan.iter().map(|key| key.0.as_str()).collect();
         let inputs =
-            [&SCHEMA.to_string(), &image.facts.key, &sha256_of(&guest.bytes), &plan.join(" "), &all_cases.to_string()]
-                .map(String::as_str)
-                .join("\n");
+            [&SCHEMA.to_string(), &image.facts.key, &sha256_of(&guest.bytes), &plan.join(" "), mode.word()].join("\n");
         let dir = root().join(&sha256_of(inputs.as_bytes())[..16]);
         fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
         Ok(Results { dir })
@@ -108,17 +127,17 @@ impl Results {
         write(&self.dir.join("baseline.json"), baseline)
     }
 
-    /// The saved result of a mutant.
-    pub fn of(&self, id: &str) -> Option<MutantResult> {
+    /// The saved result of a mutant, or of several at once.
+    pub fn of<T: DeserializeOwned>(&self, id: &str) -> Option<T> {
         read(&self.dir.join(format!("{id}.json")))
     }
 
-    /// Saves the result of a mutant.
+    /// Saves the result of a mutant, or of several at once.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn set(&self, found: &MutantResult) -> Result<()> {
-        write(&self.dir.join(format!("{}.json", found.about.id)), found)
+    pub fn set(&self, id: &str, found: &impl Serialize) -> Result<()> {
+        write(&self.dir.join(format!("{id}.json")), found)
     }
 }
 

@@ -18,10 +18,11 @@ use harness::session::fail_fast::StopAt;
 use harness::session::guests::Session;
 use mutants::case_order::{CaseHistory, History, order};
 use mutants::outcome::{MutantOutcome, outcome, sentences};
-use mutants::schemata::{CHOSEN, log_line};
+use mutants::schemata::{CHOSEN, log_line, selection};
 
 use super::mutant::{Mutant, MutantKernel};
 use super::results::{CaseVerdictRecord, MutantResult, Results};
+use super::workers::lock;
 
 /// How many guests a mutant may have. One that loses every guest gives no new information.
 const GUESTS: usize = 5;
@@ -62,7 +63,7 @@ impl MutantRunner<'_> {
         let dir = results.guests(&about.id);
         let _ = fs::remove_dir_all(&dir);
         let session = Session {
-            append: number.map(|number| format!("{CHOSEN}={number}")).into_iter().collect(),
+            append: number.map(|number| format!("{CHOSEN}={}", selection(&[number]))).into_iter().collect(),
             stop_at: (!self.all_cases).then_some(StopAt::Violation),
             guests: (!self.all_cases).then_some(GUESTS),
             ..Session::new(image, self.guest, self.context, self.accel, &dir)
@@ -70,7 +71,9 @@ impl MutantRunner<'_> {
         let start = Instant::now();
         let guests = session.record(&plan, |_| {})?;
         harness::host::process::check_interrupt()?;
-        is_the_one(&guests, number)?;
+        if let Some(number) = number {
+            runs_selected(&guests, &[number])?;
+        }
         let judged = judge_all(&plan, &guests, self.context)?;
         let outcome = outcome(&judged.verdicts, &about.clauses);
         if let (MutantOutcome::Caught { case, .. }, false) = (&outcome, about.is_correct()) {
@@ -92,28 +95,29 @@ impl MutantRunner<'_> {
     }
 }
 
-/// Fails unless every guest that booted printed that this mutant was selected.
+/// Fails unless every guest that booted printed that these mutants were selected.
 ///
 /// # Errors
 /// [`ErrorKind::Internal`].
-pub fn is_the_one(guests: &[GuestRun], number: Option<usize>) -> Result<()> {
-    let Some(number) = number else { return Ok(()) };
+pub fn runs_selected(guests: &[GuestRun], numbers: &[usize]) -> Result<()> {
     for guest in guests {
         let booted = guest.transcript.kernel.is_some();
         let console = String::from_utf8_lossy(&guest.recording.console);
-        if booted && !console.lines().any(|line| line.trim_end().ends_with(&log_line(number))) {
-            return Err(Error::new(ErrorKind::Internal, "the kernel did not run the selected mutant")
-                .cause(format!("its console lacks `{}`", log_line(number))));
+        if booted && !console.lines().any(|line| line.trim_end().ends_with(&log_line(numbers))) {
+            return Err(Error::new(ErrorKind::Internal, "the kernel did not run the selected mutants")
+                .cause(format!("its console lacks `{}`", log_line(numbers))));
         }
     }
     Ok(())
 }
 
-fn was_run(verdict: &&CaseVerdict) -> bool {
+/// Whether a case was run.
+pub fn was_run(verdict: &&CaseVerdict) -> bool {
     verdict.run.is_some() || !verdict.verdict.is_unrun()
 }
 
-fn word(verdict: &CaseVerdict) -> CaseVerdictRecord {
+/// What a case says about a mutant.
+pub fn word(verdict: &CaseVerdict) -> CaseVerdictRecord {
     CaseVerdictRecord {
         case: verdict.key.clone(),
         clause: verdict.clause.clone(),
@@ -123,11 +127,7 @@ fn word(verdict: &CaseVerdict) -> CaseVerdictRecord {
     }
 }
 
-fn seconds(time: Duration) -> f64 {
+/// Seconds with one decimal.
+pub fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 10.0).round() / 10.0
-}
-
-/// The content, even if a thread panicked while it held the lock.
-pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

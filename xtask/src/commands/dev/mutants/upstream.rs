@@ -15,8 +15,8 @@ use mutants::schemata::CHOSEN;
 
 use super::kernels;
 use super::mutant::{Mutant, MutantKernel};
-use super::results::Results;
 use super::mutant_list;
+use super::results::{Results, RunMode};
 use crate::commands::dev::kselftest::Upstream;
 use crate::flags::{KernelArgs, KselftestArgs};
 use crate::run::pipeline::{Pipeline, Tree};
@@ -84,7 +84,7 @@ impl SelftestJob<'_> {
     /// What the tests notice on a kernel.
     fn faults(&self, image: &KernelImage, id: &str, number: Option<usize>) -> Result<Vec<String>> {
         check_interrupt()?;
-        let dir = Results::open(image, self.guest, &[], false)?.guests(&format!("selftests-{id}"));
+        let dir = Results::open(image, self.guest, &[], RunMode::FirstViolation)?.guests(&format!("selftests-{id}"));
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
         let append: Vec<String> = number.map(|number| format!("{CHOSEN}={number}")).into_iter().collect();
