@@ -26,7 +26,7 @@ pub fn render(matrix: &Matrix) -> String {
     finding::overview(&mut out, &found, matrix.cells.len() > 1);
     table(&mut out, matrix);
     finding::in_full(&mut out, &found);
-    problems(&mut out, matrix, if found.is_empty() { "What is not a pass" } else { "What else is not a pass" });
+    problems(&mut out, matrix, if found.is_empty() { "Not passed" } else { "Also not passed" });
     let comparisons = changes::of(matrix);
     if !comparisons.is_empty() {
         changed(&mut out, &comparisons);
