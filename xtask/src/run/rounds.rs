@@ -45,7 +45,7 @@ impl RoundRunner<'_> {
     /// As [`Session::record`] and [`judge_all`].
     pub fn run(&mut self, plan: &[CaseKey], args: &RepeatArgs) -> Result<RoundsDone> {
         let asked = args.rounds();
-        let mut watcher = Watcher::new(self.progress, "running cases", plan.len(), asked);
+        let mut watcher = Watcher::new(self.progress, self.session.context, "running cases", plan.len(), asked);
         let mut rounds = Rounds::default();
         let mut guests = 0;
         let mut removable: Option<PathBuf> = None;
@@ -85,7 +85,7 @@ impl RoundRunner<'_> {
         if bad == 0 {
             return Ok(0);
         }
-        let mut watcher = Watcher::new(self.progress, "trying again", bad, Some(retries));
+        let mut watcher = Watcher::new(self.progress, self.session.context, "trying again", bad, Some(retries));
         let mut guests = 0;
         for verdict in merged.verdicts.iter_mut().filter(|verdict| may_change(&verdict.verdict)) {
             let mut later = Vec::new();
@@ -118,7 +118,7 @@ impl RoundRunner<'_> {
         dir: &Path,
         stop_at: Option<StopAt>,
         plan: &[CaseKey],
-        watcher: &mut Watcher,
+        watcher: &mut Watcher<'_>,
     ) -> Result<JudgedRun> {
         let session = Session { dir: dir.to_path_buf(), stop_at, ..self.session.clone() };
         // Only the verdicts stay in memory: recordings of a hundred rounds would not fit.

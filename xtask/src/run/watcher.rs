@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use cases::protocol::{Leak, Record};
+use cases::protocol::{CaseKey, Leak, Record};
 use harness::host::progress::{Progress, Task};
+use harness::judge::context::JudgeContext;
 
 /// Follows the records of guests.
-pub struct Watcher {
+pub struct Watcher<'a> {
     progress: Progress,
+    context: &'a JudgeContext,
     task: Option<Task>,
     cases: usize,
     rounds: Option<usize>,
@@ -18,12 +20,19 @@ pub struct Watcher {
     printed: BTreeSet<String>,
 }
 
-impl Watcher {
+impl<'a> Watcher<'a> {
     /// Follows `cases` cases in this number of rounds; `None` if it is not known.
-    pub fn new(progress: &Progress, label: &str, cases: usize, rounds: Option<usize>) -> Self {
+    pub fn new(
+        progress: &Progress,
+        context: &'a JudgeContext,
+        label: &str,
+        cases: usize,
+        rounds: Option<usize>,
+    ) -> Self {
         let total = rounds.map(|rounds| (cases * rounds) as u64);
         Watcher {
             progress: progress.clone(),
+            context,
             task: Some(progress.task(label, total)),
             cases,
             rounds,
@@ -56,7 +65,11 @@ impl Watcher {
                 }
             }
             Record::Check { sentence, holds: false, detail } => {
-                self.say(format!("violated in {}: {sentence}: {detail}", self.running));
+                // A known defect of the kernel is no news; the report names it.
+                let known = self.context.expectations.known_defect(&CaseKey(self.running.clone()));
+                if !known.is_some_and(|defect| defect.names(&format!("{sentence}: {detail}"))) {
+                    self.say(format!("violated in {}: {sentence}: {detail}", self.running));
+                }
             }
             Record::Leak(Leak { case: Some(case), .. }) => {
                 self.say(format!("violated in {case}: memory leak (kmemleak)"));

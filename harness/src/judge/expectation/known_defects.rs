@@ -101,6 +101,11 @@ impl KnownDefects {
 }
 
 impl KnownDefect {
+    /// Whether a failing sentence is one of this defect.
+    pub fn names(&self, reason: &str) -> bool {
+        self.sentences.iter().any(|pattern| pattern.is_match(reason))
+    }
+
     /// Whether these are exactly the failing sentences of this defect.
     pub fn explains(&self, reasons: &[String]) -> bool {
         self.sentences.len() == reasons.len()

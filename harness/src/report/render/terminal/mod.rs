@@ -130,7 +130,7 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
             (false, false) => style.bad("FAIL"),
         };
         let what = if bad.is_empty() { clauses.join(" ") } else { style.bad(&bad.join(" ")) };
-        let _ = writeln!(out, "  {mark} {name:<9} {counts:<24} {what}");
+        let _ = writeln!(out, "  {mark} {name:<11} {counts:<22} {what}");
     }
 }
 
@@ -239,24 +239,22 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
     }
 }
 
-/// The known defects of this kernel, each once, with its cases.
+/// The known defects of this kernel, each once, with its cases. The page has the sentences that failed.
 fn known(out: &mut String, report: &RunReport, style: Style) {
-    let mut defects: Vec<(&str, &[String], Vec<&CaseVerdict>)> = Vec::new();
+    let mut defects: Vec<(&str, Vec<&CaseVerdict>)> = Vec::new();
     for verdict in &report.verdicts {
-        let Verdict::KnownDefect { reason, reasons } = &verdict.verdict else { continue };
+        let Verdict::KnownDefect { reason, .. } = &verdict.verdict else { continue };
         match defects.iter_mut().find(|(known, ..)| known == reason) {
-            Some((.., verdicts)) => verdicts.push(verdict),
-            None => defects.push((reason, reasons, vec![verdict])),
+            Some((_, verdicts)) => verdicts.push(verdict),
+            None => defects.push((reason, vec![verdict])),
         }
     }
-    for (reason, reasons, verdicts) in defects {
-        let keys: Vec<&str> = verdicts.iter().map(|verdict| verdict.key.0.as_str()).collect();
+    for (reason, verdicts) in defects {
+        let mut ids: Vec<&str> = verdicts.iter().map(|verdict| verdict.key.id()).collect();
+        ids.dedup();
         let word = format!("{} {}", verdicts[0].verdict.word(), in_contract_order(verdicts.iter().copied()).join(" "));
-        let _ = writeln!(out, "\n{}  {}", style.notable(&word), style.strong(&keys.join(", ")));
-        let _ = writeln!(out, "  a known defect of this kernel, not of the series:\n    {}", wrap(reason, "    "));
-        for reason in reasons {
-            let _ = writeln!(out, "  {} {}", style.notable("violated:"), wrap(reason, "            "));
-        }
+        let _ = writeln!(out, "\n{}  {}", style.notable(&word), style.strong(&ids.join(", ")));
+        let _ = writeln!(out, "  a known defect of this kernel, not of the series: {}", wrap(reason, "    "));
     }
 }
 

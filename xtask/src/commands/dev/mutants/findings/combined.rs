@@ -13,7 +13,7 @@ use super::super::report::code;
 use super::super::results::SCHEMA;
 use super::combinations::Combinations;
 use super::singles::{UnrunMutant, findings, hung, percent};
-use super::suite_run::JudgedRun;
+use super::suite_run::JudgedSuiteRun;
 
 /// Of 100 pairs, in so many both have to be named.
 const REQUIRED_PAIRS: f64 = 95.0;
@@ -60,7 +60,7 @@ struct NamedMember {
 
 impl CombinedRun {
     /// Compares a run with those in which each of its members was wrong alone, in the same order.
-    pub fn new(together: JudgedRun, alone: &[&JudgedRun]) -> Self {
+    pub fn new(together: JudgedSuiteRun, alone: &[&JudgedSuiteRun]) -> Self {
         let members = &together.run.members;
         let singles = members.iter().zip(alone);
         let singles = singles.map(|(about, run)| SingleRun { clauses: &about.clauses, findings: &run.findings });

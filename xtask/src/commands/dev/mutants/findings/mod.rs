@@ -22,7 +22,7 @@ use crate::run::pipeline::Tree;
 use combinations::Combinations;
 use combined::{CombinedReport, CombinedRun};
 use singles::{SinglesReport, UnrunMutant};
-use suite_run::{JudgedRun, SuiteRun, SuiteRunner, id};
+use suite_run::{JudgedSuiteRun, SuiteRun, SuiteRunner, id};
 
 /// The combinations that the arguments ask for; `None` if they ask for none.
 ///
@@ -59,7 +59,7 @@ pub fn alone(
     let wanted: Vec<&Mutant> = mutants.iter().filter(|mutant| chosen.contains(&mutant.about.id)).collect();
     let Singles { judged, unrun } = singles(&mut prepared, &wanted, args)?;
     let abouts = wanted.iter().map(|mutant| &mutant.about);
-    let judged: Vec<(&MutantInfo, JudgedRun)> =
+    let judged: Vec<(&MutantInfo, JudgedSuiteRun)> =
         abouts.filter_map(|about| Some((about, judged.get(&about.id)?.clone()))).collect();
     let times = (prepared.start.elapsed().as_secs_f64(), prepared.kernel_seconds);
     let report = SinglesReport::new(prepared.setting(), times, judged, unrun);
@@ -114,14 +114,14 @@ pub fn together(
 }
 
 /// The runs in which the members of a run were wrong alone, in its order.
-fn alone_of<'a>(together: &JudgedRun, singles: &'a BTreeMap<String, JudgedRun>) -> Vec<&'a JudgedRun> {
+fn alone_of<'a>(together: &JudgedSuiteRun, singles: &'a BTreeMap<String, JudgedSuiteRun>) -> Vec<&'a JudgedSuiteRun> {
     together.run.members.iter().filter_map(|about| singles.get(&about.id)).collect()
 }
 
 /// Mutants that were wrong alone.
 struct Singles {
     /// The runs, by id.
-    judged: BTreeMap<String, JudgedRun>,
+    judged: BTreeMap<String, JudgedSuiteRun>,
     /// Mutants that need no run, or cannot be run.
     unrun: Vec<UnrunMutant>,
 }
@@ -171,8 +171,8 @@ fn judged(
     jobs: Vec<Job<'_>>,
     args: &MutantsArgs,
     word: &str,
-    remark: impl Fn(&JudgedRun) -> Option<String> + Sync,
-) -> Result<Vec<(String, JudgedRun)>> {
+    remark: impl Fn(&JudgedSuiteRun) -> Option<String> + Sync,
+) -> Result<Vec<(String, JudgedSuiteRun)>> {
     let order: Vec<String> = jobs.iter().map(|job| id(&job.members)).collect();
     let progress = &prepared.pipeline.progress;
     let task = progress.task(&format!("running the suite on {word}"), Some(jobs.len() as u64));
@@ -233,9 +233,9 @@ mod tests {
         }
     }
 
-    pub(super) fn judged(findings: Vec<ObservedFinding>) -> JudgedRun {
+    pub(super) fn judged(findings: Vec<ObservedFinding>) -> JudgedSuiteRun {
         let run = SuiteRun { members: Vec::new(), seconds: 2.0, guests: 1 };
-        JudgedRun { run, findings, hung: Vec::new() }
+        JudgedSuiteRun { run, findings, hung: Vec::new() }
     }
 
     pub(super) fn setting() -> RunSetting {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::super::mutant::MutantInfo;
 use super::super::report::code;
 use super::super::results::SCHEMA;
-use super::suite_run::JudgedRun;
+use super::suite_run::JudgedSuiteRun;
 
 /// Of 100 mutants, in so many the first finding has to name a clause that should fail.
 const REQUIRED_FIRST: f64 = 90.0;
@@ -64,7 +64,7 @@ pub struct UnrunMutant {
 }
 
 impl SingleMutant {
-    fn new(about: &MutantInfo, judged: JudgedRun) -> Self {
+    fn new(about: &MutantInfo, judged: JudgedSuiteRun) -> Self {
         let alone = SingleRun { clauses: &about.clauses, findings: &judged.findings };
         SingleMutant {
             id: about.id.clone(),
@@ -85,7 +85,7 @@ impl SinglesReport {
     pub fn new(
         setting: RunSetting,
         times: (f64, f64),
-        judged: Vec<(&MutantInfo, JudgedRun)>,
+        judged: Vec<(&MutantInfo, JudgedSuiteRun)>,
         unrun: Vec<UnrunMutant>,
     ) -> Self {
         let mutants: Vec<_> = judged.into_iter().map(|(about, judged)| SingleMutant::new(about, judged)).collect();

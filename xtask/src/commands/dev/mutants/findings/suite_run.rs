@@ -47,7 +47,7 @@ impl SuiteRun {
 
 /// A run, and what the report of `cargo xtask test` says about it.
 #[derive(Clone, Debug)]
-pub struct JudgedRun {
+pub struct JudgedSuiteRun {
     /// The run.
     pub run: SuiteRun,
     /// The findings, the worst first.
@@ -113,7 +113,7 @@ impl<'a> SuiteRunner<'a> {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn judge(&self, run: SuiteRun, members: &[&Mutant], results: &Results) -> Result<JudgedRun> {
+    pub fn judge(&self, run: SuiteRun, members: &[&Mutant], results: &Results) -> Result<JudgedSuiteRun> {
         let judged = judge_all(self.plan, &load(&results.guests(&id(members)))?, self.context)?;
         let findings = observed(&judged.verdicts);
         let stuck = findings.iter().filter(|finding| finding.severity == Severity::Hang).map(|found| &found.case);
@@ -121,7 +121,7 @@ impl<'a> SuiteRunner<'a> {
         let mut hung: Vec<CaseKey> = lost.map(|verdict| &verdict.key).chain(stuck).cloned().collect();
         hung.sort();
         hung.dedup();
-        Ok(JudgedRun { run, findings, hung })
+        Ok(JudgedSuiteRun { run, findings, hung })
     }
 }
 
