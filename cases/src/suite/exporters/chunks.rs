@@ -13,7 +13,7 @@ const PAGES: usize = 19;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let fail = FailNth::prepare()?;
-    let scattered = fail.without_high_orders(|| heap(PAGES, RDWR))?;
+    let scattered = fail.with_single_pages(|| heap(PAGES, RDWR))?;
     let found = scattered.as_ref().map(drop).map_err(|errno| gave(*errno));
     s.must_hold(format!("{PAGES} pages are allocated although only single pages are available"), found)?;
     let whole = heap(PAGES, RDWR).or_broken("an allocation")?;
