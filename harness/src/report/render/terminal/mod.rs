@@ -254,7 +254,8 @@ fn known(out: &mut String, report: &RunReport, style: Style) {
         ids.dedup();
         let word = format!("{} {}", verdicts[0].verdict.word(), in_contract_order(verdicts.iter().copied()).join(" "));
         let _ = writeln!(out, "\n{}  {}", style.notable(&word), style.strong(&ids.join(", ")));
-        let _ = writeln!(out, "  a known defect of this kernel, not of the series: {}", wrap(reason, "    "));
+        let text = format!("a known defect of this kernel, not of the series: {reason}");
+        let _ = writeln!(out, "  {}", wrap(&text, "  "));
     }
 }
 
