@@ -50,10 +50,11 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         }
     }
     s.close(second);
+    let gone = observer.gone()?;
     let listed = times_listed(inode).or_broken(BUFINFO)?;
     s.equal("after the last close: times in bufinfo", listed, 0);
     s.equal("after the last close: bufinfo's summary as before the export", summary()?, without);
-    s.check_gone(&observer, "after the last close")?;
+    s.holds("after the last close: buffer released once and off the list", gone);
     Ok(())
 }
 
