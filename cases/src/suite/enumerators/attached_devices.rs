@@ -14,7 +14,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let idle = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let (inode, other) = (inode(&primary)?, inode(&idle)?);
     let alias = match on.fds() {
-        FdKind::Alias => Some(s.must_derive("RO alias", &primary, RDONLY)?),
+        FdKind::Alias => Some(s.must_derive("RW alias", &primary, RDWR)?),
         _ => None,
     };
     let fd = alias.as_ref().unwrap_or(&primary);

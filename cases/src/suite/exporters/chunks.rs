@@ -21,7 +21,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         let primary = Fd::new(what, fd.or_broken("an allocation")?);
         let observer = BufferObserver::start(&primary)?;
         let fd = match on.fds() {
-            FdKind::Alias => Fd::new("alias", derive(primary.as_fd(), RDONLY).or_broken("an alias")?),
+            FdKind::Alias => Fd::new("alias", derive(primary.as_fd(), RDWR).or_broken("an alias")?),
             _ => Fd::new("duplicate", primary.quiet_dup().or_broken("dup")?),
         };
         fill(&primary, PAGES * PAGE, 5).or_broken("filling a buffer")?;

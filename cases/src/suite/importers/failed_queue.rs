@@ -22,7 +22,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let observer = BufferObserver::start(&primary)?;
     observer.needs_kernel_mapping(&primary)?;
     let alias = match on.fds() {
-        FdKind::Alias => Some(s.must_derive("RO alias", &primary, RDONLY)?),
+        FdKind::Alias => Some(s.must_derive("RW alias", &primary, RDWR)?),
         _ => None,
     };
     let fd = alias.as_ref().unwrap_or(&primary);

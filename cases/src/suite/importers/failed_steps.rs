@@ -21,7 +21,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 3)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = match on.fds() {
-        FdKind::Alias => Some(s.must_derive("RO alias", &primary, RDONLY)?),
+        FdKind::Alias => Some(s.must_derive("RW alias", &primary, RDWR)?),
         _ => None,
     };
     let fd = alias.as_ref().unwrap_or(&primary);

@@ -19,7 +19,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 /// Another descriptor of the buffer.
 fn other(on: CaseParams, fd: &Fd) -> CaseResult<Fd> {
     Ok(match on.fds() {
-        FdKind::Alias => Fd::new("alias", derive(fd.as_fd(), RDONLY).or_broken("an alias")?),
+        FdKind::Alias => Fd::new("alias", derive(fd.as_fd(), RDWR).or_broken("an alias")?),
         _ => Fd::new("duplicate", fd.quiet_dup().or_broken("dup")?),
     })
 }
