@@ -162,7 +162,7 @@ fn how(found: &MutantResult) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use cases::protocol::CaseKey;
 
     use super::super::mutant::MutantInfo;
@@ -195,8 +195,8 @@ mod tests {
         MutantOutcome::Caught { clause: "R-2".into(), expected: Some(expected), case, how: "no".into() }
     }
 
-    fn report(outcomes: Vec<MutantOutcome>) -> Report {
-        let setting = RunSetting {
+    pub(in crate::commands::dev::mutants) fn setting() -> RunSetting {
+        RunSetting {
             kernel: "7.2".into(),
             version: "7.2.13".into(),
             origin: String::new(),
@@ -208,9 +208,12 @@ mod tests {
             options: String::new(),
             notes: Vec::new(),
             pack: None,
-        };
+        }
+    }
+
+    fn report(outcomes: Vec<MutantOutcome>) -> Report {
         let mutants = outcomes.into_iter().map(|outcome| found("m", outcome)).collect();
-        Report::new(setting, true, (9.0, 3.0), mutants)
+        Report::new(setting(), true, (9.0, 3.0), mutants)
     }
 
     #[test]

@@ -190,8 +190,9 @@ impl CombinedReport {
 mod tests {
     use mutants::combination::PairCounts;
 
-    use super::super::tests::{about, finding, judged, setting};
+    use super::super::tests::{about, finding, judged};
     use super::*;
+    use crate::commands::dev::mutants::report::tests::setting;
 
     /// A run of a pair. The second member shows the same as the first if `masked`.
     fn pair(masked: bool) -> CombinedRun {

@@ -205,7 +205,6 @@ mod tests {
 
     use cases::protocol::CaseKey;
     use harness::findings::severity::Severity;
-    use harness::report::run_report::RunSetting;
     use mutants::observed::ObservedFinding;
 
     use super::*;
@@ -236,21 +235,5 @@ mod tests {
     pub(super) fn judged(findings: Vec<ObservedFinding>) -> JudgedSuiteRun {
         let run = SuiteRun { members: Vec::new(), seconds: 2.0, guests: 1 };
         JudgedSuiteRun { run, findings, hung: Vec::new() }
-    }
-
-    pub(super) fn setting() -> RunSetting {
-        RunSetting {
-            kernel: "7.2".into(),
-            version: "7.2.13".into(),
-            origin: String::new(),
-            series: "derive".into(),
-            flavour: "sanitized".into(),
-            accel: "tcg".into(),
-            image: String::new(),
-            built: false,
-            options: String::new(),
-            notes: Vec::new(),
-            pack: None,
-        }
     }
 }

@@ -186,8 +186,9 @@ fn percentile(sorted: &[usize], percent: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{about, finding, judged, setting};
+    use super::super::tests::{about, finding, judged};
     use super::*;
+    use crate::commands::dev::mutants::report::tests::setting;
 
     fn report(singles: &[(&[&str], &[&str])]) -> SinglesReport {
         let abouts: Vec<MutantInfo> = singles.iter().map(|(clauses, _)| about("m", clauses)).collect();
