@@ -36,7 +36,7 @@ pub use crate::fixture::limit::{FileMax, with_fd_limit};
 pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, wrong_page};
 pub use crate::fixture::message::Pair;
 pub use crate::fixture::model_buffer::{self, ModelBuffer};
-pub use crate::fixture::observer::{BufferObserver, is_gone};
+pub use crate::fixture::observer::{BufferObserver, drain_if_possible, is_gone, wait_for_deferred_work};
 pub use crate::fixture::permutations::permutations;
 pub use crate::fixture::poller::{Sleeper, Wakeups};
 pub use crate::fixture::process::{become_nobody, in_child};

@@ -13,10 +13,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let idle = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let (inode, other) = (inode(&primary)?, inode(&idle)?);
-    let alias = match on.fds() {
-        FdKind::Alias => Some(s.must_derive("RW alias", &primary, RDWR)?),
-        _ => None,
-    };
+    let alias = s.alias_if(on.fds(), "RW alias", &primary, RDWR)?;
     let fd = alias.as_ref().unwrap_or(&primary);
     let importer = Importer::open().or_broken("opening the test importer")?;
     let vgem = Vgem::open()?;

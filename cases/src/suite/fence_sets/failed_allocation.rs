@@ -56,9 +56,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 
     drop((fences, merged, any, timelines));
     // A buffer may be released late, and holds fences until then.
-    if let Ok(importer) = Importer::open() {
-        importer.drain().or_broken("draining deferred work")?;
-    }
+    drain_if_possible()?;
     let left = listed_timelines().or_broken(SYNC_INFO)?;
     let left = left.iter().filter(|timeline| ["left", "right"].contains(&timeline.name.as_str())).count();
     s.check("all closed: no fence is left", left == 0, format_args!("{left} timelines are still in sync/info"));

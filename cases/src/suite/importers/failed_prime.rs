@@ -16,10 +16,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
     let primary = s.export(on.exporter, 3)?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let alias = match on.fds() {
-        FdKind::Alias => Some(s.must_derive("RW alias", &primary, RDWR)?),
-        _ => None,
-    };
+    let alias = s.alias_if(on.fds(), "RW alias", &primary, RDWR)?;
     let fd = alias.as_ref().unwrap_or(&primary);
     let vgem = &vgem;
     let fail = FailNth::prepare()?;

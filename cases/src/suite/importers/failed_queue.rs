@@ -21,10 +21,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
     let observer = BufferObserver::start(&primary)?;
     observer.needs_kernel_mapping(&primary)?;
-    let alias = match on.fds() {
-        FdKind::Alias => Some(s.must_derive("RW alias", &primary, RDWR)?),
-        _ => None,
-    };
+    let alias = s.alias_if(on.fds(), "RW alias", &primary, RDWR)?;
     let fd = alias.as_ref().unwrap_or(&primary);
     let fail = FailNth::prepare()?;
     let slots = s.vivid_slots(&vivid, SLOTS);

@@ -20,10 +20,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     };
     let primary = s.export(on.exporter, 3)?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let alias = match on.fds() {
-        FdKind::Alias => Some(s.must_derive("RW alias", &primary, RDWR)?),
-        _ => None,
-    };
+    let alias = s.alias_if(on.fds(), "RW alias", &primary, RDWR)?;
     let fd = alias.as_ref().unwrap_or(&primary);
     let before = observer.counts(&[fd])?;
     let fail = FailNth::prepare()?;

@@ -15,10 +15,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
     let handle = vgem.quiet_create_of(PAGES).or_broken("creating a buffer of vgem")?;
     let primary = vgem.quiet_export("vgem buffer", &handle, RDWR).or_broken("exporting it")?;
-    let alias = match on.fds() {
-        FdKind::Alias => Some(s.must_derive("RO alias", &primary, RDONLY)?),
-        _ => None,
-    };
+    let alias = s.alias_if(on.fds(), "RO alias", &primary, RDONLY)?;
     let fd = alias.as_ref().unwrap_or(&primary);
     fill(&primary, LEN, 7).or_broken("filling a buffer")?;
     let map = |len: usize, first: usize| {

@@ -20,9 +20,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let one = || export(on.exporter, 1).and_then(|buffer| on.fds().quiet(buffer.primary)).map(drop);
     // A buffer may be released late.
     let count = || {
-        if let Ok(importer) = Importer::open() {
-            importer.drain().or_broken("draining deferred work")?;
-        }
+        drain_if_possible()?;
         count().or_broken(INODES)
     };
     // The first one causes one-time allocations.

@@ -45,7 +45,7 @@ fn grows(importer: &Importer, count: usize, act: impl Fn() -> Result<(), Errno>)
 
 /// Objects in use, once nothing is left to be freed: shrinking a cache also ends KASAN's quarantine of its objects.
 fn objects(importer: &Importer) -> CaseResult<u64> {
-    importer.drain().or_broken("draining deferred work")?;
+    wait_for_deferred_work(importer)?;
     let mut total = 0;
     for cache in CACHES {
         fs::write(format!("{cache}/shrink"), "1").or_broken(cache)?;

@@ -54,9 +54,7 @@ fn refused(primary: &Fd, flags: u32) -> Result<(), String> {
 
 /// The count in fdinfo, after deferred work where the test importer can wait for it.
 fn count(primary: &Fd) -> CaseResult<i64> {
-    if let Ok(importer) = Importer::open() {
-        importer.drain().or_broken("draining deferred work")?;
-    }
+    drain_if_possible()?;
     let info = fdinfo(primary).or_broken("fdinfo")?;
     Ok(info.count)
 }
