@@ -46,7 +46,8 @@ pub struct Case {
     pub needs: &'static [Need],
     /// The descriptors it runs on. The first variant is the default, which keys do not name.
     pub variants: &'static [Variant],
-    /// What it relies on besides its clause. What derives also relies on [`Foundation::Deriving`].
+    /// What it relies on besides its clause. What derives also relies on [`Foundation::Deriving`], and if it is about lifetimes on
+    /// [`Foundation::Closing`].
     pub relies_on: &'static [Foundation],
     /// The case itself.
     pub run: fn(&mut Steps, CaseParams) -> Result<(), Abort>,
@@ -83,10 +84,12 @@ impl Case {
 
     /// What a variant relies on besides its clause.
     pub fn relies_on(&self, variant: &Variant) -> Vec<Foundation> {
-        let derives = self.needs_of(variant).contains(&Need::Derive).then_some(Foundation::Deriving);
+        let derives = self.needs_of(variant).contains(&Need::Derive);
+        // What is about lifetimes needs to see a release.
+        let closes = derives && self.area() == "lifetime";
         let own = Foundation::judged_by(&self.id());
-        derives
-            .into_iter()
+        (derives.then_some(Foundation::Deriving).into_iter())
+            .chain(closes.then_some(Foundation::Closing))
             .chain(self.relies_on.iter().copied())
             .filter(|foundation| Some(*foundation) != own)
             .collect()

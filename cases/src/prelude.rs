@@ -28,7 +28,7 @@ pub use crate::fixture::facts::{
     names_in_bufinfo, times_listed,
 };
 pub use crate::fixture::fault::FailNth;
-pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, reopen};
+pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, refusal_clause, reopen};
 pub use crate::fixture::fence::{
     self, Timeline, access_text, describe, fences, pending, poll_for, poll_for_reading, poll_now, poll_text, same_fence,
 };

@@ -107,6 +107,9 @@ pub enum Record {
         holds: bool,
         /// What was observed instead; empty when it held.
         detail: String,
+        /// The clause that the check is about, if it is not that of its case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clause: Option<String>,
     },
     /// A documented limitation was probed.
     Hazard {

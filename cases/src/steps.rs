@@ -78,12 +78,14 @@ pub struct Steps {
     failures: usize,
     hazards: usize,
     notes: usize,
+    /// The clause of the next check, if it is not that of the case.
+    about: Option<&'static str>,
 }
 
 impl Steps {
     /// Starts a transcript. With a log, complaints of the kernel are reported at the step where they appear.
     pub fn new(channel: Channel, log: Option<KernelLog>) -> Self {
-        Steps { channel, log, checks: 0, failures: 0, hazards: 0, notes: 0 }
+        Steps { channel, log, checks: 0, failures: 0, hazards: 0, notes: 0, about: None }
     }
 
     /// Makes a call and records `text` before and `shown` or the errno after it.
@@ -111,8 +113,15 @@ impl Steps {
         self.checks += 1;
         self.failures += usize::from(!holds);
         let detail = if holds { String::new() } else { detail.to_string() };
-        self.send(Record::Check { sentence: sentence.into(), holds, detail });
+        let clause = self.about.take().map(str::to_string);
+        self.send(Record::Check { sentence: sentence.into(), holds, detail, clause });
         holds
+    }
+
+    /// The next check is about this clause, not about that of the case: for what has to work before the case can judge its own.
+    pub fn about(&mut self, clause: &'static str) -> &mut Self {
+        self.about = Some(clause);
+        self
     }
 
     /// Records whether two values are equal.

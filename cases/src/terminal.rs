@@ -21,7 +21,7 @@ pub fn text(record: &Record, open: bool, style: Style) -> Option<(String, bool)>
         Record::Call { text } => return Some((started(&lines::call(text), open), true)),
         Record::Return { text } if open => lines::result(text),
         Record::Return { text } => format!("{:<59}{}", "       ...", lines::result(text)),
-        Record::Check { sentence, holds, detail } => {
+        Record::Check { sentence, holds, detail, .. } => {
             let line = lines::check(sentence, *holds, detail);
             if *holds { line } else { style.bad(&line) }
         }
@@ -94,7 +94,7 @@ mod tests {
             Record::Begin { case: case.clone(), limit_ms: 9 },
             Record::Call { text: "derive(primary, O_RDONLY)".into() },
             Record::Return { text: "alias".into() },
-            Record::Check { sentence: "derive succeeds".into(), holds: true, detail: String::new() },
+            Record::Check { sentence: "derive succeeds".into(), holds: true, detail: String::new(), clause: None },
             Record::End { case, outcome: Outcome::Pass, ms: 3 },
         ]);
         let lines: Vec<&str> = text.lines().collect();

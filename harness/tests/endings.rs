@@ -80,7 +80,7 @@ fn into_the_second() -> Vec<Record> {
         Record::Hello { protocol: VERSION, kernel: "7.2.13".into(), uptime_ms: 1 },
         Record::Plan { cases: plan() },
         Record::Begin { case: first.clone(), limit_ms: 100 },
-        Record::Check { sentence: "it holds".into(), holds: true, detail: String::new() },
+        Record::Check { sentence: "it holds".into(), holds: true, detail: String::new(), clause: None },
         Record::End { case: first, outcome: Outcome::Pass, ms: 1 },
         Record::Begin { case: second, limit_ms: 100 },
         Record::Call { text: "close(alias)".into() },

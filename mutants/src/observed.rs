@@ -100,8 +100,10 @@ mod tests {
     }
 
     fn checked(key: &str, clause: &str, sentence: &str) -> CaseVerdict {
-        let held = TranscriptStep::Check { sentence: "it is open".into(), holds: true, detail: String::new() };
-        let check = TranscriptStep::Check { sentence: sentence.into(), holds: false, detail: "fd 7".into() };
+        let held =
+            TranscriptStep::Check { sentence: "it is open".into(), holds: true, detail: String::new(), clause: None };
+        let check =
+            TranscriptStep::Check { sentence: sentence.into(), holds: false, detail: "fd 7".into(), clause: None };
         let mut verdict = failed(key, clause, sentence);
         verdict.run = Some(CaseRun {
             key: verdict.key.clone(),

@@ -23,7 +23,8 @@ fn bench() -> Bench {
     let qemu = bench.path("bin/qemu-system-x86_64");
     fs::remove_file(&qemu).unwrap();
     fake_qemu(&qemu, QEMU);
-    let violation = Record::Check { sentence: "it is gone".into(), holds: false, detail: "it is there".into() };
+    let violation =
+        Record::Check { sentence: "it is gone".into(), holds: false, detail: "it is there".into(), clause: None };
     let end = |outcome| [Record::End { case: CaseKey(CASE.into()), outcome, ms: 1 }, Record::Count { ended: 1 }];
     let good = [reviewed(), end(Outcome::Pass).into()].concat();
     let bad = [vec![violation], end(Outcome::Fail).into()].concat();
@@ -47,7 +48,7 @@ fn reviewed() -> Vec<Record> {
         }
         ("check  ", rest) => {
             let sentence = rest.strip_suffix("ok")?.trim_end().into();
-            Some(vec![Record::Check { sentence, holds: true, detail: String::new() }])
+            Some(vec![Record::Check { sentence, holds: true, detail: String::new(), clause: None }])
         }
         _ => None,
     };

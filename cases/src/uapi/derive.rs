@@ -4,10 +4,14 @@
 //! importer reports what the header defines, and every call uses that; only UAPI-1 compares it with the proposal.
 //! Other members of a structure than `flags` and `fd` are zero.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, setsockopt, socketpair, sockopt,
+};
 
 use super::importer::{Count, DeriveLayout, ImporterInfo};
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, own};
@@ -145,7 +149,27 @@ pub fn derive_with(fd: RawFd, argument: &mut DeriveArgs) -> Result<i32, Errno> {
     let result = ioctl_raw(fd, shape.request, words.as_mut_ptr() as usize);
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     *argument = shape.decode(&bytes);
+    if let (Ok(_), Some(queue)) = (result, KEPT.get()) {
+        let control = [ControlMessage::ScmRights(&[argument.fd])];
+        let _ = sendmsg::<()>(queue.as_raw_fd(), &[IoSlice::new(b"x")], &control, MsgFlags::MSG_DONTWAIT, None);
+    }
     result
+}
+
+/// The sending end of a socket. The messages in its queue hold a reference on every alias.
+static KEPT: OnceLock<OwnedFd> = OnceLock::new();
+
+/// From now on, no alias that this process or its children derive is released, even if all its descriptors are closed. For kernels that
+/// cannot release an alias without damage.
+///
+/// # Errors
+/// The errno of socketpair(2) or setsockopt(2).
+pub fn keep_aliases() -> Result<(), Errno> {
+    let (sender, receiver) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
+    setsockopt(&sender, sockopt::SndBufForce, &(1 << 26))?;
+    let _ = receiver.into_raw_fd();
+    let _ = KEPT.set(sender);
+    Ok(())
 }
 
 /// Takes ownership of the descriptor number that a derive returned.

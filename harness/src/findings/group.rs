@@ -1,6 +1,8 @@
 //! Groups symptoms of the same defect.
 
+use cases::complaint::Kind;
 use cases::foundation::Foundation;
+use cases::protocol::CaseKey;
 
 use super::evidence::{kernel_log, steps_to_it, transcript};
 use super::severity::Severity;
@@ -31,22 +33,46 @@ const EXPLAINS: &[(&str, &[&str])] = &[
 /// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
 const COMPARES: &[&str] = &["uapi/compat_compared"];
 
+/// Complaints about locks and contexts, which a race or a deadlock follows from.
+const ABOUT_LOCKS: &[Kind] =
+    &[Kind::Lockdep, Kind::WaitContext, Kind::RcuUsage, Kind::SleepInAtomic, Kind::ScheduleInAtomic, Kind::Kcsan];
+
 /// Symptoms of one defect.
 struct Group<'a> {
+    /// The most serious of them.
     symptom: Symptom,
-    verdicts: Vec<&'a CaseVerdict>,
+    /// Each verdict with its symptom.
+    verdicts: Vec<(&'a CaseVerdict, Symptom)>,
 }
 
 impl Group<'_> {
     /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it; else
     /// the clause of a foundation comes first, then that of the first case.
     fn clause(&self) -> &str {
-        let lifetime = self.verdicts.iter().find(|verdict| verdict.clause.starts_with("L-"));
-        if let (Key::Complaint(..), Some(verdict)) = (&self.symptom.key, lifetime) {
-            return &verdict.clause;
+        if let Key::Clause(clause) = &self.symptom.key {
+            return clause;
         }
-        let foundation = self.verdicts.iter().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
-        foundation.or(self.verdicts.first()).map_or("", |verdict| verdict.clause.as_str())
+        let lifetime = self.cases().find(|verdict| verdict.clause.starts_with("L-"));
+        if let (Key::Complaint(..), Some(verdict)) = (&self.symptom.key, lifetime) {
+            let about_locks = self.cases().flat_map(|verdict| &verdict.complaints);
+            let about_locks = about_locks.into_iter().any(|complaint| ABOUT_LOCKS.contains(&complaint.kind));
+            return if about_locks { "L-10" } else { &verdict.clause };
+        }
+        let foundation = self.cases().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
+        foundation.or(self.cases().next()).map_or("", |verdict| verdict.clause.as_str())
+    }
+
+    fn cases(&self) -> impl Iterator<Item = &CaseVerdict> {
+        self.verdicts.iter().map(|(verdict, _)| *verdict)
+    }
+
+    fn keys(&self) -> Vec<CaseKey> {
+        self.cases().map(|verdict| verdict.key.clone()).collect()
+    }
+
+    /// Whether every case that shows the other one shows this one too.
+    fn is_wherever(&self, other: &Group<'_>) -> bool {
+        other.cases().all(|case| self.cases().any(|mine| mine.key == case.key))
     }
 
     fn explains(&self, other: &Group<'_>) -> bool {
@@ -57,7 +83,8 @@ impl Group<'_> {
             Key::Stuck(_) => corrupts,
             Key::Complaint(severity, place) => {
                 let same = matches!(&self.symptom.key, Key::Complaint(_, mine) if mine == place);
-                same || corrupts && *severity != Severity::MemoryCorruption
+                let fails_too = matches!(&self.symptom.key, Key::Clause(_)) && self.is_wherever(other);
+                same || (corrupts || fails_too) && *severity != Severity::MemoryCorruption
             }
             Key::Clause(_) => false,
         };
@@ -66,7 +93,7 @@ impl Group<'_> {
             return consequence || other.leaks();
         }
         let table = EXPLAINS.iter().find(|(clause, _)| *clause == self.clause());
-        let compared = other.verdicts.iter().any(|verdict| COMPARES.contains(&verdict.key.id()));
+        let compared = other.cases().any(|verdict| COMPARES.contains(&verdict.key.id()));
         let told = !compared && table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
         // Not if the consequence is worse than its explanation.
         consequence || told && other.symptom.severity >= self.symptom.severity
@@ -74,38 +101,41 @@ impl Group<'_> {
 
     /// The first foundation that one of its cases judges.
     fn foundation(&self) -> Option<Foundation> {
-        self.verdicts.iter().filter_map(|verdict| Foundation::judged_by(verdict.key.id())).min()
+        self.cases().filter_map(|verdict| Foundation::judged_by(verdict.key.id())).min()
     }
 
     /// Whether all that its cases say is that something is never given back.
     fn leaks(&self) -> bool {
-        self.verdicts.iter().all(|verdict| match verdict.verdict.detailed() {
+        self.cases().all(|verdict| match verdict.verdict.detailed() {
             Verdict::Failed { reasons } => reasons.iter().all(|reason| is_leak(reason)),
             _ => false,
         })
     }
 
     fn finding(&self, follow_ups: Vec<FollowUp>) -> Finding {
-        let shown = self.verdicts.iter().min_by_key(|verdict| steps_to_it(verdict)).expect("a group has a verdict");
-        let symptom = Symptom::of(shown).unwrap_or_else(|| self.symptom.clone());
+        let (shown, symptom) =
+            self.verdicts.iter().min_by_key(|(verdict, _)| steps_to_it(verdict)).expect("a group has a verdict");
+        let mut also: Vec<String> = Vec::new();
+        for check in self.verdicts.iter().flat_map(|(_, symptom)| &symptom.checks) {
+            if symptom.checks.first() != Some(check) && !also.contains(check) {
+                also.push(check.clone());
+            }
+        }
         Finding {
-            title: symptom.title,
+            title: symptom.title.clone(),
             severity: self.symptom.severity,
             clause: self.clause().into(),
             case: shown.key.clone(),
             transcript: transcript(shown),
             kernel_log: kernel_log(shown),
-            cases: self.verdicts.iter().map(|verdict| verdict.key.clone()).collect(),
+            cases: self.keys(),
+            also,
             follow_ups,
         }
     }
 
     fn follow_up(&self) -> FollowUp {
-        FollowUp {
-            clause: self.clause().into(),
-            title: self.symptom.title.clone(),
-            cases: self.verdicts.iter().map(|verdict| verdict.key.clone()).collect(),
-        }
+        FollowUp { clause: self.clause().into(), title: self.symptom.title.clone(), cases: self.keys() }
     }
 }
 
@@ -113,10 +143,16 @@ impl Group<'_> {
 pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for verdict in verdicts {
-        let Some(symptom) = Symptom::of(verdict) else { continue };
-        match groups.iter_mut().find(|group| group.symptom.key == symptom.key) {
-            Some(group) => group.verdicts.push(verdict),
-            None => groups.push(Group { symptom, verdicts: vec![verdict] }),
+        for symptom in Symptom::all_of(verdict) {
+            match groups.iter_mut().find(|group| group.symptom.key == symptom.key) {
+                Some(group) => {
+                    if symptom.severity < group.symptom.severity {
+                        group.symptom = symptom.clone();
+                    }
+                    group.verdicts.push((verdict, symptom));
+                }
+                None => groups.push(Group { symptom: symptom.clone(), verdicts: vec![(verdict, symptom)] }),
+            }
         }
     }
     // Among equals, what most other cases rely on comes first, then the order of the suite decides.
@@ -134,7 +170,6 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use cases::complaint::Kind;
     use cases::foundation::NEVER_RELEASED;
     use cases::protocol::Outcome;
 
@@ -147,7 +182,8 @@ pub(crate) mod tests {
     pub(crate) fn checked(key: &str, sentence: &str, detail: &str) -> CaseVerdict {
         let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec![format!("{sentence}: {detail}")] });
         let call = TranscriptStep::Call { text: "derive(RO alias, O_RDWR)".into(), result: Some("fd".into()) };
-        let check = TranscriptStep::Check { sentence: sentence.into(), holds: false, detail: detail.into() };
+        let check =
+            TranscriptStep::Check { sentence: sentence.into(), holds: false, detail: detail.into(), clause: None };
         verdict.run = Some(CaseRun {
             key: verdict.key.clone(),
             steps: vec![call, check],
@@ -248,12 +284,55 @@ pub(crate) mod tests {
     #[test]
     fn a_finding_shows_the_shortest_evidence_and_no_check_that_holds() {
         let mut long = checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted");
-        let held = TranscriptStep::Check { sentence: "it is open".into(), holds: true, detail: String::new() };
+        let held =
+            TranscriptStep::Check { sentence: "it is open".into(), holds: true, detail: String::new(), clause: None };
         long.run.as_mut().unwrap().steps.insert(0, held);
         let short = checked("rights/derive_table@system-heap", "RO alias: O_RDWR is EACCES", "it was granted");
         let findings = group(&[long.clone(), short]);
         assert_eq!(findings[0].case.0, "rights/derive_table@system-heap");
         assert!(group(&[long])[0].transcript.iter().all(|line| !line.contains("it is open")));
+    }
+
+    #[test]
+    fn a_check_that_failed_before_the_damage_is_a_finding_of_its_own() {
+        let with = |when: ComplaintTime| {
+            let mut verdict = checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted");
+            verdict.complaints = complained("rights/derive_table@udmabuf", Kind::Kasan, "f").complaints;
+            verdict.complaints[0].moment = when;
+            clauses(&[verdict])
+        };
+        assert_eq!(with(ComplaintTime::AfterLastStep), ["R-1", "R-1"]);
+        assert_eq!(with(ComplaintTime::During("derive(RO alias, O_RDWR)".into())), ["R-1"]);
+    }
+
+    #[test]
+    fn a_warning_that_comes_only_with_a_failed_check_is_explained_by_it() {
+        let mut both = checked("sync_file/merge@system-heap", "a merge has both fences", "it has one");
+        both.complaints = complained("sync_file/merge@system-heap", Kind::Warning, "f").complaints;
+        assert_eq!(group(&[both.clone()]).len(), 1);
+        let alone = complained("sync_file/last_reference@system-heap", Kind::Warning, "f");
+        assert_eq!(group(&[both, alone]).len(), 2);
+    }
+
+    #[test]
+    fn a_check_about_another_clause_is_a_finding_of_that_clause() {
+        let mut verdict =
+            checked("lifetime/importer_steps@udmabuf", "derive(primary, O_RDONLY) succeeds", "returned EINVAL");
+        if let Some(TranscriptStep::Check { clause, .. }) = verdict.run.as_mut().and_then(|run| run.steps.last_mut()) {
+            *clause = Some("R-1".into());
+        }
+        let findings = group(&[verdict]);
+        assert_eq!((findings[0].clause.as_str(), findings[0].severity), ("R-1", Severity::Violation));
+    }
+
+    #[test]
+    fn other_failed_checks_of_the_clause_are_listed() {
+        let all = [
+            checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+            checked("rights/derive_table@system-heap", "RO alias: O_RDWR is EACCES", "it was granted"),
+            checked("rights/derive_orphans@udmabuf", "WO alias: O_RDONLY is EACCES", "it was granted"),
+        ];
+        assert_eq!(group(&all)[0].also, ["WO alias: O_RDONLY is EACCES: it was granted"]);
     }
 
     #[test]

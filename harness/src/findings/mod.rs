@@ -37,6 +37,9 @@ pub struct Finding {
     /// Every case that shows it, in the order of the suite.
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub cases: Vec<CaseKey>,
+    /// What else fails of the same clause: a check, and what was seen instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// What it explains: other clauses that fail because of it.
     pub follow_ups: Vec<FollowUp>,
 }

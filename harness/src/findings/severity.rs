@@ -14,10 +14,10 @@ pub enum Severity {
     GainedRights,
     /// The kernel or a process hangs, or the guest is lost.
     Hang,
-    /// The kernel complains about something else.
-    KernelComplaint,
     /// Another clause is violated.
     Violation,
+    /// The kernel complains about something else.
+    KernelComplaint,
     /// Something is left behind.
     Leak,
 }

@@ -1,4 +1,4 @@
-//! The first symptom of a bad verdict.
+//! The symptoms of a bad verdict.
 
 use std::sync::LazyLock;
 
@@ -7,16 +7,19 @@ use regex::Regex;
 use super::phrase::phrase;
 use super::severity::Severity;
 use crate::judge::complaint::Complaint;
-use crate::judge::transcript::TranscriptStep;
+use crate::judge::complaint_time::ComplaintTime;
+use crate::judge::transcript::{TranscriptStep, step_words};
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
 
-/// The first symptom of a bad verdict, in a form that is the same on every exporter.
+/// A symptom of a bad verdict, in a form that is the same on every exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Symptom {
     /// Symptoms with the same key belong to one defect.
     pub key: Key,
     pub severity: Severity,
     pub title: String,
+    /// The failed checks, each with what was seen instead.
+    pub checks: Vec<String>,
 }
 
 /// What distinguishes symptoms.
@@ -33,41 +36,69 @@ pub(super) enum Key {
 }
 
 impl Symptom {
-    /// The symptom of a verdict that says that something is wrong with the kernel; None for other verdicts.
-    pub fn of(verdict: &CaseVerdict) -> Option<Self> {
+    /// What a verdict shows that is wrong with the kernel, the most serious first; empty if nothing is. A case that fails for one
+    /// reason may show another defect too, so all are returned, except what may be a consequence of damage that came before it.
+    pub fn all_of(verdict: &CaseVerdict) -> Vec<Self> {
         let reasons = match &verdict.verdict {
             Verdict::Failed { reasons } => reasons,
             Verdict::Lost { begun: true, how } => {
                 let step = verdict.run.as_ref().and_then(|run| run.open_step()).unwrap_or("no step").to_string();
                 let title = format!("The guest is lost: {how}");
-                return Some(Symptom { key: Key::Stuck(plain(&step)), severity: Severity::Hang, title });
+                return vec![Symptom::new(Key::Stuck(plain(&step)), Severity::Hang, title)];
             }
-            _ => return None,
+            _ => return Vec::new(),
         };
-        let complaint = verdict.complaints.iter().filter(|complaint| complaint.suppressed.is_none());
-        let complaint = complaint.min_by_key(|complaint| Severity::of_complaint(complaint.kind));
-        let check = first_failed(verdict);
-        match (complaint, check) {
-            (Some(complaint), None) => Some(complained(complaint)),
-            // A failed check of the same case rarely explains a complaint about memory.
-            (Some(complaint), _) if Severity::of_complaint(complaint.kind) == Severity::MemoryCorruption => {
-                Some(complained(complaint))
-            }
-            (_, Some((sentence, detail))) => Some(Symptom {
-                key: Key::Clause(verdict.clause.clone()),
-                severity: Severity::of_clause(&verdict.clause),
-                title: format!("{}: {}: {}", phrase(&verdict.clause), plain(sentence), detail),
-            }),
-            (None, None) => reasons.first().map(|reason| without_check(verdict, reason)),
+        let complaints: Vec<&Complaint> =
+            verdict.complaints.iter().filter(|complaint| complaint.suppressed.is_none()).collect();
+        let severity = |complaint: &&Complaint| Severity::of_complaint(complaint.kind);
+        let mut symptoms: Vec<Symptom> =
+            complaints.iter().copied().min_by_key(severity).map(complained).into_iter().collect();
+        let damage = complaints.iter().filter(|one| severity(one) == Severity::MemoryCorruption);
+        let damaged = damage.map(|complaint| step_of(complaint, verdict)).min().unwrap_or(usize::MAX);
+        symptoms.extend(failed_checks(verdict, damaged));
+        if symptoms.is_empty() {
+            symptoms.extend(reasons.first().map(|reason| without_check(verdict, reason)));
         }
+        symptoms
+    }
+
+    fn new(key: Key, severity: Severity, title: String) -> Self {
+        Symptom { key, severity, title, checks: Vec::new() }
     }
 }
 
-fn first_failed(verdict: &CaseVerdict) -> Option<(&str, &str)> {
-    verdict.run.as_ref()?.steps.iter().find_map(|step| match step {
-        TranscriptStep::Check { sentence, holds: false, detail } => Some((sentence.as_str(), detail.as_str())),
-        _ => None,
-    })
+/// The step at which the kernel complained; if that is unknown, the first one.
+fn step_of(complaint: &Complaint, verdict: &CaseVerdict) -> usize {
+    let steps = verdict.run.as_ref().map_or(&[][..], |run| &run.steps);
+    match &complaint.moment {
+        ComplaintTime::During(words) | ComplaintTime::Before(words) => {
+            steps.iter().position(|step| step_words(step) == *words).unwrap_or_default()
+        }
+        ComplaintTime::AfterLastStep => steps.len(),
+        ComplaintTime::Unknown => 0,
+    }
+}
+
+/// One symptom for each clause that a failed check before this step is about.
+fn failed_checks(verdict: &CaseVerdict, before: usize) -> Vec<Symptom> {
+    let mut symptoms: Vec<Symptom> = Vec::new();
+    for step in verdict.run.iter().flat_map(|run| &run.steps).take(before) {
+        let TranscriptStep::Check { sentence, holds: false, detail, clause } = step else { continue };
+        // What had to work before the case could judge its own clause was refused: no right was gained.
+        let severity = clause.as_ref().map_or_else(|| Severity::of_clause(&verdict.clause), |_| Severity::Violation);
+        let clause = clause.as_ref().unwrap_or(&verdict.clause);
+        let text = format!("{}: {detail}", plain(sentence));
+        match symptoms.iter_mut().find(|symptom| symptom.key == Key::Clause(clause.clone())) {
+            Some(symptom) => symptom.checks.push(text),
+            None => symptoms.push(Symptom {
+                key: Key::Clause(clause.clone()),
+                severity,
+                title: format!("{}: {text}", phrase(clause)),
+                checks: vec![text],
+            }),
+        }
+    }
+    symptoms
 }
 
 fn complained(complaint: &Complaint) -> Symptom {
@@ -75,7 +106,7 @@ fn complained(complaint: &Complaint) -> Symptom {
     let place = complaint.frame.clone().or_else(|| complaint.trace.first().cloned());
     let at = place.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
     let title = format!("The kernel complains{at}{}: {}", complaint.moment.words(), complaint.title);
-    Symptom { key: Key::Complaint(severity, place.unwrap_or_else(|| complaint.title.clone())), severity, title }
+    Symptom::new(Key::Complaint(severity, place.unwrap_or_else(|| complaint.title.clone())), severity, title)
 }
 
 /// A case whose checks held, or that was ended.
@@ -85,16 +116,12 @@ fn without_check(verdict: &CaseVerdict, reason: &str) -> Symptom {
             let kinds: Vec<&str> =
                 what.trim_start_matches(": ").split("; ").filter_map(|one| one.split(':').next()).collect();
             let title = format!("Something is left behind in the kernel{what}");
-            Symptom {
-                key: Key::Left(kinds.first().copied().unwrap_or_default().into()),
-                severity: Severity::Leak,
-                title,
-            }
+            Symptom::new(Key::Left(kinds.first().copied().unwrap_or_default().into()), Severity::Leak, title)
         }
         None => {
             let step = verdict.run.as_ref().and_then(|run| run.open_step()).unwrap_or("no step").to_string();
             let title = format!("{}: {reason}", phrase(&verdict.clause));
-            Symptom { key: Key::Stuck(plain(&step)), severity: Severity::Hang, title }
+            Symptom::new(Key::Stuck(plain(&step)), Severity::Hang, title)
         }
     }
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use cases::foundation::{AVOID, Foundation, LEAKS, NEVER_RELEASED};
-use cases::protocol::CaseKey;
+use cases::protocol::{CaseKey, Outcome};
 use cases::suite;
 
+use crate::judge::complaint::Complaint;
+use crate::judge::complaint_time::ComplaintTime;
+use crate::judge::transcript::TranscriptStep;
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
 
 /// The violated foundations.
@@ -28,8 +31,12 @@ impl Violated {
                 Verdict::Failed { reasons } if reasons.iter().all(|reason| is_leak(reason)) => {
                     violated.leaks = true;
                 }
+                // The kernel refuses what the case needs, and is not damaged.
+                _ if fails_for_other_clauses(verdict) => {}
                 Verdict::Failed { .. } | Verdict::Lost { begun: true, .. } => {
-                    violated.by.insert(foundation, verdict.clause.clone());
+                    let closing = foundation == Foundation::Deriving && only_after_a_close(verdict);
+                    let foundation = if closing { Foundation::Closing } else { foundation };
+                    violated.by.entry(foundation).or_insert_with(|| verdict.clause.clone());
                 }
                 _ => {}
             }
@@ -51,6 +58,31 @@ impl Violated {
     }
 }
 
+/// Whether all that fails are checks about other clauses than that of the case.
+fn fails_for_other_clauses(verdict: &CaseVerdict) -> bool {
+    let Some(run) = &verdict.run else { return false };
+    let own = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, clause: None, .. });
+    run.outcome == Some(Outcome::Fail) && verdict.complaints.is_empty() && !run.steps.iter().any(own)
+}
+
+/// Whether everything that is wrong showed during or after the first close of a descriptor.
+fn only_after_a_close(verdict: &CaseVerdict) -> bool {
+    let Some(run) = &verdict.run else { return false };
+    let is_close =
+        |step: &TranscriptStep| matches!(step, TranscriptStep::Call { text, .. } if text.starts_with("close("));
+    let Some(first) = run.steps.iter().position(is_close) else { return false };
+    let (before, after) = run.steps.split_at(first);
+    let fails = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, .. });
+    let came_later = |complaint: &Complaint| match &complaint.moment {
+        ComplaintTime::During(text) | ComplaintTime::Before(text) => {
+            after.iter().any(|step| matches!(step, TranscriptStep::Call { text: call, .. } if call == text))
+        }
+        ComplaintTime::AfterLastStep => true,
+        ComplaintTime::Unknown => false,
+    };
+    !before.iter().any(fails) && verdict.complaints.iter().all(came_later)
+}
+
 /// Whether a reason says that something is never given back, and nothing else.
 pub(crate) fn is_leak(reason: &str) -> bool {
     reason.starts_with(LEFT_BEHIND) || reason.ends_with(NEVER_RELEASED)
@@ -64,6 +96,7 @@ pub fn split(plan: &[CaseKey]) -> (Vec<CaseKey>, Vec<CaseKey>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::transcript::CaseRun;
     use crate::judge::verdict::tests::verdict_on;
 
     fn of(verdicts: &[(&str, Verdict)]) -> Violated {
@@ -107,8 +140,51 @@ mod tests {
         let both = Verdict::Failed { reasons: vec![never, "the kernel complained (kasan)".into()] };
         for verdict in [failed(&twice), both] {
             let violated = of(&[("lifetime/closing_orders@udmabuf", verdict)]);
-            assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), Some("L-1"));
+            assert_eq!(violated.blocks(&key("lifetime/in_flight@udmabuf")), Some("L-1"));
         }
+    }
+
+    fn ran(steps: Vec<TranscriptStep>, moment: Option<ComplaintTime>) -> CaseVerdict {
+        let mut verdict = verdict_on("uapi/derive_and_close@udmabuf", failed("x"));
+        let key = verdict.key.clone();
+        let outcome = Some(Outcome::Fail);
+        verdict.run = Some(CaseRun { key, steps, outcome, ms: 1, protocol_errors: Vec::new() });
+        if let Some(moment) = moment {
+            verdict.complaints =
+                crate::judge::complaint::scan(b"[ 1.0] BUG: KASAN: slab-use-after-free in f+0x1/0x2\n");
+            verdict.complaints[0].moment = moment;
+        }
+        verdict
+    }
+
+    fn call(text: &str) -> TranscriptStep {
+        TranscriptStep::Call { text: text.into(), result: Some("ok".into()) }
+    }
+
+    #[test]
+    fn if_only_closing_is_wrong_what_closes_nothing_is_judged() {
+        let steps = || vec![call("derive(primary, O_RDONLY)"), call("close(RO alias)")];
+        let at = |words: &str| Violated::of(&[ran(steps(), Some(ComplaintTime::During(words.into())))]);
+        let closing = at("close(RO alias)");
+        assert_eq!(closing.avoid().as_deref(), Some("case_avoid=closing"));
+        assert_eq!(closing.blocks(&key("rights/derive_table@udmabuf")), None);
+        assert!(closing.blocks(&key("lifetime/in_flight@udmabuf")).is_some());
+        let deriving = at("derive(primary, O_RDONLY)");
+        assert_eq!(deriving.avoid().as_deref(), Some("case_avoid=deriving"));
+    }
+
+    #[test]
+    fn a_refusal_blocks_nothing() {
+        let refused = |clause: Option<&str>| TranscriptStep::Check {
+            sentence: "derive(primary, O_RDONLY) succeeds".into(),
+            holds: false,
+            detail: "returned EINVAL".into(),
+            clause: clause.map(str::to_string),
+        };
+        assert_eq!(Violated::of(&[ran(vec![refused(Some("UAPI-2"))], None)]), Violated::default());
+        assert!(Violated::of(&[ran(vec![refused(None)], None)]).avoid().is_some());
+        let damaged = ran(vec![refused(Some("UAPI-2"))], Some(ComplaintTime::AfterLastStep));
+        assert!(Violated::of(&[damaged]).avoid().is_some());
     }
 
     #[test]

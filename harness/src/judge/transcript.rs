@@ -31,6 +31,9 @@ pub enum TranscriptStep {
         holds: bool,
         /// What was seen instead.
         detail: String,
+        /// The clause that it is about, if it is not that of its case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clause: Option<String>,
     },
     /// A documented limit.
     Hazard {
@@ -83,7 +86,7 @@ impl CaseRun {
     /// The failed checks, in order.
     pub fn failed_checks(&self) -> impl Iterator<Item = (&str, &str)> {
         self.steps.iter().filter_map(|step| match step {
-            TranscriptStep::Check { sentence, holds: false, detail } => Some((sentence.as_str(), detail.as_str())),
+            TranscriptStep::Check { sentence, holds: false, detail, .. } => Some((sentence.as_str(), detail.as_str())),
             _ => None,
         })
     }
@@ -95,9 +98,20 @@ pub fn step_text(step: &TranscriptStep) -> String {
         TranscriptStep::Call { text, result } => {
             lines::call(text) + &lines::result(result.as_deref().unwrap_or("(never returned)"))
         }
-        TranscriptStep::Check { sentence, holds, detail } => lines::check(sentence, *holds, detail),
+        TranscriptStep::Check { sentence, holds, detail, .. } => lines::check(sentence, *holds, detail),
         TranscriptStep::Hazard { sentence, present } => lines::hazard(sentence, *present),
         TranscriptStep::Note(text) => lines::note(text),
+    }
+}
+
+/// What a message calls a step.
+pub fn step_words(step: &TranscriptStep) -> String {
+    match step {
+        TranscriptStep::Call { text, .. } => text.clone(),
+        TranscriptStep::Check { sentence, .. } | TranscriptStep::Hazard { sentence, .. } => {
+            format!("the check \"{sentence}\"")
+        }
+        TranscriptStep::Note(text) => format!("the note \"{text}\""),
     }
 }
 
@@ -214,7 +228,9 @@ impl Transcript {
                 Some(TranscriptStep::Call { result: slot @ None, .. }) => *slot = Some(text),
                 _ => self.protocol_error(format!("a result without a call: {text}")),
             },
-            Record::Check { sentence, holds, detail } => self.step(TranscriptStep::Check { sentence, holds, detail }),
+            Record::Check { sentence, holds, detail, clause } => {
+                self.step(TranscriptStep::Check { sentence, holds, detail, clause });
+            }
             Record::Hazard { sentence, present } => self.step(TranscriptStep::Hazard { sentence, present }),
             Record::Note { text } => self.step(TranscriptStep::Note(text)),
             Record::Complaint { number, us, line } => self.notice(number, us, line),
@@ -248,13 +264,7 @@ impl Transcript {
     fn step(&mut self, step: TranscriptStep) {
         // Complaints noticed since the last step came before this step.
         let key = self.open_case().map(|case| case.key.clone());
-        let words = match &step {
-            TranscriptStep::Call { text, .. } => text.clone(),
-            TranscriptStep::Check { sentence, .. } | TranscriptStep::Hazard { sentence, .. } => {
-                format!("the check \"{sentence}\"")
-            }
-            TranscriptStep::Note(text) => format!("the note \"{text}\""),
-        };
+        let words = step_words(&step);
         for complaint in self
             .noticed
             .iter_mut()
@@ -316,7 +326,7 @@ mod tests {
             Record::Begin { case: key(), limit_ms: 1000 },
             Record::Call { text: "derive(primary, O_RDONLY)".into() },
             Record::Return { text: "alias".into() },
-            Record::Check { sentence: "it is granted".into(), holds: true, detail: String::new() },
+            Record::Check { sentence: "it is granted".into(), holds: true, detail: String::new(), clause: None },
             Record::End { case: key(), outcome: Outcome::Pass, ms: 3 },
             Record::Count { ended: 1 },
         ]

@@ -12,7 +12,7 @@ use crate::report::provenance::Provenance;
 use crate::session::rounds::RoundsSummary;
 
 /// Version of the JSON form. Raised with every change of it; docs/report.md says what that means for readers.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 /// The oldest version that this program reads. Later versions added fields, and version 6 renamed some.
 pub const OLDEST: u32 = 3;
 

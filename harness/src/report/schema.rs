@@ -61,7 +61,7 @@ fn full() -> RunReport {
         let steps = vec![
             TranscriptStep::Call { text: text(), result: Some(text()) },
             TranscriptStep::Call { text: text(), result: None },
-            TranscriptStep::Check { sentence: text(), holds: false, detail: text() },
+            TranscriptStep::Check { sentence: text(), holds: false, detail: text(), clause: None },
             TranscriptStep::Hazard { sentence: text(), present: true },
             TranscriptStep::Note(text()),
         ];
@@ -175,7 +175,7 @@ fn reports_match_the_schema() {
             |value| value["verdicts"][0]["reasons"] = 7.into(),
             "'/verdicts/0/reasons' [S#/properties/verdicts/items/unevaluatedProperties]",
         ),
-        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 6"),
+        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 7"),
         (
             |value| value["setting"]["built"] = "no".into(),
             "'/setting/built' [S#/$defs/RunSetting/properties/built/type]: want boolean",

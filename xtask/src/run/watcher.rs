@@ -64,7 +64,7 @@ impl<'a> Watcher<'a> {
                     task.message(message);
                 }
             }
-            Record::Check { sentence, holds: false, detail } => {
+            Record::Check { sentence, holds: false, detail, .. } => {
                 // A known defect of the kernel is no news; the report names it.
                 let known = self.context.expectations.known_defect(&CaseKey(self.running.clone()));
                 if !known.is_some_and(|defect| defect.names(&format!("{sentence}: {detail}"))) {

@@ -266,7 +266,12 @@ fn records() -> String {
         Record::Hello { protocol: VERSION, kernel: "7.2.0".into(), uptime_ms: 1 },
         Record::Plan { cases: plan().to_vec() },
         Record::Begin { case: first.clone(), limit_ms: 100_000 },
-        Record::Check { sentence: "nothing is gained".into(), holds: false, detail: "something was".into() },
+        Record::Check {
+            sentence: "nothing is gained".into(),
+            holds: false,
+            detail: "something was".into(),
+            clause: None,
+        },
         Record::End { case: first, outcome: Outcome::Fail, ms: 1 },
         Record::Begin { case: second, limit_ms: 100_000 },
     ])

@@ -56,10 +56,12 @@ fn run(kernel: &str, patched: bool) -> RunReport {
                     sentence: format!("it is granted, {number}"),
                     holds: true,
                     detail: String::new(),
+                    clause: None,
                 },
             ]
         });
-        let check = TranscriptStep::Check { sentence: "a sentence".into(), holds: false, detail: EVIL.into() };
+        let check =
+            TranscriptStep::Check { sentence: "a sentence".into(), holds: false, detail: EVIL.into(), clause: None };
         let failed = matches!(wrong, Some(2..)).then_some(check);
         let steps = steps.chain([TranscriptStep::Note(EVIL.into())]).chain(failed).collect();
         let console = format!("[    1.000000] BUG: KASAN: slab-use-after-free in dma_buf_put+0x1b/0x2f0 {EVIL}\n");

@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// A heap buffer of chunks of different sizes, and one for which only single pages were available, shows the same
     /// page at the same offset in every mapping, whatever part is mapped, to a device, and in the kernel's own mapping.
-    "EXP-5", Contract, Exporter::HEAP, [TestImporter, FaultInjection], [EXPORTED, ALIASES]
+    "EXP-5", Contract, Exporter::HEAP, [TestImporter, FaultInjection], [EXPORTED, ALIASES],
+    relies on [Closing]
 }
 
 /// A chunk of 16 pages and three single ones.

@@ -11,7 +11,8 @@ case! {
     /// A memfd whose pages are in a udmabuf cannot be sealed against writing and cannot shrink, as long as any descriptor
     /// or mapping of the buffer is open. When the last one is closed, and after a failed UDMABUF_CREATE, it can be sealed:
     /// no page is held any more.
-    "EXP-4", Contract, &[Exporter::Udmabuf], [], [EXPORTED, ALIASES]
+    "EXP-4", Contract, &[Exporter::Udmabuf], [], [EXPORTED, ALIASES],
+    relies on [Closing]
 }
 
 const PAGES: usize = 4;

@@ -7,7 +7,7 @@ case! {
     /// gets ENOMEM, ENFILE, EMFILE or EAGAIN, no descriptor, fence or reference is left, the buffer waits for what it
     /// waited for, and the same call succeeds the next time.
     "L-8", Contract, Exporter::MAIN, [SwSync, FaultInjection], [ALIASES, DUPLICATES],
-    relies on [Polling]
+    relies on [Closing, Polling]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -7,7 +7,7 @@ case! {
     /// it exported. Every call succeeds, a buffer whose last fence has signalled shows none, and no fence is left once
     /// all is closed.
     "SET-4", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
-    relies on [Polling]
+    relies on [Closing, Polling]
 }
 
 const ROUNDS: usize = 40;

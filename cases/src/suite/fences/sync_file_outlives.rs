@@ -6,7 +6,8 @@ case! {
     /// A sync_file that was exported through an alias still names its fence and still sees it signal after every
     /// descriptor is closed. It does not keep the buffer alive: the last close releases the buffer although the fence
     /// is pending.
-    "F-7", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES]
+    "F-7", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES],
+    relies on [Closing]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -10,7 +10,7 @@ case! {
     /// their sizes do not change in between. The BPF iterator (Linux 6.16) walks the same list. It is not tested
     /// itself: that would need BTF, and so pahole and debug information, in every build.
     "I-5", Contract, Exporter::MAIN, [TestImporter, Bufinfo], [ALIASES, DUPLICATES],
-    relies on [Listing]
+    relies on [Closing, Listing]
 }
 
 /// Needed by the BPF iterator.

@@ -6,7 +6,7 @@ case! {
     /// If the first, second, third ... allocation of the steps of an importer fails, from the import to the CPU access, the
     /// importer gets a clean errno, the counts are those of before, and all steps work afterwards.
     "IMP-6", Contract, Exporter::MAIN, [TestImporter, FaultInjection], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
-    relies on [Importing]
+    relies on [Closing, Importing]
 }
 
 /// More than all steps allocate.

@@ -7,7 +7,7 @@ case! {
     /// included. With two handles of one buffer, whichever is closed first, an import gives one that is open; with all closed
     /// it gives a new one. Handles of two DRM files do not affect each other.
     "IMP-1", Contract, Exporter::MAIN, [Vgem, TestImporter], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
-    relies on [Importing]
+    relies on [Closing, Importing]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

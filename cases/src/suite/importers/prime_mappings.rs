@@ -7,7 +7,8 @@ use crate::prelude::*;
 case! {
     /// A buffer that vgem exported cannot be mapped private and writable. Through every descriptor and through the driver's node it
     /// shows the same memory, page by page, also in a child and after the handle is closed, and nothing beyond its end.
-    "IMP-3", Contract, Exporter::HEAP, [Vgem, TestImporter], [EXPORTED, ALIASES]
+    "IMP-3", Contract, Exporter::HEAP, [Vgem, TestImporter], [EXPORTED, ALIASES],
+    relies on [Closing]
 }
 
 const PAGES: usize = 4;

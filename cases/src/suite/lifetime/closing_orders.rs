@@ -34,7 +34,11 @@ fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usiz
         let source: &Fd = fds[source].as_ref().expect("made above and not closed yet");
         match derive(source.as_fd(), flags) {
             Ok(fd) => fds.push(Some(Fd::new(NAMES[index + 1], fd))),
-            Err(errno) => s.must(format!("{} can be derived", NAMES[index + 1]), false, errno_name(errno))?,
+            Err(errno) => s.about(refusal_clause(errno)).must(
+                format!("{} can be derived", NAMES[index + 1]),
+                false,
+                errno_name(errno),
+            )?,
         }
     }
     for index in order {

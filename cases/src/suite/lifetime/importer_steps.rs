@@ -52,7 +52,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     };
     let done = Staged::and_back(importer, &later, STAGES.len(), false);
     s.holds(format!("{what} afterwards can be imported"), done.map_err(gave));
-    s.holds("fdinfo of it can be read", fdinfo(&later).map(drop).map_err(gave));
+    s.about("I-3").holds("fdinfo of it can be read", fdinfo(&later).map(drop).map_err(gave));
     s.close(later);
     s.holds("reference counts unchanged", unchanged()?);
     s.holds("buffer alive", observer.alive()?);

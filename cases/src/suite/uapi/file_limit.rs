@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// When the system has reached its limit on open files, DERIVE returns ENFILE to an unprivileged caller, does not
     /// write to the structure, and leaks no descriptor number and no reference. Whether root is limited is noted.
-    "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter],
+    relies on [Closing]
 }
 
 /// What the child can find wrong, as bits of its exit status.

@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// With no free descriptor number DERIVE returns EMFILE, does not write to the structure and leaks no reference.
     /// One free number is enough to succeed.
-    "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "UAPI-6", Contract, Exporter::MAIN, [Derive, TestImporter],
+    relies on [Closing]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -84,7 +84,7 @@ mod tests {
     }
 
     fn checked() -> Record {
-        Record::Check { sentence: "it is gone".into(), holds: true, detail: String::new() }
+        Record::Check { sentence: "it is gone".into(), holds: true, detail: String::new(), clause: None }
     }
 
     fn noticed(us: u64) -> Record {

@@ -55,7 +55,12 @@ fn ran(outcome: Option<Outcome>, steps: Vec<TranscriptStep>) -> Option<CaseRun> 
 }
 
 fn check(holds: bool) -> TranscriptStep {
-    TranscriptStep::Check { sentence: "no right is gained".into(), holds, detail: "O_RDWR was granted".into() }
+    TranscriptStep::Check {
+        sentence: "no right is gained".into(),
+        holds,
+        detail: "O_RDWR was granted".into(),
+        clause: None,
+    }
 }
 
 fn splat() -> Complaint {

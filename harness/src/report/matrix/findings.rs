@@ -36,6 +36,11 @@ pub fn of(matrix: &Matrix) -> Vec<MatrixFinding> {
                 Some(known) => {
                     known.cells.push(id.clone());
                     add_cases(&mut known.finding.cases, &finding.cases);
+                    for check in &finding.also {
+                        if !known.finding.also.contains(check) {
+                            known.finding.also.push(check.clone());
+                        }
+                    }
                     add_follow_ups(&mut known.finding.follow_ups, &finding.follow_ups);
                 }
                 None => all.push(MatrixFinding {

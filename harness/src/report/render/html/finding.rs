@@ -26,6 +26,7 @@ pub(super) struct FindingView {
     /// Lines, those coloured that show what is wrong.
     transcript: Vec<(Colour, String)>,
     kernel_log: Vec<String>,
+    also: Vec<String>,
     follow_ups: Vec<FollowUpView>,
     again: String,
 }
@@ -66,6 +67,7 @@ impl FindingView {
             more,
             transcript: finding.transcript.iter().map(|line| (line_tone(line), line.clone())).collect(),
             kernel_log: finding.kernel_log.clone(),
+            also: finding.also.clone(),
             follow_ups: follow_ups.collect(),
             again: found.again.clone(),
         }

@@ -50,6 +50,12 @@ pub(super) fn in_full(out: &mut String, found: &[MatrixFinding]) {
             fence(out, "text", &finding.kernel_log.join("\n"));
         }
         let _ = writeln!(out, "cases: {}\n", cases(&finding.cases));
+        for check in finding.also.iter().take(SHOWN) {
+            let _ = writeln!(out, "- also: {}", span(&cut(check, SENTENCE)));
+        }
+        if !finding.also.is_empty() {
+            let _ = writeln!(out);
+        }
         if !one.again.is_empty() {
             fence(out, "sh", &one.again);
         }

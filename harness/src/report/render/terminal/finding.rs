@@ -35,10 +35,23 @@ pub(super) fn render(out: &mut String, report: &RunReport, style: Style, repeat:
             finding.kernel_log.iter().for_each(|line| out.push_str(&format!("     {}\n", printable(line))));
         }
         let _ = writeln!(out, "   {} {}", style.faint("cases:"), wrap(&cases(&finding.cases), "          "));
+        also(out, &finding.also, style);
         follow_ups(out, &finding.follow_ups, style);
         if let Some(verdict) = report.verdicts.iter().find(|verdict| verdict.key == finding.case) {
             let _ = writeln!(out, "   {} {}", style.faint("again:"), repeat(verdict));
         }
+    }
+}
+
+/// How many other failed checks of a finding are printed.
+const ALSO: usize = 3;
+
+fn also(out: &mut String, checks: &[String], style: Style) {
+    for check in checks.iter().take(ALSO) {
+        let _ = writeln!(out, "   {} {}", style.faint("also:"), wrap(&printable(check), "         "));
+    }
+    if checks.len() > ALSO {
+        let _ = writeln!(out, "   {} {} more failed checks", style.faint("also:"), checks.len() - ALSO);
     }
 }
 

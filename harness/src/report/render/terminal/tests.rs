@@ -25,7 +25,12 @@ fn a_failure_shows_clause_line_and_kernel_log() {
         key,
         steps: vec![
             TranscriptStep::Call { text: "derive(alias, O_RDWR)".into(), result: Some("alias 2".into()) },
-            TranscriptStep::Check { sentence: "a sentence".into(), holds: false, detail: "O_RDWR was granted".into() },
+            TranscriptStep::Check {
+                sentence: "a sentence".into(),
+                holds: false,
+                detail: "O_RDWR was granted".into(),
+                clause: None,
+            },
         ],
         outcome: Some(Outcome::Fail),
         ms: 5,
