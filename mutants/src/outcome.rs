@@ -4,6 +4,7 @@ use cases::protocol::CaseKey;
 use serde::{Deserialize, Serialize};
 
 use super::case_order::is;
+use harness::findings::group;
 use harness::judge::verdict::{CaseVerdict, Verdict, is_violation};
 
 /// The outcome of a mutant.
@@ -92,12 +93,19 @@ impl MutantOutcome {
 
 /// Judges a mutant by the verdicts of its run, in order. `clauses` are those that should fail.
 pub fn outcome(verdicts: &[CaseVerdict], clauses: &[String]) -> MutantOutcome {
-    let expected = |verdict: &&CaseVerdict| clauses.iter().any(|clause| is(clause, &verdict.clause));
+    let expected = |clause: &str| clauses.iter().any(|wanted| is(wanted, clause));
     let violations = || verdicts.iter().filter(|verdict| is_violation(verdict));
-    if let Some(found) = violations().find(expected).or_else(|| violations().next()) {
+    // A finding can name another clause than that of its cases.
+    let findings = group(verdicts);
+    let finding = findings.iter().find(|finding| expected(&finding.clause));
+    let named = finding.and_then(|finding| violations().find(|verdict| finding.cases.contains(&verdict.key)));
+    let found =
+        named.or_else(|| violations().find(|verdict| expected(&verdict.clause))).or_else(|| violations().next());
+    if let Some(found) = found {
+        let clause = finding.filter(|_| named.is_some()).map_or(&found.clause, |finding| &finding.clause);
         return MutantOutcome::Caught {
-            clause: found.clause.clone(),
-            expected: (!clauses.is_empty()).then(|| expected(&found)),
+            clause: clause.clone(),
+            expected: (!clauses.is_empty()).then(|| expected(clause)),
             case: found.key.clone(),
             how: says(&found.verdict),
         };
