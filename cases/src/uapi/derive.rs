@@ -149,10 +149,6 @@ pub fn derive_with(fd: RawFd, argument: &mut DeriveArgs) -> Result<i32, Errno> {
     let result = ioctl_raw(fd, shape.request, words.as_mut_ptr() as usize);
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     *argument = shape.decode(&bytes);
-    if let (Ok(_), Some(queue)) = (result, KEPT.get()) {
-        let control = [ControlMessage::ScmRights(&[argument.fd])];
-        let _ = sendmsg::<()>(queue.as_raw_fd(), &[IoSlice::new(b"x")], &control, MsgFlags::MSG_DONTWAIT, None);
-    }
     result
 }
 
@@ -165,11 +161,26 @@ static KEPT: OnceLock<OwnedFd> = OnceLock::new();
 /// # Errors
 /// The errno of socketpair(2) or setsockopt(2).
 pub fn keep_aliases() -> Result<(), Errno> {
+    // Asks the test importer, which must not happen inside of a call.
+    let _ = shape();
     let (sender, receiver) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
     setsockopt(&sender, sockopt::SndBufForce, &(1 << 26))?;
     let _ = receiver.into_raw_fd();
     let _ = KEPT.set(sender);
     Ok(())
+}
+
+/// Keeps the alias that a successful ioctl made, if aliases are kept and it was this ioctl.
+pub(super) fn keep(request: u32, address: usize) {
+    let Some(queue) = KEPT.get() else { return };
+    let shape = shape();
+    if request != shape.request {
+        return;
+    }
+    // SAFETY: the call succeeded, so the kernel has read and written a structure of this size at the address.
+    let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, shape.size) };
+    let control = [ControlMessage::ScmRights(&[shape.decode(bytes).fd])];
+    let _ = sendmsg::<()>(queue.as_raw_fd(), &[IoSlice::new(b"x")], &control, MsgFlags::MSG_DONTWAIT, None);
 }
 
 /// Takes ownership of the descriptor number that a derive returned.

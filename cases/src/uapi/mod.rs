@@ -42,7 +42,11 @@ pub fn ioctl_address(fd: BorrowedFd<'_>, request: u32, address: usize) -> Result
 pub fn ioctl_raw(fd: RawFd, request: u32, address: usize) -> Result<i32, Errno> {
     // SAFETY: the kernel checks the descriptor and the address; it writes at most the size coded in `request`, which
     // every caller in this module backs with an object of that size or with an address that is not writable.
-    Errno::result(unsafe { libc::ioctl(fd, libc::c_ulong::from(request) as _, address) })
+    let result = Errno::result(unsafe { libc::ioctl(fd, libc::c_ulong::from(request) as _, address) });
+    if result.is_ok() {
+        derive::keep(request, address);
+    }
+    result
 }
 
 /// ioctl(2) on a C structure.

@@ -88,10 +88,10 @@ fn listed(text: &str) -> CaseResult<List> {
                 list.objects = objects.parse().map_err(|_| "no number").or_broken(line)?;
                 list.bytes = bytes.parse().map_err(|_| "no number").or_broken(line)?;
             }
-            // Size, flags, mode, count, exporter, inode and name.
-            [size, _, _, _, _, inode, ref name @ ..] if size.parse::<usize>().is_ok() => {
+            // Size, flags, mode, count, exporter, inode and name; other columns may follow.
+            [size, _, _, _, _, inode, name, ..] if size.parse::<usize>().is_ok() => {
                 let inode = inode.parse().map_err(|_| "no number").or_broken(line)?;
-                let entry = (size.parse().unwrap_or_default(), name.join(" "));
+                let entry = (size.parse().unwrap_or_default(), name.to_string());
                 if list.lines.insert(inode, entry).is_some() {
                     list.twice = Some(inode);
                 }
