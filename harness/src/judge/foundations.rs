@@ -44,10 +44,12 @@ impl Violated {
         violated
     }
 
-    /// The clause that blocks a case. None if no foundation that it relies on is violated.
+    /// The clause that blocks a case that was not run. None if no foundation that it relies on or judges is violated.
     pub fn blocks(&self, key: &CaseKey) -> Option<&str> {
         let (case, on) = suite::find(key)?;
-        case.relies_on(on.variant).iter().find_map(|foundation| self.by.get(foundation)).map(String::as_str)
+        let own = Foundation::judged_by(&case.id());
+        let needed = case.relies_on(on.variant).into_iter().chain(own);
+        needed.into_iter().find_map(|foundation| self.by.get(&foundation)).map(String::as_str)
     }
 
     /// The word on the kernel's command line that tells the guest which foundations not to use. None if all of them hold.

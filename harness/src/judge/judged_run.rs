@@ -141,8 +141,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
     }
     let violated = Violated::of(&judged.verdicts);
     for verdict in &mut judged.verdicts {
-        let planned = guests.iter().any(|guest| guest.planned.contains(&verdict.key));
-        if let Some(clause) = violated.blocks(&verdict.key).filter(|_| !planned) {
+        if let Some(clause) = violated.blocks(&verdict.key).filter(|_| verdict.run.is_none()) {
             verdict.verdict = Verdict::Blocked { by: clause.into() };
         }
     }

@@ -54,6 +54,8 @@ struct Part {
     stop_at: Option<StopAt>,
     /// The word on the kernel's command line that tells the guest which violated foundations not to use.
     avoid: Option<String>,
+    /// The cases that judge foundations, if these are run: what relies on one that is violated is then left out.
+    foundations: Vec<CaseKey>,
 }
 
 /// After this many guests in a row in which no case begins, the rest of the plan is lost. More than one, so that a single
@@ -96,7 +98,7 @@ impl<'a> Session<'a> {
     /// Boots guests until every planned case was run or lost. `on_record` gets every record as it arrives.
     ///
     /// Cases that judge foundations come first. After a violation the next of them starts in a new guest. Cases that
-    /// rely on a violated foundation are not run.
+    /// rely on a violated foundation, or judge it once more, are not run.
     ///
     /// # Errors
     /// The errors of [`qemu::run_until`] and of packing an initramfs. A lost guest is not an error.
@@ -107,11 +109,12 @@ impl<'a> Session<'a> {
             self.record_part(plan, &Part::default(), &mut guests, &mut on_record)?;
             return Ok(guests);
         }
-        let apart = Part { stop_at: Some(self.stop_at.unwrap_or(StopAt::Violation)), avoid: None };
+        let stop_at = Some(self.stop_at.unwrap_or(StopAt::Violation));
+        let apart = Part { stop_at, foundations: first.clone(), ..Part::default() };
         if self.record_part(&first, &apart, &mut guests, &mut on_record)? {
             let violated = Violated::of(&judge_all(&first, &guests, self.context)?.verdicts);
             rest.retain(|key| violated.blocks(key).is_none());
-            self.record_part(&rest, &Part { stop_at: None, avoid: violated.avoid() }, &mut guests, &mut on_record)?;
+            self.record_part(&rest, &Part { avoid: violated.avoid(), ..Part::default() }, &mut guests, &mut on_record)?;
         }
         Ok(guests)
     }
@@ -154,6 +157,10 @@ impl<'a> Session<'a> {
             guests.push(run);
             if over {
                 return Ok(false);
+            }
+            if !part.foundations.is_empty() {
+                let violated = Violated::of(&judge_all(&part.foundations, guests, self.context)?.verdicts);
+                left.retain(|key| violated.blocks(key).is_none());
             }
         }
         Ok(true)

@@ -12,7 +12,8 @@ case! {
     /// not change. So does one in a read-only mapping of a file, in a file that ends before or within it, and at an
     /// address outside user space. None of them leaks a descriptor number or a reference. An argument in a writable
     /// mapping of the buffer works like any other.
-    "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter],
+    relies on [Closing]
 }
 
 /// Offset of an argument that does not cross a page boundary.
