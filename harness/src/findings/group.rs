@@ -8,7 +8,7 @@ use super::evidence::{kernel_log, steps_to_it, transcript};
 use super::severity::Severity;
 use super::symptom::{Key, Symptom};
 use super::{Finding, FollowUp};
-use crate::judge::foundations::is_leak;
+use crate::judge::foundations::{is_leak, only_after_a_close};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 
 /// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
@@ -46,8 +46,8 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it; else
-    /// the clause of a foundation comes first, then that of the first case.
+    /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it, or if
+    /// it comes with a close; else the clause of a foundation comes first, then that of the first case.
     fn clause(&self) -> &str {
         if let Key::Clause(clause) = &self.symptom.key {
             return clause;
@@ -59,6 +59,9 @@ impl Group<'_> {
             return if about_locks { "L-10" } else { &verdict.clause };
         }
         let foundation = self.cases().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
+        if foundation.is_some_and(only_after_a_close) {
+            return "L-1";
+        }
         foundation.or(self.cases().next()).map_or("", |verdict| verdict.clause.as_str())
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use cases::complaint::Kind;
 use regex::Regex;
 
 use super::phrase::phrase;
@@ -106,7 +107,9 @@ fn complained(complaint: &Complaint) -> Symptom {
     let place = complaint.frame.clone().or_else(|| complaint.trace.first().cloned());
     let at = place.as_ref().map(|name| format!(" in {name}()")).unwrap_or_default();
     let title = format!("The kernel complains{at}{}: {}", complaint.moment.words(), complaint.title);
-    Symptom::new(Key::Complaint(severity, place.unwrap_or_else(|| complaint.title.clone())), severity, title)
+    // A BUG names the line of the source, which identifies it better than the function that was compiled around it.
+    let place = place.filter(|_| complaint.kind != Kind::Bug).unwrap_or_else(|| complaint.title.clone());
+    Symptom::new(Key::Complaint(severity, place), severity, title)
 }
 
 /// A case whose checks held, or that was ended.

@@ -68,7 +68,7 @@ fn fails_for_other_clauses(verdict: &CaseVerdict) -> bool {
 }
 
 /// Whether everything that is wrong showed during or after the first close of a descriptor.
-fn only_after_a_close(verdict: &CaseVerdict) -> bool {
+pub(crate) fn only_after_a_close(verdict: &CaseVerdict) -> bool {
     let Some(run) = &verdict.run else { return false };
     let is_close =
         |step: &TranscriptStep| matches!(step, TranscriptStep::Call { text, .. } if text.starts_with("close("));

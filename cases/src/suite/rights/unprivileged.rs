@@ -13,7 +13,8 @@ case! {
     /// A process without root's user id and without capabilities that received a read-only alias over a UNIX socket,
     /// and has no other descriptor of the buffer, can read it and derive O_RDONLY, and cannot write it by any means
     /// that the other clauses name. Nor can one that received a heap buffer exported O_RDONLY.
-    "R-9", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
+    "R-9", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    relies on [Closing]
 }
 
 const SEED: u8 = 11;
