@@ -11,6 +11,7 @@ case! {
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let (mut blocked, mut exported) = (false, false);
     for (access, kind) in [(SyncAccess::Read, "read"), (SyncAccess::Write, "write")] {
         let primary = s.export(on.exporter, 1)?.primary;
         let alias = s.must_derive("RO alias", &primary, RDONLY)?;
@@ -22,12 +23,10 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         s.close(alias);
         let ready = poll_now(&primary).or_broken("poll")?;
         s.note(format!("poll on primary: {}", poll_text(ready)));
-        s.hazard(
-            format!("a {kind} fence of the reader blocks the writer's POLLOUT"),
-            !ready.contains(PollFlags::POLLOUT),
-        );
-        let left = pending(&primary, SyncAccess::Write).or_broken("exporting fences")?;
-        s.hazard("EXPORT_SYNC_FILE for writing includes it", left > 0);
+        blocked |= !ready.contains(PollFlags::POLLOUT);
+        exported |= pending(&primary, SyncAccess::Write).or_broken("exporting fences")? > 0;
     }
+    s.hazard("a fence of the reader blocks the writer's POLLOUT", blocked);
+    s.hazard("EXPORT_SYNC_FILE for writing includes it", exported);
     Ok(())
 }

@@ -31,13 +31,13 @@ fn scribble(s: &mut Steps, primary: &Fd, fd: &Fd, pages: usize) -> CaseResult {
         let mapping = memory::map(fd.as_fd(), pages * PAGE, prot, libc::MAP_PRIVATE, 0);
         let mapping = mapping.and_then(|mapping| mapping.protect(RW).map(|()| mapping));
         let outcome = outcome_name(&mapping);
-        if let Ok(mapping) = mapping {
+        s.note(format!("private mapping of {}, {how}: {outcome}", fd.name));
+        let kept = mapping.is_ok_and(|mapping| {
             (0..pages).for_each(|page| mapping.write(page * PAGE, !pattern(page, 5)));
-            let kept = (0..pages).all(|page| mapping.read(page * PAGE) == !pattern(page, 5));
-            s.check(format!("private mapping of {}, {how}: written data is visible in it", fd.name), kept, "it is not");
-        } else {
-            s.note(format!("private mapping of {}, {how}: {outcome}", fd.name));
-        }
+            (0..pages).all(|page| mapping.read(page * PAGE) == !pattern(page, 5))
+        });
+        let sentence = format!("private mapping of {}, {how}: refused, or written data is visible in it", fd.name);
+        s.check(sentence, kept || outcome != "ok", "it is not");
         s.check_pattern(primary, pages * PAGE, 5)?;
     }
     Ok(())
