@@ -8,9 +8,9 @@ pub enum Foundation {
     Deriving,
     /// The kernel's list of buffers can be read.
     Listing,
-    /// Importing through an alias leaves every reference count as it was.
+    /// The kernel can map a buffer, and importing through an alias leaves every reference count as it was.
     Importing,
-    /// Polling an alias with a pending fence leaves every reference count as it was.
+    /// Fences can be made and closed, and polling an alias with a pending one leaves every reference count as it was.
     Polling,
 }
 
@@ -39,8 +39,8 @@ impl Foundation {
         match self {
             Foundation::Deriving => &["uapi/derive_and_close", "lifetime/closing_orders"],
             Foundation::Listing => &["lifetime/leaves_list_once"],
-            Foundation::Importing => &["lifetime/importer_steps"],
-            Foundation::Polling => &["fences/pending_poll"],
+            Foundation::Importing => &["exporters/kernel_mapping", "lifetime/importer_steps"],
+            Foundation::Polling => &["sync_file/made_and_closed", "fences/pending_poll"],
         }
     }
 
