@@ -10,9 +10,9 @@ pub enum Foundation {
     Closing,
     /// The kernel's list of buffers can be read.
     Listing,
-    /// Importing through an alias leaves every reference count as it was.
+    /// The kernel can map a buffer, and importing through an alias leaves every reference count as it was.
     Importing,
-    /// Polling an alias with a pending fence leaves every reference count as it was.
+    /// Fences can be made and closed, and polling an alias with a pending one leaves every reference count as it was.
     Polling,
 }
 
@@ -43,8 +43,8 @@ impl Foundation {
             Foundation::Deriving => &["uapi/derive_and_close"],
             Foundation::Closing => &["lifetime/closing_orders"],
             Foundation::Listing => &["lifetime/leaves_list_once"],
-            Foundation::Importing => &["lifetime/importer_steps"],
-            Foundation::Polling => &["fences/pending_poll"],
+            Foundation::Importing => &["exporters/kernel_mapping", "lifetime/importer_steps"],
+            Foundation::Polling => &["sync_file/made_and_closed", "fences/pending_poll"],
         }
     }
 

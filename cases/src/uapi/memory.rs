@@ -192,16 +192,16 @@ impl Mapping {
         Ok(Mapping { address: twin as usize, len })
     }
 
-    /// mmap(2), shared, of the first `len` bytes of `fd` in place of the pages from `offset` on.
+    /// mmap(2), shared, of `len` bytes of `fd` from its byte `at` on in place of the pages from `offset` on.
     ///
     /// # Errors
     /// The errno of the call. The old pages may be gone then; nothing else can be mapped there before the whole mapping is
     /// dropped, as long as this process maps nothing at fixed addresses.
-    pub fn map_over(&self, fd: BorrowedFd<'_>, offset: usize, len: usize, prot: i32) -> Result<(), Errno> {
+    pub fn map_over(&self, fd: BorrowedFd<'_>, at: i64, offset: usize, len: usize, prot: i32) -> Result<(), Errno> {
         assert!(offset + len <= self.len);
         let (address, flags) = ((self.address + offset) as *mut libc::c_void, libc::MAP_SHARED | libc::MAP_FIXED);
         // SAFETY: replaces pages of our own mapping, which no Rust reference points into.
-        let mapped = unsafe { libc::mmap(address, len, prot, flags, fd.as_raw_fd(), 0) };
+        let mapped = unsafe { libc::mmap(address, len, prot, flags, fd.as_raw_fd(), at) };
         if mapped == libc::MAP_FAILED { Err(Errno::last()) } else { Ok(()) }
     }
 

@@ -10,7 +10,7 @@ use super::{IOC_READ, IOC_WRITE, ioc, ioctl_struct};
 /// `V4L2_BUF_TYPE_VIDEO_CAPTURE`.
 const CAPTURE: u32 = 1;
 /// `V4L2_MEMORY_DMABUF`.
-const DMABUF: u32 = 4;
+const DMABUF: u32 = Memory::DmaBuf as u32;
 /// `V4L2_BUF_FLAG_ERROR`.
 const FLAG_ERROR: u32 = 0x40;
 /// `V4L2_PIX_FMT_GREY`: one byte per pixel, the smallest format.
@@ -31,6 +31,20 @@ struct Format {
     rest: [u32; 44],
 }
 
+impl Format {
+    const EMPTY: Format = Format {
+        kind: CAPTURE,
+        _align: 0,
+        width: 0,
+        height: 0,
+        pixel_format: 0,
+        field: 0,
+        bytes_per_line: 0,
+        size_image: 0,
+        rest: [0; 44],
+    };
+}
+
 #[repr(C)]
 struct RequestBuffers {
     count: u32,
@@ -38,6 +52,28 @@ struct RequestBuffers {
     memory: u32,
     capabilities: u32,
     flags: u32,
+}
+
+/// `struct v4l2_create_buffers`.
+#[repr(C)]
+struct CreateBuffers {
+    index: u32,
+    count: u32,
+    memory: u32,
+    _align: u32,
+    format: Format,
+    rest: [u32; 8],
+}
+
+/// `enum v4l2_memory`: where the buffers of a queue come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// The driver.
+    Mmap = 1,
+    /// The caller's address space.
+    UserPtr = 2,
+    /// dma-bufs.
+    DmaBuf = 4,
 }
 
 #[repr(C)]
@@ -60,6 +96,7 @@ struct Buffer {
 }
 
 const BOTH: u32 = IOC_READ | IOC_WRITE;
+const G_FMT: u32 = ioc(BOTH, b'V', 4, size_of::<Format>());
 const S_FMT: u32 = ioc(BOTH, b'V', 5, size_of::<Format>());
 const REQBUFS: u32 = ioc(BOTH, b'V', 8, size_of::<RequestBuffers>());
 const QUERYBUF: u32 = ioc(BOTH, b'V', 9, size_of::<Buffer>());
@@ -67,6 +104,7 @@ const QBUF: u32 = ioc(BOTH, b'V', 15, size_of::<Buffer>());
 const DQBUF: u32 = ioc(BOTH, b'V', 17, size_of::<Buffer>());
 const STREAMON: u32 = ioc(IOC_WRITE, b'V', 18, size_of::<i32>());
 const STREAMOFF: u32 = ioc(IOC_WRITE, b'V', 19, size_of::<i32>());
+const CREATE_BUFS: u32 = ioc(BOTH, b'V', 92, size_of::<CreateBuffers>());
 
 /// A frame that the device has filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,17 +124,7 @@ pub struct Frame {
 /// # Errors
 /// The errno of the call; `EBUSY` while the queue has buffers.
 pub fn set_small_format(device: BorrowedFd<'_>) -> Result<u32, Errno> {
-    let mut format = Format {
-        kind: CAPTURE,
-        _align: 0,
-        width: 1,
-        height: 1,
-        pixel_format: GREY,
-        field: 0,
-        bytes_per_line: 0,
-        size_image: 0,
-        rest: [0; 44],
-    };
+    let mut format = Format { width: 1, height: 1, pixel_format: GREY, ..Format::EMPTY };
     ioctl_struct(device, S_FMT, &mut format)?;
     Ok(format.size_image)
 }
@@ -107,9 +135,29 @@ pub fn set_small_format(device: BorrowedFd<'_>) -> Result<u32, Errno> {
 /// # Errors
 /// The errno of the call.
 pub fn request_slots(device: BorrowedFd<'_>, count: u32) -> Result<u32, Errno> {
-    let mut argument = RequestBuffers { count, kind: CAPTURE, memory: DMABUF, capabilities: 0, flags: 0 };
+    request_slots_of(device, count, Memory::DmaBuf)
+}
+
+/// The same for another kind of memory.
+///
+/// # Errors
+/// The errno of the call.
+pub fn request_slots_of(device: BorrowedFd<'_>, count: u32, memory: Memory) -> Result<u32, Errno> {
+    let mut argument = RequestBuffers { count, kind: CAPTURE, memory: memory as u32, capabilities: 0, flags: 0 };
     ioctl_struct(device, REQBUFS, &mut argument)?;
     Ok(argument.count)
+}
+
+/// `VIDIOC_CREATE_BUFS`: adds `count` slots for frames of the chosen format and returns the index of the first one.
+///
+/// # Errors
+/// The errno of the call; `EINVAL` while the queue has slots for another kind of memory.
+pub fn add_slots(device: BorrowedFd<'_>, count: u32, memory: Memory) -> Result<u32, Errno> {
+    let mut format = Format::EMPTY;
+    ioctl_struct(device, G_FMT, &mut format)?;
+    let mut argument = CreateBuffers { index: 0, count, memory: memory as u32, _align: 0, format, rest: [0; 8] };
+    ioctl_struct(device, CREATE_BUFS, &mut argument)?;
+    Ok(argument.index)
 }
 
 /// `VIDIOC_QBUF`: queues a dma-buf for the device to write.
@@ -127,6 +175,15 @@ pub fn queue(device: BorrowedFd<'_>, index: u32, dma_buf: BorrowedFd<'_>) -> Res
 /// The errno of the call.
 pub fn queue_with(device: BorrowedFd<'_>, index: u32, fd: RawFd, length: u32) -> Result<(), Errno> {
     let mut buffer = Buffer { index, kind: CAPTURE, memory: DMABUF, fd, length, ..Buffer::default() };
+    ioctl_struct(device, QBUF, &mut buffer).map(drop)
+}
+
+/// `VIDIOC_QBUF` of a buffer of any kind. `fd` is in the place of the address or offset that other kinds have.
+///
+/// # Errors
+/// The errno of the call.
+pub fn queue_of(device: BorrowedFd<'_>, index: u32, memory: Memory, fd: RawFd) -> Result<(), Errno> {
+    let mut buffer = Buffer { index, kind: CAPTURE, memory: memory as u32, fd, ..Buffer::default() };
     ioctl_struct(device, QBUF, &mut buffer).map(drop)
 }
 
@@ -166,4 +223,5 @@ pub fn stream_off(device: BorrowedFd<'_>) -> Result<(), Errno> {
     ioctl_struct(device, STREAMOFF, &mut (CAPTURE as i32)).map(drop)
 }
 
+const _: () = assert!(size_of::<CreateBuffers>() == 256);
 const _: () = assert!(size_of::<Format>() == 208 && size_of::<RequestBuffers>() == 20 && size_of::<Buffer>() == 88);

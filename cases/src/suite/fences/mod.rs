@@ -3,6 +3,7 @@
 pub mod by_access_mode;
 pub mod error;
 pub mod importer_fence;
+pub mod importer_waits;
 pub mod pending_poll;
 pub mod polling;
 pub mod same_fence;

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// fdinfo shows the same size, exporter, name and reference count through every descriptor of a buffer, with and
     /// without a name, on the lines that the kernel documentation lists, in this order. Other lines may
-    /// follow.
+    /// follow. The exporter of a heap's buffer has the name of the heap in /dev/dma_heap.
     "I-3", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
@@ -16,6 +16,10 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let before = s.succeeds("fdinfo of the primary can be read", fdinfo(&primary))?;
     s.equal("size in bytes", before.size, (PAGES * PAGE) as u64);
     s.equal("name", before.name.clone(), None);
+    if on.exporter == Exporter::SystemHeap {
+        let heap = SYSTEM_HEAP.rsplit('/').next().unwrap_or_default();
+        s.equal("exporter", before.exporter.as_str(), heap);
+    }
 
     let more = if on.fds() == FdKind::Alias { "aliases" } else { "duplicates" };
     let mut descriptors = s.descriptors_of(on.fds(), primary)?.into_vec();

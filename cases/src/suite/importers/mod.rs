@@ -1,5 +1,6 @@
 //! IMP-*: what DRM drivers and V4L2 queues do with the buffers of others.
 
+pub mod failed_own;
 pub mod failed_prime;
 pub mod failed_queue;
 pub mod failed_steps;
@@ -7,5 +8,7 @@ pub mod prime_arguments;
 pub mod prime_handles;
 pub mod prime_mappings;
 pub mod prime_parts;
+pub mod queue_memory;
 pub mod queue_refusals;
 pub mod queue_slots;
+pub mod refused_mappings;

@@ -5,7 +5,7 @@ use nix::unistd::pipe;
 use crate::prelude::*;
 
 case! {
-    /// An export of a handle that is not open gives ENOENT, one with unknown flags EINVAL, one without a free descriptor number
+    /// An export accepts DRM_RDWR and DRM_CLOEXEC in every combination, and the descriptor is as they say. One of a handle that is not open gives ENOENT, one with unknown flags EINVAL, one without a free descriptor number
     /// EMFILE; an import of a closed number gives EBADF, of another file than a dma-buf EINVAL; an argument that cannot be
     /// read EFAULT. Nothing is left behind, and the next export and import work.
     "IMP-2", Contract, Exporter::HEAP, [Vgem, TestImporter],
@@ -14,6 +14,7 @@ case! {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
+    valid_flags(s, &vgem)?;
     let primary = s.export(on.exporter, 1)?.primary;
     let own = vgem.quiet_create().or_broken("creating a buffer of vgem")?;
     // The first export makes the dma-buf, which the handle keeps.
@@ -71,4 +72,20 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let result = vgem.close_again(own).or_broken("closing a handle")?;
     s.fails_with("closing a handle twice gives EINVAL", &result, Errno::EINVAL);
     vgem.quiet_close(imported).or_broken("closing a handle")
+}
+
+/// The first export of a buffer makes its file, so each combination gets a buffer of its own.
+fn valid_flags(s: &mut Steps, vgem: &Vgem) -> CaseResult {
+    for flags in [0, libc::O_CLOEXEC, libc::O_RDWR, libc::O_RDWR | libc::O_CLOEXEC] {
+        let handle = vgem.quiet_create().or_broken("creating a buffer of vgem")?;
+        let found = drm::export(vgem.as_fd(), handle.number(), flags as u32).map_err(gave).and_then(|fd| {
+            let mode = fcntl(fd.as_raw_fd(), libc::F_GETFL, 0).map_err(gave)? & libc::O_ACCMODE;
+            let closes = fcntl(fd.as_raw_fd(), libc::F_GETFD, 0).map_err(gave)? & libc::FD_CLOEXEC != 0;
+            let right = mode == flags & libc::O_ACCMODE && closes == (flags & libc::O_CLOEXEC != 0);
+            ensure(right, || format!("{}, close-on-exec {closes}", flags_text(mode as u32)))
+        });
+        s.must_hold(format!("an export with {} gives such a descriptor", flags_text(flags as u32)), found)?;
+        vgem.quiet_close(handle).or_broken("closing a handle")?;
+    }
+    Ok(())
 }

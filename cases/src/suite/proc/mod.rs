@@ -5,4 +5,5 @@ pub mod failed_name;
 pub mod name_arguments;
 pub mod name_memory;
 pub mod name_races;
+pub mod name_while_used;
 pub mod o_path;

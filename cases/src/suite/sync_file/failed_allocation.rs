@@ -43,6 +43,8 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     let walked = fail.each_allocation(|| Ok(()), deep, |(), _| Ok(kept_now()?.and(again(deep(&()).map(drop)))))?;
     s.holds("MERGE of merges with any allocation failing: a clean errno, nothing left", some(walked));
 
+    signalled(s, &fail)?;
+
     let info = |(): &()| sync_file::info(merged.as_fd());
     let walked = fail.each_allocation(|| Ok(()), info, |(), _| Ok(kept_now()?.and(again(info(&()).map(drop)))))?;
     s.holds("FILE_INFO with any allocation failing: a clean errno, nothing left", some(walked));
@@ -59,6 +61,28 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     let left = listed_timelines().or_broken(SYNC_INFO)?;
     let left = left.iter().filter(|timeline| timeline.name.starts_with("alloc")).count();
     s.check("all closed: no timeline is left", left == 0, format_args!("{left} timelines are still in sync/info"));
+    Ok(())
+}
+
+/// MERGE of fences that have signalled, which makes a fence of its own.
+fn signalled(s: &mut Steps, fail: &FailNth) -> CaseResult {
+    let (a, b) = (Timeline::named("alloc done a")?, Timeline::named("alloc done b")?);
+    let (one, two) = (a.next()?, b.next()?);
+    a.advance()?;
+    b.advance()?;
+    let status = |file: &OwnedFd| sync_file::info(file.as_fd()).map(|info| info.status);
+    let merge = |(): &()| sync_file::merge(one.as_fd(), two.as_fd());
+    let used = |file: OwnedFd| {
+        let ready = poll_for(file.as_fd(), PollFlags::POLLIN).map_err(gave)?;
+        let status = status(&file).map_err(gave)?;
+        ensure(status == 1 && !ready.is_empty(), || format!("status {status}, {}", poll_text(ready)))
+    };
+    let walked = fail.each_allocation(
+        || Ok(()),
+        merge,
+        |(), _| Ok(merge(&()).map_err(gave).and_then(used).map_err(|wrong| format!("the next call: {wrong}"))),
+    )?;
+    s.holds("MERGE of signalled fences with any allocation failing: a clean errno, then it works", some(walked));
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use crate::prelude::*;
 use crate::uapi::sync_file::MergeArgs;
 
 case! {
-    /// A merge contains each pending fence of both sync_files, and of several fences of one timeline at least the last.
-    /// Which of them have signalled before makes no difference to the others. It keeps 31 letters of the name that it is given, and both sync_files stay as they were. Flags or pad that are
+    /// A merge contains each pending fence of both sync_files, and of several fences of one timeline the last alone, in whichever
+    /// order they come. Which of them have signalled before makes no difference to the others. It keeps 31 letters of the name that it is given, and both sync_files stay as they were. Flags or pad that are
     /// not 0 give EINVAL, a second descriptor that is not a sync_file ENOENT, and a full descriptor table EMFILE.
     "SF-2", Contract, Exporter::HEAP, [SwSync]
 }
@@ -30,15 +30,43 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     ] {
         let file = s.call(format!("merge({text})"), |_| "merge".into(), || merge(one, two));
         let file = s.succeeds(format!("merge({text}) succeeds"), file)?;
-        let mut names = sync_file::info(file.as_fd()).map(|info| fence::pending_names(&info)).or_broken("file_info")?;
-        names.dedup();
-        s.equal(format!("it contains fences of {want}"), names.join(" "), want.to_string());
+        let names = sync_file::info(file.as_fd()).map(|info| fence::pending_names(&info)).or_broken("file_info")?;
+        s.equal(format!("it contains one fence of each of {want}"), names.join(" "), want.to_string());
     }
     let kept = sync_file::info(ab.as_fd()).map(|info| fence::pending_names(&info).join(" "));
     s.equal("the merged sync_files stay as they were", kept, Ok("a b".to_string()));
+    does_not_grow(s)?;
     some_signalled(s)?;
     latest_counts(s, &a, [&a1, &a2], &ab)?;
     arguments(s, &ab, &c1)
+}
+
+/// A merge that takes the next fence of each of its timelines in turn, as a compositor does for every frame.
+fn does_not_grow(s: &mut Steps) -> CaseResult {
+    let names = ["u", "v", "w"];
+    let timelines = names.into_iter().map(Timeline::named).collect::<CaseResult<Vec<_>>>()?;
+    let merge = |one: &OwnedFd, two: &OwnedFd| sync_file::merge(one.as_fd(), two.as_fd()).or_broken("merging");
+    let mut file = timelines[0].next()?;
+    let mut found = Ok(());
+    for turn in 1..12 {
+        let next = timelines[turn % names.len()].next()?;
+        file = if turn % 2 == 0 { merge(&file, &next)? } else { merge(&next, &file)? };
+        let info = sync_file::info(file.as_fd()).or_broken("file_info")?;
+        let want = &names[..names.len().min(turn + 1)];
+        let right = fence::pending_names(&info) == want;
+        found = found.and(ensure(right, || format!("merge {turn}: {} of {want:?}", describe(&info))));
+    }
+    s.holds("a merge of merges with later fences keeps one fence of each timeline", found);
+    let mut reached = Ok(());
+    for (index, timeline) in timelines.iter().enumerate() {
+        sw_sync::advance(timeline.as_fd(), 4).or_broken("advancing a timeline")?;
+        let status = sync_file::info(file.as_fd()).map(|info| info.status);
+        let want = Ok(i32::from(index + 1 == timelines.len()));
+        reached =
+            reached.and(ensure(status == want, || format!("{} timelines at the last fence: {status:?}", index + 1)));
+    }
+    s.holds("it signals with the last fences of all", reached);
+    Ok(())
 }
 
 /// Merges of merges in which some of the fences have signalled, with every choice of these fences.

@@ -6,7 +6,8 @@ use crate::uapi::sync_file::InfoArgs;
 case! {
     /// A merge of two fences is pending until both have signalled, in each order, and signalled from then on: for
     /// FILE_INFO with and without room for the fences and for poll, whichever of them is asked first, and whether somebody asked or
-    /// slept in poll before. Threads that sleep in poll wake up. If one of the fences has an error, the merge has an error.
+    /// slept in poll before. Threads that sleep in poll wake up. If one of the fences has an error, the merge has an error, also as
+    /// a whole if somebody polled it before.
     "SF-2", Contract, Exporter::HEAP, [SwSync]
 }
 
@@ -94,6 +95,7 @@ fn ask(question: &str, file: &OwnedFd, signalled: bool) -> Result<(), String> {
 
 /// A timeline that is closed signals its fences with ENOENT.
 fn errors(s: &mut Steps) -> CaseResult {
+    errors_as_a_whole(s)?;
     for polled in [false, true] {
         let (closed, other) = (Timeline::new()?, Timeline::new()?);
         let file = sync_file::merge(closed.next()?.as_fd(), other.next()?.as_fd()).or_broken("merging")?;
@@ -111,6 +113,33 @@ fn errors(s: &mut Steps) -> CaseResult {
             statuses
         });
         s.equal(format!("{asked}: the fences have their own status"), statuses, Ok(vec![-(Errno::ENOENT as i32), 1]));
+    }
+    Ok(())
+}
+
+/// The status of the merge itself, which FILE_INFO gives without room for the fences. The merge collects errors only while
+/// somebody waits for it.
+fn errors_as_a_whole(s: &mut Steps) -> CaseResult {
+    let (good, bad) = (Ok(1), Ok(-(Errno::ENOENT as i32)));
+    for (failing, want) in [(vec![], good), (vec![0], bad), (vec![1], bad), (vec![2], bad), (vec![0, 2], bad)] {
+        let mut found = Ok(());
+        for order in [[0, 1, 2], [2, 1, 0]] {
+            let mut timelines = [Some(Timeline::new()?), Some(Timeline::new()?), Some(Timeline::new()?)];
+            let fences = timelines.iter().flatten().map(Timeline::next).collect::<CaseResult<Vec<_>>>()?;
+            let merge = |one: &OwnedFd, two: &OwnedFd| sync_file::merge(one.as_fd(), two.as_fd()).or_broken("merging");
+            let file = merge(&merge(&fences[0], &fences[1])?, &fences[2])?;
+            poll_for(file.as_fd(), PollFlags::POLLIN).or_broken("poll")?;
+            for index in order {
+                match timelines[index].take() {
+                    Some(timeline) if !failing.contains(&index) => timeline.advance()?,
+                    closed => drop(closed),
+                }
+            }
+            let status = sync_file::info_with(file.as_fd(), InfoArgs::default()).map(|(info, _)| info.status);
+            found = found.and(ensure(status == want, || format!("signalled in the order {order:?}: {status:?}")));
+        }
+        let which = if failing.is_empty() { "no fence".into() } else { format!("fences {failing:?}") };
+        s.holds(format!("{which} of three with an error: the polled merge as a whole has the same"), found);
     }
     Ok(())
 }

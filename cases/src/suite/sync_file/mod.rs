@@ -5,6 +5,7 @@ pub mod deadlines;
 pub mod failed_allocation;
 pub mod file_info;
 pub mod last_reference;
+pub mod made_and_closed;
 pub mod merge;
 pub mod merged_status;
 pub mod merged_timestamp;

@@ -4,8 +4,7 @@ use crate::prelude::*;
 
 case! {
     /// A fence signals when its timeline reaches its value and not before, whatever the order of creation, also when
-    /// one call passes several fences, at the end of the 31 bits between two values, and across the overflow of 32
-    /// bits. A fence at or below the value is signalled from the start. Two fences at one value are the same. A timeline
+    /// one call passes several fences, at the end of the 31 bits between two values, and where 32 bits overflow to 0. A fence at or below the value is signalled from the start. Two fences at one value are the same. A timeline
     /// that is closed signals its fences with ENOENT, and debugfs lists timelines while they are in use.
     "SF-4", Contract, Exporter::HEAP, [SwSync]
 }
@@ -59,6 +58,26 @@ fn overflow(s: &mut Steps) -> CaseResult {
     s.holds("at 2^31-1: the fence at 2^31 is pending", has_status(&beyond, 0));
     sw_sync::advance(timeline.as_fd(), u32::MAX).or_broken("advancing a timeline")?;
     s.holds("a step of 2^32-1 passes the fence at 2^31", has_status(&beyond, 1));
+    wraparound(s)
+}
+
+/// A timeline that passes the greatest value, from which 0 and 1 are the next.
+fn wraparound(s: &mut Steps) -> CaseResult {
+    let timeline = Timeline::new()?;
+    let ahead = [u32::MAX, 0, 1];
+    sw_sync::advance(timeline.as_fd(), u32::MAX - 1).or_broken("advancing a timeline")?;
+    let fences = ahead.map(|value| timeline.fence(value)).into_iter().collect::<CaseResult<Vec<_>>>()?;
+    let merged = sync_file::merge(fences[0].as_fd(), fences[2].as_fd()).or_broken("merging")?;
+    for (reached, at) in [u32::MAX - 1].into_iter().chain(ahead).enumerate() {
+        let found = fences.iter().zip(ahead).enumerate().try_for_each(|(index, (fence, value))| {
+            has_status(fence, i32::from(index < reached)).map_err(|wrong| format!("fence at {value}: {wrong}"))
+        });
+        s.holds(format!("at {at:#x}: of the fences at 0xffffffff, 0 and 1 the first {reached} are signalled"), found);
+        let (state, status) = if reached == 3 { ("signalled", 1) } else { ("pending", 0) };
+        s.holds(format!("at {at:#x}: a merge of the first and the last is {state}"), has_status(&merged, status));
+        timeline.advance()?;
+    }
+    s.holds("a fence at the greatest value is below 2", has_status(&timeline.fence(u32::MAX)?, 1));
     Ok(())
 }
 
