@@ -12,6 +12,8 @@ use crate::error::{Error, ErrorKind, Result, io};
 
 /// Maximum size of a series, in bytes; a long thread has a few megabytes.
 pub const LIMIT: usize = 64 << 20;
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The contents of a file.
 pub enum SeriesInput {
@@ -45,15 +47,18 @@ fn contents(bytes: Vec<u8>, what: &str) -> Result<SeriesInput> {
             .cause(why)
             .next("A series is a directory of *.patch files, a patch, or mails as an archive or b4 saves them.")
     };
-    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
-    let text = &bytes[start..];
+    let marked = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let text = marked.trim_ascii_start();
     if text.is_empty() {
         return Err(no_patch("it is empty"));
     }
     if mbox::is_mbox(text) {
         return Ok(SeriesInput::Mails(mbox::mails(text)));
     }
-    if mbox::is_mail(text) {
+    if mbox::starts_with_from(text) {
+        return Err(no_patch("it starts as an mbox, but no mail follows the first line"));
+    }
+    if mbox::is_mail(text) || mbox::is_headed(text) {
         return Ok(SeriesInput::Mails(vec![Mail::read(text)]));
     }
     if holds_diff(text) {

@@ -2,6 +2,8 @@
 
 mod directory;
 mod file;
+mod hunks;
+mod mark;
 mod mbox;
 mod message;
 mod range;
