@@ -2,6 +2,7 @@
 
 mod choices;
 mod clean;
+mod complaints;
 mod dev;
 mod doctor;
 mod examples;
@@ -11,6 +12,7 @@ mod kernel;
 mod matrix;
 mod mutants;
 mod repro;
+mod series;
 mod shell;
 mod test;
 
@@ -19,6 +21,7 @@ use harness::exit_code::ExitCode;
 
 pub use choices::{AccelChoice, Format, TableFormat};
 pub use clean::{Clean, CleanArgs};
+pub use complaints::ComplaintsArgs;
 pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, KselftestArgs, SelftestArgs};
 pub use doctor::DoctorArgs;
 pub use github::{CellArgs, Github, VerdictArgs};
@@ -27,6 +30,7 @@ pub use kernel::KernelArgs;
 pub use matrix::{MatrixArgs, ReportArgs, Shard};
 pub use mutants::MutantsArgs;
 pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};
+pub use series::SeriesArgs;
 pub use shell::ShellArgs;
 pub use test::{CaseFilter, RepeatArgs, TestArgs};
 
@@ -69,6 +73,12 @@ pub enum Command {
     /// Open a shell in a guest that runs the kernel of `test`
     #[command(after_help = examples::SHELL)]
     Shell(ShellArgs),
+    /// Show what is read from a series, and whether it applies, without building anything
+    #[command(after_help = examples::SERIES)]
+    Series(SeriesArgs),
+    /// Find the complaints in a kernel log from anywhere: kind, function at fault, stack trace
+    #[command(after_help = examples::COMPLAINTS)]
+    Complaints(ComplaintsArgs),
     /// List the cases
     #[command(after_help = examples::LIST)]
     List(ListArgs),

@@ -7,6 +7,7 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use super::message::{Mail, holds_diff, without_returns};
+use super::thread::Chosen;
 use super::{Patch, mbox, thread};
 use crate::error::{Error, ErrorKind, Result, io};
 
@@ -74,7 +75,7 @@ fn contents(bytes: Vec<u8>, what: &str) -> Result<SeriesInput> {
 }
 
 /// The patches of one file, for `--series FILE` and `--series FILE#v2`.
-pub fn series(path: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
+pub fn series(path: &Path, version: Option<u32>) -> Result<Chosen> {
     let what = path.display().to_string();
     match read(path, &mut LIMIT.clone())? {
         SeriesInput::Mails(mails) if version.is_some() || !named_patch(path) => thread::choose(&mails, &what, version),
@@ -82,7 +83,7 @@ pub fn series(path: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<Stri
             Err(Error::new(ErrorKind::Usage, format!("{what} is a single patch without versions"))
                 .next("Leave out the # and the text after it."))
         }
-        contents => Ok((alone(contents, path)?, Vec::new())),
+        contents => Ok(Chosen::all(alone(contents, path)?)),
     }
 }
 
@@ -94,7 +95,7 @@ pub fn patches(path: &Path, room: &mut usize) -> Result<Vec<Patch>> {
 fn alone(contents: SeriesInput, path: &Path) -> Result<Vec<Patch>> {
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mails = match contents {
-        SeriesInput::Diff(text) => return Ok(vec![Patch { name: file, text }]),
+        SeriesInput::Diff(text) => return Ok(vec![Patch { name: file, subject: None, text }]),
         SeriesInput::Mails(mails) => mails,
     };
     let mut patches = thread::all(&mails, &path.display().to_string())?;

@@ -15,11 +15,43 @@ struct Amount {
     removed: usize,
 }
 
+/// A file in a diff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// Its path in the tree, the new one if it is renamed.
+    pub path: String,
+    /// Lines that are added.
+    pub added: usize,
+    /// Lines that are removed.
+    pub removed: usize,
+}
+
 /// The lines of a diff that git reads.
 #[derive(Debug, Default)]
 struct Hunks<'a> {
-    amount: Amount,
+    files: Vec<FileChange>,
     lines: Vec<&'a [u8]>,
+}
+
+impl Hunks<'_> {
+    fn amount(&self) -> Amount {
+        let sum = |of: fn(&FileChange) -> usize| self.files.iter().map(of).sum();
+        Amount { files: self.files.len(), added: sum(|file| file.added), removed: sum(|file| file.removed) }
+    }
+
+    /// Adds a file, from a line such as `+++ b/drivers/a.c`.
+    fn add_file(&mut self, name: &[u8]) {
+        // GNU diff appends a time.
+        let name = name.split(|byte| *byte == b'\t').next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name);
+        let path = name.split_once('/').map_or(&*name, |(_, path)| path);
+        self.files.push(FileChange { path: printable(path), added: 0, removed: 0 });
+    }
+}
+
+/// The files of a diff; none if it is incomplete.
+pub fn files(diff: &[u8]) -> Vec<FileChange> {
+    hunks(diff).map(|hunks| hunks.files).unwrap_or_default()
 }
 
 /// A hash that two diffs share if they change the same lines. What is around the hunks does not count: lists append a footer to
@@ -44,7 +76,7 @@ pub fn cut_short(diff: &[u8], text: &[u8]) -> Option<String> {
         bytes::Regex::new(pattern).expect("a valid pattern")
     });
     let held = match hunks(diff) {
-        Ok(hunks) => hunks.amount,
+        Ok(hunks) => hunks.amount(),
         Err(hunk) => return Some(format!("it is incomplete: it ends within the hunk {hunk}")),
     };
     let found = SUMMARY.captures_iter(text).last()?;
@@ -71,11 +103,14 @@ fn hunks(diff: &[u8]) -> Result<Hunks<'_>, String> {
     let mut git = false;
     let mut lines = diff.split(|byte| *byte == b'\n').peekable();
     while let Some(line) = lines.next() {
-        if line.starts_with(b"diff --git ") {
+        if let Some(names) = line.strip_prefix(b"diff --git ") {
             git = true;
-            all.amount.files += 1;
-        } else if line.starts_with(b"+++ ") && !git {
-            all.amount.files += 1;
+            // Both names are the same, unless `rename to` follows.
+            let new = names.windows(3).rposition(|text| text == b" b/").map_or(0, |space| space + 1);
+            all.add_file(&names[new..]);
+        } else if let Some(name) = line.strip_prefix(b"+++ ").filter(|_| !git) {
+            let old = all.lines.last().and_then(|line| line.strip_prefix(b"--- "));
+            all.add_file(if name.starts_with(b"/dev/null") { old.unwrap_or(name) } else { name });
         }
         let old_name = line.starts_with(b"--- ") && lines.peek().is_some_and(|next| next.starts_with(b"+++ "));
         if old_name || HEADER.is_match(line) {
@@ -91,13 +126,16 @@ fn hunks(diff: &[u8]) -> Result<Hunks<'_>, String> {
         while old > 0 || new > 0 {
             // The last item of the split is empty, which is not a line.
             let next = lines.next().filter(|_| lines.peek().is_some());
-            let amount = &mut all.amount;
+            let (mut added, mut removed) = (0, 0);
             match next.map(|line| (line.first(), line)) {
                 Some((Some(b' ') | None, _)) => (old, new) = (old.saturating_sub(1), new.saturating_sub(1)),
-                Some((Some(b'-'), _)) => (old, amount.removed) = (old.saturating_sub(1), amount.removed + 1),
-                Some((Some(b'+'), _)) => (new, amount.added) = (new.saturating_sub(1), amount.added + 1),
+                Some((Some(b'-'), _)) => (old, removed) = (old.saturating_sub(1), 1),
+                Some((Some(b'+'), _)) => (new, added) = (new.saturating_sub(1), 1),
                 Some((Some(b'\\'), _)) => {}
                 _ => return Err(printable(&String::from_utf8_lossy(line))),
+            }
+            if let Some(file) = all.files.last_mut() {
+                (file.added, file.removed) = (file.added + added, file.removed + removed);
             }
             // Mail programs remove the space of an empty line.
             all.lines.push(next.filter(|line| *line != b" ").unwrap_or_default());

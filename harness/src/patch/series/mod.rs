@@ -19,14 +19,18 @@ use crate::host::progress::Progress;
 use crate::host::similar_names::similar_names;
 use crate::host::store::Store;
 use crate::source::git_spec::{Location, RefLookup};
+pub use hunks::{FileChange, files};
 pub use message::printable;
 pub use range::CommitRange;
+use thread::Chosen;
 
 /// Patches in the order in which they apply.
 #[derive(Clone, Debug)]
 pub struct Series {
     /// Name in reports: `none`, `derive`, or the path on the command line.
     pub name: String,
+    /// The version that was chosen, if it came from a thread whose subjects have versions.
+    pub version: Option<u32>,
     /// The patches.
     pub patches: Vec<Patch>,
     /// Notes about the choice of versions and mails, one line each.
@@ -38,6 +42,8 @@ pub struct Series {
 pub struct Patch {
     /// File name, for messages.
     pub name: String,
+    /// The subject of its mail, with the mark in brackets; None for a plain diff.
+    pub subject: Option<String>,
     /// The text for git: a diff, with or without a mail header before it.
     pub text: Vec<u8>,
 }
@@ -62,7 +68,7 @@ pub struct Places<'a> {
 impl Series {
     /// No patches: the kernel as it is.
     pub fn none() -> Self {
-        Series { name: "none".into(), patches: Vec::new(), notes: Vec::new() }
+        Series { name: "none".into(), version: None, patches: Vec::new(), notes: Vec::new() }
     }
 
     /// Finds a series: as [`Series::find`], or a range of commits.
@@ -74,7 +80,7 @@ impl Series {
         match CommitRange::parse(&at_home(wanted), &here) {
             Some(range) => {
                 let patches = range.patches(places.repository, places.store, places.look, places.progress)?;
-                Ok(Series { name: wanted.to_string(), patches, notes: Vec::new() })
+                Ok(Series { name: wanted.to_string(), patches, ..Series::none() })
             }
             None => Series::find(wanted, places.patches, places.version),
         }
@@ -97,8 +103,8 @@ impl Series {
         let there = at_home(wanted);
         let (place, asked) = versioned(&there);
         let path = std::path::absolute(place).map_err(|error| io(&error, "finding", Path::new(place)))?;
-        let (patches, notes) = if !wanted.contains('/') && named.is_dir() {
-            (directory::patches(&ranged(&named, version)?)?, Vec::new())
+        let Chosen { version, patches, notes } = if !wanted.contains('/') && named.is_dir() {
+            Chosen::all(directory::patches(&ranged(&named, version)?)?)
         } else if path.is_dir() {
             directory::series(&path, asked)?
         } else if path.is_file() {
@@ -111,7 +117,7 @@ impl Series {
                 "A series is a directory of mails, or of *.patch files, which are applied in the order of their names.",
             ));
         }
-        Ok(Series { name: wanted.to_string(), patches, notes })
+        Ok(Series { name: wanted.to_string(), version, patches, notes })
     }
 
     /// Checks that it is a named series below `patches`, an existing path or a range.

@@ -1,7 +1,6 @@
 //! Mails as other programs write, change and archive them.
 
 use super::mails::{added, diff, eml, mail, open, patch};
-use super::*;
 
 /// What has to be found in a thread.
 pub enum Expected {

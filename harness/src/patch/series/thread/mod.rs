@@ -17,8 +17,25 @@ pub const MOST_MAILS: usize = 5_000;
 /// Maximum number of missing patches that an error lists.
 const LISTED: usize = 12;
 
-/// The patches of a thread in their order, and notes about the choice.
-pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
+/// What was chosen in a thread or directory.
+pub struct Chosen {
+    /// The version; None if none is marked.
+    pub version: Option<u32>,
+    /// The patches in their order.
+    pub patches: Vec<Patch>,
+    /// Notes about the choice.
+    pub notes: Vec<String>,
+}
+
+impl Chosen {
+    /// Patches between which there is no choice.
+    pub fn all(patches: Vec<Patch>) -> Self {
+        Chosen { version: None, patches, notes: Vec::new() }
+    }
+}
+
+/// Chooses a version of a thread, and finds its patches.
+pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<Chosen> {
     if mails.len() > MOST_MAILS {
         return Err(wrong(what, &format!("contains more than {MOST_MAILS} mails, too many for a thread"))
             .next("Save only the thread of the series."));
@@ -57,7 +74,7 @@ pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Pa
     if patches.is_empty() {
         return Err(nothing(&mails, what));
     }
-    Ok((patches, notes))
+    Ok(Chosen { version: (versions != [1]).then_some(chosen), patches, notes })
 }
 
 /// The mails whose subject marks a patch. A number or a version alone counts only where no patch has the word PATCH: patchwork
@@ -164,12 +181,7 @@ fn plain(posts: &[&Mail], what: &str) -> Result<Vec<Patch>> {
     posts.enumerate().map(|(index, mail)| patch(mail, index + 1, what)).collect()
 }
 
-fn unmarked(
-    mails: &[&Mail],
-    what: &str,
-    wanted: Option<u32>,
-    mut notes: Vec<String>,
-) -> Result<(Vec<Patch>, Vec<String>)> {
+fn unmarked(mails: &[&Mail], what: &str, wanted: Option<u32>, mut notes: Vec<String>) -> Result<Chosen> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted != 1) {
         return Err(Error::new(ErrorKind::Usage, format!("{what} contains no v{wanted}"))
             .cause("no subject has a version")
@@ -177,7 +189,7 @@ fn unmarked(
     }
     let posts: Vec<&Mail> = mails.iter().copied().filter(|mail| !mail.reply).collect();
     let patches = plain(&copies::newest(&posts, mails, &mut notes), what)?;
-    if patches.is_empty() { Err(nothing(mails, what)) } else { Ok((patches, notes)) }
+    if patches.is_empty() { Err(nothing(mails, what)) } else { Ok(Chosen { notes, ..Chosen::all(patches) }) }
 }
 
 /// Every diff in its order, for a *.patch or *.diff file.
@@ -200,7 +212,7 @@ fn patch(mail: &Mail, number: usize, what: &str) -> Result<Patch> {
         .diff
         .clone()
         .ok_or_else(|| broken("it contains no diff").next("Check that the mail was sent with the patch."))?;
-    Ok(Patch { name: file_name(number, &mail.subject), text: diff })
+    Ok(Patch { name: file_name(number, &mail.subject), subject: Some(mail.subject.clone()), text: diff })
 }
 
 /// A file name like those of git format-patch.
