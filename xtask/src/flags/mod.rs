@@ -22,7 +22,7 @@ use harness::exit_code::ExitCode;
 pub use choices::{AccelChoice, Format, TableFormat};
 pub use clean::{Clean, CleanArgs};
 pub use complaints::ComplaintsArgs;
-pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, KselftestArgs, SelftestArgs};
+pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, FuzzArgs, KselftestArgs, SelftestArgs};
 pub use doctor::DoctorArgs;
 pub use github::{CellArgs, Github, VerdictArgs};
 pub use global::Global;

@@ -7,6 +7,7 @@ mod common;
 mod examples;
 #[path = "../../../harness/tests/common/keeps_to.rs"]
 mod keeps_to;
+mod ktap;
 mod pages;
 mod repro;
 mod shell;

@@ -87,6 +87,18 @@ pub fn series(path: &Path, version: Option<u32>) -> Result<Chosen> {
     }
 }
 
+/// The patches in a file with these contents, as for `--series FILE` with an mbox.
+///
+/// # Errors
+/// [`ErrorKind::Patch`] as [`series`].
+pub fn of_bytes(bytes: Vec<u8>) -> Result<Chosen> {
+    const WHAT: &str = "the series";
+    match contents(bytes, WHAT)? {
+        SeriesInput::Mails(mails) => thread::choose(&mails, WHAT, None),
+        SeriesInput::Diff(text) => Ok(Chosen::all(vec![Patch { name: WHAT.into(), subject: None, text }])),
+    }
+}
+
 /// Every patch in one file, without choosing a version: for a file of a directory, or for `--with`.
 pub fn patches(path: &Path, room: &mut usize) -> Result<Vec<Patch>> {
     alone(read(path, room)?, path)

@@ -120,6 +120,15 @@ impl Series {
         Ok(Series { name: wanted.to_string(), version, patches, notes })
     }
 
+    /// Reads the contents of a mail, an mbox or a diff, for fuzzing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Patch`] as [`Series::find`].
+    pub fn read(bytes: Vec<u8>) -> Result<Self> {
+        let Chosen { version, patches, notes } = file::of_bytes(bytes)?;
+        Ok(Series { name: "read".into(), version, patches, notes })
+    }
+
     /// Checks that it is a named series below `patches`, an existing path or a range.
     ///
     /// # Errors

@@ -192,3 +192,14 @@ fn context_lines_of_flowed_mails_lose_one_space() {
 fn a_patch_without_a_subject_has_a_name() {
     assert_eq!(open(bare_thread(&[""]), "").unwrap().patches[0].name, "0001-no-subject.patch");
 }
+
+/// `cargo xtask dev fuzz` names a directory for them.
+#[test]
+fn threads_are_seeds_for_fuzzing() {
+    let own = tempfile::tempdir().unwrap();
+    let dir = std::env::var_os("FUZZ_SEEDS").map_or(own.path().to_path_buf(), std::path::PathBuf::from);
+    for (what, thread, _) in threads() {
+        std::fs::write(dir.join(what.replace(|c: char| !c.is_alphanumeric(), "-")), thread).unwrap();
+    }
+    assert_eq!(std::fs::read_dir(dir).unwrap().count(), threads().len(), "two threads have the same name");
+}
