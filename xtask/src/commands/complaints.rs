@@ -9,7 +9,7 @@ use harness::exit_code::ExitCode;
 use harness::host::style::wrap;
 use harness::judge::complaint::foreign::{as_console, kernel_version};
 use harness::judge::complaint::suppressions::Suppressions;
-use harness::judge::complaint::{Complaint, scan};
+use harness::judge::complaint::{Complaint, is_noise, scan};
 
 use crate::flags::ComplaintsArgs;
 
@@ -78,9 +78,8 @@ fn print(complaints: &[Complaint]) {
         if !complaint.trace.is_empty() {
             println!("{MARGIN}trace: {}", wrap(&complaint.trace.join(" < "), MARGIN));
         }
-        complaint
-            .lines
-            .iter()
-            .for_each(|line| println!("{MARGIN}| {}", line.replace(|c: char| c.is_control() && c != '\t', "?")));
+        for line in complaint.lines.iter().filter(|line| !is_noise(line)) {
+            println!("{MARGIN}| {}", line.replace(|c: char| c.is_control() && c != '\t', "?"));
+        }
     }
 }

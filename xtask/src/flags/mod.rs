@@ -2,7 +2,6 @@
 
 mod choices;
 mod clean;
-mod complaints;
 mod dev;
 mod doctor;
 mod examples;
@@ -12,25 +11,24 @@ mod kernel;
 mod matrix;
 mod mutants;
 mod repro;
-mod series;
 mod shell;
 mod test;
+
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use harness::exit_code::ExitCode;
 
 pub use choices::{AccelChoice, Format, TableFormat};
 pub use clean::{Clean, CleanArgs};
-pub use complaints::ComplaintsArgs;
 pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, FuzzArgs, KselftestArgs, SelftestArgs};
 pub use doctor::DoctorArgs;
 pub use github::{CellArgs, Github, VerdictArgs};
 pub use global::Global;
-pub use kernel::KernelArgs;
+pub use kernel::{KernelArgs, SeriesArgs};
 pub use matrix::{MatrixArgs, ReportArgs, Shard};
 pub use mutants::MutantsArgs;
 pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};
-pub use series::SeriesArgs;
 pub use shell::ShellArgs;
 pub use test::{CaseFilter, RepeatArgs, TestArgs};
 
@@ -119,6 +117,15 @@ pub struct ListArgs {
     /// Print one full case name per line, for scripts
     #[arg(long, help_heading = heading::OUTPUT)]
     pub keys: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ComplaintsArgs {
+    /// A console, the output of dmesg or journalctl, or any log with kernel messages; - for standard input
+    pub file: PathBuf,
+    /// Print JSON, as in report.json
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub json: bool,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -5,6 +5,7 @@
 mod common;
 #[path = "../common/examples.rs"]
 mod examples;
+mod helpers;
 #[path = "../../../harness/tests/common/keeps_to.rs"]
 mod keeps_to;
 mod ktap;

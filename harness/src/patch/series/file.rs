@@ -6,7 +6,8 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::message::{Mail, holds_diff, without_returns};
+use super::message::{Mail, holds_diff};
+use super::text::without_returns;
 use super::thread::Chosen;
 use super::{Patch, mbox, thread};
 use crate::error::{Error, ErrorKind, Result, io};

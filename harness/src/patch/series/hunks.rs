@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::bytes;
 use sha2::{Digest, Sha256};
 
-use super::message::printable;
+use super::text::printable;
 
 /// Number of files, added and removed lines of a diff.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

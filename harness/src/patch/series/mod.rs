@@ -7,6 +7,7 @@ mod mark;
 mod mbox;
 mod message;
 mod range;
+mod text;
 mod thread;
 
 use std::borrow::Cow;
@@ -20,8 +21,8 @@ use crate::host::similar_names::similar_names;
 use crate::host::store::Store;
 use crate::source::git_spec::{Location, RefLookup};
 pub use hunks::{FileChange, files};
-pub use message::printable;
 pub use range::CommitRange;
+pub use text::printable;
 use thread::Chosen;
 
 /// Patches in the order in which they apply.

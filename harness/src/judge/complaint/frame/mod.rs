@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use cases::complaint::Kind;
 use regex::Regex;
 
-use ignored::{is_ignored, is_system_call};
+pub use ignored::is_ignored;
+use ignored::is_system_call;
 
 static FUNCTION: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?:^ *|\bin |\bat:? |:\d+ |RIP: [0-9a-f]+:)([A-Za-z_][A-Za-z0-9_.]*)\+0x[0-9a-f]+")

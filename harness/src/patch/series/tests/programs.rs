@@ -3,7 +3,7 @@
 use super::mails::{added, diff, eml, mail, open, patch};
 
 /// What has to be found in a thread.
-pub enum Expected {
+pub enum ReadAs {
     /// The lines that the patches add, in their order.
     Added(&'static [&'static str]),
     /// The same, and a note that contains a text.
@@ -11,7 +11,7 @@ pub enum Expected {
     /// An error that contains a text.
     Error(&'static str),
 }
-use Expected::{Added, Error as Fails, Noted};
+use ReadAs::{Added, Error as Fails, Noted};
 
 /// A diff as the body of a mail.
 fn body(number: usize) -> String {
@@ -31,7 +31,7 @@ fn parts(headers: &str, second: &str) -> String {
 }
 
 /// Threads, what they are, and what has to be found.
-pub fn threads() -> Vec<(&'static str, String, Expected)> {
+pub fn threads() -> Vec<(&'static str, String, ReadAs)> {
     let footer = "\n_______\nlist -- list@lists.example.org\nTo unsubscribe send a mail to leave@lists.example.org";
     let bare = |subject: &str, number: usize| eml(subject, "", &body(number));
     let flowed = |delete: &str, body: &str| {
