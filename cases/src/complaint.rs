@@ -51,6 +51,10 @@ pub enum Kind {
     OutOfMemory,
     AllocationFailure,
     Irq,
+    /// An object of sysfs has a name that another one has.
+    DuplicateName,
+    /// An indirect call to a function of another type (CONFIG_CFI).
+    Cfi,
     /// The log was overwritten before it was read, so its contents are unknown.
     LogOverflow,
 }
@@ -59,6 +63,11 @@ impl Kind {
     /// Its name in reports and in the list of allowed complaints.
     pub fn name(self) -> &'static str {
         self.into()
+    }
+
+    /// Whether it is about a processor or task that does not go on. Its reports show where that one was interrupted.
+    pub fn is_stall(self) -> bool {
+        matches!(self, Kind::RcuStall | Kind::SoftLockup | Kind::HardLockup | Kind::WorkqueueStall | Kind::HungTask)
     }
 }
 
@@ -110,6 +119,9 @@ const LINES: &[(Kind, Words)] = &[
     (Kind::PageFault, Start("BUG: unable to handle ", "")),
     (Kind::GeneralProtection, Start("Oops: general protection fault", "")),
     (Kind::GeneralProtection, Start("general protection fault", "")),
+    // arch/x86/kernel/traps.c prints this where a selector is to blame.
+    (Kind::GeneralProtection, Start("Oops: segment-related general protection fault", "")),
+    (Kind::GeneralProtection, Start("segment-related general protection fault", "")),
     (Kind::StackProtector, Start("Kernel panic - not syncing: stack-protector: ", "")),
     (Kind::StackOverflow, Start("Kernel panic - not syncing: corrupted stack end", "")),
     (Kind::Panic, Start("Kernel panic - ", "")),
@@ -125,6 +137,9 @@ const LINES: &[(Kind, Words)] = &[
     (Kind::RcuStall, Start("rcu: INFO: ", "detected stall")),
     (Kind::RcuStall, Start("rcu: INFO: ", "self-detected stall")),
     (Kind::RcuStall, Start("rcu: INFO: ", "detected expedited stalls")),
+    // kernel/rcu/tasks.h prints it without `rcu: ` before it.
+    (Kind::RcuStall, Start("INFO: rcu_tasks", "detected stalls on tasks")),
+    (Kind::RcuStall, Start("rcu: INFO: rcu_tasks", "detected stalls on tasks")),
     (Kind::HungTask, Start("INFO: task ", "for more than ")),
     (Kind::RcuUsage, Start("WARNING: suspicious RCU usage", "")),
     (Kind::WaitContext, Start("[ BUG: Invalid wait context ]", "")),
@@ -137,12 +152,19 @@ const LINES: &[(Kind, Words)] = &[
     (Kind::Lockdep, Start("WARNING: lock held when returning to user space", "")),
     (Kind::Lockdep, Start("WARNING: ", "still has locks held")),
     (Kind::Lockdep, Start("WARNING: ", "lock order detected")),
+    (Kind::Lockdep, Start("WARNING: chain_key collision", "")),
     (Kind::Lockdep, Start("INFO: trying to register non-static key", "")),
     (Kind::OutOfMemory, Inside(" invoked oom-killer: ")),
     (Kind::OutOfMemory, Start("Out of memory: ", "")),
     (Kind::AllocationFailure, Inside(": page allocation failure: order:")),
     (Kind::AllocationFailure, Inside(": vmalloc error: size ")),
     (Kind::Irq, Start("irq ", ": nobody cared")),
+    // fs/sysfs/dir.c, lib/kobject.c
+    (Kind::DuplicateName, Start("sysfs: cannot create duplicate filename ", "")),
+    (Kind::DuplicateName, Start("kobject: kobject_add_internal failed for ", "with -EEXIST")),
+    (Kind::DuplicateName, Start("kobject_add_internal failed for ", "with -EEXIST")),
+    // kernel/cfi.c
+    (Kind::Cfi, Start("CFI failure at ", "")),
     (Kind::Bug, Start("BUG: ", "")),
 ];
 
@@ -158,7 +180,7 @@ pub fn kind_of(message: &str) -> Option<Kind> {
 
 /// `__warn()` of kernel/panic.c prints the place: `WARNING: CPU: 0 PID: 1 at file:line function+0x..` up to about 6.16,
 /// `WARNING: file:line at function+0x.., CPU#0: task/pid` after that, with the condition before the file if that is
-/// configured. A driver that only prints WARNING does neither.
+/// configured, and `at function+0x..` alone without CONFIG_DEBUG_BUGVERBOSE. A driver that only prints WARNING does neither.
 fn is_warning(message: &str) -> bool {
     let Some(rest) = message.strip_prefix("WARNING: ") else { return false };
     let place = |text: &str| {
@@ -168,7 +190,11 @@ fn is_warning(message: &str) -> bool {
             })
         })
     };
-    rest.contains("at ") && (rest.starts_with("CPU: ") || rest.contains("CPU#")) && place(rest)
+    let function = || {
+        rest.split_once("at ")
+            .is_some_and(|(_, place)| place.split([' ', ',']).next().is_some_and(|word| word.contains("+0x")))
+    };
+    rest.contains("at ") && (rest.starts_with("CPU: ") || rest.contains("CPU#")) && (place(rest) || function())
 }
 
 /// `__die_header()` of arch/x86/kernel/dumpstack.c: `divide error: 0000 [#1] SMP`, up to 6.9 without `Oops: ` before
@@ -205,6 +231,13 @@ mod tests {
             (Kind::HungTask, "INFO: task init:64 blocked in I/O wait for more than 143 seconds."),
             (Kind::AllocationFailure, "init: page allocation failure: order:9, mode:0xcc0(GFP_KERNEL)"),
             (Kind::OutOfMemory, "init invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0"),
+            (Kind::Warning, "WARNING: at dma_buf_release+0x84/0xa0, CPU#1: init/61"),
+            (Kind::Warning, "WARNING: CPU: 0 PID: 61 at dma_buf_release+0x84/0xa0"),
+            (Kind::Lockdep, "WARNING: chain_key collision"),
+            (Kind::RcuStall, "INFO: rcu_tasks_trace detected stalls on tasks:"),
+            (Kind::GeneralProtection, "Oops: segment-related general protection fault: 0018 [#1] SMP"),
+            (Kind::Cfi, "CFI failure at f+0x1/0x2 (target: g+0x0/0x3; expected type: 0x12345678)"),
+            (Kind::DuplicateName, "sysfs: cannot create duplicate filename '/kernel/dmabuf/buffers/7'"),
             (Kind::Irq, "irq 9: nobody cared (try booting with the \"irqpoll\" option)"),
             (
                 Kind::StackProtector,
@@ -223,6 +256,8 @@ mod tests {
             "[drm] Initialized vgem 1.0.0",
             "random: crng init done",
             "WARNING: this is a line that a driver prints",
+            "WARNING: driver at probe+0x12: no firmware",
+            "kobject: 'buffers' (0): kobject_add_internal: parent: 'dmabuf'",
             "WARNING: stack recursion on stack type 4",
             "ODEBUG: selftest passed",
             "refcount_t: words of a driver",

@@ -16,7 +16,7 @@ use harness::exit_code::ExitCode as Code;
 use harness::host::process::{check_interrupt, kill_all};
 
 use commands::dev::{self, mutants};
-use commands::{bisect, clean, doctor, explain, list, matrix, report, repro, shell, test};
+use commands::{bisect, clean, complaints, doctor, explain, list, matrix, report, repro, series, shell, test};
 use flags::{Command, Dev};
 
 fn main() -> ExitCode {
@@ -53,6 +53,8 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Matrix(args) => matrix::run(args, quiet),
         Command::Report(args) => report::run(args),
         Command::Repro(command) => repro::run(command, quiet),
+        Command::Complaints(args) => complaints::run(args),
+        Command::Series(args) => series::run(args, quiet),
         Command::List(args) => list::run(args),
         Command::Explain { what } => explain::run(what),
         Command::Doctor(args) => doctor::run(args),

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{command, run, tiny_tree, xtask};
+use common::{command, root, run, tiny_tree, xtask};
 
 fn path(path: &std::path::Path) -> String {
     path.display().to_string()
@@ -249,4 +249,61 @@ fn a_tilde_after_a_comma_is_the_home_directory() {
     let ran = matrix("none,~/mine");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("\"series\":\"~/mine\""), "{}", ran.stdout);
+}
+
+/// A mail with a patch that adds a line to a new file.
+fn mail(subject: &str, file: &str) -> String {
+    format!(
+        "From me@example.org Mon Nov 23 01:02:03 2026\nFrom: me@example.org\nSubject: {subject}\n\n---\n\
+         diff --git a/{file} b/{file}\nnew file mode 100644\n--- /dev/null\n+++ b/{file}\n@@ -0,0 +1 @@\n+new\n\n"
+    )
+}
+
+#[test]
+fn series_shows_what_is_read_and_whether_it_applies() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, tree) = (dir.path().join("cache"), tiny_tree(dir.path()));
+    let thread = dir.path().join("thread.mbox");
+    let mails = [mail("[PATCH v2 2/2] b", "b.c"), mail("[PATCH v2 1/2] a", "a.c"), mail("[PATCH] old", "c.c")];
+    fs::write(&thread, mails.concat()).unwrap();
+    let ran = xtask(&cache, &["series", &path(&thread)]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for part in [
+        ", v2: 2 patches\n",
+        "contains v1, v2: using v2",
+        "   1  [PATCH v2 1/2] a\n      a.c +1 -0\n",
+        "   2  [PATCH v2 2/2] b\n",
+    ] {
+        assert!(ran.stdout.contains(part), "{part:?}: {}", ran.stdout);
+    }
+    let ran = xtask(&cache, &["series", &path(&thread), "--kernel-tree", &path(&tree)]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("[PATCH v2 2/2] b  applies") && ran.stdout.contains("2 of 2 apply"), "{}", ran.stdout);
+    // The same file once more.
+    fs::write(&thread, [mail("[PATCH 1/2] a", "a.c"), mail("[PATCH 2/2] again", "a.c")].concat()).unwrap();
+    let ran = xtask(&cache, &["series", &path(&thread), "--kernel-tree", &path(&tree)]);
+    assert_eq!(ran.code, 22, "{}", ran.stdout);
+    assert!(ran.stdout.contains("again  DOES NOT APPLY") && ran.stdout.contains("1 of 2 apply"), "{}", ran.stdout);
+    assert!(!tree.join("a.c").exists(), "the tree was changed");
+    assert_eq!(xtask(&cache, &["series", &path(&dir.path().join("none"))]).code, 2);
+    assert_eq!(xtask(&cache, &["series", &format!("{}#v7", path(&thread))]).code, 2);
+}
+
+#[test]
+fn complaints_reads_files_and_standard_input() {
+    let cache = tempfile::tempdir().unwrap();
+    let log = root().join("harness/tests/consoles/7.2-uaf.log");
+    let ran = xtask(cache.path(), &["complaints", &path(&log)]);
+    assert_eq!(ran.code, 10, "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("1 complaint of the kernel\n\n   1.  kasan in "), "{}", ran.stdout);
+    let ran = xtask(cache.path(), &["complaints", "--json", &path(&log)]);
+    let found: Vec<harness::judge::complaint::Complaint> = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, found[0].kind.name()), (10, "kasan"));
+    let mut child = command(&["complaints", "-"]);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"Nov 23 01:02:03 host kernel: all is well\n").unwrap();
+    drop(writer);
+    let ran = run(child.stdin(reader));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "no complaint of the kernel\n"));
+    assert_eq!(xtask(cache.path(), &["complaints", "/nonexistent/log"]).code, 2);
 }

@@ -18,7 +18,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("harness/src/patch/rejected.rs", "{} does not apply", "each way in which it does not apply has its own advice"),
     ("harness/src/host/process/mod.rs", "", "the error of a program; its caller gives the title"),
     ("harness/src/patch/series/range.rs", "the range {name} of {location} {how}", "each error has its own advice"),
-    ("harness/src/patch/series/thread.rs", "{what} {how}", "each error has its own advice"),
+    ("harness/src/patch/series/thread/mod.rs", "{what} {how}", "each error has its own advice"),
     (
         "harness/src/host/store/mod.rs",
         "no place for the cache",

@@ -8,3 +8,8 @@ mod examples;
 fn configuration() {
     examples::check("docs/configuration.md");
 }
+
+#[test]
+fn complaints() {
+    examples::check("docs/complaints.md");
+}

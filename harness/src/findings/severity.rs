@@ -56,10 +56,9 @@ impl Severity {
             | Kind::Bug
             | Kind::Panic
             | Kind::Fortify
-            | Kind::Usercopy => Severity::MemoryCorruption,
-            Kind::RcuStall | Kind::HungTask | Kind::SoftLockup | Kind::HardLockup | Kind::WorkqueueStall => {
-                Severity::Hang
-            }
+            | Kind::Usercopy
+            | Kind::Cfi => Severity::MemoryCorruption,
+            kind if kind.is_stall() => Severity::Hang,
             Kind::Kmemleak => Severity::Leak,
             _ => Severity::KernelComplaint,
         }

@@ -5,6 +5,7 @@
 //! rejected before git sees them (`checked.rs`).
 
 mod checked;
+pub mod fit;
 mod rejected;
 mod scratch;
 pub mod series;

@@ -27,12 +27,17 @@ impl Bench {
     }
 
     fn applied(&self, patches: &[&str], related: &RelatedTrees) -> Result<Applied> {
-        let patches = patches
-            .iter()
-            .enumerate()
-            .map(|(index, text)| Patch { name: format!("{:04}-x.patch", index + 1), text: text.as_bytes().to_vec() });
-        apply(&self.path("tree"), &Series { patches: patches.collect(), ..Series::none() }, related)
+        apply(&self.path("tree"), &series(patches), related)
     }
+}
+
+fn series(patches: &[&str]) -> Series {
+    let patch = |(index, text): (usize, &&str)| Patch {
+        name: format!("{:04}-x.patch", index + 1),
+        subject: None,
+        text: text.as_bytes().to_vec(),
+    };
+    Series { patches: patches.iter().enumerate().map(patch).collect(), ..Series::none() }
 }
 
 const CHANGE: &str = "\
@@ -207,4 +212,23 @@ fn a_merge_is_used_only_if_needed_and_finds_files_in_repositories() {
     assert!(bench.applied(&[&patch], &related).unwrap().merged.is_empty());
     bench.write("tree/drivers/a.c", &text(&[(8, "eight")]));
     assert_eq!(bench.applied(&[&patch], &related).unwrap().merged.len(), 1);
+}
+
+#[test]
+fn the_first_patch_that_does_not_apply_is_found() {
+    let bench = Bench::new();
+    let fits = |patches: &[&str]| {
+        let (fits, _) = fit::fits(&bench.path("tree"), &series(patches), &RelatedTrees::default()).unwrap();
+        let word = |fit: &fit::Fit| match fit {
+            fit::Fit::Applies => "applies".to_string(),
+            fit::Fit::Rejected(error) => error.title.clone(),
+            fit::Fit::NotTried => "not tried".to_string(),
+        };
+        fits.iter().map(word).collect::<Vec<_>>()
+    };
+    assert_eq!(fits(&[CHANGE, ADD, BACK]), ["applies"; 3]);
+    let found = fits(&[ADD, BACK, CHANGE]);
+    assert_eq!((found[0].as_str(), found[2].as_str()), ("applies", "not tried"));
+    assert!(found[1].starts_with("0002-x.patch does not apply"), "{found:?}");
+    assert!(fits(&[BACK])[0].starts_with("0001-x.patch does not apply"));
 }

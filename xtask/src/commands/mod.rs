@@ -2,6 +2,7 @@
 
 pub mod bisect;
 pub mod clean;
+pub mod complaints;
 pub mod dev;
 pub mod doctor;
 pub mod explain;
@@ -9,5 +10,6 @@ pub mod list;
 pub mod matrix;
 pub mod report;
 pub mod repro;
+pub mod series;
 pub mod shell;
 pub mod test;

@@ -30,6 +30,9 @@ pub enum Dev {
     /// Measure how long things take
     #[command(subcommand)]
     Bench(Bench),
+    /// Run the parsers of mails and kernel logs on random inputs, with libFuzzer
+    #[command(after_help = examples::FUZZ)]
+    Fuzz(FuzzArgs),
     /// Check the workflow files with actionlint and zizmor
     #[command(after_help = examples::LINT)]
     LintWorkflows {
@@ -58,6 +61,19 @@ pub enum Dev {
 pub struct BuildArgs {
     #[command(flatten)]
     pub kernel: KernelArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// series or console [default: both]
+    #[arg(value_name = "TARGET", value_parser = ["series", "console"])]
+    pub targets: Vec<String>,
+    /// Executions of each target
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub runs: u32,
+    /// Other random inputs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u32,
 }
 
 #[derive(Debug, Args)]

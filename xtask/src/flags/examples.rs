@@ -60,6 +60,22 @@ guest; Ctrl-A x ends it even if it hangs.
 Exit codes: that of the last command; 10 if it is 0 but the kernel complained; 20 if the guest was
 lost; otherwise those of `test`.";
 
+pub const SERIES: &str = "Examples:
+  cargo xtask series thread.mbox.gz              version, patches and files; notes on other versions
+  cargo xtask series thread.mbox#v2              an older version
+  cargo xtask series ~/my-series --kernel 6.12   does each patch apply to Linux 6.12?
+  cargo xtask series git:v7.2..topic --kernel ~/linux#v7.2
+
+Exit codes are those of `test`: 2 if there is no such series or version, 22 if it is incomplete,
+ambiguous or does not apply.";
+
+pub const COMPLAINTS: &str = "Examples:
+  cargo xtask complaints dmesg.txt                    a log of any machine
+  cargo xtask complaints --json console.log           the same for programs, as in report.json
+  journalctl -k -b -1 | cargo xtask complaints -      from standard input
+
+Exit codes: 0 if there are none, 10 if there are, 2 if the file cannot be read.";
+
 pub const LIST: &str = "Examples:
   cargo xtask list                every case, by area, with its clause
   cargo xtask list R-1 L-3        the cases of these clauses
@@ -139,6 +155,13 @@ pub const BUILD: &str = "Examples:
 pub const BENCH: &str = "Examples:
   cargo xtask dev bench boot            five pairs of runs
   cargo xtask dev bench boot --runs 20  more, on a busy machine";
+
+pub const FUZZ: &str = "Examples:
+  cargo xtask dev fuzz                           a hundred thousand executions of each target
+  cargo xtask dev fuzz series --runs 5000000     many of one target
+  cargo xtask dev fuzz --seed 2                  other inputs
+
+Inputs that reach something new are kept in target/fuzz/corpus and are the start of the next run.";
 
 pub const LINT: &str = "Both tools are installed into the cache, from npm and PyPI.
 

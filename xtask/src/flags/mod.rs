@@ -14,16 +14,18 @@ mod repro;
 mod shell;
 mod test;
 
+use std::path::PathBuf;
+
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use harness::exit_code::ExitCode;
 
 pub use choices::{AccelChoice, Format, TableFormat};
 pub use clean::{Clean, CleanArgs};
-pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, KselftestArgs, SelftestArgs};
+pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, FuzzArgs, KselftestArgs, SelftestArgs};
 pub use doctor::DoctorArgs;
 pub use github::{CellArgs, Github, VerdictArgs};
 pub use global::Global;
-pub use kernel::KernelArgs;
+pub use kernel::{KernelArgs, SeriesArgs};
 pub use matrix::{MatrixArgs, ReportArgs, Shard};
 pub use mutants::MutantsArgs;
 pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};
@@ -69,6 +71,12 @@ pub enum Command {
     /// Open a shell in a guest that runs the kernel of `test`
     #[command(after_help = examples::SHELL)]
     Shell(ShellArgs),
+    /// Show what is read from a series, and whether it applies, without building anything
+    #[command(after_help = examples::SERIES)]
+    Series(SeriesArgs),
+    /// Find the complaints in a kernel log from anywhere: kind, function at fault, stack trace
+    #[command(after_help = examples::COMPLAINTS)]
+    Complaints(ComplaintsArgs),
     /// List the cases
     #[command(after_help = examples::LIST)]
     List(ListArgs),
@@ -109,6 +117,15 @@ pub struct ListArgs {
     /// Print one full case name per line, for scripts
     #[arg(long, help_heading = heading::OUTPUT)]
     pub keys: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ComplaintsArgs {
+    /// A console, the output of dmesg or journalctl, or any log with kernel messages; - for standard input
+    pub file: PathBuf,
+    /// Print JSON, as in report.json
+    #[arg(long, help_heading = heading::OUTPUT)]
+    pub json: bool,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -108,8 +108,9 @@ impl Settings {
         let name = command.get_name().to_string();
         let has = |option: &str| command.get_arguments().any(|arg| arg.get_long() == Some(option));
         let applies = |setting: &&SettingValue| match setting.key {
-            "kernel" | "series" => has("kernel-tree"),
-            "flavour" => has("kernel-tree") && !["coverage", "kselftest", "mutants"].contains(&name.as_str()),
+            // `cargo xtask series` tries a kernel only if one is named.
+            "kernel" | "series" => has("kernel-tree") && name != "series",
+            "flavour" => has("kernel-tree") && !["coverage", "kselftest", "mutants", "series"].contains(&name.as_str()),
             key => has(key),
         };
         let values: Vec<&SettingValue> = self.values.iter().filter(applies).collect();

@@ -5,8 +5,10 @@
 mod common;
 #[path = "../common/examples.rs"]
 mod examples;
+mod helpers;
 #[path = "../../../harness/tests/common/keeps_to.rs"]
 mod keeps_to;
+mod ktap;
 mod pages;
 mod repro;
 mod shell;

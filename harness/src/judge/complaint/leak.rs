@@ -3,7 +3,7 @@
 use cases::complaint::Kind;
 use cases::protocol::Leak;
 
-use super::frame::frame;
+use super::frame::{Place, place};
 use super::{Complaint, ComplaintTime};
 use crate::judge::transcript::Transcript;
 
@@ -23,10 +23,9 @@ fn complaint(leak: &Leak) -> Complaint {
     let objects = if *objects == 1 { "1 object".into() } else { format!("{objects} objects") };
     let title = format!("{objects} of {size} bytes leaked");
     let frames: Vec<String> = frames.iter().map(|frame| format!(" {frame}")).collect();
-    let name = |frame: &String| frame.trim().split('+').next().unwrap_or_default().to_string();
-    let trace: Vec<String> = frames.iter().map(name).collect();
-    let frame = frame(&frames, &trace);
     let opening = [title.clone(), format!("allocated by the task {comm} in"), "Call Trace:".into()];
+    let lines: Vec<String> = opening.into_iter().chain(frames).collect();
+    let Place { frame, trace } = place(Kind::Kmemleak, &lines);
     Complaint {
         kind: Kind::Kmemleak,
         title,
@@ -35,7 +34,7 @@ fn complaint(leak: &Leak) -> Complaint {
         case: case.clone(),
         moment: ComplaintTime::Unknown,
         suppressed: None,
-        lines: opening.into_iter().chain(frames).collect(),
+        lines,
         starts: Vec::new(),
     }
 }

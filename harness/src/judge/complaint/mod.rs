@@ -3,6 +3,7 @@
 //! [`scan()`] cuts the console into reports, [`title`] and [`frame`] name them, [`set_times`] finds the step, [`leak`] adds what
 //! kmemleak found, [`suppressions`] marks known ones. [`cases::complaint`] decides for guest and host what starts a report.
 
+pub mod foreign;
 pub mod frame;
 pub mod leak;
 pub mod line;

@@ -41,10 +41,11 @@ fn after_the_last_record(complaint: &Complaint, transcript: &Transcript) -> Comp
 }
 
 fn not_on_the_console(noticed: &NoticedComplaint) -> Complaint {
+    let kind = cases::complaint::kind_of(&noticed.line).unwrap_or(cases::complaint::Kind::LogOverflow);
     Complaint {
-        kind: cases::complaint::kind_of(&noticed.line).unwrap_or(cases::complaint::Kind::LogOverflow),
+        kind,
         title: normalise(&noticed.line),
-        frame: super::frame::frame(std::slice::from_ref(&noticed.line), &[]),
+        frame: super::frame::place(kind, std::slice::from_ref(&noticed.line)).frame,
         trace: Vec::new(),
         case: noticed.case.clone(),
         moment: noticed.moment.clone(),

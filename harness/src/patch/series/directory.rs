@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, LIMIT, SeriesInput, named_patch};
+use super::thread::Chosen;
 use super::{Patch, thread};
 use crate::error::{Error, Result, io};
 
@@ -11,10 +12,10 @@ use crate::error::{Error, Result, io};
 const MOST: usize = 5_000;
 
 /// The patches of a directory, and notes about the choice.
-pub fn series(dir: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
+pub fn series(dir: &Path, version: Option<u32>) -> Result<Chosen> {
     let named = named(dir)?;
     if !named.is_empty() && version.is_none() {
-        return Ok((patches(&named)?, Vec::new()));
+        return Ok(Chosen::all(patches(&named)?));
     }
     let mut mails = Vec::new();
     let mut room = LIMIT;
@@ -25,7 +26,7 @@ pub fn series(dir: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<Strin
         }
     }
     if mails.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(Chosen::all(Vec::new()));
     }
     thread::choose(&mails, &dir.display().to_string(), version)
 }

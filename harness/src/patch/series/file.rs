@@ -6,12 +6,16 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::message::{Mail, holds_diff, without_returns};
+use super::message::{Mail, holds_diff};
+use super::text::without_returns;
+use super::thread::Chosen;
 use super::{Patch, mbox, thread};
 use crate::error::{Error, ErrorKind, Result, io};
 
 /// Maximum size of a series, in bytes; a long thread has a few megabytes.
 pub const LIMIT: usize = 64 << 20;
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The contents of a file.
 pub enum SeriesInput {
@@ -45,15 +49,18 @@ fn contents(bytes: Vec<u8>, what: &str) -> Result<SeriesInput> {
             .cause(why)
             .next("A series is a directory of *.patch files, a patch, or mails as an archive or b4 saves them.")
     };
-    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
-    let text = &bytes[start..];
+    let marked = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    let text = marked.trim_ascii_start();
     if text.is_empty() {
         return Err(no_patch("it is empty"));
     }
     if mbox::is_mbox(text) {
         return Ok(SeriesInput::Mails(mbox::mails(text)));
     }
-    if mbox::is_mail(text) {
+    if mbox::starts_with_from(text) {
+        return Err(no_patch("it starts as an mbox, but no mail follows the first line"));
+    }
+    if mbox::is_mail(text) || mbox::is_headed(text) {
         return Ok(SeriesInput::Mails(vec![Mail::read(text)]));
     }
     if holds_diff(text) {
@@ -69,7 +76,7 @@ fn contents(bytes: Vec<u8>, what: &str) -> Result<SeriesInput> {
 }
 
 /// The patches of one file, for `--series FILE` and `--series FILE#v2`.
-pub fn series(path: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
+pub fn series(path: &Path, version: Option<u32>) -> Result<Chosen> {
     let what = path.display().to_string();
     match read(path, &mut LIMIT.clone())? {
         SeriesInput::Mails(mails) if version.is_some() || !named_patch(path) => thread::choose(&mails, &what, version),
@@ -77,7 +84,19 @@ pub fn series(path: &Path, version: Option<u32>) -> Result<(Vec<Patch>, Vec<Stri
             Err(Error::new(ErrorKind::Usage, format!("{what} is a single patch without versions"))
                 .next("Leave out the # and the text after it."))
         }
-        contents => Ok((alone(contents, path)?, Vec::new())),
+        contents => Ok(Chosen::all(alone(contents, path)?)),
+    }
+}
+
+/// The patches in a file with these contents, as for `--series FILE` with an mbox.
+///
+/// # Errors
+/// [`ErrorKind::Patch`] as [`series`].
+pub fn of_bytes(bytes: Vec<u8>) -> Result<Chosen> {
+    const WHAT: &str = "the series";
+    match contents(bytes, WHAT)? {
+        SeriesInput::Mails(mails) => thread::choose(&mails, WHAT, None),
+        SeriesInput::Diff(text) => Ok(Chosen::all(vec![Patch { name: WHAT.into(), subject: None, text }])),
     }
 }
 
@@ -89,7 +108,7 @@ pub fn patches(path: &Path, room: &mut usize) -> Result<Vec<Patch>> {
 fn alone(contents: SeriesInput, path: &Path) -> Result<Vec<Patch>> {
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mails = match contents {
-        SeriesInput::Diff(text) => return Ok(vec![Patch { name: file, text }]),
+        SeriesInput::Diff(text) => return Ok(vec![Patch { name: file, subject: None, text }]),
         SeriesInput::Mails(mails) => mails,
     };
     let mut patches = thread::all(&mails, &path.display().to_string())?;

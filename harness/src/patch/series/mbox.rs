@@ -7,37 +7,70 @@ use regex::bytes::Regex;
 use super::message::Mail;
 use super::thread::MOST_MAILS;
 
-/// The line before each mail: `From `, a sender, a date with time and year. Other lines with `From ` are unescaped text.
-static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"(?m)^From \S+[^\n]* \d{1,2}:\d\d(?::\d\d)?[^\n]* (?:19|20)\d\d\b[^\n]*$";
+/// A line that may separate mails.
+static FROM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^From [^\n]*(?:\n|\z)").expect("a valid pattern"));
+
+/// A separator as the format has it: `From `, a sender, a date with time and year.
+static DATED: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"^From \S+[^\n]* \d{1,2}:\d\d(?::\d\d)?[^\n]* (?:19|20)\d\d\b[^\n]*\n?$";
     Regex::new(pattern).expect("a valid pattern")
 });
 
 /// Whether a file starts as an mbox.
 pub fn is_mbox(bytes: &[u8]) -> bool {
-    SEPARATOR.find(&bytes[..bytes.len().min(1000)]).is_some_and(|found| found.start() == 0)
+    FROM.find(bytes).is_some_and(|line| line.start() == 0 && is_separator(bytes, line.start(), line.end()))
+}
+
+/// Whether the line of `bytes` from `start` to `end` separates mails. Thunderbird writes `From ` without sender and date, other
+/// programs only a name. Such a line is text, unless an empty line is before it and the header of a mail after it.
+fn is_separator(bytes: &[u8], start: usize, end: usize) -> bool {
+    let before = &bytes[..start];
+    let alone = before.is_empty() || before.ends_with(b"\n\n") || before.ends_with(b"\n\r\n");
+    DATED.is_match(&bytes[start..end]) || alone && is_mail(&bytes[end..])
 }
 
 /// Whether a file starts with the header of a mail.
 pub fn is_mail(bytes: &[u8]) -> bool {
-    static FIELD: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"^[A-Za-z][A-Za-z0-9-]*:[ \t\r]?").expect("a valid pattern"));
     static KNOWN: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(?mi)^(?:Subject|From|Date|Message-ID|Received):").expect("a valid pattern"));
+    starts_with_field(bytes) && KNOWN.is_match(header(bytes))
+}
+
+/// Whether a file starts with header fields, known or not. Then it is not a diff, although it may contain one.
+pub fn is_headed(bytes: &[u8]) -> bool {
+    let header = header(bytes);
+    let field = |line: &[u8]| line.starts_with(b" ") || line.starts_with(b"\t") || starts_with_field(line);
+    starts_with_field(bytes) && header.len() < bytes.len() && header.split(|byte| *byte == b'\n').all(field)
+}
+
+/// Whether a file has a line with `From ` at its start.
+pub fn starts_with_from(bytes: &[u8]) -> bool {
+    FROM.find(bytes).is_some_and(|line| line.start() == 0)
+}
+
+fn starts_with_field(bytes: &[u8]) -> bool {
+    static FIELD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[A-Za-z][A-Za-z0-9-]*:").expect("a valid pattern"));
+    FIELD.is_match(bytes)
+}
+
+/// The lines before the first empty line, of which there are at most 64 KiB.
+fn header(bytes: &[u8]) -> &[u8] {
     let head = &bytes[..bytes.len().min(64 * 1024)];
     let blank = head.windows(2).position(|pair| pair == b"\n\n" || pair == b"\n\r");
-    FIELD.is_match(head) && KNOWN.is_match(&head[..blank.unwrap_or(head.len())])
+    &head[..blank.unwrap_or(head.len())]
 }
 
 /// The mails of an mbox; at most one more than the limit for a thread.
 pub fn mails(bytes: &[u8]) -> Vec<Mail> {
-    let starts: Vec<(usize, usize)> = SEPARATOR.find_iter(bytes).map(|line| (line.start(), line.end())).collect();
+    raw_mails(bytes).into_iter().take(MOST_MAILS + 1).map(|mail| Mail::read(&unescape(mail))).collect()
+}
+
+/// The text of each mail, without the separator.
+pub fn raw_mails(bytes: &[u8]) -> Vec<&[u8]> {
+    let lines = FROM.find_iter(bytes).map(|line| (line.start(), line.end()));
+    let starts: Vec<(usize, usize)> = lines.filter(|(start, end)| is_separator(bytes, *start, *end)).collect();
     let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([bytes.len()]);
-    let each = starts.iter().zip(ends).map(|((_, line), end)| {
-        let mail = &bytes[*line..end];
-        mail.strip_prefix(b"\n").unwrap_or(mail)
-    });
-    each.take(MOST_MAILS + 1).map(|mail| Mail::read(&unescape(mail))).collect()
+    starts.iter().zip(ends).map(|((_, line), end)| &bytes[*line..end]).collect()
 }
 
 /// In mboxrd, lines of text that match `>*From ` have one more `>`.

@@ -2,9 +2,12 @@
 
 mod directory;
 mod file;
+mod hunks;
+mod mark;
 mod mbox;
 mod message;
 mod range;
+mod text;
 mod thread;
 
 use std::borrow::Cow;
@@ -17,14 +20,18 @@ use crate::host::progress::Progress;
 use crate::host::similar_names::similar_names;
 use crate::host::store::Store;
 use crate::source::git_spec::{Location, RefLookup};
-pub use message::printable;
+pub use hunks::{FileChange, files};
 pub use range::CommitRange;
+pub use text::printable;
+use thread::Chosen;
 
 /// Patches in the order in which they apply.
 #[derive(Clone, Debug)]
 pub struct Series {
     /// Name in reports: `none`, `derive`, or the path on the command line.
     pub name: String,
+    /// The version that was chosen, if it came from a thread whose subjects have versions.
+    pub version: Option<u32>,
     /// The patches.
     pub patches: Vec<Patch>,
     /// Notes about the choice of versions and mails, one line each.
@@ -36,6 +43,8 @@ pub struct Series {
 pub struct Patch {
     /// File name, for messages.
     pub name: String,
+    /// The subject of its mail, with the mark in brackets; None for a plain diff.
+    pub subject: Option<String>,
     /// The text for git: a diff, with or without a mail header before it.
     pub text: Vec<u8>,
 }
@@ -60,7 +69,7 @@ pub struct Places<'a> {
 impl Series {
     /// No patches: the kernel as it is.
     pub fn none() -> Self {
-        Series { name: "none".into(), patches: Vec::new(), notes: Vec::new() }
+        Series { name: "none".into(), version: None, patches: Vec::new(), notes: Vec::new() }
     }
 
     /// Finds a series: as [`Series::find`], or a range of commits.
@@ -72,7 +81,7 @@ impl Series {
         match CommitRange::parse(&at_home(wanted), &here) {
             Some(range) => {
                 let patches = range.patches(places.repository, places.store, places.look, places.progress)?;
-                Ok(Series { name: wanted.to_string(), patches, notes: Vec::new() })
+                Ok(Series { name: wanted.to_string(), patches, ..Series::none() })
             }
             None => Series::find(wanted, places.patches, places.version),
         }
@@ -95,8 +104,8 @@ impl Series {
         let there = at_home(wanted);
         let (place, asked) = versioned(&there);
         let path = std::path::absolute(place).map_err(|error| io(&error, "finding", Path::new(place)))?;
-        let (patches, notes) = if !wanted.contains('/') && named.is_dir() {
-            (directory::patches(&ranged(&named, version)?)?, Vec::new())
+        let Chosen { version, patches, notes } = if !wanted.contains('/') && named.is_dir() {
+            Chosen::all(directory::patches(&ranged(&named, version)?)?)
         } else if path.is_dir() {
             directory::series(&path, asked)?
         } else if path.is_file() {
@@ -109,7 +118,16 @@ impl Series {
                 "A series is a directory of mails, or of *.patch files, which are applied in the order of their names.",
             ));
         }
-        Ok(Series { name: wanted.to_string(), patches, notes })
+        Ok(Series { name: wanted.to_string(), version, patches, notes })
+    }
+
+    /// Reads the contents of a mail, an mbox or a diff, for fuzzing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Patch`] as [`Series::find`].
+    pub fn read(bytes: Vec<u8>) -> Result<Self> {
+        let Chosen { version, patches, notes } = file::of_bytes(bytes)?;
+        Ok(Series { name: "read".into(), version, patches, notes })
     }
 
     /// Checks that it is a named series below `patches`, an existing path or a range.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Patch;
 use super::file::LIMIT;
+use super::message::Mail;
 use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::process::scratch_directory;
 use crate::host::progress::Progress;
@@ -96,7 +97,8 @@ impl CommitRange {
                 .checked_sub(size)
                 .ok_or_else(|| wrong("is too large for a series").next("Choose fewer commits."))?;
             let text = std::fs::read(&path).map_err(|error| io(&error, "reading", &path))?;
-            patches.push(Patch { name: path.file_name().unwrap_or_default().to_string_lossy().into(), text });
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into();
+            patches.push(Patch { name, subject: Some(Mail::read(&text).subject), text });
         }
         Ok(patches)
     }

@@ -7,3 +7,9 @@ pub mod ktap;
 pub mod markdown;
 pub mod matrix;
 pub mod terminal;
+
+/// Whether a character would break a line or a document of other programs: control characters, and the separators of lines and
+/// paragraphs, at which Python, JavaScript and others begin a new line.
+fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
+}

@@ -5,6 +5,7 @@ pub mod build;
 pub mod ci;
 pub mod coverage;
 pub mod coverage_kernel;
+pub mod fuzz;
 pub mod github;
 pub mod kselftest;
 pub mod lint_workflows;
@@ -31,6 +32,7 @@ pub fn run(command: &Dev, quiet: bool) -> Result<ExitCode> {
         Dev::Kselftest(args) => kselftest::run(args, quiet),
         Dev::Build(args) => build::run(args, quiet),
         Dev::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
+        Dev::Fuzz(args) => fuzz::run(args, quiet),
         Dev::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
         Dev::Github(command) => github::run(command, quiet),
         Dev::Completions { shell } => Ok(manual::completions(*shell)),

@@ -9,13 +9,15 @@ use std::collections::HashMap;
 use cases::complaint::{Kind, kind_of};
 use cases::protocol::{CaseKey, marked_case};
 
-use super::frame::{frame, is_noise, trace};
+use super::frame::{Place, is_noise, is_trace_head, place};
 use super::line::{ConsoleLine, lines};
 use super::title::normalise;
 use super::{Complaint, ComplaintTime, Start};
 
 /// How many lines of a report are kept.
 const LONGEST: usize = 160;
+/// How many lines more are kept from the first stack trace on, if it comes after these.
+const LATE_TRACE: usize = 60;
 /// How many characters of a line are kept.
 const WIDEST: usize = 400;
 /// How many complaints of a console are kept, in case the kernel complains in a loop. A panic is always kept.
@@ -108,7 +110,7 @@ impl Scanner {
         match kind_of(message) {
             Some(kind) => match caller.report.as_mut().filter(|report| report.goes_on_with(kind, message)) {
                 Some(report) => {
-                    report.wrapped.extend(wrapper(message));
+                    report.wrapped.extend(wrapper(kind, message));
                     let complaint = &mut self.complaints[report.index];
                     complaint.starts.push(start(line));
                     add(complaint, message);
@@ -136,7 +138,7 @@ impl Scanner {
                 // Another processor prints its stack for a stall report.
                 (None, None) => {
                     caller.previous = Some(message.to_string());
-                    let stall = self.complaints.last_mut().filter(|complaint| is_stall(complaint.kind));
+                    let stall = self.complaints.last_mut().filter(|complaint| complaint.kind.is_stall());
                     if let Some(complaint) = stall.filter(|_| line.caller.is_some()) {
                         add(complaint, message);
                     }
@@ -172,7 +174,7 @@ impl Scanner {
         header.iter().map(String::as_str).chain([line.text]).for_each(|line| add(&mut complaint, line));
         self.complaints.push(complaint);
         let index = self.complaints.len() - 1;
-        let wrapped = wrapper(line.text).into_iter().collect();
+        let wrapped = wrapper(kind, line.text).into_iter().collect();
         caller.report = Some(Report { index, kind, traced: false, ended: false, wrapped });
     }
 }
@@ -180,8 +182,8 @@ impl Scanner {
 impl Report {
     /// Whether a title is part of this report and does not start another complaint.
     fn goes_on_with(&self, kind: Kind, message: &str) -> bool {
-        // The OOM killer prints a dump first, and then which process it killed.
-        if self.kind == Kind::OutOfMemory && kind == Kind::OutOfMemory {
+        // The OOM killer prints a dump first, and then which process it killed. sysfs complains about a name, then kobject.
+        if self.kind == kind && matches!(kind, Kind::OutOfMemory | Kind::DuplicateName) {
             return true;
         }
         let wraps = matches!(
@@ -193,13 +195,14 @@ impl Report {
                 | Kind::DebugObjects
                 | Kind::Fortify
                 | Kind::Usercopy
+                | Kind::Cfi
                 | Kind::SlabCorruption
                 | Kind::NullDereference
                 | Kind::PageFault
                 | Kind::StackOverflow
                 | Kind::Bug
         );
-        !self.traced && wraps && wrapper(message).is_some_and(|wrapper| !self.wrapped.contains(&wrapper))
+        !self.traced && wraps && wrapper(kind, message).is_some_and(|wrapper| !self.wrapped.contains(&wrapper))
     }
 
     fn read(&mut self, message: &str, lines: usize) {
@@ -209,8 +212,9 @@ impl Report {
     }
 }
 
-fn wrapper(message: &str) -> Option<Wrapper> {
-    if message.starts_with("WARNING: ") {
+fn wrapper(kind: Kind, message: &str) -> Option<Wrapper> {
+    // A report of lockdep within that of a BUG is one of its own.
+    if kind == Kind::Warning {
         Some(Wrapper::Warning)
     } else if message.starts_with("kernel BUG at ") {
         Some(Wrapper::Bug)
@@ -224,10 +228,6 @@ fn wrapper(message: &str) -> Option<Wrapper> {
 /// Reports that begin and end with a line of equals signs.
 fn is_framed(kind: Kind) -> bool {
     matches!(kind, Kind::Kasan | Kind::Kfence | Kind::Kcsan | Kind::Kmsan)
-}
-
-fn is_stall(kind: Kind) -> bool {
-    matches!(kind, Kind::RcuStall | Kind::SoftLockup | Kind::HardLockup | Kind::WorkqueueStall | Kind::HungTask)
 }
 
 /// The line of equals signs around reports of sanitizers and lockdep.
@@ -245,15 +245,18 @@ fn start(line: &ConsoleLine<'_>) -> Start {
 }
 
 fn add(complaint: &mut Complaint, line: &str) {
-    if complaint.lines.len() < LONGEST {
+    let late = match complaint.lines.len() {
+        LONGEST => is_trace_head(line) && !complaint.lines.iter().any(|line| is_trace_head(line)),
+        len => len > LONGEST && len < LONGEST + LATE_TRACE,
+    };
+    if complaint.lines.len() < LONGEST || late {
         complaint.lines.push(line.chars().take(WIDEST).collect());
     }
 }
 
 /// Sets what depends on the whole report.
 fn finish(mut complaint: Complaint) -> Complaint {
-    complaint.trace = trace(&complaint.lines);
-    complaint.frame = frame(&complaint.lines, &complaint.trace);
+    Place { frame: complaint.frame, trace: complaint.trace } = place(complaint.kind, &complaint.lines);
     // With KASAN, a null pointer dereference is reported as an access to an address without shadow memory.
     if complaint.lines.iter().any(|line| line.starts_with("KASAN: null-ptr-deref in range")) {
         complaint.kind = Kind::NullDereference;

@@ -15,11 +15,21 @@ pub fn diff(number: usize) -> String {
 
 /// A mail with headers and a body.
 pub fn mail(subject: &str, headers: &str, body: &str) -> String {
-    format!(
-        "From somebody@example.org Mon Nov 23 01:02:03 2026\nFrom: =?utf-8?q?J=C3=B6rg?= <j@example.org>\nSubject: {subject}\n\
-         Message-ID: <{}@example.org>\n{headers}\n{body}\n\n",
-        subject.len() + body.len()
-    )
+    format!("From somebody@example.org Mon Nov 23 01:02:03 2026\n{}", eml(subject, headers, body))
+}
+
+/// A mail without the separator of an mbox. Mails that differ have different identifiers.
+pub fn eml(subject: &str, headers: &str, body: &str) -> String {
+    let id = crc32(&format!("{subject}{headers}{body}"));
+    let id =
+        if headers.contains("Message-ID:") { String::new() } else { format!("Message-ID: <{id:08x}@example.org>\n") };
+    format!("From: =?utf-8?q?J=C3=B6rg?= <j@example.org>\nSubject: {subject}\n{id}{headers}\n{body}\n\n")
+}
+
+fn crc32(text: &str) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(text.as_bytes());
+    crc.sum()
 }
 
 pub fn patch(subject: &str, number: usize) -> String {

@@ -1,7 +1,9 @@
 use super::*;
 
+mod differential;
 mod hostile;
 pub(crate) mod mails;
+mod programs;
 mod ranges;
 
 fn series() -> tempfile::TempDir {

@@ -1,12 +1,15 @@
 //! Finds the series in the mails of a thread.
 //!
-//! Mails count if their subject marks a patch and they are not replies. Of several versions the newest is used, and it must be
-//! complete. If no subject marks a patch, all diffs are used in their order.
+//! Mails count if their subject marks a patch and they are not replies. Of several versions the newest that has patches is used,
+//! and it must be complete. If no subject marks a patch, all diffs are used in their order.
 
-use std::collections::BTreeMap;
+mod copies;
+
+use std::collections::{BTreeMap, HashSet};
 
 use super::Patch;
-use super::message::{Mail, bare};
+use super::mark::bare;
+use super::message::Mail;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Maximum number of mails in a thread; more is a mailing list.
@@ -14,41 +17,81 @@ pub const MOST_MAILS: usize = 5_000;
 /// Maximum number of missing patches that an error lists.
 const LISTED: usize = 12;
 
-/// The patches of a thread in their order, and notes about the choice.
-pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
+/// What was chosen in a thread or directory.
+pub struct Chosen {
+    /// The version; None if none is marked.
+    pub version: Option<u32>,
+    /// The patches in their order.
+    pub patches: Vec<Patch>,
+    /// Notes about the choice.
+    pub notes: Vec<String>,
+}
+
+impl Chosen {
+    /// Patches between which there is no choice.
+    pub fn all(patches: Vec<Patch>) -> Self {
+        Chosen { version: None, patches, notes: Vec::new() }
+    }
+}
+
+/// Chooses a version of a thread, and finds its patches.
+pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<Chosen> {
     if mails.len() > MOST_MAILS {
         return Err(wrong(what, &format!("contains more than {MOST_MAILS} mails, too many for a thread"))
             .next("Save only the thread of the series."));
     }
-    let posts: Vec<&Mail> = mails.iter().filter(|mail| !mail.reply && mail.mark.is_some()).collect();
+    let mut notes = Vec::new();
+    let mails = copies::once(mails, &mut notes);
+    let posts = marked(&mails);
     if posts.is_empty() {
-        return unmarked(mails, what, wanted);
+        return unmarked(&mails, what, wanted, notes);
     }
     let version = |mail: &&Mail| mail.mark.map_or(1, |mark| mark.version);
     let mut versions: Vec<u32> = posts.iter().map(version).collect();
     versions.sort_unstable();
     versions.dedup();
+    // A version may be marked on a cover letter only.
+    let filled = |chosen: &&u32| posts.iter().any(|mail| version(mail) == **chosen && is_patch(mail));
+    let newest = versions[versions.len() - 1];
+    let with_patches = *versions.iter().rev().find(filled).unwrap_or(&newest);
     let names = versions.iter().map(|version| format!("v{version}")).collect::<Vec<_>>().join(", ");
-    let chosen = wanted.unwrap_or(versions[versions.len() - 1]);
+    let chosen = wanted.unwrap_or(with_patches);
     if !versions.contains(&chosen) {
         return Err(Error::new(ErrorKind::Usage, format!("{what} contains no v{chosen}"))
             .cause(format!("it contains {names}"))
             .next("Name one of these after the #, or leave out the # for the newest."));
     }
     let posts: Vec<&Mail> = posts.into_iter().filter(|mail| version(mail) == chosen).collect();
-    let mut notes = Vec::new();
     if versions.len() > 1 {
-        notes.push(format!("{what} contains {names}: using v{chosen}"));
+        let empty = if wanted.is_none() && chosen < newest { " because it is the newest with patches" } else { "" };
+        notes.push(format!("{what} contains {names}: using v{chosen}{empty}"));
     }
     let patches = if posts.iter().any(|mail| mail.mark.is_some_and(|mark| mark.number.is_some())) {
         numbered(&posts, what, chosen, &versions, &mut notes)?
     } else {
-        plain(&posts, what)?
+        plain(&copies::newest(&posts, &mails, &mut notes), what)?
     };
     if patches.is_empty() {
-        return Err(nothing(mails, what));
+        return Err(nothing(&mails, what));
     }
-    Ok((patches, notes))
+    Ok(Chosen { version: (versions != [1]).then_some(chosen), patches, notes })
+}
+
+/// The mails whose subject marks a patch. A number or a version alone counts only where no patch has the word PATCH: patchwork
+/// omits it, and test robots mark their mails with a number.
+fn marked<'a>(mails: &[&'a Mail]) -> Vec<&'a Mail> {
+    let posts = mails.iter().copied().filter(|mail| !mail.reply && mail.mark.is_some());
+    let (worded, others): (Vec<&Mail>, Vec<&Mail>) = posts.partition(|mail| mail.mark.is_some_and(|mark| mark.worded));
+    match worded.iter().any(|mail| mail.diff.is_some()) || !others.iter().any(|mail| mail.diff.is_some()) {
+        true => worded,
+        false => worded.into_iter().chain(others).collect(),
+    }
+}
+
+/// Whether a mail has a patch, or should have one.
+fn is_patch(mail: &Mail) -> bool {
+    let numbered = mail.mark.and_then(|mark| mark.number).is_some_and(|(number, _)| number > 0);
+    numbered || mail.diff.is_some() || mail.trouble.is_some()
 }
 
 /// The patches of a version whose mails are numbered.
@@ -87,7 +130,7 @@ fn numbered(
             continue;
         }
         match slots.get(&number) {
-            Some(known) if known.diff == mail.diff && mail.diff.is_some() => {}
+            Some(known) if known.fingerprint == mail.fingerprint && mail.diff.is_some() => {}
             Some(known) if mark.resent || known.diff.is_none() && mail.diff.is_some() => {
                 notes.push(format!("{} was sent twice: using the later mail", name(number, total)));
                 slots.insert(number, mail);
@@ -131,31 +174,29 @@ fn numbered(
 
 /// Patches without numbers, in the order of the file.
 fn plain(posts: &[&Mail], what: &str) -> Result<Vec<Patch>> {
-    let mut patches: Vec<Patch> = Vec::new();
-    for mail in posts.iter().filter(|mail| mail.diff.is_some() || mail.trouble.is_some()) {
-        let patch = patch(mail, patches.len() + 1, what)?;
-        // Skips a second copy, such as that from the list.
-        if !patches.iter().any(|known| known.text == patch.text) {
-            patches.push(patch);
-        }
-    }
-    Ok(patches)
+    let mut seen = HashSet::new();
+    let posts = posts.iter().filter(|mail| mail.diff.is_some() || mail.trouble.is_some());
+    // Skips a second copy, such as that from the list.
+    let posts = posts.filter(|mail| mail.fingerprint.is_none_or(|hunks| seen.insert(hunks)));
+    posts.enumerate().map(|(index, mail)| patch(mail, index + 1, what)).collect()
 }
 
-fn unmarked(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<(Vec<Patch>, Vec<String>)> {
+fn unmarked(mails: &[&Mail], what: &str, wanted: Option<u32>, mut notes: Vec<String>) -> Result<Chosen> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted != 1) {
         return Err(Error::new(ErrorKind::Usage, format!("{what} contains no v{wanted}"))
             .cause("no subject has a version")
             .next("Leave out the # and the text after it."));
     }
-    let patches = plain(&mails.iter().filter(|mail| !mail.reply).collect::<Vec<_>>(), what)?;
-    if patches.is_empty() { Err(nothing(mails, what)) } else { Ok((patches, Vec::new())) }
+    let posts: Vec<&Mail> = mails.iter().copied().filter(|mail| !mail.reply).collect();
+    let patches = plain(&copies::newest(&posts, mails, &mut notes), what)?;
+    if patches.is_empty() { Err(nothing(mails, what)) } else { Ok(Chosen { notes, ..Chosen::all(patches) }) }
 }
 
 /// Every diff in its order, for a *.patch or *.diff file.
 pub fn all(mails: &[Mail], what: &str) -> Result<Vec<Patch>> {
-    let patches = plain(&mails.iter().collect::<Vec<_>>(), what)?;
-    if patches.is_empty() { Err(nothing(mails, what)) } else { Ok(patches) }
+    let mails = copies::once(mails, &mut Vec::new());
+    let patches = plain(&mails, what)?;
+    if patches.is_empty() { Err(nothing(&mails, what)) } else { Ok(patches) }
 }
 
 fn patch(mail: &Mail, number: usize, what: &str) -> Result<Patch> {
@@ -171,17 +212,19 @@ fn patch(mail: &Mail, number: usize, what: &str) -> Result<Patch> {
         .diff
         .clone()
         .ok_or_else(|| broken("it contains no diff").next("Check that the mail was sent with the patch."))?;
-    Ok(Patch { name: file_name(number, &mail.subject), text: diff })
+    Ok(Patch { name: file_name(number, &mail.subject), subject: Some(mail.subject.clone()), text: diff })
 }
 
 /// A file name like those of git format-patch.
 fn file_name(number: usize, subject: &str) -> String {
     let words = bare(subject).split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
     let slug = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
-    format!("{number:04}-{}.patch", slug.chars().take(60).collect::<String>().trim_end_matches(['-', '.']))
+    let slug = slug.chars().take(60).collect::<String>();
+    let slug = slug.trim_end_matches(['-', '.']);
+    format!("{number:04}-{}.patch", if slug.is_empty() { "no-subject" } else { slug })
 }
 
-fn nothing(mails: &[Mail], what: &str) -> Error {
+fn nothing(mails: &[&Mail], what: &str) -> Error {
     let replies = mails.iter().filter(|mail| mail.reply).count();
     let mut seen = vec![format!("{} mails, {replies} of them replies", mails.len())];
     seen.extend(mails.iter().take(5).map(|mail| {

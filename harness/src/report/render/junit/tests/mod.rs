@@ -1,6 +1,7 @@
 use quick_junit::Report;
 
 use super::*;
+mod schema;
 use crate::judge::transcript::{CaseRun, TranscriptStep};
 use crate::judge::verdict::VerdictCount;
 use crate::report::matrix::tests::{failed, ran};
@@ -72,7 +73,7 @@ fn a_protocol_error_is_a_separate_error() {
 
 #[test]
 fn what_xml_cannot_hold_is_replaced_and_nothing_else_is_lost() {
-    let evil = "a\u{1b}[31mred\u{9b}2J \0 \u{7}\tb\u{ffff} </system-out>]]><![CDATA[&amp; \u{1f600}";
+    let evil = "a\u{1b}[31mred\u{9b}2J \0 \u{7}\tb\u{ffff}\u{2028} </system-out>]]><![CDATA[&amp; \u{1f600}";
     let mut run = report(vec![Verdict::Failed { reasons: vec![evil.into()] }]);
     let key = run.verdicts[0].key.clone();
     run.verdicts[0].run = Some(CaseRun {
@@ -83,11 +84,12 @@ fn what_xml_cannot_hold_is_replaced_and_nothing_else_is_lost() {
         protocol_errors: vec![],
     });
     let xml = render(&Matrix::new(vec![Cell::ran(run)])).unwrap();
-    let forbidden = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{fffe}' | '\u{ffff}');
+    let forbidden = |c: char| c != '\n' && is_unprintable(c);
     assert!(!xml.contains(forbidden), "{xml:?}");
     let back = Report::deserialize_from_str(&xml).expect("it is JUnit");
     let case = &back.test_suites[0].test_cases[0];
-    let kept = "a\u{fffd}[31mred\u{fffd}2J \u{fffd} \u{fffd}    b\u{fffd} </system-out>]]><![CDATA[&amp; \u{1f600}";
+    let kept =
+        "a\u{fffd}[31mred\u{fffd}2J \u{fffd} \u{fffd}    b\u{fffd}\u{fffd} </system-out>]]><![CDATA[&amp; \u{1f600}";
     let out = case.system_out.as_ref().unwrap().as_str();
     assert!(out.contains(kept), "{out}");
     let TestCaseStatus::NonSuccess { message, .. } = &case.status else { panic!("{:?}", case.status) };
@@ -103,4 +105,29 @@ fn two_cells() {
         ran("7.2", "derive", vec![Verdict::Pass, failure]),
     ];
     insta::assert_snapshot!(render(&Matrix::new(cells)).unwrap());
+}
+
+/// Jenkins rejects what does not keep to its schema.
+#[test]
+fn every_report_keeps_to_the_schema_of_jenkins() {
+    let mut run = report(crate::report::schema::verdicts());
+    run.protocol_errors.push("a record is missing".into());
+    let empty = Cell { outcome: CellOutcome::Empty, ..failed("7.3", "y", ExitCode::Build) };
+    let cells = vec![Cell::ran(run), failed("7.2", "derive", ExitCode::Patch), empty, Cell::ran(report(Vec::new()))];
+    let xml = render(&Matrix::new(cells)).unwrap();
+    assert_eq!(schema::faults(&xml), Vec::<String>::new());
+    for (from, to) in [
+        ("<testsuites ", "<testsuites skipped=\"1\" "),
+        ("<testcase ", "<testcase verdict=\"ok\" "),
+        ("</testcase>", "<properties/></testcase>"),
+        ("tests=", "test="),
+    ] {
+        assert!(!schema::faults(&xml.replace(from, to)).is_empty(), "{to} is not noticed");
+    }
+}
+
+#[test]
+fn a_run_without_cases_is_an_error() {
+    let tests = read(&render(&Matrix::new(vec![Cell::ran(report(Vec::new()))])).unwrap());
+    assert_eq!(tests, [("run".to_string(), "error")]);
 }
