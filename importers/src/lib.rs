@@ -24,7 +24,7 @@ pub mod files;
 pub mod macros;
 pub mod place;
 pub mod queue;
-//RE
+pub mod render;
 pub mod reviewed;
 pub mod syntax;
 pub mod vocabulary;

@@ -92,17 +92,26 @@ impl ReviewedTable {
         self.rows.iter().map(|row| row.place.clone()).collect()
     }
 
+    /// The review of each of these places; `None` for a place that the table does not have, or has with another direction or
+    /// detail.
+    pub fn reviews_of(&self, places: &[Place]) -> Vec<Option<&Review>> {
+        let known: BTreeMap<_, _> = keys(&self.places()).into_iter().zip(&self.rows).collect();
+        let review = |(key, place): (_, &Place)| {
+            let row = known.get(&key)?;
+            let same = row.place.direction == place.direction && row.place.detail == place.detail;
+            same.then_some(&row.review)
+        };
+        keys(places).into_iter().zip(places).map(review).collect()
+    }
+
     /// The table for another tree: a place that is still the same keeps its review, every other waits for one.
     pub fn for_census(&self, census: &Census) -> ReviewedTable {
-        let known: BTreeMap<_, _> = keys(&self.places()).into_iter().zip(&self.rows).collect();
-        let row = |(key, place): (_, &Place)| {
-            let same =
-                |row: &&&ReviewedPlace| row.place.direction == place.direction && row.place.detail == place.detail;
-            let review = known.get(&key).filter(same).map_or_else(Review::missing, |row| row.review.clone());
-            ReviewedPlace { place: place.clone(), review }
+        let reviews = self.reviews_of(&census.places).into_iter();
+        let row = |(place, review): (&Place, Option<&Review>)| ReviewedPlace {
+            place: place.clone(),
+            review: review.cloned().unwrap_or_else(Review::missing),
         };
-        let rows = keys(&census.places).into_iter().zip(&census.places).map(row).collect();
-        ReviewedTable { kernel: census.version.clone(), rows }
+        ReviewedTable { kernel: census.version.clone(), rows: census.places.iter().zip(reviews).map(row).collect() }
     }
 
     /// The places that show a hazard, without tests of the kernel.

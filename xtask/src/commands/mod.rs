@@ -5,6 +5,7 @@ pub mod clean;
 pub mod dev;
 pub mod doctor;
 pub mod explain;
+pub mod importers;
 pub mod list;
 pub mod matrix;
 pub mod report;
