@@ -17,7 +17,7 @@ pub enum ExitCode {
     Usage = 2,
     /// A contract clause is violated, or behaviour differs from its snapshot.
     Violated = 10,
-    /// A new transcript, or the end of a known limit or defect, waits for a review.
+    /// A new transcript, an unknown importer, or the end of a known limit or defect waits for a review.
     Unreviewed = 11,
     /// A case is broken, or was skipped although the kernel should have what it needs.
     BrokenCase = 12,
@@ -44,7 +44,9 @@ impl ExitCode {
             ExitCode::Internal => "a bug in the suite",
             ExitCode::Usage => "invalid command line",
             ExitCode::Violated => "a contract clause is violated, or behaviour differs from its snapshot",
-            ExitCode::Unreviewed => "a new transcript, or the end of a known limit or defect, waits for a review",
+            ExitCode::Unreviewed => {
+                "a new transcript, an unknown importer, or the end of a known limit or defect waits for a review"
+            }
             ExitCode::BrokenCase => "a case is broken, or was skipped although the kernel should have what it needs",
             ExitCode::GuestLost => "the guest was lost: panic, hang, QEMU died",
             ExitCode::Build => "the kernel or the guest program does not compile",

@@ -16,7 +16,9 @@ use harness::exit_code::ExitCode as Code;
 use harness::host::process::{check_interrupt, kill_all};
 
 use commands::dev::{self, mutants};
-use commands::{bisect, clean, complaints, doctor, explain, list, matrix, report, repro, series, shell, test};
+use commands::{
+    bisect, clean, complaints, doctor, explain, importers, list, matrix, report, repro, series, shell, test,
+};
 use flags::{Command, Dev};
 
 fn main() -> ExitCode {
@@ -57,6 +59,7 @@ fn run(command: &Command, quiet: bool) -> Result<Code> {
         Command::Series(args) => series::run(args, quiet),
         Command::List(args) => list::run(args),
         Command::Explain { what } => explain::run(what),
+        Command::Importers(args) => importers::run(args, quiet),
         Command::Doctor(args) => doctor::run(args),
         Command::Shell(_) => unreachable!("main() runs it: it has its own exit codes"),
         Command::Clean(args) => clean::run(args, quiet),

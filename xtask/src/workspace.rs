@@ -43,6 +43,11 @@ pub fn mutants() -> PathBuf {
     root().join("mutants")
 }
 
+/// The reviewed table of importers.
+pub fn reviewed_importers() -> PathBuf {
+    root().join("importers/reviewed.tsv")
+}
+
 /// Cargo's target directory.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)

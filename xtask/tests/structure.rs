@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use common::root;
 use syn::visit::{self, Visit};
 
-const CRATES: [&str; 4] = ["cases", "harness", "mutants", "xtask"];
+const CRATES: [&str; 5] = ["cases", "harness", "mutants", "importers", "xtask"];
 
 /// The stages of the harness. A module imports from its own stage and from those before it.
 const STAGES: [&str; 9] = ["host", "source", "patch", "kbuild", "guest", "judge", "session", "findings", "report"];

@@ -9,6 +9,7 @@ use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::similar_names::similar_names;
 use harness::host::style::wrap;
+use importers::reviewed::ReviewedTable;
 
 use crate::run::last_result::LastResults;
 
@@ -18,7 +19,7 @@ use crate::run::last_result::LastResults;
 /// [`ErrorKind::Usage`] for a name that is neither a clause nor a case.
 pub fn run(what: &str) -> Result<ExitCode> {
     if let Some(clause) = clause::find(what) {
-        explain_clause(clause, &LastResults::load());
+        explain_clause(clause, &LastResults::load(), alike(clause)?);
         return Ok(ExitCode::AsExpected);
     }
     let key = CaseKey(what.into());
@@ -37,9 +38,12 @@ pub fn run(what: &str) -> Result<ExitCode> {
     Ok(ExitCode::AsExpected)
 }
 
-fn explain_clause(clause: &Clause, results: &LastResults) {
+fn explain_clause(clause: &Clause, results: &LastResults, alike: Option<String>) {
     println!("{}  {}", clause.id, wrap(clause.claim, "      "));
     println!("\n  why   {}", wrap(clause.why, "        "));
+    if let Some(text) = alike {
+        println!("\n  alike {}", wrap(&text, "        "));
+    }
     println!();
     let mut any = false;
     for case in suite::CASES.iter().filter(|case| case.clause == clause.id) {
@@ -57,6 +61,18 @@ fn explain_clause(clause: &Clause, results: &LastResults) {
     if !any {
         println!("  No case judges this clause yet.");
     }
+}
+
+/// How many importers of the reviewed table behave as a hazard says, and where to see them.
+fn alike(clause: &Clause) -> Result<Option<String>> {
+    if !clause.id.starts_with("H-") {
+        return Ok(None);
+    }
+    let text = match ReviewedTable::built_in()?.alike_in_words(clause.id) {
+        Some(text) => format!("{text}. importers/reviewed.tsv and `cargo xtask importers` list them."),
+        None => "no importer takes part: the dma-buf core does it, for every buffer.".into(),
+    };
+    Ok(Some(text))
 }
 
 fn explain_case(case: &Case, results: &LastResults) {

@@ -6,6 +6,7 @@ pub mod complaints;
 pub mod dev;
 pub mod doctor;
 pub mod explain;
+pub mod importers;
 pub mod list;
 pub mod matrix;
 pub mod report;

@@ -49,3 +49,15 @@ pub enum TableFormat {
     /// For programs
     Json,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportersFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For the summary of a job
+    Markdown,
+    /// One page for a browser, with the reviews of all places
+    Html,
+}

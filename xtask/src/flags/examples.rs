@@ -85,6 +85,16 @@ pub const EXPLAIN: &str = "Examples:
   cargo xtask explain R-1                  the clause, why it matters, and its cases
   cargo xtask explain rights/derive_table  what the case does";
 
+pub const IMPORTERS: &str = "Examples:
+  cargo xtask importers                               the default kernel
+  cargo xtask importers --kernel-tree ~/linux         your tree: what does it add to the table?
+  cargo xtask importers --kernel ~/linux#topic        a commit of it
+  cargo xtask importers --compare 6.1..7.2            how many importers came, and which?
+  cargo xtask importers --format html > census.html   every place with its review
+
+Exit codes: 11 if a place is new, gone or changed since the reviewed table; --compare exits with 0.
+docs/importers.md says what the census shows and what it cannot see.";
+
 pub const DOCTOR: &str = "Examples:
   cargo xtask doctor          exits with 23 if something is missing
   cargo xtask doctor --probe  after something about KVM was changed";

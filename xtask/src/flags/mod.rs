@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use harness::exit_code::ExitCode;
 
-pub use choices::{AccelChoice, Format, TableFormat};
+pub use choices::{AccelChoice, Format, ImportersFormat, TableFormat};
 pub use clean::{Clean, CleanArgs};
 pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, FuzzArgs, KselftestArgs, SelftestArgs};
 pub use doctor::DoctorArgs;
@@ -86,6 +86,9 @@ pub enum Command {
         /// A clause such as R-1, or a case such as rights/derive_table
         what: String,
     },
+    /// Find the importers of dma-bufs in a kernel tree, and compare them with the reviewed table
+    #[command(after_help = examples::IMPORTERS)]
+    Importers(ImportersArgs),
     /// Check tools, KVM, cache, disk and settings, and say what is missing
     #[command(after_help = examples::DOCTOR)]
     Doctor(DoctorArgs),
@@ -128,6 +131,59 @@ pub struct ComplaintsArgs {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct ImportersArgs {
+    /// An id of kernels.toml, or a commit: PATH#REF or git:URL#REF
+    #[arg(long, value_name = "KERNEL")]
+    pub kernel: Option<String>,
+    /// Your own kernel tree; it is not changed
+    #[arg(long, value_name = "DIR", conflicts_with = "kernel")]
+    pub kernel_tree: Option<PathBuf>,
+    /// Compare two kernels; each is a KERNEL or the directory of a tree
+    #[arg(long, value_name = "K1..K2", conflicts_with_all = ["kernel", "kernel_tree"])]
+    pub compare: Option<TwoKernels>,
+    /// Report as text (default), json, markdown or html
+    #[arg(long, value_enum, default_value_t = ImportersFormat::Text, hide_possible_values = true, hide_default_value = true)]
+    pub format: ImportersFormat,
+    /// Write the importers of this kernel into the reviewed table; new and changed ones wait there for a review
+    #[arg(long, conflicts_with = "compare", help_heading = heading::OUTPUT)]
+    pub accept: bool,
+}
+
+/// Two kernels with two dots between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TwoKernels(pub String, pub String);
+
+impl std::str::FromStr for TwoKernels {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let places = text.match_indices("..").map(|(at, _)| (&text[..at], &text[at + 2..]));
+        // The dots of `../linux` separate nothing.
+        let mut pairs = places.filter(|(first, second)| {
+            !first.is_empty() && !first.ends_with('/') && !second.is_empty() && !second.starts_with(['/', '.'])
+        });
+        let pair = pairs.next().ok_or("two kernels such as 6.1..7.2")?;
+        Ok(TwoKernels(pair.0.into(), pair.1.into()))
+    }
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a whole number from 1 on".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_kernels_have_dots_between_them() {
+        let two = |first: &str, second: &str| Ok(TwoKernels(first.into(), second.into()));
+        assert_eq!("6.1..7.2".parse(), two("6.1", "7.2"));
+        assert_eq!("../old..7.2".parse(), two("../old", "7.2"));
+        assert_eq!("~/linux#v7.1..~/linux#v7.2".parse(), two("~/linux#v7.1", "~/linux#v7.2"));
+        for wrong in ["7.2", "..7.2", "6.1..", "../linux", "a/../b"] {
+            assert!(wrong.parse::<TwoKernels>().is_err(), "{wrong}");
+        }
+    }
 }

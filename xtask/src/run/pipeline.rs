@@ -19,8 +19,8 @@ use harness::patch::PatchedTree;
 use harness::patch::series::{Patch, Places, Series};
 use harness::session::accel::probe::{self, Probe};
 use harness::session::accel::{self, Accel, AccelRequest, Acceleration, KvmAnswer};
-use harness::source;
 use harness::source::spec::{KernelSpec, Kernels, SourceSpec};
+use harness::source::{self, SourceTree};
 use xshell::{Shell, cmd};
 
 use crate::flags::{AccelChoice, KernelArgs};
@@ -112,6 +112,15 @@ impl Pipeline {
         let patches = series.patches.clone();
         let (kernel, series) = (spec.id.clone(), series.name.clone());
         Ok(BuiltKernel { built, image, kernel, series, notes, patches, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// The source of the kernel that the arguments ask for, without a series.
+    ///
+    /// # Errors
+    /// When it cannot be fetched.
+    pub fn source(&self, args: &KernelArgs) -> Result<SourceTree> {
+        self.tools(&[Purpose::Source], args.no_install)?;
+        source::provide(&spec(args)?.source, &self.store, &self.progress, args.look())
     }
 
     /// The tree that the arguments ask for, patched but not yet built.
