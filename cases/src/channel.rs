@@ -1,15 +1,15 @@
 //! The guest's end of the result channel; for cases run by hand, the terminal.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 
 use crate::kernel_log::ComplaintLine;
-use crate::protocol::{Line, Record, TORN};
+use crate::protocol::{Line, Outcome, Record, TORN};
 use crate::style::Style;
 use crate::terminal;
-use crate::uapi::memory;
+use crate::uapi::memory::Shared;
 use crate::uapi::port::SerialPort;
 
 /// The second serial port of a PC. The first is the console and belongs to the kernel.
@@ -20,8 +20,9 @@ pub const PORT: u16 = 0x2f8;
 #[derive(Clone, Copy, Debug)]
 pub struct Channel {
     sink: Sink,
-    /// Shared by the processes: the number of the next record; on a terminal, whether the last line is open.
-    shared: &'static AtomicU64,
+    /// Shared by the processes. The counter is the number of the next record; on a terminal, whether the last line is
+    /// open. The text is the outcome of the running case.
+    shared: &'static Shared,
 }
 
 /// Where records go.
@@ -35,33 +36,33 @@ impl Channel {
     /// Opens the channel.
     ///
     /// # Errors
-    /// The errno of claiming the port or of mapping the shared counter.
+    /// The errno of claiming the port or of mapping the shared memory.
     pub fn open() -> Result<Self, Errno> {
-        Ok(Channel { sink: Sink::Port(SerialPort::open(PORT)?), shared: memory::shared_counter()? })
+        Ok(Channel { sink: Sink::Port(SerialPort::open(PORT)?), shared: Shared::map()? })
     }
 
     /// Uses standard output instead.
     ///
     /// # Errors
-    /// The errno of mapping the shared counter.
+    /// The errno of mapping the shared memory.
     pub fn terminal(style: Style) -> Result<Self, Errno> {
-        Ok(Channel { sink: Sink::Terminal(style), shared: memory::shared_counter()? })
+        Ok(Channel { sink: Sink::Terminal(style), shared: Shared::map()? })
     }
 
     /// Sends one record.
     pub fn send(&self, record: Record) {
         match self.sink {
             Sink::Port(port) => {
-                let line = Line { seq: self.shared.fetch_add(1, Ordering::Relaxed), record };
+                let line = Line { seq: self.shared.counter.fetch_add(1, Ordering::Relaxed), record };
                 let text = serde_json::to_string(&line);
                 let mut text = text.unwrap_or_else(|error| format!("{{\"unencodable\":\"{error}\"}}"));
                 text.push('\n');
                 port.write(text.as_bytes());
             }
             Sink::Terminal(style) => {
-                let open = self.shared.load(Ordering::Relaxed) == 1;
+                let open = self.shared.counter.load(Ordering::Relaxed) == 1;
                 let Some((text, open)) = terminal::text(&record, open, style) else { return };
-                self.shared.store(u64::from(open), Ordering::Relaxed);
+                self.shared.counter.store(u64::from(open), Ordering::Relaxed);
                 self.raw(text.as_bytes());
             }
         }
@@ -72,6 +73,21 @@ impl Channel {
         for ComplaintLine { number, us, line, .. } in noticed {
             self.send(Record::Complaint { number: *number, us: *us, line: line.clone() });
         }
+    }
+
+    /// Called before a case begins.
+    pub fn forget_outcome(&self) {
+        self.shared.clear();
+    }
+
+    /// Hands the outcome of a case from its process to the runner. False if it is too long.
+    pub fn hand_over(&self, outcome: &Outcome) -> bool {
+        self.shared.write(&serde_json::to_vec(outcome).unwrap_or_default())
+    }
+
+    /// The outcome that the process of the case handed over. None unless exactly one process did.
+    pub fn outcome(&self) -> Option<Outcome> {
+        serde_json::from_slice(&self.shared.text()?).ok()
     }
 
     /// Terminates and marks a record that a killed process may have left incomplete.

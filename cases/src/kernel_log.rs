@@ -29,8 +29,7 @@ pub struct ComplaintLine {
     pub line: String,
 }
 
-/// An open `/dev/kmsg`. Each has its own position, so that lines that a case has read but not reported before it died
-/// are still read by the runner.
+/// An open `/dev/kmsg`, with a position of its own.
 #[derive(Debug)]
 pub struct KernelLog {
     device: File,
@@ -43,6 +42,16 @@ impl KernelLog {
     /// The error of open(2) or lseek(2).
     pub fn open() -> std::io::Result<Self> {
         let device = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg")?;
+        nix::unistd::lseek(&device, 0, nix::unistd::Whence::SeekEnd)?;
+        Ok(KernelLog { device })
+    }
+
+    /// The same open device, with its position moved to the end of the log: cheaper than opening it again.
+    ///
+    /// # Errors
+    /// The error of fcntl(2) or lseek(2).
+    pub fn at_end(&self) -> std::io::Result<Self> {
+        let device = self.device.try_clone()?;
         nix::unistd::lseek(&device, 0, nix::unistd::Whence::SeekEnd)?;
         Ok(KernelLog { device })
     }

@@ -2,7 +2,8 @@
 //! [`crate::resource_counts`].
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
@@ -13,18 +14,35 @@ const MOUNTS: &str = "/proc/self/mounts";
 
 /// The mounts that the runner made. A case that changes them affects the cases after it.
 #[derive(Debug)]
-pub struct Mounts(Option<String>);
+pub struct Mounts {
+    /// Stays open: opening it costs more than reading it.
+    file: Option<File>,
+    before: Option<Vec<u8>>,
+    kept: bool,
+}
 
 impl Mounts {
     /// Reads them.
     pub fn take() -> Self {
-        Mounts(fs::read_to_string(MOUNTS).ok())
+        let file = File::open(MOUNTS).ok();
+        Mounts { before: read_from_start(file.as_ref()), file, kept: true }
     }
 
-    /// Whether they are unchanged.
-    pub fn kept(&self) -> bool {
-        self.0 == fs::read_to_string(MOUNTS).ok()
+    /// Reads them again.
+    pub fn look(&mut self) {
+        self.kept = self.before == read_from_start(self.file.as_ref());
     }
+
+    /// Whether they were unchanged at the last look.
+    pub fn kept(&self) -> bool {
+        self.kept
+    }
+}
+
+fn read_from_start(file: Option<&File>) -> Option<Vec<u8>> {
+    let (mut file, mut text) = (file?, Vec::with_capacity(1 << 10));
+    file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)).ok()?;
+    Some(text)
 }
 
 /// The files in /tmp.

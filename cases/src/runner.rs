@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -17,7 +16,7 @@ use crate::kernel_log::KernelLog;
 use crate::kmemleak::{Kmemleak, LeakSearch};
 use crate::leftovers::{Mounts, TmpFiles};
 use crate::protocol::{CaseKey, Outcome, Record, begin_mark};
-use crate::resource_counts::ResourceCounts;
+use crate::resource_counts::{Difference, ResourceCounts};
 use crate::settings::SavedSettings;
 use crate::steps::{Abort, Steps};
 use crate::uapi::derive::keep_aliases;
@@ -36,7 +35,7 @@ const MANUAL_LIMIT: Duration = Duration::from_secs(50);
 /// Environment variable that sets the limit of every case, in milliseconds. The kernel passes unknown `name=value`
 /// words of its command line to init as environment variables.
 pub const LIMIT: &str = "case_limit_ms";
-/// Exit status of a case's process once its outcome is in the pipe.
+/// Exit status of a case's process once it has handed over its outcome.
 const DELIVERED: i32 = 0;
 /// How often the runner waits and counts again before it reports a leak: the garbage collector of UNIX sockets, for
 /// example, runs asynchronously.
@@ -52,9 +51,14 @@ pub type Planned = (CaseKey, &'static Case, CaseParams);
 pub struct Runner<'a> {
     channel: &'a Channel,
     log: Option<KernelLog>,
+    /// For the processes of the cases. A position of its own, so that lines that a case has read but not reported
+    /// before it died are still read by the runner.
+    log_of_cases: Option<KernelLog>,
     importer: Option<Importer>,
     /// Exporters of the buffers listed at the last reading: before the first case, and after each case that leaked.
     listed: Vec<String>,
+    /// The resource counts after the last case, if they were taken.
+    counts: Option<ResourceCounts>,
     settings: SavedSettings,
     limit: Duration,
     stuck: bool,
@@ -106,8 +110,10 @@ impl<'a> Runner<'a> {
         Runner {
             channel,
             log: KernelLog::open().ok(),
+            log_of_cases: KernelLog::open().ok(),
             importer: Importer::open().ok(),
             listed: Vec::new(),
+            counts: None,
             settings: SavedSettings::remember(),
             mounts: Mounts::take(),
             tmp_files,
@@ -195,7 +201,8 @@ impl<'a> Runner<'a> {
         let outcome = match features.lacks(&case.needs_of(on.variant)) {
             Some((need, why)) => Outcome::Skip { need: need.name().into(), why: why.into() },
             None => {
-                let before = self.resource_counts();
+                // Nothing happens between two cases.
+                let before = self.counts.take().or_else(|| self.resource_counts());
                 let (outcome, reaped) = self.in_child(|steps| (case.run)(steps, *on));
                 stuck = reaped.is_some_and(|reaped| reaped.stuck);
                 if reaped.is_none_or(|reaped| reaped.ending != ChildStatus::Exited(DELIVERED)) {
@@ -225,6 +232,7 @@ impl<'a> Runner<'a> {
             None => drop(rcu::settle()),
         }
         let survivors = reaped.is_some_and(|reaped| reaped.survivors);
+        self.mounts.look();
         let mounts = (!self.mounts.kept()).then(|| "a changed mount table".to_string());
         let files = self.tmp_files.left().map(|names| format!("files in /tmp: {names}"));
         survivors.then(|| "a running process".to_string()).or(mounts).or(files).or_else(|| self.unbalanced(before))
@@ -232,17 +240,13 @@ impl<'a> Runner<'a> {
 
     fn in_child(&self, run: impl FnOnce(&mut Steps) -> Result<(), Abort>) -> (Outcome, Option<Reaped>) {
         let broken = |why: String| Outcome::Broken { why };
-        let (mut reader, writer) = match std::io::pipe() {
-            Ok(ends) => ends,
-            Err(error) => return (broken(format!("pipe: {error}")), None),
-        };
         let channel = *self.channel;
-        let child = process::spawn(move || {
-            let mut writer = writer;
+        channel.forget_outcome();
+        let child = process::spawn(|| {
             process::reset_priority();
-            let outcome = judge(Steps::new(channel, KernelLog::open().ok()), run);
-            let text = serde_json::to_vec(&outcome).unwrap_or_default();
-            if writer.write_all(&text).is_ok() { DELIVERED } else { 1 }
+            let log = self.log_of_cases.as_ref().and_then(|log| log.at_end().ok());
+            let outcome = judge(Steps::new(channel, log), run);
+            if channel.hand_over(&outcome) { DELIVERED } else { 1 }
         });
         let reaped = match child.and_then(|pid| process::wait_and_reap(pid, self.limit, self.kill_scope)) {
             Ok(reaped) => reaped,
@@ -252,12 +256,7 @@ impl<'a> Runner<'a> {
             self.channel.end_torn_record();
         }
         let outcome = match reaped.ending {
-            // Not if a stuck process may keep the other end of the pipe open.
-            ChildStatus::Exited(DELIVERED) if !reaped.stuck => {
-                let mut text = String::new();
-                let read = reader.read_to_string(&mut text);
-                read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or(broken("no outcome".into()))
-            }
+            ChildStatus::Exited(DELIVERED) if !reaped.stuck => channel.outcome().unwrap_or(broken("no outcome".into())),
             ChildStatus::Exited(status) => broken(format!("the case's process exited with status {status}")),
             ChildStatus::Signalled(signal) => Outcome::Killed { signal: signal.to_string() },
             ChildStatus::TimedOut if process::interrupted() => broken("interrupted".into()),
@@ -280,14 +279,19 @@ impl<'a> Runner<'a> {
             return None;
         }
         for _ in 0..SECOND_LOOKS {
-            self.resource_counts()?.since(before?)?;
+            self.difference(before?)?;
             let _ = self.importer.as_ref()?.purge();
         }
-        let mut difference = self.resource_counts()?.since(before?)?;
+        let mut difference = self.difference(before?)?;
         if let Some(now) = self.exporters_listed() {
             difference.name_exporters(&mut self.listed, now);
         }
         Some(format!("the case's process is gone; {difference}"))
+    }
+
+    fn difference(&mut self, before: &ResourceCounts) -> Option<Difference> {
+        self.counts = self.resource_counts();
+        self.counts.as_ref()?.since(before)
     }
 
     /// None if the list may be corrupt.

@@ -1,7 +1,7 @@
 //! Mappings with given access rights, and volatile access to the mapped memory.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -222,11 +222,74 @@ impl Drop for Mapping {
     }
 }
 
-/// A counter that this process and its children share.
-pub fn shared_counter() -> Result<&'static AtomicU64, Errno> {
-    let area = map_raw(-1, PAGE, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, 0)?;
-    let address = area.address;
-    std::mem::forget(area);
-    // SAFETY: zeroed, aligned to a page, never unmapped, and only used through the atomic.
-    Ok(unsafe { &*(address as *const AtomicU64) })
+/// Longest [`Shared::text`], in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// Memory that this process and its children share. One mapping, because in each child its first use is a page fault.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Shared {
+    /// A number.
+    pub counter: AtomicU64,
+    written: AtomicUsize,
+    len: AtomicUsize,
+    bytes: [AtomicU8; LONGEST],
+}
+
+impl Shared {
+    /// Maps it; it is never unmapped.
+    ///
+    /// # Errors
+    /// The errno of mmap(2).
+    pub fn map() -> Result<&'static Self, Errno> {
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        let area = map_raw(-1, size_of::<Shared>(), libc::PROT_READ | libc::PROT_WRITE, flags, 0)?;
+        let address = area.address;
+        std::mem::forget(area);
+        // SAFETY: zeroed, aligned to a page, never unmapped, and only used through atomics, for which zero is valid.
+        Ok(unsafe { &*(address as *const Shared) })
+    }
+
+    /// Forgets the text.
+    pub fn clear(&self) {
+        self.written.store(0, Ordering::Relaxed);
+    }
+
+    /// Writes a text for another process. False if it is too long.
+    pub fn write(&self, text: &[u8]) -> bool {
+        let fits = text.len() <= LONGEST;
+        if fits {
+            self.bytes.iter().zip(text).for_each(|(to, byte)| to.store(*byte, Ordering::Relaxed));
+        }
+        self.len.store(text.len(), Ordering::Relaxed);
+        self.written.fetch_add(1, Ordering::SeqCst);
+        fits
+    }
+
+    /// The text. None unless it was written exactly once since [`Shared::clear`].
+    pub fn text(&self) -> Option<Vec<u8>> {
+        let len = (self.written.load(Ordering::SeqCst) == 1).then(|| self.len.load(Ordering::Relaxed))?;
+        Some(self.bytes.get(..len)?.iter().map(|byte| byte.load(Ordering::Relaxed)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_counts_only_if_it_was_written_once_and_completely() {
+        let shared = Shared::map().unwrap();
+        assert_eq!(shared.text(), None);
+        assert!(shared.write(b"first"));
+        assert_eq!(shared.text().unwrap(), b"first");
+        assert!(shared.write(b"second"));
+        assert_eq!(shared.text(), None);
+        shared.clear();
+        assert!(!shared.write(&[0; LONGEST + 1]));
+        assert_eq!(shared.text(), None);
+        shared.clear();
+        assert!(shared.write(b"third"));
+        assert_eq!(shared.text().unwrap(), b"third");
+    }
 }

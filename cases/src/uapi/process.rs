@@ -154,8 +154,10 @@ pub fn adopt() -> Result<(), Errno> {
 pub fn wait_and_reap(pid: Pid, limit: Duration, scope: KillScope) -> Result<Reaped, Errno> {
     let pidfd = pidfd(pid)?;
     let ending = if ready(&pidfd, limit)? { Some(ending(waitpid(pid, None)?)) } else { None };
-    let survivors = ending.is_some() && !all_gone(DYING, None)?;
-    let stuck = !all_gone(UNKILLABLE, Some(scope))?;
+    // Without a child there is no descendant either: orphans become children of this process.
+    let gone = ending.is_some() && all_gone(DYING, None)?;
+    let survivors = ending.is_some() && !gone;
+    let stuck = !gone && !all_gone(UNKILLABLE, Some(scope))?;
     let ending = ending.unwrap_or(if stuck { ChildStatus::Stuck } else { ChildStatus::TimedOut });
     Ok(Reaped { ending, survivors, stuck })
 }
