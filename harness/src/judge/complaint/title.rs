@@ -22,7 +22,7 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r" in process .+? +pfn:[0-9a-f]+", ""),
         (r" Comm:.* Pid:\d+", ""),
         (r"(Killed|Out of memory: Kill) process \d+ .*$", "$1 process"),
-        (r"^(INFO: )task .+:\d+ (blocked)", "${1}a task $2"),
+        (r"^(INFO: )task .+:\d+ (blocked)", "${1}task $2"),
         (r"(stuck for \d+s!) \[.*:\d+\]$", "$1"),
         (r"^.* invoked oom-killer", "a task invoked oom-killer"),
         (r"^.*: (page allocation failure: |vmalloc error: )", "$1"),
@@ -81,7 +81,7 @@ mod tests {
                 "Oops: general protection fault, probably for non-canonical address <address>",
             ),
             ("BUG: scheduling while atomic: init/64/0x00000002", "BUG: scheduling while atomic"),
-            ("INFO: task hanging:65 blocked for more than 143 seconds.", "INFO: a task blocked for more than <n> s."),
+            ("INFO: task hanging:65 blocked for more than 143 seconds.", "INFO: task blocked for more than <n> s."),
             (
                 "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [init:64]",
                 "watchdog: BUG: soft lockup - a CPU stuck for <n> s!",
@@ -100,10 +100,7 @@ mod tests {
                 "rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-... } 10886 jiffies s: 25 root: 0x2/.",
                 "rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks:",
             ),
-            (
-                "INFO: task kworker/u8:3:65 blocked for more than 20 seconds.",
-                "INFO: a task blocked for more than <n> s.",
-            ),
+            ("INFO: task kworker/u8:3:65 blocked for more than 20 seconds.", "INFO: task blocked for more than <n> s."),
             (
                 "BUG: Bad rss-counter state mm:ffff888004a6c0a8 type:MM_FILEPAGES val:1 Comm:a task Pid:61",
                 "BUG: Bad rss-counter state mm:<address> type:MM_FILEPAGES val:1",

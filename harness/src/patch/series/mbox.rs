@@ -62,15 +62,11 @@ fn header(bytes: &[u8]) -> &[u8] {
 
 /// The mails of an mbox; at most one more than the limit for a thread.
 pub fn mails(bytes: &[u8]) -> Vec<Mail> {
-    raw_mails(bytes).into_iter().take(MOST_MAILS + 1).map(|mail| Mail::read(&unescape(mail))).collect()
-}
-
-/// The text of each mail, without the separator.
-pub fn raw_mails(bytes: &[u8]) -> Vec<&[u8]> {
     let lines = FROM.find_iter(bytes).map(|line| (line.start(), line.end()));
     let starts: Vec<(usize, usize)> = lines.filter(|(start, end)| is_separator(bytes, *start, *end)).collect();
     let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([bytes.len()]);
-    starts.iter().zip(ends).map(|((_, line), end)| &bytes[*line..end]).collect()
+    let each = starts.iter().zip(ends).map(|((_, line), end)| &bytes[*line..end]);
+    each.take(MOST_MAILS + 1).map(|mail| Mail::read(&unescape(mail))).collect()
 }
 
 /// In mboxrd, lines of text that match `>*From ` have one more `>`.

@@ -74,7 +74,7 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
         cmd!(shell, "cargo test --quiet --workspace").env("RUST_TEST_THREADS", "6"),
     );
     // A short run; docs/quality.md says what longer ones found.
-    stages.push(vec![("parsers on random inputs", cmd!(shell, "{own} dev fuzz --runs 20000"))]);
+    stages.push(vec![("parsers on random inputs", cmd!(shell, "{own} dev fuzz --runs 10000"))]);
     if args.no_kernel {
         stages.push(vec![tests]);
     } else {

@@ -1,7 +1,7 @@
 //! `cargo xtask dev fuzz`: runs the fuzz targets of `fuzz/` with libFuzzer, on the stable toolchain.
 //!
 //! cargo-fuzz needs a nightly toolchain only for the address sanitizer, which finds nothing in safe code. The flags for
-//! coverage are those that it passes.
+//! coverage are those that it passes; `fuzz/rustc-wrapper.sh` limits them to our own crates.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,8 @@ pub fn run(args: &FuzzArgs, quiet: bool) -> Result<ExitCode> {
         .args(["--target-dir"])
         .path(&dir)
         .dir(&workspace::root())
-        .env("RUSTFLAGS", FLAGS.join(" "))
+        .env("RUSTC_WRAPPER", workspace::root().join("fuzz/rustc-wrapper.sh").to_string_lossy())
+        .env("FUZZ_FLAGS", FLAGS.join(" "))
         .run()?;
     if !built.status.success() {
         return Err(Error::new(ErrorKind::Build, "the fuzz targets do not compile")
@@ -98,7 +99,7 @@ fn seeds(dir: &Path) -> Result<()> {
         fs::copy(log, &copy).map_err(|error| io(&error, "copying", log))?;
     }
     Cmd::new("cargo")
-        .args(["test", "--quiet", "--package", "harness", "--lib", "threads_are_seeds_for_fuzzing"])
+        .args(["test", "--quiet", "--workspace", "--lib", "threads_are_seeds_for_fuzzing"])
         .dir(&workspace::root())
         .env("FUZZ_SEEDS", series.to_string_lossy())
         .succeed(ErrorKind::Internal, "the test that writes threads fails")?;

@@ -194,7 +194,7 @@ fn unmarked(mails: &[&Mail], what: &str, wanted: Option<u32>, mut notes: Vec<Str
 
 /// Every diff in its order, for a *.patch or *.diff file.
 pub fn all(mails: &[Mail], what: &str) -> Result<Vec<Patch>> {
-    let mails = copies::once(mails, &mut Vec::new());
+    let mails: Vec<&Mail> = mails.iter().collect();
     let patches = plain(&mails, what)?;
     if patches.is_empty() { Err(nothing(&mails, what)) } else { Ok(patches) }
 }
