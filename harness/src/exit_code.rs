@@ -17,7 +17,7 @@ pub enum ExitCode {
     Usage = 2,
     /// A contract clause is violated, or behaviour differs from its snapshot.
     Violated = 10,
-    /// A new transcript, an unknown importer, or the end of a known limit or defect waits for a review.
+    /// A new transcript or importer, or the end of a known limit or defect, needs a review.
     Unreviewed = 11,
     /// A case is broken, or was skipped although the kernel should have what it needs.
     BrokenCase = 12,
@@ -45,7 +45,7 @@ impl ExitCode {
             ExitCode::Usage => "invalid command line",
             ExitCode::Violated => "a contract clause is violated, or behaviour differs from its snapshot",
             ExitCode::Unreviewed => {
-                "a new transcript, an unknown importer, or the end of a known limit or defect waits for a review"
+                "a new transcript or importer, or the end of a known limit or defect, needs a review"
             }
             ExitCode::BrokenCase => "a case is broken, or was skipped although the kernel should have what it needs",
             ExitCode::GuestLost => "the guest was lost: panic, hang, QEMU died",

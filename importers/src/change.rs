@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::place::{Place, keys};
+use crate::site::{Site, keys};
 
 /// The differences.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlaceChanges {
     /// Only in the second list.
-    pub new: Vec<Place>,
+    pub new: Vec<Site>,
     /// Only in the first.
-    pub gone: Vec<Place>,
+    pub gone: Vec<Site>,
     /// In both, with another direction or detail.
     pub changed: Vec<ChangedPlace>,
 }
@@ -21,15 +21,15 @@ pub struct PlaceChanges {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangedPlace {
     /// In the first list.
-    pub before: Place,
+    pub before: Site,
     /// In the second.
-    pub after: Place,
+    pub after: Site,
 }
 
 impl PlaceChanges {
     /// From one list to another.
-    pub fn between(before: &[Place], after: &[Place]) -> Self {
-        let mut known: BTreeMap<_, &Place> = keys(before).into_iter().zip(before).collect();
+    pub fn between(before: &[Site], after: &[Site]) -> Self {
+        let mut known: BTreeMap<_, &Site> = keys(before).into_iter().zip(before).collect();
         let mut changes = PlaceChanges::default();
         for (key, place) in keys(after).into_iter().zip(after) {
             match known.remove(&key) {
@@ -53,7 +53,7 @@ impl PlaceChanges {
 impl ChangedPlace {
     /// What is different: `to-device (DMA_TO_DEVICE) -> bidirectional (DMA_BIDIRECTIONAL)`.
     pub fn in_words(&self) -> String {
-        let of = |place: &Place| match (place.direction, place.detail.as_str()) {
+        let of = |place: &Site| match (place.direction, place.detail.as_str()) {
             (None, "") => "-".to_string(),
             (None, detail) => detail.to_string(),
             (Some(direction), "") => direction.to_string(),
@@ -66,12 +66,12 @@ impl ChangedPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::direction::Direction;
-    use crate::place::Kind;
+    use crate::direction::DmaDirection;
+    use crate::site::SiteKind;
 
-    fn map(function: &str, line: usize, direction: Direction) -> Place {
-        Place {
-            kind: Kind::Map,
+    fn map(function: &str, line: usize, direction: DmaDirection) -> Site {
+        Site {
+            kind: SiteKind::Map,
             what: "dma_buf_map_attachment".into(),
             file: "drivers/x/y.c".into(),
             function: function.into(),
@@ -83,12 +83,18 @@ mod tests {
 
     #[test]
     fn new_gone_and_changed_places_are_told_apart_and_lines_do_not_matter() {
-        let before =
-            [map("a", 1, Direction::ToDevice), map("b", 5, Direction::ToDevice), map("c", 9, Direction::ToDevice)];
-        let after =
-            [map("a", 3, Direction::ToDevice), map("b", 7, Direction::Bidirectional), map("d", 9, Direction::ToDevice)];
+        let before = [
+            map("a", 1, DmaDirection::ToDevice),
+            map("b", 5, DmaDirection::ToDevice),
+            map("c", 9, DmaDirection::ToDevice),
+        ];
+        let after = [
+            map("a", 3, DmaDirection::ToDevice),
+            map("b", 7, DmaDirection::Bidirectional),
+            map("d", 9, DmaDirection::ToDevice),
+        ];
         let changes = PlaceChanges::between(&before, &after);
-        let names = |places: &[Place]| places.iter().map(|place| place.function.clone()).collect::<Vec<_>>();
+        let names = |places: &[Site]| places.iter().map(|place| place.function.clone()).collect::<Vec<_>>();
         assert_eq!((names(&changes.new), names(&changes.gone)), (vec!["d".to_string()], vec!["c".to_string()]));
         let changed: Vec<String> = changes.changed.iter().map(ChangedPlace::in_words).collect();
         assert_eq!(changed, ["to-device -> bidirectional"]);
@@ -97,8 +103,8 @@ mod tests {
 
     #[test]
     fn a_second_call_in_a_function_is_new() {
-        let once = [map("a", 1, Direction::ToDevice)];
-        let twice = [map("a", 1, Direction::ToDevice), map("a", 2, Direction::ToDevice)];
+        let once = [map("a", 1, DmaDirection::ToDevice)];
+        let twice = [map("a", 1, DmaDirection::ToDevice), map("a", 2, DmaDirection::ToDevice)];
         assert_eq!(PlaceChanges::between(&once, &twice).new.len(), 1);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::direction::Direction;
-use crate::place::{Kind, Place, Role};
+use crate::direction::DmaDirection;
+use crate::site::{Role, Site, SiteKind};
 
 /// A number with its meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,31 +17,31 @@ pub struct NamedCount {
 }
 
 /// The numbers by which kernels are compared. They include the core and tests of the kernel.
-pub fn totals(places: &[Place]) -> Vec<NamedCount> {
-    let of = |kind: Kind| places.iter().filter(move |place| place.kind == kind);
-    let directory = |place: &Place| place.file.rsplit_once('/').map_or(String::new(), |(path, _)| path.to_string());
-    let imports = |place: &&Place| place.what.starts_with(".gem_prime_import") || place.what.starts_with("DRM_GEM_");
-    let files = of(Kind::Prime).filter(imports).map(|place| &place.file).collect::<BTreeSet<_>>().len();
-    let regions = of(Kind::Umem).filter(|place| place.what == ".reg_user_mr_dmabuf").map(directory);
+pub fn totals(places: &[Site]) -> Vec<NamedCount> {
+    let of = |kind: SiteKind| places.iter().filter(move |place| place.kind == kind);
+    let directory = |place: &Site| place.file.rsplit_once('/').map_or(String::new(), |(path, _)| path.to_string());
+    let imports = |place: &&Site| place.what.starts_with(".gem_prime_import") || place.what.starts_with("DRM_GEM_");
+    let files = of(SiteKind::Prime).filter(imports).map(|place| &place.file).collect::<BTreeSet<_>>().len();
+    let regions = of(SiteKind::Umem).filter(|place| place.what == ".reg_user_mr_dmabuf").map(directory);
     let numbers = [
-        ("calls of dma_buf_get()", of(Kind::Get).count()),
-        ("calls that attach", of(Kind::Attach).count()),
-        ("calls that map for DMA", of(Kind::Map).count()),
-        ("calls that pin", of(Kind::Pin).count()),
-        ("calls that map into the kernel", of(Kind::Vmap).count()),
-        ("calls that map into a process", of(Kind::Mmap).count()),
-        ("calls that begin CPU access", of(Kind::Cpu).count()),
+        ("calls of dma_buf_get()", of(SiteKind::Get).count()),
+        ("calls that attach", of(SiteKind::Attach).count()),
+        ("calls that map for DMA", of(SiteKind::Map).count()),
+        ("calls that pin", of(SiteKind::Pin).count()),
+        ("calls that map into the kernel", of(SiteKind::Vmap).count()),
+        ("calls that map into a process", of(SiteKind::Mmap).count()),
+        ("calls that begin CPU access", of(SiteKind::Cpu).count()),
         ("files of DRM drivers with an import", files),
-        ("V4L2 queues that take dma-bufs", of(Kind::Queue).count()),
+        ("V4L2 queues that take dma-bufs", of(SiteKind::Queue).count()),
         ("RDMA drivers with dma-buf regions", regions.collect::<BTreeSet<_>>().len()),
-        ("IIO drivers with a DMA buffer", distinct_files(of(Kind::Iio))),
-        ("network drivers with unread memory", distinct_files(of(Kind::Netmem))),
-        ("USB controllers with scatter-gather", distinct_files(of(Kind::Gadget))),
+        ("IIO drivers with a DMA buffer", distinct_files(of(SiteKind::Iio))),
+        ("network drivers with unread memory", distinct_files(of(SiteKind::Netmem))),
+        ("USB controllers with scatter-gather", distinct_files(of(SiteKind::Gadget))),
     ];
     numbers.into_iter().map(|(name, count)| NamedCount { name: name.into(), count }).collect()
 }
 
-fn distinct_files<'a>(places: impl Iterator<Item = &'a Place>) -> usize {
+fn distinct_files<'a>(places: impl Iterator<Item = &'a Site>) -> usize {
     places.map(|place| &place.file).collect::<BTreeSet<_>>().len()
 }
 
@@ -67,15 +67,15 @@ pub struct SubsystemCounts {
 }
 
 /// The importers of each subsystem, without the core and tests of the kernel, the most places first.
-pub fn by_subsystem(places: &[Place]) -> Vec<SubsystemCounts> {
-    let mut groups: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
+pub fn by_subsystem(places: &[Site]) -> Vec<SubsystemCounts> {
+    let mut groups: BTreeMap<&str, Vec<&Site>> = BTreeMap::new();
     for place in places.iter().filter(|place| place.role() == Role::Importer) {
         groups.entry(place.subsystem()).or_default().push(place);
     }
-    let count = |(name, places): (&str, Vec<&Place>)| {
+    let count = |(name, places): (&str, Vec<&Site>)| {
         let core = places.iter().filter(|place| place.kind.is_core_call()).count();
-        let maps = |wanted: Direction| {
-            let maps = places.iter().filter(|place| matches!(place.kind, Kind::Map | Kind::Queue));
+        let maps = |wanted: DmaDirection| {
+            let maps = places.iter().filter(|place| matches!(place.kind, SiteKind::Map | SiteKind::Queue));
             maps.filter(|place| place.direction == Some(wanted)).count()
         };
         SubsystemCounts {
@@ -83,10 +83,10 @@ pub fn by_subsystem(places: &[Place]) -> Vec<SubsystemCounts> {
             files: distinct_files(places.iter().copied()),
             core_calls: core,
             helper_uses: places.len() - core,
-            to_device: maps(Direction::ToDevice),
-            from_device: maps(Direction::FromDevice),
-            bidirectional: maps(Direction::Bidirectional),
-            variable: maps(Direction::Variable),
+            to_device: maps(DmaDirection::ToDevice),
+            from_device: maps(DmaDirection::FromDevice),
+            bidirectional: maps(DmaDirection::Bidirectional),
+            variable: maps(DmaDirection::Variable),
         }
     };
     let mut counts: Vec<SubsystemCounts> = groups.into_iter().map(count).collect();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Who accesses the memory of a mapping, as the source says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Direction {
+pub enum DmaDirection {
     /// The device reads: `DMA_TO_DEVICE`, or an output queue.
     ToDevice,
     /// The device writes: `DMA_FROM_DEVICE`, or a capture queue.
@@ -18,24 +18,24 @@ pub enum Direction {
     Variable,
 }
 
-impl Direction {
+impl DmaDirection {
     /// All of them.
-    pub const ALL: [Direction; 4] =
-        [Direction::ToDevice, Direction::FromDevice, Direction::Bidirectional, Direction::Variable];
+    pub const ALL: [DmaDirection; 4] =
+        [DmaDirection::ToDevice, DmaDirection::FromDevice, DmaDirection::Bidirectional, DmaDirection::Variable];
 
     /// The direction that an argument of type `enum dma_data_direction` names.
-    pub fn of_argument(text: &str) -> Direction {
+    pub fn of_argument(text: &str) -> DmaDirection {
         match text {
-            "DMA_TO_DEVICE" => Direction::ToDevice,
-            "DMA_FROM_DEVICE" => Direction::FromDevice,
-            "DMA_BIDIRECTIONAL" => Direction::Bidirectional,
-            _ => Direction::Variable,
+            "DMA_TO_DEVICE" => DmaDirection::ToDevice,
+            "DMA_FROM_DEVICE" => DmaDirection::FromDevice,
+            "DMA_BIDIRECTIONAL" => DmaDirection::Bidirectional,
+            _ => DmaDirection::Variable,
         }
     }
 
     /// The direction of a V4L2 queue whose `type` is one of these expressions. `vb2_core_queue_init()` maps an output queue
     /// DMA_TO_DEVICE and every other DMA_FROM_DEVICE.
-    pub fn of_queue_types(types: &[String]) -> Direction {
+    pub fn of_queue_types(types: &[String]) -> DmaDirection {
         let constants = |text: &str| -> Vec<String> {
             let text = text.trim_start_matches('(').trim_end_matches(')');
             let values = text.split_once('?').map_or(text, |(_, values)| values);
@@ -49,30 +49,30 @@ impl Direction {
             })
         };
         match types {
-            [] => Direction::Variable,
-            _ if names("_OUTPUT") => Direction::ToDevice,
-            _ if names("_CAPTURE") => Direction::FromDevice,
-            _ => Direction::Variable,
+            [] => DmaDirection::Variable,
+            _ if names("_OUTPUT") => DmaDirection::ToDevice,
+            _ if names("_CAPTURE") => DmaDirection::FromDevice,
+            _ => DmaDirection::Variable,
         }
     }
 
     /// The word in tables.
     pub fn word(self) -> &'static str {
         match self {
-            Direction::ToDevice => "to-device",
-            Direction::FromDevice => "from-device",
-            Direction::Bidirectional => "bidirectional",
-            Direction::Variable => "variable",
+            DmaDirection::ToDevice => "to-device",
+            DmaDirection::FromDevice => "from-device",
+            DmaDirection::Bidirectional => "bidirectional",
+            DmaDirection::Variable => "variable",
         }
     }
 
     /// The direction of a word in a table.
-    pub fn of_word(word: &str) -> Option<Direction> {
-        Direction::ALL.into_iter().find(|direction| direction.word() == word)
+    pub fn of_word(word: &str) -> Option<DmaDirection> {
+        DmaDirection::ALL.into_iter().find(|direction| direction.word() == word)
     }
 }
 
-impl fmt::Display for Direction {
+impl fmt::Display for DmaDirection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
@@ -82,24 +82,30 @@ impl fmt::Display for Direction {
 mod tests {
     use super::*;
 
-    fn of(types: &[&str]) -> Direction {
-        Direction::of_queue_types(&types.iter().map(ToString::to_string).collect::<Vec<_>>())
+    fn of(types: &[&str]) -> DmaDirection {
+        DmaDirection::of_queue_types(&types.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
     #[test]
     fn queue_types_have_directions() {
-        assert_eq!(of(&["V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE"]), Direction::ToDevice);
-        assert_eq!(of(&["V4L2_BUF_TYPE_VIDEO_CAPTURE", "V4L2_BUF_TYPE_VBI_CAPTURE"]), Direction::FromDevice);
-        assert_eq!(of(&["V4L2_BUF_TYPE_VIDEO_CAPTURE", "V4L2_BUF_TYPE_VIDEO_OUTPUT"]), Direction::Variable);
-        assert_eq!(of(&["is_output ? V4L2_BUF_TYPE_VIDEO_OUTPUT : V4L2_BUF_TYPE_VIDEO_CAPTURE"]), Direction::Variable);
-        assert_eq!(of(&["mp ? V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE : V4L2_BUF_TYPE_VIDEO_OUTPUT"]), Direction::ToDevice);
-        assert_eq!(of(&["node->buf_type"]), Direction::Variable);
-        assert_eq!(of(&[]), Direction::Variable);
+        assert_eq!(of(&["V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE"]), DmaDirection::ToDevice);
+        assert_eq!(of(&["V4L2_BUF_TYPE_VIDEO_CAPTURE", "V4L2_BUF_TYPE_VBI_CAPTURE"]), DmaDirection::FromDevice);
+        assert_eq!(of(&["V4L2_BUF_TYPE_VIDEO_CAPTURE", "V4L2_BUF_TYPE_VIDEO_OUTPUT"]), DmaDirection::Variable);
+        assert_eq!(
+            of(&["is_output ? V4L2_BUF_TYPE_VIDEO_OUTPUT : V4L2_BUF_TYPE_VIDEO_CAPTURE"]),
+            DmaDirection::Variable
+        );
+        assert_eq!(
+            of(&["mp ? V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE : V4L2_BUF_TYPE_VIDEO_OUTPUT"]),
+            DmaDirection::ToDevice
+        );
+        assert_eq!(of(&["node->buf_type"]), DmaDirection::Variable);
+        assert_eq!(of(&[]), DmaDirection::Variable);
     }
 
     #[test]
     fn only_constants_are_directions() {
-        assert_eq!(Direction::of_argument("DMA_FROM_DEVICE"), Direction::FromDevice);
-        assert_eq!(Direction::of_argument("buf->dma_dir"), Direction::Variable);
+        assert_eq!(DmaDirection::of_argument("DMA_FROM_DEVICE"), DmaDirection::FromDevice);
+        assert_eq!(DmaDirection::of_argument("buf->dma_dir"), DmaDirection::Variable);
     }
 }

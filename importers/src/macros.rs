@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::place::Place;
+use crate::site::Site;
 use crate::vocabulary::{LAYERS, Use};
 
 /// Headers with the macros of [`LAYERS`]. A tree has those of its release.
@@ -54,7 +54,7 @@ impl ImportMacros {
     }
 
     /// Says in the detail of a place what its macro means.
-    pub fn explain(&self, place: &mut Place) {
+    pub fn explain(&self, place: &mut Site) {
         if let Some(meaning) = self.meaning(&place.what) {
             place.detail = meaning;
         }

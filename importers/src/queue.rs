@@ -13,8 +13,8 @@
 
 use std::collections::HashMap;
 
-use crate::direction::Direction;
-use crate::place::{Kind, Place};
+use crate::direction::DmaDirection;
+use crate::site::{Site, SiteKind};
 use crate::syntax::{Assignment, Call, SourceFile};
 use crate::vocabulary::{QUEUE_FLAG, QUEUE_INIT, QUEUE_OWN};
 
@@ -22,7 +22,7 @@ use crate::vocabulary::{QUEUE_FLAG, QUEUE_INIT, QUEUE_OWN};
 pub const UNKNOWN: &str = "io_modes not found";
 
 /// The queues of a file that take dma-bufs, or may take them.
-pub fn queues(path: &str, file: &SourceFile) -> Vec<Place> {
+pub fn queues(path: &str, file: &SourceFile) -> Vec<Site> {
     if path.starts_with(QUEUE_OWN) {
         return Vec::new();
     }
@@ -142,12 +142,12 @@ impl Queue {
         (!self.io_modes.is_empty() && self.io_modes.iter().all(flags)).then_some(false)
     }
 
-    fn direction(&self) -> Direction {
+    fn direction(&self) -> DmaDirection {
         let set = self.bidirectional.iter().any(|value| !matches!(value.as_str(), "0" | "false"));
-        if set { Direction::Bidirectional } else { Direction::of_queue_types(&self.types) }
+        if set { DmaDirection::Bidirectional } else { DmaDirection::of_queue_types(&self.types) }
     }
 
-    fn place(&self, path: &str, init: &Call, call: &Call) -> Option<Place> {
+    fn place(&self, path: &str, init: &Call, call: &Call) -> Option<Site> {
         let takes = self.takes_dma_bufs();
         let mut detail = self.mem_ops.iter().map(|ops| ops.replace('&', "")).collect::<Vec<_>>().join(" or ");
         if takes.is_none() {
@@ -158,8 +158,8 @@ impl Queue {
                 .collect::<Vec<_>>()
                 .join(", ");
         }
-        (takes != Some(false)).then(|| Place {
-            kind: Kind::Queue,
+        (takes != Some(false)).then(|| Site {
+            kind: SiteKind::Queue,
             what: init.name.clone(),
             file: path.to_string(),
             function: call.at.within.clone(),

@@ -2,20 +2,20 @@
 //!
 //! The list of layers is fixed. A layer that is not in it still calls the core, so it shows as a new caller of the core.
 
-use crate::place::Kind;
+use crate::site::SiteKind;
 
 /// Functions of `drivers/dma-buf/dma-buf.c` that importers call.
-pub const CORE: [(&str, Kind); 10] = [
-    ("dma_buf_get", Kind::Get),
-    ("dma_buf_attach", Kind::Attach),
-    ("dma_buf_dynamic_attach", Kind::Attach),
-    ("dma_buf_map_attachment", Kind::Map),
-    ("dma_buf_map_attachment_unlocked", Kind::Map),
-    ("dma_buf_pin", Kind::Pin),
-    ("dma_buf_vmap", Kind::Vmap),
-    ("dma_buf_vmap_unlocked", Kind::Vmap),
-    ("dma_buf_mmap", Kind::Mmap),
-    ("dma_buf_begin_cpu_access", Kind::Cpu),
+pub const CORE: [(&str, SiteKind); 10] = [
+    ("dma_buf_get", SiteKind::Get),
+    ("dma_buf_attach", SiteKind::Attach),
+    ("dma_buf_dynamic_attach", SiteKind::Attach),
+    ("dma_buf_map_attachment", SiteKind::Map),
+    ("dma_buf_map_attachment_unlocked", SiteKind::Map),
+    ("dma_buf_pin", SiteKind::Pin),
+    ("dma_buf_vmap", SiteKind::Vmap),
+    ("dma_buf_vmap_unlocked", SiteKind::Vmap),
+    ("dma_buf_mmap", SiteKind::Mmap),
+    ("dma_buf_begin_cpu_access", SiteKind::Cpu),
 ];
 
 /// How a driver uses a helper layer.
@@ -37,7 +37,7 @@ pub enum Use {
 #[derive(Debug)]
 pub struct Layer {
     /// The kind of places in its users.
-    pub kind: Kind,
+    pub kind: SiteKind,
     /// Files below these paths belong to the layer itself. Their words are not listed.
     pub own: &'static [&'static str],
     /// Only files below this path are users.
@@ -49,7 +49,7 @@ pub struct Layer {
 /// The layers. V4L2 queues are found by [`crate::queue`].
 pub const LAYERS: [Layer; 5] = [
     Layer {
-        kind: Kind::Prime,
+        kind: SiteKind::Prime,
         own: &["drivers/gpu/drm/drm_"],
         below: "drivers/",
         uses: &[
@@ -64,7 +64,7 @@ pub const LAYERS: [Layer; 5] = [
         ],
     },
     Layer {
-        kind: Kind::Umem,
+        kind: SiteKind::Umem,
         own: &["drivers/infiniband/core/"],
         below: "drivers/infiniband/",
         uses: &[
@@ -76,18 +76,18 @@ pub const LAYERS: [Layer; 5] = [
         ],
     },
     Layer {
-        kind: Kind::Iio,
+        kind: SiteKind::Iio,
         own: &["drivers/iio/buffer/"],
         below: "drivers/",
         uses: &[Use::Call("devm_iio_dmaengine_buffer_setup*"), Use::Call("iio_dmaengine_buffer_setup*")],
     },
     Layer {
-        kind: Kind::Netmem,
+        kind: SiteKind::Netmem,
         own: &[],
         below: "drivers/net/",
         uses: &[Use::Constant("PP_FLAG_ALLOW_UNREADABLE_NETMEM")],
     },
-    Layer { kind: Kind::Gadget, own: &[], below: "drivers/usb/", uses: &[Use::Set("sg_supported")] },
+    Layer { kind: SiteKind::Gadget, own: &[], below: "drivers/usb/", uses: &[Use::Set("sg_supported")] },
 ];
 
 /// Functions that initialise a V4L2 queue, and what they are written in.

@@ -16,9 +16,8 @@ use harness::exit_code::ExitCode as Code;
 use harness::host::process::{check_interrupt, kill_all};
 
 use commands::dev::{self, mutants};
-use commands::{
-    bisect, clean, complaints, doctor, explain, importers, list, matrix, report, repro, series, shell, test,
-};
+use commands::inspect::{complaints, importers, series};
+use commands::{bisect, clean, doctor, explain, list, matrix, report, repro, shell, test};
 use flags::{Command, Dev};
 
 fn main() -> ExitCode {

@@ -1,13 +1,13 @@
 //! From a parsed file to its places.
 
-use crate::direction::Direction;
-use crate::place::{Kind, Place};
+use crate::direction::DmaDirection;
 use crate::queue::queues;
+use crate::site::{Site, SiteKind};
 use crate::syntax::{Position, SourceFile};
 use crate::vocabulary::{CORE, LAYERS, Layer, Use};
 
 /// The places of a file, in the order of lines. `path` is relative to the tree.
-pub fn places(path: &str, file: &SourceFile) -> Vec<Place> {
+pub fn places(path: &str, file: &SourceFile) -> Vec<Site> {
     let mut places = core_calls(path, file);
     for layer in LAYERS.iter().filter(|layer| layer.concerns(path)) {
         places.extend(layer.uses.iter().flat_map(|used| users(path, file, layer, *used)));
@@ -19,13 +19,13 @@ pub fn places(path: &str, file: &SourceFile) -> Vec<Place> {
     places
 }
 
-fn core_calls(path: &str, file: &SourceFile) -> Vec<Place> {
+fn core_calls(path: &str, file: &SourceFile) -> Vec<Site> {
     let mut places = Vec::new();
     for call in &file.calls {
         let Some((_, kind)) = CORE.iter().find(|(name, _)| *name == call.name) else { continue };
-        let direction = matches!(kind, Kind::Map | Kind::Cpu).then(|| call.arguments.last()).flatten();
-        places.push(Place {
-            direction: direction.map(|argument| Direction::of_argument(argument)),
+        let direction = matches!(kind, SiteKind::Map | SiteKind::Cpu).then(|| call.arguments.last()).flatten();
+        places.push(Site {
+            direction: direction.map(|argument| DmaDirection::of_argument(argument)),
             detail: direction.cloned().unwrap_or_default(),
             ..place(*kind, &call.name, path, &call.at)
         });
@@ -34,8 +34,8 @@ fn core_calls(path: &str, file: &SourceFile) -> Vec<Place> {
 }
 
 /// The places where a file uses a layer in one way.
-fn users(path: &str, file: &SourceFile, layer: &Layer, used: Use) -> Vec<Place> {
-    let with = |what: &str, at: &Position, detail: &str| Place {
+fn users(path: &str, file: &SourceFile, layer: &Layer, used: Use) -> Vec<Site> {
+    let with = |what: &str, at: &Position, detail: &str| Site {
         detail: detail.to_string(),
         ..place(layer.kind, what, path, at)
     };
@@ -64,8 +64,8 @@ fn users(path: &str, file: &SourceFile, layer: &Layer, used: Use) -> Vec<Place> 
     }
 }
 
-fn place(kind: Kind, what: &str, path: &str, at: &Position) -> Place {
-    Place {
+fn place(kind: SiteKind, what: &str, path: &str, at: &Position) -> Site {
+    Site {
         kind,
         what: what.to_string(),
         file: path.to_string(),

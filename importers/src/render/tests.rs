@@ -1,23 +1,23 @@
 use super::*;
-use crate::direction::Direction;
-use crate::place::Kind;
+use crate::direction::DmaDirection;
+use crate::site::SiteKind;
 
-fn place(kind: Kind, file: &str, function: &str, what: &str, direction: Option<Direction>) -> Place {
+fn place(kind: SiteKind, file: &str, function: &str, what: &str, direction: Option<DmaDirection>) -> Site {
     let (file, function, what) = (file.into(), function.into(), what.into());
-    Place { kind, what, file, function, line: 7, direction, detail: String::new() }
+    Site { kind, what, file, function, line: 7, direction, detail: String::new() }
 }
 
-fn census(version: &str, places: Vec<Place>) -> Census {
+fn census(version: &str, places: Vec<Site>) -> Census {
     Census { version: version.into(), origin: "a tarball <x>".into(), searched: 9, parsed: 2, places }
 }
 
 /// One reviewed place that is still there, one that is gone, one that has another direction; and one that is new.
 fn sample() -> (Census, ReviewedTable) {
-    let map = |direction| place(Kind::Map, "drivers/misc/a.c", "a_map", "dma_buf_map_attachment", Some(direction));
-    let get = place(Kind::Get, "drivers/misc/a.c", "a_get", "dma_buf_get", None);
-    let queue = place(Kind::Queue, "drivers/media/q.c", "q_init", "vb2_queue_init", Some(Direction::FromDevice));
-    let gone = place(Kind::Vmap, "drivers/misc/b.c", "b_vmap", "dma_buf_vmap", None);
-    let before = census("7.2.1", vec![get.clone(), map(Direction::ToDevice), gone]);
+    let map = |direction| place(SiteKind::Map, "drivers/misc/a.c", "a_map", "dma_buf_map_attachment", Some(direction));
+    let get = place(SiteKind::Get, "drivers/misc/a.c", "a_get", "dma_buf_get", None);
+    let queue = place(SiteKind::Queue, "drivers/media/q.c", "q_init", "vb2_queue_init", Some(DmaDirection::FromDevice));
+    let gone = place(SiteKind::Vmap, "drivers/misc/b.c", "b_vmap", "dma_buf_vmap", None);
+    let before = census("7.2.1", vec![get.clone(), map(DmaDirection::ToDevice), gone]);
     let mut table = ReviewedTable { kernel: "7.2.1".into(), rows: Vec::new() }.for_census(&before);
     for row in &mut table.rows {
         let text = |text: &str| text.to_string();
@@ -29,7 +29,7 @@ fn sample() -> (Census, ReviewedTable) {
             note: text("<b>"),
         };
     }
-    (census("7.3.0", vec![get, map(Direction::Bidirectional), queue]), table)
+    (census("7.3.0", vec![get, map(DmaDirection::Bidirectional), queue]), table)
 }
 
 #[test]

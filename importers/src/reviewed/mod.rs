@@ -6,8 +6,8 @@ use harness::error::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::census::Census;
-use crate::direction::Direction;
-use crate::place::{Kind, Place, keys};
+use crate::direction::DmaDirection;
+use crate::site::{Site, SiteKind, keys};
 
 /// The table of this version of the suite.
 const TABLE: &str = include_str!("../../reviewed.tsv");
@@ -40,7 +40,7 @@ pub struct Review {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReviewedPlace {
     /// The place.
-    pub place: Place,
+    pub place: Site,
     /// The review.
     pub review: Review,
 }
@@ -88,15 +88,15 @@ impl ReviewedTable {
     }
 
     /// The places without their reviews.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<Site> {
         self.rows.iter().map(|row| row.place.clone()).collect()
     }
 
     /// The review of each of these places; `None` for a place that the table does not have, or has with another direction or
     /// detail.
-    pub fn reviews_of(&self, places: &[Place]) -> Vec<Option<&Review>> {
+    pub fn reviews_of(&self, places: &[Site]) -> Vec<Option<&Review>> {
         let known: BTreeMap<_, _> = keys(&self.places()).into_iter().zip(&self.rows).collect();
-        let review = |(key, place): (_, &Place)| {
+        let review = |(key, place): (_, &Site)| {
             let row = known.get(&key)?;
             let same = row.place.direction == place.direction && row.place.detail == place.detail;
             same.then_some(&row.review)
@@ -107,7 +107,7 @@ impl ReviewedTable {
     /// The table for another tree: a place that is still the same keeps its review, every other waits for one.
     pub fn for_census(&self, census: &Census) -> ReviewedTable {
         let reviews = self.reviews_of(&census.places).into_iter();
-        let row = |(place, review): (&Place, Option<&Review>)| ReviewedPlace {
+        let row = |(place, review): (&Site, Option<&Review>)| ReviewedPlace {
             place: place.clone(),
             review: review.cloned().unwrap_or_else(Review::missing),
         };
@@ -155,10 +155,10 @@ impl ReviewedPlace {
         let text = |column: &str| if column == NOTHING { String::new() } else { column.to_string() };
         let direction = match direction {
             NOTHING => None,
-            word => Some(Direction::of_word(word)?),
+            word => Some(DmaDirection::of_word(word)?),
         };
-        let place = Place {
-            kind: Kind::of_word(kind)?,
+        let place = Site {
+            kind: SiteKind::of_word(kind)?,
             what: what.into(),
             file: file.into(),
             function: text(function),
@@ -181,7 +181,7 @@ impl ReviewedPlace {
             place.file.clone(),
             text(&place.function),
             place.line.to_string(),
-            place.direction.map_or(NOTHING, Direction::word).to_string(),
+            place.direction.map_or(NOTHING, DmaDirection::word).to_string(),
             text(&place.detail),
             review.writer.clone(),
             review.mode.clone(),

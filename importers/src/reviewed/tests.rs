@@ -23,11 +23,11 @@ fn every_place_is_reviewed() {
 fn places_that_write_show_a_hazard_and_places_that_only_read_do_not_map_for_writing() {
     for row in table().rows {
         let ReviewedPlace { place, review } = &row;
-        if place.kind == Kind::Queue {
-            let writes = place.direction != Some(Direction::ToDevice);
+        if place.kind == SiteKind::Queue {
+            let writes = place.direction != Some(DmaDirection::ToDevice);
             assert_eq!(review.hazards, if writes { vec!["H-1"] } else { vec![] }, "{place}");
         }
-        if review.writer == "process" && place.kind == Kind::Mmap {
+        if review.writer == "process" && place.kind == SiteKind::Mmap {
             assert_eq!(review.hazards, ["H-6"], "{place}");
         }
     }
@@ -50,7 +50,7 @@ fn another_tree_keeps_the_reviews_of_places_that_are_the_same() {
     places[0].line += 100;
     places[1].detail += " changed";
     let gone = places.pop().unwrap();
-    places.push(Place { function: "fresh".into(), ..gone });
+    places.push(Site { function: "fresh".into(), ..gone });
     let census = Census { version: "7.3.0".into(), origin: String::new(), searched: 0, parsed: 0, places };
     let next = table.for_census(&census);
     let missing: Vec<bool> = next.rows.iter().map(|row| row.review.is_missing()).collect();

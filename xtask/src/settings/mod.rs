@@ -109,8 +109,11 @@ impl Settings {
         let has = |option: &str| command.get_arguments().any(|arg| arg.get_long() == Some(option));
         let applies = |setting: &&SettingValue| match setting.key {
             // `cargo xtask series` tries a kernel only if one is named.
-            "kernel" | "series" => has("kernel-tree") && name != "series",
-            "flavour" => has("kernel-tree") && !["coverage", "kselftest", "mutants", "series"].contains(&name.as_str()),
+            "kernel" => has("kernel-tree") && name != "series",
+            "series" => has("kernel-tree") && has("series"),
+            "flavour" => {
+                has("kernel-tree") && has("flavour") && !["coverage", "kselftest", "mutants"].contains(&name.as_str())
+            }
             key => has(key),
         };
         let values: Vec<&SettingValue> = self.values.iter().filter(applies).collect();

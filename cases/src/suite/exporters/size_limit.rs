@@ -1,7 +1,5 @@
 //! The largest udmabuf.
 
-use std::fs;
-
 use nix::fcntl::SealFlag;
 
 use crate::prelude::*;
@@ -47,16 +45,16 @@ struct Limit(String);
 
 impl Limit {
     fn change() -> CaseResult<Self> {
-        fs::read_to_string(UDMABUF_LIMIT).or_broken(UDMABUF_LIMIT).map(Limit)
+        std::fs::read_to_string(UDMABUF_LIMIT).or_broken(UDMABUF_LIMIT).map(Limit)
     }
 
     fn set(&self, mib: u32) -> CaseResult {
-        fs::write(UDMABUF_LIMIT, mib.to_string()).or_broken(UDMABUF_LIMIT)
+        std::fs::write(UDMABUF_LIMIT, mib.to_string()).or_broken(UDMABUF_LIMIT)
     }
 }
 
 impl Drop for Limit {
     fn drop(&mut self) {
-        let _ = fs::write(UDMABUF_LIMIT, &self.0);
+        let _ = std::fs::write(UDMABUF_LIMIT, &self.0);
     }
 }

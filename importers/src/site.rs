@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::direction::Direction;
+use crate::direction::DmaDirection;
 
 /// What happens at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum SiteKind {
     /// A descriptor becomes a buffer: `dma_buf_get()`.
     Get,
     /// A device is attached.
@@ -38,51 +38,51 @@ pub enum Kind {
     Gadget,
 }
 
-impl Kind {
+impl SiteKind {
     /// All of them, in the order of tables.
-    pub const ALL: [Kind; 13] = [
-        Kind::Get,
-        Kind::Attach,
-        Kind::Map,
-        Kind::Pin,
-        Kind::Vmap,
-        Kind::Mmap,
-        Kind::Cpu,
-        Kind::Prime,
-        Kind::Queue,
-        Kind::Umem,
-        Kind::Iio,
-        Kind::Netmem,
-        Kind::Gadget,
+    pub const ALL: [SiteKind; 13] = [
+        SiteKind::Get,
+        SiteKind::Attach,
+        SiteKind::Map,
+        SiteKind::Pin,
+        SiteKind::Vmap,
+        SiteKind::Mmap,
+        SiteKind::Cpu,
+        SiteKind::Prime,
+        SiteKind::Queue,
+        SiteKind::Umem,
+        SiteKind::Iio,
+        SiteKind::Netmem,
+        SiteKind::Gadget,
     ];
 
     /// The word in tables.
     pub fn word(self) -> &'static str {
         match self {
-            Kind::Get => "get",
-            Kind::Attach => "attach",
-            Kind::Map => "map",
-            Kind::Pin => "pin",
-            Kind::Vmap => "vmap",
-            Kind::Mmap => "mmap",
-            Kind::Cpu => "cpu",
-            Kind::Prime => "prime",
-            Kind::Queue => "queue",
-            Kind::Umem => "umem",
-            Kind::Iio => "iio",
-            Kind::Netmem => "netmem",
-            Kind::Gadget => "gadget",
+            SiteKind::Get => "get",
+            SiteKind::Attach => "attach",
+            SiteKind::Map => "map",
+            SiteKind::Pin => "pin",
+            SiteKind::Vmap => "vmap",
+            SiteKind::Mmap => "mmap",
+            SiteKind::Cpu => "cpu",
+            SiteKind::Prime => "prime",
+            SiteKind::Queue => "queue",
+            SiteKind::Umem => "umem",
+            SiteKind::Iio => "iio",
+            SiteKind::Netmem => "netmem",
+            SiteKind::Gadget => "gadget",
         }
     }
 
     /// The kind of a word in a table.
-    pub fn of_word(word: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.word() == word)
+    pub fn of_word(word: &str) -> Option<SiteKind> {
+        SiteKind::ALL.into_iter().find(|kind| kind.word() == word)
     }
 
     /// Whether it is a call of the dma-buf core, not a use of a helper layer.
     pub fn is_core_call(self) -> bool {
-        self <= Kind::Cpu
+        self <= SiteKind::Cpu
     }
 }
 
@@ -100,9 +100,9 @@ pub enum Role {
 
 /// A place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Site {
     /// What happens.
-    pub kind: Kind,
+    pub kind: SiteKind,
     /// The function that is called, the field, the macro or the constant.
     pub what: String,
     /// Path in the tree.
@@ -111,17 +111,17 @@ pub struct Place {
     pub function: String,
     /// Line of `what`, counted from 1.
     pub line: usize,
-    /// Direction of a mapping or a queue.
-    pub direction: Option<Direction>,
+    /// DmaDirection of a mapping or a queue.
+    pub direction: Option<DmaDirection>,
     /// What the source says: the direction's expression, the value of a field, the memory operations of a queue.
     pub detail: String,
 }
 
 /// What identifies a place when lines have moved. The number counts places that are otherwise equal, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PlaceKey(pub String, pub Kind, pub String, pub String, pub usize);
+pub struct PlaceKey(pub String, pub SiteKind, pub String, pub String, pub usize);
 
-impl Place {
+impl Site {
     /// Whose code it is.
     pub fn role(&self) -> Role {
         let name = self.file.rsplit('/').next().unwrap_or_default();
@@ -137,7 +137,7 @@ impl Place {
 
     /// The subsystem that it belongs to.
     pub fn subsystem(&self) -> &str {
-        if self.kind == Kind::Queue {
+        if self.kind == SiteKind::Queue {
             return "media";
         }
         let known = SUBSYSTEMS.iter().find(|(path, _)| self.file.starts_with(path));
@@ -156,16 +156,16 @@ const SUBSYSTEMS: [(&str, &str); 7] = [
     ("samples/", "samples"),
 ];
 
-impl fmt::Display for Place {
+impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{} {}: {}", self.file, self.line, self.function, self.what)
     }
 }
 
 /// The keys of places, which have to be in the order of files and lines.
-pub fn keys(places: &[Place]) -> Vec<PlaceKey> {
+pub fn keys(places: &[Site]) -> Vec<PlaceKey> {
     let mut seen = std::collections::HashMap::new();
-    let key = |place: &Place| {
+    let key = |place: &Site| {
         let PlaceKey(file, kind, function, what, _) =
             PlaceKey(place.file.clone(), place.kind, place.function.clone(), place.what.clone(), 0);
         let count = seen.entry((file.clone(), kind, function.clone(), what.clone())).or_insert(0);
@@ -179,21 +179,21 @@ pub fn keys(places: &[Place]) -> Vec<PlaceKey> {
 mod tests {
     use super::*;
 
-    fn place(kind: Kind, file: &str) -> Place {
+    fn place(kind: SiteKind, file: &str) -> Site {
         let text = || "f".to_string();
-        Place { kind, what: text(), file: file.into(), function: text(), line: 1, direction: None, detail: text() }
+        Site { kind, what: text(), file: file.into(), function: text(), line: 1, direction: None, detail: text() }
     }
 
     #[test]
     fn a_path_says_subsystem_and_role() {
         for (kind, file, subsystem, role) in [
-            (Kind::Map, "drivers/gpu/drm/xe/xe_bo.c", "drm", Role::Importer),
-            (Kind::Pin, "drivers/gpu/drm/xe/tests/xe_dma_buf.c", "drm", Role::Test),
-            (Kind::Get, "drivers/iommu/iommufd/selftest.c", "iommufd", Role::Test),
-            (Kind::Attach, "drivers/dma-buf/dma-buf.c", "dma-buf", Role::Core),
-            (Kind::Queue, "drivers/input/touchscreen/sur40.c", "media", Role::Importer),
-            (Kind::Get, "io_uring/zcrx.c", "io_uring", Role::Importer),
-            (Kind::Get, "drivers/xen/gntdev-dmabuf.c", "xen", Role::Importer),
+            (SiteKind::Map, "drivers/gpu/drm/xe/xe_bo.c", "drm", Role::Importer),
+            (SiteKind::Pin, "drivers/gpu/drm/xe/tests/xe_dma_buf.c", "drm", Role::Test),
+            (SiteKind::Get, "drivers/iommu/iommufd/selftest.c", "iommufd", Role::Test),
+            (SiteKind::Attach, "drivers/dma-buf/dma-buf.c", "dma-buf", Role::Core),
+            (SiteKind::Queue, "drivers/input/touchscreen/sur40.c", "media", Role::Importer),
+            (SiteKind::Get, "io_uring/zcrx.c", "io_uring", Role::Importer),
+            (SiteKind::Get, "drivers/xen/gntdev-dmabuf.c", "xen", Role::Importer),
         ] {
             let place = place(kind, file);
             assert_eq!((place.subsystem(), place.role()), (subsystem, role), "{file}");
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn equal_places_are_counted() {
-        let twice = [place(Kind::Map, "a.c"), place(Kind::Map, "a.c"), place(Kind::Pin, "a.c")];
+        let twice = [place(SiteKind::Map, "a.c"), place(SiteKind::Map, "a.c"), place(SiteKind::Pin, "a.c")];
         let numbers: Vec<usize> = keys(&twice).iter().map(|key| key.4).collect();
         assert_eq!(numbers, [1, 2, 1]);
     }
