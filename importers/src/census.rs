@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::extract::places;
 use crate::files::{Prefilter, c_files};
 use crate::macros::ImportMacros;
-use crate::site::Site;
+use crate::site::CallSite;
 use crate::syntax::FileParser;
 use crate::vocabulary::{is_wanted_call, needles};
 
@@ -28,7 +28,7 @@ pub struct Census {
     /// C files that were parsed, because they contain one of the words.
     pub parsed: usize,
     /// The places, in the order of files and lines.
-    pub places: Vec<Site>,
+    pub places: Vec<CallSite>,
 }
 
 /// The stack of a thread that walks through syntax, in bytes: an expression in a file may be nested deeply.
@@ -42,7 +42,7 @@ pub fn take(tree: &SourceTree) -> Result<Census> {
     let files = c_files(&tree.dir)?;
     let prefilter = Prefilter::new(&needles())?;
     let next = AtomicUsize::new(0);
-    let found: Mutex<Vec<(usize, Vec<Site>)>> = Mutex::new(Vec::new());
+    let found: Mutex<Vec<(usize, Vec<CallSite>)>> = Mutex::new(Vec::new());
     let work = || worker(&tree.dir, &files, &prefilter, &next, &found);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -56,7 +56,7 @@ pub fn take(tree: &SourceTree) -> Result<Census> {
     let mut found = found.into_inner().unwrap_or_default();
     found.sort_by_key(|(index, _)| *index);
     let parsed = found.len();
-    let mut places: Vec<Site> = found.into_iter().flat_map(|(_, places)| places).collect();
+    let mut places: Vec<CallSite> = found.into_iter().flat_map(|(_, places)| places).collect();
     let macros = ImportMacros::read(&tree.dir);
     places.iter_mut().for_each(|place| macros.explain(place));
     Ok(Census { version: tree.version.clone(), origin: tree.origin.clone(), searched: files.len(), parsed, places })
@@ -68,7 +68,7 @@ fn worker(
     files: &[PathBuf],
     prefilter: &Prefilter,
     next: &AtomicUsize,
-    found: &Mutex<Vec<(usize, Vec<Site>)>>,
+    found: &Mutex<Vec<(usize, Vec<CallSite>)>>,
 ) -> Result<()> {
     let mut parser = FileParser::new()?;
     let mut buffer = Vec::new();

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::site::{Site, keys};
+use crate::site::{CallSite, keys};
 
 /// The differences.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlaceChanges {
     /// Only in the second list.
-    pub new: Vec<Site>,
+    pub new: Vec<CallSite>,
     /// Only in the first.
-    pub gone: Vec<Site>,
+    pub gone: Vec<CallSite>,
     /// In both, with another direction or detail.
     pub changed: Vec<ChangedPlace>,
 }
@@ -21,15 +21,15 @@ pub struct PlaceChanges {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangedPlace {
     /// In the first list.
-    pub before: Site,
+    pub before: CallSite,
     /// In the second.
-    pub after: Site,
+    pub after: CallSite,
 }
 
 impl PlaceChanges {
     /// From one list to another.
-    pub fn between(before: &[Site], after: &[Site]) -> Self {
-        let mut known: BTreeMap<_, &Site> = keys(before).into_iter().zip(before).collect();
+    pub fn between(before: &[CallSite], after: &[CallSite]) -> Self {
+        let mut known: BTreeMap<_, &CallSite> = keys(before).into_iter().zip(before).collect();
         let mut changes = PlaceChanges::default();
         for (key, place) in keys(after).into_iter().zip(after) {
             match known.remove(&key) {
@@ -53,7 +53,7 @@ impl PlaceChanges {
 impl ChangedPlace {
     /// What is different: `to-device (DMA_TO_DEVICE) -> bidirectional (DMA_BIDIRECTIONAL)`.
     pub fn in_words(&self) -> String {
-        let of = |place: &Site| match (place.direction, place.detail.as_str()) {
+        let of = |place: &CallSite| match (place.direction, place.detail.as_str()) {
             (None, "") => "-".to_string(),
             (None, detail) => detail.to_string(),
             (Some(direction), "") => direction.to_string(),
@@ -69,8 +69,8 @@ mod tests {
     use crate::direction::DmaDirection;
     use crate::site::SiteKind;
 
-    fn map(function: &str, line: usize, direction: DmaDirection) -> Site {
-        Site {
+    fn map(function: &str, line: usize, direction: DmaDirection) -> CallSite {
+        CallSite {
             kind: SiteKind::Map,
             what: "dma_buf_map_attachment".into(),
             file: "drivers/x/y.c".into(),
@@ -94,7 +94,7 @@ mod tests {
             map("d", 9, DmaDirection::ToDevice),
         ];
         let changes = PlaceChanges::between(&before, &after);
-        let names = |places: &[Site]| places.iter().map(|place| place.function.clone()).collect::<Vec<_>>();
+        let names = |places: &[CallSite]| places.iter().map(|place| place.function.clone()).collect::<Vec<_>>();
         assert_eq!((names(&changes.new), names(&changes.gone)), (vec!["d".to_string()], vec!["c".to_string()]));
         let changed: Vec<String> = changes.changed.iter().map(ChangedPlace::in_words).collect();
         assert_eq!(changed, ["to-device -> bidirectional"]);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::direction::DmaDirection;
-use crate::site::{Role, Site, SiteKind};
+use crate::site::{CallSite, Role, SiteKind};
 
 /// A number with its meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,10 +17,10 @@ pub struct NamedCount {
 }
 
 /// The numbers by which kernels are compared. They include the core and tests of the kernel.
-pub fn totals(places: &[Site]) -> Vec<NamedCount> {
+pub fn totals(places: &[CallSite]) -> Vec<NamedCount> {
     let of = |kind: SiteKind| places.iter().filter(move |place| place.kind == kind);
-    let directory = |place: &Site| place.file.rsplit_once('/').map_or(String::new(), |(path, _)| path.to_string());
-    let imports = |place: &&Site| place.what.starts_with(".gem_prime_import") || place.what.starts_with("DRM_GEM_");
+    let directory = |place: &CallSite| place.file.rsplit_once('/').map_or(String::new(), |(path, _)| path.to_string());
+    let imports = |place: &&CallSite| place.what.starts_with(".gem_prime_import") || place.what.starts_with("DRM_GEM_");
     let files = of(SiteKind::Prime).filter(imports).map(|place| &place.file).collect::<BTreeSet<_>>().len();
     let regions = of(SiteKind::Umem).filter(|place| place.what == ".reg_user_mr_dmabuf").map(directory);
     let numbers = [
@@ -41,7 +41,7 @@ pub fn totals(places: &[Site]) -> Vec<NamedCount> {
     numbers.into_iter().map(|(name, count)| NamedCount { name: name.into(), count }).collect()
 }
 
-fn distinct_files<'a>(places: impl Iterator<Item = &'a Site>) -> usize {
+fn distinct_files<'a>(places: impl Iterator<Item = &'a CallSite>) -> usize {
     places.map(|place| &place.file).collect::<BTreeSet<_>>().len()
 }
 
@@ -67,12 +67,12 @@ pub struct SubsystemCounts {
 }
 
 /// The importers of each subsystem, without the core and tests of the kernel, the most places first.
-pub fn by_subsystem(places: &[Site]) -> Vec<SubsystemCounts> {
-    let mut groups: BTreeMap<&str, Vec<&Site>> = BTreeMap::new();
+pub fn by_subsystem(places: &[CallSite]) -> Vec<SubsystemCounts> {
+    let mut groups: BTreeMap<&str, Vec<&CallSite>> = BTreeMap::new();
     for place in places.iter().filter(|place| place.role() == Role::Importer) {
         groups.entry(place.subsystem()).or_default().push(place);
     }
-    let count = |(name, places): (&str, Vec<&Site>)| {
+    let count = |(name, places): (&str, Vec<&CallSite>)| {
         let core = places.iter().filter(|place| place.kind.is_core_call()).count();
         let maps = |wanted: DmaDirection| {
             let maps = places.iter().filter(|place| matches!(place.kind, SiteKind::Map | SiteKind::Queue));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::site::Site;
+use crate::site::CallSite;
 use crate::vocabulary::{LAYERS, Use};
 
 /// Headers with the macros of [`LAYERS`]. A tree has those of its release.
@@ -54,7 +54,7 @@ impl ImportMacros {
     }
 
     /// Says in the detail of a place what its macro means.
-    pub fn explain(&self, place: &mut Site) {
+    pub fn explain(&self, place: &mut CallSite) {
         if let Some(meaning) = self.meaning(&place.what) {
             place.detail = meaning;
         }

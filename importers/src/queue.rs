@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 
 use crate::direction::DmaDirection;
-use crate::site::{Site, SiteKind};
+use crate::site::{CallSite, SiteKind};
 use crate::syntax::{Assignment, Call, SourceFile};
 use crate::vocabulary::{QUEUE_FLAG, QUEUE_INIT, QUEUE_OWN};
 
@@ -22,7 +22,7 @@ use crate::vocabulary::{QUEUE_FLAG, QUEUE_INIT, QUEUE_OWN};
 pub const UNKNOWN: &str = "io_modes not found";
 
 /// The queues of a file that take dma-bufs, or may take them.
-pub fn queues(path: &str, file: &SourceFile) -> Vec<Site> {
+pub fn queues(path: &str, file: &SourceFile) -> Vec<CallSite> {
     if path.starts_with(QUEUE_OWN) {
         return Vec::new();
     }
@@ -32,7 +32,8 @@ pub fn queues(path: &str, file: &SourceFile) -> Vec<Site> {
         let mut queue = Queue::before(file, init);
         queue.copy_of(file, init);
         let incomplete = queue.io_modes.is_empty() || queue.types.is_empty();
-        match incomplete.then(|| callers(file, init)).unwrap_or_default()[..] {
+        let callers = if incomplete { callers(file, init) } else { Vec::new() };
+        match callers[..] {
             [] => places.extend(queue.place(path, init, init)),
             ref callers => {
                 let of = |call: &&Call| queue.over(&Queue::before(file, call)).place(path, init, call);
@@ -147,7 +148,7 @@ impl Queue {
         if set { DmaDirection::Bidirectional } else { DmaDirection::of_queue_types(&self.types) }
     }
 
-    fn place(&self, path: &str, init: &Call, call: &Call) -> Option<Site> {
+    fn place(&self, path: &str, init: &Call, call: &Call) -> Option<CallSite> {
         let takes = self.takes_dma_bufs();
         let mut detail = self.mem_ops.iter().map(|ops| ops.replace('&', "")).collect::<Vec<_>>().join(" or ");
         if takes.is_none() {
@@ -158,7 +159,7 @@ impl Queue {
                 .collect::<Vec<_>>()
                 .join(", ");
         }
-        (takes != Some(false)).then(|| Site {
+        (takes != Some(false)).then(|| CallSite {
             kind: SiteKind::Queue,
             what: init.name.clone(),
             file: path.to_string(),

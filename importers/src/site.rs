@@ -100,7 +100,7 @@ pub enum Role {
 
 /// A place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Site {
+pub struct CallSite {
     /// What happens.
     pub kind: SiteKind,
     /// The function that is called, the field, the macro or the constant.
@@ -121,7 +121,7 @@ pub struct Site {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlaceKey(pub String, pub SiteKind, pub String, pub String, pub usize);
 
-impl Site {
+impl CallSite {
     /// Whose code it is.
     pub fn role(&self) -> Role {
         let name = self.file.rsplit('/').next().unwrap_or_default();
@@ -156,16 +156,16 @@ const SUBSYSTEMS: [(&str, &str); 7] = [
     ("samples/", "samples"),
 ];
 
-impl fmt::Display for Site {
+impl fmt::Display for CallSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{} {}: {}", self.file, self.line, self.function, self.what)
     }
 }
 
 /// The keys of places, which have to be in the order of files and lines.
-pub fn keys(places: &[Site]) -> Vec<PlaceKey> {
+pub fn keys(places: &[CallSite]) -> Vec<PlaceKey> {
     let mut seen = std::collections::HashMap::new();
-    let key = |place: &Site| {
+    let key = |place: &CallSite| {
         let PlaceKey(file, kind, function, what, _) =
             PlaceKey(place.file.clone(), place.kind, place.function.clone(), place.what.clone(), 0);
         let count = seen.entry((file.clone(), kind, function.clone(), what.clone())).or_insert(0);
@@ -179,9 +179,9 @@ pub fn keys(places: &[Site]) -> Vec<PlaceKey> {
 mod tests {
     use super::*;
 
-    fn place(kind: SiteKind, file: &str) -> Site {
+    fn place(kind: SiteKind, file: &str) -> CallSite {
         let text = || "f".to_string();
-        Site { kind, what: text(), file: file.into(), function: text(), line: 1, direction: None, detail: text() }
+        CallSite { kind, what: text(), file: file.into(), function: text(), line: 1, direction: None, detail: text() }
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use crate::direction::DmaDirection;
 use crate::queue::queues;
-use crate::site::{Site, SiteKind};
+use crate::site::{CallSite, SiteKind};
 use crate::syntax::{Position, SourceFile};
 use crate::vocabulary::{CORE, LAYERS, Layer, Use};
 
 /// The places of a file, in the order of lines. `path` is relative to the tree.
-pub fn places(path: &str, file: &SourceFile) -> Vec<Site> {
+pub fn places(path: &str, file: &SourceFile) -> Vec<CallSite> {
     let mut places = core_calls(path, file);
     for layer in LAYERS.iter().filter(|layer| layer.concerns(path)) {
         places.extend(layer.uses.iter().flat_map(|used| users(path, file, layer, *used)));
@@ -19,12 +19,12 @@ pub fn places(path: &str, file: &SourceFile) -> Vec<Site> {
     places
 }
 
-fn core_calls(path: &str, file: &SourceFile) -> Vec<Site> {
+fn core_calls(path: &str, file: &SourceFile) -> Vec<CallSite> {
     let mut places = Vec::new();
     for call in &file.calls {
         let Some((_, kind)) = CORE.iter().find(|(name, _)| *name == call.name) else { continue };
         let direction = matches!(kind, SiteKind::Map | SiteKind::Cpu).then(|| call.arguments.last()).flatten();
-        places.push(Site {
+        places.push(CallSite {
             direction: direction.map(|argument| DmaDirection::of_argument(argument)),
             detail: direction.cloned().unwrap_or_default(),
             ..place(*kind, &call.name, path, &call.at)
@@ -34,8 +34,8 @@ fn core_calls(path: &str, file: &SourceFile) -> Vec<Site> {
 }
 
 /// The places where a file uses a layer in one way.
-fn users(path: &str, file: &SourceFile, layer: &Layer, used: Use) -> Vec<Site> {
-    let with = |what: &str, at: &Position, detail: &str| Site {
+fn users(path: &str, file: &SourceFile, layer: &Layer, used: Use) -> Vec<CallSite> {
+    let with = |what: &str, at: &Position, detail: &str| CallSite {
         detail: detail.to_string(),
         ..place(layer.kind, what, path, at)
     };
@@ -64,8 +64,8 @@ fn users(path: &str, file: &SourceFile, layer: &Layer, used: Use) -> Vec<Site> {
     }
 }
 
-fn place(kind: SiteKind, what: &str, path: &str, at: &Position) -> Site {
-    Site {
+fn place(kind: SiteKind, what: &str, path: &str, at: &Position) -> CallSite {
+    CallSite {
         kind,
         what: what.to_string(),
         file: path.to_string(),

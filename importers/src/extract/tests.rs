@@ -6,7 +6,7 @@ use crate::syntax::FileParser;
 /// Places as `line function what direction detail`.
 fn found(path: &str, text: &str) -> Vec<String> {
     let file = FileParser::new().unwrap().parse(text, crate::vocabulary::is_wanted_call);
-    let line = |place: Site| {
+    let line = |place: CallSite| {
         assert_eq!(place.file, path);
         let direction = place.direction.map_or("-", DmaDirection::word);
         format!("{} {} {} {direction} {}", place.line, place.function, place.what, place.detail).trim_end().to_string()

@@ -8,14 +8,14 @@ use super::{CensusReport, Comparison};
 use crate::change::PlaceChanges;
 use crate::counts::{SubsystemCounts, by_subsystem};
 use crate::reviewed::Review;
-use crate::site::Site;
+use crate::site::CallSite;
 
 const PAGE: &str = include_str!("page.html");
 
 #[derive(Serialize)]
 struct Section<'a> {
     counts: &'a SubsystemCounts,
-    places: Vec<(&'a Site, Option<&'a Review>)>,
+    places: Vec<(&'a CallSite, Option<&'a Review>)>,
 }
 
 /// The census with the reviews of its places.
@@ -50,7 +50,7 @@ pub fn comparison(comparison: &Comparison<'_>) -> Result<String> {
 }
 
 /// Each change: its word, its place, and what is different.
-fn changes(changes: &PlaceChanges) -> Vec<(&'static str, &Site, String)> {
+fn changes(changes: &PlaceChanges) -> Vec<(&'static str, &CallSite, String)> {
     let new = changes.new.iter().map(|place| ("new", place, String::new()));
     let gone = changes.gone.iter().map(|place| ("gone", place, String::new()));
     let changed = changes.changed.iter().map(|changed| ("changed", &changed.after, changed.in_words()));

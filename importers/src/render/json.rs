@@ -7,7 +7,7 @@ use super::{CensusReport, Comparison};
 use crate::change::PlaceChanges;
 use crate::counts::{NamedCount, SubsystemCounts, by_subsystem, totals};
 use crate::reviewed::Review;
-use crate::site::{Role, Site};
+use crate::site::{CallSite, Role};
 
 /// The version of the format.
 const SCHEMA: u32 = 1;
@@ -26,7 +26,7 @@ struct PlaceRow<'a> {
     subsystem: &'a str,
     role: Role,
     #[serde(flatten)]
-    place: &'a Site,
+    place: &'a CallSite,
     review: Option<&'a Review>,
 }
 
@@ -74,7 +74,7 @@ pub fn report(report: &CensusReport<'_>) -> Result<String> {
     })
 }
 
-fn row<'a>(place: &'a Site, review: Option<&'a Review>) -> PlaceRow<'a> {
+fn row<'a>(place: &'a CallSite, review: Option<&'a Review>) -> PlaceRow<'a> {
     PlaceRow { subsystem: place.subsystem(), role: place.role(), place, review }
 }
 

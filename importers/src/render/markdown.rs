@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{CensusReport, Comparison};
 use crate::change::PlaceChanges;
 use crate::counts::{SubsystemCounts, by_subsystem};
-use crate::site::Site;
+use crate::site::CallSite;
 
 /// Numbers by subsystem, and what differs from the table.
 pub fn report(report: &CensusReport<'_>) -> String {
@@ -56,7 +56,7 @@ pub fn comparison(comparison: &Comparison<'_>) -> String {
 }
 
 fn changes(out: &mut String, changes: &PlaceChanges) {
-    let line = |place: &Site| format!("`{}:{}` {}(): `{}`", place.file, place.line, place.function, place.what);
+    let line = |place: &CallSite| format!("`{}:{}` {}(): `{}`", place.file, place.line, place.function, place.what);
     changes.new.iter().for_each(|place| writeln!(out, "- new: {}", line(place)).unwrap_or_default());
     changes.gone.iter().for_each(|place| writeln!(out, "- gone: {}", line(place)).unwrap_or_default());
     for changed in &changes.changed {

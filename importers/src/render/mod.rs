@@ -12,7 +12,7 @@ use crate::census::Census;
 use crate::change::PlaceChanges;
 use crate::counts::{NamedCount, totals};
 use crate::reviewed::{Review, ReviewedTable};
-use crate::site::{Role, Site};
+use crate::site::{CallSite, Role};
 
 pub use json::{comparison as comparison_as_json, report as report_as_json};
 
@@ -41,8 +41,8 @@ impl<'a> CensusReport<'a> {
     }
 
     /// The importers of a subsystem with their reviews, in the order of kinds.
-    pub fn of_subsystem(&self, name: &str) -> Vec<(&Site, Option<&Review>)> {
-        let wanted = |place: &Site| place.role() == Role::Importer && place.subsystem() == name;
+    pub fn of_subsystem(&self, name: &str) -> Vec<(&CallSite, Option<&Review>)> {
+        let wanted = |place: &CallSite| place.role() == Role::Importer && place.subsystem() == name;
         let all = self.census.places.iter().zip(&self.reviews);
         let mut places: Vec<_> =
             all.filter(|(place, _)| wanted(place)).map(|(place, review)| (place, *review)).collect();

@@ -2,12 +2,12 @@ use super::*;
 use crate::direction::DmaDirection;
 use crate::site::SiteKind;
 
-fn place(kind: SiteKind, file: &str, function: &str, what: &str, direction: Option<DmaDirection>) -> Site {
+fn place(kind: SiteKind, file: &str, function: &str, what: &str, direction: Option<DmaDirection>) -> CallSite {
     let (file, function, what) = (file.into(), function.into(), what.into());
-    Site { kind, what, file, function, line: 7, direction, detail: String::new() }
+    CallSite { kind, what, file, function, line: 7, direction, detail: String::new() }
 }
 
-fn census(version: &str, places: Vec<Site>) -> Census {
+fn census(version: &str, places: Vec<CallSite>) -> Census {
     Census { version: version.into(), origin: "a tarball <x>".into(), searched: 9, parsed: 2, places }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{CensusReport, Comparison};
 use crate::change::PlaceChanges;
 use crate::counts::by_subsystem;
-use crate::site::Site;
+use crate::site::CallSite;
 
 /// A census, its places by subsystem, numbers, and what differs from the table.
 pub fn report(report: &CensusReport<'_>) -> String {
@@ -80,7 +80,7 @@ pub fn comparison(comparison: &Comparison<'_>) -> String {
 }
 
 fn changes(out: &mut String, changes: &PlaceChanges) {
-    let line = |place: &Site| {
+    let line = |place: &CallSite| {
         let direction = place.direction.map_or(String::new(), |direction| format!(", {direction}"));
         format!("{:<7} {place}{direction}", place.kind.word())
     };

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::census::Census;
 use crate::direction::DmaDirection;
-use crate::site::{Site, SiteKind, keys};
+use crate::site::{CallSite, SiteKind, keys};
 
 /// The table of this version of the suite.
 const TABLE: &str = include_str!("../../reviewed.tsv");
@@ -40,7 +40,7 @@ pub struct Review {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReviewedPlace {
     /// The place.
-    pub place: Site,
+    pub place: CallSite,
     /// The review.
     pub review: Review,
 }
@@ -88,15 +88,15 @@ impl ReviewedTable {
     }
 
     /// The places without their reviews.
-    pub fn places(&self) -> Vec<Site> {
+    pub fn places(&self) -> Vec<CallSite> {
         self.rows.iter().map(|row| row.place.clone()).collect()
     }
 
     /// The review of each of these places; `None` for a place that the table does not have, or has with another direction or
     /// detail.
-    pub fn reviews_of(&self, places: &[Site]) -> Vec<Option<&Review>> {
+    pub fn reviews_of(&self, places: &[CallSite]) -> Vec<Option<&Review>> {
         let known: BTreeMap<_, _> = keys(&self.places()).into_iter().zip(&self.rows).collect();
-        let review = |(key, place): (_, &Site)| {
+        let review = |(key, place): (_, &CallSite)| {
             let row = known.get(&key)?;
             let same = row.place.direction == place.direction && row.place.detail == place.detail;
             same.then_some(&row.review)
@@ -107,7 +107,7 @@ impl ReviewedTable {
     /// The table for another tree: a place that is still the same keeps its review, every other waits for one.
     pub fn for_census(&self, census: &Census) -> ReviewedTable {
         let reviews = self.reviews_of(&census.places).into_iter();
-        let row = |(place, review): (&Site, Option<&Review>)| ReviewedPlace {
+        let row = |(place, review): (&CallSite, Option<&Review>)| ReviewedPlace {
             place: place.clone(),
             review: review.cloned().unwrap_or_else(Review::missing),
         };
@@ -157,7 +157,7 @@ impl ReviewedPlace {
             NOTHING => None,
             word => Some(DmaDirection::of_word(word)?),
         };
-        let place = Site {
+        let place = CallSite {
             kind: SiteKind::of_word(kind)?,
             what: what.into(),
             file: file.into(),

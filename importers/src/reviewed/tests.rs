@@ -50,7 +50,7 @@ fn another_tree_keeps_the_reviews_of_places_that_are_the_same() {
     places[0].line += 100;
     places[1].detail += " changed";
     let gone = places.pop().unwrap();
-    places.push(Site { function: "fresh".into(), ..gone });
+    places.push(CallSite { function: "fresh".into(), ..gone });
     let census = Census { version: "7.3.0".into(), origin: String::new(), searched: 0, parsed: 0, places };
     let next = table.for_census(&census);
     let missing: Vec<bool> = next.rows.iter().map(|row| row.review.is_missing()).collect();
