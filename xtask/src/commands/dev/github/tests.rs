@@ -167,5 +167,8 @@ fn every_call_in_a_workflow_is_a_valid_command_line() {
         }
     }
     found.sort();
-    assert_eq!(found, ["ci --no-kernel", "github cell", "github plan", "github report", "github verdict"]);
+    assert_eq!(
+        found,
+        ["ci --no-kernel", "github cell", "github plan", "github report", "github verdict", "mutants --correct"]
+    );
 }
