@@ -155,8 +155,8 @@ pub fn derive_with(fd: RawFd, argument: &mut DeriveArgs) -> Result<i32, Errno> {
 /// The sending end of a socket. The messages in its queue hold a reference on every alias.
 static KEPT: OnceLock<OwnedFd> = OnceLock::new();
 
-/// From now on, no alias that this process or its children derive is released, even if all its descriptors are closed. For kernels that
-/// cannot release an alias without damage.
+/// From now on, no alias that this process or its children derive is released, nor what it was derived from, even if all
+/// descriptors are closed. For kernels that cannot release them without damage.
 ///
 /// # Errors
 /// The errno of socketpair(2) or setsockopt(2).
@@ -170,8 +170,8 @@ pub fn keep_aliases() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Keeps the alias that a successful ioctl made, if aliases are kept and it was this ioctl.
-pub(super) fn keep(request: u32, address: usize) {
+/// Keeps the alias that a successful ioctl on `source` made, and its source, if aliases are kept and it was this ioctl.
+pub(super) fn keep(source: RawFd, request: u32, address: usize) {
     let Some(queue) = KEPT.get() else { return };
     let shape = shape();
     if request != shape.request {
@@ -179,7 +179,7 @@ pub(super) fn keep(request: u32, address: usize) {
     }
     // SAFETY: the call succeeded, so the kernel has read and written a structure of this size at the address.
     let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, shape.size) };
-    let control = [ControlMessage::ScmRights(&[shape.decode(bytes).fd])];
+    let control = [ControlMessage::ScmRights(&[source, shape.decode(bytes).fd])];
     let _ = sendmsg::<()>(queue.as_raw_fd(), &[IoSlice::new(b"x")], &control, MsgFlags::MSG_DONTWAIT, None);
 }
 

@@ -44,7 +44,7 @@ pub fn ioctl_raw(fd: RawFd, request: u32, address: usize) -> Result<i32, Errno> 
     // every caller in this module backs with an object of that size or with an address that is not writable.
     let result = Errno::result(unsafe { libc::ioctl(fd, libc::c_ulong::from(request) as _, address) });
     if result.is_ok() {
-        derive::keep(request, address);
+        derive::keep(fd, request, address);
     }
     result
 }

@@ -52,11 +52,13 @@ impl Group<'_> {
         if let Key::Clause(clause) = &self.symptom.key {
             return clause;
         }
+        let complaints = || self.cases().flat_map(|verdict| &verdict.complaints).map(|complaint| complaint.kind);
+        if matches!(self.symptom.key, Key::Complaint(..)) && complaints().any(|kind| kind == Kind::ListCorruption) {
+            return "L-2";
+        }
         let lifetime = self.cases().find(|verdict| verdict.clause.starts_with("L-"));
         if let (Key::Complaint(..), Some(verdict)) = (&self.symptom.key, lifetime) {
-            let about_locks = self.cases().flat_map(|verdict| &verdict.complaints);
-            let about_locks = about_locks.into_iter().any(|complaint| ABOUT_LOCKS.contains(&complaint.kind));
-            return if about_locks { "L-10" } else { &verdict.clause };
+            return if complaints().any(|kind| ABOUT_LOCKS.contains(&kind)) { "L-10" } else { &verdict.clause };
         }
         let foundation = self.cases().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
         if foundation.is_some_and(only_after_a_close) {

@@ -41,6 +41,14 @@ impl Violated {
                 _ => {}
             }
         }
+        // A foundation that cannot be judged, because it relies on a violated one, cannot be relied on either.
+        let unrun: Vec<&CaseVerdict> = verdicts.iter().filter(|verdict| verdict.run.is_none()).collect();
+        for verdict in unrun.iter().cycle().take(unrun.len() * Foundation::ALL.len()) {
+            let Some(foundation) = Foundation::judged_by(verdict.key.id()) else { continue };
+            if let Some(clause) = violated.blocks(&verdict.key).map(str::to_string) {
+                violated.by.entry(foundation).or_insert(clause);
+            }
+        }
         violated
     }
 
@@ -90,9 +98,12 @@ pub(crate) fn is_leak(reason: &str) -> bool {
     reason.starts_with(LEFT_BEHIND) || reason.ends_with(NEVER_RELEASED)
 }
 
-/// Divides a plan into the cases that judge foundations and the others.
+/// Divides a plan into the cases that judge foundations, in the order of these, and the others.
 pub fn split(plan: &[CaseKey]) -> (Vec<CaseKey>, Vec<CaseKey>) {
-    plan.iter().cloned().partition(|key| Foundation::judged_by(key.id()).is_some())
+    let (mut first, rest): (Vec<_>, Vec<_>) =
+        plan.iter().cloned().partition(|key| Foundation::judged_by(key.id()).is_some());
+    first.sort_by_key(|key| Foundation::judged_by(key.id()));
+    (first, rest)
 }
 
 #[cfg(test)]
@@ -173,6 +184,16 @@ mod tests {
         assert!(closing.blocks(&key("lifetime/in_flight@udmabuf")).is_some());
         let deriving = at("derive(primary, O_RDONLY)");
         assert_eq!(deriving.avoid().as_deref(), Some("case_avoid=deriving"));
+    }
+
+    #[test]
+    fn a_foundation_that_was_blocked_blocks_too() {
+        let unrun = verdict_on("lifetime/importer_steps@udmabuf", Verdict::NotRun { why: "x".into() });
+        let closing = failed("closing primary: buffer released once, at the end: twice");
+        let closing = verdict_on("lifetime/closing_orders@udmabuf", closing);
+        let violated = Violated::of(&[closing, unrun]);
+        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=closing,importing"));
+        assert_eq!(violated.blocks(&key("hazards/reexport@udmabuf")), Some("L-1"));
     }
 
     #[test]
