@@ -56,7 +56,8 @@ fn a_missing_access_check_violates_r_1() {
 fn an_alias_without_a_reference_violates_l_1() {
     let (ran, report) = with_defect("alias-without-reference.patch", &["L-1", "L-4", "R-1", "F-1"]);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
-    assert_violated(&report, "L-1");
+    let clauses: Vec<&str> = report.findings.iter().map(|finding| finding.clause.as_str()).collect();
+    assert_eq!(clauses, ["L-1"], "{:?}", report.findings);
     // An alias that frees the buffer when it is closed can be judged by nothing else.
     let l4: Vec<_> = report.verdicts.iter().filter(|verdict| verdict.clause == "L-4").collect();
     let blocked = |verdict: &&harness::judge::verdict::CaseVerdict| matches!(verdict.verdict, Verdict::Blocked { .. });
@@ -67,7 +68,6 @@ fn an_alias_without_a_reference_violates_l_1() {
         let passed = judged.iter().filter(|verdict| verdict.verdict == Verdict::Pass).count();
         assert!(passed > 0 && passed == judged.len(), "{judged:?}");
     }
-    assert_eq!(report.findings.len(), 1, "{:?}", report.findings);
 }
 
 #[test]
