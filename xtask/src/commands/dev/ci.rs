@@ -73,8 +73,10 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
         // More threads than processors: the slowest tests wait for timeouts, processes or a browser.
         cmd!(shell, "cargo test --quiet --workspace").env("RUST_TEST_THREADS", "6"),
     );
-    // A short run; docs/quality.md says what longer ones found.
-    stages.push(vec![("parsers on random inputs", cmd!(shell, "{own} dev fuzz --runs 10000"))]);
+    // Compiling the parsers for it takes minutes.
+    if args.full {
+        stages.push(vec![("parsers on random inputs", cmd!(shell, "{own} dev fuzz --runs 10000"))]);
+    }
     if args.no_kernel {
         stages.push(vec![tests]);
     } else {
