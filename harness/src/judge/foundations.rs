@@ -41,12 +41,17 @@ impl Violated {
                 _ => {}
             }
         }
-        // A foundation that cannot be judged, because it relies on a violated one, cannot be relied on either.
-        let unrun: Vec<&CaseVerdict> = verdicts.iter().filter(|verdict| verdict.run.is_none()).collect();
-        for verdict in unrun.iter().cycle().take(unrun.len() * Foundation::ALL.len()) {
-            let Some(foundation) = Foundation::judged_by(verdict.key.id()) else { continue };
-            if let Some(clause) = violated.blocks(&verdict.key).map(str::to_string) {
-                violated.by.entry(foundation).or_insert(clause);
+        // A foundation that no case can judge, because all rely on a violated one, cannot be relied on either. Foundations rely
+        // on earlier ones only.
+        for foundation in Foundation::ALL {
+            let cases = verdicts.iter().filter(|verdict| Foundation::judged_by(verdict.key.id()) == Some(*foundation));
+            let blocked = |verdict: &CaseVerdict| match &verdict.run {
+                Some(_) => None,
+                None => violated.blocks(&verdict.key).map(str::to_string),
+            };
+            let blocked: Option<Vec<String>> = cases.map(blocked).collect();
+            if let Some(clause) = blocked.and_then(|clauses| clauses.into_iter().next()) {
+                violated.by.entry(*foundation).or_insert(clause);
             }
         }
         violated
