@@ -174,8 +174,7 @@ pub fn queue(device: BorrowedFd<'_>, index: u32, dma_buf: BorrowedFd<'_>) -> Res
 /// # Errors
 /// The errno of the call.
 pub fn queue_with(device: BorrowedFd<'_>, index: u32, fd: RawFd, length: u32) -> Result<(), Errno> {
-    let mut buffer = Buffer { index, kind: CAPTURE, memory: DMABUF, fd, length, ..Buffer::default() };
-    ioctl_struct(device, QBUF, &mut buffer).map(drop)
+    queue_buffer(device, Buffer { index, memory: DMABUF, fd, length, ..Buffer::default() })
 }
 
 /// `VIDIOC_QBUF` of a buffer of any kind. `fd` is in the place of the address or offset that other kinds have.
@@ -183,8 +182,11 @@ pub fn queue_with(device: BorrowedFd<'_>, index: u32, fd: RawFd, length: u32) ->
 /// # Errors
 /// The errno of the call.
 pub fn queue_of(device: BorrowedFd<'_>, index: u32, memory: Memory, fd: RawFd) -> Result<(), Errno> {
-    let mut buffer = Buffer { index, kind: CAPTURE, memory: memory as u32, fd, ..Buffer::default() };
-    ioctl_struct(device, QBUF, &mut buffer).map(drop)
+    queue_buffer(device, Buffer { index, memory: memory as u32, fd, ..Buffer::default() })
+}
+
+fn queue_buffer(device: BorrowedFd<'_>, buffer: Buffer) -> Result<(), Errno> {
+    ioctl_struct(device, QBUF, &mut Buffer { kind: CAPTURE, ..buffer }).map(drop)
 }
 
 /// `VIDIOC_QUERYBUF`: the descriptor that the queue reports for a slot.

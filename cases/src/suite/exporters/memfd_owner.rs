@@ -20,10 +20,7 @@ const PAGES: usize = 4;
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, PAGES)?;
     let (primary, memfds) = (buffer.primary, buffer.memfds);
-    let last = match on.fds() {
-        FdKind::Alias => s.must_derive("RO alias", &primary, RDONLY)?,
-        _ => s.dup("duplicate", &primary)?,
-    };
+    let last = s.alias_or_duplicate(on.fds(), "RO alias", &primary, RDONLY)?;
     s.close(primary);
     let write = |memfd: &OwnedFd| fcntl(memfd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE)).map(drop);
     let found = refused("F_ADD_SEALS", &write(&memfds[0]), &[Errno::EBUSY]);

@@ -13,7 +13,7 @@ case! {
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
-    let (vivid, bytes) = camera()?;
+    let (vivid, bytes) = Vivid::with_small_frames()?;
     if on.fds() == FdKind::Exported {
         let fd = s.heap_export("O_RDONLY heap buffer", bytes.div_ceil(PAGE), RDONLY)?;
         let observer = BufferObserver::start(&fd)?;
@@ -24,13 +24,6 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     s.close(primary);
     judge(s, &observer, &alias, &vivid, bytes)
-}
-
-/// Opens vivid; also the size of its frames in bytes.
-fn camera() -> CaseResult<(Vivid, usize)> {
-    let vivid = Vivid::open()?;
-    let bytes = vivid.set_small_format().or_broken("choosing a small frame")?;
-    Ok((vivid, bytes as usize))
 }
 
 /// Captures a frame into a buffer without a writable descriptor.

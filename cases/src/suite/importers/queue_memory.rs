@@ -13,8 +13,7 @@ case! {
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
-    let vivid = Vivid::open()?;
-    let bytes = vivid.set_small_format().or_broken("choosing a small frame")? as usize;
+    let (vivid, bytes) = Vivid::with_small_frames()?;
     let primary = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
     let observer = BufferObserver::start(&primary)?;
     observer.needs_kernel_mapping(&primary)?;

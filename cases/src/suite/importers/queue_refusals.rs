@@ -14,9 +14,8 @@ case! {
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
-    let vivid = Vivid::open()?;
-    let bytes = vivid.set_small_format().or_broken("choosing a small frame")?;
-    let pages = (bytes as usize).div_ceil(PAGE);
+    let (vivid, bytes) = Vivid::with_small_frames()?;
+    let pages = bytes.div_ceil(PAGE);
     let good = s.export(on.exporter, pages)?.primary;
     let mut small = export(on.exporter, 1).or_broken("a small buffer")?.primary;
     small.name = "small buffer".into();
@@ -51,7 +50,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         ("the node itself", node, 0),
         ("a buffer of one page", small.number(), 0),
         ("a length of one byte", good.number(), 1),
-        ("a length of a byte less than a frame", good.number(), bytes - 1),
+        ("a length of a byte less than a frame", good.number(), bytes as u32 - 1),
     ] {
         let result = s.call(format!("vivid_qbuf(0, {what})"), |()| "ok".into(), || queue(fd, length));
         s.must_hold(format!("{what} is refused"), refused("it", &result, &allowed))?;
@@ -61,7 +60,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let mut refusals = Ok(());
     for (what, fd, length) in [
         ("a length greater than the buffer", good.number(), ((pages + 1) * PAGE) as u32),
-        ("a length of a frame for a buffer of one page", small.number(), bytes),
+        ("a length of a frame for a buffer of one page", small.number(), bytes as u32),
         ("the greatest length", good.number(), u32::MAX),
     ] {
         let result = s.call(format!("vivid_qbuf(0, {what})"), |()| "ok".into(), || queue(fd, length));

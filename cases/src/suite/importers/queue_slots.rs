@@ -12,17 +12,13 @@ case! {
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
-    let vivid = Vivid::open()?;
-    let bytes = vivid.set_small_format().or_broken("choosing a small frame")? as usize;
+    let (vivid, bytes) = Vivid::with_small_frames()?;
     let first = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
     let mut other = export(on.exporter, bytes.div_ceil(PAGE)).or_broken("another buffer")?.primary;
     other.name = "other buffer".into();
     let (watch, watch_other) = (BufferObserver::start(&first)?, BufferObserver::start(&other)?);
     watch.needs_kernel_mapping(&first)?;
-    let again = match on.fds() {
-        FdKind::Alias => s.must_derive("alias", &first, RDWR)?,
-        _ => s.dup("duplicate", &first)?,
-    };
+    let again = s.alias_or_duplicate(on.fds(), "alias", &first, RDWR)?;
     let before = watch.counts(&[&first, &again])?;
     let before_other = watch_other.counts(&[&other])?;
     let slots = s.vivid_slots(&vivid, SLOTS);

@@ -18,10 +18,7 @@ type Side<'a> = dyn Fn() -> Result<(), Errno> + Sync + 'a;
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
-    let alias = match on.fds() {
-        FdKind::Alias => s.must_derive("RO alias", &primary, RDONLY)?,
-        _ => s.dup("duplicate", &primary)?,
-    };
+    let alias = s.alias_or_duplicate(on.fds(), "RO alias", &primary, RDONLY)?;
     let fds = [&primary, &alias];
     let before = observer.counts(&fds)?;
     let importer = Importer::open().or_broken("opening the test importer")?;

@@ -14,10 +14,7 @@ case! {
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     // Whether a read-only alias may set the name is for a record to say.
-    let second = match on.fds() {
-        FdKind::Alias => s.must_derive("RW alias", &primary, RDWR)?,
-        _ => s.dup("duplicate", &primary)?,
-    };
+    let second = s.alias_or_duplicate(on.fds(), "RW alias", &primary, RDWR)?;
     let named = |name: &CStr| {
         [&primary, &second].into_iter().enumerate().try_for_each(|(index, fd)| {
             let name = CString::new(format!("{}-{index}", name.to_string_lossy())).map_err(|_| "no name")?;
