@@ -37,27 +37,32 @@ const COMPARES: &[&str] = &["uapi/compat_compared"];
 const ABOUT_LOCKS: &[Kind] =
     &[Kind::Lockdep, Kind::WaitContext, Kind::RcuUsage, Kind::SleepInAtomic, Kind::ScheduleInAtomic, Kind::Kcsan];
 
-/// Symptoms of one defect.
-struct Group<'a> {
-    /// The most serious of them.
-    symptom: Symptom,
-    /// Each verdict with its symptom.
-    verdicts: Vec<(&'a CaseVerdict, Symptom)>,
-}
+/// Symptoms of one defect, each with the verdict that shows it; at least one. All have the same key.
+struct Group<'a>(Vec<(&'a CaseVerdict, Symptom)>);
 
 impl Group<'_> {
+    fn key(&self) -> &Key {
+        &self.0[0].1.key
+    }
+
+    /// The most serious symptom, the first of equals.
+    fn symptom(&self) -> &Symptom {
+        let symptoms = self.0.iter().map(|(_, symptom)| symptom);
+        symptoms.min_by_key(|symptom| symptom.severity).expect("a group has a symptom")
+    }
+
     /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it, or if
     /// it comes with a close; else the clause of a foundation comes first, then that of the first case.
     fn clause(&self) -> &str {
-        if let Key::Clause(clause) = &self.symptom.key {
+        if let Key::Clause(clause) = self.key() {
             return clause;
         }
         let complaints = || self.cases().flat_map(|verdict| &verdict.complaints).map(|complaint| complaint.kind);
-        if matches!(self.symptom.key, Key::Complaint(..)) && complaints().any(|kind| kind == Kind::ListCorruption) {
+        if matches!(self.key(), Key::Complaint(..)) && complaints().any(|kind| kind == Kind::ListCorruption) {
             return "L-2";
         }
         let lifetime = self.cases().find(|verdict| verdict.clause.starts_with("L-"));
-        if let (Key::Complaint(..), Some(verdict)) = (&self.symptom.key, lifetime) {
+        if let (Key::Complaint(..), Some(verdict)) = (self.key(), lifetime) {
             return if complaints().any(|kind| ABOUT_LOCKS.contains(&kind)) { "L-10" } else { &verdict.clause };
         }
         let foundation = self.cases().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
@@ -68,7 +73,7 @@ impl Group<'_> {
     }
 
     fn cases(&self) -> impl Iterator<Item = &CaseVerdict> {
-        self.verdicts.iter().map(|(verdict, _)| *verdict)
+        self.0.iter().map(|(verdict, _)| *verdict)
     }
 
     fn keys(&self) -> Vec<CaseKey> {
@@ -82,13 +87,13 @@ impl Group<'_> {
 
     fn explains(&self, other: &Group<'_>) -> bool {
         // After memory corruption or wrong reference counts, any later failure may be a consequence.
-        let corrupts = matches!(self.symptom.key, Key::Complaint(Severity::MemoryCorruption, _));
-        let consequence = match &other.symptom.key {
-            Key::Left(_) => self.symptom.severity < Severity::Leak,
+        let corrupts = matches!(self.key(), Key::Complaint(Severity::MemoryCorruption, _));
+        let consequence = match other.key() {
+            Key::Left(_) => self.symptom().severity < Severity::Leak,
             Key::Stuck(_) => corrupts,
             Key::Complaint(severity, place) => {
-                let same = matches!(&self.symptom.key, Key::Complaint(_, mine) if mine == place);
-                let fails_too = matches!(&self.symptom.key, Key::Clause(_)) && self.is_wherever(other);
+                let same = matches!(self.key(), Key::Complaint(_, mine) if mine == place);
+                let fails_too = matches!(self.key(), Key::Clause(_)) && self.is_wherever(other);
                 same || (corrupts || fails_too) && *severity != Severity::MemoryCorruption
             }
             Key::Clause(_) => false,
@@ -101,7 +106,7 @@ impl Group<'_> {
         let compared = other.cases().any(|verdict| COMPARES.contains(&verdict.key.id()));
         let told = !compared && table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
         // Not if the consequence is worse than its explanation.
-        consequence || told && other.symptom.severity >= self.symptom.severity
+        consequence || told && other.symptom().severity >= self.symptom().severity
     }
 
     /// The first foundation that one of its cases judges.
@@ -119,16 +124,16 @@ impl Group<'_> {
 
     fn finding(&self, follow_ups: Vec<FollowUp>) -> Finding {
         let (shown, symptom) =
-            self.verdicts.iter().min_by_key(|(verdict, _)| steps_to_it(verdict)).expect("a group has a verdict");
+            self.0.iter().min_by_key(|(verdict, _)| steps_to_it(verdict)).expect("a group has a verdict");
         let mut also: Vec<String> = Vec::new();
-        for check in self.verdicts.iter().flat_map(|(_, symptom)| &symptom.checks) {
+        for check in self.0.iter().flat_map(|(_, symptom)| &symptom.checks) {
             if symptom.checks.first() != Some(check) && !also.contains(check) {
                 also.push(check.clone());
             }
         }
         Finding {
             title: symptom.title.clone(),
-            severity: self.symptom.severity,
+            severity: self.symptom().severity,
             clause: self.clause().into(),
             case: shown.key.clone(),
             transcript: transcript(shown),
@@ -140,7 +145,7 @@ impl Group<'_> {
     }
 
     fn follow_up(&self) -> FollowUp {
-        FollowUp { clause: self.clause().into(), title: self.symptom.title.clone(), cases: self.keys() }
+        FollowUp { clause: self.clause().into(), title: self.symptom().title.clone(), cases: self.keys() }
     }
 }
 
@@ -149,19 +154,14 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for verdict in verdicts {
         for symptom in Symptom::all_of(verdict) {
-            match groups.iter_mut().find(|group| group.symptom.key == symptom.key) {
-                Some(group) => {
-                    if symptom.severity < group.symptom.severity {
-                        group.symptom = symptom.clone();
-                    }
-                    group.verdicts.push((verdict, symptom));
-                }
-                None => groups.push(Group { symptom: symptom.clone(), verdicts: vec![(verdict, symptom)] }),
+            match groups.iter_mut().find(|group| *group.key() == symptom.key) {
+                Some(group) => group.0.push((verdict, symptom)),
+                None => groups.push(Group(vec![(verdict, symptom)])),
             }
         }
     }
     // Among equals, what most other cases rely on comes first, then the order of the suite decides.
-    groups.sort_by_key(|group| (group.symptom.severity, group.foundation().map_or(usize::MAX, |it| it as usize)));
+    groups.sort_by_key(|group| (group.symptom().severity, group.foundation().map_or(usize::MAX, |it| it as usize)));
     let mut findings: Vec<(usize, Vec<FollowUp>)> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let explained = findings.iter_mut().find(|(cause, _)| groups[*cause].explains(group));

@@ -32,8 +32,8 @@ pub fn fits(source: &Path, series: &Series, related: &RelatedTrees) -> Result<(V
         Err(error) if error.kind == ErrorKind::Patch => error,
         Err(error) => return Err(error),
     };
-    let applied = (1..all).take_while(|count| first(*count).is_ok()).count();
-    let error = first(applied + 1).err().unwrap_or(error);
+    let rejected = (1..all).find_map(|count| first(count).err().map(|error| (count - 1, error)));
+    let (applied, error) = rejected.unwrap_or((all - 1, error));
     let fits = (0..applied).map(|_| Fit::Applies).chain([Fit::Rejected(error)]);
     Ok((fits.chain((applied + 1..all).map(|_| Fit::NotTried)).collect(), Vec::new()))
 }

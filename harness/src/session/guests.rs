@@ -54,8 +54,8 @@ struct Part {
     stop_at: Option<StopAt>,
     /// The word on the kernel's command line that tells the guest which violated foundations not to use.
     avoid: Option<String>,
-    /// The cases that judge foundations, if these are run: what relies on one that is violated is then left out.
-    foundations: Vec<CaseKey>,
+    /// Whether its cases judge foundations: those that rely on a violated one are then left out.
+    foundations: bool,
 }
 
 /// After this many guests in a row in which no case begins, the rest of the plan is lost. More than one, so that a single
@@ -110,9 +110,9 @@ impl<'a> Session<'a> {
             return Ok(guests);
         }
         let stop_at = Some(self.stop_at.unwrap_or(StopAt::Violation));
-        let apart = Part { stop_at, foundations: first.clone(), ..Part::default() };
+        let apart = Part { stop_at, foundations: true, ..Part::default() };
         if self.record_part(&first, &apart, &mut guests, &mut on_record)? {
-            let violated = Violated::of(&judge_all(&first, &guests, self.context)?.verdicts);
+            let violated = self.violated(&first, &guests)?;
             rest.retain(|key| violated.blocks(key).is_none());
             self.record_part(&rest, &Part { avoid: violated.avoid(), ..Part::default() }, &mut guests, &mut on_record)?;
         }
@@ -158,12 +158,17 @@ impl<'a> Session<'a> {
             if over {
                 return Ok(false);
             }
-            if !part.foundations.is_empty() {
-                let violated = Violated::of(&judge_all(&part.foundations, guests, self.context)?.verdicts);
+            if part.foundations && !left.is_empty() {
+                let violated = self.violated(plan, guests)?;
                 left.retain(|key| violated.blocks(key).is_none());
             }
         }
         Ok(true)
+    }
+
+    /// The foundations that these cases found violated.
+    fn violated(&self, cases: &[CaseKey], guests: &[GuestRun]) -> Result<Violated> {
+        Ok(Violated::of(&judge_all(cases, guests, self.context)?.verdicts))
     }
 
     fn boot(&self, dir: &Path, plan: &[CaseKey], part: &Part, mut on_record: impl FnMut(&Record)) -> Result<Recording> {

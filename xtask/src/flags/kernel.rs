@@ -90,6 +90,6 @@ impl SeriesArgs {
 
     /// How branches and tags are looked up.
     pub fn look(&self) -> RefLookup {
-        if self.offline { RefLookup::Offline } else { RefLookup::Usual }
+        KernelArgs { offline: self.offline, ..KernelArgs::default() }.look()
     }
 }

@@ -35,12 +35,8 @@ pub fn of(matrix: &Matrix) -> Vec<MatrixFinding> {
             match all.iter_mut().find(same) {
                 Some(known) => {
                     known.cells.push(id.clone());
-                    add_cases(&mut known.finding.cases, &finding.cases);
-                    for check in &finding.also {
-                        if !known.finding.also.contains(check) {
-                            known.finding.also.push(check.clone());
-                        }
-                    }
+                    add_new(&mut known.finding.cases, &finding.cases);
+                    add_new(&mut known.finding.also, &finding.also);
                     add_follow_ups(&mut known.finding.follow_ups, &finding.follow_ups);
                 }
                 None => all.push(MatrixFinding {
@@ -71,10 +67,10 @@ fn again(cell: &Cell, key: &CaseKey) -> String {
     cell.report().and_then(shown).unwrap_or_default()
 }
 
-fn add_cases(known: &mut Vec<CaseKey>, more: &[CaseKey]) {
-    for key in more {
-        if !known.contains(key) {
-            known.push(key.clone());
+fn add_new<T: PartialEq + Clone>(known: &mut Vec<T>, more: &[T]) {
+    for one in more {
+        if !known.contains(one) {
+            known.push(one.clone());
         }
     }
 }
@@ -82,7 +78,7 @@ fn add_cases(known: &mut Vec<CaseKey>, more: &[CaseKey]) {
 fn add_follow_ups(known: &mut Vec<FollowUp>, more: &[FollowUp]) {
     for one in more {
         match known.iter_mut().find(|other| other.clause == one.clause && other.title == one.title) {
-            Some(same) => add_cases(&mut same.cases, &one.cases),
+            Some(same) => add_new(&mut same.cases, &one.cases),
             None => known.push(one.clone()),
         }
     }
