@@ -34,7 +34,7 @@ impl PlaceChanges {
         for (key, place) in keys(after).into_iter().zip(after) {
             match known.remove(&key) {
                 None => changes.new.push(place.clone()),
-                Some(old) if (old.direction, &old.detail) != (place.direction, &place.detail) => {
+                Some(old) if !old.is_like(place) => {
                     changes.changed.push(ChangedPlace { before: old.clone(), after: place.clone() });
                 }
                 Some(_) => {}

@@ -66,6 +66,21 @@ pub struct SubsystemCounts {
     pub variable: usize,
 }
 
+impl SubsystemCounts {
+    /// The numbers, in the order of the columns of tables.
+    pub fn numbers(&self) -> [usize; 7] {
+        [
+            self.files,
+            self.core_calls,
+            self.helper_uses,
+            self.to_device,
+            self.from_device,
+            self.bidirectional,
+            self.variable,
+        ]
+    }
+}
+
 /// The importers of each subsystem, without the core and tests of the kernel, the most places first.
 pub fn by_subsystem(places: &[CallSite]) -> Vec<SubsystemCounts> {
     let mut groups: BTreeMap<&str, Vec<&CallSite>> = BTreeMap::new();

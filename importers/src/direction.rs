@@ -3,10 +3,14 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 /// Who accesses the memory of a mapping, as the source says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, EnumString, IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum DmaDirection {
     /// The device reads: `DMA_TO_DEVICE`, or an output queue.
     ToDevice,
@@ -19,10 +23,6 @@ pub enum DmaDirection {
 }
 
 impl DmaDirection {
-    /// All of them.
-    pub const ALL: [DmaDirection; 4] =
-        [DmaDirection::ToDevice, DmaDirection::FromDevice, DmaDirection::Bidirectional, DmaDirection::Variable];
-
     /// The direction that an argument of type `enum dma_data_direction` names.
     pub fn of_argument(text: &str) -> DmaDirection {
         match text {
@@ -58,17 +58,12 @@ impl DmaDirection {
 
     /// The word in tables.
     pub fn word(self) -> &'static str {
-        match self {
-            DmaDirection::ToDevice => "to-device",
-            DmaDirection::FromDevice => "from-device",
-            DmaDirection::Bidirectional => "bidirectional",
-            DmaDirection::Variable => "variable",
-        }
+        self.into()
     }
 
     /// The direction of a word in a table.
     pub fn of_word(word: &str) -> Option<DmaDirection> {
-        DmaDirection::ALL.into_iter().find(|direction| direction.word() == word)
+        word.parse().ok()
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::site::CallSite;
+use crate::syntax::is_word;
 use crate::vocabulary::{LAYERS, Use};
 
 /// Headers with the macros of [`LAYERS`]. A tree has those of its release.
@@ -28,7 +29,7 @@ impl ImportMacros {
     /// Adds the definitions of a header.
     fn define(&mut self, header: &str) {
         for definition in header.replace("\\\n", " ").lines().filter_map(|line| line.strip_prefix("#define ")) {
-            let end = definition.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(definition.len());
+            let end = definition.find(|c| !is_word(c)).unwrap_or(definition.len());
             self.0.insert(definition[..end].to_string(), definition[end..].to_string());
         }
     }
@@ -49,7 +50,7 @@ impl ImportMacros {
         if !own.is_empty() {
             return Some(own.join(", "));
         }
-        let words = body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| *word != name);
+        let words = body.split(|c| !is_word(c)).filter(|word| *word != name);
         words.filter(|word| self.0.contains_key(*word)).find_map(|word| self.meaning(word))
     }
 

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 use crate::direction::DmaDirection;
 use crate::site::{CallSite, SiteKind};
-use crate::syntax::{Assignment, Call, SourceFile};
+use crate::syntax::{Assignment, Call, SourceFile, is_off, is_word};
 use crate::vocabulary::{QUEUE_FLAG, QUEUE_INIT, QUEUE_OWN};
 
 /// The detail of a queue whose modes are not known.
@@ -49,7 +49,7 @@ fn callers<'a>(file: &'a SourceFile, init: &Call) -> Vec<&'a Call> {
     let name = &init.at.within;
     // A parameter has no assignment in the function.
     let parameter = init.arguments.first().is_some_and(|queue| {
-        queue.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        queue.chars().all(is_word)
             && !file
                 .assignments
                 .iter()
@@ -144,7 +144,7 @@ impl Queue {
     }
 
     fn direction(&self) -> DmaDirection {
-        let set = self.bidirectional.iter().any(|value| !matches!(value.as_str(), "0" | "false"));
+        let set = self.bidirectional.iter().any(|value| !is_off(value));
         if set { DmaDirection::Bidirectional } else { DmaDirection::of_queue_types(&self.types) }
     }
 

@@ -1,14 +1,19 @@
 //! A place in a kernel tree where a dma-buf is imported or used by its importer.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 use crate::direction::DmaDirection;
 
 /// What happens at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, EnumString, IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum SiteKind {
     /// A descriptor becomes a buffer: `dma_buf_get()`.
     Get,
@@ -39,45 +44,14 @@ pub enum SiteKind {
 }
 
 impl SiteKind {
-    /// All of them, in the order of tables.
-    pub const ALL: [SiteKind; 13] = [
-        SiteKind::Get,
-        SiteKind::Attach,
-        SiteKind::Map,
-        SiteKind::Pin,
-        SiteKind::Vmap,
-        SiteKind::Mmap,
-        SiteKind::Cpu,
-        SiteKind::Prime,
-        SiteKind::Queue,
-        SiteKind::Umem,
-        SiteKind::Iio,
-        SiteKind::Netmem,
-        SiteKind::Gadget,
-    ];
-
     /// The word in tables.
     pub fn word(self) -> &'static str {
-        match self {
-            SiteKind::Get => "get",
-            SiteKind::Attach => "attach",
-            SiteKind::Map => "map",
-            SiteKind::Pin => "pin",
-            SiteKind::Vmap => "vmap",
-            SiteKind::Mmap => "mmap",
-            SiteKind::Cpu => "cpu",
-            SiteKind::Prime => "prime",
-            SiteKind::Queue => "queue",
-            SiteKind::Umem => "umem",
-            SiteKind::Iio => "iio",
-            SiteKind::Netmem => "netmem",
-            SiteKind::Gadget => "gadget",
-        }
+        self.into()
     }
 
     /// The kind of a word in a table.
     pub fn of_word(word: &str) -> Option<SiteKind> {
-        SiteKind::ALL.into_iter().find(|kind| kind.word() == word)
+        word.parse().ok()
     }
 
     /// Whether it is a call of the dma-buf core, not a use of a helper layer.
@@ -111,7 +85,7 @@ pub struct CallSite {
     pub function: String,
     /// Line of `what`, counted from 1.
     pub line: usize,
-    /// DmaDirection of a mapping or a queue.
+    /// Direction of a mapping or a queue.
     pub direction: Option<DmaDirection>,
     /// What the source says: the direction's expression, the value of a field, the memory operations of a queue.
     pub detail: String,
@@ -133,6 +107,11 @@ impl CallSite {
             () if self.file.starts_with("drivers/dma-buf/") => Role::Core,
             () => Role::Importer,
         }
+    }
+
+    /// Whether two places with the same key have the same direction and detail.
+    pub fn is_like(&self, other: &CallSite) -> bool {
+        (self.direction, &self.detail) == (other.direction, &other.detail)
     }
 
     /// The subsystem that it belongs to.
@@ -163,16 +142,16 @@ impl fmt::Display for CallSite {
 }
 
 /// The keys of places, which have to be in the order of files and lines.
-pub fn keys(places: &[CallSite]) -> Vec<PlaceKey> {
-    let mut seen = std::collections::HashMap::new();
+pub fn keys<'a>(places: impl IntoIterator<Item = &'a CallSite>) -> Vec<PlaceKey> {
+    let mut seen: HashMap<PlaceKey, usize> = HashMap::new();
     let key = |place: &CallSite| {
-        let PlaceKey(file, kind, function, what, _) =
-            PlaceKey(place.file.clone(), place.kind, place.function.clone(), place.what.clone(), 0);
-        let count = seen.entry((file.clone(), kind, function.clone(), what.clone())).or_insert(0);
+        let mut key = PlaceKey(place.file.clone(), place.kind, place.function.clone(), place.what.clone(), 0);
+        let count = seen.entry(key.clone()).or_default();
         *count += 1;
-        PlaceKey(file, kind, function, what, *count)
+        key.4 = *count;
+        key
     };
-    places.iter().map(key).collect()
+    places.into_iter().map(key).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::direction::DmaDirection;
 use crate::queue::queues;
 use crate::site::{CallSite, SiteKind};
-use crate::syntax::{Position, SourceFile};
+use crate::syntax::{Position, SourceFile, is_off};
 use crate::vocabulary::{CORE, LAYERS, Layer, Use};
 
 /// The places of a file, in the order of lines. `path` is relative to the tree.
@@ -53,8 +53,7 @@ fn users(path: &str, file: &SourceFile, layer: &Layer, used: Use) -> Vec<CallSit
             macros.map(|name| with(&name.name, &name.at, "")).collect()
         }
         Use::Set(_) => {
-            let off = |value: &str| matches!(value, "0" | "false");
-            let sets = file.assignments.iter().filter(|set| used.names(&set.field) && !off(&set.value));
+            let sets = file.assignments.iter().filter(|set| used.names(&set.field) && !is_off(&set.value));
             sets.map(|set| with(&set.field, &set.at, &set.value)).collect()
         }
         Use::Constant(_) => {

@@ -27,16 +27,7 @@ pub fn table(rows: &[SubsystemCounts]) -> String {
          |---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
-        let numbers = [
-            row.files,
-            row.core_calls,
-            row.helper_uses,
-            row.to_device,
-            row.from_device,
-            row.bidirectional,
-            row.variable,
-        ];
-        let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+        let numbers = row.numbers().map(|number| number.to_string());
         let _ = writeln!(out, "| {} | {} |", row.subsystem, numbers.join(" | "));
     }
     out

@@ -28,24 +28,10 @@ pub fn report(report: &CensusReport<'_>) -> String {
             );
         }
     }
-    let _ = writeln!(
-        out,
-        "\n{:<12} {:>5} {:>10} {:>11} {:>9} {:>11} {:>13} {:>8}",
-        "subsystem", "files", "core calls", "helper uses", "to-device", "from-device", "bidirectional", "variable"
-    );
-    for row in &subsystems {
-        let _ = writeln!(
-            out,
-            "{:<12} {:>5} {:>10} {:>11} {:>9} {:>11} {:>13} {:>8}",
-            row.subsystem,
-            row.files,
-            row.core_calls,
-            row.helper_uses,
-            row.to_device,
-            row.from_device,
-            row.bidirectional,
-            row.variable
-        );
+    let heads = ["files", "core calls", "helper uses", "to-device", "from-device", "bidirectional", "variable"];
+    let _ = writeln!(out, "\n{}", row("subsystem", heads.map(String::from)));
+    for counts in &subsystems {
+        let _ = writeln!(out, "{}", row(&counts.subsystem, counts.numbers().map(|number| number.to_string())));
     }
     let _ = writeln!(
         out,
@@ -61,6 +47,10 @@ pub fn report(report: &CensusReport<'_>) -> String {
     let _ = writeln!(out, "\ndifferent from the reviewed table of Linux {} (exit 11)", report.reviewed);
     changes(&mut out, &report.changes);
     out
+}
+
+fn row(name: &str, [files, core, helpers, to, from, both, variable]: [String; 7]) -> String {
+    format!("{name:<12} {files:>5} {core:>10} {helpers:>11} {to:>9} {from:>11} {both:>13} {variable:>8}")
 }
 
 /// The numbers of two kernels and the places that differ.

@@ -95,11 +95,10 @@ impl ReviewedTable {
     /// The review of each of these places; `None` for a place that the table does not have, or has with another direction or
     /// detail.
     pub fn reviews_of(&self, places: &[CallSite]) -> Vec<Option<&Review>> {
-        let known: BTreeMap<_, _> = keys(&self.places()).into_iter().zip(&self.rows).collect();
+        let known: BTreeMap<_, _> = keys(self.rows.iter().map(|row| &row.place)).into_iter().zip(&self.rows).collect();
         let review = |(key, place): (_, &CallSite)| {
             let row = known.get(&key)?;
-            let same = row.place.direction == place.direction && row.place.detail == place.detail;
-            same.then_some(&row.review)
+            row.place.is_like(place).then_some(&row.review)
         };
         keys(places).into_iter().zip(places).map(review).collect()
     }

@@ -1,6 +1,8 @@
 //! The function around a place, from the text alone: braces that conditional compilation leaves unbalanced make tree-sitter
 //! take several functions for one.
 
+use super::is_word;
+
 /// Begins of functions, in the order of the text. Kernel code begins functions, and nothing else with a body, in column 0.
 pub struct FunctionHeads(Vec<(usize, String)>);
 
@@ -33,7 +35,7 @@ impl FunctionHeads {
 fn name(line: &str) -> Option<&str> {
     let words = line.match_indices('(').map(|(open, _)| {
         let before = line[..open].trim_end();
-        before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default()
+        before.rsplit(|c| !is_word(c)).next().unwrap_or_default()
     });
     let mut words = words.filter(|word| !word.is_empty());
     let first = words.next()?;

@@ -91,6 +91,16 @@ impl Position {
     }
 }
 
+/// Whether a character can be part of a name in C.
+pub fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether an expression is a constant that sets nothing.
+pub fn is_off(value: &str) -> bool {
+    matches!(value, "0" | "false")
+}
+
 /// Parses files. It is made once for each thread.
 pub struct FileParser(Parser);
 
@@ -151,9 +161,9 @@ impl FileParser {
 fn without_annotations(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+    while let Some(start) = rest.find(is_word) {
         let word = &rest[start..];
-        let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(word.len());
+        let end = word.find(|c| !is_word(c)).unwrap_or(word.len());
         plain += &rest[..start];
         match ANNOTATIONS.contains(&&word[..end]) {
             true => plain.extend(std::iter::repeat_n(' ', end)),

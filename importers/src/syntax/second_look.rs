@@ -1,7 +1,7 @@
 //! Calls in the text that the parser did not see, because the syntax around them is damaged.
 
 use super::enclosing::FunctionHeads;
-use super::{Call, Position};
+use super::{Call, Position, is_word};
 
 /// The text with spaces in place of comments, strings and preprocessor lines. Lines and bytes keep their places.
 pub fn code_only(text: &str) -> String {
@@ -55,7 +55,7 @@ fn literal_end(bytes: &[u8], at: usize, quote: u8) -> usize {
 pub fn calls(code: &str, heads: &FunctionHeads, wanted: impl Fn(&str) -> bool) -> Vec<Call> {
     let mut calls = Vec::new();
     for (open, _) in code.match_indices('(') {
-        let start = code[..open].rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
+        let start = code[..open].rfind(|c| !is_word(c)).map_or(0, |at| at + 1);
         let name = &code[start..open];
         if !wanted(name) || code[..start].ends_with(['.', '>']) {
             continue;
