@@ -5,6 +5,7 @@
 
 pub mod evidence;
 mod group;
+mod nature;
 mod phrase;
 pub mod severity;
 mod symptom;

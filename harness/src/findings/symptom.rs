@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use cases::complaint::Kind;
 use regex::Regex;
 
+use super::nature::Nature;
 use super::phrase::phrase;
 use super::severity::Severity;
 use crate::judge::complaint::Complaint;
@@ -21,6 +22,8 @@ pub(super) struct Symptom {
     pub title: String,
     /// The failed checks, each with what was seen instead.
     pub checks: Vec<String>,
+    /// What each of them saw.
+    pub natures: Vec<Nature>,
 }
 
 /// What distinguishes symptoms.
@@ -64,7 +67,7 @@ impl Symptom {
     }
 
     fn new(key: Key, severity: Severity, title: String) -> Self {
-        Symptom { key, severity, title, checks: Vec::new() }
+        Symptom { key, severity, title, checks: Vec::new(), natures: Vec::new() }
     }
 }
 
@@ -85,17 +88,32 @@ fn failed_checks(verdict: &CaseVerdict, before: usize) -> Vec<Symptom> {
     let mut symptoms: Vec<Symptom> = Vec::new();
     for step in verdict.run.iter().flat_map(|run| &run.steps).take(before) {
         let TranscriptStep::Check { sentence, holds: false, detail, clause } = step else { continue };
-        // What had to work before the case could judge its own clause was refused: no right was gained.
-        let severity = clause.as_ref().map_or_else(|| Severity::of_clause(&verdict.clause), |_| Severity::Violation);
+        let nature = Nature::of(detail);
         let clause = clause.as_ref().unwrap_or(&verdict.clause);
+        // No right is gained where something is refused or only left behind.
+        let severity = match nature {
+            Nature::Other => Severity::of_clause(clause),
+            _ => Severity::Violation,
+        };
         let text = format!("{}: {detail}", plain(sentence));
         match symptoms.iter_mut().find(|symptom| symptom.key == Key::Clause(clause.clone())) {
-            Some(symptom) => symptom.checks.push(text),
+            Some(symptom) => {
+                // The worst check is shown.
+                if severity < symptom.severity {
+                    symptom.severity = severity;
+                    symptom.title = format!("{}: {text}", phrase(clause));
+                    symptom.checks.insert(0, text);
+                } else {
+                    symptom.checks.push(text);
+                }
+                symptom.natures.push(nature);
+            }
             None => symptoms.push(Symptom {
                 key: Key::Clause(clause.clone()),
                 severity,
                 title: format!("{}: {text}", phrase(clause)),
                 checks: vec![text],
+                natures: vec![nature],
             }),
         }
     }

@@ -1,0 +1,213 @@
+//! Groups symptoms of the same defect.
+
+use cases::complaint::Kind;
+use cases::foundation::Foundation;
+use cases::protocol::CaseKey;
+
+use crate::findings::evidence::{kernel_log, steps_to_it, transcript};
+use crate::findings::nature::Nature;
+use crate::findings::severity::Severity;
+use crate::findings::symptom::{Key, Symptom};
+use crate::findings::{Finding, FollowUp};
+use crate::judge::foundations::{is_leak, only_after_a_close};
+use crate::judge::verdict::{CaseVerdict, Verdict};
+
+/// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
+/// Only clauses that cannot hold without the first one are listed, not those that may fail for another reason.
+const EXPLAINS: &[(&str, &[&str])] = &[
+    ("UAPI-1", &["UAPI-8"]),
+    ("UAPI-2", &["UAPI-8"]),
+    ("UAPI-3", &["UAPI-8"]),
+    ("UAPI-4", &["UAPI-8"]),
+    ("UAPI-5", &["R-2", "R-9", "UAPI-8"]),
+    ("R-1", &["L-4", "R-2", "R-9", "UAPI-8"]),
+    ("R-3", &["L-4", "R-2", "R-4", "R-6", "R-9"]),
+    ("R-4", &["R-2", "R-9"]),
+    ("R-9", &["L-4"]),
+    ("UAPI-9", &["UAPI-8"]),
+    ("I-1", &["I-2", "I-3", "I-4", "I-5", "L-4", "L-9", "PROC-1", "PROC-3"]),
+    ("I-3", &["I-4", "PROC-1", "L-4"]),
+    ("I-4", &["L-4"]),
+    ("I-6", &["L-4", "L-9"]),
+    ("F-1", &["F-2", "F-3", "F-4", "F-6", "F-7", "L-4", "SET-9"]),
+    ("F-2", &["F-3", "F-6", "L-4", "L-6", "SET-1", "SET-3", "SET-9", "WAIT-1"]),
+    ("L-1", &["L-2", "L-4", "L-5", "L-6", "L-7", "L-8", "L-9", "L-10", "F-5", "I-5"]),
+    ("L-2", &["I-5"]),
+    ("L-3", &["F-6", "L-4", "L-10", "H-1", "H-2", "H-3", "H-4"]),
+    ("F-5", &["F-2", "L-10"]),
+];
+
+/// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
+const COMPARES: &[&str] = &["uapi/compat_compared"];
+
+/// Complaints about locks and contexts, which a race or a deadlock follows from.
+const ABOUT_LOCKS: &[Kind] =
+    &[Kind::Lockdep, Kind::WaitContext, Kind::RcuUsage, Kind::SleepInAtomic, Kind::ScheduleInAtomic, Kind::Kcsan];
+
+/// Symptoms of one defect, each with the verdict that shows it; at least one. All have the same key.
+struct Group<'a>(Vec<(&'a CaseVerdict, Symptom)>);
+
+impl Group<'_> {
+    fn key(&self) -> &Key {
+        &self.0[0].1.key
+    }
+
+    /// The most serious symptom, the first of equals.
+    fn symptom(&self) -> &Symptom {
+        let symptoms = self.0.iter().map(|(_, symptom)| symptom);
+        symptoms.min_by_key(|symptom| symptom.severity).expect("a group has a symptom")
+    }
+
+    /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it, or if
+    /// it comes with a close; else the clause of a foundation comes first, then that of the first case.
+    fn clause(&self) -> &str {
+        if let Key::Clause(clause) = self.key() {
+            return clause;
+        }
+        let complaints = || self.cases().flat_map(|verdict| &verdict.complaints).map(|complaint| complaint.kind);
+        if matches!(self.key(), Key::Complaint(..)) && complaints().any(|kind| kind == Kind::ListCorruption) {
+            return "L-2";
+        }
+        let lifetime = self.cases().find(|verdict| verdict.clause.starts_with("L-"));
+        if let (Key::Complaint(..), Some(verdict)) = (self.key(), lifetime) {
+            return if complaints().any(|kind| ABOUT_LOCKS.contains(&kind)) { "L-10" } else { &verdict.clause };
+        }
+        let foundation = self.cases().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
+        if foundation.is_some_and(only_after_a_close) {
+            return "L-1";
+        }
+        foundation.or(self.cases().next()).map_or("", |verdict| verdict.clause.as_str())
+    }
+
+    fn cases(&self) -> impl Iterator<Item = &CaseVerdict> {
+        self.0.iter().map(|(verdict, _)| *verdict)
+    }
+
+    fn keys(&self) -> Vec<CaseKey> {
+        self.cases().map(|verdict| verdict.key.clone()).collect()
+    }
+
+    /// Whether every case that shows the other one shows this one too.
+    fn is_wherever(&self, other: &Group<'_>) -> bool {
+        other.cases().all(|case| self.cases().any(|mine| mine.key == case.key))
+    }
+
+    fn explains(&self, other: &Group<'_>) -> bool {
+        // After memory corruption or wrong reference counts, any later failure may be a consequence.
+        let corrupts = matches!(self.key(), Key::Complaint(Severity::MemoryCorruption, _));
+        let consequence = match other.key() {
+            Key::Left(_) => self.symptom().severity < Severity::Leak,
+            Key::Stuck(_) => corrupts,
+            Key::Complaint(severity, place) => {
+                let same = matches!(self.key(), Key::Complaint(_, mine) if mine == place);
+                let fails_too = matches!(self.key(), Key::Clause(_)) && self.is_wherever(other);
+                // A clause about lifetimes and lists is violated in more than one function.
+                let of_one = corrupts && self.clause() == other.clause();
+                same || of_one || (corrupts || fails_too) && *severity != Severity::MemoryCorruption
+            }
+            Key::Clause(_) => self.saw_the_same(other),
+        };
+        // If buffers are never released, every case that waits for a release fails, and nothing else.
+        if self.clause() == "L-1" && self.leaks() {
+            return consequence || other.leaks();
+        }
+        let table = EXPLAINS.iter().find(|(clause, _)| *clause == self.clause());
+        let compared = other.cases().any(|verdict| COMPARES.contains(&verdict.key.id()));
+        let told = !compared && table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
+        // Not if the consequence is worse than its explanation.
+        consequence || told && other.symptom().severity >= self.symptom().severity
+    }
+
+    /// Whether all that the checks of the other one saw follows from what this one saw.
+    fn saw_the_same(&self, other: &Group<'_>) -> bool {
+        let corrupts = matches!(self.key(), Key::Complaint(Severity::MemoryCorruption, _));
+        let counts = |nature: &Nature| matches!(nature, Nature::Leak | Nature::Underflow);
+        let follows = |nature: &Nature| match nature {
+            Nature::Refused(_) => self.natures().any(|mine| mine.like(nature)),
+            Nature::Leak if self.leaks_always() => true,
+            nature => corrupts && self.clause() == other.clause() && counts(nature),
+        };
+        other.natures().next().is_some() && other.natures().all(follows)
+    }
+
+    fn natures(&self) -> impl Iterator<Item = &Nature> {
+        self.0.iter().flat_map(|(_, symptom)| &symptom.natures)
+    }
+
+    /// Whether closing an alias leaves something behind, whatever was done with it.
+    fn leaks_always(&self) -> bool {
+        let judges = |verdict: &CaseVerdict| {
+            let foundation = Foundation::judged_by(verdict.key.id());
+            foundation.is_some_and(|it| matches!(it, Foundation::Deriving | Foundation::Closing))
+        };
+        self.0.iter().any(|(verdict, symptom)| {
+            judges(verdict) && (matches!(symptom.key, Key::Left(_)) || symptom.natures.contains(&Nature::Leak))
+        })
+    }
+
+    /// The first foundation that one of its cases judges.
+    fn foundation(&self) -> Option<Foundation> {
+        self.cases().filter_map(|verdict| Foundation::judged_by(verdict.key.id())).min()
+    }
+
+    /// Whether all that its cases say is that something is never given back.
+    fn leaks(&self) -> bool {
+        self.cases().all(|verdict| match verdict.verdict.detailed() {
+            Verdict::Failed { reasons } => reasons.iter().all(|reason| is_leak(reason)),
+            _ => false,
+        })
+    }
+
+    fn finding(&self, follow_ups: Vec<FollowUp>) -> Finding {
+        let (shown, symptom) =
+            self.0.iter().min_by_key(|(verdict, _)| steps_to_it(verdict)).expect("a group has a verdict");
+        let mut also: Vec<String> = Vec::new();
+        for check in self.0.iter().flat_map(|(_, symptom)| &symptom.checks) {
+            if symptom.checks.first() != Some(check) && !also.contains(check) {
+                also.push(check.clone());
+            }
+        }
+        Finding {
+            title: symptom.title.clone(),
+            severity: self.symptom().severity,
+            clause: self.clause().into(),
+            case: shown.key.clone(),
+            transcript: transcript(shown),
+            kernel_log: kernel_log(shown),
+            cases: self.keys(),
+            also,
+            follow_ups,
+        }
+    }
+
+    fn follow_up(&self) -> FollowUp {
+        FollowUp { clause: self.clause().into(), title: self.symptom().title.clone(), cases: self.keys() }
+    }
+}
+
+/// The findings of a run, the worst first.
+pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for verdict in verdicts {
+        for symptom in Symptom::all_of(verdict) {
+            match groups.iter_mut().find(|group| *group.key() == symptom.key) {
+                Some(group) => group.0.push((verdict, symptom)),
+                None => groups.push(Group(vec![(verdict, symptom)])),
+            }
+        }
+    }
+    // Among equals, what most other cases rely on comes first, then the order of the suite decides.
+    groups.sort_by_key(|group| (group.symptom().severity, group.foundation().map_or(usize::MAX, |it| it as usize)));
+    let mut findings: Vec<(usize, Vec<FollowUp>)> = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        let explained = findings.iter_mut().find(|(cause, _)| groups[*cause].explains(group));
+        match explained {
+            Some((_, follow_ups)) => follow_ups.push(group.follow_up()),
+            None => findings.push((index, Vec::new())),
+        }
+    }
+    findings.into_iter().map(|(index, follow_ups)| groups[index].finding(follow_ups)).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,209 @@
+//! What becomes one finding, and what does not.
+
+use cases::foundation::NEVER_RELEASED;
+use cases::protocol::Outcome;
+
+use super::*;
+use crate::judge::complaint::Complaint;
+use crate::judge::complaint_time::ComplaintTime;
+use crate::judge::transcript::{CaseRun, TranscriptStep};
+use crate::judge::verdict::{LEFT_BEHIND, tests::verdict_on};
+
+pub(crate) fn checked(key: &str, sentence: &str, detail: &str) -> CaseVerdict {
+    let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec![format!("{sentence}: {detail}")] });
+    let call = TranscriptStep::Call { text: "derive(RO alias, O_RDWR)".into(), result: Some("fd".into()) };
+    let check = TranscriptStep::Check { sentence: sentence.into(), holds: false, detail: detail.into(), clause: None };
+    verdict.run = Some(CaseRun {
+        key: verdict.key.clone(),
+        steps: vec![call, check],
+        outcome: Some(Outcome::Fail),
+        ms: 1,
+        protocol_errors: Vec::new(),
+    });
+    verdict
+}
+
+pub(crate) fn complained(key: &str, kind: Kind, frame: &str) -> CaseVerdict {
+    let mut verdict = verdict_on(key, Verdict::Failed { reasons: vec!["the kernel complained".into()] });
+    verdict.complaints.push(Complaint {
+        kind,
+        title: "slab-use-after-free".into(),
+        frame: Some(frame.into()),
+        trace: vec![frame.into()],
+        case: Some(verdict.key.clone()),
+        moment: ComplaintTime::AfterLastStep,
+        suppressed: None,
+        lines: vec!["BUG: KASAN: slab-use-after-free".into()],
+        starts: Vec::new(),
+    });
+    verdict
+}
+
+pub(crate) fn left(key: &str) -> CaseVerdict {
+    verdict_on(key, Verdict::Failed { reasons: vec![format!("{LEFT_BEHIND}: open files: 8, 7 before")] })
+}
+
+fn clauses(verdicts: &[CaseVerdict]) -> Vec<String> {
+    group(verdicts).into_iter().map(|finding| finding.clause).collect()
+}
+
+#[test]
+fn the_same_complaint_is_one_finding_on_every_exporter_and_in_every_case() {
+    let keys = ["rights/derive_table@udmabuf", "rights/derive_table@system-heap", "identity/seek.alias@udmabuf"];
+    let all: Vec<CaseVerdict> = keys.iter().map(|key| complained(key, Kind::Kasan, "dma_buf_release")).collect();
+    let findings = group(&all);
+    assert_eq!(findings.len(), 1);
+    assert_eq!((findings[0].cases.len(), findings[0].severity), (3, Severity::MemoryCorruption));
+    assert!(findings[0].title.starts_with("The kernel complains in dma_buf_release()"), "{}", findings[0].title);
+}
+
+#[test]
+fn two_defects_are_two_findings_the_worst_first() {
+    let all = [
+        checked("uapi/status_flags@udmabuf", "F_GETFL of RO alias", "O_RDONLY|O_NONBLOCK"),
+        checked("rights/walk@udmabuf", "no path from RO alias gains a right", "shortest path: derive O_RDWR"),
+        complained("lifetime/importer_steps@udmabuf", Kind::Refcount, "dma_buf_put"),
+    ];
+    assert_eq!(clauses(&all), ["L-3", "R-2", "UAPI-5"]);
+}
+
+#[test]
+fn what_a_finding_explains_is_under_it() {
+    let all = [
+        checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+        checked("rights/walk@udmabuf", "no path from RO alias gains a right", "shortest path: derive O_RDWR"),
+        left("lifetime/races@udmabuf"),
+    ];
+    let findings = group(&all);
+    assert_eq!(findings.len(), 1);
+    let under: Vec<&str> = findings[0].follow_ups.iter().map(|one| one.clause.as_str()).collect();
+    assert_eq!((findings[0].clause.as_str(), under), ("R-1", vec!["R-2", "L-10"]));
+}
+
+#[test]
+fn a_difference_between_callers_has_a_reason_of_its_own() {
+    let both = [
+        checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+        checked("uapi/compat@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+    ];
+    assert_eq!(clauses(&both), ["R-1"]);
+    let differs = checked("uapi/compat_compared@udmabuf", "same result for both callers", "ok and ENOTTY");
+    assert_eq!(clauses(&[both.as_slice(), &[differs]].concat()), ["R-1", "UAPI-8"]);
+}
+
+#[test]
+fn a_buffer_that_is_never_released_explains_what_waits_for_a_release_and_nothing_else() {
+    let never = |key: &str| checked(key, "buffer released once", NEVER_RELEASED);
+    let all = [
+        never("lifetime/closing_orders@udmabuf"),
+        never("lifetime/in_flight@udmabuf"),
+        never("fences/sync_file_outlives@udmabuf"),
+        checked("lifetime/list_lock@udmabuf", "the list is only changed under its lock", "it is not"),
+    ];
+    let findings = group(&all);
+    let under: Vec<&str> = findings[0].follow_ups.iter().map(|one| one.clause.as_str()).collect();
+    assert_eq!((findings[0].clause.as_str(), under), ("L-1", vec!["L-7", "F-7"]));
+    assert_eq!(findings[1].clause, "L-10", "a list without its lock has a reason of its own");
+    let waits = never("fences/pending_poll.dup@udmabuf");
+    assert_eq!(clauses(&[never("uapi/full_table@udmabuf"), waits, all[0].clone()]), ["L-1"], "whatever the order");
+    let early = checked("lifetime/closing_orders@udmabuf", "buffer alive", "release called once, expected never");
+    assert_eq!(clauses(&[early, all[3].clone()]), ["L-1"]);
+}
+
+#[test]
+fn a_finding_shows_the_shortest_evidence_and_no_check_that_holds() {
+    let mut long = checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted");
+    let held =
+        TranscriptStep::Check { sentence: "it is open".into(), holds: true, detail: String::new(), clause: None };
+    long.run.as_mut().unwrap().steps.insert(0, held);
+    let short = checked("rights/derive_table@system-heap", "RO alias: O_RDWR is EACCES", "it was granted");
+    let findings = group(&[long.clone(), short]);
+    assert_eq!(findings[0].case.0, "rights/derive_table@system-heap");
+    assert!(group(&[long])[0].transcript.iter().all(|line| !line.contains("it is open")));
+}
+
+#[test]
+fn a_check_that_failed_before_the_damage_is_a_finding_of_its_own() {
+    let with = |when: ComplaintTime| {
+        let mut verdict = checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted");
+        verdict.complaints = complained("rights/derive_table@udmabuf", Kind::Kasan, "f").complaints;
+        verdict.complaints[0].moment = when;
+        clauses(&[verdict])
+    };
+    assert_eq!(with(ComplaintTime::AfterLastStep), ["R-1", "R-1"]);
+    assert_eq!(with(ComplaintTime::During("derive(RO alias, O_RDWR)".into())), ["R-1"]);
+}
+
+#[test]
+fn a_warning_that_comes_only_with_a_failed_check_is_explained_by_it() {
+    let mut both = checked("sync_file/merge@system-heap", "a merge has both fences", "it has one");
+    both.complaints = complained("sync_file/merge@system-heap", Kind::Warning, "f").complaints;
+    assert_eq!(group(&[both.clone()]).len(), 1);
+    let alone = complained("sync_file/last_reference@system-heap", Kind::Warning, "f");
+    assert_eq!(group(&[both, alone]).len(), 2);
+}
+
+#[test]
+fn a_check_about_another_clause_is_a_finding_of_that_clause() {
+    let mut verdict =
+        checked("lifetime/importer_steps@udmabuf", "derive(primary, O_RDONLY) succeeds", "returned EINVAL");
+    if let Some(TranscriptStep::Check { clause, .. }) = verdict.run.as_mut().and_then(|run| run.steps.last_mut()) {
+        *clause = Some("R-1".into());
+    }
+    let findings = group(&[verdict]);
+    assert_eq!((findings[0].clause.as_str(), findings[0].severity), ("R-1", Severity::Violation));
+}
+
+#[test]
+fn clauses_that_fail_with_the_same_errno_are_one_finding() {
+    let maps = checked("rights/mmap_table@udmabuf", "RW alias can be mapped", "returned EPERM");
+    let name = checked("identity/name@udmabuf", "name in maps", "expected Ok(\"x\"), got Err(EPERM)");
+    let other = checked("identity/seek@udmabuf", "lseek returns the size", "returned ESPIPE");
+    let findings = group(&[maps.clone(), name, other]);
+    assert_eq!(findings.iter().map(|one| one.clause.as_str()).collect::<Vec<_>>(), ["R-3", "I-6"]);
+    assert_eq!(findings[0].follow_ups[0].clause, "I-4");
+    assert_eq!(findings[0].severity, Severity::Violation, "what is refused gains no right");
+    let gained = checked("rights/mmap_table@udmabuf", "RO alias cannot be mapped W", "expected EACCES, got ok");
+    assert_eq!(group(&[gained, maps])[0].severity, Severity::GainedRights);
+}
+
+#[test]
+fn a_leak_at_every_close_explains_others_and_a_leak_elsewhere_does_not() {
+    let leaks = |key: &str| checked(key, "no reference leaked", "the primary has 3 references, expected 2");
+    let elsewhere = [leaks("uapi/bad_argument@udmabuf"), leaks("identity/same_memory@udmabuf")];
+    assert_eq!(clauses(&elsewhere), ["UAPI-3", "I-2"]);
+    let always = [elsewhere.as_slice(), &[leaks("lifetime/closing_orders@udmabuf")]].concat();
+    assert_eq!(clauses(&always), ["L-1"]);
+}
+
+#[test]
+fn memory_corruption_explains_the_counts_of_its_clause() {
+    let damage = complained("lifetime/importer_steps@udmabuf", Kind::Refcount, "dma_buf_put");
+    let counts = |key: &str| checked(key, "counts unchanged", "references on the first file: 3, expected 4");
+    assert_eq!(clauses(&[damage.clone(), counts("lifetime/importer_steps@system-heap")]), ["L-3"]);
+    assert_eq!(clauses(&[damage, counts("uapi/bad_argument@system-heap")]), ["L-3", "UAPI-3"]);
+}
+
+#[test]
+fn other_failed_checks_of_the_clause_are_listed() {
+    let all = [
+        checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
+        checked("rights/derive_table@system-heap", "RO alias: O_RDWR is EACCES", "it was granted"),
+        checked("rights/derive_orphans@udmabuf", "WO alias: O_RDONLY is EACCES", "it was granted"),
+    ];
+    assert_eq!(group(&all)[0].also, ["WO alias: O_RDONLY is EACCES: it was granted"]);
+}
+
+#[test]
+fn what_is_as_expected_or_not_about_the_kernel_is_no_finding() {
+    let broken = verdict_on("rights/walk@udmabuf", Verdict::Broken { why: "x".into() });
+    let pass = verdict_on("rights/walk@udmabuf", Verdict::Pass);
+    assert_eq!(group(&[broken, pass]), []);
+}
+
+#[test]
+fn the_tables_name_clauses_and_cases_that_there_are() {
+    let known = |id: &&str| cases::clause::find(id).is_some();
+    assert!(COMPARES.iter().all(|id| cases::suite::by_id(id).is_some()));
+    assert!(EXPLAINS.iter().all(|(cause, follow)| known(cause) && follow.iter().all(known)));
+}

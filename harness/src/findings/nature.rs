@@ -1,0 +1,100 @@
+//! What a failed check saw, as far as its words tell: two clauses that fail with the same observation usually fail for the same
+//! reason.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::judge::foundations::is_leak;
+
+/// What a failed check saw.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Nature {
+    /// A call failed with these errnos, and another result was expected.
+    Refused(BTreeSet<String>),
+    /// Something is never given back.
+    Leak,
+    /// There are fewer references than there should be.
+    Underflow,
+    /// Anything else.
+    Other,
+}
+
+impl Nature {
+    /// Reads the detail of a failed check.
+    pub(super) fn of(detail: &str) -> Self {
+        static COUNTS: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"references[^;]*?(\d+),? expected (\d+)|has (\d+) references?, expected (\d+)")
+                .expect("it is a pattern")
+        });
+        static KEPT: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"timelines are still in|more inodes than before|a descriptor number is leaked|still on the global list|got a higher number").expect("it is a pattern")
+        });
+        static ERRNO: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r#"(expected (?:Err\()?"?)?\b(E(?:ACCES|AGAIN|BADF|BUSY|EXIST|FAULT|INTR|INVAL|IO|LOOP|MFILE|NFILE|NODEV|NOENT|NOMEM|NOSPC|NOSYS|NOTTY|NXIO|OPNOTSUPP|OVERFLOW|PERM|PIPE|PROTO|RANGE|SPIPE|TXTBSY|ILSEQ|2BIG))\b"#).expect("it is a pattern")
+        });
+        let counts: Vec<(u64, u64)> = COUNTS
+            .captures_iter(detail)
+            .filter_map(|found| {
+                let numbers: Vec<u64> =
+                    found.iter().skip(1).flatten().filter_map(|one| one.as_str().parse().ok()).collect();
+                Some((*numbers.first()?, *numbers.get(1)?))
+            })
+            .collect();
+        if counts.iter().any(|(is, expected)| is < expected) {
+            return Nature::Underflow;
+        }
+        if !counts.is_empty() || is_leak(detail) || KEPT.is_match(detail) {
+            return Nature::Leak;
+        }
+        if detail.ends_with("ok") {
+            return Nature::Other;
+        }
+        let seen = ERRNO.captures_iter(detail).filter(|found| found.get(1).is_none());
+        let seen: BTreeSet<String> = seen.map(|found| found[2].to_string()).collect();
+        if seen.is_empty() { Nature::Other } else { Nature::Refused(seen) }
+    }
+
+    /// Whether what was seen here is also seen there.
+    pub(super) fn like(&self, other: &Nature) -> bool {
+        match (self, other) {
+            (Nature::Refused(these), Nature::Refused(those)) => !these.is_disjoint(those),
+            _ => self == other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_read_from_the_detail_of_a_check() {
+        let refused = |errnos: &[&str]| Nature::Refused(errnos.iter().map(ToString::to_string).collect());
+        for (detail, nature) in [
+            ("the primary has 3 references, expected 2", Nature::Leak),
+            ("allocation 2 failing: references on the file of RW alias: 3, expected 2", Nature::Leak),
+            (
+                "references on the first file: 3, expected 4; references on the file of primary: 3, expected 2",
+                Nature::Underflow,
+            ),
+            ("after the last close: release called never, expected once", Nature::Leak),
+            ("6 timelines are still in sync/info", Nature::Leak),
+            ("a call returned EINVAL", refused(&["EINVAL"])),
+            ("expected \"ok\", got \"EACCES\"", refused(&["EACCES"])),
+            ("expected Ok(8192), got Err(ESPIPE)", refused(&["ESPIPE"])),
+            ("expected EINVAL, got EPERM", refused(&["EPERM"])),
+            ("flags 0x0: EACCES and EINVAL", refused(&["EACCES", "EINVAL"])),
+            ("expected \"EACCES\", got \"ok\"", Nature::Other),
+            ("expected Err(EFAULT), got Ok(())", Nature::Other),
+            ("F_GETFL returned O_RDWR", Nature::Other),
+            ("with both pending, asked for EpollFlags(EPOLLIN)", Nature::Other),
+        ] {
+            assert_eq!(Nature::of(detail), nature, "{detail}");
+        }
+        assert!(
+            refused(&["EACCES"]).like(&refused(&["EACCES", "EINVAL"])) && !refused(&["EACCES"]).like(&Nature::Leak)
+        );
+    }
+}
