@@ -74,6 +74,9 @@ impl KernelFeatures {
                 missing.insert(need, format!("{path} does not exist"));
             }
         }
+        if processors() < 2 {
+            missing.insert(Need::TwoProcessors, "one processor is online".into());
+        }
         KernelFeatures { missing, _probed: probed.ok() }
     }
 
@@ -81,6 +84,11 @@ impl KernelFeatures {
     pub fn lacks(&self, needs: &[Need]) -> Option<(Need, &str)> {
         needs.iter().find_map(|need| self.missing.get(need).map(|why| (*need, why.as_str())))
     }
+}
+
+/// The processors that this process may run on.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Calls the ioctl with an argument that cannot be read: a kernel that knows the request stops there, so the probe

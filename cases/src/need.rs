@@ -34,6 +34,9 @@ pub enum Need {
     FaultInjection,
     /// Threads can be stopped in the middle of a system call: the test importer observes locks through lockdep.
     Stall,
+    /// Two processors, for races and for threads that are stopped while they hold locks. The host runs all other cases
+    /// in guests with one, which are cheaper to emulate.
+    TwoProcessors,
     /// The exporter's buffers can be mapped into the kernel: it has `dma_buf_ops.vmap`. Probed by the case itself.
     KernelMapping,
     /// Fences have deadlines (Linux 6.4). Probed by the case itself.
@@ -63,6 +66,7 @@ impl Need {
             Need::Ia32 => Some("CONFIG_IA32_EMULATION"),
             Need::FaultInjection => Some("CONFIG_FAIL_PAGE_ALLOC"),
             Need::Stall => Some("CONFIG_LOCKDEP"),
+            Need::TwoProcessors => Some("CONFIG_SMP"),
         }
     }
 

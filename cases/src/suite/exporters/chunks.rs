@@ -6,7 +6,7 @@ case! {
     /// A heap buffer of chunks of different sizes, and one for which only single pages were available, shows the same
     /// page at the same offset in every mapping, whatever part is mapped, to a device, and in the kernel's own mapping.
     "EXP-5", Contract, Exporter::HEAP, [TestImporter, FaultInjection], [EXPORTED, ALIASES],
-    relies on [Closing]
+    relies on [Closing, Importing]
 }
 
 /// A chunk of 16 pages and three single ones.

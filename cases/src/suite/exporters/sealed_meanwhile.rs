@@ -13,7 +13,7 @@ case! {
     /// UDMABUF_CREATE is stopped after one of the locks that it releases, and another thread adds F_SEAL_WRITE to the memfd. If
     /// the seal is set before UDMABUF_CREATE goes on, that gives EINVAL. If UDMABUF_CREATE succeeds, the seal gives EBUSY as
     /// long as the buffer lives. This is so after every lock around the moment from which on the buffer comes first.
-    "EXP-4", Contract, &[Exporter::Udmabuf], [TestImporter, Stall]
+    "EXP-4", Contract, &[Exporter::Udmabuf], [TestImporter, Stall, TwoProcessors]
 }
 
 /// More locks than UDMABUF_CREATE releases before it has the pages.

@@ -6,7 +6,7 @@ case! {
     /// While one processor imports fences of new timelines and signals them, another one exports, polls and reads what
     /// it exported. Every call succeeds, a buffer whose last fence has signalled shows none, and no fence is left once
     /// all is closed.
-    "SET-4", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
+    "SET-4", Contract, Exporter::HEAP, [SwSync, TwoProcessors], [ALIASES, DUPLICATES],
     relies on [Closing, Polling]
 }
 

@@ -6,7 +6,7 @@ case! {
     /// Two threads on two CPUs: one derives and closes aliases of a buffer while the other derives, maps, enumerates,
     /// imports or polls, a fixed number of times. Every call succeeds and no reference count changes. When two threads
     /// close the last descriptors at the same time, the buffer is released once.
-    "L-10", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)],
+    "L-10", Contract, Exporter::MAIN, [SwSync, TestImporter, TwoProcessors], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)],
     relies on [Importing, Polling, Listing]
 }
 

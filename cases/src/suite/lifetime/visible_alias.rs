@@ -7,7 +7,7 @@ case! {
     /// alias: it has the requested access mode and no more, is close-on-exec, refers to the buffer, and has a reference
     /// of its own. If it and every other descriptor are closed at once, the buffer is released once, after DERIVE has
     /// returned.
-    "L-10", Contract, Exporter::MAIN, [Derive, TestImporter, Stall]
+    "L-10", Contract, Exporter::MAIN, [Derive, TestImporter, Stall, TwoProcessors]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
@@ -34,6 +34,12 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         let mut argument = DeriveArgs { flags, fd: POISON };
         derive_with(source.number(), &mut argument).map(|_| argument.fd)
     };
+    // What is wrong with every alias is judged by other cases.
+    let mut argument = DeriveArgs { flags, fd: POISON };
+    let always = match derive_with(source.number(), &mut argument) {
+        Ok(_) => complete(&Fd::new("finished alias", take_derived(&argument)), flags, len),
+        Err(_) => Ok(()),
+    };
     let (derived, seen) = while_stopped(importer, StallPoint::Visible(number), call, || {
         let new = dup(borrow_number(number)).or_broken("dup of the new descriptor")?;
         let new = Fd::new("new alias", new);
@@ -42,10 +48,10 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
         let whole = match fcntl(number, libc::F_GETFD, 0) {
             // Using a file without a buffer would crash.
             _ if !led => Err("it does not refer to the buffer yet".into()),
-            // Both requests have O_CLOEXEC; otherwise an execve in between would keep the descriptor.
-            Ok(libc::FD_CLOEXEC) => complete(&new, flags, len),
-            _ => Err("it is not close-on-exec yet".into()),
+            // Both requests have O_CLOEXEC; otherwise an execve in between would keep the descriptor. The dup has no flags.
+            own => complete_with(own, &new, flags, len),
         };
+        let whole = if whole == always { Ok(()) } else { whole };
         let closed = close_number(number);
         drop(new);
         closed.or_broken("closing the new descriptor")?;
@@ -71,8 +77,14 @@ fn look_and_close(s: &mut Steps, exporter: Exporter, importer: &Importer, flags:
     Ok(())
 }
 
-/// Whether `fd` has the rights and the size that an alias with `flags` must have.
+/// Whether `fd` has the flags, the rights and the size that an alias with `flags` must have.
 fn complete(fd: &Fd, flags: u32, len: i64) -> Result<(), String> {
+    complete_with(fcntl(fd.number(), libc::F_GETFD, 0), fd, flags, len)
+}
+
+/// As [`complete`], with these flags of the descriptor.
+fn complete_with(own: Result<i32, Errno>, fd: &Fd, flags: u32, len: i64) -> Result<(), String> {
+    ensure(own == Ok(libc::FD_CLOEXEC), || "it is not close-on-exec".into())?;
     let mode = flags as i32 & libc::O_ACCMODE;
     let status = fcntl(fd.number(), libc::F_GETFL, 0);
     let shown = || status.map_or_else(errno_name, |flags| flags_text(flags as u32));

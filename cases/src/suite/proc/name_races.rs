@@ -7,7 +7,7 @@ use crate::prelude::*;
 case! {
     /// While one processor names a buffer again and again, another one reads its name by readlink, fdinfo and bufinfo:
     /// it always sees one of the names that were set, as a whole.
-    "PROC-1", Contract, Exporter::HEAP, [Bufinfo], [ALIASES, DUPLICATES],
+    "PROC-1", Contract, Exporter::HEAP, [Bufinfo, TwoProcessors], [ALIASES, DUPLICATES],
     relies on [Listing]
 }
 

@@ -7,7 +7,7 @@ case! {
     /// first. When the second fence signals, the merge and the first timeline are freed, in an interrupt, while another
     /// thread reads sync/info. A sync_file that is closed after a poll, and a fence that only the callback of a
     /// buffer's poll still holds, are freed when their fence signals. Nothing is left, and the kernel does not complain.
-    "SF-5", Contract, Exporter::HEAP, [SwSync],
+    "SF-5", Contract, Exporter::HEAP, [SwSync, TwoProcessors],
     relies on [Polling]
 }
 

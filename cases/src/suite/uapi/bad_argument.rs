@@ -8,7 +8,7 @@ case! {
     /// An argument that cannot be read, as a whole or in one of its halves, gives EFAULT, and so does one that can be
     /// read but not written. The argument, the next descriptor number and the buffer's references do not change, and no
     /// other thread can see the descriptor in between.
-    "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter],
+    "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter, TwoProcessors],
     relies on [Closing]
 }
 

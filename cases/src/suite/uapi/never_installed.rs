@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// A DERIVE call that returns EFAULT installs no descriptor, not even for a moment. The calling thread would be
     /// stopped right after the instruction that makes a descriptor visible, so the result does not depend on timing.
-    "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter, Stall],
+    "UAPI-3", Contract, Exporter::MAIN, [Derive, TestImporter, Stall, TwoProcessors],
     relies on [Closing]
 }
 

@@ -76,13 +76,14 @@ fn refusals(
     argument: &mut DeriveArgs,
     aliases: &mut Vec<OwnedFd>,
 ) -> CaseResult {
-    for (what, source, flags, want) in [
-        ("an unknown bit", primary.number(), RDONLY | 1 << 30, Errno::EINVAL),
-        ("O_WRONLY", primary.number(), libc::O_WRONLY as u32, Errno::EINVAL),
-        ("more rights than the alias has", alias.number(), RDWR, Errno::EACCES),
-        ("no number free", primary.number(), RDWR, Errno::EMFILE),
-        ("a closed descriptor", table.above, RDONLY, Errno::EBADF),
-        ("no file free", alias.number(), RDONLY, Errno::ENFILE),
+    // Each with the clause that says which error it is.
+    for (what, source, flags, want, clause) in [
+        ("an unknown bit", primary.number(), RDONLY | 1 << 30, Errno::EINVAL, "UAPI-2"),
+        ("O_WRONLY", primary.number(), libc::O_WRONLY as u32, Errno::EINVAL, "UAPI-2"),
+        ("more rights than the alias has", alias.number(), RDWR, Errno::EACCES, "R-1"),
+        ("no number free", primary.number(), RDWR, Errno::EMFILE, "UAPI-6"),
+        ("a closed descriptor", table.above, RDONLY, Errno::EBADF, "UAPI-4"),
+        ("no file free", alias.number(), RDONLY, Errno::ENFILE, "UAPI-6"),
     ] {
         let before = DeriveArgs { flags, ..*argument };
         *argument = before;
@@ -91,8 +92,15 @@ fn refusals(
             Errno::ENFILE => without_files(source, *argument)?,
             _ => refused(source, argument, want),
         };
+        if let Err(Refusal::Other(result)) = &found {
+            // What the structure then holds, and which number is free, is not about a refused call.
+            s.about(clause).check(format!("{what} gives {}", errno_name(want)), false, result);
+            *argument = before;
+            continue;
+        }
         // Undoes what a wrong kernel may have written.
         *argument = before;
+        let found = found.map_err(|_| "the structure was written".to_string());
         let found = found.and_then(|()| {
             let next = granted(primary, table, argument, aliases, RDONLY);
             next.map_err(|wrong| format!("the next call: {wrong}"))
@@ -130,15 +138,28 @@ fn granted(
     }
 }
 
-fn refused(source: i32, argument: &mut DeriveArgs, want: Errno) -> Result<(), String> {
+/// What is wrong with a call that has to be refused.
+enum Refusal {
+    /// It has another result.
+    Other(String),
+    /// The structure was written.
+    Written,
+}
+
+fn refused(source: i32, argument: &mut DeriveArgs, want: Errno) -> Result<(), Refusal> {
     let before = *argument;
     let result = derive_with(source, argument);
-    ensure(result == Err(want), || format!("it returned {}", outcome_name(&result)))?;
-    ensure(*argument == before, || "the structure was written".into())
+    if result.is_ok() {
+        drop(take_derived(argument));
+    }
+    if result != Err(want) {
+        return Err(Refusal::Other(format!("it returned {}", outcome_name(&result))));
+    }
+    if *argument == before { Ok(()) } else { Err(Refusal::Written) }
 }
 
 /// As [`refused`], in a process to which the system-wide file limit applies.
-fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Result<(), String>> {
+fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Result<(), Refusal>> {
     let limit = FileMax::set("0")?;
     let ending = in_child(|| {
         if become_nobody().is_err() {
@@ -151,8 +172,8 @@ fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Result<(),
     drop(limit);
     match ending {
         ChildStatus::Exited(0) => Ok(Ok(())),
-        ChildStatus::Exited(WRITTEN) => Ok(Err("the structure was written".into())),
-        ChildStatus::Exited(wrong) if wrong < NO_CHILD => Ok(Err("it returned something else".into())),
+        ChildStatus::Exited(WRITTEN) => Ok(Err(Refusal::Written)),
+        ChildStatus::Exited(wrong) if wrong < NO_CHILD => Ok(Err(Refusal::Other("it returned something else".into()))),
         other => Err(Abort::Broken(format!("the unprivileged child ended with {other:?}"))),
     }
 }
