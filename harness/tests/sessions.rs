@@ -52,6 +52,8 @@ struct Bench {
     dir: tempfile::TempDir,
     plan: Vec<CaseKey>,
     context: JudgeContext,
+    /// How many guests run at the same time.
+    jobs: usize,
 }
 
 impl Bench {
@@ -76,7 +78,7 @@ impl Bench {
         fake_qemu(&dir.path().join("qemu"), &format!("{head}all='{}'\n{script}", keys.join("\n")));
         let met = Need::ALL.iter().copied().collect();
         let context = JudgeContext { met, expectations, suppressions: Suppressions::default() };
-        Bench { dir, plan, context }
+        Bench { dir, plan, context, jobs: 1 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -102,6 +104,9 @@ impl Bench {
         let program = GuestBinary { bytes: b"x".to_vec() };
         let session = Session {
             timeouts: Timeouts::brief(brief),
+            jobs: self.jobs,
+            // Long enough for a guest of its own each.
+            times: plan.iter().map(|key| (key.clone(), 60_000)).collect(),
             stop_at: fail_fast.then_some(StopAt::Unexpected),
             qemu: Some(self.path("qemu").display().to_string()),
             ..Session::new(&image, &program, &self.context, Accel::Tcg, dir)
@@ -167,6 +172,39 @@ proptest! {
         let last_is_deadly = usize::from(ways.last().is_some_and(|way| *way > 0));
         prop_assert_eq!(bench.boots(), ways.iter().filter(|way| **way > 0).count() + 1 - last_is_deadly);
         prop_assert_eq!(judged.protocol_errors, Vec::<String>::new());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    /// However many guests run at the same time, and whatever happens in them.
+    #[test]
+    fn guests_that_run_at_the_same_time_give_the_same_verdicts(
+        ways in prop::collection::vec(0usize..5, 4..12),
+        violated in any::<bool>(),
+    ) {
+        let foundation = suite::keys().find(|key| Foundation::judged_by(key.id()) == Some(Foundation::Deriving)).unwrap();
+        let relies = |key: &CaseKey| {
+            suite::find(key).is_some_and(|(case, on)| case.relies_on(on.variant).contains(&Foundation::Closing))
+        };
+        let others = suite::keys().filter(|key| Foundation::judged_by(key.id()).is_none());
+        let (relying, free): (Vec<CaseKey>, Vec<CaseKey>) = others.partition(relies);
+        let plain: Vec<CaseKey> = relying.into_iter().zip(free).flat_map(|(one, other)| [one, other]).take(ways.len()).collect();
+        let plan: Vec<CaseKey> = [foundation].into_iter().chain(plain).collect();
+        let arms: Vec<String> = ways.iter().enumerate().map(|(index, way)| {
+            let what = ["", "exit 0", "kill -9 $$", "printf '{\"seq\":'; exit 0", "check false; exit 1"][*way];
+            format!("{}) {what} ;;", index + 2)
+        }).collect();
+        let first = if violated { "1) exit 0 ;;" } else { "1) ;;" };
+        let script = with_deadly(&format!("{first}\n    {}", arms.join("\n    ")));
+        let runs: Vec<JudgedRun> = [1, 2, 4].into_iter().map(|jobs| Bench { jobs, ..Bench::of(plan.clone(), &script) }.run(false)).collect();
+        for run in &runs[1..] {
+            prop_assert_eq!(words(run), words(&runs[0]));
+            prop_assert_eq!(&run.protocol_errors, &Vec::<String>::new());
+        }
+        prop_assert_eq!(words(&runs[0])[0], if violated { "LOST" } else { "pass" });
+        prop_assert_eq!(words(&runs[0]).contains(&"blocked"), violated);
     }
 }
 
@@ -243,10 +281,10 @@ fn with_foundations(script: &str) -> Bench {
 }
 
 #[test]
-fn foundations_are_judged_in_a_guest_of_their_own() {
+fn foundations_that_hold_cost_no_guest() {
     let bench = with_foundations("x) ;;");
     assert_eq!(words(&bench.run(false)), ["pass"; 6]);
-    assert_eq!(bench.boots(), 2);
+    assert_eq!(bench.boots(), 1);
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub struct BootPlan {
     pub accel: Accel,
     /// Memory in MiB.
     pub memory: u32,
+    /// Number of processors.
+    pub processors: usize,
     /// Added to the kernel command line.
     pub append: Vec<String>,
     /// The kernel command line of a pack, without `append`. None for that of this program.
@@ -87,6 +89,7 @@ impl BootPlan {
             dir: dir.to_path_buf(),
             accel,
             memory: 256,
+            processors: 2,
             append: Vec::new(),
             recorded: None,
             gdb: None,
@@ -154,7 +157,7 @@ impl BootPlan {
             .args(["-accel", accel, "-cpu", "max"])
             // SeaBIOS lists only the first processor of each socket in its MP table, and without ACPI the kernel uses
             // that table.
-            .args(["-smp", "2,sockets=2,cores=1,threads=1"])
+            .args(["-smp", &format!("{0},sockets={0},cores=1,threads=1", self.processors)])
             .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
             .args(qmp)

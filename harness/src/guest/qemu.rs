@@ -43,19 +43,26 @@ const MIB: u64 = 1 << 20;
 /// # Errors
 /// [`ErrorKind::Host`] when QEMU cannot be started or the recording cannot be written. Nothing that the guest does is an error.
 pub fn run(plan: &BootPlan, timeouts: Timeouts, mut on_record: impl FnMut(&Record)) -> Result<Recording> {
-    run_until(plan, timeouts, |record| {
-        on_record(record);
-        ControlFlow::Continue(())
-    })
+    run_until(
+        plan,
+        timeouts,
+        || false,
+        |record| {
+            on_record(record);
+            ControlFlow::Continue(())
+        },
+    )
 }
 
-/// As [`run`], but `on_record` can end the guest. Bytes that arrived together with the last record are recorded too.
+/// As [`run`], but `on_record` can end the guest, and so can `in_vain` between records. Bytes that arrived together with the last
+/// record are recorded too.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_until(
     plan: &BootPlan,
     timeouts: Timeouts,
+    in_vain: impl Fn() -> bool,
     mut on_record: impl FnMut(&Record) -> ControlFlow<()>,
 ) -> Result<Recording> {
     let stderr_path = plan.dir.join("qemu.stderr");
@@ -89,6 +96,9 @@ pub fn run_until(
     let ending = loop {
         if check_interrupt().is_err() {
             break GuestEnd::Interrupted;
+        }
+        if in_vain() {
+            break GuestEnd::Enough;
         }
         let mut counted = false;
         match bytes.recv_timeout(TICK) {

@@ -50,6 +50,16 @@ impl Machine {
         paths.iter().map(|path| self.file(path)).find(|path| path.exists())
     }
 
+    /// Total and available memory in bytes; /proc/meminfo counts in units of 1024.
+    pub fn memory(&self) -> Option<(u64, u64)> {
+        let text = self.text("/proc/meminfo")?;
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+        };
+        Some((value("MemTotal")?, value("MemAvailable")?))
+    }
+
     /// A command whose program is searched on the same PATH as in [`Machine::program`].
     pub fn cmd(&self, program: &str) -> Cmd {
         Cmd::new(program).env("PATH", self.path.to_string_lossy())

@@ -57,6 +57,11 @@ impl Violated {
         violated
     }
 
+    /// Whether anything is violated.
+    pub fn is_any(&self) -> bool {
+        self.leaks || !self.by.is_empty()
+    }
+
     /// The clause that blocks a case that was not run. None if no foundation that it relies on or judges is violated.
     pub fn blocks(&self, key: &CaseKey) -> Option<&str> {
         let (case, on) = suite::find(key)?;

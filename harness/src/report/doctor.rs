@@ -57,7 +57,7 @@ impl Doctor {
             tools,
             kvm,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            memory: memory(machine),
+            memory: machine.memory(),
             cache: store.root().to_path_buf(),
             free: store.free_space().ok(),
             kinds: store.sizes().into_iter().map(counted).collect(),
@@ -137,16 +137,6 @@ fn found(need: &HostTool, machine: &Machine) -> Option<String> {
     let text = output.map(|output| output.text).unwrap_or_default();
     let version = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unknown version").trim();
     Some(format!("{version}  ({path})"))
-}
-
-/// Total and available memory in bytes; /proc/meminfo counts in units of 1024.
-fn memory(machine: &Machine) -> Option<(u64, u64)> {
-    let text = machine.text("/proc/meminfo")?;
-    let value = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
-    };
-    Some((value("MemTotal")?, value("MemAvailable")?))
 }
 
 #[cfg(test)]

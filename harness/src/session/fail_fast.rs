@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use cases::foundation::Foundation;
 use cases::protocol::{CaseKey, Record};
 use cases::suite;
 
@@ -39,6 +40,8 @@ impl StopAt {
 pub(crate) struct Observer<'a> {
     context: &'a JudgeContext,
     stop: StopAt,
+    /// Only the verdicts of cases that judge foundations count.
+    only_foundations: bool,
     heard: Transcript,
     console: PathBuf,
     /// How much of the console was read, in bytes.
@@ -48,7 +51,13 @@ pub(crate) struct Observer<'a> {
 impl<'a> Observer<'a> {
     /// For the guest that records into `dir`.
     pub(crate) fn new(context: &'a JudgeContext, stop: StopAt, dir: &Path) -> Self {
-        Observer { context, stop, heard: Transcript::default(), console: Recording::console_path(dir), read: 0 }
+        let heard = Transcript::default();
+        Observer { context, stop, only_foundations: false, heard, console: Recording::console_path(dir), read: 0 }
+    }
+
+    /// For the guest that records into `dir`: the first violation of a foundation ends it.
+    pub(crate) fn of_foundations(context: &'a JudgeContext, dir: &Path) -> Self {
+        Observer { only_foundations: true, ..Observer::new(context, StopAt::Violation, dir) }
     }
 
     /// Takes the next record. Returns whether it ends a case with a verdict that ends the session. A running case is not
@@ -56,6 +65,9 @@ impl<'a> Observer<'a> {
     pub(crate) fn ends_with(&mut self, record: &Record) -> bool {
         self.heard.take(record.clone());
         if !matches!(record, Record::End { .. }) {
+            return false;
+        }
+        if self.only_foundations && self.heard.cases.last().is_some_and(|run| !judges_foundation(&run.key)) {
             return false;
         }
         // The mark of a case comes after the end of the case before, so what is new on the console is about this case.
@@ -86,6 +98,10 @@ impl<'a> Observer<'a> {
         self.read += bytes.len() as u64;
         bytes
     }
+}
+
+fn judges_foundation(key: &CaseKey) -> bool {
+    Foundation::judged_by(key.id()).is_some()
 }
 
 /// Whether a guest that ended ran a case with a verdict that ends the session.

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use cases::foundation::Foundation;
 use cases::protocol::{CaseKey, Record};
 
 use crate::error::{Result, io};
@@ -12,11 +13,15 @@ use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::qemu::{self, Timeouts};
 use crate::guest::recording::{GuestEnd, Recording};
 use crate::judge::context::JudgeContext;
-use crate::judge::foundations::{self, Violated};
+use crate::judge::foundations;
 use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, StopReason};
 use crate::judge::judged_run::{JudgedRun, judge_all};
 use crate::kbuild::image::KernelImage;
 use crate::session::fail_fast::{Observer, StopAt, finds_fault};
+use crate::session::guest_directories::{directories, directory};
+use crate::session::parallel::run_rows;
+use crate::session::shares::{CaseTimes, GuestShare, divide};
+use crate::session::started::Started;
 
 /// A kernel, and everything that is needed to run plans in it and to judge them. All cases are run through this type.
 #[derive(Clone, Debug)]
@@ -35,6 +40,10 @@ pub struct Session<'a> {
     pub timeouts: Timeouts,
     /// Kernel options added to every boot.
     pub append: Vec<String>,
+    /// How many guests may run at the same time. Only one does if the session can end before its plan does.
+    pub jobs: usize,
+    /// How long cases took before, so that guests that run at the same time get equal shares.
+    pub times: CaseTimes,
     /// The verdict after which nothing more is run. If omitted, the plan is run to its end.
     pub stop_at: Option<StopAt>,
     /// The maximum number of guests.
@@ -48,14 +57,12 @@ pub struct Session<'a> {
 }
 
 /// How one part of a plan is run.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Part {
-    /// The verdict after which the next case runs in a new guest.
-    stop_at: Option<StopAt>,
     /// The word on the kernel's command line that tells the guest which violated foundations not to use.
     avoid: Option<String>,
-    /// Whether its cases judge foundations: those that rely on a violated one are then left out.
-    foundations: bool,
+    /// The cases that judge foundations. A violation ends their guest, and everything that runs beside it.
+    foundations: Vec<CaseKey>,
 }
 
 /// After this many guests in a row in which no case begins, the rest of the plan is lost. More than one, so that a single
@@ -79,6 +86,8 @@ impl<'a> Session<'a> {
             dir: dir.to_path_buf(),
             timeouts: Timeouts::default(),
             append: Vec::new(),
+            jobs: 1,
+            times: CaseTimes::new(),
             stop_at: None,
             guests: None,
             qemu: None,
@@ -95,49 +104,80 @@ impl<'a> Session<'a> {
         judge_all(plan, &self.record(plan, on_record)?, self.context)
     }
 
-    /// Boots guests until every planned case was run or lost. `on_record` gets every record as it arrives.
+    /// Boots guests until every planned case was run or lost. `on_record` gets every record, from one guest as it arrives, from
+    /// several when a case is over.
     ///
-    /// Cases that judge foundations come first. After a violation the next of them starts in a new guest. Cases that
-    /// rely on a violated foundation, or judge it once more, are not run.
+    /// Cases that judge foundations come first. Most kernels violate none, so other cases do not wait for them. After a
+    /// violation, what ran beside them is thrown away and the foundations that are left are judged. Cases that rely on a
+    /// violated foundation, or judge it once more, are not run.
     ///
     /// # Errors
     /// The errors of [`qemu::run_until`] and of packing an initramfs. A lost guest is not an error.
     pub fn record(&self, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Vec<GuestRun>> {
-        let mut guests = Vec::new();
-        let (first, mut rest) = foundations::split(plan);
+        let started = Started::default();
+        let (mut first, mut rest) = foundations::split(plan);
         if first.is_empty() || rest.is_empty() {
-            self.record_part(plan, &Part::default(), &mut guests, &mut on_record)?;
-            return Ok(guests);
+            self.record_rows(plan, &Part::default(), &started, &mut on_record)?;
+            return Ok(started.finish());
         }
-        let stop_at = Some(self.stop_at.unwrap_or(StopAt::Violation));
-        let apart = Part { stop_at, foundations: true, ..Part::default() };
-        if self.record_part(&first, &apart, &mut guests, &mut on_record)? {
-            let violated = self.violated(&first, &guests)?;
-            rest.retain(|key| violated.blocks(key).is_none());
-            self.record_part(&rest, &Part { avoid: violated.avoid(), ..Part::default() }, &mut guests, &mut on_record)?;
+        let all: Vec<CaseKey> = first.iter().chain(&rest).cloned().collect();
+        let mut part = Part { avoid: None, foundations: first.clone() };
+        self.record_rows(&all, &part, &started, &mut on_record)?;
+        if !started.foundation_violated() {
+            return Ok(started.finish());
         }
-        Ok(guests)
+        let begun = started.keep_foundations(&self.dir)?;
+        let violated = started.violated(&first, self.context)?;
+        first.retain(|key| !begun.contains(key) && violated.blocks(key).is_none());
+        self.record_share(&GuestShare::new(first), &part, &started, &mut on_record)?;
+        let violated = started.violated(&part.foundations, self.context)?;
+        rest.retain(|key| !begun.contains(key) && violated.blocks(key).is_none());
+        part = Part { avoid: violated.avoid(), foundations: Vec::new() };
+        self.record_rows(&rest, &part, &started, &mut on_record)?;
+        Ok(started.finish())
     }
 
-    /// Runs a part of the plan, and adds its guests. Returns whether the rest of the plan may be run.
-    fn record_part(
+    /// Runs a part of the plan in as many guests at the same time as it may.
+    fn record_rows(
         &self,
         plan: &[CaseKey],
         part: &Part,
-        guests: &mut Vec<GuestRun>,
-        on_record: &mut impl FnMut(&Record),
-    ) -> Result<bool> {
-        let mut left: Vec<CaseKey> = plan.to_vec();
+        started: &Started,
+        on_record: &mut dyn FnMut(&Record),
+    ) -> Result<()> {
+        let one = self.stop_at.is_some() || self.guests.is_some() || self.gdb.is_some();
+        let rows = divide(plan, &self.times, if one { 1 } else { self.jobs });
+        let run = |row: &Vec<GuestShare>, on_record: &mut dyn FnMut(&Record)| {
+            row.iter().try_for_each(|share| self.record_share(share, part, started, &mut *on_record))
+        };
+        let settled = || part.foundations.is_empty() || started.foundations_hold();
+        run_rows(&rows, run, settled, on_record)
+    }
+
+    /// Runs a share in one guest after the other, until every case was run or lost, or nothing more may be started.
+    fn record_share(
+        &self,
+        share: &GuestShare,
+        part: &Part,
+        started: &Started,
+        on_record: &mut dyn FnMut(&Record),
+    ) -> Result<()> {
+        let mut left = share.plan.clone();
+        let judges = left.iter().any(|key| part.foundations.contains(key));
+        let only_judges = left.iter().all(|key| part.foundations.contains(key));
         let (mut futile, mut silent) = (0, 0);
-        while !left.is_empty() {
-            let dir = self.dir.join(format!("guest-{}", guests.len() + 1));
-            let recording = self.boot(&dir, &left, part, &mut *on_record)?;
+        while !left.is_empty() && started.may_start() {
+            let number = started.next_number();
+            let dir = self.dir.join(directory(number));
+            let boot = GuestBoot { processors: share.processors, judges, part };
+            let recording =
+                self.boot(&dir, &left, &boot, started, &mut *on_record).inspect_err(|_| started.start_no_more())?;
             let mut run = GuestRun::new(recording, std::mem::take(&mut left), None);
             let begun = run.begun();
             left = run.planned.iter().filter(|key| !begun.contains(key)).cloned().collect();
             futile = if begun.len() <= 2 { futile + 1 } else { 0 };
             silent = if begun.is_empty() { silent + 1 } else { 0 };
-            let enough = self.guests.is_some_and(|most| guests.len() + 1 >= most);
+            let enough = self.guests.is_some_and(|most| number >= most);
             run.halt = match &run.recording.ending {
                 GuestEnd::Interrupted => Some(StopReason::Interrupted),
                 GuestEnd::Enough if self.stop_at.is_some() => Some(StopReason::FailFast),
@@ -153,37 +193,53 @@ impl<'a> Session<'a> {
                 left.insert(0, key.clone());
             }
             run.save(&dir)?;
-            let over = run.halt.is_some() || silent == SILENT_GUESTS;
-            guests.push(run);
-            if over {
-                return Ok(false);
+            if run.halt.is_some() || silent == SILENT_GUESTS {
+                started.start_no_more();
             }
-            if part.foundations && !left.is_empty() {
-                let violated = self.violated(plan, guests)?;
+            started.ended(number, run);
+            if judges {
+                let violated = started.violated(&part.foundations, self.context)?;
+                if !only_judges && violated.is_any() {
+                    started.violates_a_foundation();
+                    return Ok(());
+                }
                 left.retain(|key| violated.blocks(key).is_none());
             }
         }
-        Ok(true)
+        if judges {
+            started.foundations_are_judged();
+        }
+        Ok(())
     }
 
-    /// The foundations that these cases found violated.
-    fn violated(&self, cases: &[CaseKey], guests: &[GuestRun]) -> Result<Violated> {
-        Ok(Violated::of(&judge_all(cases, guests, self.context)?.verdicts))
-    }
-
-    fn boot(&self, dir: &Path, plan: &[CaseKey], part: &Part, mut on_record: impl FnMut(&Record)) -> Result<Recording> {
+    fn boot(
+        &self,
+        dir: &Path,
+        plan: &[CaseKey],
+        GuestBoot { processors, judges, part }: &GuestBoot<'_>,
+        started: &Started,
+        on_record: &mut dyn FnMut(&Record),
+    ) -> Result<Recording> {
         std::fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
         let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.program, plan)?;
         let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, self.accel);
+        boot.processors = *processors;
         boot.append = self.append.iter().cloned().chain(part.avoid.clone()).collect();
         boot.recorded.clone_from(&self.command_line);
         boot.gdb.clone_from(&self.gdb);
         if let Some(qemu) = &self.qemu {
             boot.qemu.clone_from(qemu);
         }
-        let mut observer = self.stop_at.or(part.stop_at).map(|stop| Observer::new(self.context, stop, dir));
-        qemu::run_until(&boot, self.timeouts, |record| {
+        let mut observer = match self.stop_at {
+            Some(stop) => Some(Observer::new(self.context, stop, dir)),
+            None => judges.then(|| Observer::of_foundations(self.context, dir)),
+        };
+        let in_vain = || !part.foundations.is_empty() && started.foundation_violated();
+        qemu::run_until(&boot, self.timeouts, in_vain, |record| {
             on_record(record);
+            if *judges && begins_another(record) {
+                started.foundations_are_judged();
+            }
             match observer.as_mut().is_some_and(|observer| observer.ends_with(record)) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
@@ -192,11 +248,25 @@ impl<'a> Session<'a> {
     }
 }
 
+/// How a guest is booted.
+struct GuestBoot<'a> {
+    /// How many processors it has.
+    processors: usize,
+    /// Whether some of its cases judge foundations.
+    judges: bool,
+    /// The part that it runs.
+    part: &'a Part,
+}
+
+/// Whether this record begins a case that judges no foundation.
+fn begins_another(record: &Record) -> bool {
+    matches!(record, Record::Begin { case, .. } if Foundation::judged_by(case.id()).is_none())
+}
+
 /// Reads the recordings of a session from its directory, to judge them again.
 ///
 /// # Errors
 /// As [`GuestRun::load`].
 pub fn load(dir: &Path) -> Result<Vec<GuestRun>> {
-    let dirs = (1..).map(|number| dir.join(format!("guest-{number}")));
-    dirs.take_while(|dir| dir.exists()).map(|dir| GuestRun::load(&dir)).collect()
+    directories(dir).iter().map(|dir| GuestRun::load(dir)).collect()
 }

@@ -2,6 +2,10 @@
 
 pub mod accel;
 pub mod fail_fast;
+pub mod guest_directories;
 pub mod guests;
+mod parallel;
 pub mod rounds;
+pub mod shares;
 pub mod shell;
+mod started;

@@ -116,9 +116,9 @@ fn cell(
     }
     let dir = dir.join(&place.id);
     fs::create_dir(&dir).map_err(|error| io(&error, "creating", &dir))?;
-    let options = test::options(&kernel, args.accel);
+    let options = test::options(&kernel, args.guest.accel);
     let output = RunOutput { dir: &dir, options: &options, provenance };
-    Ok(CellOutcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), args.accel, output)?)))
+    Ok(CellOutcome::Ran(Box::new(job.run(pipeline, program, &RepeatArgs::default(), &args.guest, output)?)))
 }
 
 /// A cell in one line.

@@ -52,9 +52,9 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)
     }
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
-    let (options, provenance) = (with_seed(options(&kernel, args.accel), args.seed), asked.answered());
+    let (options, provenance) = (with_seed(options(&kernel, args.guest.accel), args.seed), asked.answered());
     let output = RunOutput { dir: &dir, options: &options, provenance: &provenance };
-    let report = job.run(&pipeline, &program, &args.repeat, args.accel, output)?;
+    let report = job.run(&pipeline, &program, &args.repeat, &args.guest, output)?;
     Ok((report, dir))
 }
 
@@ -159,16 +159,16 @@ mod tests {
             &["--tarball", "l.tar.xz", "--sha256", "00ff", "--series", "t.mbox#v2"],
         ] {
             let args = parsed(given);
-            let line = options(&args.kernel, args.accel);
+            let line = options(&args.kernel, args.guest.accel);
             let again: Vec<String> = split(&line);
             let again = parsed(&again.iter().map(String::as_str).collect::<Vec<_>>());
-            assert_eq!(options(&again.kernel, again.accel), line, "{given:?}");
+            assert_eq!(options(&again.kernel, again.guest.accel), line, "{given:?}");
             for word in given.iter().filter(|word| !word.starts_with('-')) {
                 assert!(split(&line).contains(&word.to_string()), "{word} is not in {line}");
             }
         }
         let none = parsed(&["R-1"]);
-        assert_eq!(options(&none.kernel, none.accel), "");
+        assert_eq!(options(&none.kernel, none.guest.accel), "");
         assert_eq!(with_seed(String::new(), parsed(&["--seed", "7"]).seed), "--seed 7");
         assert_eq!(with_seed("--offline".into(), Some(7)), "--offline --seed 7");
         assert_eq!(with_seed("--offline".into(), None), "--offline");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::{AccelChoice, Github, KernelArgs, MutantsArgs, TableFormat, at_least_one, examples, heading};
+use super::{AccelChoice, Github, GuestArgs, KernelArgs, MutantsArgs, TableFormat, at_least_one, examples, heading};
 
 #[derive(Debug, Subcommand)]
 pub enum Dev {
@@ -121,9 +121,8 @@ pub struct CoverageArgs {
     pub compare: bool,
     #[command(flatten)]
     pub kernel: KernelArgs,
-    /// Run with kvm, tcg (emulation) or auto (KVM if it works)
-    #[arg(long, value_enum, default_value_t = AccelChoice::Auto, hide_possible_values = true, help_heading = heading::GUEST)]
-    pub accel: AccelChoice,
+    #[command(flatten)]
+    pub guest: GuestArgs,
     /// Write an lcov trace file
     #[arg(long, value_name = "FILE", help_heading = heading::OUTPUT)]
     pub lcov: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{AccelChoice, CaseFilter, Format, heading};
+use super::{CaseFilter, Format, GuestArgs, heading};
 
 #[derive(Debug, Default, Args)]
 pub struct MatrixArgs {
@@ -29,9 +29,8 @@ pub struct MatrixArgs {
     /// Look for newer versions of the Debian source packages
     #[arg(long, help_heading = heading::KERNEL)]
     pub refresh: bool,
-    /// Run with kvm, tcg (emulation) or auto (KVM if it works)
-    #[arg(long, value_enum, default_value_t = AccelChoice::Auto, hide_possible_values = true, help_heading = heading::GUEST)]
-    pub accel: AccelChoice,
+    #[command(flatten)]
+    pub guest: GuestArgs,
     /// Print the cells as JSON, for the matrix of a CI workflow, and run nothing
     #[arg(long, help_heading = heading::OUTPUT)]
     pub json: bool,

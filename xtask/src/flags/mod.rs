@@ -30,7 +30,7 @@ pub use matrix::{MatrixArgs, ReportArgs, Shard};
 pub use mutants::MutantsArgs;
 pub use repro::{DebugArgs, PackArgs, PackRunArgs, Repro};
 pub use shell::ShellArgs;
-pub use test::{CaseFilter, RepeatArgs, TestArgs};
+pub use test::{CaseFilter, GuestArgs, RepeatArgs, TestArgs};
 
 /// Display order of an option that comes last.
 const LAST: usize = 900;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{AccelChoice, Format, RepeatArgs, examples, heading};
+use super::{Format, GuestArgs, RepeatArgs, examples, heading};
 
 #[derive(Debug, Subcommand)]
 pub enum Repro {
@@ -56,9 +56,8 @@ pub struct PackRunArgs {
     /// Do not install QEMU if it is missing; print the command instead
     #[arg(long)]
     pub no_install: bool,
-    /// Run with kvm, tcg (emulation) or auto (KVM if it works)
-    #[arg(long, value_enum, default_value_t = AccelChoice::Auto, hide_possible_values = true, help_heading = heading::GUEST)]
-    pub accel: AccelChoice,
+    #[command(flatten)]
+    pub guest: GuestArgs,
     #[command(flatten)]
     pub debug: DebugArgs,
 }

@@ -15,9 +15,8 @@ pub struct TestArgs {
     /// Report as terminal (default), ktap, junit, json, github, markdown or html
     #[arg(long, value_enum, default_value_t = Format::Terminal, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
-    /// Run with kvm, tcg (emulation) or auto (KVM if it works)
-    #[arg(long, value_enum, default_value_t = AccelChoice::Auto, hide_possible_values = true, help_heading = heading::GUEST)]
-    pub accel: AccelChoice,
+    #[command(flatten)]
+    pub guest: GuestArgs,
     /// Play the random sequences of another seed; by default they are the same in every run
     #[arg(long, value_name = "N", help_heading = heading::ROUNDS)]
     pub seed: Option<u64>,
@@ -32,6 +31,17 @@ pub struct TestArgs {
     /// Act as a step of `git bisect run`: print one line, exit with 0, 1, 125, 130 or 200
     #[arg(long, conflicts_with_all = ["format", "timings", "gdb"], help_heading = heading::OUTPUT)]
     pub bisect: bool,
+}
+
+// How guests run; `test`, `matrix`, `repro run` and others have it.
+#[derive(Clone, Debug, Default, Args)]
+pub struct GuestArgs {
+    /// Run with kvm, tcg (emulation) or auto (KVM if it works)
+    #[arg(long, value_enum, default_value_t = AccelChoice::Auto, hide_possible_values = true, help_heading = heading::GUEST)]
+    pub accel: AccelChoice,
+    /// Run the cases in up to N guests at the same time [default: one for each processor, as far as memory goes]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = heading::GUEST)]
+    pub jobs: Option<usize>,
 }
 
 #[derive(Debug, Default, Args)]

@@ -23,9 +23,11 @@ use harness::report::provenance::Provenance;
 use harness::report::render::{html, terminal};
 use harness::report::run_report::{RunReport, RunSetting, SCHEMA, Timing};
 use harness::session::guests::Session;
+use harness::session::shares::usual_jobs;
 use harness::source::spec::Kernels;
 
-use crate::flags::{AccelChoice, RepeatArgs};
+use crate::flags::{GuestArgs, RepeatArgs};
+use crate::run::case_times;
 use crate::run::debug;
 use crate::run::debug::Gdb;
 use crate::run::pipeline::{BuiltKernel, Pipeline};
@@ -117,19 +119,21 @@ impl PlannedRun {
         pipeline: &Pipeline,
         program: &Program,
         repeat: &RepeatArgs,
-        accel: AccelChoice,
+        guest: &GuestArgs,
         RunOutput { dir, options, provenance }: RunOutput<'_>,
     ) -> Result<RunReport> {
         let PlannedRun { made, met, plan, elsewhere, debugged, seed } = self;
         let provenance = Provenance { compiler: made.image.facts.compiler.clone(), ..provenance.clone() };
         run_files::before(dir, &made, &provenance)?;
-        let mut acceleration = pipeline.acceleration(accel, &made.image.vmlinux)?;
+        let mut acceleration = pipeline.acceleration(guest.accel, &made.image.vmlinux)?;
         let gdb = debugged.then(|| Gdb::prepare(&plan, &made.image.dir, dir)).transpose()?;
         // Progress lines would overwrite gdb's prompt.
         let quiet = Progress::new(Mode::Quiet);
         let context = JudgeContext { met, ..context(&made.image)? };
         let mut sessions = RoundRunner {
             session: Session {
+                jobs: guest.jobs.unwrap_or_else(usual_jobs),
+                times: case_times::load(),
                 append: seed.map(|seed| format!("{SEED_WORD}={seed}")).into_iter().collect(),
                 ..Session::new(&made.image, &program.binary, &context, acceleration.accel(), dir)
             },
@@ -167,6 +171,7 @@ impl PlannedRun {
 /// [`ErrorKind::Host`] when they cannot be written.
 pub fn keep(dir: &Path, report: &RunReport) -> Result<()> {
     run_files::after(dir, report)?;
+    case_times::learn(report);
     write(&dir.join("report.json"), &json(report)?)?;
     let text = terminal::render(report, Style::Plain, true, |verdict| report.setting.again(verdict));
     write(&dir.join("report.txt"), &text)?;

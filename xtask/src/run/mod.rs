@@ -1,5 +1,6 @@
 //! What the commands share: building the kernel, running the cases, keeping the run.
 
+pub mod case_times;
 pub mod debug;
 pub mod job;
 pub mod last_result;

@@ -38,8 +38,8 @@ fn the_order_is_command_line_environment_checkout_home() {
     let settings = loaded(&env, all, "kernel = \"6.12\"\nflavour = \"fast\"\n").unwrap();
     let KernelArgs { kernel, flavour, no_install, .. } = test(&settings, "test").kernel;
     assert_eq!((kernel.as_deref(), flavour.as_deref(), no_install), (Some("7.2"), Some("fast"), false));
-    assert_eq!(test(&settings, "test").accel, AccelChoice::Kvm);
-    assert_eq!(test(&settings, "test --accel auto").accel, AccelChoice::Auto);
+    assert_eq!(test(&settings, "test").guest.accel, AccelChoice::Kvm);
+    assert_eq!(test(&settings, "test --accel auto").guest.accel, AccelChoice::Auto);
     assert_eq!(test(&settings, "test --kernel 7.3").kernel.kernel.as_deref(), Some("7.3"));
     let places: Vec<_> = settings.values.iter().map(|setting| setting.place.rsplit('/').next().unwrap()).collect();
     assert_eq!(places, ["CONFORMANCE_KERNEL", "conformance.toml:2", "config.toml:4", "CONFORMANCE_NO_INSTALL"]);

@@ -46,14 +46,14 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     job.require_cases()?;
     let program = Program::build(&pipeline)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
-    let (options, provenance) = (test::options(&kernel, args.accel), run_files::provenance().answered());
+    let (options, provenance) = (test::options(&kernel, args.guest.accel), run_files::provenance().answered());
     let output = RunOutput { dir: &dir, options: &options, provenance: &provenance };
-    let report = job.run(&pipeline, &program, &RepeatArgs::default(), args.accel, output)?;
+    let report = job.run(&pipeline, &program, &RepeatArgs::default(), &args.guest, output)?;
     let task = pipeline.progress.task("reading the counters", None);
     let cases = counted.gather(&dir)?;
     task.done(format!("{} guests, {} lost", report.guests, cases.lost.len()));
     let kselftest = match args.compare {
-        true => Some(Upstream::run(&pipeline, &tree, &image, &program.binary, args.accel, &dir, &[])?),
+        true => Some(Upstream::run(&pipeline, &tree, &image, &program.binary, args.guest.accel, &dir, &[])?),
         false => None,
     };
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use harness::error::{Error, ErrorKind, Result};
 use harness::judge::guest_run::GuestRun;
 use harness::kbuild::image::{KernelImage, gcov_files};
+use harness::session::guest_directories::directories;
 use mutants::coverage::added::{self, Added};
 use mutants::coverage::counters::{Counters, Lost, counters};
 use mutants::coverage::summary::{CoverageRow, Sources, rows, table};
@@ -74,11 +75,7 @@ impl CoverageKernel {
     /// Adds up all guests whose recordings are below `dir`.
     pub(super) fn gather(&self, dir: &Path) -> Result<SuiteCoverage> {
         let mut suite = SuiteCoverage { coverage: self.nothing()?, lost: Vec::new() };
-        for guest in 1.. {
-            let dir = dir.join(format!("guest-{guest}"));
-            if !dir.is_dir() {
-                break;
-            }
+        for (guest, dir) in (1..).zip(directories(dir)) {
             let run = GuestRun::load(&dir)?;
             match counters(&run.recording.results, &run.recording.ending) {
                 Ok(counters) => suite.coverage.add(&self.read(&counters)?),

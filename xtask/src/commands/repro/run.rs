@@ -21,10 +21,12 @@ use harness::report::provenance::Provenance;
 use harness::report::render::html;
 use harness::report::run_report::{OLDEST, RunReport, RunSetting, SCHEMA, Timing};
 use harness::session::guests::Session;
+use harness::session::shares::usual_jobs;
 
 use super::chosen;
 use crate::commands::test;
 use crate::flags::{Format, PackRunArgs};
+use crate::run::case_times;
 use crate::run::debug;
 use crate::run::debug::Gdb;
 use crate::run::job::keep;
@@ -77,12 +79,17 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     for line in suite_differences(&pack, &provenance.commit) {
         pipeline.progress.warn(&line);
     }
-    let mut acceleration = pipeline.acceleration(args.accel, &image.vmlinux)?;
+    let mut acceleration = pipeline.acceleration(args.guest.accel, &image.vmlinux)?;
     let gdb = args.debug.gdb.then(|| debugger(&pack, &pipeline, &plan, &dir)).transpose()?;
     let silent = Progress::new(Mode::Quiet);
     let command_line = Some(pack.manifest.boot.command_line.clone());
     let mut sessions = RoundRunner {
-        session: Session { command_line, ..Session::new(&image, &program, &context, acceleration.accel(), &dir) },
+        session: Session {
+            command_line,
+            jobs: args.guest.jobs.unwrap_or_else(usual_jobs),
+            times: case_times::load(),
+            ..Session::new(&image, &program, &context, acceleration.accel(), &dir)
+        },
         acceleration: &mut acceleration,
         progress: if gdb.is_some() { &silent } else { &pipeline.progress },
         gdb: gdb.as_ref(),
@@ -94,7 +101,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
         setting: RunSetting {
             accel: acceleration.text().into(),
             built: false,
-            options: args.accel.given().map(|accel| format!("--accel {accel}")).unwrap_or_default(),
+            options: args.guest.accel.given().map(|accel| format!("--accel {accel}")).unwrap_or_default(),
             pack: Some(args.file.display().to_string()),
             ..recorded.setting.clone()
         },

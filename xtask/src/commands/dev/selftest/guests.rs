@@ -12,6 +12,7 @@ use harness::host::process::group_alive;
 use harness::judge::guest_run::GuestRun;
 use harness::judge::transcript::CaseRun;
 use harness::judge::verdict::CaseVerdict;
+use harness::session::guest_directories::{directories, directory};
 
 use super::bench::{FaultBench, guest_of, last_case, passed, sentence, text};
 use super::result_table::FaultRow;
@@ -68,14 +69,13 @@ impl Clock {
     }
 
     fn look(&mut self) {
-        let dirs = (1..).map(|number| self.dir.join(format!("guest-{number}"))).take_while(|dir| dir.exists());
-        let files = std::iter::once(self.dir.clone()).chain(dirs).map(|dir| dir.join(qemu::PID));
+        let files = std::iter::once(self.dir.clone()).chain(directories(&self.dir)).map(|dir| dir.join(qemu::PID));
         let found: Vec<u32> = files.filter_map(|path| fs::read_to_string(path).ok()?.parse().ok()).collect();
         self.qemus.extend(found.into_iter().filter(|qemu| !self.qemus.contains(qemu)).collect::<Vec<_>>());
     }
 
     fn born(&self, guest: usize) -> Option<SystemTime> {
-        let dirs = [self.dir.join(format!("guest-{}", guest + 1)), self.dir.clone()];
+        let dirs = [self.dir.join(directory(guest + 1)), self.dir.clone()];
         dirs.iter().find_map(|dir| fs::metadata(dir.join(qemu::PID)).ok()?.modified().ok())
     }
 }

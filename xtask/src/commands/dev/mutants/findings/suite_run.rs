@@ -14,6 +14,7 @@ use harness::judge::judged_run::judge_all;
 use harness::judge::verdict::Verdict;
 use harness::kbuild::image::KernelImage;
 use harness::session::accel::Accel;
+use harness::session::guest_directories::directories;
 use harness::session::guests::{Session, load};
 use mutants::observed::{ObservedFinding, observed};
 use mutants::schemata::{CHOSEN, selection};
@@ -135,7 +136,7 @@ fn number(mutant: &Mutant) -> Option<usize> {
 
 /// The program is in every guest's initramfs and is not judged.
 fn remove_programs(dir: &Path) {
-    for guest in (1..).map(|number| dir.join(format!("guest-{number}"))).take_while(|dir| dir.exists()) {
+    for guest in directories(dir) {
         let _ = fs::remove_file(guest.join("initramfs.cpio"));
     }
 }

@@ -1,0 +1,110 @@
+//! The guests of a session, of which several may run at the same time.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cases::foundation::Foundation;
+use cases::protocol::CaseKey;
+
+use crate::error::{Result, io};
+use crate::judge::context::JudgeContext;
+use crate::judge::foundations::Violated;
+use crate::judge::guest_run::GuestRun;
+use crate::judge::judged_run::judge_all;
+use crate::session::guest_directories::directory;
+
+/// The guests that were started so far.
+#[derive(Debug, Default)]
+pub(super) struct Started {
+    count: AtomicUsize,
+    ended: Mutex<Vec<(usize, GuestRun)>>,
+    no_more: AtomicBool,
+    judged: AtomicBool,
+    violated: AtomicBool,
+}
+
+impl Started {
+    /// The number of the next guest, from 1.
+    pub(super) fn next_number(&self) -> usize {
+        self.count.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Adds a guest that has ended.
+    pub(super) fn ended(&self, number: usize, guest: GuestRun) {
+        let mut ended = self.lock();
+        ended.push((number, guest));
+        ended.sort_by_key(|(number, _)| *number);
+    }
+
+    /// Those that run may go on, but no other one is started.
+    pub(super) fn start_no_more(&self) {
+        self.no_more.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether another guest may be started.
+    pub(super) fn may_start(&self) -> bool {
+        !self.no_more.load(Ordering::SeqCst) && !self.foundation_violated()
+    }
+
+    /// Every foundation was judged, or cannot be judged.
+    pub(super) fn foundations_are_judged(&self) {
+        self.judged.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether every foundation was judged and none is violated.
+    pub(super) fn foundations_hold(&self) -> bool {
+        self.judged.load(Ordering::SeqCst) && !self.foundation_violated()
+    }
+
+    /// A foundation is violated: what does not judge foundations ran in vain.
+    pub(super) fn violates_a_foundation(&self) {
+        self.violated.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a foundation is violated, until [`Started::keep_foundations`].
+    pub(super) fn foundation_violated(&self) -> bool {
+        self.violated.load(Ordering::SeqCst)
+    }
+
+    /// Throws away the guests that judged no foundation, with their recordings in `dir`. Others may then be started again. Returns the cases
+    /// that the remaining ones began.
+    ///
+    /// # Errors
+    /// [`crate::error::ErrorKind::Host`] when a recording cannot be removed.
+    pub(super) fn keep_foundations(&self, dir: &Path) -> Result<Vec<CaseKey>> {
+        self.violated.store(false, Ordering::SeqCst);
+        let mut ended = self.lock();
+        let judges = |guest: &GuestRun| guest.planned.iter().any(|key| Foundation::judged_by(key.id()).is_some());
+        for (number, _) in ended.extract_if(.., |(_, guest)| !judges(guest)) {
+            let dir = dir.join(directory(number));
+            std::fs::remove_dir_all(&dir).map_err(|error| io(&error, "removing", &dir))?;
+        }
+        let begun = |guest: &GuestRun| {
+            let handed_on = guest.handed_on().cloned();
+            guest.begun().into_iter().filter(move |key| Some(key) != handed_on.as_ref()).collect::<Vec<_>>()
+        };
+        Ok(ended.iter().flat_map(|(_, guest)| begun(guest)).collect())
+    }
+
+    /// The foundations that these cases found violated so far.
+    ///
+    /// # Errors
+    /// As [`judge_all`].
+    pub(super) fn violated(&self, cases: &[CaseKey], context: &JudgeContext) -> Result<Violated> {
+        let mut ended = self.lock();
+        let (numbers, guests): (Vec<usize>, Vec<GuestRun>) = ended.drain(..).unzip();
+        let judged = judge_all(cases, &guests, context);
+        ended.extend(numbers.into_iter().zip(guests));
+        Ok(Violated::of(&judged?.verdicts))
+    }
+
+    /// All of them, in the order in which they were started.
+    pub(super) fn finish(self) -> Vec<GuestRun> {
+        self.ended.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().map(|(_, guest)| guest).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(usize, GuestRun)>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
