@@ -78,6 +78,19 @@ impl Channel {
     /// Called before a case begins.
     pub fn forget_outcome(&self) {
         self.shared.clear();
+        self.shared.started.store(false, Ordering::SeqCst);
+    }
+
+    /// Lets the process of the case start.
+    pub fn start_case(&self) {
+        self.shared.started.store(true, Ordering::SeqCst);
+    }
+
+    /// Called in the process of the case: waits for [`Channel::start_case`], which takes no file.
+    pub fn wait_for_start(&self) {
+        while !self.shared.started.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
     }
 
     /// Hands the outcome of a case from its process to the runner. False if it is too long.

@@ -65,7 +65,8 @@ fn one(channel: &Channel, name: &str, limit: Duration) -> Outcome {
     // A file, not a pipe: it need not be read while the program runs.
     let said = format!("/tmp/{name}.said");
     let ending = start(name, &said).and_then(|pid| {
-        let reaped = process::wait_and_reap(pid, limit, KillScope::Everything).map_err(|errno| errno.to_string())?;
+        let reaped =
+            process::wait_and_reap(pid, limit, KillScope::Everything, || {}).map_err(|errno| errno.to_string())?;
         Ok(reaped.ending)
     });
     let text = fs::read(&said).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();

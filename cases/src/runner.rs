@@ -243,12 +243,16 @@ impl<'a> Runner<'a> {
         let channel = *self.channel;
         channel.forget_outcome();
         let child = process::spawn(|| {
+            channel.wait_for_start();
             process::reset_priority();
             let log = self.log_of_cases.as_ref().and_then(|log| log.at_end().ok());
             let outcome = judge(Steps::new(channel, log), run);
             if channel.hand_over(&outcome) { DELIVERED } else { 1 }
         });
-        let reaped = match child.and_then(|pid| process::wait_and_reap(pid, self.limit, self.kill_scope)) {
+        let reaped = match child.and_then(|pid| {
+            // A case counts open files, so the runner opens the one that it waits with before the case begins.
+            process::wait_and_reap(pid, self.limit, self.kill_scope, || channel.start_case())
+        }) {
             Ok(reaped) => reaped,
             Err(errno) => return (broken(format!("running the case's process: {errno}")), None),
         };

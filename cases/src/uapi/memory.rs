@@ -1,7 +1,7 @@
 //! Mappings with given access rights, and volatile access to the mapped memory.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -231,6 +231,8 @@ const LONGEST: usize = 64 << 10;
 pub struct Shared {
     /// A number.
     pub counter: AtomicU64,
+    /// Whether a child may start.
+    pub started: AtomicBool,
     written: AtomicUsize,
     len: AtomicUsize,
     bytes: [AtomicU8; LONGEST],

@@ -147,12 +147,14 @@ pub fn adopt() -> Result<(), Errno> {
 }
 
 /// Waits for a child until `limit`, and then kills every process in `scope`, whatever its group or session. Their
-/// orphans must become children of this process.
+/// orphans must become children of this process. `waits` is called when this process has opened all files that it needs.
 ///
 /// # Errors
 /// The errno of pidfd_open(2), poll(2) or waitpid(2).
-pub fn wait_and_reap(pid: Pid, limit: Duration, scope: KillScope) -> Result<Reaped, Errno> {
-    let pidfd = pidfd(pid)?;
+pub fn wait_and_reap(pid: Pid, limit: Duration, scope: KillScope, waits: impl FnOnce()) -> Result<Reaped, Errno> {
+    let pidfd = pidfd(pid);
+    waits();
+    let pidfd = pidfd?;
     let ending = if ready(&pidfd, limit)? { Some(ending(waitpid(pid, None)?)) } else { None };
     // Without a child there is no descendant either: orphans become children of this process.
     let gone = ending.is_some() && all_gone(DYING, None)?;
