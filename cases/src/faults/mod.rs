@@ -16,6 +16,7 @@ mod runner;
 
 use crate::case::{Case, Judgement};
 use crate::exporter::Exporter;
+use crate::need::Need;
 use crate::protocol::CaseKey;
 use crate::steps::{Abort, Steps};
 use crate::variant::{CaseParams, EXPORTED};
@@ -115,7 +116,8 @@ const fn case(id: &'static str, claim: &'static str, run: fn(&mut Steps, CasePar
         clause: "selftest",
         judgement: Judgement::Contract,
         exporters: &[EXPORTER],
-        needs: &[],
+        // Some leave a processor to the runner.
+        needs: &[Need::TwoProcessors],
         variants: &[EXPORTED],
         relies_on: &[],
         run,

@@ -55,10 +55,10 @@ fn a_missing_access_check_violates_r_1() {
 #[ignore = "builds and boots a kernel"]
 fn the_number_of_guests_changes_no_verdict() {
     let patch = root().join("harness/tests/defects/alias-without-reference.patch");
-    for with in [None, patch.to_str()] {
+    for (with, jobs) in [(None, ["1", "2", "4"].as_slice()), (patch.to_str(), &["1", "2"])] {
         let mut all = Vec::new();
-        for jobs in ["1", "2", "4"] {
-            let mut args = vec!["test", "--format", "json", "--jobs", jobs, "uapi", "lifetime", "fences", "rights"];
+        for jobs in jobs {
+            let mut args = vec!["test", "--format", "json", "--jobs", jobs, "uapi", "identity", "L-1", "L-10"];
             args.extend(with.into_iter().flat_map(|patch| ["--with", patch]));
             let ran = xtask_with_kernels(&args);
             let mut report: RunReport =
@@ -72,8 +72,7 @@ fn the_number_of_guests_changes_no_verdict() {
             // After a use after free, what a guest says depends on whose memory is used.
             all.push((ran.code, judged, if with.is_none() { shown } else { Vec::new() }));
         }
-        assert_eq!(all[0], all[1], "{with:?}");
-        assert_eq!(all[0], all[2], "{with:?}");
+        assert!(all.iter().all(|other| *other == all[0]), "{with:?}: {all:#?}");
     }
 }
 
