@@ -92,14 +92,13 @@ fn refusals(
             Errno::ENFILE => without_files(source, *argument)?,
             _ => refused(source, argument, want),
         };
+        // Undoes what a wrong kernel may have written.
+        *argument = before;
         if let Err(Refusal::Other(result)) = &found {
             // What the structure then holds, and which number is free, is not about a refused call.
             s.about(clause).check(format!("{what} gives {}", errno_name(want)), false, result);
-            *argument = before;
             continue;
         }
-        // Undoes what a wrong kernel may have written.
-        *argument = before;
         let found = found.map_err(|_| "the structure was written".to_string());
         let found = found.and_then(|()| {
             let next = granted(primary, table, argument, aliases, RDONLY);
@@ -149,7 +148,8 @@ enum Refusal {
 fn refused(source: i32, argument: &mut DeriveArgs, want: Errno) -> Result<(), Refusal> {
     let before = *argument;
     let result = derive_with(source, argument);
-    if result.is_ok() {
+    // A kernel that wrote no number leaves that of an earlier alias.
+    if result.is_ok() && argument.fd != before.fd {
         drop(take_derived(argument));
     }
     if result != Err(want) {
