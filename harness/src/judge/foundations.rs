@@ -108,10 +108,14 @@ pub(crate) fn is_leak(reason: &str) -> bool {
     reason.starts_with(LEFT_BEHIND) || reason.ends_with(NEVER_RELEASED)
 }
 
+/// Whether a case judges a foundation.
+pub(crate) fn judges_one(key: &CaseKey) -> bool {
+    Foundation::judged_by(key.id()).is_some()
+}
+
 /// Divides a plan into the cases that judge foundations, in the order of these, and the others.
 pub fn split(plan: &[CaseKey]) -> (Vec<CaseKey>, Vec<CaseKey>) {
-    let (mut first, rest): (Vec<_>, Vec<_>) =
-        plan.iter().cloned().partition(|key| Foundation::judged_by(key.id()).is_some());
+    let (mut first, rest): (Vec<_>, Vec<_>) = plan.iter().cloned().partition(judges_one);
     first.sort_by_key(|key| Foundation::judged_by(key.id()));
     (first, rest)
 }

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use cases::foundation::Foundation;
 use cases::protocol::{CaseKey, Record};
 use cases::suite;
 
 use crate::guest::recording::Recording;
 use crate::judge::context::JudgeContext;
+use crate::judge::foundations::judges_one;
 use crate::judge::guest_run::GuestRun;
 use crate::judge::judged_run::{judge_all, of_case};
 use crate::judge::transcript::Transcript;
@@ -67,7 +67,7 @@ impl<'a> Observer<'a> {
         if !matches!(record, Record::End { .. }) {
             return false;
         }
-        if self.only_foundations && self.heard.cases.last().is_some_and(|run| !judges_foundation(&run.key)) {
+        if self.only_foundations && self.heard.cases.last().is_some_and(|run| !judges_one(&run.key)) {
             return false;
         }
         // The mark of a case comes after the end of the case before, so what is new on the console is about this case.
@@ -98,10 +98,6 @@ impl<'a> Observer<'a> {
         self.read += bytes.len() as u64;
         bytes
     }
-}
-
-fn judges_foundation(key: &CaseKey) -> bool {
-    Foundation::judged_by(key.id()).is_some()
 }
 
 /// Whether a guest that ended ran a case with a verdict that ends the session.

@@ -4,7 +4,6 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use cases::foundation::Foundation;
 use cases::protocol::{CaseKey, Record};
 
 use crate::error::{Result, io};
@@ -13,7 +12,7 @@ use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::qemu::{self, Timeouts};
 use crate::guest::recording::{GuestEnd, Recording};
 use crate::judge::context::JudgeContext;
-use crate::judge::foundations;
+use crate::judge::foundations::{judges_one, split};
 use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, StopReason};
 use crate::judge::judged_run::{JudgedRun, judge_all};
 use crate::kbuild::image::KernelImage;
@@ -115,7 +114,7 @@ impl<'a> Session<'a> {
     /// The errors of [`qemu::run_until`] and of packing an initramfs. A lost guest is not an error.
     pub fn record(&self, plan: &[CaseKey], mut on_record: impl FnMut(&Record)) -> Result<Vec<GuestRun>> {
         let started = Started::default();
-        let (mut first, mut rest) = foundations::split(plan);
+        let (mut first, mut rest) = split(plan);
         if first.is_empty() || rest.is_empty() {
             self.record_rows(plan, &Part::default(), &started, &mut on_record)?;
             return Ok(started.finish());
@@ -260,7 +259,7 @@ struct GuestBoot<'a> {
 
 /// Whether this record begins a case that judges no foundation.
 fn begins_another(record: &Record) -> bool {
-    matches!(record, Record::Begin { case, .. } if Foundation::judged_by(case.id()).is_none())
+    matches!(record, Record::Begin { case, .. } if !judges_one(case))
 }
 
 /// Reads the recordings of a session from its directory, to judge them again.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use cases::foundation::Foundation;
 use cases::need::Need;
 use cases::protocol::CaseKey;
 use cases::suite;
 
 use crate::host::machine::Machine;
+use crate::judge::foundations::judges_one;
 
 /// How long cases took in an earlier run, in milliseconds of guest time.
 pub type CaseTimes = BTreeMap<CaseKey, u64>;
@@ -41,10 +41,6 @@ fn needs_two(key: &CaseKey) -> bool {
     suite::find(key).is_some_and(|(case, on)| case.needs_of(on.variant).contains(&Need::TwoProcessors))
 }
 
-fn judges_foundation(key: &CaseKey) -> bool {
-    Foundation::judged_by(key.id()).is_some()
-}
-
 /// How many guests run at the same time if nothing else is asked for: one for each processor of this machine, as far as its memory
 /// goes.
 pub fn usual_jobs() -> usize {
@@ -65,7 +61,7 @@ pub fn divide(plan: &[CaseKey], times: &CaseTimes, jobs: usize) -> Vec<Vec<Guest
     let count = jobs.min(usize::try_from(total(plan) / BOOT).unwrap_or(usize::MAX)).max(1);
     let place: BTreeMap<&CaseKey, usize> = plan.iter().zip(0..).collect();
     let (two, one): (Vec<CaseKey>, Vec<CaseKey>) = plan.iter().cloned().partition(needs_two);
-    let (foundations, mut one): (Vec<CaseKey>, Vec<CaseKey>) = one.into_iter().partition(judges_foundation);
+    let (foundations, mut one): (Vec<CaseKey>, Vec<CaseKey>) = one.into_iter().partition(judges_one);
     let mut loads = vec![0; count];
     loads[0] += total(&foundations);
     if !two.is_empty() {
@@ -115,7 +111,7 @@ mod tests {
                 let needed = share.plan.iter().filter(|key| needs_two(key)).count();
                 assert_eq!(needed, if share.processors == 2 { share.plan.len() } else { 0 });
             }
-            let judges = |share: &GuestShare| share.plan.iter().any(judges_foundation);
+            let judges = |share: &GuestShare| share.plan.iter().any(judges_one);
             assert!(rows.iter().skip(1).flatten().all(|share| !judges(share)));
         }
     }

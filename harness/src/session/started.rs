@@ -4,12 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cases::foundation::Foundation;
 use cases::protocol::CaseKey;
 
 use crate::error::{Result, io};
 use crate::judge::context::JudgeContext;
-use crate::judge::foundations::Violated;
+use crate::judge::foundations::{Violated, judges_one};
 use crate::judge::guest_run::GuestRun;
 use crate::judge::judged_run::judge_all;
 use crate::session::guest_directories::directory;
@@ -75,7 +74,7 @@ impl Started {
     pub(super) fn keep_foundations(&self, dir: &Path) -> Result<Vec<CaseKey>> {
         self.violated.store(false, Ordering::SeqCst);
         let mut ended = self.lock();
-        let judges = |guest: &GuestRun| guest.planned.iter().any(|key| Foundation::judged_by(key.id()).is_some());
+        let judges = |guest: &GuestRun| guest.planned.iter().any(judges_one);
         for (number, _) in ended.extract_if(.., |(_, guest)| !judges(guest)) {
             let dir = dir.join(directory(number));
             std::fs::remove_dir_all(&dir).map_err(|error| io(&error, "removing", &dir))?;

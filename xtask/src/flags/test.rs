@@ -1,6 +1,7 @@
 //! Options of `cargo xtask test`.
 
 use clap::Args;
+use harness::session::shares::usual_jobs;
 
 use super::{AccelChoice, DebugArgs, Format, KernelArgs, at_least_one, heading};
 
@@ -42,6 +43,13 @@ pub struct GuestArgs {
     /// Run the cases in up to N guests at the same time [default: one for each processor, as far as memory goes]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = heading::GUEST)]
     pub jobs: Option<usize>,
+}
+
+impl GuestArgs {
+    /// How many guests may run at the same time.
+    pub fn jobs(&self) -> usize {
+        self.jobs.unwrap_or_else(usual_jobs)
+    }
 }
 
 #[derive(Debug, Default, Args)]

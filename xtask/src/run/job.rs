@@ -23,7 +23,6 @@ use harness::report::provenance::Provenance;
 use harness::report::render::{html, terminal};
 use harness::report::run_report::{RunReport, RunSetting, SCHEMA, Timing};
 use harness::session::guests::Session;
-use harness::session::shares::usual_jobs;
 use harness::source::spec::Kernels;
 
 use crate::flags::{GuestArgs, RepeatArgs};
@@ -132,7 +131,7 @@ impl PlannedRun {
         let context = JudgeContext { met, ..context(&made.image)? };
         let mut sessions = RoundRunner {
             session: Session {
-                jobs: guest.jobs.unwrap_or_else(usual_jobs),
+                jobs: guest.jobs(),
                 times: case_times::load(),
                 append: seed.map(|seed| format!("{SEED_WORD}={seed}")).into_iter().collect(),
                 ..Session::new(&made.image, &program.binary, &context, acceleration.accel(), dir)

@@ -9,7 +9,7 @@ use crate::findings::nature::Nature;
 use crate::findings::severity::Severity;
 use crate::findings::symptom::{Key, Symptom};
 use crate::findings::{Finding, FollowUp};
-use crate::judge::foundations::{is_leak, only_after_a_close};
+use crate::judge::foundations::{is_leak, judges_one, only_after_a_close};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 
 /// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
@@ -72,7 +72,7 @@ impl Group<'_> {
         if let (Key::Complaint(..), Some(verdict)) = (self.key(), lifetime) {
             return if complaints().any(|kind| ABOUT_LOCKS.contains(&kind)) { "L-10" } else { &verdict.clause };
         }
-        let foundation = self.cases().find(|verdict| Foundation::judged_by(verdict.key.id()).is_some());
+        let foundation = self.cases().find(|verdict| judges_one(&verdict.key));
         if foundation.is_some_and(only_after_a_close) {
             return "L-1";
         }
@@ -92,9 +92,13 @@ impl Group<'_> {
         other.cases().all(|case| self.cases().any(|mine| mine.key == case.key))
     }
 
+    /// Whether it is memory corruption or wrong reference counts: any later failure may be a consequence.
+    fn corrupts(&self) -> bool {
+        matches!(self.key(), Key::Complaint(Severity::MemoryCorruption, _))
+    }
+
     fn explains(&self, other: &Group<'_>) -> bool {
-        // After memory corruption or wrong reference counts, any later failure may be a consequence.
-        let corrupts = matches!(self.key(), Key::Complaint(Severity::MemoryCorruption, _));
+        let corrupts = self.corrupts();
         let consequence = match other.key() {
             Key::Left(_) => self.symptom().severity < Severity::Leak,
             Key::Stuck(_) => corrupts,
@@ -120,12 +124,11 @@ impl Group<'_> {
 
     /// Whether all that the checks of the other one saw follows from what this one saw.
     fn saw_the_same(&self, other: &Group<'_>) -> bool {
-        let corrupts = matches!(self.key(), Key::Complaint(Severity::MemoryCorruption, _));
         let counts = |nature: &Nature| matches!(nature, Nature::Leak | Nature::Underflow);
         let follows = |nature: &Nature| match nature {
             Nature::Refused(_) => self.natures().any(|mine| mine.like(nature)),
             Nature::Leak if self.leaks_always() => true,
-            nature => corrupts && self.clause() == other.clause() && counts(nature),
+            nature => self.corrupts() && self.clause() == other.clause() && counts(nature),
         };
         other.natures().next().is_some() && other.natures().all(follows)
     }

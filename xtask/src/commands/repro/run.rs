@@ -21,7 +21,6 @@ use harness::report::provenance::Provenance;
 use harness::report::render::html;
 use harness::report::run_report::{OLDEST, RunReport, RunSetting, SCHEMA, Timing};
 use harness::session::guests::Session;
-use harness::session::shares::usual_jobs;
 
 use super::chosen;
 use crate::commands::test;
@@ -86,7 +85,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let mut sessions = RoundRunner {
         session: Session {
             command_line,
-            jobs: args.guest.jobs.unwrap_or_else(usual_jobs),
+            jobs: args.guest.jobs(),
             times: case_times::load(),
             ..Session::new(&image, &program, &context, acceleration.accel(), &dir)
         },
