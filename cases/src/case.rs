@@ -82,6 +82,11 @@ impl Case {
         self.needs.iter().chain(variant.needs).copied().collect()
     }
 
+    /// What one run needs: its variant, and its exporter.
+    pub fn needs_on(&self, on: CaseParams) -> Vec<Need> {
+        self.needs_of(on.variant).into_iter().chain(on.exporter.need()).collect()
+    }
+
     /// What a variant relies on besides its clause.
     pub fn relies_on(&self, variant: &Variant) -> Vec<Foundation> {
         let derives = self.needs_of(variant).contains(&Need::Derive);

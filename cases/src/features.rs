@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use crate::exporter::Exporter;
-use crate::fixture::buffer::{Buffer, export};
+use crate::fixture::buffer::{Buffer, cma_heap, export};
 use crate::fixture::facts::{BUFINFO, STATISTICS};
 use crate::fixture::{fault, fence, vgem, vivid};
 use crate::need::Need;
@@ -62,6 +62,7 @@ impl KernelFeatures {
             }
         };
         for (need, path) in [
+            (Need::CmaHeap, cma_heap()),
             (Need::Vgem, vgem::NODE),
             (Need::Vivid, vivid::NODE),
             (Need::SwSync, fence::SW_SYNC),

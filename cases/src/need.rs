@@ -18,6 +18,8 @@ pub enum Need {
     NoDerive,
     /// The in-kernel test importer, `/dev/dmabuf-conformance`.
     TestImporter,
+    /// The CMA heap.
+    CmaHeap,
     /// vgem, the DRM driver without hardware.
     Vgem,
     /// vivid, the V4L2 driver without hardware, with a capture node.
@@ -58,6 +60,7 @@ impl Need {
         match self {
             Need::Derive | Need::DeriveDefined | Need::NoDerive | Need::KernelMapping => None,
             Need::TestImporter => Some("CONFIG_DMABUF_CONFORMANCE"),
+            Need::CmaHeap => Some("CONFIG_DMABUF_HEAPS_CMA"),
             Need::Vgem => Some("CONFIG_DRM_VGEM"),
             Need::Vivid => Some("CONFIG_VIDEO_VIVID"),
             Need::SwSync | Need::Deadlines => Some("CONFIG_SW_SYNC"),

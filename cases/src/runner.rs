@@ -198,7 +198,7 @@ impl<'a> Runner<'a> {
         self.tmp_files.begins();
         let start = Instant::now();
         let mut stuck = false;
-        let outcome = match features.lacks(&case.needs_of(on.variant)) {
+        let outcome = match features.lacks(&case.needs_on(*on)) {
             Some((need, why)) => Outcome::Skip { need: need.name().into(), why: why.into() },
             None => {
                 // Nothing happens between two cases.

@@ -150,6 +150,6 @@ fn without_check(verdict: &CaseVerdict, reason: &str) -> Symptom {
 /// Without what differs between exporters: their names, and how many pages a buffer has.
 fn plain(text: &str) -> String {
     static EXPORTER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\b(system-heap|udmabuf-list|udmabuf)\b").expect("it is a pattern"));
+        LazyLock::new(|| Regex::new(r"\b(system-heap|cma-heap|udmabuf-list|udmabuf)\b").expect("it is a pattern"));
     EXPORTER.replace_all(text, "exporter").into_owned()
 }

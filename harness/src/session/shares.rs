@@ -38,7 +38,7 @@ impl GuestShare {
 }
 
 fn needs_two(key: &CaseKey) -> bool {
-    suite::find(key).is_some_and(|(case, on)| case.needs_of(on.variant).contains(&Need::TwoProcessors))
+    suite::find(key).is_some_and(|(case, on)| case.needs_on(on).contains(&Need::TwoProcessors))
 }
 
 /// How many guests run at the same time if nothing else is asked for: one for each processor of this machine, as far as its memory

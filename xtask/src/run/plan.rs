@@ -46,7 +46,7 @@ pub fn select(filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<Ca
 /// Splits a selection into cases about a kernel that meets `met`, and cases about other kernels.
 pub fn about(chosen: Vec<CaseKey>, met: &BTreeSet<Need>) -> (Vec<CaseKey>, Vec<CaseKey>) {
     let elsewhere = |key: &CaseKey| {
-        let needs = suite::find(key).map(|(case, on)| case.needs_of(on.variant)).unwrap_or_default();
+        let needs = suite::find(key).map(|(case, on)| case.needs_on(on)).unwrap_or_default();
         needs.iter().any(|need| need.tells_kernels_apart() && !met.contains(need))
     };
     let (elsewhere, here) = chosen.into_iter().partition(elsewhere);

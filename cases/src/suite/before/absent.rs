@@ -4,7 +4,7 @@ use crate::prelude::*;
 
 case! {
     /// Without the patch DERIVE returns ENOTTY for every access mode, and the buffer's reference count does not change.
-    "B-1", Contract, Exporter::ALL, [NoDerive]
+    "B-1", Contract, Exporter::COMMON, [NoDerive]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -8,7 +8,7 @@ case! {
     /// If the first, second, third ... allocation of SYNC, of mmap or of the first access to a mapping fails, the call gives
     /// ENOMEM, EAGAIN or, for an access, EFAULT. Afterwards the same call works, ending a CPU access that never began does
     /// no harm, and the buffer is released once when it is closed, also right after the failure.
-    "EXP-7", Contract, Exporter::MAIN, [TestImporter, FaultInjection], [EXPORTED, ALIASES.only_on(&[Exporter::Udmabuf])],
+    "EXP-7", Contract, Exporter::DRIVERS, [TestImporter, FaultInjection], [EXPORTED, ALIASES.only_on(&[Exporter::Udmabuf])],
     relies on [Closing]
 }
 

@@ -5,18 +5,18 @@ use crate::prelude::*;
 case! {
     /// Every byte of a new heap buffer is zero, also when its pages were those of a buffer with contents a moment ago, and
     /// also when only single pages are available.
-    "EXP-2", Contract, Exporter::HEAP, [FaultInjection]
+    "EXP-2", Contract, Exporter::HEAPS, [FaultInjection]
 }
 
 /// A chunk of 16 pages and three single ones.
 const PAGES: usize = 19;
 
-fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let used = |pages| -> Result<Option<usize>, Errno> {
-        let old = Fd::new("old buffer", heap(pages, RDWR)?);
+        let old = export(on.exporter, pages)?.primary;
         fill(&old, pages * PAGE, 3)?;
         drop(old);
-        let new = Fd::new("new buffer", heap(pages, RDWR)?);
+        let new = export(on.exporter, pages)?.primary;
         let mapped = memory::map(new.as_fd(), pages * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0)?;
         Ok((0..pages).find(|page| mapped.read(page * PAGE) != 0 || mapped.read(page * PAGE + PAGE - 1) != 0))
     };

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// If the first, second, third ... allocation of the steps of an importer fails, from the import to the CPU access, the
     /// importer gets a clean errno, the counts are those of before, and all steps work afterwards.
-    "IMP-6", Contract, Exporter::MAIN, [TestImporter, FaultInjection], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
+    "IMP-6", Contract, Exporter::DRIVERS, [TestImporter, FaultInjection], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
     relies on [Closing, Importing]
 }
 
@@ -14,8 +14,8 @@ const MANY: u32 = 100;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let depth = match on.exporter {
-        // The heap's next step would be vmalloc(), which says in the kernel log that it failed, as it should.
-        Exporter::SystemHeap => 3,
+        // A heap's next step would be vmalloc(), which says in the kernel log that it failed, as it should.
+        Exporter::SystemHeap | Exporter::CmaHeap => 3,
         _ => STAGES.len(),
     };
     let primary = s.export(on.exporter, 3)?.primary;

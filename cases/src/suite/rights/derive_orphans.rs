@@ -6,7 +6,7 @@ case! {
     /// With the primary closed, an alias is still limited by its own access mode: from a read-write alias both modes
     /// can be derived, from a read-only alias only O_RDONLY, also when that is the last descriptor. The new alias can
     /// be mapped for writing exactly if O_RDWR was requested.
-    "R-1", Contract, Exporter::ALL, [Derive, TestImporter],
+    "R-1", Contract, Exporter::COMMON, [Derive, TestImporter],
     relies on [Closing]
 }
 

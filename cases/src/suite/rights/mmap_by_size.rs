@@ -7,7 +7,7 @@ case! {
     /// Records what mmap returns on an exported read-write descriptor for every protection and sharing flag, for rarely
     /// used flags, and for ranges at and past its end, for buffers of one page, of one large chunk and of several
     /// chunks.
-    "R-3", Record, Exporter::ALL, []
+    "R-3", Record, Exporter::COMMON, []
 }
 
 /// No clause covers PROT_EXEC; private writable mappings are up to each exporter.

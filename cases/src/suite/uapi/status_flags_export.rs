@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// Records what F_GETFL and F_GETFD return for a descriptor of each exporter, for every flag that can be passed to
     /// the heap, and which status flags F_SETFL can change. Aliases are compared with this.
-    "UAPI-5", Record, Exporter::ALL, []
+    "UAPI-5", Record, Exporter::COMMON, []
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -36,7 +36,7 @@ impl SuiteVersion {
     pub fn own(commit: Option<String>) -> SuiteVersion {
         let rule = |key: CaseKey| {
             let (case, on) = suite::find(&key)?;
-            let needs = case.needs_of(on.variant).iter().map(|need| need.name().to_string()).collect();
+            let needs = case.needs_on(on).iter().map(|need| need.name().to_string()).collect();
             Some(Rule { key, clause: case.clause.into(), judgement: case.judgement.name().into(), needs })
         };
         SuiteVersion {
