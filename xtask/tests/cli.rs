@@ -65,6 +65,8 @@ fn an_invalid_command_line_exits_with_2() {
         &["build", "--no-install", "--kernel", "git:nowhere#main"],
         &["test", "--repeat", "0"],
         &["test", "--retries", "2", "--until-fail"],
+        &["test", "--watch", "--series", "none"],
+        &["test", "--watch", "--gdb", "R-1"],
     ] {
         let ran = xtask(cache.path(), args);
         assert!(

@@ -144,6 +144,25 @@ fn a_run_that_waits_for_another_can_be_stopped() {
 }
 
 #[test]
+fn a_watched_run_is_repeated_after_a_change_and_can_be_stopped() {
+    let bench = Bench::new();
+    let (watched, other) = (bench.patch(1), bench.patch(2));
+    let mut args = test_args(&bench);
+    args.extend(["--watch".into(), "--with".into(), watched.clone()]);
+    let mut started = bench.start(&mut bench.command(&words(&args)));
+    let waits = || bench.read("stderr").matches("waiting for a change in").count();
+    started.comes_to("the end of the first run", || waits() == 1);
+    fs::copy(other, &watched).unwrap();
+    started.comes_to("the end of the second run", || waits() == 2);
+    assert!(bench.read("stderr").contains("has changed"), "{}", bench.read("stderr"));
+    assert_eq!(bench.read("stdout").matches("conformance: ").count(), 2, "{}", bench.read("stdout"));
+    started.signal(Signal::SIGINT);
+    assert_eq!(started.code(), Some(130), "{}", bench.read("stderr"));
+    bench.nothing_runs();
+    bench.locks_are_free();
+}
+
+#[test]
 fn fetching_a_package_can_be_stopped() {
     if !["gpg", "pgp"]
         .iter()

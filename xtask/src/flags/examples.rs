@@ -16,6 +16,7 @@ pub const TEST: &str = "Examples:
   cargo xtask test --kernel ~/linux#v7.2 --series git:v7.2..topic
                                                   the commits of a branch, on the tag below them
   cargo xtask test --series none                  the kernel without the series
+  cargo xtask test --kernel-tree ~/linux --watch  again whenever a file of the tree changes
   cargo xtask test --repeat 100                   are all results the same a hundred times?
 
 docs/kernels-and-series.md lists everything that --kernel and --series accept.

@@ -29,6 +29,9 @@ pub struct TestArgs {
     /// List how long each case took, slowest first
     #[arg(long, help_heading = heading::OUTPUT)]
     pub timings: bool,
+    /// Run again when a file of the kernel tree or of the series changes, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["bisect", "gdb"], help_heading = heading::ROUNDS)]
+    pub watch: bool,
     /// Act as a step of `git bisect run`: print one line, exit with 0, 1, 125, 130 or 200
     #[arg(long, conflicts_with_all = ["format", "timings", "gdb"], help_heading = heading::OUTPUT)]
     pub bisect: bool,

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: runs the cases on one kernel and reports.
 
+mod watch;
+
 use std::path::{Path, PathBuf};
 
 use harness::error::Result;
@@ -26,6 +28,10 @@ use crate::settings;
 /// # Errors
 /// When the run cannot be judged. Failed cases are not an error.
 pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
+    if args.watch { watch::run(args, quiet) } else { once(args, quiet) }
+}
+
+fn once(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
     let (report, dir) = examine(args, quiet)?;
     show(&report, args, &dir)?;
     Ok(report.exit_code())
