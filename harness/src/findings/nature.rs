@@ -11,7 +11,7 @@ use crate::judge::foundations::is_leak;
 /// What a failed check saw.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Nature {
-    /// A call failed with these errnos, and another result was expected.
+    /// A call failed with these errnos, as far as they are known, and another result was expected.
     Refused(BTreeSet<String>),
     /// Something is never given back.
     Leak,
@@ -25,11 +25,14 @@ impl Nature {
     /// Reads the detail of a failed check.
     pub(super) fn of(detail: &str) -> Self {
         static COUNTS: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"references[^;]*?(\d+),? expected (\d+)|has (\d+) references?, expected (\d+)")
+            Regex::new(r"references[^;]*?(\d+),? expected (\d+)|has (\d+) references?, (?:expected (\d+)|(\d+) before)")
                 .expect("it is a pattern")
         });
         static KEPT: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r"timelines are still in|more inodes than before|a descriptor number is leaked|still on the global list|got a higher number").expect("it is a pattern")
+            Regex::new(
+                r"still (?:in|on|listed)\b|more inodes than before|a descriptor number is leaked|got a higher number",
+            )
+            .expect("it is a pattern")
         });
         static ERRNO: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r#"(expected (?:Err\()?"?)?\b(E(?:ACCES|AGAIN|BADF|BUSY|EXIST|FAULT|INTR|INVAL|IO|LOOP|MFILE|NFILE|NODEV|NOENT|NOMEM|NOSPC|NOSYS|NOTTY|NXIO|OPNOTSUPP|OVERFLOW|PERM|PIPE|PROTO|RANGE|SPIPE|TXTBSY|ILSEQ|2BIG))\b"#).expect("it is a pattern")
@@ -47,6 +50,9 @@ impl Nature {
         }
         if !counts.is_empty() || is_leak(detail) || KEPT.is_match(detail) {
             return Nature::Leak;
+        }
+        if detail.ends_with("not possible") {
+            return Nature::Refused(BTreeSet::new());
         }
         if detail.ends_with("ok") {
             return Nature::Other;
@@ -81,10 +87,14 @@ mod tests {
             ),
             ("after the last close: release called never, expected once", Nature::Leak),
             ("6 timelines are still in sync/info", Nature::Leak),
+            ("it is still listed 1 times", Nature::Leak),
+            ("EBUSY: its pages are still in use", Nature::Leak),
+            ("the primary has 4 references, 2 before DERIVE", Nature::Leak),
             ("a call returned EINVAL", refused(&["EINVAL"])),
             ("expected \"ok\", got \"EACCES\"", refused(&["EACCES"])),
             ("expected Ok(8192), got Err(ESPIPE)", refused(&["ESPIPE"])),
             ("expected EINVAL, got EPERM", refused(&["EPERM"])),
+            ("it was not possible", refused(&[])),
             ("flags 0x0: EACCES and EINVAL", refused(&["EACCES", "EINVAL"])),
             ("expected \"EACCES\", got \"ok\"", Nature::Other),
             ("expected Err(EFAULT), got Ok(())", Nature::Other),

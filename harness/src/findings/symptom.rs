@@ -37,6 +37,8 @@ pub(super) enum Key {
     Left(String),
     /// The case hung, or its guest was lost, in this step.
     Stuck(String),
+    /// The process of the case was killed by this signal.
+    Killed(&'static str),
 }
 
 impl Symptom {
@@ -142,7 +144,11 @@ fn without_check(verdict: &CaseVerdict, reason: &str) -> Symptom {
         None => {
             let step = verdict.run.as_ref().and_then(|run| run.open_step()).unwrap_or("no step").to_string();
             let title = format!("{}: {reason}", phrase(&verdict.clause));
-            Symptom::new(Key::Stuck(plain(&step)), Severity::Hang, title)
+            // The kernel kills what cannot access its memory; SIGKILL is for what an oops ended.
+            match ["SIGBUS", "SIGSEGV"].into_iter().find(|signal| reason.contains(&format!("killed by {signal}"))) {
+                Some(signal) => Symptom::new(Key::Killed(signal), Severity::Violation, title),
+                None => Symptom::new(Key::Stuck(plain(&step)), Severity::Hang, title),
+            }
         }
     }
 }

@@ -34,7 +34,10 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.close(last);
     s.equal("the mapping shows the first byte", mapped.read(0), 0);
     drop(mapped);
-    let found = memfds.iter().try_for_each(|memfd| write(memfd).map_err(gave));
+    let found = memfds.iter().try_for_each(|memfd| match write(memfd) {
+        Err(Errno::EBUSY) => Err("EBUSY: its pages are still in use".to_string()),
+        sealed => sealed.map_err(gave),
+    });
     s.holds("with descriptors and mappings closed, every memfd can be sealed against writing", found);
 
     let device = open_device(UDMABUF).or_broken(UDMABUF)?;

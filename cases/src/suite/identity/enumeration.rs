@@ -52,7 +52,13 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.close(second);
     let gone = observer.gone()?;
     let listed = times_listed(inode).or_broken(BUFINFO)?;
-    s.equal("after the last close: times in bufinfo", listed, 0);
+    if !s.check(
+        "after the last close: times in bufinfo",
+        listed == 0,
+        format_args!("it is still listed {listed} times"),
+    ) {
+        return Ok(());
+    }
     s.equal("after the last close: bufinfo's summary as before the export", summary()?, without);
     s.holds("after the last close: buffer released once and off the list", gone);
     Ok(())

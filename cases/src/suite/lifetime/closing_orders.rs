@@ -40,6 +40,16 @@ fn close_in_order(s: &mut Steps, exporter: Exporter, count: usize, order: &[usiz
             )?,
         }
     }
+    // What cannot be derived from while everything is open is not a question of closing.
+    for fd in fds.iter().flatten() {
+        if let Err(errno) = derive(fd.as_fd(), RDONLY) {
+            s.about(refusal_clause(errno, &fd.name)).must(
+                format!("O_RDONLY can be derived from {}", fd.name),
+                false,
+                errno_name(errno),
+            )?;
+        }
+    }
     for index in order {
         if let Err(wrong) = observer.alive()? {
             return Ok(Err(format!("before closing {}: {wrong}", NAMES[*index])));

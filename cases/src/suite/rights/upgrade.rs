@@ -73,7 +73,11 @@ fn locked(s: &mut Steps, what: &str, mapping: &Mapping) -> CaseResult {
 fn locked_part(s: &mut Steps, what: &str, mapping: &Mapping) {
     let none = mapping.protect(libc::PROT_NONE);
     let read = mapping.protect(libc::PROT_READ);
-    s.check(format!("{what}: mprotect to PROT_NONE and back to R succeeds"), none.and(read).is_ok(), "it failed");
+    s.check(
+        format!("{what}: mprotect to PROT_NONE and back to R succeeds"),
+        none.and(read).is_ok(),
+        "it was not possible",
+    );
     let one = mapping.protect_part(PAGE, PAGE, RW);
     s.fails_with(format!("{what}: mprotect of one page to RW gives EACCES"), &one, Errno::EACCES);
 }

@@ -52,6 +52,10 @@ fn derived(
     // Owned before the checks, so that it is closed when one of them ends the case.
     let alias = (result.is_ok() && number == lowest).then(|| Fd::new("alias", crate::uapi::own(number)));
     s.must(format!("{mode} {place} succeeds"), result.is_ok(), format_args!("it returned {}", outcome_name(&result)))?;
+    if alias.is_some() {
+        // The layout is right: what is written into `flags` is for another clause.
+        s.about("UAPI-4");
+    }
     s.equal("the first four bytes are unchanged", [at(0), at(1), at(2), at(3)], bytes);
     let detail = if number == canaries { "they were not written" } else { "they hold another value" };
     s.must("the last four are the lowest free number", alias.is_some(), detail)?;

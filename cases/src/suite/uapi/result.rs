@@ -87,6 +87,10 @@ fn refused(s: &mut Steps, source: &Fd, flags: u32) -> CaseResult {
             outcome_name(&result),
             if untouched { "unchanged" } else { "written" }
         );
+        if result.is_ok() {
+            // What must be refused, and with which error, is for these clauses.
+            s.about(if source.name == "primary" { "UAPI-2" } else { "R-1" });
+        }
         if fd == POISON || !untouched {
             s.must(sentence, result.is_err() && untouched, detail)?;
         }

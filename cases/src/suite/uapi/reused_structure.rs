@@ -14,10 +14,10 @@ case! {
 /// Descriptors in the table, and those that are closed again: single ones, neighbours, the first and the last.
 const TABLE: usize = 24;
 const HOLES: [usize; 9] = [0, 3, 7, 8, 9, 14, 16, 18, 23];
-/// Exit statuses of the child that reaches the file limit.
-const OTHER_ERRNO: i32 = 1;
-const WRITTEN: i32 = 2;
-const NO_CHILD: i32 = 4;
+/// Exit statuses of the child that reaches the file limit; any other one is an errno.
+const WRITTEN: i32 = 200;
+const GRANTED: i32 = 201;
+const NO_CHILD: i32 = 202;
 
 /// The descriptor numbers of this process.
 struct Table {
@@ -83,7 +83,7 @@ fn refusals(
         ("more rights than the alias has", alias.number(), RDWR, Errno::EACCES, "R-1"),
         ("no number free", primary.number(), RDWR, Errno::EMFILE, "UAPI-6"),
         ("a closed descriptor", table.above, RDONLY, Errno::EBADF, "UAPI-4"),
-        ("no file free", alias.number(), RDONLY, Errno::ENFILE, "UAPI-6"),
+        ("no file free", primary.number(), RDONLY, Errno::ENFILE, "UAPI-6"),
     ] {
         let before = DeriveArgs { flags, ..*argument };
         *argument = before;
@@ -166,14 +166,21 @@ fn without_files(source: i32, mut argument: DeriveArgs) -> CaseResult<Result<(),
             return NO_CHILD;
         }
         let before = argument;
-        let result = derive_with(source, &mut argument);
-        i32::from(result != Err(Errno::ENFILE)) * OTHER_ERRNO + i32::from(argument != before) * WRITTEN
+        match derive_with(source, &mut argument) {
+            Err(Errno::ENFILE) if argument == before => 0,
+            Err(Errno::ENFILE) => WRITTEN,
+            Err(errno) => errno as i32,
+            Ok(_) => GRANTED,
+        }
     })?;
     drop(limit);
     match ending {
         ChildStatus::Exited(0) => Ok(Ok(())),
         ChildStatus::Exited(WRITTEN) => Ok(Err(Refusal::Written)),
-        ChildStatus::Exited(wrong) if wrong < NO_CHILD => Ok(Err(Refusal::Other("it returned something else".into()))),
+        ChildStatus::Exited(GRANTED) => Ok(Err(Refusal::Other("it returned ok".into()))),
+        ChildStatus::Exited(wrong) if wrong < WRITTEN => {
+            Ok(Err(Refusal::Other(format!("it returned {}", errno_name(Errno::from_raw(wrong))))))
+        }
         other => Err(Abort::Broken(format!("the unprivileged child ended with {other:?}"))),
     }
 }

@@ -24,21 +24,28 @@ const EXPLAINS: &[(&str, &[&str])] = &[
     ("R-3", &["L-4", "R-2", "R-4", "R-6", "R-9"]),
     ("R-4", &["R-2", "R-9"]),
     ("R-9", &["L-4"]),
+    ("R-10", &["R-1", "R-3", "UAPI-2", "UAPI-5"]),
     ("UAPI-9", &["UAPI-8"]),
-    ("I-1", &["I-2", "I-3", "I-4", "I-5", "L-4", "L-9", "PROC-1", "PROC-3"]),
+    (
+        "I-1",
+        &["I-2", "I-3", "I-4", "I-5", "L-2", "L-4", "L-9", "PROC-1", "PROC-3", "ENUM-1", "IMP-4", "IMP-5", "IMP-6"],
+    ),
     ("I-3", &["I-4", "PROC-1", "L-4"]),
     ("I-4", &["L-4"]),
     ("I-6", &["L-4", "L-9"]),
     ("F-1", &["F-2", "F-3", "F-4", "F-6", "F-7", "L-4", "SET-9"]),
-    ("F-2", &["F-3", "F-6", "L-4", "L-6", "SET-1", "SET-3", "SET-9", "WAIT-1"]),
+    ("F-2", &["F-3", "F-5", "F-6", "L-4", "L-6", "SET-1", "SET-3", "SET-9", "WAIT-1"]),
     ("L-1", &["L-2", "L-4", "L-5", "L-6", "L-7", "L-8", "L-9", "L-10", "F-5", "I-5"]),
     ("L-2", &["I-5"]),
     ("L-3", &["F-6", "L-4", "L-10", "H-1", "H-2", "H-3", "H-4"]),
-    ("F-5", &["F-2", "L-10"]),
+    ("F-5", &["L-10"]),
 ];
 
 /// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
 const COMPARES: &[&str] = &["uapi/compat_compared"];
+
+/// Clauses about what a mapping shows: where one is violated, a case may be killed by the access.
+const ABOUT_MAPPINGS: &[&str] = &["R-10", "I-2", "I-7", "L-4", "L-5", "EXP-5"];
 
 /// Complaints about locks and contexts, which a race or a deadlock follows from.
 const ABOUT_LOCKS: &[Kind] =
@@ -58,14 +65,16 @@ impl Group<'_> {
         symptoms.min_by_key(|symptom| symptom.severity).expect("a group has a symptom")
     }
 
-    /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it, or if
-    /// it comes with a close; else the clause of a foundation comes first, then that of the first case.
+    /// The clause that is violated. A complaint of the kernel belongs to a clause about lifetimes if such a case shows it, if
+    /// it comes with a close, or if it is about freed memory; else the clause of a foundation comes first, then that of the first case.
     fn clause(&self) -> &str {
         if let Key::Clause(clause) = self.key() {
             return clause;
         }
         let complaints = || self.cases().flat_map(|verdict| &verdict.complaints).map(|complaint| complaint.kind);
-        if matches!(self.key(), Key::Complaint(..)) && complaints().any(|kind| kind == Kind::ListCorruption) {
+        let says = |words: &str| self.0.iter().any(|(_, symptom)| symptom.title.contains(words));
+        let lists = || complaints().any(|kind| kind == Kind::ListCorruption) || says("in __list_");
+        if matches!(self.key(), Key::Complaint(..)) && lists() {
             return "L-2";
         }
         let lifetime = self.cases().find(|verdict| verdict.clause.starts_with("L-"));
@@ -74,6 +83,9 @@ impl Group<'_> {
         }
         let foundation = self.cases().find(|verdict| judges_one(&verdict.key));
         if foundation.is_some_and(only_after_a_close) {
+            return "L-1";
+        }
+        if foundation.is_none() && self.corrupts() && (says("use-after-free") || says("reference count")) {
             return "L-1";
         }
         foundation.or(self.cases().next()).map_or("", |verdict| verdict.clause.as_str())
@@ -102,6 +114,7 @@ impl Group<'_> {
         let consequence = match other.key() {
             Key::Left(_) => self.symptom().severity < Severity::Leak,
             Key::Stuck(_) => corrupts,
+            Key::Killed(_) => corrupts || ABOUT_MAPPINGS.contains(&self.clause()),
             Key::Complaint(severity, place) => {
                 let same = matches!(self.key(), Key::Complaint(_, mine) if mine == place);
                 let fails_too = matches!(self.key(), Key::Clause(_)) && self.is_wherever(other);
@@ -128,7 +141,14 @@ impl Group<'_> {
         let follows = |nature: &Nature| match nature {
             Nature::Refused(_) => self.natures().any(|mine| mine.like(nature)),
             Nature::Leak if self.leaks_always() => true,
-            nature => self.corrupts() && self.clause() == other.clause() && counts(nature),
+            Nature::Leak if self.clause() == "UAPI-6" && other.clause() == "L-8" => {
+                self.natures().any(|mine| *mine == Nature::Leak)
+            }
+            // Wrong counts follow from damage of the same clause, and those outside of imports from a wrong release.
+            nature => {
+                let follows = self.clause() == other.clause() || self.clause() == "L-1" && other.clause() != "L-3";
+                self.corrupts() && follows && counts(nature)
+            }
         };
         other.natures().next().is_some() && other.natures().all(follows)
     }
@@ -188,6 +208,21 @@ impl Group<'_> {
     }
 }
 
+/// Moves what explains another group before it, if they are equally serious.
+fn causes_first(groups: &mut [Group<'_>]) {
+    for last in 1..groups.len() {
+        let first = (0..last).find(|&first| {
+            let (consequence, cause) = (&groups[first], &groups[last]);
+            consequence.symptom().severity == cause.symptom().severity
+                && cause.explains(consequence)
+                && !consequence.explains(cause)
+        });
+        if let Some(first) = first {
+            groups[first..=last].rotate_right(1);
+        }
+    }
+}
+
 /// The findings of a run, the worst first.
 pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
     let mut groups: Vec<Group<'_>> = Vec::new();
@@ -200,7 +235,12 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
         }
     }
     // Among equals, what most other cases rely on comes first, then the order of the suite decides.
-    groups.sort_by_key(|group| (group.symptom().severity, group.foundation().map_or(usize::MAX, |it| it as usize)));
+    // A killed case says least.
+    groups.sort_by_key(|group| {
+        let foundation = group.foundation().map_or(usize::MAX, |it| it as usize);
+        (group.symptom().severity, matches!(group.key(), Key::Killed(_)), foundation)
+    });
+    causes_first(&mut groups);
     let mut findings: Vec<(usize, Vec<FollowUp>)> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         let explained = findings.iter_mut().find(|(cause, _)| groups[*cause].explains(group));

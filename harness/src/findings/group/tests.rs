@@ -130,8 +130,8 @@ fn a_check_that_failed_before_the_damage_is_a_finding_of_its_own() {
         verdict.complaints[0].moment = when;
         clauses(&[verdict])
     };
-    assert_eq!(with(ComplaintTime::AfterLastStep), ["R-1", "R-1"]);
-    assert_eq!(with(ComplaintTime::During("derive(RO alias, O_RDWR)".into())), ["R-1"]);
+    assert_eq!(with(ComplaintTime::AfterLastStep), ["L-1", "R-1"]);
+    assert_eq!(with(ComplaintTime::During("derive(RO alias, O_RDWR)".into())), ["L-1"]);
 }
 
 #[test]
