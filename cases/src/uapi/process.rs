@@ -308,13 +308,13 @@ fn ready(pidfd: &OwnedFd, limit: Duration) -> Result<bool, Errno> {
     }
 }
 
-/// Kills one process and reaps it.
+/// Kills one process, reaps it, and returns how it ended: by itself if it was faster.
 ///
 /// # Errors
 /// The errno of kill(2) or waitpid(2).
-pub fn kill_and_reap(pid: Pid) -> Result<(), Errno> {
+pub fn kill_and_reap(pid: Pid) -> Result<ChildStatus, Errno> {
     kill(pid, Signal::SIGKILL)?;
-    waitpid(pid, None).map(drop)
+    waitpid(pid, None).map(ending)
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub(super) enum Nature {
     Leak,
     /// There are fewer references than there should be.
     Underflow,
+    /// Two descriptors are one open file.
+    SameFile,
     /// Anything else.
     Other,
 }
@@ -53,6 +55,9 @@ impl Nature {
         }
         if detail.ends_with("not possible") {
             return Nature::Refused(BTreeSet::new());
+        }
+        if detail == "kcmp: same" {
+            return Nature::SameFile;
         }
         if detail.ends_with("ok") {
             return Nature::Other;
@@ -95,6 +100,7 @@ mod tests {
             ("expected Ok(8192), got Err(ESPIPE)", refused(&["ESPIPE"])),
             ("expected EINVAL, got EPERM", refused(&["EPERM"])),
             ("it was not possible", refused(&[])),
+            ("kcmp: same", Nature::SameFile),
             ("flags 0x0: EACCES and EINVAL", refused(&["EACCES", "EINVAL"])),
             ("expected \"EACCES\", got \"ok\"", Nature::Other),
             ("expected Err(EFAULT), got Ok(())", Nature::Other),

@@ -38,8 +38,9 @@ fn counts_come_back(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAc
     let before = observer.counts(&fds)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
+    let ready = ready(&descriptors[polled])?;
     import_sync_file(into(&descriptors, polled, access), access, fence.as_fd()).or_broken("importing a fence")?;
-    let waits = waits(&descriptors[polled], access)?;
+    let waits = ready.and(waits(&descriptors[polled], access)?);
     timeline.advance()?;
     let same = observer.unchanged(&fds, &before)?;
     let sentence = format!("poll on {}, {} fence signals: reference counts unchanged", name, access_text(access));
@@ -50,8 +51,9 @@ fn all_closed(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAccess) 
     let (observer, descriptors) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
+    let ready = ready(&descriptors[polled])?;
     import_sync_file(into(&descriptors, polled, access), access, fence.as_fd()).or_broken("importing a fence")?;
-    let waits = waits(&descriptors[polled], access)?;
+    let waits = ready.and(waits(&descriptors[polled], access)?);
     let name = descriptors[polled].name.clone();
     // The polled descriptor is closed first: closing the others must not free what the callback uses.
     let mut descriptors: Vec<_> = descriptors.into_iter().map(Some).collect();
@@ -74,6 +76,13 @@ fn all_closed(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAccess) 
 /// Write fences go in through the primary: whether a read-only alias takes them is not this clause's matter.
 fn into(descriptors: &[Fd], polled: usize, access: SyncAccess) -> BorrowedFd<'_> {
     descriptors[if matches!(access, SyncAccess::Write) { 0 } else { polled }].as_fd()
+}
+
+/// Whether poll reports both events where there is no fence: an event that it never reports has no callback.
+fn ready(fd: &Fd) -> CaseResult<Result<(), String>> {
+    let ready = poll_now(fd).or_broken("poll")?;
+    let both = PollFlags::POLLIN | PollFlags::POLLOUT;
+    Ok(ensure(ready == both, || format!("without a fence poll returned {}", poll_text(ready))))
 }
 
 /// Whether poll added a callback, which it does not if there is nothing to wait for.

@@ -30,7 +30,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd, vivid: &Vivid, bytes: usize) -> CaseResult {
     let len = bytes.next_multiple_of(PAGE);
     let writable = s.mmap(alias, len, RW, libc::MAP_SHARED);
-    s.fails_with(format!("the {} cannot be mapped for writing", alias.name), &writable, Errno::EACCES);
+    s.about("R-3").fails_with(format!("the {} cannot be mapped for writing", alias.name), &writable, Errno::EACCES);
     observer.needs_kernel_mapping(alias)?;
     let before = observer.counts(&[alias])?;
     s.equal("before the capture all bytes are zero", blank_pages(alias, len)?, len / PAGE);

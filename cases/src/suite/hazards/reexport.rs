@@ -16,7 +16,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     // The primary is closed, so that the result cannot depend on it.
     s.close(primary);
-    s.fails_with("the alias itself cannot be mapped for writing", &write_a_byte(&alias), Errno::EACCES);
+    s.about("R-3").fails_with("the alias itself cannot be mapped for writing", &write_a_byte(&alias), Errno::EACCES);
 
     let handle = s.vgem_import(&vgem, &alias);
     if reader_refused(&alias, &handle) {

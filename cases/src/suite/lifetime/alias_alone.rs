@@ -34,7 +34,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.must_hold("with one read-only alias left: buffer alive", observer.alive()?)?;
     s.check_pattern(&read_only, len, 5)?;
     let writable = memory::map(read_only.as_fd(), len, RW, libc::MAP_SHARED, 0).map(drop);
-    s.fails_with("the read-only alias cannot be mapped for writing", &writable, Errno::EACCES);
+    s.about("R-3").fails_with("the read-only alias cannot be mapped for writing", &writable, Errno::EACCES);
     works(s, &observer, &read_only, SyncAccess::Read)?;
 
     let last = s.must_derive("alias of the read-only alias", &read_only, RDONLY)?;

@@ -81,8 +81,8 @@ fn producer(primary: &Fd, pair: &Pair) -> CaseResult<Pid> {
 }
 
 fn kill(s: &mut Steps, producer: Pid) -> CaseResult {
-    let killed = s.call("kill(producer, SIGKILL)", |()| "ok".into(), || kill_and_reap(producer));
-    killed.or_broken("killing the producer")
+    let killed = s.call("kill(producer, SIGKILL)", |_| "ok".into(), || kill_and_reap(producer));
+    killed.map(drop).or_broken("killing the producer")
 }
 
 fn goes_on(

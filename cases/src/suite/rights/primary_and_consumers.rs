@@ -116,7 +116,7 @@ impl Consumer {
     /// Makes it end.
     fn end(self, end: End) -> CaseResult {
         if end == End::IsKilled {
-            return kill_and_reap(self.pid).or_broken("killing a consumer");
+            return kill_and_reap(self.pid).map(drop).or_broken("killing a consumer");
         }
         drop(self.go);
         let want = if end == End::ClosesAll { ChildStatus::Exited(0) } else { ChildStatus::Signalled(Signal::SIGSEGV) };

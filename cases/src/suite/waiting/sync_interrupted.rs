@@ -22,11 +22,16 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 
     // First, because a process with several threads should not fork.
     let pid =
-        spawn(|| i32::from(begin_cpu_access(descriptors[2].as_fd(), SyncAccess::Read).is_err())).or_broken("fork")?;
+        spawn(|| begin_cpu_access(descriptors[2].as_fd(), SyncAccess::Read).map_or_else(|errno| errno as i32, |()| 0))
+            .or_broken("fork")?;
     let waits = sleeps(pid);
-    kill_and_reap(pid).or_broken("killing a process")?;
+    let ended = kill_and_reap(pid).or_broken("killing a process")?;
     let sentence = format!("SIGKILL ends a process in SYNC({}, START, READ)", descriptors[2].name);
-    s.must(sentence, waits, "it did not wait for the fence")?;
+    let detail = match ended {
+        ChildStatus::Exited(errno) if errno != 0 => format!("it returned {}", errno_name(Errno::from_raw(errno))),
+        _ => "it did not wait for the fence".into(),
+    };
+    s.must(sentence, waits, detail)?;
 
     for (fd, access) in [(&descriptors[3], SyncAccess::Read), (&descriptors[1], SyncAccess::ReadWrite)] {
         let text = format!("SYNC({}, START, {})", fd.name, access_text(access));

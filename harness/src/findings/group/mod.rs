@@ -41,6 +41,15 @@ const EXPLAINS: &[(&str, &[&str])] = &[
     ("F-5", &["L-10"]),
 ];
 
+/// As [`EXPLAINS`], unless the other one shows wrong counts, which have a reason of their own.
+const EXPLAINS_BUT_COUNTS: &[(&str, &[&str])] = &[
+    ("I-1", &["L-3", "L-8", "IMP-1", "EXP-5"]),
+    ("F-1", &["WAIT-1", "WAIT-2", "WAIT-3", "SET-1", "SET-2", "SET-3", "SET-4", "L-6", "L-8"]),
+];
+
+/// What fails if DERIVE makes no file of its own.
+const NEEDS_A_FILE: &[&str] = &["UAPI-5", "UAPI-6", "L-8"];
+
 /// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
 const COMPARES: &[&str] = &["uapi/compat_compared"];
 
@@ -78,14 +87,22 @@ impl Group<'_> {
             return "L-2";
         }
         let lifetime = self.cases().find(|verdict| verdict.clause.starts_with("L-"));
+        let locks = || complaints().any(|kind| ABOUT_LOCKS.contains(&kind));
+        let of_aliases =
+            || self.cases().any(|verdict| ["UAPI-", "R-", "I-"].iter().any(|area| verdict.clause.starts_with(area)));
+        if matches!(self.key(), Key::Complaint(..)) && locks() && (lifetime.is_some() || of_aliases()) {
+            return "L-10";
+        }
+        let freed = || self.corrupts() && (says("use-after-free") || says("reference count"));
         if let (Key::Complaint(..), Some(verdict)) = (self.key(), lifetime) {
-            return if complaints().any(|kind| ABOUT_LOCKS.contains(&kind)) { "L-10" } else { &verdict.clause };
+            // No list is damaged.
+            return if verdict.clause == "L-2" && freed() { "L-1" } else { &verdict.clause };
         }
         let foundation = self.cases().find(|verdict| judges_one(&verdict.key));
         if foundation.is_some_and(only_after_a_close) {
             return "L-1";
         }
-        if foundation.is_none() && self.corrupts() && (says("use-after-free") || says("reference count")) {
+        if foundation.is_none() && freed() {
             return "L-1";
         }
         foundation.or(self.cases().next()).map_or("", |verdict| verdict.clause.as_str())
@@ -128,11 +145,22 @@ impl Group<'_> {
         if self.clause() == "L-1" && self.leaks() {
             return consequence || other.leaks();
         }
-        let table = EXPLAINS.iter().find(|(clause, _)| *clause == self.clause());
+        consequence || self.explains_clause_of(other)
+    }
+
+    /// Whether the clause of the other one cannot hold without this one's.
+    fn explains_clause_of(&self, other: &Group<'_>) -> bool {
+        let in_table = |table: &[(&str, &[&str])]| {
+            table.iter().any(|(clause, follow)| *clause == self.clause() && follow.contains(&other.clause()))
+        };
         let compared = other.cases().any(|verdict| COMPARES.contains(&verdict.key.id()));
-        let told = !compared && table.is_some_and(|(_, follow)| follow.contains(&other.clause()));
+        let counts = other.natures().any(|nature| matches!(nature, Nature::Leak | Nature::Underflow));
+        let one_file = self.natures().any(|nature| *nature == Nature::SameFile);
+        let told = !compared && in_table(EXPLAINS)
+            || !counts && in_table(EXPLAINS_BUT_COUNTS)
+            || one_file && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause());
         // Not if the consequence is worse than its explanation.
-        consequence || told && other.symptom().severity >= self.symptom().severity
+        told && other.symptom().severity >= self.symptom().severity
     }
 
     /// Whether all that the checks of the other one saw follows from what this one saw.
@@ -214,8 +242,8 @@ fn causes_first(groups: &mut [Group<'_>]) {
         let first = (0..last).find(|&first| {
             let (consequence, cause) = (&groups[first], &groups[last]);
             consequence.symptom().severity == cause.symptom().severity
-                && cause.explains(consequence)
-                && !consequence.explains(cause)
+                && cause.explains_clause_of(consequence)
+                && !consequence.explains_clause_of(cause)
         });
         if let Some(first) = first {
             groups[first..=last].rotate_right(1);
