@@ -22,25 +22,33 @@ pub fn is_mbox(bytes: &[u8]) -> bool {
 }
 
 /// Whether the line of `bytes` from `start` to `end` separates mails. Thunderbird writes `From ` without sender and date, other
-/// programs only a name. Such a line is text, unless an empty line is before it and the header of a mail after it.
+/// programs only a name. Such a line is text, unless the header of a mail is after it. Not every program writes an empty line
+/// before it.
 fn is_separator(bytes: &[u8], start: usize, end: usize) -> bool {
-    let before = &bytes[..start];
-    let alone = before.is_empty() || before.ends_with(b"\n\n") || before.ends_with(b"\n\r\n");
-    DATED.is_match(&bytes[start..end]) || alone && is_mail(&bytes[end..])
+    DATED.is_match(&bytes[start..end]) || is_mail(&bytes[end..])
 }
 
 /// Whether a file starts with the header of a mail.
 pub fn is_mail(bytes: &[u8]) -> bool {
     static KNOWN: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"(?mi)^(?:Subject|From|Date|Message-ID|Received):").expect("a valid pattern"));
-    starts_with_field(bytes) && KNOWN.is_match(header(bytes))
+        LazyLock::new(|| Regex::new(r"(?i)^(?:Subject|From|Date|Message-ID|Received):").expect("a valid pattern"));
+    starts_with_field(bytes) && bytes.split(is_newline).take_while(is_of_header).any(|line| KNOWN.is_match(line))
+}
+
+fn is_newline(byte: &u8) -> bool {
+    *byte == b'\n'
+}
+
+/// Whether a line is a header field, or a part of one.
+fn is_of_header(line: &&[u8]) -> bool {
+    line.starts_with(b" ") || line.starts_with(b"\t") || starts_with_field(line)
 }
 
 /// Whether a file starts with header fields, known or not. Then it is not a diff, although it may contain one.
 pub fn is_headed(bytes: &[u8]) -> bool {
     let header = header(bytes);
-    let field = |line: &[u8]| line.starts_with(b" ") || line.starts_with(b"\t") || starts_with_field(line);
-    starts_with_field(bytes) && header.len() < bytes.len() && header.split(|byte| *byte == b'\n').all(field)
+    let fields = || header.split(is_newline).all(|line| is_of_header(&line));
+    starts_with_field(bytes) && header.len() < bytes.len() && fields()
 }
 
 /// Whether a file has a line with `From ` at its start.

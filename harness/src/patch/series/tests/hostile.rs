@@ -163,6 +163,7 @@ fn hostile_input_is_parsed_in_bounded_time() {
     let fill = |unit: &str| unit.repeat((6 << 20) / unit.len());
     for (what, text) in [
         ("separators", fill("From x Mon Nov 23 01:02:03 2026\n\n")),
+        ("separators without a date", fill("From x\nA: b\n")),
         ("parts", mail("[PATCH] x", "Content-Type: multipart/mixed; boundary=x\n", &fill("--x\n\n"))),
         (
             "parts in parts",

@@ -61,6 +61,11 @@ pub fn threads() -> Vec<(&'static str, String, ReadAs)> {
             Added(&["+new 1", "+new 2"]),
         ),
         (
+            "no empty line before a separator",
+            format!("From me\n{}\nFrom me\n{}", bare("[PATCH] b", 2).trim_end(), bare("Re: [PATCH] b", 7)),
+            Added(&["+new 2"]),
+        ),
+        (
             "text with From",
             format!(
                 "From me\n{}",
