@@ -16,23 +16,27 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"^(BUG \S+) \((?:Not tainted|Tainted: [^)]*)\): ", "$1: "),
         (r"\+0x[0-9a-f]+/0x[0-9a-f]+", ""),
         // The task that happened to run, and its number.
-        (r"scheduling while atomic: .+/\d+/0x[0-9a-f]+", "scheduling while atomic"),
+        (r"(scheduling (?:while atomic|in a non-blocking section)): .+$", "$1"),
         (r"in preemptible \[[0-9a-f]+\] code: .*$", "in preemptible code"),
         (r" on CPU#\d+, .*$", ""),
-        (r" in process .+? +pfn:[0-9a-f]+", ""),
+        // mm/page_alloc.c prints `pfn:`, mm/memory.c entries of the page table.
+        (r" in process .+?  [a-z0-9]+:[0-9a-f]+.*$", ""),
+        (r"(Bad page \w+: )\d+ (messages suppressed)", "$1$2"),
         (r" Comm:.* Pid:\d+", ""),
         (r"(Killed|Out of memory: Kill) process \d+ .*$", "$1 process"),
         (r"^(INFO: )task .+:\d+ (blocked)", "${1}task $2"),
         (r"(stuck for \d+s!) \[.*:\d+\]$", "$1"),
         (r"^.* invoked oom-killer", "a task invoked oom-killer"),
         (r"^.*: (page allocation failure: |vmalloc error: )", "$1"),
-        (r"(workqueue leaked .*): .*/0x.*$", "$1"),
+        (r"(workqueue leaked [^:]*): .*$", "$1"),
         (r"^(WARNING: )?.+/\d+ still has", "${1}a task still has"),
         // rcu: which processors, for how long, which grace period.
         (r"(detected expedited stalls on CPUs/tasks:) \{.*$", "$1"),
         // sysfs: objects that are named by a number.
         (r"(duplicate filename '\S*/)\d+'", "$1<n>'"),
         (r"(kobject_add_internal failed for )\d+ ", "$1<n> "),
+        // The number of an inode.
+        (r"(BUG: Dentry \S+)\{i=[0-9a-f]+,", "$1{"),
         (r"\bCPU#\d+", "a CPU"),
         (r"\bCPU\d+:", "a CPU:"),
         (r"\bon cpu \d+", "on a CPU"),
@@ -81,12 +85,21 @@ mod tests {
                 "Oops: general protection fault, probably for non-canonical address <address>",
             ),
             ("BUG: scheduling while atomic: init/64/0x00000002", "BUG: scheduling while atomic"),
+            ("BUG: scheduling in a non-blocking section: a task/64/0", "BUG: scheduling in a non-blocking section"),
+            ("BUG: Bad page state: 7 messages suppressed", "BUG: Bad page state: messages suppressed"),
+            (
+                "BUG: Dentry 00000000aabbccdd{i=1f3,n=a name} still in use (1) [unmount of dmabuf dmabuf]",
+                "BUG: Dentry <address>{n=a name} still in use (1) [unmount of dmabuf dmabuf]",
+            ),
             ("INFO: task hanging:65 blocked for more than 143 seconds.", "INFO: task blocked for more than <n> s."),
             (
                 "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [init:64]",
                 "watchdog: BUG: soft lockup - a CPU stuck for <n> s!",
             ),
             ("BUG: Bad page state in process init  pfn:03b1c", "BUG: Bad page state"),
+            ("BUG: Bad page map in process a task  pte:8000000003b1c067 pmd:03b1c067", "BUG: Bad page map"),
+            ("BUG: workqueue leaked lock or atomic: kworker/0:1/0x00000001/12", "BUG: workqueue leaked lock or atomic"),
+            ("BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[12]", "BUG: workqueue leaked atomic, lock or RCU"),
             (
                 "BUG kmalloc-64 (Tainted: G    B   W ): Left Redzone overwritten",
                 "BUG kmalloc-64: Left Redzone overwritten",
