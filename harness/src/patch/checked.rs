@@ -79,7 +79,7 @@ pub fn places(source: &Path, paths: &[PathBuf], patch: &Patch) -> Result<()> {
         let shown = path.display().to_string();
         let odd = shown.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER);
         if odd || !path.components().all(|part| matches!(part, Component::Normal(_))) || path.as_os_str().is_empty() {
-            return Err(refused(patch, "has a path outside of the tree").cause(crate::patch::series::printable(&shown)));
+            return Err(refused(patch, "has a path outside of the tree").cause(crate::patch::series::excerpt(&shown)));
         }
         if path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git")) {
             return Err(refused(patch, "has a path in a .git directory").cause(shown));

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::bytes;
 use sha2::{Digest, Sha256};
 
-use super::text::printable;
+use super::text::excerpt;
 
 /// Number of files, added and removed lines of a diff.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Hunks<'_> {
         let name = name.split(|byte| *byte == b'\t').next().unwrap_or_default();
         let name = String::from_utf8_lossy(name);
         let path = name.split_once('/').map_or(&*name, |(_, path)| path);
-        self.files.push(FileChange { path: printable(path), added: 0, removed: 0 });
+        self.files.push(FileChange { path: excerpt(path), added: 0, removed: 0 });
     }
 }
 
@@ -132,7 +132,7 @@ fn hunks(diff: &[u8]) -> Result<Hunks<'_>, String> {
                 Some((Some(b'-'), _)) => (old, removed) = (old.saturating_sub(1), 1),
                 Some((Some(b'+'), _)) => (new, added) = (new.saturating_sub(1), 1),
                 Some((Some(b'\\'), _)) => {}
-                _ => return Err(printable(&String::from_utf8_lossy(line))),
+                _ => return Err(excerpt(&String::from_utf8_lossy(line))),
             }
             if let Some(file) = all.files.last_mut() {
                 (file.added, file.removed) = (file.added + added, file.removed + removed);

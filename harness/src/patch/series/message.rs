@@ -7,7 +7,7 @@ use regex::bytes;
 
 use super::hunks::{cut_short, fingerprint};
 use super::mark::{Mark, is_reply};
-use super::text::{printable, unflowed, without_returns};
+use super::text::{excerpt, unflowed, without_returns};
 
 /// The parts of a mail that matter for a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Mail {
         };
         let field = |name: &str| parsed.headers.get_first_value(name);
         let subject = field("Subject").unwrap_or_default();
-        let subject = printable(&subject.split_whitespace().collect::<Vec<_>>().join(" "));
+        let subject = excerpt(&subject.split_whitespace().collect::<Vec<_>>().join(" "));
         let ids =
             |name: &str| field(name).and_then(|ids| msgidparse(&ids).ok()).map(|ids| ids.to_vec()).unwrap_or_default();
         let id = field("Message-ID").map(|id| id.trim().trim_matches(['<', '>']).to_string());

@@ -22,7 +22,7 @@ use crate::host::store::Store;
 use crate::source::git_spec::{Location, RefLookup};
 pub use hunks::{FileChange, files};
 pub use range::CommitRange;
-pub use text::printable;
+pub use text::excerpt;
 use thread::Chosen;
 
 /// Patches in the order in which they apply.

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::bytes;
 
+use crate::host::style::printable;
+
 /// Undoes format=flowed (RFC 3676): removes the space before a line and the line ends after a space, as git mailinfo does.
 pub fn unflowed(body: &[u8], delete_space: bool) -> Vec<u8> {
     let mut text = Vec::with_capacity(body.len());
@@ -40,7 +42,7 @@ pub fn without_returns(body: Vec<u8>) -> Vec<u8> {
     text
 }
 
-/// Truncates untrusted text and replaces control characters, so that it can be shown on a terminal.
-pub fn printable(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect()
+/// The start of an untrusted text, as it can be shown on a terminal.
+pub fn excerpt(text: &str) -> String {
+    printable(&text.chars().take(200).collect::<String>())
 }

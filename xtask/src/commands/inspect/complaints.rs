@@ -6,7 +6,7 @@ use std::path::Path;
 
 use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
-use harness::host::style::wrap;
+use harness::host::style::{printable, wrap};
 use harness::judge::complaint::foreign::{as_console, kernel_version};
 use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::complaint::{Complaint, is_noise, scan};
@@ -79,7 +79,7 @@ fn print(complaints: &[Complaint]) {
             println!("{MARGIN}trace: {}", wrap(&complaint.trace.join(" < "), MARGIN));
         }
         for line in complaint.lines.iter().filter(|line| !is_noise(line)) {
-            println!("{MARGIN}| {}", line.replace(|c: char| c.is_control() && c != '\t', "?"));
+            println!("{MARGIN}| {}", printable(line));
         }
     }
 }
