@@ -24,6 +24,15 @@ impl AccelChoice {
     }
 }
 
+/// The binaries of `fuzz/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FuzzTarget {
+    /// Mails, mboxes and diffs
+    Series,
+    /// Kernel logs
+    Console,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
 
-use super::{AccelChoice, Github, GuestArgs, KernelArgs, MutantsArgs, TableFormat, at_least_one, examples, heading};
+use super::{
+    AccelChoice, FuzzTarget, Github, GuestArgs, KernelArgs, MutantsArgs, TableFormat, at_least_one, examples, heading,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Dev {
@@ -66,8 +68,8 @@ pub struct BuildArgs {
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
     /// series or console [default: both]
-    #[arg(value_name = "TARGET", value_parser = ["series", "console"])]
-    pub targets: Vec<String>,
+    #[arg(value_name = "TARGET", value_enum, hide_possible_values = true)]
+    pub targets: Vec<FuzzTarget>,
     /// Executions of each target
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub runs: u32,

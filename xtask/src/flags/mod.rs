@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use harness::exit_code::ExitCode;
 
-pub use choices::{AccelChoice, Format, ImportersFormat, TableFormat};
+pub use choices::{AccelChoice, Format, FuzzTarget, ImportersFormat, TableFormat};
 pub use clean::{Clean, CleanArgs};
 pub use dev::{Bench, BuildArgs, CiArgs, CoverageArgs, Dev, FuzzArgs, KselftestArgs, SelftestArgs};
 pub use doctor::DoctorArgs;

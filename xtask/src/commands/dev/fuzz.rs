@@ -6,17 +6,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::host::process::Cmd;
 use harness::host::progress::duration;
 
-use crate::flags::FuzzArgs;
+use crate::flags::{FuzzArgs, FuzzTarget};
 use crate::run::pipeline::Pipeline;
 use crate::workspace;
 
-/// The targets, which are the binaries of `fuzz/`.
-pub const TARGETS: [&str; 2] = ["series", "console"];
 /// The platform is named so that build scripts are compiled without the flags.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// What one input may take.
@@ -53,7 +52,9 @@ pub fn run(args: &FuzzArgs, quiet: bool) -> Result<ExitCode> {
             .cause(built.text)
             .next("libFuzzer needs a C++ compiler: g++ on Debian and Ubuntu."));
     }
-    for target in TARGETS.iter().filter(|target| args.targets.is_empty() || args.targets.iter().any(|t| t == *target)) {
+    let wanted = |target: &&FuzzTarget| args.targets.is_empty() || args.targets.contains(target);
+    for target in FuzzTarget::value_variants().iter().filter(wanted).filter_map(ValueEnum::to_possible_value) {
+        let target = target.get_name();
         let corpus = dir.join("corpus").join(target);
         fs::create_dir_all(&corpus).map_err(|error| io(&error, "creating", &corpus))?;
         let start = std::time::Instant::now();
