@@ -7,8 +7,8 @@ use regex::Regex;
 /// `[RFC PATCH v2 1/3]`, or `[net,v2,1/3]` as patchwork writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// 1 if none is given.
-    pub version: u32,
+    /// The first version of a series usually has none.
+    pub version: Option<u32>,
     /// Number and total.
     pub number: Option<(u32, u32)>,
     /// Whether it is marked RESEND.
@@ -28,14 +28,14 @@ impl Mark {
         static VERSION: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)(?:\b|patch|rfc)v(\d{1,4})\b"));
         // Not `6.1/6.6` and not a date.
         static NUMBER: LazyLock<Regex> =
-            LazyLock::new(|| regex(r"(?i)(?:[^\w./]|patch|rfc)(\d{1,5})(?:\s*/\s*|\s+of\s+)(\d{1,5})(?:[^\w./])"));
+            LazyLock::new(|| regex(r"(?i)(?:[^\w./]|patch|rfc)(\d{1,5})\s*(?:/|of)\s*(\d{1,5})(?:[^\w./])"));
         let brackets = brackets(subject);
         let version = VERSION.captures(brackets).and_then(|found| found[1].parse().ok());
         let number = NUMBER.captures_iter(brackets).last();
         let number = number.and_then(|found| Some((found[1].parse().ok()?, found[2].parse().ok()?)));
         let worded = PATCH.is_match(brackets);
         (worded || version.is_some() || number.is_some()).then(|| Mark {
-            version: version.unwrap_or(1),
+            version,
             number,
             resent: brackets.to_uppercase().contains("RESEND"),
             worded,
@@ -89,13 +89,14 @@ mod tests {
             ("[PATCH1/2] x", 1, Some((1, 2))),
             ("[PATCH 1 of 2] x", 1, Some((1, 2))),
             ("[PATCH 10 OF 12] x", 1, Some((10, 12))),
+            ("[PATCH 2of3] x", 1, Some((2, 3))),
             ("[PATCH 6.1/6.6] x", 1, None),
             ("[PATCH 6.6.y 2026/11/23] x", 1, None),
             ("[PATCH 6.1/6.6 v2 2/3] x", 2, Some((2, 3))),
             ("[RFC] x", 1, None),
         ] {
             let mark = Mark::of(subject).unwrap_or_else(|| panic!("{subject} is not a mark"));
-            assert_eq!((mark.version, mark.number), (version, number), "{subject}");
+            assert_eq!((mark.version.unwrap_or(1), mark.number), (version, number), "{subject}");
         }
         for subject in ["x", "[some-list] x", "[ANNOUNCE] x 2/3", "Re: [PATCH] x", "[6.12] x", "x [PATCH 1/2]"] {
             assert_eq!(Mark::of(subject), None, "{subject}");

@@ -122,6 +122,20 @@ pub fn threads() -> Vec<(&'static str, String, ReadAs)> {
             mail("[PATCH v3 0/2] c", "", "words") + &bare_thread(&["[PATCH 1/2] a", "[PATCH 2/2] b"]),
             Noted(&["+new 1", "+new 2"], "contains v1, v3: using v1 because it is the newest with patches"),
         ),
+        (
+            "a version on the cover letter, which the patches answer",
+            answer("[PATCH v2 1/1] a", "1", "", 1)
+                + &mail("[PATCH v3 0/1] c", "Message-ID: <3@example.org>\n", "words")
+                + &answer("[PATCH 1/1] a", "4", "3", 4),
+            Noted(&["+new 4"], "v3 is marked on the cover letter only"),
+        ),
+        (
+            "a patch of a reviewer",
+            mail("[PATCH v3 0/1] c", "Message-ID: <3@example.org>\n", "words")
+                + &answer("[PATCH v3 1/1] a", "1", "3", 1)
+                + &answer("[PATCH 1/1] better", "2", "3", 2),
+            Noted(&["+new 1"], "contains v1, v3: using v3"),
+        ),
         // Posted again.
         (
             "again",

@@ -31,7 +31,7 @@ fn is_complete(mail: &Mail) -> bool {
 /// Of patches without numbers, those that no later one replaces: a patch that answers another one is a new version of it.
 /// `mails` is the whole thread.
 pub fn newest<'a>(posts: &[&'a Mail], mails: &[&'a Mail], notes: &mut Vec<String>) -> Vec<&'a Mail> {
-    let by_id: HashMap<&str, &Mail> = mails.iter().filter_map(|mail| Some((mail.id.as_deref()?, *mail))).collect();
+    let by_id = by_id(mails);
     let patches: Vec<&Mail> = posts.iter().copied().filter(|mail| mail.diff.is_some()).collect();
     let places: HashMap<*const Mail, usize> =
         patches.iter().enumerate().map(|(at, mail)| (address(mail), at)).collect();
@@ -57,8 +57,13 @@ fn address(mail: &Mail) -> *const Mail {
     mail
 }
 
+/// The mails of a thread by their identifiers.
+pub fn by_id<'a>(mails: &[&'a Mail]) -> HashMap<&'a str, &'a Mail> {
+    mails.iter().filter_map(|mail| Some((mail.id.as_deref()?, *mail))).collect()
+}
+
 /// The mails that a mail answers, directly or not, the nearest first.
-fn ancestors<'a>(mail: &'a Mail, by_id: &HashMap<&str, &'a Mail>) -> Vec<&'a Mail> {
+pub fn ancestors<'a>(mail: &'a Mail, by_id: &HashMap<&str, &'a Mail>) -> Vec<&'a Mail> {
     let mut seen = HashSet::from([address(mail)]);
     let mut found: Vec<&Mail> = Vec::new();
     let mut at = mail;

@@ -46,12 +46,12 @@ pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<Chosen>
     if posts.is_empty() {
         return unmarked(&mails, what, wanted, notes);
     }
-    let version = |mail: &&Mail| mail.mark.map_or(1, |mark| mark.version);
-    let mut versions: Vec<u32> = posts.iter().map(version).collect();
+    let posts = with_versions(&posts, &mails);
+    let mut versions: Vec<u32> = posts.iter().map(|(version, _)| *version).collect();
     versions.sort_unstable();
     versions.dedup();
-    // A version may be marked on a cover letter only.
-    let filled = |chosen: &&u32| posts.iter().any(|mail| version(mail) == **chosen && is_patch(mail));
+    // A version may have a cover letter only.
+    let filled = |chosen: &&u32| posts.iter().any(|(version, mail)| version == *chosen && is_patch(mail));
     let newest = versions[versions.len() - 1];
     let with_patches = *versions.iter().rev().find(filled).unwrap_or(&newest);
     let names = versions.iter().map(|version| format!("v{version}")).collect::<Vec<_>>().join(", ");
@@ -61,10 +61,13 @@ pub fn choose(mails: &[Mail], what: &str, wanted: Option<u32>) -> Result<Chosen>
             .cause(format!("it contains {names}"))
             .next("Name one of these after the #, or leave out the # for the newest."));
     }
-    let posts: Vec<&Mail> = posts.into_iter().filter(|mail| version(mail) == chosen).collect();
+    let posts: Vec<&Mail> = posts.into_iter().filter(|(version, _)| *version == chosen).map(|(_, mail)| mail).collect();
     if versions.len() > 1 {
         let empty = if wanted.is_none() && chosen < newest { " because it is the newest with patches" } else { "" };
         notes.push(format!("{what} contains {names}: using v{chosen}{empty}"));
+    }
+    if chosen != 1 && posts.iter().any(|mail| is_patch(mail) && mail.mark.is_some_and(|mark| mark.version.is_none())) {
+        notes.push(format!("v{chosen} is marked on the cover letter only, and its patches answer that"));
     }
     let patches = if posts.iter().any(|mail| mail.mark.is_some_and(|mark| mark.number.is_some())) {
         numbered(&posts, what, chosen, &versions, &mut notes)?
@@ -86,6 +89,20 @@ fn marked<'a>(mails: &[&'a Mail]) -> Vec<&'a Mail> {
         true => worded,
         false => worded.into_iter().chain(others).collect(),
     }
+}
+
+/// Each mail with its version. If the patches of a version have it on the cover letter only, they are those without a version
+/// that answer it.
+fn with_versions<'a>(posts: &[&'a Mail], mails: &[&'a Mail]) -> Vec<(u32, &'a Mail)> {
+    let by_id = copies::by_id(mails);
+    let own = |mail: &Mail| mail.mark.and_then(|mark| mark.version);
+    let with_patches: HashSet<Option<u32>> = posts.iter().filter(|mail| is_patch(mail)).map(|mail| own(mail)).collect();
+    let is_letter = |mail: &&Mail| !mail.reply && mail.mark.is_some_and(|mark| matches!(mark.number, Some((0, _))));
+    let of_letter = |mail: &'a Mail| {
+        let letter = copies::ancestors(mail, &by_id).into_iter().find(is_letter)?;
+        own(letter).filter(|version| !with_patches.contains(&Some(*version)))
+    };
+    posts.iter().map(|mail| (own(mail).or_else(|| of_letter(mail)).unwrap_or(1), *mail)).collect()
 }
 
 /// Whether a mail has a patch, or should have one.
