@@ -142,6 +142,21 @@ fn the_system_call_is_at_fault_if_nothing_else_is_named() {
 }
 
 #[test]
+fn the_work_item_that_leaks_a_lock_is_at_fault() {
+    let worker = stack(&[" dump_stack_lvl+0x1/0x2", " process_one_work+0x1/0x2", " worker_thread+0x1/0x2"]);
+    for (title, function) in [
+        (
+            "BUG: workqueue leaked atomic, lock or RCU: kworker/1:1[44]",
+            "     preempt=0x00000000 lock=0->1 RCU=0->0 workfn=do_work",
+        ),
+        ("BUG: workqueue leaked lock or atomic: kworker/1:1/0x00000000/44", "     last function: do_work"),
+    ] {
+        let lines = [vec![title, function], worker.clone()].concat();
+        assert_eq!(found(&lines), ["bug do_work: dump_stack_lvl process_one_work worker_thread"]);
+    }
+}
+
+#[test]
 fn reports_within_reports_are_told_apart() {
     let bug = ["kernel BUG at mm/a.c:1!"];
     let lockdep = ["WARNING: possible recursive locking detected", "init/61 is trying to acquire lock:"];

@@ -14,6 +14,10 @@ static FUNCTION: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?:^ *|\bin |\bat:? |:\d+ |RIP: [0-9a-f]+:)([A-Za-z_][A-Za-z0-9_.]*)\+0x[0-9a-f]+")
         .expect("a valid pattern")
 });
+/// The function of a work item that leaked a lock, before and since 6.9 (kernel/workqueue.c). Its frame is gone.
+static WORK: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^ +(?:last function: |.* workfn=)([A-Za-z_][A-Za-z0-9_.]*)").expect("a valid pattern")
+});
 static FRAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^ *(?:\[<[0-9a-f]+>\] )?([A-Za-z_][A-Za-z0-9_.]*)\+0x[0-9a-f]+/0x[0-9a-f]+").expect("a valid pattern")
 });
@@ -41,7 +45,8 @@ pub fn place(kind: Kind, lines: &[String]) -> Place {
     let first = stall_begin(kind, lines);
     let lines = &lines[first..];
     let (until, trace) = trace(kind, lines);
-    let function = |line: &String| FUNCTION.captures(line).map(|found| found[1].to_string());
+    let function =
+        |line: &String| FUNCTION.captures(line).or_else(|| WORK.captures(line)).map(|found| found[1].to_string());
     // The lines up to the trace: title, instruction pointer, the lock that is being taken. Locks that are held
     // (` #0: .. at: f+0x..`) do not say where the bug is.
     let named: Vec<String> =
