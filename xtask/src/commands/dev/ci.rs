@@ -99,10 +99,16 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
             ),
             ("fault cases are detected", cmd!(shell, "{own} selftest {fault_cases...}")),
         ]);
-        stages.push(vec![(
-            "mistakes in workflow files are found",
-            cmd!(shell, "cargo test --quiet --package xtask --test lint_workflows -- --ignored"),
-        )]);
+        stages.push(vec![
+            (
+                "mistakes in workflow files are found",
+                cmd!(shell, "cargo test --quiet --package xtask --test lint_workflows -- --ignored"),
+            ),
+            (
+                "another program reads the JUnit report",
+                cmd!(shell, "cargo test --quiet --package harness --lib junitparser -- --ignored"),
+            ),
+        ]);
     }
     let ignored = command_line::ignored();
     if !ignored.is_empty() {

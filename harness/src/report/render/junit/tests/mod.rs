@@ -1,6 +1,7 @@
 use quick_junit::Report;
 
 use super::*;
+mod reader;
 mod schema;
 use crate::judge::transcript::{CaseRun, TranscriptStep};
 use crate::judge::verdict::VerdictCount;
@@ -26,10 +27,10 @@ fn flaky(worst: Verdict) -> Verdict {
     Verdict::Flaky { seen, transcripts: 2, diff: String::new(), worst: Box::new(worst) }
 }
 
-#[test]
-fn a_failure_is_of_the_kernel_and_an_error_is_of_the_run() {
+/// Every verdict, and how a test with it has to be read.
+fn verdicts() -> Vec<(Verdict, &'static str)> {
     let said = || "said".to_string();
-    let all = [
+    vec![
         (Verdict::Pass, "passed"),
         (Verdict::ExpectedHazard { reason: said() }, "passed"),
         (Verdict::Skipped { need: said(), why: said() }, "skipped"),
@@ -45,7 +46,12 @@ fn a_failure_is_of_the_kernel_and_an_error_is_of_the_run() {
         (Verdict::Broken { why: said() }, "error"),
         (Verdict::Lost { begun: true, how: said() }, "error"),
         (Verdict::NotRun { why: said() }, "error"),
-    ];
+    ]
+}
+
+#[test]
+fn a_failure_is_of_the_kernel_and_an_error_is_of_the_run() {
+    let all = verdicts();
     let run = report(all.iter().map(|(verdict, _)| verdict.clone()).collect());
     let kinds: Vec<&str> =
         read(&render(&Matrix::new(vec![Cell::ran(run)])).unwrap()).into_iter().map(|(_, kind)| kind).collect();
