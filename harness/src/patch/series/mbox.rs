@@ -39,9 +39,9 @@ fn is_newline(byte: &u8) -> bool {
     *byte == b'\n'
 }
 
-/// Whether a line is a header field, or a part of one.
+/// Whether a line is a header field, a part of one, or the separator of an earlier folder, which some programs leave there.
 fn is_of_header(line: &&[u8]) -> bool {
-    line.starts_with(b" ") || line.starts_with(b"\t") || starts_with_field(line)
+    [&b" "[..], b"\t", b">From "].iter().any(|start| line.starts_with(start)) || starts_with_field(line)
 }
 
 /// Whether a file starts with header fields, known or not. Then it is not a diff, although it may contain one.

@@ -75,6 +75,11 @@ pub fn threads() -> Vec<(&'static str, String, ReadAs)> {
         ),
         ("no header after From", format!("From me to you\n\n{}", body(1)), Fails("no mail follows")),
         ("unknown header fields", format!("X-Status: 1\nX-Keys:\n\n{}", body(1)), Added(&["+new 1"])),
+        (
+            "a separator in the header",
+            format!("X-Status: 1\n>From me Mon Nov 23 01:02:03 2026\n{}", bare("Re: [PATCH] x", 1)),
+            Fails("contains no patch"),
+        ),
         ("a byte order mark", format!("\u{feff}{}", bare("[PATCH] x", 1)), Added(&["+new 1"])),
         // Copies.
         ("a footer", copy("<a@b>", "") + &copy("<a@b>", footer), Added(&["+new 1"])),
