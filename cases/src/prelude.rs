@@ -33,7 +33,7 @@ pub use crate::fixture::fence::{
     self, Timeline, access_text, describe, fences, pending, poll_for, poll_for_reading, poll_now, poll_text, same_fence,
 };
 pub use crate::fixture::limit::{FileMax, with_fd_limit};
-pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, wrong_page};
+pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, store, wrong_page};
 pub use crate::fixture::message::Pair;
 pub use crate::fixture::model_buffer::{self, ModelBuffer};
 pub use crate::fixture::observer::{BufferObserver, drain_if_possible, is_gone, wait_for_deferred_work};

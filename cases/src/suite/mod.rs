@@ -168,6 +168,8 @@ pub const CASES: &[Case] = &[
     hazards::device_writes::CASE,
     hazards::kernel_mapping::CASE,
     hazards::stalled_writer::CASE,
+    hazards::node_mapping::CASE,
+    hazards::self_import::CASE,
 ];
 
 /// Every planned run of every case, in order.

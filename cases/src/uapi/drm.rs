@@ -66,6 +66,10 @@ struct MapDumb {
     offset: u64,
 }
 
+/// The offset in a node of the first object of a device: `DRM_FILE_PAGE_OFFSET_START` (include/drm/drm_vma_manager.h)
+/// in bytes. drm_gem_create_mmap_offset() gives each object, an import too, the first range that fits.
+pub const FIRST_OFFSET: i64 = 1 << 32;
+
 const VGEM_FENCE_WRITE: u32 = 1;
 const VGEM_FENCE_ATTACH: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x41, size_of::<VgemFenceAttach>());
 const VGEM_FENCE_SIGNAL: u32 = ioc(IOC_WRITE, b'd', 0x42, size_of::<VgemFenceSignal>());

@@ -4,5 +4,7 @@ pub mod device_captures;
 pub mod device_writes;
 pub mod first_export_wins;
 pub mod kernel_mapping;
+pub mod node_mapping;
 pub mod reexport;
+pub mod self_import;
 pub mod stalled_writer;

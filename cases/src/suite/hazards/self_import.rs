@@ -1,0 +1,65 @@
+//! A read-only alias of a device's own buffer, imported by the same device.
+
+use crate::prelude::*;
+
+case! {
+    /// vgem exports a buffer of its own, and another open file of vgem imports a read-only alias of it: the handle is the
+    /// buffer itself and no import, MODE_MAP_DUMB tells its offset, and mmap(2) there gives a shared writable mapping. The same for a
+    /// descriptor that vgem exported O_RDONLY: the limit is older than aliases.
+    "H-7", Hazard("drm_gem_prime_import() recognises a buffer of its own device and takes the object, which knows no access mode"),
+    Exporter::HEAP, [Vgem], [ALIASES, EXPORTED],
+    relies on [Importing]
+}
+
+const PAGES: usize = 2;
+const LEN: usize = PAGES * PAGE;
+
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let producer = Vgem::open()?;
+    let handle = producer.quiet_create_of(PAGES).or_broken("creating a buffer of vgem")?;
+    let reader = if on.fds() == FdKind::Exported {
+        let reader = s.vgem_export("O_RDONLY vgem buffer", &producer, &handle, RDONLY);
+        reader.or_broken("exporting a buffer of vgem")?
+    } else {
+        let primary = s.vgem_export("vgem buffer", &producer, &handle, RDWR);
+        let primary = primary.or_broken("exporting a buffer of vgem")?;
+        let alias = s.must_derive("RO alias", &primary, RDONLY)?;
+        s.close(primary);
+        alias
+    };
+    producer.quiet_close(handle).or_broken("closing a handle")?;
+    drop(producer);
+    judge(s, &reader)
+}
+
+/// Imports a buffer of vgem without a writable descriptor by a file of vgem that does not know it, maps it and writes to it.
+fn judge(s: &mut Steps, reader: &Fd) -> CaseResult {
+    // Not observed by the test importer: it replaces the operations of the buffer, by which the driver knows its own.
+    let writable = s.mmap(reader, LEN, RW, libc::MAP_SHARED);
+    s.fails_with(format!("the {} cannot be mapped for writing", reader.name), &writable, Errno::EACCES);
+    let seen = memory::map(reader.as_fd(), LEN, libc::PROT_READ, libc::MAP_SHARED, 0);
+    let seen = seen.or_broken("mapping a buffer for reading")?;
+
+    let vgem = Vgem::open()?;
+    let handle = s.vgem_import(&vgem, reader);
+    if reader_refused(reader, &handle) {
+        s.hazard(format!("another open file of vgem imports the {}", reader.name), false);
+        return Ok(());
+    }
+    let handle = s.succeeds(format!("another open file of vgem imports the {}", reader.name), handle)?;
+    let mapping = s.call(
+        "vgem_map_dumb(handle), mmap(vgem, RW, SHARED)",
+        |_| "mapped".into(),
+        || vgem.node_mapping(&handle, PAGES),
+    );
+    s.hazard("MODE_MAP_DUMB tells an offset, and the node maps the buffer RW there", mapping.is_ok());
+    if let Ok(mapping) = mapping {
+        let wrote = (PAGE - 2..PAGE + 2).try_for_each(|offset| store(&mapping, offset, 0xe1));
+        s.note(format!("writing 4 bytes through it: {}", outcome_name(&wrote)));
+        let changed = (0..LEN).filter(|offset| seen.read(*offset) == 0xe1).count();
+        s.hazard(format!("the {} shows the bytes that the process wrote through the node", reader.name), changed == 4);
+    }
+    let closed = s.vgem_close(&vgem, handle);
+    s.succeeds("vgem closes the handle", closed)?;
+    Ok(())
+}
