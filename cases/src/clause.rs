@@ -62,6 +62,8 @@ clauses! {
         because "This is the intended use: the process that holds the alias is not trusted."
     "R-10": "The primary keeps its rights and its mappings, no matter which aliases are derived and closed."
         because "Giving away a restricted descriptor must not affect the producer."
+    "R-11": "No ioctl through a read-only alias changes a byte of the buffer."
+        because "A reader that can write with an ioctl is a writer."
     "I-1": "All descriptors of a buffer have the same st_dev, st_ino and size, and each is an open file description of its own."
         because "User space, such as Mesa and Android's memory accounting, identifies a buffer by its inode."
     "I-2": "All descriptors show the same memory, every page of it, in both directions, inside CPU access brackets; an exporter that unmaps the buffer reaches the mappings of all descriptors."

@@ -71,6 +71,7 @@ pub const CASES: &[Case] = &[
     rights::unprivileged::CASE,
     rights::primary_keeps::CASE,
     rights::primary_and_consumers::CASE,
+    rights::ioctls::CASE,
     identity::open_files::CASE,
     identity::address_space::CASE,
     identity::fdinfo::CASE,
@@ -231,6 +232,7 @@ mod tests {
             assert!(!(patched && needs.contains(&Need::NoDerive)), "{} could never run", case.name(variant));
         }
     }
+
     #[test]
     fn the_example_of_the_documentation_is_a_case() {
         let page = include_str!("../../../docs/writing-a-case.md");

@@ -25,6 +25,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("R-8", "The buffer can be changed by a file operation"),
     ("R-9", "A process without privileges gains a right"),
     ("R-10", "The primary loses a right"),
+    ("R-11", "An ioctl through a read-only alias changes the buffer"),
     ("I-1", "An alias is not the same buffer with a file of its own"),
     ("I-2", "An alias does not show the same memory"),
     ("I-3", "fdinfo differs between descriptors of one buffer"),

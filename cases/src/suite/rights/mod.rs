@@ -4,6 +4,7 @@ pub mod derive_orphans;
 pub mod derive_table;
 pub mod file_writes;
 pub mod flags_meanwhile;
+pub mod ioctls;
 pub mod mmap_by_size;
 pub mod mmap_table;
 pub mod primary_and_consumers;
