@@ -72,6 +72,7 @@ pub const CASES: &[Case] = &[
     rights::primary_keeps::CASE,
     rights::primary_and_consumers::CASE,
     rights::ioctls::CASE,
+    rights::file_locks::CASE,
     identity::open_files::CASE,
     identity::address_space::CASE,
     identity::fdinfo::CASE,

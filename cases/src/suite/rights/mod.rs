@@ -2,6 +2,7 @@
 
 pub mod derive_orphans;
 pub mod derive_table;
+pub mod file_locks;
 pub mod file_writes;
 pub mod flags_meanwhile;
 pub mod ioctls;
