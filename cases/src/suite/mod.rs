@@ -75,6 +75,7 @@ pub const CASES: &[Case] = &[
     rights::file_locks::CASE,
     identity::open_files::CASE,
     identity::address_space::CASE,
+    identity::attributes::CASE,
     identity::fdinfo::CASE,
     identity::name::CASE,
     identity::name_by_reader::CASE,

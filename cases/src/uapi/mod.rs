@@ -106,6 +106,29 @@ pub fn fcntl(fd: RawFd, command: i32, argument: i32) -> Result<i32, Errno> {
     Errno::result(unsafe { libc::fcntl(fd, command, argument) })
 }
 
+/// `F_GET_RW_HINT` and `F_SET_RW_HINT` of include/uapi/linux/fcntl.h.
+const GET_RW_HINT: i32 = 1035;
+const SET_RW_HINT: i32 = 1036;
+
+/// fcntl(2) with `F_GET_RW_HINT`: how long what is written to the inode is expected to live.
+///
+/// # Errors
+/// The errno of the call.
+pub fn rw_hint(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
+    let mut hint = 0_u64;
+    // SAFETY: the kernel writes 64 bits to the address.
+    Errno::result(unsafe { libc::fcntl(fd.as_raw_fd(), GET_RW_HINT, std::ptr::from_mut(&mut hint)) }).map(|_| hint)
+}
+
+/// fcntl(2) with `F_SET_RW_HINT`.
+///
+/// # Errors
+/// The errno of the call.
+pub fn set_rw_hint(fd: BorrowedFd<'_>, hint: u64) -> Result<(), Errno> {
+    // SAFETY: the kernel reads 64 bits from the address.
+    Errno::result(unsafe { libc::fcntl(fd.as_raw_fd(), SET_RW_HINT, std::ptr::from_ref(&hint)) }).map(drop)
+}
+
 /// An ioctl request number, as `_IOC()` of include/uapi/asm-generic/ioctl.h computes it.
 pub const fn ioc(direction: u32, kind: u8, number: u8, size: usize) -> u32 {
     (direction << 30) | ((size as u32) << 16) | ((kind as u32) << 8) | number as u32

@@ -1,6 +1,7 @@
 //! Identity: one buffer, whatever descriptor shows it.
 
 pub mod address_space;
+pub mod attributes;
 pub mod enumeration;
 pub mod fdinfo;
 pub mod memfd;
