@@ -73,6 +73,7 @@ pub const CASES: &[Case] = &[
     rights::primary_and_consumers::CASE,
     rights::ioctls::CASE,
     rights::file_locks::CASE,
+    rights::page_number::CASE,
     identity::open_files::CASE,
     identity::address_space::CASE,
     identity::attributes::CASE,

@@ -8,6 +8,7 @@ pub mod flags_meanwhile;
 pub mod ioctls;
 pub mod mmap_by_size;
 pub mod mmap_table;
+pub mod page_number;
 pub mod primary_and_consumers;
 pub mod primary_keeps;
 pub mod private_contents;
