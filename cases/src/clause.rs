@@ -156,6 +156,8 @@ clauses! {
         because "The importer maps the buffer by the access mode of its own node; dma_buf_mmap() does not ask for that of the descriptor."
     "H-7": "A device that imports a read-only alias of a buffer of its own gets the buffer itself, which its node maps for writing."
         because "A driver recognises its own buffer and takes the object behind it, which has no access mode."
+    "H-8": "A buffer that only an O_PATH descriptor keeps is on no list of buffers."
+        because "The list is about files, and the memory is freed with the dentry: nobody finds who holds it."
     "WAIT-1": "poll and epoll report POLLIN exactly while no write fence is pending, and POLLOUT exactly while no fence is pending, in every mode, after every signal, and whoever polled before."
         because "Compositors draw and show frames by it: too early shows an incomplete frame, too late loses one."
     "WAIT-2": "SYNC with START waits until the fences of others have signalled, for READ the write fences, for WRITE all, and for no other fence; with END it never waits."

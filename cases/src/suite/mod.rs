@@ -174,6 +174,7 @@ pub const CASES: &[Case] = &[
     hazards::stalled_writer::CASE,
     hazards::node_mapping::CASE,
     hazards::self_import::CASE,
+    hazards::unlisted_buffer::CASE,
 ];
 
 /// Every planned run of every case, in order.

@@ -8,3 +8,4 @@ pub mod node_mapping;
 pub mod reexport;
 pub mod self_import;
 pub mod stalled_writer;
+pub mod unlisted_buffer;
