@@ -175,6 +175,7 @@ pub const CASES: &[Case] = &[
     hazards::node_mapping::CASE,
     hazards::self_import::CASE,
     hazards::unlisted_buffer::CASE,
+    hazards::forged_lines::CASE,
 ];
 
 /// Every planned run of every case, in order.

@@ -3,6 +3,7 @@
 pub mod device_captures;
 pub mod device_writes;
 pub mod first_export_wins;
+pub mod forged_lines;
 pub mod kernel_mapping;
 pub mod node_mapping;
 pub mod reexport;
