@@ -160,6 +160,8 @@ clauses! {
         because "The list is about files, and the memory is freed with the dentry: nobody finds who holds it."
     "H-9": "A name with newlines, set through a read-only alias, forges lines in fdinfo and bufinfo."
         because "Memory accounting reads these lines, and who sets the name need not own the buffer."
+    "H-10": "A fence of the holder of a read-only alias that fails gives its error to the sync_file that the producer exports."
+        because "An exported sync_file contains the fences of readers, and does not say whose failed."
     "WAIT-1": "poll and epoll report POLLIN exactly while no write fence is pending, and POLLOUT exactly while no fence is pending, in every mode, after every signal, and whoever polled before."
         because "Compositors draw and show frames by it: too early shows an incomplete frame, too late loses one."
     "WAIT-2": "SYNC with START waits until the fences of others have signalled, for READ the write fences, for WRITE all, and for no other fence; with END it never waits."

@@ -176,6 +176,7 @@ pub const CASES: &[Case] = &[
     hazards::self_import::CASE,
     hazards::unlisted_buffer::CASE,
     hazards::forged_lines::CASE,
+    hazards::failed_fence::CASE,
 ];
 
 /// Every planned run of every case, in order.

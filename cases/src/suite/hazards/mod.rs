@@ -2,6 +2,7 @@
 
 pub mod device_captures;
 pub mod device_writes;
+pub mod failed_fence;
 pub mod first_export_wins;
 pub mod forged_lines;
 pub mod kernel_mapping;
