@@ -39,7 +39,7 @@ pub use crate::fixture::model_buffer::{self, ModelBuffer};
 pub use crate::fixture::observer::{BufferObserver, drain_if_possible, is_gone, wait_for_deferred_work};
 pub use crate::fixture::permutations::permutations;
 pub use crate::fixture::poller::{Sleeper, Wakeups};
-pub use crate::fixture::process::{become_nobody, in_child};
+pub use crate::fixture::process::{become_nobody, in_child, long_enough, processor_time};
 pub use crate::fixture::racers::race;
 pub use crate::fixture::ref_snapshot::RefSnapshot;
 pub use crate::fixture::rights_walk::{Rights, RightsWalk};

@@ -174,6 +174,8 @@ pub const CASES: &[Case] = &[
     hazards::stalled_writer::CASE,
     hazards::node_mapping::CASE,
     hazards::self_import::CASE,
+    hazards::many_fences::CASE,
+    hazards::many_watches::CASE,
     hazards::unlisted_buffer::CASE,
     hazards::forged_lines::CASE,
     hazards::failed_fence::CASE,

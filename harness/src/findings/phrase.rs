@@ -69,7 +69,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("H-2", "An import is exported again with another mode"),
     ("H-3", "An importer maps a read-only alias for writing by a device"),
     ("H-4", "An importer maps a read-only alias writable"),
-    ("H-5", "The holder of a read-only alias can stall the writer"),
+    ("H-5", "The holder of a read-only alias can stall the writer or slow it down"),
     ("H-6", "An import of a read-only alias is mapped writable through the node of its device"),
     ("H-7", "A device gets its own buffer from a read-only alias of it"),
     ("H-8", "A buffer that only an O_PATH descriptor keeps is on no list"),

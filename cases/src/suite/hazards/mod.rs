@@ -6,6 +6,8 @@ pub mod failed_fence;
 pub mod first_export_wins;
 pub mod forged_lines;
 pub mod kernel_mapping;
+pub mod many_fences;
+pub mod many_watches;
 pub mod node_mapping;
 pub mod reexport;
 pub mod self_import;
