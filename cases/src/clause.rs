@@ -162,6 +162,8 @@ clauses! {
         because "Memory accounting reads these lines, and who sets the name need not own the buffer."
     "H-10": "A fence of the holder of a read-only alias that fails gives its error to the sync_file that the producer exports."
         because "An exported sync_file contains the fences of readers, and does not say whose failed."
+    "H-11": "Where a device needs bounce buffers, SYNC through a read-only alias writes old contents over what the producer has written."
+        because "SYNC copies a bounce buffer to the buffer, and what the device wrote there, or an earlier SYNC, need not be the latest."
     "WAIT-1": "poll and epoll report POLLIN exactly while no write fence is pending, and POLLOUT exactly while no fence is pending, in every mode, after every signal, and whoever polled before."
         because "Compositors draw and show frames by it: too early shows an incomplete frame, too late loses one."
     "WAIT-2": "SYNC with START waits until the fences of others have signalled, for READ the write fences, for WRITE all, and for no other fence; with END it never waits."

@@ -1,6 +1,7 @@
 //! Which needs of the cases this kernel meets, probed once before the first case.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -14,6 +15,9 @@ use crate::need::Need;
 use crate::steps::errno_name;
 use crate::uapi::importer::Importer;
 use crate::uapi::{compat, derive, ioctl_address};
+
+/// The kernel option that gives every device bounce buffers, 4 MiB in all (setup_io_tlb_npages() in kernel/dma/swiotlb.c).
+pub const FORCED: &str = "swiotlb=2048,force";
 
 /// The needs that are not met, each with the probe and its result.
 #[derive(Debug, Default)]
@@ -77,6 +81,9 @@ impl KernelFeatures {
         }
         if processors() < 2 {
             missing.insert(Need::TwoProcessors, "one processor is online".into());
+        }
+        if !fs::read_to_string("/proc/cmdline").is_ok_and(|line| line.split_whitespace().any(|word| word == FORCED)) {
+            missing.insert(Need::BounceBuffers, format!("the kernel was booted without {FORCED}"));
         }
         KernelFeatures { missing, _probed: probed.ok() }
     }

@@ -39,6 +39,9 @@ pub enum Need {
     /// Two processors, for races and for threads that are stopped while they hold locks. The host runs all other cases
     /// in guests with one, which are cheaper to emulate.
     TwoProcessors,
+    /// Devices use memory through bounce buffers, whatever they can reach: the kernel was booted with `swiotlb=force`. The host runs
+    /// these cases in guests of their own.
+    BounceBuffers,
     /// The exporter's buffers can be mapped into the kernel: it has `dma_buf_ops.vmap`. Probed by the case itself.
     KernelMapping,
     /// Fences have deadlines (Linux 6.4). Probed by the case itself.
@@ -70,6 +73,7 @@ impl Need {
             Need::FaultInjection => Some("CONFIG_FAIL_PAGE_ALLOC"),
             Need::Stall => Some("CONFIG_LOCKDEP"),
             Need::TwoProcessors => Some("CONFIG_SMP"),
+            Need::BounceBuffers => Some("CONFIG_SWIOTLB"),
         }
     }
 

@@ -179,6 +179,7 @@ pub const CASES: &[Case] = &[
     hazards::unlisted_buffer::CASE,
     hazards::forged_lines::CASE,
     hazards::failed_fence::CASE,
+    hazards::sync_bounces::CASE,
 ];
 
 /// Every planned run of every case, in order.
@@ -238,6 +239,15 @@ mod tests {
             let needs = case.needs_of(variant);
             let patched = [Need::Derive, Need::DeriveDefined].iter().any(|need| needs.contains(need));
             assert!(!(patched && needs.contains(&Need::NoDerive)), "{} could never run", case.name(variant));
+        }
+    }
+
+    #[test]
+    fn no_case_needs_two_kinds_of_guests() {
+        for (case, variant) in CASES.iter().flat_map(|case| case.variants.iter().map(move |variant| (case, variant))) {
+            let needs = case.needs_of(variant);
+            let kinds = [Need::TwoProcessors, Need::BounceBuffers].into_iter().filter(|need| needs.contains(need));
+            assert!(kinds.count() < 2, "{}: no guest has both", case.name(variant));
         }
     }
 

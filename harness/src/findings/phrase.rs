@@ -75,6 +75,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("H-8", "A buffer that only an O_PATH descriptor keeps is on no list"),
     ("H-9", "The holder of a read-only alias forges lines about the buffer"),
     ("H-10", "A reader's fence gives its error to the producer's sync_file"),
+    ("H-11", "SYNC through a read-only alias writes old contents to the buffer"),
     ("WAIT-1", "poll does not follow the pending fences"),
     ("WAIT-2", "SYNC does not wait for the right fences"),
     ("WAIT-3", "A process that waits in SYNC cannot be interrupted"),

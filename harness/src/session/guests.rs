@@ -168,7 +168,7 @@ impl<'a> Session<'a> {
         while !left.is_empty() && started.may_start() {
             let number = started.next_number();
             let dir = self.dir.join(directory(number));
-            let boot = GuestBoot { processors: share.processors, judges, part };
+            let boot = GuestBoot { share, judges, part };
             let recording =
                 self.boot(&dir, &left, &boot, started, &mut *on_record).inspect_err(|_| started.start_no_more())?;
             let mut run = GuestRun::new(recording, std::mem::take(&mut left), None);
@@ -215,15 +215,15 @@ impl<'a> Session<'a> {
         &self,
         dir: &Path,
         plan: &[CaseKey],
-        GuestBoot { processors, judges, part }: &GuestBoot<'_>,
+        GuestBoot { share, judges, part }: &GuestBoot<'_>,
         started: &Started,
         on_record: &mut dyn FnMut(&Record),
     ) -> Result<Recording> {
         std::fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
         let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.program, plan)?;
         let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, self.accel);
-        boot.processors = *processors;
-        boot.append = self.append.iter().cloned().chain(part.avoid.clone()).collect();
+        boot.processors = share.processors;
+        boot.append = self.append.iter().cloned().chain(share.option()).chain(part.avoid.clone()).collect();
         boot.recorded.clone_from(&self.command_line);
         boot.gdb.clone_from(&self.gdb);
         if let Some(qemu) = &self.qemu {
@@ -249,8 +249,8 @@ impl<'a> Session<'a> {
 
 /// How a guest is booted.
 struct GuestBoot<'a> {
-    /// How many processors it has.
-    processors: usize,
+    /// The share whose cases it runs.
+    share: &'a GuestShare,
     /// Whether some of its cases judge foundations.
     judges: bool,
     /// The part that it runs.

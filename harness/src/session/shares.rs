@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cases::features::FORCED;
 use cases::need::Need;
 use cases::protocol::CaseKey;
 use cases::suite;
@@ -27,18 +28,34 @@ pub struct GuestShare {
     pub plan: Vec<CaseKey>,
     /// Number of processors of the guests.
     pub processors: usize,
+    /// Whether their devices use memory through bounce buffers.
+    pub bounces: bool,
 }
 
 impl GuestShare {
     /// A plan that is not divided.
     pub fn new(plan: Vec<CaseKey>) -> Self {
         let processors = if plan.iter().any(needs_two) { 2 } else { 1 };
-        GuestShare { plan, processors }
+        let bounces = plan.iter().any(needs_bounces);
+        GuestShare { plan, processors, bounces }
+    }
+
+    /// The kernel option that the guests need.
+    pub fn option(&self) -> Option<String> {
+        self.bounces.then(|| FORCED.to_string())
     }
 }
 
 fn needs_two(key: &CaseKey) -> bool {
-    suite::find(key).is_some_and(|(case, on)| case.needs_on(on).contains(&Need::TwoProcessors))
+    has(key, Need::TwoProcessors)
+}
+
+fn needs_bounces(key: &CaseKey) -> bool {
+    has(key, Need::BounceBuffers)
+}
+
+fn has(key: &CaseKey, need: Need) -> bool {
+    suite::find(key).is_some_and(|(case, on)| case.needs_on(on).contains(&need))
 }
 
 /// How many guests run at the same time if nothing else is asked for: one for each processor of this machine, as far as its memory
@@ -54,18 +71,22 @@ fn jobs_of(processors: usize, memory: Option<(u64, u64)>) -> usize {
 
 /// Divides a plan for at most `jobs` guests at the same time. One row of shares for each: they run one after the other,
 /// and all rows take about equally long. A case runs in a guest with as many processors as it needs, whatever `jobs` is: those
-/// that need two are the last row's. Those that judge foundations are the first row's.
+/// that need two are the last row's. Those that judge foundations, and those that need bounce buffers, are the first row's.
 pub fn divide(plan: &[CaseKey], times: &CaseTimes, jobs: usize) -> Vec<Vec<GuestShare>> {
     let time = |key: &CaseKey| times.get(key).copied().unwrap_or(USUAL);
     let total = |keys: &[CaseKey]| keys.iter().map(time).sum::<u64>();
     let count = jobs.min(usize::try_from(total(plan) / BOOT).unwrap_or(usize::MAX)).max(1);
     let place: BTreeMap<&CaseKey, usize> = plan.iter().zip(0..).collect();
     let (two, one): (Vec<CaseKey>, Vec<CaseKey>) = plan.iter().cloned().partition(needs_two);
+    let (bounced, one): (Vec<CaseKey>, Vec<CaseKey>) = one.into_iter().partition(needs_bounces);
     let (foundations, mut one): (Vec<CaseKey>, Vec<CaseKey>) = one.into_iter().partition(judges_one);
     let mut loads = vec![0; count];
     loads[0] += total(&foundations);
     if !two.is_empty() {
         loads[count - 1] += total(&two) + BOOT;
+    }
+    if !bounced.is_empty() {
+        loads[0] += total(&bounced) + BOOT;
     }
     let mut shares = vec![Vec::new(); count];
     shares[0] = foundations;
@@ -76,9 +97,9 @@ pub fn divide(plan: &[CaseKey], times: &CaseTimes, jobs: usize) -> Vec<Vec<Guest
         loads[row] += time(&key);
         shares[row].push(key);
     }
-    let mut rows: Vec<Vec<GuestShare>> =
-        shares.into_iter().map(|plan| vec![GuestShare { plan, processors: 1 }]).collect();
-    rows[count - 1].push(GuestShare { plan: two, processors: 2 });
+    let mut rows: Vec<Vec<GuestShare>> = shares.into_iter().map(|plan| vec![GuestShare::new(plan)]).collect();
+    rows[0].push(GuestShare::new(bounced));
+    rows[count - 1].push(GuestShare::new(two));
     for row in &mut rows {
         row.iter_mut().for_each(|share| share.plan.sort_by_key(|key| place[key]));
         row.retain(|share| !share.plan.is_empty());
@@ -97,6 +118,10 @@ mod tests {
         suite::keys().collect()
     }
 
+    fn is_usual(key: &CaseKey) -> bool {
+        !needs_two(key) && !needs_bounces(key)
+    }
+
     #[test]
     fn every_case_is_in_exactly_one_share_with_the_processors_that_it_needs() {
         for jobs in 1..=6 {
@@ -110,6 +135,8 @@ mod tests {
             for share in rows.iter().flatten() {
                 let needed = share.plan.iter().filter(|key| needs_two(key)).count();
                 assert_eq!(needed, if share.processors == 2 { share.plan.len() } else { 0 });
+                let needed = share.plan.iter().filter(|key| needs_bounces(key)).count();
+                assert_eq!(needed, if share.bounces { share.plan.len() } else { 0 });
             }
             let judges = |share: &GuestShare| share.plan.iter().any(judges_one);
             assert!(rows.iter().skip(1).flatten().all(|share| !judges(share)));
@@ -118,7 +145,7 @@ mod tests {
 
     #[test]
     fn rows_take_equally_long_by_what_is_known() {
-        let plan: Vec<CaseKey> = keys().into_iter().filter(|key| !needs_two(key)).collect();
+        let plan: Vec<CaseKey> = keys().into_iter().filter(is_usual).collect();
         let times: CaseTimes = plan.iter().cloned().zip((1..).map(|number| number * 7 % 500)).collect();
         let rows = divide(&plan, &times, 4);
         let loads: Vec<u64> = rows.iter().map(|row| row[0].plan.iter().map(|key| times[key]).sum()).collect();
@@ -140,17 +167,18 @@ mod tests {
 
     #[test]
     fn a_short_plan_is_not_divided() {
-        let plan: Vec<CaseKey> = keys().into_iter().filter(|key| !needs_two(key)).take(20).collect();
+        let plan: Vec<CaseKey> = keys().into_iter().filter(is_usual).take(20).collect();
         assert_eq!(divide(&plan, &CaseTimes::new(), 8), [[GuestShare::new(plan)]]);
         let mut races = keys();
         races.retain(needs_two);
         assert!(!races.is_empty());
-        assert_eq!(divide(&races, &CaseTimes::new(), 1), [[GuestShare { plan: races.clone(), processors: 2 }]]);
+        assert_eq!(divide(&races, &CaseTimes::new(), 1), [[GuestShare::new(races.clone())]]);
     }
 
     #[test]
     fn what_a_plan_begins_with_runs_first() {
-        let (races, others): (Vec<CaseKey>, Vec<CaseKey>) = keys().into_iter().partition(needs_two);
+        let without = keys().into_iter().filter(|key| !needs_bounces(key));
+        let (races, others): (Vec<CaseKey>, Vec<CaseKey>) = without.partition(needs_two);
         for (first, then) in [(&races, &others), (&others, &races)] {
             let plan: Vec<CaseKey> = first.iter().chain(then).cloned().collect();
             let rows = divide(&plan, &CaseTimes::new(), 1);

@@ -12,4 +12,5 @@ pub mod node_mapping;
 pub mod reexport;
 pub mod self_import;
 pub mod stalled_writer;
+pub mod sync_bounces;
 pub mod unlisted_buffer;
