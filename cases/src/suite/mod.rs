@@ -90,6 +90,7 @@ pub const CASES: &[Case] = &[
     lifetime::vgem_import::CASE,
     fences::same_fence::CASE,
     fences::polling::CASE,
+    fences::poll_keeps_buffer::CASE,
     fences::step_by_step::CASE,
     fences::error::CASE,
     fences::importer_fence::CASE,

@@ -5,6 +5,7 @@ pub mod error;
 pub mod importer_fence;
 pub mod importer_waits;
 pub mod pending_poll;
+pub mod poll_keeps_buffer;
 pub mod polling;
 pub mod same_fence;
 pub mod step_by_step;
