@@ -39,7 +39,7 @@ pub use crate::fixture::model_buffer::{self, ModelBuffer};
 pub use crate::fixture::observer::{BufferObserver, drain_if_possible, is_gone, wait_for_deferred_work};
 pub use crate::fixture::permutations::permutations;
 pub use crate::fixture::poller::{Sleeper, Wakeups};
-pub use crate::fixture::process::{become_nobody, in_child, long_enough, processor_time};
+pub use crate::fixture::process::{become_nobody, in_child};
 pub use crate::fixture::racers::race;
 pub use crate::fixture::ref_snapshot::RefSnapshot;
 pub use crate::fixture::rights_walk::{Rights, RightsWalk};
@@ -65,5 +65,6 @@ pub use crate::uapi::process::{ChildStatus, kill_and_reap, pidfd, same_descripti
 pub use crate::uapi::stall::StallPoint;
 pub use crate::uapi::udmabuf::{self, RawRange};
 pub use crate::uapi::{
-    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, drm, dup, fcntl, ioc, ioctl_raw, sw_sync, sync_file, v4l2,
+    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, drm, dup, fcntl, ioc, ioctl_raw, sw_sync, sync_file,
+    ticks_of, v4l2,
 };

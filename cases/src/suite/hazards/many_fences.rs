@@ -14,10 +14,8 @@ const FEW: usize = 64;
 /// In so many imports of [`FEW`] there are as many fences as in one of [`MANY`].
 const TIMES: usize = 8;
 const MANY: usize = TIMES * FEW;
-/// If the time were linear, both would take equally long. Measured: five to seven times.
-const FAR_LONGER: u32 = 2;
-/// The most rounds of [`TIMES`] imports, so that there are descriptors for all aliases.
-const MOST: usize = 32;
+/// If the time were linear, both would take equally long. Measured: twenty times.
+const FAR_LONGER: u64 = 2;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
@@ -38,19 +36,22 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         return Ok(());
     }
     s.note(format!("poll on primary: {}", poll_text(poll_now(&primary).or_broken("poll")?)));
-    let (rounds, time) = long_enough(MOST, |rounds| import(on, &few, rounds * TIMES))?;
-    // What another program takes of the processor must not make the small imports look slow.
-    let in_parts = time.min(import(on, &few, rounds * TIMES)?);
-    let at_once = import(on, &add(MANY - FEW)?, rounds)?;
+    // The shortest counts: what other programs take of the processor is in the others.
+    let in_parts = import(on, &few, 2 * TIMES)? * TIMES as u64;
+    let at_once = import(on, &add(MANY - FEW)?, 2)?;
     s.hazard(sentence, at_once > in_parts * FAR_LONGER);
     Ok(())
 }
 
-/// The time of so many imports of a sync_file, each through a read-only alias of a new buffer.
-fn import(on: CaseParams, merged: &OwnedFd, imports: usize) -> CaseResult<Duration> {
-    let alias = || derive(export(on.exporter, 1)?.primary.as_fd(), RDONLY);
-    let aliases = (0..imports).map(|_| alias()).collect::<Result<Vec<_>, _>>().or_broken("deriving an alias")?;
-    let import = |alias: &OwnedFd| import_sync_file(alias.as_fd(), SyncAccess::Read, merged.as_fd());
-    let (time, imported) = processor_time(|| aliases.iter().try_for_each(import))?;
-    imported.or_broken("importing fences").map(|()| time)
+/// The shortest of so many imports of a sync_file, each through a read-only alias of a new buffer, in ticks.
+fn import(on: CaseParams, merged: &OwnedFd, imports: usize) -> CaseResult<u64> {
+    let mut shortest = u64::MAX;
+    for _ in 0..imports {
+        let primary = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
+        let alias = derive(primary.as_fd(), RDONLY).or_broken("deriving an alias")?;
+        let (ticks, imported) = ticks_of(|| import_sync_file(alias.as_fd(), SyncAccess::Read, merged.as_fd()));
+        imported.or_broken("importing fences")?;
+        shortest = shortest.min(ticks);
+    }
+    Ok(shortest)
 }
