@@ -33,7 +33,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 /// Maps a buffer without a writable descriptor through vgem's node, and writes to it.
 fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd) -> CaseResult {
     let writable = s.mmap(alias, LEN, RW, libc::MAP_SHARED);
-    s.fails_with(format!("the {} cannot be mapped for writing", alias.name), &writable, Errno::EACCES);
+    s.about("R-3").fails_with(format!("the {} cannot be mapped for writing", alias.name), &writable, Errno::EACCES);
     let seen = memory::map(alias.as_fd(), LEN, libc::PROT_READ, libc::MAP_SHARED, 0);
     let seen = seen.or_broken("mapping a buffer for reading")?;
     let before = observer.counts(&[alias])?;

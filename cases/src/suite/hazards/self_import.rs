@@ -36,7 +36,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 fn judge(s: &mut Steps, reader: &Fd) -> CaseResult {
     // Not observed by the test importer: it replaces the operations of the buffer, by which the driver knows its own.
     let writable = s.mmap(reader, LEN, RW, libc::MAP_SHARED);
-    s.fails_with(format!("the {} cannot be mapped for writing", reader.name), &writable, Errno::EACCES);
+    s.about("R-3").fails_with(format!("the {} cannot be mapped for writing", reader.name), &writable, Errno::EACCES);
     let seen = memory::map(reader.as_fd(), LEN, libc::PROT_READ, libc::MAP_SHARED, 0);
     let seen = seen.or_broken("mapping a buffer for reading")?;
 
