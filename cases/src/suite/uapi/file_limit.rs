@@ -26,6 +26,12 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     if derive(alias.as_fd(), RDONLY).is_ok() {
         sources.push((&alias, RDONLY));
     }
+    let before = in_child(|| i32::from(become_nobody().is_err() || derive(primary.as_fd(), RDONLY).is_err()))?;
+    s.about("R-9").must(
+        "an unprivileged process can derive",
+        before == ChildStatus::Exited(0),
+        "it was not possible",
+    )?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
 
     let limit = FileMax::set("0")?;
