@@ -3,6 +3,9 @@
 //! `consoles/<kernel>-<kind>.log` are verbatim, without the boot messages. Each ends with two lines that a program wrote: the
 //! mark of another case, and text that looks like a complaint.
 
+#[path = "common/changed.rs"]
+mod changed;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +19,18 @@ fn consoles_of_real_kernels() {
         insta::with_settings!({ snapshot_path => "consoles", prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(name, complaints.iter().map(summary).collect::<String>());
         });
+    }
+}
+
+#[test]
+fn changed_consoles_are_read_without_a_panic() {
+    let logs: Vec<Vec<u8>> = consoles().iter().map(|path| std::fs::read(path).unwrap()).collect();
+    let mut random = changed::Random(1);
+    for (index, log) in logs.iter().enumerate().cycle().take(500) {
+        let input = random.changed(&log[..log.len().min(16 << 10)], &logs[(index * 7 + 3) % logs.len()]);
+        for complaint in scan(&input) {
+            assert!(!complaint.lines.is_empty() && !complaint.title.contains('\n'), "{complaint:?}");
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! Mails as other programs write, change and archive them.
 
+#[path = "../../../../tests/common/changed.rs"]
+mod changed;
+
+use super::Series;
 use super::mails::{added, diff, eml, mail, open, patch};
 
 /// What has to be found in a thread.
@@ -215,6 +219,19 @@ fn context_lines_of_flowed_mails_lose_one_space() {
 #[test]
 fn a_patch_without_a_subject_has_a_name() {
     assert_eq!(open(bare_thread(&[""]), "").unwrap().patches[0].name, "0001-no-subject.patch");
+}
+
+#[test]
+fn changed_threads_are_read_without_a_panic() {
+    let threads = threads();
+    let mut random = changed::Random(1);
+    for (index, (_, thread, _)) in threads.iter().enumerate().cycle().take(2000) {
+        let other = &threads[(index * 7 + 3) % threads.len()].1;
+        let input = random.changed(thread.as_bytes(), other.as_bytes());
+        if let Ok(series) = Series::read(input) {
+            assert!(series.patches.iter().all(|patch| !patch.text.is_empty() && !patch.name.contains('/')));
+        }
+    }
 }
 
 /// `cargo xtask dev fuzz` names a directory for them.
