@@ -57,8 +57,9 @@ impl Symptom {
         let complaints: Vec<&Complaint> =
             verdict.complaints.iter().filter(|complaint| complaint.suppressed.is_none()).collect();
         let severity = |complaint: &&Complaint| Severity::of_complaint(complaint.kind);
-        let mut symptoms: Vec<Symptom> =
-            complaints.iter().copied().min_by_key(severity).map(complained).into_iter().collect();
+        // A list that is damaged tells more than what else goes wrong with its entries.
+        let worst = complaints.iter().copied().min_by_key(|one| (severity(one), one.kind != Kind::ListCorruption));
+        let mut symptoms: Vec<Symptom> = worst.map(complained).into_iter().collect();
         let damage = complaints.iter().filter(|one| severity(one) == Severity::MemoryCorruption);
         let damaged = damage.map(|complaint| step_of(complaint, verdict)).min().unwrap_or(usize::MAX);
         symptoms.extend(failed_checks(verdict, damaged));

@@ -24,7 +24,7 @@ const EXPLAINS: &[(&str, &[&str])] = &[
     ("R-3", &["L-4", "R-2", "R-4", "R-6", "R-9"]),
     ("R-4", &["R-2", "R-9"]),
     ("R-9", &["L-4"]),
-    ("R-10", &["R-1", "R-3", "UAPI-2", "UAPI-5"]),
+    ("R-10", &["R-1", "R-3", "UAPI-2"]),
     ("UAPI-9", &["UAPI-8"]),
     (
         "I-1",
@@ -82,7 +82,7 @@ impl Group<'_> {
         }
         let complaints = || self.cases().flat_map(|verdict| &verdict.complaints).map(|complaint| complaint.kind);
         let says = |words: &str| self.0.iter().any(|(_, symptom)| symptom.title.contains(words));
-        let lists = || complaints().any(|kind| kind == Kind::ListCorruption) || says("in __list_");
+        let lists = || ["list_add ", "list_del ", "in __list_"].into_iter().any(says);
         if matches!(self.key(), Key::Complaint(..)) && lists() {
             return "L-2";
         }
@@ -172,11 +172,12 @@ impl Group<'_> {
             Nature::Leak if self.clause() == "UAPI-6" && other.clause() == "L-8" => {
                 self.natures().any(|mine| *mine == Nature::Leak)
             }
-            // Wrong counts follow from damage of the same clause, and those outside of imports from a wrong release.
-            nature => {
-                let follows = self.clause() == other.clause() || self.clause() == "L-1" && other.clause() != "L-3";
-                self.corrupts() && follows && counts(nature)
+            // Wrong counts follow from damage of the same clause, and what is put too often, except by imports, from a wrong release.
+            nature if self.corrupts() => {
+                let released = self.clause() == "L-1" && other.clause() != "L-3" && *nature == Nature::Underflow;
+                released || self.clause() == other.clause() && counts(nature)
             }
+            _ => false,
         };
         other.natures().next().is_some() && other.natures().all(follows)
     }
