@@ -208,15 +208,15 @@ fn an_option_that_is_dropped_is_an_error_that_names_it() {
         fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
     }
     let fragment = dir.path().join("exporters.config");
-    let asked = fs::read_to_string(&fragment).unwrap() + "CONFIG_DMABUF_HEAPS_CMA=y\n";
+    let asked = fs::read_to_string(&fragment).unwrap() + "CONFIG_DMA_NUMA_CMA=y\n";
     fs::write(&fragment, &asked).unwrap();
     let flavour = harness::kbuild::kconfig::Flavour::load("fast", dir.path()).unwrap();
     let error = flavour.configure(&source_tree(), "7.2", &dir.path().join("objects")).unwrap_err();
     assert_eq!(error.exit_code().number(), 23);
     let line = asked.lines().count();
     let text = error.to_string();
-    assert!(text.contains(&format!("exporters.config:{line} requests CONFIG_DMABUF_HEAPS_CMA=y")), "{text}");
-    assert!(text.contains("depends on DMABUF_HEAPS && DMA_CMA   (not set: DMA_CMA)"), "{text}");
+    assert!(text.contains(&format!("exporters.config:{line} requests CONFIG_DMA_NUMA_CMA=y")), "{text}");
+    assert!(text.contains("depends on NUMA   (not set: NUMA)"), "{text}");
 }
 
 /// The unpacked 7.2 in the cache of this machine.
