@@ -48,6 +48,12 @@ impl KernelArgs {
         GitSpec::parse(self.kernel.as_deref()?, &std::env::current_dir().unwrap_or_default())
     }
 
+    /// The series that is asked for. The user's own tree or commit is tested as it is unless a series is named.
+    pub fn series(&self) -> &str {
+        let own = self.kernel_tree.is_some() || self.commit().is_some();
+        self.series.as_deref().unwrap_or(if own { "none" } else { "derive" })
+    }
+
     /// How branches, tags and packages are looked up.
     pub fn look(&self) -> RefLookup {
         match (self.refresh, self.offline) {

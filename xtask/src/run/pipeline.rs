@@ -131,9 +131,7 @@ impl Pipeline {
         self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
         let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
-        // The user's own tree or commit is tested as it is unless a series is named.
-        let own_tree = args.kernel_tree.is_some() || args.commit().is_some();
-        let wanted = args.series.as_deref().unwrap_or(if own_tree { "none" } else { "derive" });
+        let wanted = args.series();
         if wanted != "none" && !wanted.contains(['/', '#', ':']) {
             // Reject a wrong name before downloading the source.
             Series::known(wanted, &workspace::patches())?;

@@ -43,8 +43,7 @@ pub fn run(args: &TestArgs, quiet: bool) -> Result<ExitCode> {
 
 /// The files and directories of this machine that a run is made of.
 fn places(args: &KernelArgs) -> Vec<PathBuf> {
-    let own = args.kernel_tree.is_some() || args.commit().is_some();
-    let series = args.series.as_deref().unwrap_or(if own { "none" } else { "derive" });
+    let series = args.series();
     let named = workspace::patches().join(series);
     // `#v2` after a path chooses a version.
     let path = PathBuf::from(series.split('#').next().unwrap_or_default());
