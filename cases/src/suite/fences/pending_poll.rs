@@ -38,9 +38,7 @@ fn counts_come_back(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAc
     let before = observer.counts(&fds)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
-    let ready = ready(&descriptors[polled])?;
-    import_sync_file(into(&descriptors, polled, access), access, fence.as_fd()).or_broken("importing a fence")?;
-    let waits = ready.and(waits(&descriptors[polled], access)?);
+    let waits = polls(&descriptors, polled, access, &fence)?;
     timeline.advance()?;
     let same = observer.unchanged(&fds, &before)?;
     let sentence = format!("poll on {}, {} fence signals: reference counts unchanged", name, access_text(access));
@@ -51,9 +49,7 @@ fn all_closed(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAccess) 
     let (observer, descriptors) = quiet_family(on)?;
     let timeline = Timeline::new()?;
     let fence = timeline.fence(1)?;
-    let ready = ready(&descriptors[polled])?;
-    import_sync_file(into(&descriptors, polled, access), access, fence.as_fd()).or_broken("importing a fence")?;
-    let waits = ready.and(waits(&descriptors[polled], access)?);
+    let waits = polls(&descriptors, polled, access, &fence)?;
     let name = descriptors[polled].name.clone();
     // The polled descriptor is closed first: closing the others must not free what the callback uses.
     let mut descriptors: Vec<_> = descriptors.into_iter().map(Some).collect();
@@ -71,6 +67,13 @@ fn all_closed(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAccess) 
         access_text(access)
     );
     Ok(s.holds(sentence, early.and(released)))
+}
+
+/// Imports a fence and polls. Returns whether poll added a callback.
+fn polls(descriptors: &[Fd], polled: usize, access: SyncAccess, fence: &impl AsFd) -> CaseResult<Result<(), String>> {
+    let ready = ready(&descriptors[polled])?;
+    import_sync_file(into(descriptors, polled, access), access, fence.as_fd()).or_broken("importing a fence")?;
+    Ok(ready.and(waits(&descriptors[polled], access)?))
 }
 
 /// Write fences go in through the primary: whether a read-only alias takes them is not this clause's matter.

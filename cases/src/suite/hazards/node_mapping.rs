@@ -53,11 +53,7 @@ fn judge(s: &mut Steps, observer: &BufferObserver, alias: &Fd) -> CaseResult {
         let Ok(mapping) = mapping else { continue };
         let facts = observer.glance()?;
         s.note(format!("{} attachments and {} kernel mappings of the buffer", facts.attachments, facts.vmaps));
-        // Across a page boundary, in case only the first page is protected.
-        let wrote = (PAGE - 2..PAGE + 2).try_for_each(|offset| store(&mapping, offset, byte));
-        s.note(format!("writing 4 bytes through it: {}", outcome_name(&wrote)));
-        let changed = (0..LEN).filter(|offset| seen.read(*offset) == byte).count();
-        s.hazard(format!("the {} shows the bytes that the process wrote through the node", alias.name), changed == 4);
+        s.hazard_of_node(&mapping, byte, &seen, alias);
     }
     let closed = s.vgem_close(&vgem, handle);
     s.succeeds("vgem closes the handle", closed)?;

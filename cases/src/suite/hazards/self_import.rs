@@ -54,10 +54,7 @@ fn judge(s: &mut Steps, reader: &Fd) -> CaseResult {
     );
     s.hazard("MODE_MAP_DUMB tells an offset, and the node maps the buffer RW there", mapping.is_ok());
     if let Ok(mapping) = mapping {
-        let wrote = (PAGE - 2..PAGE + 2).try_for_each(|offset| store(&mapping, offset, 0xe1));
-        s.note(format!("writing 4 bytes through it: {}", outcome_name(&wrote)));
-        let changed = (0..LEN).filter(|offset| seen.read(*offset) == 0xe1).count();
-        s.hazard(format!("the {} shows the bytes that the process wrote through the node", reader.name), changed == 4);
+        s.hazard_of_node(&mapping, 0xe1, &seen, reader);
     }
     let closed = s.vgem_close(&vgem, handle);
     s.succeeds("vgem closes the handle", closed)?;
