@@ -47,7 +47,7 @@ pub struct Case {
     /// The descriptors it runs on. The first variant is the default, which keys do not name.
     pub variants: &'static [Variant],
     /// What it relies on besides its clause. What derives also relies on [`Foundation::Deriving`], and if it is about lifetimes on
-    /// [`Foundation::Closing`].
+    /// [`Foundation::Closing`]; what is about lifetimes without aliases relies on [`Foundation::Listing`].
     pub relies_on: &'static [Foundation],
     /// The case itself.
     pub run: fn(&mut Steps, CaseParams) -> Result<(), Abort>,
@@ -91,10 +91,11 @@ impl Case {
     pub fn relies_on(&self, variant: &Variant) -> Vec<Foundation> {
         let derives = self.needs_of(variant).contains(&Need::Derive);
         // What is about lifetimes needs to see a release.
-        let closes = derives && self.area() == "lifetime";
+        let releases =
+            (self.area() == "lifetime").then_some(if derives { Foundation::Closing } else { Foundation::Listing });
         let own = Foundation::judged_by(&self.id());
         (derives.then_some(Foundation::Deriving).into_iter())
-            .chain(closes.then_some(Foundation::Closing))
+            .chain(releases)
             .chain(self.relies_on.iter().copied())
             .filter(|foundation| Some(*foundation) != own)
             .collect()

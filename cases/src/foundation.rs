@@ -8,7 +8,7 @@ pub enum Foundation {
     Deriving,
     /// An alias can be closed, and the kernel works correctly afterwards.
     Closing,
-    /// The kernel's list of buffers can be read.
+    /// The kernel's list of buffers can be read, and a buffer can be released, which takes it off the list.
     Listing,
     /// The kernel can map a buffer, and importing through an alias leaves every reference count as it was.
     Importing,

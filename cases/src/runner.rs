@@ -19,8 +19,8 @@ use crate::protocol::{CaseKey, Outcome, Record, begin_mark};
 use crate::resource_counts::{Difference, ResourceCounts};
 use crate::settings::SavedSettings;
 use crate::steps::{Abort, Steps};
-use crate::uapi::derive::keep_aliases;
 use crate::uapi::importer::Importer;
+use crate::uapi::kept::{Kept, keep_all};
 use crate::uapi::process::{self, ChildStatus, KillScope, Reaped};
 use crate::uapi::rcu;
 use crate::variant::CaseParams;
@@ -103,9 +103,9 @@ impl<'a> Runner<'a> {
         let avoided = Avoided::by_environment();
         if avoided.names(Foundation::Listing.name()) {
             let _ = fs::write(IGNORE_LIST, "1");
-        }
-        if avoided.names(Foundation::Closing.name()) {
-            let _ = keep_aliases();
+            let _ = keep_all(Kept::Buffers);
+        } else if avoided.names(Foundation::Closing.name()) {
+            let _ = keep_all(Kept::Aliases);
         }
         Runner {
             channel,

@@ -2,7 +2,7 @@
 //!
 //! Mutants come from a hand-written [`catalogue`] and from [`generate`], which changes the lines that a series adds. [`change`]
 //! reduces a mutant to pieces that can be compiled beside the original, and [`schemata`] combines the pieces of all mutants in
-//! one file. [`harness::kbuild::image`] builds the kernel, `cargo xtask mutants` runs it.
+//! one file. [`harness::kbuild::image`] builds the kernel, `cargo xtask dev mutants` runs it.
 //! [`history`] has bugs that really were in the kernel, put back. [`correct`] has patches that are built and run in the same way,
 //! but are correct: no case may fail on them.
 

@@ -36,7 +36,7 @@ pub fn ioctl(fd: RawFd, request: u32, address: u32) -> Result<i32, Errno> {
     match result as u32 as i32 {
         failed @ -4095..=-1 => Err(Errno::from_raw(-failed)),
         value => {
-            super::derive::keep(fd, request, address as usize);
+            super::kept::keep(fd, request, address as usize, value);
             Ok(value)
         }
     }

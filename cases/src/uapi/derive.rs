@@ -4,14 +4,10 @@
 //! importer reports what the header defines, and every call uses that; only UAPI-1 compares it with the proposal.
 //! Other members of a structure than `flags` and `fd` are zero.
 
-use std::io::IoSlice;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, setsockopt, socketpair, sockopt,
-};
 
 use super::importer::{Count, DeriveLayout, ImporterInfo};
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_raw, own};
@@ -150,37 +146,6 @@ pub fn derive_with(fd: RawFd, argument: &mut DeriveArgs) -> Result<i32, Errno> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     *argument = shape.decode(&bytes);
     result
-}
-
-/// The sending end of a socket. The messages in its queue hold a reference on every alias.
-static KEPT: OnceLock<OwnedFd> = OnceLock::new();
-
-/// From now on, no alias that this process or its children derive is released, nor what it was derived from, even if all
-/// descriptors are closed. For kernels that cannot release them without damage.
-///
-/// # Errors
-/// The errno of socketpair(2) or setsockopt(2).
-pub fn keep_aliases() -> Result<(), Errno> {
-    // Asks the test importer, which must not happen inside of a call.
-    let _ = shape();
-    let (sender, receiver) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)?;
-    setsockopt(&sender, sockopt::SndBufForce, &(1 << 26))?;
-    let _ = receiver.into_raw_fd();
-    let _ = KEPT.set(sender);
-    Ok(())
-}
-
-/// Keeps the alias that a successful ioctl on `source` made, and its source, if aliases are kept and it was this ioctl.
-pub(super) fn keep(source: RawFd, request: u32, address: usize) {
-    let Some(queue) = KEPT.get() else { return };
-    let shape = shape();
-    if request != shape.request {
-        return;
-    }
-    // SAFETY: the call succeeded, so the kernel has read and written a structure of this size at the address.
-    let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, shape.size) };
-    let control = [ControlMessage::ScmRights(&[source, shape.decode(bytes).fd])];
-    let _ = sendmsg::<()>(queue.as_raw_fd(), &[IoSlice::new(b"x")], &control, MsgFlags::MSG_DONTWAIT, None);
 }
 
 /// Takes ownership of the descriptor number that a derive returned.

@@ -1,5 +1,6 @@
 //! include/uapi/linux/dma-heap.h.
 
+use std::mem::offset_of;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -22,6 +23,8 @@ pub struct Allocation {
 
 /// The number of `DMA_HEAP_IOCTL_ALLOC`.
 pub const ALLOC: u32 = ioc(IOC_READ | IOC_WRITE, b'H', 0, size_of::<Allocation>());
+/// Offset of the descriptor in its structure.
+pub(super) const FD_OFFSET: usize = offset_of!(Allocation, fd);
 
 /// `DMA_HEAP_IOCTL_ALLOC`. The heap accepts any access mode in `fd_flags`, also `O_WRONLY` and 3.
 ///

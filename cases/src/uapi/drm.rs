@@ -1,5 +1,6 @@
 //! The PRIME part of include/uapi/drm/drm.h that vgem supports, and include/uapi/drm/vgem_drm.h.
 
+use std::mem::offset_of;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -75,6 +76,8 @@ const VGEM_FENCE_ATTACH: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x41, size_of::<V
 const VGEM_FENCE_SIGNAL: u32 = ioc(IOC_WRITE, b'd', 0x42, size_of::<VgemFenceSignal>());
 /// The number of `DRM_IOCTL_PRIME_HANDLE_TO_FD`.
 pub const PRIME_HANDLE_TO_FD: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2d, size_of::<PrimeHandle>());
+/// Offset of the descriptor in its structure.
+pub(super) const FD_OFFSET: usize = offset_of!(PrimeHandle, fd);
 /// The number of `DRM_IOCTL_PRIME_FD_TO_HANDLE`.
 pub const PRIME_FD_TO_HANDLE: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0x2e, size_of::<PrimeHandle>());
 const MODE_CREATE_DUMB: u32 = ioc(IOC_READ | IOC_WRITE, b'd', 0xb2, size_of::<CreateDumb>());

@@ -10,6 +10,7 @@ pub mod dma_heap;
 pub mod drm;
 pub mod importer;
 pub mod interrupt;
+pub mod kept;
 pub mod memory;
 pub mod port;
 pub mod process;
@@ -43,8 +44,8 @@ pub fn ioctl_raw(fd: RawFd, request: u32, address: usize) -> Result<i32, Errno> 
     // SAFETY: the kernel checks the descriptor and the address; it writes at most the size coded in `request`, which
     // every caller in this module backs with an object of that size or with an address that is not writable.
     let result = Errno::result(unsafe { libc::ioctl(fd, libc::c_ulong::from(request) as _, address) });
-    if result.is_ok() {
-        derive::keep(fd, request, address);
+    if let Ok(value) = result {
+        kept::keep(fd, request, address, value);
     }
     result
 }

@@ -60,9 +60,12 @@ impl Symptom {
         // A list that is damaged tells more than what else goes wrong with its entries.
         let worst = complaints.iter().copied().min_by_key(|one| (severity(one), one.kind != Kind::ListCorruption));
         let mut symptoms: Vec<Symptom> = worst.map(complained).into_iter().collect();
-        let damage = complaints.iter().filter(|one| severity(one) == Severity::MemoryCorruption);
-        let damaged = damage.map(|complaint| step_of(complaint, verdict)).min().unwrap_or(usize::MAX);
-        symptoms.extend(failed_checks(verdict, damaged));
+        let first = |list: bool| {
+            let damage = complaints.iter().filter(|one| severity(one) == Severity::MemoryCorruption);
+            let damage = damage.filter(|one| (one.kind == Kind::ListCorruption) == list);
+            damage.map(|complaint| step_of(complaint, verdict)).min().unwrap_or(usize::MAX)
+        };
+        symptoms.extend(failed_checks(verdict, first(true), first(false)));
         if symptoms.is_empty() {
             symptoms.extend(reasons.first().map(|reason| without_check(verdict, reason)));
         }
@@ -86,10 +89,11 @@ fn step_of(complaint: &Complaint, verdict: &CaseVerdict) -> usize {
     }
 }
 
-/// One symptom for each clause that a failed check before this step is about.
-fn failed_checks(verdict: &CaseVerdict, before: usize) -> Vec<Symptom> {
+/// One symptom for each clause that a failed check is about, up to the step at which memory was damaged. After the step at which
+/// the kernel found a damaged list, only gained rights count: it leaves such a list alone, and rights are in no list.
+fn failed_checks(verdict: &CaseVerdict, list: usize, memory: usize) -> Vec<Symptom> {
     let mut symptoms: Vec<Symptom> = Vec::new();
-    for step in verdict.run.iter().flat_map(|run| &run.steps).take(before) {
+    for (index, step) in verdict.run.iter().flat_map(|run| &run.steps).take(memory).enumerate() {
         let TranscriptStep::Check { sentence, holds: false, detail, clause } = step else { continue };
         let nature = Nature::of(detail);
         let clause = clause.as_ref().unwrap_or(&verdict.clause);
@@ -98,6 +102,9 @@ fn failed_checks(verdict: &CaseVerdict, before: usize) -> Vec<Symptom> {
             Nature::Other => Severity::of_clause(clause),
             _ => Severity::Violation,
         };
+        if index >= list && severity != Severity::GainedRights {
+            continue;
+        }
         let text = format!("{}: {detail}", plain(sentence));
         match symptoms.iter_mut().find(|symptom| symptom.key == Key::Clause(clause.clone())) {
             Some(symptom) => {

@@ -24,6 +24,11 @@ impl Violated {
     /// Reads the verdicts of the cases that judge foundations, and ignores others.
     pub fn of(verdicts: &[CaseVerdict]) -> Self {
         let mut violated = Violated::default();
+        // Whatever is released then damages the list, so nothing may be.
+        let list = verdicts.iter().find(|verdict| damages_the_list(verdict));
+        if let Some(verdict) = list {
+            violated.by.insert(Foundation::Closing, verdict.clause.clone());
+        }
         for verdict in verdicts {
             let Some(foundation) = Foundation::judged_by(verdict.key.id()) else { continue };
             match verdict.verdict.detailed() {
@@ -33,6 +38,7 @@ impl Violated {
                 }
                 // The kernel refuses what the case needs, and is not damaged.
                 _ if fails_for_other_clauses(verdict) => {}
+                Verdict::Failed { .. } if list.is_some() && shows_a_damaged_list(verdict) => {}
                 Verdict::Failed { .. } | Verdict::Lost { begun: true, .. } => {
                     let closing = foundation == Foundation::Deriving && only_after_a_close(verdict);
                     let foundation = if closing { Foundation::Closing } else { foundation };
@@ -101,6 +107,23 @@ pub(crate) fn only_after_a_close(verdict: &CaseVerdict) -> bool {
         ComplaintTime::Unknown => false,
     };
     !before.iter().any(fails) && verdict.complaints.iter().all(came_later)
+}
+
+/// Whether the kernel complained in a case about its list of buffers.
+fn damages_the_list(verdict: &CaseVerdict) -> bool {
+    Foundation::judged_by(verdict.key.id()) == Some(Foundation::Listing) && !verdict.complaints.is_empty()
+}
+
+/// The functions of the kernel that use its list of buffers.
+const USE_THE_LIST: &[&str] = &["dma_buf_export", "dma_buf_file_release", "dma_buf_debug_show"];
+
+/// Whether all that is wrong is that the kernel complained where it uses its list; later complaints are consequences.
+fn shows_a_damaged_list(verdict: &CaseVerdict) -> bool {
+    let (Some(run), Some(first)) = (&verdict.run, verdict.complaints.first()) else { return false };
+    let fails = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, .. });
+    let judges_it = Foundation::judged_by(verdict.key.id()) == Some(Foundation::Listing);
+    let uses_it = first.trace.iter().any(|name| USE_THE_LIST.contains(&name.as_str()));
+    !judges_it && uses_it && !run.steps.iter().any(fails)
 }
 
 /// Whether a reason says that something is never given back, and nothing else.
@@ -198,6 +221,28 @@ mod tests {
         assert!(closing.blocks(&key("lifetime/in_flight@udmabuf")).is_some());
         let deriving = at("derive(primary, O_RDONLY)");
         assert_eq!(deriving.avoid().as_deref(), Some("case_avoid=deriving"));
+    }
+
+    #[test]
+    fn if_the_list_is_damaged_nothing_is_released() {
+        let listing = |complaints: &[u8]| {
+            let mut verdict = verdict_on("lifetime/leaves_list_once@udmabuf", failed("x"));
+            verdict.complaints = crate::judge::complaint::scan(complaints);
+            verdict
+        };
+        let damaged = listing(b"[ 1.0] list_del corruption. next is NULL\n");
+        let complaint = |function: &str| {
+            let mut verdict = ran(vec![call("derive(primary, O_RDONLY)")], Some(ComplaintTime::AfterLastStep));
+            verdict.complaints[0].trace = vec!["__list_add_valid_or_report".into(), function.into()];
+            verdict
+        };
+        let avoid = |verdicts: &[CaseVerdict]| Violated::of(verdicts).avoid();
+        let verdicts = [complaint("dma_buf_export"), damaged.clone()];
+        assert_eq!(avoid(&verdicts).as_deref(), Some("case_avoid=closing,listing"));
+        assert_eq!(avoid(&verdicts[..1]).as_deref(), Some("case_avoid=deriving"));
+        let deriving = complaint("dma_buf_derive");
+        assert_eq!(avoid(&[deriving, damaged]).as_deref(), Some("case_avoid=deriving,closing,listing"));
+        assert_eq!(avoid(&[listing(b"")]).as_deref(), Some("case_avoid=listing"));
     }
 
     #[test]

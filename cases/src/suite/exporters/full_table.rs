@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// With no free descriptor number every export gives EMFILE and leaves nothing behind: no buffer, no file, no page that
     /// is still pinned. One free number is enough for the next one.
-    "EXP-7", Contract, Exporter::ALL, [TestImporter]
+    "EXP-7", Contract, Exporter::ALL, [TestImporter],
+    relies on [Listing]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -6,7 +6,8 @@ case! {
     /// The heap refuses every flag that is not an access mode or O_CLOEXEC, every heap flag, a descriptor number that is
     /// not 0, and a length of 0, with EINVAL; an argument that cannot be read, or can be read but not written, with
     /// EFAULT. Nothing is left behind, and FD_CLOEXEC is set exactly when requested.
-    "EXP-1", Contract, Exporter::HEAP, [TestImporter]
+    "EXP-1", Contract, Exporter::HEAP, [TestImporter],
+    relies on [Listing]
 }
 
 const GOOD: Allocation = Allocation { len: 1, fd: 0, fd_flags: RDWR, heap_flags: 0 };

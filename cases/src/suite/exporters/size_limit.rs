@@ -8,7 +8,8 @@ use crate::settings::UDMABUF_LIMIT;
 case! {
     /// With every limit in MiB, also 2048 and 4096 and the largest of an int, UDMABUF_CREATE and UDMABUF_CREATE_LIST accept a
     /// page. With a limit of 1 MiB they accept that, and refuse a page more with EINVAL, also in two items.
-    "EXP-3", Contract, &[Exporter::UdmabufList], []
+    "EXP-3", Contract, &[Exporter::UdmabufList], [],
+    relies on [Listing]
 }
 
 const PAGES: usize = (1 << 20) / PAGE;

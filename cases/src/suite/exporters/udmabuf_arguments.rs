@@ -8,7 +8,8 @@ case! {
     /// UDMABUF_CREATE refuses ranges that are empty, not aligned to pages or not inside the memfd, a memfd that can shrink
     /// and one sealed against writing, with EINVAL; other files and closed numbers with EBADFD; an argument that cannot
     /// be read with EFAULT. Nothing is left behind, the memfd has no reference more, and the next call works.
-    "EXP-3", Contract, &[Exporter::Udmabuf], [TestImporter]
+    "EXP-3", Contract, &[Exporter::Udmabuf], [TestImporter],
+    relies on [Listing]
 }
 
 const PAGES: usize = 4;

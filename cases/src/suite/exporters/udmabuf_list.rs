@@ -8,7 +8,8 @@ case! {
     /// UDMABUF_CREATE_LIST refuses a list without items and one with more than the module allows, with EINVAL; a list that
     /// cannot be read to its end with EFAULT; a list with one wrong item, wherever it stands, as UDMABUF_CREATE refuses
     /// that item. What the items before it took is given back. A page may be in a buffer more than once.
-    "EXP-3", Contract, &[Exporter::UdmabufList], [TestImporter]
+    "EXP-3", Contract, &[Exporter::UdmabufList], [TestImporter],
+    relies on [Listing]
 }
 
 const PAGES: usize = 4;

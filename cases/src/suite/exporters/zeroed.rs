@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// Every byte of a new heap buffer is zero, also when its pages were those of a buffer with contents a moment ago, and
     /// also when only single pages are available.
-    "EXP-2", Contract, Exporter::HEAPS, [FaultInjection]
+    "EXP-2", Contract, Exporter::HEAPS, [FaultInjection],
+    relies on [Listing]
 }
 
 /// A chunk of 16 pages and three single ones.

@@ -9,7 +9,7 @@ case! {
     /// is known. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
     "H-6", Hazard("drm_gem_shmem_mmap() calls dma_buf_mmap(), which maps the primary file and asks for no access mode"),
     Exporter::MAIN, [TestImporter, Vgem], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
-    relies on [Importing]
+    relies on [Importing, Listing]
 }
 
 const PAGES: usize = 2;

@@ -8,7 +8,7 @@ case! {
     /// descriptor that vgem exported O_RDONLY: the limit is older than aliases.
     "H-7", Hazard("drm_gem_prime_import() recognises a buffer of its own device and takes the object, which knows no access mode"),
     Exporter::HEAP, [Vgem], [ALIASES, EXPORTED],
-    relies on [Importing]
+    relies on [Importing, Listing]
 }
 
 const PAGES: usize = 2;

@@ -11,7 +11,8 @@ use crate::prelude::*;
 case! {
     /// Records which seals the memfd accepts after UDMABUF_CREATE, whether its size can change, what can be written to
     /// it and to the buffer with each seal set, and which seals it accepts once the buffer is gone.
-    "I-7", Record, &[Exporter::Udmabuf], []
+    "I-7", Record, &[Exporter::Udmabuf], [],
+    relies on [Listing]
 }
 
 const SEALS: [(&str, SealFlag); 4] = [

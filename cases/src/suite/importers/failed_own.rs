@@ -6,7 +6,8 @@ case! {
     /// If the first, second, third ... allocation of a buffer's creation or of its first mapping through the node fails, the
     /// caller gets a clean errno, the handle stays open, and the same call works afterwards. When the handle is closed nothing
     /// is left.
-    "IMP-6", Contract, Exporter::HEAP, [Vgem, TestImporter, FaultInjection]
+    "IMP-6", Contract, Exporter::HEAP, [Vgem, TestImporter, FaultInjection],
+    relies on [Listing]
 }
 
 const LEN: usize = 2 * PAGE;

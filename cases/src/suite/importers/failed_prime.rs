@@ -9,7 +9,7 @@ case! {
     /// the first access fails, the caller gets a clean errno, no handle, descriptor, attachment, file or reference is left,
     /// and the same call works afterwards.
     "IMP-6", Contract, Exporter::MAIN, [Vgem, TestImporter, FaultInjection], [EXPORTED, ALIASES.only_on(Exporter::HEAP)],
-    relies on [Importing]
+    relies on [Importing, Listing]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

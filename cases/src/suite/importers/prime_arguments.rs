@@ -9,7 +9,7 @@ case! {
     /// EMFILE; an import of a closed number gives EBADF, of another file than a dma-buf EINVAL; an argument that cannot be
     /// read EFAULT. Nothing is left behind, and the next export and import work.
     "IMP-2", Contract, Exporter::HEAP, [Vgem, TestImporter],
-    relies on [Importing]
+    relies on [Importing, Listing]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -7,7 +7,7 @@ case! {
     /// file that has no handle for them. Whatever it answers, the reference counts stay as they were, and the handle is open
     /// until it is closed.
     "IMP-3", Contract, Exporter::MAIN, [Vgem, TestImporter],
-    relies on [Importing]
+    relies on [Importing, Listing]
 }
 
 const PAGES: usize = 2;

@@ -7,7 +7,8 @@ use crate::prelude::*;
 case! {
     /// A buffer that is named again and again, and buffers that are named and closed, give the memory of their names
     /// back: by the kernel's own count, the slab caches for small objects do not grow by an object for each name.
-    "PROC-2", Contract, Exporter::HEAP, [TestImporter]
+    "PROC-2", Contract, Exporter::HEAP, [TestImporter],
+    relies on [Listing]
 }
 
 /// Caches for objects of the size of a name, with 31 letters and the final NUL, and twice that.

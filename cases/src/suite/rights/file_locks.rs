@@ -7,7 +7,8 @@ use crate::prelude::*;
 case! {
     /// File locks belong to the inode, which all descriptors of a buffer share. Records which lock of the holder of a read-only alias
     /// keeps the producer from which of its own, and that a duplicate of the primary does not: flock(2) and the locks of open files.
-    "R-10", Record, Exporter::HEAP, [Derive]
+    "R-10", Record, Exporter::HEAP, [Derive],
+    relies on [Closing]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

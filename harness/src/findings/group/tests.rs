@@ -135,6 +135,19 @@ fn a_check_that_failed_before_the_damage_is_a_finding_of_its_own() {
 }
 
 #[test]
+fn a_right_that_is_gained_after_a_list_was_damaged_is_a_finding_of_its_own() {
+    let after = |key: &str, sentence: &str| {
+        let mut verdict = checked(key, sentence, "it was granted");
+        verdict.complaints = complained(key, Kind::ListCorruption, "__list_add_valid_or_report").complaints;
+        verdict.complaints[0].title = "list_add double add".into();
+        verdict.complaints[0].moment = ComplaintTime::During("derive(RO alias, O_RDWR)".into());
+        clauses(&[verdict])
+    };
+    assert_eq!(after("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES"), ["L-2", "R-1"]);
+    assert_eq!(after("identity/seek@udmabuf", "lseek returns the size"), ["L-2"]);
+}
+
+#[test]
 fn a_warning_that_comes_only_with_a_failed_check_is_explained_by_it() {
     let mut both = checked("sync_file/merge@system-heap", "a merge has both fences", "it has one");
     both.complaints = complained("sync_file/merge@system-heap", Kind::Warning, "f").complaints;

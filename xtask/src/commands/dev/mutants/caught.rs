@@ -66,7 +66,7 @@ pub fn run(
     if !found.iter().any(|found| found.outcome.is_tested()) {
         return Err(Error::new(ErrorKind::Usage, "none of the selected mutants was run")
             .cause("each does not compile, or is known to be equivalent to the original or to another one")
-            .next("`cargo xtask mutants --list` lists all mutants."));
+            .next("`cargo xtask dev mutants --list` lists all mutants."));
     }
     let setting = prepared.setting();
     let seconds = prepared.start.elapsed().as_secs_f64();

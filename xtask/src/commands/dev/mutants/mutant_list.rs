@@ -182,7 +182,7 @@ pub fn chosen(mutants: &[Mutant], patched: &PatchedTree, args: &MutantsArgs) -> 
     for filter in &args.filters {
         if !mutants.iter().any(|mutant| mutant.about.fits(filter)) {
             return Err(Error::new(ErrorKind::Usage, format!("no mutant matches {filter}"))
-                .next("`cargo xtask mutants --list` lists all mutants."));
+                .next("`cargo xtask dev mutants --list` lists all mutants."));
         }
     }
     let diff = match &args.in_diff {
@@ -209,7 +209,7 @@ pub fn chosen(mutants: &[Mutant], patched: &PatchedTree, args: &MutantsArgs) -> 
     }
     if chosen.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "no mutant is left to run")
-            .next("`cargo xtask mutants --list` lists all mutants."));
+            .next("`cargo xtask dev mutants --list` lists all mutants."));
     }
     Ok(chosen)
 }

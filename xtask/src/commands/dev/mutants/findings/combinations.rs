@@ -63,7 +63,7 @@ impl Combinations {
         if found.is_empty() {
             return Err(Error::new(ErrorKind::Usage, format!("no {size} of the selected mutants can be combined"))
                 .cause("combined mutants are in one kernel and change different functions")
-                .next("`cargo xtask mutants --list` lists all mutants and the functions that they change."));
+                .next("`cargo xtask dev mutants --list` lists all mutants and the functions that they change."));
         }
         let names = |found: &Vec<usize>| found.iter().map(|index| ids[*index].to_string()).collect();
         Ok(Combinations {
