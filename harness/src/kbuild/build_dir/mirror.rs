@@ -19,10 +19,11 @@ use crate::host::git::git;
 use crate::host::process::{check_interrupt, scratch_directory};
 
 /// Copies what has changed in the user's tree, and removes what was deleted there. Skips the files in `ours`, which have edits;
-/// `stamps` is the file of the stamps.
-pub fn mirror(from: &Path, to: &Path, stamps: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
+/// `stamps` is the file of the stamps. Returns the files that were written or removed.
+pub fn mirror(from: &Path, to: &Path, stamps: &Path, ours: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>> {
     let old = read(stamps);
     let mut new = BTreeMap::new();
+    let mut changed = Vec::new();
     directory(to)?;
     for path in files(from)? {
         check_interrupt()?;
@@ -34,12 +35,14 @@ pub fn mirror(from: &Path, to: &Path, stamps: &Path, ours: &BTreeSet<PathBuf>) -
                 && !same_contents(&source, &target)
             {
                 copy(&source, &target)?;
+                changed.push(path.clone());
             }
             new.insert(path, stamp);
         }
     }
-    sweep(to, &|path| new.contains_key(path) || ours.contains(path))?;
-    write(stamps, &new)
+    changed.extend(sweep(to, &|path| new.contains_key(path) || ours.contains(path))?);
+    write(stamps, &new)?;
+    Ok(changed)
 }
 
 /// Identifies the state of the user's tree by the names, sizes and times of its files.

@@ -5,6 +5,7 @@
 //! source. This is true for edits and for the change to another commit. A build directory is locked while it is in use.
 
 mod mirror;
+mod scope;
 mod sync;
 
 use std::collections::BTreeSet;
@@ -43,6 +44,9 @@ struct State {
     /// Inode of the source directory: another one if the source was fetched again.
     #[serde(default)]
     inode: Option<u64>,
+    /// The files that have changed since the objects were built; None if that is unknown.
+    #[serde(default)]
+    unbuilt: Option<BTreeSet<PathBuf>>,
     /// Sum of the other fields; None in a file of an earlier version.
     #[serde(default)]
     sum: Option<String>,
@@ -50,7 +54,10 @@ struct State {
 
 impl State {
     fn sum_of_rest(&self) -> String {
-        sha256_of(format!("{:?}", (&self.source, &self.edited, self.inode)).as_bytes())
+        let known = format!("{:?}", (&self.source, &self.edited, self.inode));
+        // Without it the sum is as in earlier versions.
+        let unbuilt = self.unbuilt.as_ref().map(|unbuilt| format!("{unbuilt:?}")).unwrap_or_default();
+        sha256_of((known + &unbuilt).as_bytes())
     }
 }
 
@@ -91,23 +98,29 @@ impl BuildDir {
     pub fn sync(&self, patched: &PatchedTree) -> Result<()> {
         let tree = self.tree();
         let mut state = self.state();
+        // Unknown while files are copied, in case this is interrupted.
+        let mut unbuilt = state.unbuilt.take();
         if patched.source.pristine {
             let dir = &patched.source.dir;
             let inode = fs::metadata(dir).map_err(|error| io(&error, "reading", dir))?.ino();
             if !tree.is_dir() {
                 self.start_over(patched)?;
+                unbuilt = None;
                 state = State { source: patched.source.key.clone(), ..State::default() };
             } else if state.source != patched.source.key || state.inode.is_some_and(|old| old != inode) {
                 // If this is interrupted, the next run finds no source and compares all files again.
                 state.source.clear();
                 self.remember(&mut state)?;
                 sync::sync(dir, &tree, &patched.edits.0.keys().cloned().collect())?;
+                unbuilt = None;
                 state = State { source: patched.source.key.clone(), ..State::default() };
             }
             state.inode = Some(inode);
         } else {
             let ours = patched.edits.0.keys().cloned().collect();
-            mirror::mirror(&patched.source.dir, &tree, &self.note("stamps"), &ours)?;
+            self.remember(&mut state)?;
+            let changed = mirror::mirror(&patched.source.dir, &tree, &self.note("stamps"), &ours)?;
+            unbuilt = unbuilt.map(|unbuilt| unbuilt.into_iter().chain(changed).collect());
             state.source.clone_from(&patched.source.key);
         }
         let edits = &patched.edits.0;
@@ -115,23 +128,46 @@ impl BuildDir {
         // Recorded first: a process that dies here must not leave an edit without a record.
         state.edited.extend(edits.keys().cloned());
         self.remember(&mut state)?;
-        for path in &stale {
-            let pristine = fs::read(patched.source.dir.join(path)).ok();
-            put(&tree.join(path), pristine.as_deref())?;
-        }
-        for (path, contents) in edits {
-            put(&tree.join(path), contents.as_deref())?;
+        let pristine = |path: &PathBuf| fs::read(patched.source.dir.join(path)).ok();
+        let restored = stale.into_iter().map(|path| (pristine(&path), path));
+        let edited = edits.iter().map(|(path, contents)| (contents.clone(), path.clone()));
+        for (contents, path) in restored.chain(edited) {
+            if put(&tree.join(&path), contents.as_deref())?
+                && let Some(unbuilt) = &mut unbuilt
+            {
+                unbuilt.insert(path);
+            }
         }
         state.edited = edits.keys().cloned().collect();
+        state.unbuilt = unbuilt;
         self.remember(&mut state)
     }
 
-    /// Creates the file `building` before make runs. If it exists already, the last build was killed or lost power, and make would
-    /// take incomplete files for finished: removes all files that are newer than it.
+    /// The directories whose objects depend on what has changed since the last build; None if that is unknown, or if more than
+    /// objects may depend on it. make then has to look at all directories.
+    pub fn scope(&self) -> Option<Vec<String>> {
+        scope::scope(&self.objects(), &self.state().unbuilt?)
+    }
+
+    /// Whether every object that depends on what has changed since the last build is newer than that.
+    pub fn is_fresh(&self) -> bool {
+        self.state().unbuilt.is_some_and(|unbuilt| scope::is_fresh(&self.objects(), &self.tree(), &unbuilt))
+    }
+
+    /// Records that the objects are those of the tree.
     ///
     /// # Errors
     /// [`ErrorKind::Host`].
-    pub fn begin(&self, progress: &Progress) -> Result<()> {
+    pub fn is_built(&self) -> Result<()> {
+        self.remember(&mut State { unbuilt: Some(BTreeSet::new()), ..self.state() })
+    }
+
+    /// Creates the file `building` before make runs. If it exists already, the last build was killed or lost power, and make would
+    /// take incomplete files for finished: removes all files that are newer than it. False if files were removed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Host`].
+    pub fn begin(&self, progress: &Progress) -> Result<bool> {
         let building = self.note(BUILDING);
         let changed = |meta: &fs::Metadata| (meta.ctime(), meta.ctime_nsec());
         let since = building.symlink_metadata().ok().map(|meta| changed(&meta));
@@ -150,7 +186,9 @@ impl BuildDir {
         }
         // A new file, so that its time is now.
         let _ = fs::remove_file(&building);
-        fs::File::create(&building).and_then(|file| file.sync_all()).map_err(|error| io(&error, "writing", &building))
+        let created = fs::File::create(&building).and_then(|file| file.sync_all());
+        created.map_err(|error| io(&error, "writing", &building))?;
+        Ok(count == 0)
     }
 
     /// Removes the file `building`: make has ended, successfully or not, and left no incomplete files.
@@ -234,17 +272,17 @@ impl BuildDir {
     }
 }
 
-/// Writes `contents` to `path`, or removes it if there are none; does nothing if it is already so.
-fn put(path: &Path, contents: Option<&[u8]>) -> Result<()> {
+/// Writes `contents` to `path`, or removes it if there are none. False if it was so already.
+fn put(path: &Path, contents: Option<&[u8]>) -> Result<bool> {
     let now = fs::read(path).ok();
     if now.as_deref() == contents {
-        return Ok(());
+        return Ok(false);
     }
     if now.is_some() {
         // The file may be a link to the pristine source: never write into it.
         fs::remove_file(path).map_err(|error| io(&error, "removing", path))?;
     }
-    let Some(contents) = contents else { return Ok(()) };
+    let Some(contents) = contents else { return Ok(true) };
     let parent = path.parent().unwrap_or(path);
     fs::create_dir_all(parent).map_err(|error| io(&error, "creating", parent))?;
     fs::write(path, contents).map_err(|error| io(&error, "writing", path))?;
@@ -253,7 +291,7 @@ fn put(path: &Path, contents: Option<&[u8]>) -> Result<()> {
         let runs = fs::Permissions::from_mode(0o755);
         fs::set_permissions(path, runs).map_err(|error| io(&error, "writing", path))?;
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub fn sync(from: &Path, to: &Path, ours: &BTreeSet<PathBuf>) -> Result<()> {
         }
         seen.insert(relative);
     }
-    sweep(to, &|path| seen.contains(path) || ours.contains(path))
+    sweep(to, &|path| seen.contains(path) || ours.contains(path)).map(drop)
 }
 
 /// Creates a directory; a file of that name is removed.
@@ -39,8 +39,9 @@ pub fn directory(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|error| io(&error, "creating", path))
 }
 
-/// Removes the files that are not `wanted`, and directories that become empty.
-pub fn sweep(tree: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
+/// Removes the files that are not `wanted`, and directories that become empty. Returns the files.
+pub fn sweep(tree: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    let mut removed = Vec::new();
     for entry in walkdir::WalkDir::new(tree).min_depth(1).contents_first(true).into_iter().filter_map(Result::ok) {
         let relative = entry.path().strip_prefix(tree).expect("below the root of the walk");
         if wanted(relative) {
@@ -48,12 +49,13 @@ pub fn sweep(tree: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<()> {
         }
         if !entry.file_type().is_dir() {
             fs::remove_file(entry.path()).map_err(|error| io(&error, "removing", entry.path()))?;
+            removed.push(relative.to_path_buf());
         } else {
             // Fails if it is not empty.
             let _ = fs::remove_dir(entry.path());
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Whether two paths are the same file or have the same contents.

@@ -9,18 +9,18 @@ use crate::kbuild::build_dir::BuildDir;
 use crate::kbuild::kconfig::{Flavour, Request};
 use crate::patch::PatchedTree;
 
-/// Configures, unless the object directory was configured with the same fragments and Kconfig files.
+/// Configures, unless the object directory was configured with the same fragments and Kconfig files; then it returns false.
 pub(super) fn configure(
     build_dir: &BuildDir,
     patched: &PatchedTree,
     flavour: &Flavour,
     progress: &Progress,
-) -> Result<()> {
+) -> Result<bool> {
     let wanted = [build_dir.kconfigs()?, flavour.digest(&patched.source.version)].join("\n");
     let note = build_dir.note("configured");
     let config = build_dir.objects().join(".config");
     if config.exists() && fs::read_to_string(&note).is_ok_and(|done| done == wanted) {
-        return Ok(());
+        return Ok(false);
     }
     let task = progress.task(&format!("configuring ({})", flavour.name), None);
     let _ = fs::remove_file(&note);
@@ -30,7 +30,7 @@ pub(super) fn configure(
         true => "all requested options are set".into(),
         false => format!("all requested options are set; not for this kernel: {}", listed(&others)),
     });
-    Ok(())
+    Ok(true)
 }
 
 /// make variables that exclude objects from KASAN, without which old kernels do not boot.

@@ -3,6 +3,8 @@
 mod configure;
 pub mod debug;
 pub mod gcov_files;
+mod make_output;
+mod narrow;
 mod prune;
 
 use std::collections::BTreeMap;
@@ -11,12 +13,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::full_disk;
-use crate::error::{Context, Error, ErrorKind, Result, io};
-use crate::host::process::{self, ChildOutcome, Cmd, Output, tail};
+use crate::error::{Context, ErrorKind, Result, io};
+use crate::host::process::{self, ChildOutcome, Cmd, Output};
 use crate::host::progress::Progress;
 use crate::host::store::lock::StoreLock;
 use crate::host::store::manifest::{Depth, sha256_of};
@@ -24,8 +25,9 @@ use crate::host::store::{Condition, Store};
 use crate::kbuild::build_dir::{self, BuildDir};
 use crate::kbuild::kconfig::Flavour;
 use crate::patch::PatchedTree;
-use crate::patch::uapi_header;
 use configure::{configure, uninstrumented, watched};
+use make_output::{damaged_objects, does_not_compile};
+use narrow::{enter_only, narrow};
 
 /// A bootable kernel.
 #[derive(Clone, Debug)]
@@ -196,21 +198,28 @@ fn make(
 ) -> Result<()> {
     let start = std::time::Instant::now();
     build_dir.sync(patched)?;
-    let attempt = || compile(build_dir, patched, flavour, progress, debug::targets(flavour));
-    build_dir.begin(progress)?;
-    let output = match attempt()? {
+    let targets = debug::targets(flavour);
+    let output = match narrow(build_dir, patched, flavour, progress, targets)? {
+        Some(output) => output,
+        None => {
+            build_dir.begin(progress)?;
+            compile(build_dir, patched, flavour, progress, targets, None)?
+        }
+    };
+    let output = match output {
         // Not an error of the kernel source.
         output if !output.status.success() && damaged_objects(&output.text) => {
             progress.warn("objects of an earlier build are damaged; all are built again");
             build_dir.discard_objects()?;
             build_dir.begin(progress)?;
-            attempt()?
+            compile(build_dir, patched, flavour, progress, targets, None)?
         }
         output => output,
     };
     if !output.status.success() {
         return Err(does_not_compile(&output.text, &build_dir.note("build.log")));
     }
+    build_dir.is_built()?;
     collect(start.elapsed().as_secs())
 }
 
@@ -232,22 +241,28 @@ pub fn objects<T>(
     build_dir.sync(patched)?;
     build_dir.begin(progress)?;
     let targets: Vec<&str> = ["--keep-going"].iter().chain(names).copied().collect();
-    let output = compile(&build_dir, patched, flavour, progress, &targets)?;
+    let output = compile(&build_dir, patched, flavour, progress, &targets, None)?;
     if let Some(error) = full_disk(&output.text, "building the kernel in", &build_dir.objects()) {
         return Err(error);
     }
     look(&output, &build_dir.objects())
 }
 
-/// Configures and runs make. If make is killed before it could clean up, the file `building` stays.
+/// Configures and runs make, which enters only the directories in `scope`, if it is known and the tree allows it. If make is killed
+/// before it could clean up, the file `building` stays.
 fn compile(
     build_dir: &BuildDir,
     patched: &PatchedTree,
     flavour: &Flavour,
     progress: &Progress,
     targets: &[&str],
+    scope: Option<&[String]>,
 ) -> Result<Output> {
-    configure(build_dir, patched, flavour, progress)?;
+    let configured = configure(build_dir, patched, flavour, progress)?;
+    let scope = match scope {
+        Some(scope) if !configured => enter_only(build_dir, scope)?,
+        _ => Vec::new(),
+    };
     let log_path = build_dir.note("build.log");
     let mut log = process::create(&log_path)?;
     let from_scratch = !build_dir.has_built();
@@ -261,6 +276,7 @@ fn compile(
         .args(uninstrumented(&build_dir.tree()))
         .args(watched(flavour, &build_dir.tree()))
         .args(gcov_files::variables(flavour, patched))
+        .args(scope)
         .args(targets)
         // Otherwise every build would have another banner, and a kernel that is built twice would differ.
         .env("KBUILD_BUILD_USER", "conformance")
@@ -303,13 +319,6 @@ fn compile(
     Ok(output)
 }
 
-/// Whether the output shows damaged objects, which a power loss can leave and make does not notice.
-fn damaged_objects(output: &str) -> bool {
-    let sign = "file truncated|file format not recognized|file in wrong format|malformed archive|archive has no index|\
-                premature end of file|: \\*\\*\\* (missing|multiple|unterminated|invalid|empty)";
-    Regex::new(sign).expect("a valid pattern").is_match(output)
-}
-
 /// The expected number of objects, from the last build of the same kind; None for single targets. make does not tell it
 /// beforehand. Incremental builds from one series to another have similar numbers.
 fn expected_objects(build_dir: &BuildDir, whole: bool) -> Option<u64> {
@@ -347,45 +356,6 @@ fn collect(build_dir: &BuildDir, dir: &Path, facts: &ImageFacts) -> Result<()> {
     }
     let text = serde_json::to_string_pretty(facts).context(ErrorKind::Internal, || "encoding facts".into())?;
     fs::write(dir.join(FACTS), text + "\n").map_err(|error| io(&error, "writing", dir))
-}
-
-fn does_not_compile(output: &str, log: &Path) -> Error {
-    if let Some(error) = full_disk(output, "building the kernel in", log.parent().unwrap_or(log)) {
-        return error;
-    }
-    if let Some(error) = uapi_header::uncallable(output) {
-        return error;
-    }
-    let error = Regex::new(r"^(?:\.\./)*([^\s:]+\.[chS]):(\d+)(?::\d+)?: (?:fatal )?error: ").expect("a valid pattern");
-    let undefined = Regex::new(r"undefined reference to|multiple definition of|modpost: ").expect("a valid pattern");
-    let lines: Vec<&str> = output.lines().collect();
-    let first = lines.iter().position(|line| error.is_match(line) || undefined.is_match(line));
-    let (title, cause) = match first {
-        Some(index) => {
-            let file = error
-                .captures(lines[index])
-                .map(|found| source_path(found.get(1).map_or("", |file| file.as_str())).to_string());
-            let title = match file {
-                Some(file) => format!("{file} does not compile"),
-                None => "the kernel does not link".into(),
-            };
-            // From the line with the function to the caret under the error.
-            let start = index.saturating_sub(usize::from(index > 0 && lines[index - 1].contains("In function")));
-            (title, lines[start..].iter().take(12).copied().collect::<Vec<_>>().join("\n"))
-        }
-        None => ("make failed".into(), tail(output, 15)),
-    };
-    Error::new(ErrorKind::Build, title).cause(cause).next(format!("The whole log: {}", log.display()))
-}
-
-/// A path relative to the kernel tree: gcc prints the path that make gave it, which may be absolute.
-fn source_path(printed: &str) -> &str {
-    const ROOTS: [&str; 14] = [
-        "arch", "block", "crypto", "drivers", "fs", "include", "init", "io_uring", "ipc", "kernel", "lib", "mm", "net",
-        "security",
-    ];
-    let start = ROOTS.iter().filter_map(|root| printed.find(&format!("/tree/{root}/"))).min();
-    start.map_or(printed, |start| &printed[start + "/tree/".len()..])
 }
 
 #[cfg(test)]
