@@ -15,6 +15,8 @@ pub(super) enum Nature {
     Refused(BTreeSet<String>),
     /// Something is never given back.
     Leak,
+    /// A descriptor number is never given back.
+    Number,
     /// There are fewer references than there should be.
     Underflow,
     /// Two descriptors are one open file.
@@ -24,17 +26,17 @@ pub(super) enum Nature {
 }
 
 impl Nature {
-    /// Reads the detail of a failed check.
-    pub(super) fn of(detail: &str) -> Self {
+    /// Reads a failed check: what it asks for, and what was seen instead.
+    pub(super) fn of(sentence: &str, detail: &str) -> Self {
         static COUNTS: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r"references[^;]*?(\d+),? expected (\d+)|has (\d+) references?, (?:expected (\d+)|(\d+) before)")
                 .expect("it is a pattern")
         });
-        static KEPT: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(
-                r"still (?:in|on|listed)\b|more inodes than before|a descriptor number is leaked|got a higher number",
-            )
-            .expect("it is a pattern")
+        static KEPT: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"still (?:in|on|listed)\b|more inodes than before").expect("it is a pattern"));
+        static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"a descriptor number is leaked|got a higher number|fd is not the lowest free number")
+                .expect("it is a pattern")
         });
         static ERRNO: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r#"(expected (?:Err\()?"?)?\b(E(?:ACCES|AGAIN|BADF|BUSY|EXIST|FAULT|INTR|INVAL|IO|LOOP|MFILE|NFILE|NODEV|NOENT|NOMEM|NOSPC|NOSYS|NOTTY|NXIO|OPNOTSUPP|OVERFLOW|PERM|PIPE|PROTO|RANGE|SPIPE|TXTBSY|ILSEQ|2BIG))\b"#).expect("it is a pattern")
@@ -49,6 +51,9 @@ impl Nature {
             .collect();
         if counts.iter().any(|(is, expected)| is < expected) {
             return Nature::Underflow;
+        }
+        if NUMBER.is_match(detail) || sentence.starts_with("no descriptor") {
+            return Nature::Number;
         }
         if !counts.is_empty() || is_leak(detail) || KEPT.is_match(detail) {
             return Nature::Leak;
@@ -65,6 +70,11 @@ impl Nature {
         let seen = ERRNO.captures_iter(detail).filter(|found| found.get(1).is_none());
         let seen: BTreeSet<String> = seen.map(|found| found[2].to_string()).collect();
         if seen.is_empty() { Nature::Other } else { Nature::Refused(seen) }
+    }
+
+    /// Whether something is never given back.
+    pub(super) fn is_leak(&self) -> bool {
+        matches!(self, Nature::Leak | Nature::Number)
     }
 
     /// Whether what was seen here is also seen there.
@@ -100,6 +110,8 @@ mod tests {
             ("expected Ok(8192), got Err(ESPIPE)", refused(&["ESPIPE"])),
             ("expected EINVAL, got EPERM", refused(&["EPERM"])),
             ("it was not possible", refused(&[])),
+            ("no descriptor number or reference leaked: a descriptor number is leaked", Nature::Number),
+            ("the next call: O_RDONLY|O_CLOEXEC from primary: fd is not the lowest free number", Nature::Number),
             ("kcmp: same", Nature::SameFile),
             ("flags 0x0: EACCES and EINVAL", refused(&["EACCES", "EINVAL"])),
             ("expected \"EACCES\", got \"ok\"", Nature::Other),
@@ -107,8 +119,9 @@ mod tests {
             ("F_GETFL returned O_RDWR", Nature::Other),
             ("with both pending, asked for EpollFlags(EPOLLIN)", Nature::Other),
         ] {
-            assert_eq!(Nature::of(detail), nature, "{detail}");
+            assert_eq!(Nature::of("x", detail), nature, "{detail}");
         }
+        assert_eq!(Nature::of("no descriptor was allocated", "expected 0, got 62"), Nature::Number);
         assert!(
             refused(&["EACCES"]).like(&refused(&["EACCES", "EINVAL"])) && !refused(&["EACCES"]).like(&Nature::Leak)
         );

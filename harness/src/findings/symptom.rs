@@ -95,7 +95,7 @@ fn failed_checks(verdict: &CaseVerdict, list: usize, memory: usize) -> Vec<Sympt
     let mut symptoms: Vec<Symptom> = Vec::new();
     for (index, step) in verdict.run.iter().flat_map(|run| &run.steps).take(memory).enumerate() {
         let TranscriptStep::Check { sentence, holds: false, detail, clause } = step else { continue };
-        let nature = Nature::of(detail);
+        let nature = Nature::of(sentence, detail);
         let clause = clause.as_ref().unwrap_or(&verdict.clause);
         // No right is gained where something is refused or only left behind.
         let severity = match nature {

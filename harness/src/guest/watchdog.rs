@@ -62,6 +62,12 @@ const NOMINAL_BOOT: Duration = Duration::from_secs(3);
 /// The largest factor: the host may have been busy only during the boot.
 const LARGEST_FACTOR: f64 = 30.0;
 
+/// What the kernel prints at least when it finds itself damaged, in bytes: a stack trace with registers. All cases of a passing run
+/// together print 10 kB.
+const REPORT: u64 = 2048;
+/// A case in whose time the kernel has printed a report may go on for this part of its time.
+const AFTER_REPORT: u32 = 4;
+
 /// Watches one guest.
 #[derive(Debug)]
 pub struct Watchdog {
@@ -72,6 +78,10 @@ pub struct Watchdog {
     /// When the current phase last made progress.
     progressed: Duration,
     console: u64,
+    /// The size of the console when the current phase began.
+    console_before: u64,
+    /// When the kernel printed a report in the current phase.
+    reported: Option<Duration>,
     planned: bool,
     /// Time during which this program was stopped.
     excused: Duration,
@@ -88,6 +98,8 @@ impl Watchdog {
             entered,
             progressed,
             console: 0,
+            console_before: 0,
+            reported: None,
             planned: false,
             excused,
         }
@@ -105,6 +117,9 @@ impl Watchdog {
             match self.phase {
                 Phase::Firmware => self.enter(Phase::Kernel, now),
                 Phase::Kernel | Phase::Runner => self.progressed = now,
+                Phase::Case { .. } if len - self.console_before >= REPORT => {
+                    self.reported.get_or_insert(now);
+                }
                 _ => {}
             }
         }
@@ -141,6 +156,7 @@ impl Watchdog {
         self.excused += gap;
         self.entered += gap;
         self.progressed += gap;
+        self.reported = self.reported.map(|at| at + gap);
     }
 
     /// How the guest ended, if a deadline has passed.
@@ -154,7 +170,9 @@ impl Watchdog {
             Phase::Runner => (silent, timeouts.runner.mul_f64(self.factor)),
             // Steps are not progress: the case must end. The runner kills it at its limit, but may hang itself.
             Phase::Case { limit_ms, .. } => {
-                (in_phase, Duration::from_millis(*limit_ms) + timeouts.grace.mul_f64(self.factor))
+                let allowed = Duration::from_millis(*limit_ms) + timeouts.grace.mul_f64(self.factor);
+                let reported = self.reported.map(|at| at.saturating_sub(self.entered) + allowed / AFTER_REPORT);
+                (in_phase, reported.map_or(allowed, |reported| reported.min(allowed)))
             }
             Phase::Probing | Phase::Between => (in_phase, timeouts.between.mul_f64(self.factor)),
             Phase::Leaving => (in_phase, timeouts.leave.mul_f64(self.factor)),
@@ -176,6 +194,8 @@ impl Watchdog {
         self.phase = phase;
         self.entered = now;
         self.progressed = now;
+        self.console_before = self.console;
+        self.reported = None;
     }
 }
 
@@ -238,6 +258,23 @@ mod tests {
         watch.record(&Record::Note { text: "x".into() }, seconds(17));
         assert_eq!(stalled(&watch, seconds(17)), None);
         assert!(matches!(stalled(&watch, seconds(18)), Some((Phase::Case { .. }, 16_000))));
+    }
+
+    #[test]
+    fn a_case_that_hangs_after_a_report_of_the_kernel_ends_sooner() {
+        let mut watch = Watchdog::new(Timeouts::default());
+        watch.console(9000, seconds(1));
+        watch.record(&hello(), seconds(1));
+        watch.record(&begin(), seconds(2));
+        watch.console(9000 + REPORT - 1, seconds(3));
+        assert_eq!(stalled(&watch, seconds(8)), None);
+        // The limit of 5 s and the grace of 10 s, divided by four, after the report.
+        watch.console(9000 + REPORT, seconds(4));
+        watch.console(9000 + 2 * REPORT, seconds(7));
+        assert_eq!(stalled(&watch, Duration::from_millis(7700)), None);
+        assert!(matches!(stalled(&watch, seconds(8)), Some((Phase::Case { .. }, 6000))));
+        watch.record(&begin(), seconds(8));
+        assert_eq!(stalled(&watch, seconds(23)), None);
     }
 
     #[test]

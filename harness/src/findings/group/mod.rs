@@ -154,7 +154,7 @@ impl Group<'_> {
             table.iter().any(|(clause, follow)| *clause == self.clause() && follow.contains(&other.clause()))
         };
         let compared = other.cases().any(|verdict| COMPARES.contains(&verdict.key.id()));
-        let counts = other.natures().any(|nature| matches!(nature, Nature::Leak | Nature::Underflow));
+        let counts = other.natures().any(|nature| nature.is_leak() || *nature == Nature::Underflow);
         let one_file = self.natures().any(|nature| *nature == Nature::SameFile);
         let told = !compared && in_table(EXPLAINS)
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
@@ -165,13 +165,15 @@ impl Group<'_> {
 
     /// Whether all that the checks of the other one saw follows from what this one saw.
     fn saw_the_same(&self, other: &Group<'_>) -> bool {
-        let counts = |nature: &Nature| matches!(nature, Nature::Leak | Nature::Underflow);
+        let counts = |nature: &Nature| nature.is_leak() || *nature == Nature::Underflow;
         let follows = |nature: &Nature| match nature {
             Nature::Refused(_) => self.natures().any(|mine| mine.like(nature)),
-            Nature::Leak if self.leaks_always() => true,
-            Nature::Leak if self.clause() == "UAPI-6" && other.clause() == "L-8" => {
-                self.natures().any(|mine| *mine == Nature::Leak)
+            nature if nature.is_leak() && self.leaks_always() => true,
+            nature if nature.is_leak() && self.clause() == "UAPI-6" && other.clause() == "L-8" => {
+                self.natures().any(Nature::is_leak)
             }
+            // Where a number is lost, the next descriptor does not get the lowest one.
+            Nature::Number if other.clause() == "UAPI-4" => self.natures().any(|mine| *mine == Nature::Number),
             // Wrong counts follow from damage of the same clause, and what is put too often, except by imports, from a wrong release.
             nature if self.corrupts() => {
                 let released = self.clause() == "L-1" && other.clause() != "L-3" && *nature == Nature::Underflow;
@@ -193,7 +195,7 @@ impl Group<'_> {
             foundation.is_some_and(|it| matches!(it, Foundation::Deriving | Foundation::Closing))
         };
         self.0.iter().any(|(verdict, symptom)| {
-            judges(verdict) && (matches!(symptom.key, Key::Left(_)) || symptom.natures.contains(&Nature::Leak))
+            judges(verdict) && (matches!(symptom.key, Key::Left(_)) || symptom.natures.iter().any(Nature::is_leak))
         })
     }
 

@@ -190,6 +190,19 @@ fn a_leak_at_every_close_explains_others_and_a_leak_elsewhere_does_not() {
 }
 
 #[test]
+fn a_lost_number_explains_that_the_next_one_is_not_the_lowest() {
+    let lost = |key: &str| checked(key, "no descriptor number or reference leaked", "a descriptor number is leaked");
+    let next = checked("uapi/reused_structure@udmabuf", "the lowest gap", "fd is not the lowest free number");
+    assert_eq!(clauses(&[lost("rights/derive_table@udmabuf"), next.clone()]), ["R-1"]);
+    assert_eq!(clauses(&[next.clone()]), ["UAPI-4"]);
+    let both = [lost("rights/derive_table@udmabuf"), lost("uapi/bad_argument@udmabuf")];
+    assert_eq!(clauses(&both), ["R-1", "UAPI-3"], "two paths that lose a number are two defects");
+    let leak =
+        checked("rights/derive_table@udmabuf", "no reference leaked", "the primary has 3 references, expected 2");
+    assert_eq!(clauses(&[leak, next]), ["R-1", "UAPI-4"]);
+}
+
+#[test]
 fn memory_corruption_explains_the_counts_of_its_clause() {
     let damage = complained("lifetime/importer_steps@udmabuf", Kind::Refcount, "dma_buf_put");
     let counts = |key: &str| checked(key, "counts unchanged", "references on the first file: 3, expected 4");
