@@ -101,11 +101,13 @@ impl<'a> Runner<'a> {
         let limit = set.unwrap_or(limit);
         process::raise_priority();
         let avoided = Avoided::by_environment();
-        if avoided.names(Foundation::Listing.name()) {
+        let avoids = |foundation: Foundation| avoided.names(foundation.name());
+        if avoids(Foundation::Listing) {
             let _ = fs::write(IGNORE_LIST, "1");
-            let _ = keep_all(Kept::Buffers);
-        } else if avoided.names(Foundation::Closing.name()) {
-            let _ = keep_all(Kept::Aliases);
+        }
+        if avoids(Foundation::Closing) {
+            // A list that is only wrong needs nothing; one that is damaged is damaged by every release.
+            let _ = keep_all(if avoids(Foundation::Listing) { Kept::Buffers } else { Kept::Aliases });
         }
         Runner {
             channel,

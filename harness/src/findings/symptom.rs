@@ -20,10 +20,50 @@ pub(super) struct Symptom {
     pub key: Key,
     pub severity: Severity,
     pub title: String,
-    /// The failed checks, each with what was seen instead.
-    pub checks: Vec<String>,
-    /// What each of them saw.
-    pub natures: Vec<Nature>,
+    /// What the kernel complained about.
+    pub damage: Option<Damage>,
+    /// The failed checks.
+    pub checks: Vec<FailedCheck>,
+}
+
+/// A check that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FailedCheck {
+    /// What it asks for, and what was seen instead.
+    pub text: String,
+    /// What it saw.
+    pub nature: Nature,
+}
+
+/// What a complaint of the kernel is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// A list.
+    List,
+    /// Locks and contexts, which a race or a deadlock follows from.
+    Locks,
+    /// Memory that is free, or its count of references.
+    Freed,
+    /// Anything else.
+    Other,
+}
+
+impl Damage {
+    fn of(complaint: &Complaint) -> Self {
+        let says = |words: &str| complaint.title.contains(words);
+        match complaint.kind {
+            Kind::ListCorruption => Damage::List,
+            _ if says("in __list_") => Damage::List,
+            Kind::Lockdep
+            | Kind::WaitContext
+            | Kind::RcuUsage
+            | Kind::SleepInAtomic
+            | Kind::ScheduleInAtomic
+            | Kind::Kcsan => Damage::Locks,
+            _ if says("use-after-free") || says("reference count") => Damage::Freed,
+            _ => Damage::Other,
+        }
+    }
 }
 
 /// What distinguishes symptoms.
@@ -73,7 +113,7 @@ impl Symptom {
     }
 
     fn new(key: Key, severity: Severity, title: String) -> Self {
-        Symptom { key, severity, title, checks: Vec::new(), natures: Vec::new() }
+        Symptom { key, severity, title, damage: None, checks: Vec::new() }
     }
 }
 
@@ -106,25 +146,19 @@ fn failed_checks(verdict: &CaseVerdict, list: usize, memory: usize) -> Vec<Sympt
             continue;
         }
         let text = format!("{}: {detail}", plain(sentence));
+        let title = format!("{}: {text}", phrase(clause));
+        let check = FailedCheck { text, nature };
         match symptoms.iter_mut().find(|symptom| symptom.key == Key::Clause(clause.clone())) {
-            Some(symptom) => {
-                // The worst check is shown.
-                if severity < symptom.severity {
-                    symptom.severity = severity;
-                    symptom.title = format!("{}: {text}", phrase(clause));
-                    symptom.checks.insert(0, text);
-                } else {
-                    symptom.checks.push(text);
-                }
-                symptom.natures.push(nature);
+            // The worst check is shown.
+            Some(symptom) if severity < symptom.severity => {
+                (symptom.severity, symptom.title) = (severity, title);
+                symptom.checks.insert(0, check);
             }
-            None => symptoms.push(Symptom {
-                key: Key::Clause(clause.clone()),
-                severity,
-                title: format!("{}: {text}", phrase(clause)),
-                checks: vec![text],
-                natures: vec![nature],
-            }),
+            Some(symptom) => symptom.checks.push(check),
+            None => {
+                let checks = vec![check];
+                symptoms.push(Symptom { checks, ..Symptom::new(Key::Clause(clause.clone()), severity, title) });
+            }
         }
     }
     symptoms
@@ -137,7 +171,7 @@ fn complained(complaint: &Complaint) -> Symptom {
     let title = format!("The kernel complains{at}{}: {}", complaint.moment.words(), complaint.title);
     // A BUG names the line of the source, which identifies it better than the function that was compiled around it.
     let place = place.filter(|_| complaint.kind != Kind::Bug).unwrap_or_else(|| complaint.title.clone());
-    Symptom::new(Key::Complaint(severity, place), severity, title)
+    Symptom { damage: Some(Damage::of(complaint)), ..Symptom::new(Key::Complaint(severity, place), severity, title) }
 }
 
 /// A case whose checks held, or that was ended.

@@ -1,13 +1,12 @@
 //! Groups symptoms of the same defect.
 
-use cases::complaint::Kind;
 use cases::foundation::Foundation;
 use cases::protocol::CaseKey;
 
 use crate::findings::evidence::{kernel_log, steps_to_it, transcript};
 use crate::findings::nature::Nature;
 use crate::findings::severity::Severity;
-use crate::findings::symptom::{Key, Symptom};
+use crate::findings::symptom::{Damage, FailedCheck, Key, Symptom};
 use crate::findings::{Finding, FollowUp};
 use crate::judge::foundations::{is_leak, judges_one, only_after_a_close};
 use crate::judge::verdict::{CaseVerdict, Verdict};
@@ -56,10 +55,6 @@ const COMPARES: &[&str] = &["uapi/compat_compared"];
 /// Clauses about what a mapping shows: where one is violated, a case may be killed by the access.
 const ABOUT_MAPPINGS: &[&str] = &["R-10", "I-2", "I-7", "L-4", "L-5", "EXP-5"];
 
-/// Complaints about locks and contexts, which a race or a deadlock follows from.
-const ABOUT_LOCKS: &[Kind] =
-    &[Kind::Lockdep, Kind::WaitContext, Kind::RcuUsage, Kind::SleepInAtomic, Kind::ScheduleInAtomic, Kind::Kcsan];
-
 /// Symptoms of one defect, each with the verdict that shows it; at least one. All have the same key.
 struct Group<'a>(Vec<(&'a CaseVerdict, Symptom)>);
 
@@ -80,29 +75,23 @@ impl Group<'_> {
         if let Key::Clause(clause) = self.key() {
             return clause;
         }
-        let complaints = || self.cases().flat_map(|verdict| &verdict.complaints).map(|complaint| complaint.kind);
-        let says = |words: &str| self.0.iter().any(|(_, symptom)| symptom.title.contains(words));
-        let lists = || ["list_add ", "list_del ", "in __list_"].into_iter().any(says);
-        if matches!(self.key(), Key::Complaint(..)) && lists() {
-            return "L-2";
-        }
+        let is_about = |damage: Damage| self.0.iter().any(|(_, symptom)| symptom.damage == Some(damage));
         let lifetime = self.cases().find(|verdict| verdict.clause.starts_with("L-"));
-        let locks = || complaints().any(|kind| ABOUT_LOCKS.contains(&kind));
         let of_aliases =
             || self.cases().any(|verdict| ["UAPI-", "R-", "I-"].iter().any(|area| verdict.clause.starts_with(area)));
-        if matches!(self.key(), Key::Complaint(..)) && locks() && (lifetime.is_some() || of_aliases()) {
+        let freed = || self.corrupts() && is_about(Damage::Freed);
+        if is_about(Damage::List) {
+            return "L-2";
+        }
+        if is_about(Damage::Locks) && (lifetime.is_some() || of_aliases()) {
             return "L-10";
         }
-        let freed = || self.corrupts() && (says("use-after-free") || says("reference count"));
         if let (Key::Complaint(..), Some(verdict)) = (self.key(), lifetime) {
             // No list is damaged.
             return if verdict.clause == "L-2" && freed() { "L-1" } else { &verdict.clause };
         }
         let foundation = self.cases().find(|verdict| judges_one(&verdict.key));
-        if foundation.is_some_and(only_after_a_close) {
-            return "L-1";
-        }
-        if foundation.is_none() && freed() {
+        if foundation.is_some_and(only_after_a_close) || foundation.is_none() && freed() {
             return "L-1";
         }
         foundation.or(self.cases().next()).map_or("", |verdict| verdict.clause.as_str())
@@ -139,7 +128,7 @@ impl Group<'_> {
                 let of_one = corrupts && self.clause() == other.clause();
                 same || of_one || (corrupts || fails_too) && *severity != Severity::MemoryCorruption
             }
-            Key::Clause(_) => self.saw_the_same(other),
+            Key::Clause(clause) => corrupts && self.clause() == clause || self.saw_the_same(other),
         };
         // If buffers are never released, every case that waits for a release fails, and nothing else.
         if self.clause() == "L-1" && self.leaks() {
@@ -165,7 +154,6 @@ impl Group<'_> {
 
     /// Whether all that the checks of the other one saw follows from what this one saw.
     fn saw_the_same(&self, other: &Group<'_>) -> bool {
-        let counts = |nature: &Nature| nature.is_leak() || *nature == Nature::Underflow;
         let follows = |nature: &Nature| match nature {
             Nature::Refused(_) => self.natures().any(|mine| mine.like(nature)),
             nature if nature.is_leak() && self.leaks_always() => true,
@@ -174,18 +162,19 @@ impl Group<'_> {
             }
             // Where a number is lost, the next descriptor does not get the lowest one.
             Nature::Number if other.clause() == "UAPI-4" => self.natures().any(|mine| *mine == Nature::Number),
-            // Wrong counts follow from damage of the same clause, and what is put too often, except by imports, from a wrong release.
-            nature if self.corrupts() => {
-                let released = self.clause() == "L-1" && other.clause() != "L-3" && *nature == Nature::Underflow;
-                released || self.clause() == other.clause() && counts(nature)
-            }
+            // What is put too often, except by imports, follows from a wrong release.
+            Nature::Underflow => self.corrupts() && self.clause() == "L-1" && other.clause() != "L-3",
             _ => false,
         };
         other.natures().next().is_some() && other.natures().all(follows)
     }
 
+    fn checks(&self) -> impl Iterator<Item = &FailedCheck> {
+        self.0.iter().flat_map(|(_, symptom)| &symptom.checks)
+    }
+
     fn natures(&self) -> impl Iterator<Item = &Nature> {
-        self.0.iter().flat_map(|(_, symptom)| &symptom.natures)
+        self.checks().map(|check| &check.nature)
     }
 
     /// Whether closing an alias leaves something behind, whatever was done with it.
@@ -195,7 +184,8 @@ impl Group<'_> {
             foundation.is_some_and(|it| matches!(it, Foundation::Deriving | Foundation::Closing))
         };
         self.0.iter().any(|(verdict, symptom)| {
-            judges(verdict) && (matches!(symptom.key, Key::Left(_)) || symptom.natures.iter().any(Nature::is_leak))
+            judges(verdict)
+                && (matches!(symptom.key, Key::Left(_)) || symptom.checks.iter().any(|check| check.nature.is_leak()))
         })
     }
 
@@ -216,9 +206,10 @@ impl Group<'_> {
         let (shown, symptom) =
             self.0.iter().min_by_key(|(verdict, _)| steps_to_it(verdict)).expect("a group has a verdict");
         let mut also: Vec<String> = Vec::new();
-        for check in self.0.iter().flat_map(|(_, symptom)| &symptom.checks) {
-            if symptom.checks.first() != Some(check) && !also.contains(check) {
-                also.push(check.clone());
+        let shown_first = symptom.checks.first().map(|check| &check.text);
+        for FailedCheck { text, .. } in self.checks() {
+            if shown_first != Some(text) && !also.contains(text) {
+                also.push(text.clone());
             }
         }
         Finding {

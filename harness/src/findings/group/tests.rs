@@ -1,5 +1,6 @@
 //! What becomes one finding, and what does not.
 
+use cases::complaint::Kind;
 use cases::foundation::NEVER_RELEASED;
 use cases::protocol::Outcome;
 
@@ -194,7 +195,7 @@ fn a_lost_number_explains_that_the_next_one_is_not_the_lowest() {
     let lost = |key: &str| checked(key, "no descriptor number or reference leaked", "a descriptor number is leaked");
     let next = checked("uapi/reused_structure@udmabuf", "the lowest gap", "fd is not the lowest free number");
     assert_eq!(clauses(&[lost("rights/derive_table@udmabuf"), next.clone()]), ["R-1"]);
-    assert_eq!(clauses(&[next.clone()]), ["UAPI-4"]);
+    assert_eq!(clauses(std::slice::from_ref(&next)), ["UAPI-4"]);
     let both = [lost("rights/derive_table@udmabuf"), lost("uapi/bad_argument@udmabuf")];
     assert_eq!(clauses(&both), ["R-1", "UAPI-3"], "two paths that lose a number are two defects");
     let leak =
