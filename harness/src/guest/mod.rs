@@ -7,4 +7,5 @@ pub mod initramfs;
 pub mod lines;
 pub mod qemu;
 pub mod recording;
+mod starvation;
 pub mod watchdog;

@@ -17,6 +17,7 @@ use crate::guest::hang::qmp::Qmp;
 use crate::guest::hang::sysrq;
 use crate::guest::lines::Lines;
 use crate::guest::recording::{Findings, GuestEnd, GuestOutput, Phase, Recording};
+use crate::guest::starvation::Starvation;
 pub use crate::guest::watchdog::Timeouts;
 use crate::guest::watchdog::Watchdog;
 use crate::host::process::{self, Running, check_interrupt};
@@ -29,7 +30,9 @@ const GATHER: Duration = Duration::from_millis(2);
 
 /// Interval of checks for deadlines.
 const TICK: Duration = Duration::from_millis(50);
-/// A longer time between two ticks means that this program was stopped.
+/// Interval at which the time is looked at that the guest had to wait for a processor.
+const LOOK: Duration = Duration::from_millis(500);
+/// A longer time than this between two ticks means that this program was stopped.
 const STOPPED: Duration = Duration::from_secs(2);
 /// Maximum number of unread chunks of the channel; with more, QEMU blocks.
 const MAX_CHUNKS: usize = 64;
@@ -86,13 +89,14 @@ pub fn run_until(
     let bytes = read(stdout);
 
     let mut watch = Watchdog::new(timeouts);
+    let mut starvation = Starvation::of(qemu.id());
     let mut lines = Lines::default();
     let mut received: u64 = 0;
     let mut findings = Findings::default();
     let mut dismissed = false;
     let mut enough = false;
     let mut gone = false;
-    let mut last_tick = start.elapsed();
+    let mut last_look = start.elapsed();
     let ending = loop {
         if check_interrupt().is_err() {
             break GuestEnd::Interrupted;
@@ -129,10 +133,12 @@ pub fn run_until(
             Err(RecvTimeoutError::Timeout) => gone = qemu.try_wait()?.is_some(),
         }
         let now = start.elapsed();
-        if now - last_tick > STOPPED {
-            watch.excuse(now - last_tick);
+        if now - last_look > LOOK {
+            let gap = now - last_look;
+            let starved = starvation.since_last();
+            watch.excuse(if gap > STOPPED { gap } else { starved.min(gap) });
+            last_look = now;
         }
-        last_tick = now;
         let printed = console_path.metadata().map_or(0, |meta| meta.len());
         watch.console(printed, now);
         if counted && dismissed {

@@ -83,7 +83,7 @@ pub struct Watchdog {
     /// When the kernel printed a report in the current phase.
     reported: Option<Duration>,
     planned: bool,
-    /// Time during which this program was stopped.
+    /// Time during which this program was stopped, or QEMU had to wait for a processor.
     excused: Duration,
 }
 
@@ -151,7 +151,7 @@ impl Watchdog {
         }
     }
 
-    /// Reports that this program was stopped for this long, which does not count for deadlines.
+    /// Reports that this program was stopped, or QEMU had to wait for a processor, for this long. It does not count for deadlines.
     pub fn excuse(&mut self, gap: Duration) {
         self.excused += gap;
         self.entered += gap;
