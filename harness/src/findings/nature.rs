@@ -21,6 +21,10 @@ pub(super) enum Nature {
     Underflow,
     /// Two descriptors are one open file.
     SameFile,
+    /// What had to be refused for want of a right succeeded.
+    Granted,
+    /// A page of a buffer shows another one.
+    WrongPage,
     /// Anything else.
     Other,
 }
@@ -36,6 +40,10 @@ impl Nature {
             LazyLock::new(|| Regex::new(r"still (?:in|on|listed)\b|more inodes than before").expect("it is a pattern"));
         static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r"a descriptor number is leaked|got a higher number|fd is not the lowest free number")
+                .expect("it is a pattern")
+        });
+        static WRONG_PAGE: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"\bpage \d+ (?:differs|(?:of the mapping )?shows another)|it is a different page")
                 .expect("it is a pattern")
         });
         static ERRNO: LazyLock<Regex> = LazyLock::new(|| {
@@ -58,14 +66,17 @@ impl Nature {
         if !counts.is_empty() || is_leak(detail) || KEPT.is_match(detail) {
             return Nature::Leak;
         }
+        if WRONG_PAGE.is_match(detail) {
+            return Nature::WrongPage;
+        }
         if detail.ends_with("not possible") {
             return Nature::Refused(BTreeSet::new());
         }
         if detail == "kcmp: same" {
             return Nature::SameFile;
         }
-        if detail.ends_with("ok") {
-            return Nature::Other;
+        if detail.trim_end_matches('"').ends_with("ok") {
+            return if detail.contains("EACCES") { Nature::Granted } else { Nature::Other };
         }
         let seen = ERRNO.captures_iter(detail).filter(|found| found.get(1).is_none());
         let seen: BTreeSet<String> = seen.map(|found| found[2].to_string()).collect();
@@ -113,8 +124,11 @@ mod tests {
             ("no descriptor number or reference leaked: a descriptor number is leaked", Nature::Number),
             ("the next call: O_RDONLY|O_CLOEXEC from primary: fd is not the lowest free number", Nature::Number),
             ("kcmp: same", Nature::SameFile),
+            ("page 1 differs", Nature::WrongPage),
+            ("1 pages from 1: page 0 of the mapping shows another page", Nature::WrongPage),
             ("flags 0x0: EACCES and EINVAL", refused(&["EACCES", "EINVAL"])),
-            ("expected \"EACCES\", got \"ok\"", Nature::Other),
+            ("expected \"EACCES\", got \"ok\"", Nature::Granted),
+            ("O_RDWR: a 64-bit caller gets EACCES, a 32-bit caller ok", Nature::Granted),
             ("expected Err(EFAULT), got Ok(())", Nature::Other),
             ("F_GETFL returned O_RDWR", Nature::Other),
             ("with both pending, asked for EpollFlags(EPOLLIN)", Nature::Other),

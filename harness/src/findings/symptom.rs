@@ -139,6 +139,7 @@ fn failed_checks(verdict: &CaseVerdict, list: usize, memory: usize) -> Vec<Sympt
         let clause = clause.as_ref().unwrap_or(&verdict.clause);
         // No right is gained where something is refused or only left behind.
         let severity = match nature {
+            Nature::Granted => Severity::GainedRights,
             Nature::Other => Severity::of_clause(clause),
             _ => Severity::Violation,
         };

@@ -49,6 +49,9 @@ const EXPLAINS_BUT_COUNTS: &[(&str, &[&str])] = &[
 /// What fails if DERIVE makes no file of its own.
 const NEEDS_A_FILE: &[&str] = &["UAPI-5", "UAPI-6", "L-8"];
 
+/// What fails if mappings show other pages than they should, as far as a wrong page is all that was seen.
+const SHOW_PAGES: &[&str] = &["I-2", "I-7", "L-4", "L-5", "R-5"];
+
 /// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
 const COMPARES: &[&str] = &["uapi/compat_compared"];
 
@@ -147,7 +150,8 @@ impl Group<'_> {
         let one_file = self.natures().any(|nature| *nature == Nature::SameFile);
         let told = !compared && in_table(EXPLAINS)
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
-            || one_file && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause());
+            || one_file && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
+            || self.clause() == "EXP-5" && SHOW_PAGES.contains(&other.clause()) && only(other, &Nature::WrongPage);
         // Not if the consequence is worse than its explanation.
         told && other.symptom().severity >= self.symptom().severity
     }
@@ -228,6 +232,11 @@ impl Group<'_> {
     fn follow_up(&self) -> FollowUp {
         FollowUp { clause: self.clause().into(), title: self.symptom().title.clone(), cases: self.keys() }
     }
+}
+
+/// Whether all that the checks of a group saw is this.
+fn only(group: &Group<'_>, nature: &Nature) -> bool {
+    group.natures().next().is_some() && group.natures().all(|seen| seen == nature)
 }
 
 /// Moves what explains another group before it, if they are equally serious.

@@ -182,6 +182,27 @@ fn clauses_that_fail_with_the_same_errno_are_one_finding() {
 }
 
 #[test]
+fn what_should_have_been_refused_for_want_of_a_right_gains_one_whatever_the_clause() {
+    let table = checked("uapi/status_flags@udmabuf", "F_GETFL of RO alias", "O_RDONLY|O_NONBLOCK");
+    let compat = checked("uapi/compat@udmabuf", "compat derive: O_RDWR from a RO alias", "expected EACCES, got ok");
+    let findings = group(&[table, compat]);
+    assert_eq!((findings[0].clause.as_str(), findings[0].severity), ("UAPI-8", Severity::GainedRights));
+    assert_eq!(findings.len(), 2);
+}
+
+#[test]
+fn a_mapping_of_wrong_pages_explains_all_that_saw_a_wrong_page_and_nothing_else() {
+    let memory = checked("identity/same_memory@udmabuf", "single pages hold pattern 3", "page 1 differs");
+    let memfd = checked("identity/memfd@udmabuf", "page 1 is the page of its memfd", "it is a different page");
+    let parts = checked("exporters/mapped_parts@udmabuf", "every part shows its pages", "page 2 shows another page");
+    let zapped = checked("identity/address_space@udmabuf", "unmapping reaches the mappings", "it does not");
+    let findings = group(&[memory.clone(), memfd.clone(), parts.clone()]);
+    let under: Vec<&str> = findings[0].follow_ups.iter().map(|one| one.clause.as_str()).collect();
+    assert_eq!((findings[0].clause.as_str(), under), ("EXP-5", vec!["I-2", "I-7"]));
+    assert_eq!(clauses(&[memory, zapped, parts]), ["I-2", "EXP-5"]);
+}
+
+#[test]
 fn a_leak_at_every_close_explains_others_and_a_leak_elsewhere_does_not() {
     let leaks = |key: &str| checked(key, "no reference leaked", "the primary has 3 references, expected 2");
     let elsewhere = [leaks("uapi/bad_argument@udmabuf"), leaks("identity/same_memory@udmabuf")];
