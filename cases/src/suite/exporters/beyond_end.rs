@@ -41,6 +41,9 @@ fn judge(s: &mut Steps, fd: &Fd) -> CaseResult {
     }
     s.holds(format!("mmap of {} beyond the end gives EINVAL", fd.name), found);
 
+    let wrong = (0..PAGES).try_for_each(|first| inside(fd, first));
+    s.about("EXP-5").holds(format!("the pages of {} from any page on are those of the buffer", fd.name), wrong);
+
     let (reading, writing) = pipe().or_broken("pipe")?;
     for (what, touched) in [("before", false), ("after", true)] {
         let found = (0..PAGES).try_for_each(|first| grown(fd, first, touched, &writing));
@@ -52,11 +55,28 @@ fn judge(s: &mut Steps, fd: &Fd) -> CaseResult {
     Ok(())
 }
 
+/// The pages of a mapping by what they show.
+fn pages(mapped: &Mapping, first: usize) -> Vec<u8> {
+    (0..PAGES - first).map(|page| mapped.read(page * PAGE)).collect()
+}
+
+fn from(fd: &Fd, first: usize) -> Result<Mapping, String> {
+    let len = LEN - first * PAGE;
+    memory::map(fd.as_fd(), len, libc::PROT_READ, libc::MAP_SHARED, (first * PAGE) as i64).map_err(gave)
+}
+
+/// Whether a mapping of the pages from `first` on shows them.
+fn inside(fd: &Fd, first: usize) -> Result<(), String> {
+    let shown = pages(&from(fd, first)?, first);
+    let wrong = (first..PAGES).find(|page| shown[page - first] != pattern(*page, 4));
+    ensure(wrong.is_none(), || format!("page {} shows another page", wrong.unwrap_or_default()))
+}
+
 /// Maps the pages from `first` on and makes the mapping a page longer.
 fn grown(fd: &Fd, first: usize, touched: bool, pipe: &OwnedFd) -> Result<(), String> {
     let len = LEN - first * PAGE;
-    let mapped = memory::map(fd.as_fd(), len, libc::PROT_READ, libc::MAP_SHARED, (first * PAGE) as i64);
-    let mut mapped = mapped.map_err(gave)?;
+    let before = pages(&from(fd, first)?, first);
+    let mut mapped = from(fd, first)?;
     if touched {
         mapped.read(0);
     }
@@ -65,8 +85,7 @@ fn grown(fd: &Fd, first: usize, touched: bool, pipe: &OwnedFd) -> Result<(), Str
         Err(Errno::EFAULT | Errno::EINVAL) => {}
         Err(errno) => return Err(gave(errno)),
     }
-    let wrong = (first..PAGES).find(|page| mapped.read((page - first) * PAGE) != pattern(*page, 4));
-    ensure(wrong.is_none(), || format!("page {} shows another", wrong.unwrap_or_default()))
+    ensure(pages(&mapped, first) == before, || format!("from page {first} on it shows other pages than before"))
 }
 
 /// A second mapping of the same pages, one page longer.

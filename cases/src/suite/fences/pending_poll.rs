@@ -111,7 +111,7 @@ fn asleep(s: &mut Steps, on: CaseParams) -> CaseResult {
     timeline.advance()?;
     let woken = sleeper.woken();
     let right = matches!(woken, Some(Ok(PollFlags::POLLIN)));
-    s.check("the signal wakes the process with POLLIN", right, format_args!("{woken:?}"));
+    s.about("F-2").check("the signal wakes the process with POLLIN", right, format_args!("{woken:?}"));
     Ok(())
 }
 

@@ -32,8 +32,9 @@ fn judge(s: &mut Steps, writers: &[&Fd], readers: &[&Fd]) -> CaseResult {
                 continue;
             }
             let wrong = wrong_offset(reader, seed);
-            let detail =
-                wrong.as_ref().map_or_else(|errno| errno_name(*errno), |page| format!("page {page:?} differs"));
+            let detail = wrong
+                .as_ref()
+                .map_or_else(|errno| errno_name(*errno), |page| format!("page {} differs", page.unwrap_or_default()));
             let sentence = format!("single pages of {} mapped at their offsets hold pattern {seed}", reader.name);
             s.check(sentence, wrong == Ok(None), detail);
         }

@@ -50,9 +50,13 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         FdKind::Alias => (s.must_derive("later alias", fds[2], RDONLY)?, "an alias derived"),
         _ => (s.dup("later duplicate", fds[2])?, "a duplicate made"),
     };
+    let with_it = observer.counts(&fds)?;
     let done = Staged::and_back(importer, &later, STAGES.len(), false);
-    s.holds(format!("{what} afterwards can be imported"), done.map_err(gave));
-    s.about("I-3").holds("fdinfo of it can be read", fdinfo(&later).map(drop).map_err(gave));
+    s.holds(format!("{what} afterwards can be imported"), done.map_err(gave).and(observer.unchanged(&fds, &with_it)?));
+    let read = fdinfo(&later).map(drop).map_err(gave).and(observer.unchanged(&fds, &with_it)?);
+    if !s.about("I-3").holds("fdinfo of it can be read, and leaves the reference counts", read) {
+        return Ok(());
+    }
     s.close(later);
     s.holds("reference counts unchanged", unchanged()?);
     s.holds("buffer alive", observer.alive()?);

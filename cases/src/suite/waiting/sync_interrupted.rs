@@ -31,13 +31,14 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         ChildStatus::Exited(errno) if errno != 0 => format!("it returned {}", errno_name(Errno::from_raw(errno))),
         _ => "it did not wait for the fence".into(),
     };
-    s.must(sentence, waits, detail)?;
+    // Who does not wait cannot be interrupted.
+    s.about("WAIT-2").must(sentence, waits, detail)?;
 
     for (fd, access) in [(&descriptors[3], SyncAccess::Read), (&descriptors[1], SyncAccess::ReadWrite)] {
         let text = format!("SYNC({}, START, {})", fd.name, access_text(access));
         handle_signal(Signal::SIGUSR1, false).or_broken("sigaction")?;
         let call = begins(fd, access)?;
-        s.must(format!("{text} waits for the fence"), call.asleep()?, "it returned")?;
+        s.about("WAIT-2").must(format!("{text} waits for the fence"), call.asleep()?, "it returned")?;
         call.signal(Signal::SIGUSR1).or_broken("tgkill")?;
         let result = call.result();
         let detail = format_args!("{result:?}");
