@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// A name that is set through the primary or a read-write alias is visible through every descriptor, in fdinfo and
     /// in /proc/self/maps. The last name that was set is the one that counts, and a name that is too long changes
-    /// nothing.
+    /// nothing. A read-only alias may be refused; if it is not, its name is visible as well.
     "I-4", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
 }
 
@@ -27,6 +27,14 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     );
     s.fails_with("a name of 32 letters gives EINVAL", &longer, Errno::EINVAL);
     shows(s, &all, "by-another");
+
+    let reader = &descriptors.read_only;
+    let result = s.call(
+        format!("set_name({}, by-a-reader)", reader.name),
+        |()| "ok".into(),
+        || set_name(reader.as_fd(), c"by-a-reader"),
+    );
+    shows(s, &all, if result.is_ok() { "by-a-reader" } else { "by-another" });
     Ok(())
 }
 
