@@ -87,6 +87,11 @@ pub fn create_list_with(device: BorrowedFd<'_>, ranges: &[RawRange], flags: u32)
     ioctl_raw(device.as_raw_fd(), CREATE_LIST, argument.as_ptr() as usize).map(own)
 }
 
+/// `struct udmabuf_create` in memory.
+pub fn encode(flags: u32, range: RawRange) -> Vec<u64> {
+    vec![u64::from(range.memfd as u32) | u64::from(flags) << 32, range.offset, range.size]
+}
+
 /// `struct udmabuf_create_list` in memory: the head with any `count`, and the items that are there.
 pub fn encode_list(flags: u32, count: u32, ranges: &[RawRange]) -> Vec<u64> {
     let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;

@@ -2,6 +2,7 @@
 
 pub mod beyond_end;
 pub mod chunks;
+pub mod compat;
 pub mod failed_access;
 pub mod failed_export;
 pub mod full_table;

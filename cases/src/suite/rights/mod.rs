@@ -1,5 +1,6 @@
 //! Rights only ever shrink.
 
+pub mod derive_in_use;
 pub mod derive_orphans;
 pub mod derive_table;
 pub mod file_locks;

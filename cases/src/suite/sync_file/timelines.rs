@@ -4,8 +4,9 @@ use crate::prelude::*;
 
 case! {
     /// A fence signals when its timeline reaches its value and not before, whatever the order of creation, also when
-    /// one call passes several fences, at the end of the 31 bits between two values, and where 32 bits overflow to 0. A fence at or below the value is signalled from the start. Two fences at one value are the same. A timeline
-    /// that is closed signals its fences with ENOENT, and debugfs lists timelines while they are in use.
+    /// one call passes several fences, at the end of the 31 bits between two values, and where 32 bits overflow to 0. A fence at or below the value is signalled from the start. Two fences at one value are the same, and
+    /// their signal wakes the threads that poll either sync_file. A timeline that is closed signals its fences with ENOENT, and debugfs lists
+    /// timelines while they are in use.
     "SF-4", Contract, Exporter::HEAP, [SwSync]
 }
 
@@ -33,6 +34,7 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     s.equal("sync/info shows the value and the pending fence", before, Some((5, 1)));
 
     overflow(s)?;
+    sleepers(s)?;
 
     drop(timeline);
     let error = -(Errno::ENOENT as i32);
@@ -43,6 +45,21 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     drop((one, other, fences));
     let closed: Option<_> = listed()?;
     s.check("all closed: sync/info does not list it", closed.is_none(), "it is still listed");
+    Ok(())
+}
+
+/// Threads that sleep in poll of two sync_files of one fence.
+fn sleepers(s: &mut Steps) -> CaseResult {
+    let timeline = Timeline::new()?;
+    let files = [Fd::new("first sync_file", timeline.fence(1)?), Fd::new("second sync_file", timeline.fence(1)?)];
+    let threads = [&files[0], &files[1], &files[1]].map(|file| Sleeper::start(file, PollFlags::POLLIN));
+    let threads = threads.into_iter().collect::<CaseResult<Vec<_>>>()?;
+    timeline.advance()?;
+    let found = threads.iter().try_for_each(|thread| {
+        let woken = thread.woken();
+        ensure(woken == Some(Ok(PollFlags::POLLIN)), || format!("poll of the {}: {woken:?}", thread.name))
+    });
+    s.holds("a signal wakes all threads that poll a sync_file of the fence", found);
     Ok(())
 }
 
