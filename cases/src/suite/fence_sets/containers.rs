@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// An import of a merged sync_file adds each of its fences; so do the import of a merge of merges and that of an
     /// export of another buffer. Exports show each of these fences by itself, and after every signal those that are
-    /// left. Nothing shows the container.
+    /// left. Nothing shows the container. A new buffer takes a merge of more fences than it has room for, as one does that has had fences.
     "SET-2", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
@@ -63,6 +63,10 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         ensure(got == PollFlags::POLLIN | PollFlags::POLLOUT, || format!("{}: {}", fd.name, poll_text(got)))
     });
     s.holds("all signalled: poll on each: POLLIN|POLLOUT", ready);
+    wide(s, &descriptors)?;
+    // Room for the first fences of a buffer is made in another way than for more.
+    let primary = s.export(on.exporter, 1)?.primary;
+    let descriptors = s.descriptors_of(on.fds(), primary)?.into_vec();
     wide(s, &descriptors)
 }
 

@@ -50,15 +50,22 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         }
     }
     let before = listed_timelines().or_broken(SYNC_INFO)?.len();
+    let mut kept = 0;
     for _ in 0..MANY {
         let timeline = Timeline::new()?;
         let fence = timeline.next()?;
         import_sync_file(descriptors[0].as_fd(), SyncAccess::Read, fence.as_fd()).or_broken("importing a fence")?;
         timeline.advance()?;
+        drop((timeline, fence));
+        // Not at the end alone: a buffer that runs out of room may drop them all at once.
+        kept = kept.max(listed_timelines().or_broken(SYNC_INFO)?.len().saturating_sub(before));
     }
-    let kept = listed_timelines().or_broken(SYNC_INFO)?.len().saturating_sub(before);
     let text = format_args!("it keeps {kept}");
-    s.check(format!("after {MANY} fences that signalled the buffer keeps at most {KEPT}"), kept <= KEPT, text);
+    s.check(
+        format!("of {MANY} fences that signal one after the other the buffer keeps at most {KEPT}"),
+        kept <= KEPT,
+        text,
+    );
     Ok(())
 }
 
