@@ -55,7 +55,7 @@ fn compare(s: &mut Steps, what: &str, fd: RawFd, (request, argument): (u32, &[u8
         let made = call(fd, request, area.address()).and_then(|returned| {
             let written = [0, 1, 2, 3].map(|index| area.read(HEAP_FD + index));
             let number = if request == dma_heap::ALLOC { i32::from_le_bytes(written) } else { returned };
-            lseek(&own(number), 0, Whence::SeekEnd)
+            lseek(own(number), 0, Whence::SeekEnd)
         });
         let made = made.map_or_else(errno_name, |size| format!("a buffer of {size} bytes"));
         format!("{made}, for NULL {}", outcome_name(&call(fd, request, 0)))
