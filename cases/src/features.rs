@@ -10,11 +10,11 @@ use nix::errno::Errno;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::{Buffer, cma_heap, export};
 use crate::fixture::facts::{BUFINFO, STATISTICS};
-use crate::fixture::{fault, fence, vgem, vivid};
+use crate::fixture::{display, fault, fence, mem2mem, vgem, video, vivid};
 use crate::need::Need;
 use crate::steps::errno_name;
 use crate::uapi::importer::Importer;
-use crate::uapi::{compat, derive, ioctl_address};
+use crate::uapi::{compat, derive, edu, ioctl_address, iommu};
 
 /// The kernel option that gives every device bounce buffers, 4 MiB in all (setup_io_tlb_npages() in kernel/dma/swiotlb.c).
 pub const FORCED: &str = "swiotlb=2048,force";
@@ -68,15 +68,24 @@ impl KernelFeatures {
         for (need, path) in [
             (Need::CmaHeap, cma_heap()),
             (Need::Vgem, vgem::NODE),
-            (Need::Vivid, vivid::NODE),
             (Need::SwSync, fence::SW_SYNC),
             (Need::Bufinfo, BUFINFO),
             (Need::Statistics, STATISTICS),
             (Need::Ia32, compat::PRESENT),
             (Need::FaultInjection, fault::FAIL_NTH),
+            (Need::Display, display::NODE),
+            (Need::Iommu, iommu::DEVICE),
+            (Need::BusMaster, edu::DEVICE),
         ] {
             if !Path::new(path).exists() {
                 missing.insert(need, format!("{path} does not exist"));
+            }
+        }
+        for (need, camera) in
+            [(Need::Vivid, vivid::CAMERA), (Need::DmaCapture, vivid::DMA_CAMERA), (Need::Mem2mem, mem2mem::NAME)]
+        {
+            if video::node(camera).is_none() {
+                missing.insert(need, format!("no V4L2 device is named {camera}"));
             }
         }
         if processors() < 2 {

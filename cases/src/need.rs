@@ -46,6 +46,16 @@ pub enum Need {
     KernelMapping,
     /// Fences have deadlines (Linux 6.4). Probed by the case itself.
     Deadlines,
+    /// A second vivid, which captures by DMA. As all that follow, only in the flavour `importers`.
+    DmaCapture,
+    /// vim2m, the V4L2 driver without hardware that reads one buffer and writes another.
+    Mem2mem,
+    /// vkms, the display without hardware.
+    Display,
+    /// iommufd with an IOMMU without hardware.
+    Iommu,
+    /// QEMU's edu card and our driver for it.
+    BusMaster,
 }
 
 impl Need {
@@ -74,13 +84,24 @@ impl Need {
             Need::Stall => Some("CONFIG_LOCKDEP"),
             Need::TwoProcessors => Some("CONFIG_SMP"),
             Need::BounceBuffers => Some("CONFIG_SWIOTLB"),
+            // Parameters of vivid, in kconfigs/devices.config.
+            Need::DmaCapture => Some("CONFIG_CMDLINE_BOOL"),
+            Need::Mem2mem => Some("CONFIG_VIDEO_VIM2M"),
+            Need::Display => Some("CONFIG_DRM_VKMS"),
+            Need::Iommu => Some("CONFIG_IOMMUFD_TEST"),
+            Need::BusMaster => Some("CONFIG_DMABUF_CONFORMANCE_EDU"),
         }
     }
 
-    /// Whether the need selects the kernels that a case is about, with or without the patch or of a certain age. A case
-    /// is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
+    /// Whether the need selects the kernels that a case is about, with or without the patch, of a certain age, or with more
+    /// importers. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
     pub fn tells_kernels_apart(self) -> bool {
-        matches!(self, Need::NoDerive | Need::Statistics)
+        matches!(self, Need::NoDerive | Need::Statistics) || self.is_device()
+    }
+
+    /// Whether it is a device that only the flavour `importers` has.
+    pub fn is_device(self) -> bool {
+        matches!(self, Need::DmaCapture | Need::Mem2mem | Need::Display | Need::Iommu | Need::BusMaster)
     }
 
     /// The oldest known release that meets it, if not all releases with the option do.

@@ -23,9 +23,10 @@ pub use crate::fixture::buffer::{
     Buffer, Exporting, SYSTEM_HEAP, UDMABUF, export, heap, io_errno, open_device, sealed_memfd,
 };
 pub use crate::fixture::descriptors::Descriptors;
+pub use crate::fixture::display::Display;
 pub use crate::fixture::facts::{
-    BUFINFO, FdInfo, STATISTICS, exporters_listed, fdinfo, fdinfo_keys, fences_in_bufinfo, identity, name_in_maps,
-    names_in_bufinfo, times_listed,
+    BUFINFO, FdInfo, STATISTICS, devices_in_bufinfo, exporters_listed, fdinfo, fdinfo_keys, fences_in_bufinfo,
+    identity, name_in_maps, names_in_bufinfo, times_listed,
 };
 pub use crate::fixture::fault::FailNth;
 pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, refusal_clause, reopen};
@@ -34,6 +35,7 @@ pub use crate::fixture::fence::{
 };
 pub use crate::fixture::limit::{FileMax, with_fd_limit};
 pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, shows_pattern, store, wrong_page};
+pub use crate::fixture::mem2mem::{self, Mem2mem};
 pub use crate::fixture::message::Pair;
 pub use crate::fixture::model_buffer::{self, ModelBuffer};
 pub use crate::fixture::observer::{BufferObserver, drain_if_possible, is_gone, wait_for_deferred_work};
@@ -41,6 +43,7 @@ pub use crate::fixture::permutations::permutations;
 pub use crate::fixture::poller::{Sleeper, Wakeups};
 pub use crate::fixture::process::{become_nobody, in_child};
 pub use crate::fixture::racers::race;
+pub use crate::fixture::read_only::ReadOnlyBuffer;
 pub use crate::fixture::ref_snapshot::RefSnapshot;
 pub use crate::fixture::rights_walk::{Rights, RightsWalk};
 pub use crate::fixture::stages::{STAGES, Staged, reader_refused};
@@ -65,6 +68,6 @@ pub use crate::uapi::process::{ChildStatus, kill_and_reap, pidfd, same_descripti
 pub use crate::uapi::stall::StallPoint;
 pub use crate::uapi::udmabuf::{self, RawRange};
 pub use crate::uapi::{
-    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, drm, dup, fcntl, ioc, ioctl_raw, sw_sync, sync_file,
-    ticks_of, v4l2,
+    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, drm, dup, edu, fcntl, ioc, ioctl_raw, iommu, sw_sync,
+    sync_file, ticks_of, v4l2,
 };

@@ -69,6 +69,9 @@ macro_rules! displayed {
 }
 displayed!(&str, std::num::TryFromIntError, std::sync::mpsc::RecvTimeoutError);
 
+/// The beginning of every check that is a [`Steps::control`].
+pub const CONTROL: &str = "control: ";
+
 /// Writes the transcript of a running case.
 #[derive(Debug)]
 pub struct Steps {
@@ -171,6 +174,12 @@ impl Steps {
     pub fn hazard(&mut self, sentence: impl Into<String>, present: bool) {
         self.hazards += 1;
         self.send(Record::Hazard { sentence: sentence.into(), present });
+    }
+
+    /// Checks that an importer which only reads still works on a read-only descriptor: the control of a hazard. A kernel may
+    /// close the hazard, but one that closes it by refusing every importer takes buffers away from displays and encoders.
+    pub fn control(&mut self, sentence: impl Display, found: Result<(), String>) -> bool {
+        self.holds(format!("{CONTROL}{sentence}"), found)
     }
 
     /// Records behaviour that no rule covers.

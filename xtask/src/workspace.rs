@@ -23,7 +23,7 @@ pub fn kconfigs() -> PathBuf {
     root().join("kconfigs")
 }
 
-/// Sources of the in-kernel test importer.
+/// Sources of the in-kernel test importer and its parts.
 pub fn overlay() -> PathBuf {
     root().join("cases/kernel")
 }

@@ -4,6 +4,7 @@
 //! with the files. The same steps on other descriptors are a [`variant`](crate::variant), not a new case.
 
 mod before;
+mod devices;
 mod enumerators;
 mod exporters;
 mod fence_sets;
@@ -183,6 +184,12 @@ pub const CASES: &[Case] = &[
     hazards::forged_lines::CASE,
     hazards::failed_fence::CASE,
     hazards::sync_bounces::CASE,
+    devices::capture_by_dma::CASE,
+    devices::mem2mem::CASE,
+    devices::writeback::CASE,
+    devices::display_mapping::CASE,
+    devices::iommu::CASE,
+    devices::bus_master::CASE,
 ];
 
 /// Every planned run of every case, in order.

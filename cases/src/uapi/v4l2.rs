@@ -1,20 +1,32 @@
-//! The part of include/uapi/linux/videodev2.h for streaming a single-planar queue into dma-bufs. The layouts are those
-//! of a 64-bit caller.
+//! The part of include/uapi/linux/videodev2.h for streaming single-planar queues from and into dma-bufs. The layouts are
+//! those of a 64-bit caller.
 
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_struct};
 
+/// `enum v4l2_buf_type`: the queue of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VideoQueue {
+    /// `V4L2_BUF_TYPE_VIDEO_CAPTURE`: the device writes its buffers.
+    Capture = 1,
+    /// `V4L2_BUF_TYPE_VIDEO_OUTPUT`: the device reads them.
+    Output = 2,
+}
+
 /// `V4L2_BUF_TYPE_VIDEO_CAPTURE`.
-const CAPTURE: u32 = 1;
+const CAPTURE: u32 = VideoQueue::Capture as u32;
 /// `V4L2_MEMORY_DMABUF`.
 const DMABUF: u32 = Memory::DmaBuf as u32;
 /// `V4L2_BUF_FLAG_ERROR`.
 const FLAG_ERROR: u32 = 0x40;
 /// `V4L2_PIX_FMT_GREY`: one byte per pixel, the smallest format.
 const GREY: u32 = u32::from_le_bytes(*b"GREY");
+/// `V4L2_PIX_FMT_RGB565`: two bytes per pixel.
+const RGB565: u32 = u32::from_le_bytes(*b"RGBP");
 
 /// `struct v4l2_format` with a `struct v4l2_pix_format` inside.
 #[repr(C)]
@@ -129,6 +141,16 @@ pub fn set_small_format(device: BorrowedFd<'_>) -> Result<u32, Errno> {
     Ok(format.size_image)
 }
 
+/// `VIDIOC_S_FMT`: pictures of `width` by `height` pixels of two bytes. Returns the size of a frame in bytes.
+///
+/// # Errors
+/// As [`set_small_format`].
+pub fn set_format(device: BorrowedFd<'_>, queue: VideoQueue, (width, height): (u32, u32)) -> Result<u32, Errno> {
+    let mut format = Format { kind: queue as u32, width, height, pixel_format: RGB565, ..Format::EMPTY };
+    ioctl_struct(device, S_FMT, &mut format)?;
+    Ok(format.size_image)
+}
+
 /// `VIDIOC_REQBUFS` with `V4L2_MEMORY_DMABUF`: requests `count` slots and returns how many there are; 0 frees all of
 /// them and what was queued in them.
 ///
@@ -136,6 +158,16 @@ pub fn set_small_format(device: BorrowedFd<'_>) -> Result<u32, Errno> {
 /// The errno of the call.
 pub fn request_slots(device: BorrowedFd<'_>, count: u32) -> Result<u32, Errno> {
     request_slots_of(device, count, Memory::DmaBuf)
+}
+
+/// The same for a queue of a device that has two.
+///
+/// # Errors
+/// The errno of the call.
+pub fn request_slots_on(device: BorrowedFd<'_>, queue: VideoQueue, count: u32) -> Result<u32, Errno> {
+    let mut argument = RequestBuffers { count, kind: queue as u32, memory: DMABUF, capabilities: 0, flags: 0 };
+    ioctl_struct(device, REQBUFS, &mut argument)?;
+    Ok(argument.count)
 }
 
 /// The same for another kind of memory.
@@ -177,6 +209,22 @@ pub fn queue_with(device: BorrowedFd<'_>, index: u32, fd: RawFd, length: u32) ->
     queue_buffer(device, Buffer { index, memory: DMABUF, fd, length, ..Buffer::default() })
 }
 
+/// `VIDIOC_QBUF` of a dma-buf at index 0 of a queue of a device that has two; `bytes_used` is what an output queue is to
+/// read.
+///
+/// # Errors
+/// The errno of the call.
+pub fn queue_on(
+    device: BorrowedFd<'_>,
+    queue: VideoQueue,
+    dma_buf: BorrowedFd<'_>,
+    bytes_used: u32,
+) -> Result<(), Errno> {
+    let mut buffer =
+        Buffer { kind: queue as u32, bytes_used, memory: DMABUF, fd: dma_buf.as_raw_fd(), ..Buffer::default() };
+    ioctl_struct(device, QBUF, &mut buffer).map(drop)
+}
+
 /// `VIDIOC_QBUF` of a buffer of any kind. `fd` is in the place of the address or offset that other kinds have.
 ///
 /// # Errors
@@ -204,7 +252,15 @@ pub fn queued(device: BorrowedFd<'_>, index: u32) -> Result<RawFd, Errno> {
 /// # Errors
 /// The errno of the call; `EAGAIN` without a frame.
 pub fn dequeue(device: BorrowedFd<'_>) -> Result<Frame, Errno> {
-    let mut buffer = Buffer { kind: CAPTURE, memory: DMABUF, ..Buffer::default() };
+    dequeue_from(device, VideoQueue::Capture)
+}
+
+/// The same for a queue of a device that has two.
+///
+/// # Errors
+/// As [`dequeue`].
+pub fn dequeue_from(device: BorrowedFd<'_>, queue: VideoQueue) -> Result<Frame, Errno> {
+    let mut buffer = Buffer { kind: queue as u32, memory: DMABUF, ..Buffer::default() };
     ioctl_struct(device, DQBUF, &mut buffer)?;
     Ok(Frame { index: buffer.index, fd: buffer.fd, bytes: buffer.bytes_used, error: buffer.flags & FLAG_ERROR != 0 })
 }
@@ -214,7 +270,7 @@ pub fn dequeue(device: BorrowedFd<'_>) -> Result<Frame, Errno> {
 /// # Errors
 /// The errno of the call.
 pub fn stream_on(device: BorrowedFd<'_>) -> Result<(), Errno> {
-    ioctl_struct(device, STREAMON, &mut (CAPTURE as i32)).map(drop)
+    stream(device, VideoQueue::Capture, true)
 }
 
 /// `VIDIOC_STREAMOFF`: stops, and removes everything that was queued.
@@ -222,7 +278,27 @@ pub fn stream_on(device: BorrowedFd<'_>) -> Result<(), Errno> {
 /// # Errors
 /// The errno of the call.
 pub fn stream_off(device: BorrowedFd<'_>) -> Result<(), Errno> {
-    ioctl_struct(device, STREAMOFF, &mut (CAPTURE as i32)).map(drop)
+    stream(device, VideoQueue::Capture, false)
+}
+
+/// `VIDIOC_STREAMON`, or off, for a queue of a device that has two.
+///
+/// # Errors
+/// The errno of the call.
+pub fn stream(device: BorrowedFd<'_>, queue: VideoQueue, on: bool) -> Result<(), Errno> {
+    ioctl_struct(device, if on { STREAMON } else { STREAMOFF }, &mut (queue as i32)).map(drop)
+}
+
+/// Waits up to `milliseconds` for a frame that can be dequeued.
+///
+/// # Errors
+/// The errno of poll(2); `ETIMEDOUT` without a frame.
+pub fn wait_for_frame(device: BorrowedFd<'_>, milliseconds: u16) -> Result<(), Errno> {
+    let mut fds = [PollFd::new(device, PollFlags::POLLIN)];
+    match poll(&mut fds, PollTimeout::from(milliseconds))? {
+        0 => Err(Errno::ETIMEDOUT),
+        _ => Ok(()),
+    }
 }
 
 const _: () = assert!(size_of::<CreateBuffers>() == 256);

@@ -1,7 +1,9 @@
 //! The QEMU command line.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use cases::need::Need;
 use serde::{Deserialize, Serialize};
 
 use crate::guest::initramfs::Initramfs;
@@ -66,6 +68,8 @@ pub struct BootPlan {
     pub memory: u32,
     /// Number of processors.
     pub processors: usize,
+    /// Devices besides those of every guest, as QEMU names them.
+    pub devices: Vec<String>,
     /// Added to the kernel command line.
     pub append: Vec<String>,
     /// The kernel command line of a pack, without `append`. None for that of this program.
@@ -90,6 +94,7 @@ impl BootPlan {
             accel,
             memory: 256,
             processors: 2,
+            devices: Vec::new(),
             append: Vec::new(),
             recorded: None,
             gdb: None,
@@ -160,6 +165,7 @@ impl BootPlan {
             .args(["-smp", &format!("{0},sockets={0},cores=1,threads=1", self.processors)])
             .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
+            .args(self.devices.iter().flat_map(|device| ["-device", device]))
             .args(qmp)
             .args(gdb)
             .args(serial)
@@ -170,6 +176,11 @@ impl BootPlan {
             .path(&self.initramfs)
             .args(["-append", &self.command_line()])
     }
+}
+
+/// The devices that the drivers of a kernel which meets `met` are for, as QEMU names them.
+pub fn devices(met: &BTreeSet<Need>) -> Vec<String> {
+    met.contains(&Need::BusMaster).then(|| "edu".to_string()).into_iter().collect()
 }
 
 /// The kernel command line at the end of a recorded [`BootPlan::command`].
@@ -193,6 +204,16 @@ mod tests {
         plan.recorded = Some("console=ttyS0 other".into());
         plan.append = vec!["x=1".into()];
         assert_eq!(recorded_line(&(plan.command().quoted() + "\n")).unwrap(), "console=ttyS0 other x=1");
+    }
+
+    #[test]
+    fn a_kernel_with_the_driver_gets_the_card() {
+        let mut plan =
+            BootPlan::new(Path::new("vmlinux"), &Initramfs { path: "x".into() }, Path::new("run"), Accel::Tcg);
+        plan.devices = devices(&BTreeSet::from([Need::Vgem]));
+        assert!(!plan.command().quoted().contains("-device"));
+        plan.devices = devices(&BTreeSet::from([Need::BusMaster]));
+        assert!(plan.command().quoted().contains(" -device edu "));
     }
 
     #[test]

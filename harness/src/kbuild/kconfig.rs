@@ -23,6 +23,7 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("leak", &["base", "exporters", "importers", "leak"]),
     ("coverage", &["base", "exporters", "importers", "coverage"]),
     ("debug", &["base", "exporters", "importers", "sanitizers", "debug"]),
+    ("importers", &["base", "exporters", "importers", "sanitizers", "devices"]),
 ];
 
 /// A flavour with this suffix has one more fragment: `sanitized-vng` is `sanitized` for a shell under virtme-ng. It is not used

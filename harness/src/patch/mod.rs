@@ -6,6 +6,7 @@
 
 mod checked;
 pub mod fit;
+pub mod overlay;
 mod rejected;
 mod scratch;
 pub mod series;
@@ -23,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::store::Store;
 use crate::patch::series::Series;
 use crate::source::SourceTree;
+use overlay::Overlay;
 use rejected::Rejected;
 use scratch::ScratchRepository;
 pub use three_way::RelatedTrees;
@@ -64,19 +66,12 @@ pub struct PatchedTree {
     pub notes: Vec<String>,
 }
 
-/// The directory of the test importer in the tree.
-pub const OVERLAY: &str = "drivers/dma-buf/conformance";
-const OVERLAY_HOOKS: [(&str, &str); 2] = [
-    ("drivers/dma-buf/Makefile", "obj-$(CONFIG_DMABUF_CONFORMANCE) += conformance/\n"),
-    ("drivers/dma-buf/Kconfig", "source \"drivers/dma-buf/conformance/Kconfig\"\n"),
-];
-
 impl PatchedTree {
-    /// Applies `series` and adds the test importer from `overlay`. Warns about patches that had to be merged.
+    /// Applies `series` and adds the test importer. Warns about patches that had to be merged.
     ///
     /// # Errors
     /// [`ErrorKind::Patch`] with file and hunk when a patch does not apply.
-    pub fn make(source: SourceTree, series: &Series, overlay: &Path, store: &Store) -> Result<Self> {
+    pub fn make(source: SourceTree, series: &Series, overlay: &Overlay, store: &Store) -> Result<Self> {
         let Applied { mut edits, merged: mut notes } = apply(&source.dir, series, &RelatedTrees::of(&source, store))?;
         notes.iter().for_each(|note| store.progress().warn(note));
         let merged = notes.len();
@@ -87,7 +82,7 @@ impl PatchedTree {
         }
         // Not a warning: the report shows it too.
         notes[merged..].iter().for_each(|note| store.progress().line(note));
-        add_overlay(&source.dir, &mut edits, overlay)?;
+        overlay.add(&source.dir, &mut edits)?;
         Ok(PatchedTree { source, edits, defines_derive, notes })
     }
 }
@@ -104,20 +99,6 @@ fn contents(dir: &Path, edits: &Edits, path: &Path) -> Result<Vec<u8>> {
             })
         }
     }
-}
-
-fn add_overlay(dir: &Path, edits: &mut Edits, overlay: &Path) -> Result<()> {
-    for entry in fs::read_dir(overlay).map_err(|error| io(&error, "reading", overlay))?.filter_map(Result::ok) {
-        let path = Path::new(OVERLAY).join(entry.file_name());
-        let bytes = fs::read(entry.path()).map_err(|error| io(&error, "reading", &entry.path()))?;
-        edits.0.insert(path, Some(bytes));
-    }
-    for (path, line) in OVERLAY_HOOKS {
-        let mut text = contents(dir, edits, Path::new(path))?;
-        text.extend_from_slice(line.as_bytes());
-        edits.0.insert(path.into(), Some(text));
-    }
-    Ok(())
 }
 
 /// The result of applying a series.

@@ -1,8 +1,11 @@
 //! A finished run as data. All reports render it, and the exit code is derived from it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use cases::protocol::CaseKey;
+use cases::suite::CASES;
 
 use crate::exit_code::ExitCode;
 use crate::findings::Finding;
@@ -158,6 +161,24 @@ impl RunReport {
             None if self.verdicts.is_empty() || !unrun.is_empty() => ExitCode::BrokenCase,
             None => ExitCode::AsExpected,
         }
+    }
+
+    /// The cases that apply to other kernels, each once; `AREA/*` for all cases of an area.
+    pub fn elsewhere_names(&self) -> Vec<String> {
+        let ids: BTreeSet<String> = self.elsewhere.iter().map(|key| key.id().to_string()).collect();
+        let is_whole = |area: &str| {
+            let mut cases = CASES.iter().filter(|case| case.area() == area).peekable();
+            cases.clone().count() > 1 && cases.all(|case| ids.contains(&case.id()))
+        };
+        let mut names: Vec<String> = Vec::new();
+        for key in &self.elsewhere {
+            let area = key.id().split('/').next().unwrap_or_default();
+            let name = if is_whole(area) { format!("{area}/*") } else { key.id().to_string() };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The violated clauses, each once, in the order of the cases.

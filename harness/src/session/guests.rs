@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cases::protocol::{CaseKey, Record};
 
 use crate::error::{Result, io};
-use crate::guest::boot_plan::{Accel, BootPlan};
+use crate::guest::boot_plan::{Accel, BootPlan, devices};
 use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::qemu::{self, Timeouts};
 use crate::guest::recording::{GuestEnd, Recording};
@@ -223,6 +223,7 @@ impl<'a> Session<'a> {
         let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.program, plan)?;
         let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, self.accel);
         boot.processors = share.processors;
+        boot.devices = devices(&self.context.met);
         boot.append = self.append.iter().cloned().chain(share.option()).chain(part.avoid.clone()).collect();
         boot.recorded.clone_from(&self.command_line);
         boot.gdb.clone_from(&self.gdb);

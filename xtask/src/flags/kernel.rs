@@ -25,7 +25,7 @@ pub struct KernelArgs {
     /// Do not install missing tools; print the command instead
     #[arg(long, display_order = LAST)]
     pub no_install: bool,
-    /// Configuration: sanitized (usual), fast, leak, race, coverage or debug
+    /// Configuration: sanitized (usual), fast, leak, race, importers, coverage or debug
     #[arg(long, value_name = "NAME", help_heading = heading::KERNEL)]
     pub flavour: Option<String>,
     /// Packed kernel tree (.tar, .xz, .gz, .bz2, .zst), one directory at its top

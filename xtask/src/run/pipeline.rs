@@ -16,6 +16,7 @@ use harness::host::store::manifest::sha256_of;
 use harness::kbuild::image::{self, KernelImage};
 use harness::kbuild::kconfig::Flavour;
 use harness::patch::PatchedTree;
+use harness::patch::overlay::Overlay;
 use harness::patch::series::{Patch, Places, Series};
 use harness::session::accel::probe::{self, Probe};
 use harness::session::accel::{self, Accel, AccelRequest, Acceleration, KvmAnswer};
@@ -151,7 +152,7 @@ impl Pipeline {
         for extra in &args.extra {
             series = series.with(extra)?;
         }
-        let patched = PatchedTree::make(source, &series, &workspace::overlay(), &self.store)?;
+        let patched = PatchedTree::make(source, &series, &overlay(&flavour)?, &self.store)?;
         Ok(Tree { spec, flavour, series, patched })
     }
 
@@ -231,6 +232,14 @@ impl Pipeline {
 
 fn probe_of<'a>(machine: &'a Machine, kernel: Option<&'a Path>) -> Probe<'a> {
     Probe { machine, kernel, limit: probe::LIMIT }
+}
+
+/// The test importer, as a flavour asks for it.
+///
+/// # Errors
+/// When its directory cannot be read.
+pub fn overlay(flavour: &Flavour) -> Result<Overlay> {
+    Overlay::open(&workspace::overlay(), |option| flavour.asks_for(option))
 }
 
 /// The kernel that the arguments name.

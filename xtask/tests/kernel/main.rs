@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod devices;
 #[path = "../common/examples.rs"]
 mod examples;
 mod helpers;

@@ -29,7 +29,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let exported = export_sync_file(primary.as_fd(), SyncAccess::Read).or_broken("the buffer's fences")?;
     let own = pidfd(nix::unistd::getpid()).or_broken("pidfd_open")?;
     let device = |path: &str| OpenOptions::new().read(true).write(true).open(path).or_broken(path);
-    let (sw_sync, vgem, vivid) = (device(fence::SW_SYNC)?, device(vgem::NODE)?, device(vivid::NODE)?);
+    let (sw_sync, vgem, vivid) = (device(fence::SW_SYNC)?, device(vgem::NODE)?, Vivid::open()?);
     let (udmabuf, system) = (device("/dev/udmabuf")?, device("/dev/dma_heap/system")?);
     let next = next_number(&primary)?;
 
@@ -38,7 +38,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         ("a sync_file of the buffer itself", exported.as_raw_fd()),
         ("a timeline of sw_sync", sw_sync.as_raw_fd()),
         ("the DRM device that imports buffers", vgem.as_raw_fd()),
-        ("the camera that imports buffers", vivid.as_raw_fd()),
+        ("the camera that imports buffers", vivid.as_fd().as_raw_fd()),
         ("the udmabuf device opened for writing", udmabuf.as_raw_fd()),
         ("the reading end of a pipe with a byte in it", pipe.as_raw_fd()),
         ("its writing end", writing.as_raw_fd()),

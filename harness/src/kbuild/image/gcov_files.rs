@@ -8,7 +8,7 @@ use super::KernelImage;
 use crate::error::{Result, io};
 use crate::kbuild::build_dir::BuildDir;
 use crate::kbuild::kconfig::Flavour;
-use crate::patch::{OVERLAY, PatchedTree};
+use crate::patch::{PatchedTree, overlay};
 
 /// The code under test, whatever a series does.
 const FILES: [&str; 5] = [
@@ -33,7 +33,7 @@ pub fn files(flavour: &Flavour, patched: &PatchedTree) -> BTreeSet<PathBuf> {
 
 /// The files that the series changes or adds, without the test importer.
 pub fn touched(patched: &PatchedTree) -> impl Iterator<Item = PathBuf> {
-    let edits = patched.edits.0.iter().filter(|(path, text)| text.is_some() && !path.starts_with(OVERLAY));
+    let edits = patched.edits.0.iter().filter(|(path, text)| text.is_some() && !path.starts_with(overlay::PLACE));
     edits.map(|(path, _)| path.clone())
 }
 

@@ -41,8 +41,13 @@ const FAULT_CASES: &[&str] = &[
 ];
 
 /// Tests that only `--full` runs: each needs a kernel of its own, or covers the same as another test.
-const FULL_ONLY: &[&str] =
-    &["gdb_shows_types_lines_and_variables", "under_virtme_ng_a_script", "wider_fields_and_reserved_ones"];
+const FULL_ONLY: &[&str] = &[
+    "gdb_shows_types_lines_and_variables",
+    "refused_readers_fail_controls",
+    "refused_writers_close_hazards_and_keep_controls",
+    "under_virtme_ng_a_script",
+    "wider_fields_and_reserved_ones",
+];
 
 /// Runs every check; the first that fails ends it.
 ///
@@ -89,6 +94,11 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
             cmd!(shell, "{own} matrix --keep-going {kernels...}"),
         );
         stages.push(vec![tests, conformance]);
+        // A kernel of its own for each of the two.
+        if args.full {
+            let devices = cmd!(shell, "{own} matrix --keep-going --flavours importers --kernels {KERNELS} devices/");
+            stages.push(vec![("importers of the kernel", devices)]);
+        }
         stages.push(vec![
             (
                 "wrong implementations, packs, shells, examples of the documents",

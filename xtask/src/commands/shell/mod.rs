@@ -8,11 +8,12 @@ use std::io::{IsTerminal, Read, Write};
 use cases::session::Order;
 use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
-use harness::guest::boot_plan::BootPlan;
+use harness::guest::boot_plan::{BootPlan, devices};
 use harness::host::machine::Machine;
 use harness::host::process::scratch_directory;
 use harness::host::setup::Purpose;
 use harness::host::setup::need::busybox;
+use harness::judge::context::needs_met;
 use harness::session::shell::keys::HELP;
 use harness::session::shell::unattended::Stream;
 use harness::session::shell::{Ended, ShellFiles, attended, terminal, unattended};
@@ -52,6 +53,7 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     let dir = scratch_directory()?;
     let initramfs = files.pack(&dir.path().join("initramfs.cpio"))?;
     let mut plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), acceleration.accel());
+    plan.devices = devices(&needs_met(&made.image.config()?, &made.image.facts));
     if script.is_some() {
         let (ended, complaints) = unattended::run(&plan, print)?;
         if !matches!(ended, Ended::Lost(_)) {

@@ -230,8 +230,7 @@ fn run(cell: &Cell, matrix: &Matrix) -> Run {
     };
     let setting = &report.setting;
     let tally = report.tally();
-    let mut elsewhere: Vec<&str> = report.elsewhere.iter().map(CaseKey::id).collect();
-    elsewhere.dedup();
+    let elsewhere = report.elsewhere_names();
     let timing = &report.timing;
     let guests = if report.guests == 1 { "1 guest".into() } else { format!("{} guests", report.guests) };
     run.title = format!("Linux {}, series {}, {}", setting.version, setting.series, setting.flavour);

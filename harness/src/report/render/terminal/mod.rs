@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use cases::clause;
-use cases::protocol::CaseKey;
 use cases::suite;
 
 use crate::exit_code::ExitCode;
@@ -136,10 +135,9 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
 
 /// The cases that were not planned because they apply to other kernels.
 fn elsewhere(out: &mut String, report: &RunReport, style: Style) {
-    let mut ids: Vec<&str> = report.elsewhere.iter().map(CaseKey::id).collect();
-    ids.dedup();
-    if !ids.is_empty() {
-        let line = format!("  not run, because they apply to other kernels: {}", ids.join(", "));
+    let names = report.elsewhere_names();
+    if !names.is_empty() {
+        let line = format!("  not run, because they apply to other kernels: {}", names.join(", "));
         let _ = writeln!(out, "{}", style.faint(&line));
     }
 }

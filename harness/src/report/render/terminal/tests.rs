@@ -3,7 +3,7 @@
 use super::*;
 use crate::judge::verdict::VerdictCount;
 use crate::report::run_report::tests::report;
-use cases::protocol::Outcome;
+use cases::protocol::{CaseKey, Outcome};
 
 fn text(report: &RunReport) -> String {
     render(report, Style::Plain, false, |verdict| format!("cargo xtask test ={}", verdict.key))

@@ -15,7 +15,7 @@ use mutants::in_diff::InDiff;
 
 use super::mutant::{CATALOGUE, CORRECT, HISTORY, Mutant, MutantInfo, MutantKernel};
 use crate::flags::MutantsArgs;
-use crate::run::pipeline::Tree;
+use crate::run::pipeline::{Tree, overlay};
 use crate::workspace;
 
 /// All mutants, numbered from 1, regardless of filters and shards: these only select what is run, so that the joint kernel is
@@ -116,7 +116,7 @@ fn by_hand(
     };
     let source = tree.patched.source.clone();
     let series = tree.series.clone().with(&path)?;
-    let edits = match PatchedTree::make(source, &series, &workspace::overlay(), store) {
+    let edits = match PatchedTree::make(source, &series, &overlay(&tree.flavour)?, store) {
         Ok(patched) => patched.edits,
         Err(error) if error.kind == ErrorKind::Patch => {
             let why = format!("{}: {}", error.title, error.cause.lines().next().unwrap_or_default());
