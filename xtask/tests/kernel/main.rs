@@ -107,7 +107,8 @@ fn list_removal_at_every_close_violates_l_2() {
 #[test]
 #[ignore = "builds and boots a kernel"]
 fn a_memory_leak_fails_the_case_that_caused_it() {
-    let (ran, report) = with_defect("argument-leaks-on-eacces.patch", &["rights/derive_table", "I-6", "--flavour", "leak"]);
+    let (ran, report) =
+        with_defect("argument-leaks-on-eacces.patch", &["rights/derive_table", "I-6", "--flavour", "leak"]);
     assert_eq!(ran.code, 10, "{}", ran.stderr);
     for verdict in &report.verdicts {
         let Verdict::Failed { reasons } = &verdict.verdict else {
