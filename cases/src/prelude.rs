@@ -19,10 +19,9 @@ pub use crate::fixture::apart::Apart;
 pub use crate::fixture::bad_pointers::{BadPointers, PointerRequest};
 pub use crate::fixture::balance::{Balance, refused};
 pub use crate::fixture::blocked::{Blocked, is_asleep};
-pub use crate::fixture::buffer::{
-    Buffer, Exporting, SYSTEM_HEAP, UDMABUF, export, heap, io_errno, open_device, sealed_memfd,
-};
+pub use crate::fixture::buffer::{Buffer, Exporting, SYSTEM_HEAP, UDMABUF, export, heap, sealed_memfd};
 pub use crate::fixture::descriptors::Descriptors;
+pub use crate::fixture::device::{io_errno, open_device};
 pub use crate::fixture::display::Display;
 pub use crate::fixture::facts::{
     BUFINFO, FdInfo, STATISTICS, devices_in_bufinfo, exporters_listed, fdinfo, fdinfo_keys, fences_in_bufinfo,

@@ -132,6 +132,7 @@ pub const CASES: &[Case] = &[
     proc::bufinfo_fences::CASE,
     lifetime::alias_alone::CASE,
     lifetime::producer_exits::CASE,
+    lifetime::camera::CASE,
     lifetime::mapping_outlives::CASE,
     lifetime::killed_holders::CASE,
     lifetime::in_flight::CASE,

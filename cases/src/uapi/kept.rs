@@ -9,7 +9,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, setsockopt, socketpair, sockopt,
 };
 
-use super::{derive, dma_heap, drm, udmabuf};
+use super::{derive, dma_heap, drm, udmabuf, v4l2};
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub(super) fn keep(source: RawFd, request: u32, address: usize, result: i32) {
         _ if *kept == Kept::Aliases => return,
         dma_heap::ALLOC => vec![word(dma_heap::FD_OFFSET)],
         drm::PRIME_HANDLE_TO_FD => vec![word(drm::FD_OFFSET)],
+        v4l2::EXPBUF => vec![word(v4l2::FD_OFFSET)],
         udmabuf::CREATE | udmabuf::CREATE_LIST => vec![result],
         _ => return,
     };

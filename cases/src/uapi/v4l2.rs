@@ -1,12 +1,13 @@
 //! The part of include/uapi/linux/videodev2.h for streaming single-planar queues from and into dma-bufs. The layouts are
 //! those of a 64-bit caller.
 
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{IOC_READ, IOC_WRITE, ioc, ioctl_struct};
+use super::{IOC_READ, IOC_WRITE, ioc, ioctl_struct, own};
 
 /// `enum v4l2_buf_type`: the queue of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,17 @@ struct CreateBuffers {
     rest: [u32; 8],
 }
 
+/// `struct v4l2_exportbuffer`.
+#[repr(C)]
+struct ExportBuffer {
+    kind: u32,
+    index: u32,
+    plane: u32,
+    flags: u32,
+    fd: i32,
+    rest: [u32; 11],
+}
+
 /// `enum v4l2_memory`: where the buffers of a queue come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
@@ -113,9 +125,14 @@ const S_FMT: u32 = ioc(BOTH, b'V', 5, size_of::<Format>());
 const REQBUFS: u32 = ioc(BOTH, b'V', 8, size_of::<RequestBuffers>());
 const QUERYBUF: u32 = ioc(BOTH, b'V', 9, size_of::<Buffer>());
 const QBUF: u32 = ioc(BOTH, b'V', 15, size_of::<Buffer>());
+/// The number of `VIDIOC_EXPBUF`.
+pub const EXPBUF: u32 = ioc(BOTH, b'V', 16, size_of::<ExportBuffer>());
+/// Offset of the descriptor in its structure.
+pub(super) const FD_OFFSET: usize = offset_of!(ExportBuffer, fd);
 const DQBUF: u32 = ioc(BOTH, b'V', 17, size_of::<Buffer>());
 const STREAMON: u32 = ioc(IOC_WRITE, b'V', 18, size_of::<i32>());
 const STREAMOFF: u32 = ioc(IOC_WRITE, b'V', 19, size_of::<i32>());
+const S_INPUT: u32 = ioc(BOTH, b'V', 39, size_of::<u32>());
 const CREATE_BUFS: u32 = ioc(BOTH, b'V', 92, size_of::<CreateBuffers>());
 
 /// A frame that the device has filled.
@@ -185,11 +202,47 @@ pub fn request_slots_of(device: BorrowedFd<'_>, count: u32, memory: Memory) -> R
 /// # Errors
 /// The errno of the call; `EINVAL` while the queue has slots for another kind of memory.
 pub fn add_slots(device: BorrowedFd<'_>, count: u32, memory: Memory) -> Result<u32, Errno> {
+    create_slots(device, count, memory, |format| format)
+}
+
+/// `VIDIOC_CREATE_BUFS`: adds a slot of `bytes` in the driver's own memory, at least those of a frame, and returns its index.
+///
+/// # Errors
+/// As [`add_slots`].
+pub fn add_slot_of(device: BorrowedFd<'_>, bytes: u32) -> Result<u32, Errno> {
+    create_slots(device, 1, Memory::Mmap, |format| Format { size_image: bytes, ..format })
+}
+
+fn create_slots(
+    device: BorrowedFd<'_>,
+    count: u32,
+    memory: Memory,
+    change: impl FnOnce(Format) -> Format,
+) -> Result<u32, Errno> {
     let mut format = Format::EMPTY;
     ioctl_struct(device, G_FMT, &mut format)?;
+    let format = change(format);
     let mut argument = CreateBuffers { index: 0, count, memory: memory as u32, _align: 0, format, rest: [0; 8] };
     ioctl_struct(device, CREATE_BUFS, &mut argument)?;
     Ok(argument.index)
+}
+
+/// `VIDIOC_EXPBUF`: exports a slot of the driver's own memory. `flags` may hold an access mode and `O_CLOEXEC`.
+///
+/// # Errors
+/// The errno of the call; `EINVAL` also when the driver has no memory for the dma-buf.
+pub fn export(device: BorrowedFd<'_>, index: u32, flags: u32) -> Result<OwnedFd, Errno> {
+    let mut argument = ExportBuffer { kind: CAPTURE, index, plane: 0, flags, fd: -1, rest: [0; 11] };
+    ioctl_struct(device, EXPBUF, &mut argument)?;
+    Ok(own(argument.fd))
+}
+
+/// `VIDIOC_S_INPUT`.
+///
+/// # Errors
+/// The errno of the call; `EBUSY` while the queue has buffers and the input is another one.
+pub fn choose_input(device: BorrowedFd<'_>, mut input: u32) -> Result<(), Errno> {
+    ioctl_struct(device, S_INPUT, &mut input).map(drop)
 }
 
 /// `VIDIOC_QBUF`: queues a dma-buf for the device to write.
@@ -260,7 +313,19 @@ pub fn dequeue(device: BorrowedFd<'_>) -> Result<Frame, Errno> {
 /// # Errors
 /// As [`dequeue`].
 pub fn dequeue_from(device: BorrowedFd<'_>, queue: VideoQueue) -> Result<Frame, Errno> {
-    let mut buffer = Buffer { kind: queue as u32, memory: DMABUF, ..Buffer::default() };
+    dequeue_buffer(device, queue, Memory::DmaBuf)
+}
+
+/// As [`dequeue`], of another kind of memory; the descriptor has no meaning then.
+///
+/// # Errors
+/// As [`dequeue`].
+pub fn dequeue_of(device: BorrowedFd<'_>, memory: Memory) -> Result<Frame, Errno> {
+    dequeue_buffer(device, VideoQueue::Capture, memory)
+}
+
+fn dequeue_buffer(device: BorrowedFd<'_>, queue: VideoQueue, memory: Memory) -> Result<Frame, Errno> {
+    let mut buffer = Buffer { kind: queue as u32, memory: memory as u32, ..Buffer::default() };
     ioctl_struct(device, DQBUF, &mut buffer)?;
     Ok(Frame { index: buffer.index, fd: buffer.fd, bytes: buffer.bytes_used, error: buffer.flags & FLAG_ERROR != 0 })
 }
@@ -301,5 +366,5 @@ pub fn wait_for_frame(device: BorrowedFd<'_>, milliseconds: u16) -> Result<(), E
     }
 }
 
-const _: () = assert!(size_of::<CreateBuffers>() == 256);
+const _: () = assert!(size_of::<CreateBuffers>() == 256 && size_of::<ExportBuffer>() == 64);
 const _: () = assert!(size_of::<Format>() == 208 && size_of::<RequestBuffers>() == 20 && size_of::<Buffer>() == 88);

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// If the first, second, third ... allocation of an export fails, pages of the buffer included, the
     /// caller gets ENOMEM, ENFILE, EMFILE or EAGAIN, nothing is left behind, and the next export works.
-    "EXP-7", Contract, Exporter::ALL, [TestImporter, FaultInjection],
+    "EXP-7", Contract, Exporter::MAKING, [TestImporter, FaultInjection],
     relies on [Listing]
 }
 

@@ -6,7 +6,7 @@ case! {
     /// On every descriptor, for poll and for epoll, a pending write fence blocks POLLIN and POLLOUT and a pending read
     /// fence blocks only POLLOUT. When the fence signals, epoll reports every descriptor, and every process that sleeps
     /// in poll wakes up, whichever descriptor it polls.
-    "F-2", Contract, Exporter::MAIN, [SwSync],
+    "F-2", Contract, Exporter::WITH_DEVICES, [SwSync],
     [ALIASES, DUPLICATES],
     relies on [Polling]
 }

@@ -6,7 +6,7 @@ case! {
     /// A fence that is imported through the primary, a read-write alias, a read-only alias or an alias of an alias is
     /// exported through each of them as the same fence: same driver, timeline, context and sequence number. Readers
     /// wait only for write fences, writers for both.
-    "F-1", Contract, Exporter::MAIN, [SwSync], [ALIASES, DUPLICATES]
+    "F-1", Contract, Exporter::WITH_DEVICES, [SwSync], [ALIASES, DUPLICATES]
 }
 
 /// Index of the first read-only alias.

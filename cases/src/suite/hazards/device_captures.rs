@@ -8,7 +8,7 @@ case! {
     /// of the frame changes. The driver maps the buffer into the kernel (vb2_vmalloc_map_dmabuf) without attaching a
     /// device, and releases all it took. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
     "H-1", Hazard("V4L2 gets the buffer by dma_buf_get(), which does not tell it the descriptor's access mode"),
-    Exporter::MAIN, [TestImporter, Vivid, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    &[Exporter::SystemHeap, Exporter::Udmabuf, Exporter::Vgem], [TestImporter, Vivid, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
     relies on [Importing]
 }
 

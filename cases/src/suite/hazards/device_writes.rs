@@ -6,7 +6,7 @@ case! {
     /// A driver that imported a read-only alias maps the whole buffer for its device to write into, and begins CPU
     /// access for that. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
     "H-3", Hazard("the driver alone chooses the direction of a mapping; dma_buf_map_attachment() has no descriptor to compare it with"),
-    Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    Exporter::WITH_DEVICES, [TestImporter], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
     relies on [Importing]
 }
 

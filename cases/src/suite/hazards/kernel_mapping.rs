@@ -6,7 +6,7 @@ case! {
     /// A driver that imported a read-only alias maps it into the kernel and writes to it; the bytes change for
     /// everybody. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
     "H-4", Hazard("dma_buf_vmap() has no read-only variant and does not know the descriptor"),
-    Exporter::MAIN, [TestImporter, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    Exporter::WITH_DEVICES, [TestImporter, KernelMapping], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
     relies on [Importing]
 }
 

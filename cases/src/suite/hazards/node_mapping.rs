@@ -6,9 +6,9 @@ case! {
     /// vgem imports a buffer through a read-only alias, and mmap(2) of vgem's node at the offset of the import gives a
     /// shared writable mapping of the buffer, while the alias itself cannot be mapped for writing: a process writes, and
     /// no device. MODE_MAP_DUMB does not tell the offset of an import, but the first one
-    /// is known. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
+    /// is known. A buffer of vgem itself is no import there, see H-7. The same for a heap buffer exported O_RDONLY: the limit is older than aliases.
     "H-6", Hazard("drm_gem_shmem_mmap() calls dma_buf_mmap(), which maps the primary file and asks for no access mode"),
-    Exporter::MAIN, [TestImporter, Vgem], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    &[Exporter::SystemHeap, Exporter::Udmabuf, Exporter::Vivid], [TestImporter, Vgem], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
     relies on [Importing, Listing]
 }
 

@@ -6,7 +6,7 @@ case! {
     /// With a device that imports dma-bufs, the holder of a read-only alias gets a descriptor with the mode of the
     /// original export: it imports the alias and exports the handle, even if it asks only for reading.
     "H-2", Hazard("dma_buf_fd() installs dmabuf->file, which is the primary"),
-    Exporter::MAIN, [Derive, Vgem, TestImporter],
+    Exporter::WITH_DEVICES, [Derive, Vgem, TestImporter],
     relies on [Importing]
 }
 

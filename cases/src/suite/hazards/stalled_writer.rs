@@ -6,7 +6,7 @@ case! {
     /// The holder of a read-only alias imports a fence that never signals. The writer's poll, and the fences that are
     /// exported to the writer, wait for it, also after the alias is closed.
     "H-5", Hazard("IMPORT_SYNC_FILE does not check the access mode, and a reader may add a fence for reading"),
-    Exporter::MAIN, [Derive, SwSync],
+    Exporter::WITH_DEVICES, [Derive, SwSync],
     relies on [Polling]
 }
 

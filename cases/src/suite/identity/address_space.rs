@@ -6,7 +6,7 @@ case! {
     /// Every alias has the f_mapping of the primary, also for a DRM buffer, where it is the driver's and not the
     /// inode's. A driver that moves a buffer unmaps the mappings that it finds there; an alias with another f_mapping
     /// would keep showing the old memory.
-    "I-2", Contract, Exporter::MAIN, [Derive, TestImporter, Vgem]
+    "I-2", Contract, Exporter::WITH_DEVICES, [Derive, TestImporter, Vgem]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

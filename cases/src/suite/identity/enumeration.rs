@@ -9,7 +9,7 @@ case! {
     /// the primary closed and with one alias left; and not after the last close. The number of buffers and the sum of
     /// their sizes do not change in between. The BPF iterator (Linux 6.16) walks the same list. It is not tested
     /// itself: that would need BTF, and so pahole and debug information, in every build.
-    "I-5", Contract, Exporter::MAIN, [TestImporter, Bufinfo], [ALIASES, DUPLICATES],
+    "I-5", Contract, Exporter::WITH_DEVICES, [TestImporter, Bufinfo], [ALIASES, DUPLICATES],
     relies on [Closing, Listing]
 }
 

@@ -6,7 +6,7 @@ case! {
     /// fdinfo shows the same size, exporter, name and reference count through every descriptor of a buffer, with and
     /// without a name, on the lines that the kernel documentation lists, in this order. Other lines may
     /// follow. The exporter of a heap's buffer has the name of the heap in /dev/dma_heap.
-    "I-3", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
+    "I-3", Contract, Exporter::WITH_DEVICES, [], [ALIASES, DUPLICATES]
 }
 
 const PAGES: usize = 3;

@@ -8,7 +8,7 @@ case! {
     /// All descriptors of a buffer have its st_dev, st_ino and size. Each alias is an open file description of its own:
     /// kcmp shows that, and a status flag set on one is not set on the others. Duplicates are one open file description
     /// and share status flags. Another buffer has another inode.
-    "I-1", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
+    "I-1", Contract, Exporter::WITH_DEVICES, [], [ALIASES, DUPLICATES]
 }
 
 const PAGES: usize = 3;

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// On an exported descriptor and on every alias lseek returns the size for SEEK_END with offset 0, 0 for SEEK_SET
     /// with offset 0, and EINVAL for every other offset and whence.
-    "I-6", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
+    "I-6", Contract, Exporter::WITH_DEVICES, [], [EXPORTED, ALIASES]
 }
 
 const PAGES: usize = 3;

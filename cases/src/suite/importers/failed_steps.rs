@@ -14,8 +14,8 @@ const MANY: u32 = 100;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let depth = match on.exporter {
-        // A heap's next step would be vmalloc(), which says in the kernel log that it failed, as it should.
-        Exporter::SystemHeap | Exporter::CmaHeap => 3,
+        // The next step of these would be vmap(), which says in the kernel log that it failed, as it should.
+        Exporter::SystemHeap | Exporter::CmaHeap | Exporter::Vgem => 3,
         _ => STAGES.len(),
     };
     let primary = s.export(on.exporter, 3)?.primary;

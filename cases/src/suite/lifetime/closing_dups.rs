@@ -6,7 +6,7 @@ case! {
     /// Without any alias: the exporter's release callback runs once, after the last of descriptor, duplicate, mapping
     /// and attached importer is gone, in each of the 24 orders. Until then the buffer is on the global list exactly
     /// once.
-    "L-1", Contract, Exporter::MAIN, [TestImporter],
+    "L-1", Contract, Exporter::WITH_DEVICES, [TestImporter],
     relies on [Importing, Listing]
 }
 

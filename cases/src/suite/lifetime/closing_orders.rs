@@ -6,7 +6,7 @@ case! {
     /// The exporter's release callback runs once, after the last of primary, read-only alias, read-write alias and
     /// alias of an alias is closed, in each of the 24 orders and in the orders of two and three descriptors. Until then
     /// an alias can be derived from each that is left.
-    "L-1", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "L-1", Contract, Exporter::WITH_DEVICES, [Derive, TestImporter]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// If the first, second, third ... allocation inside an export fails, the caller gets ENOMEM, ENFILE, EMFILE or
     /// EAGAIN, and no buffer is left on the global list.
-    "L-8", Contract, Exporter::ALL, [TestImporter, FaultInjection],
+    "L-8", Contract, Exporter::MAKING, [TestImporter, FaultInjection],
     relies on [Listing]
 }
 

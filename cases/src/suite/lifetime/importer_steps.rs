@@ -7,7 +7,7 @@ case! {
     /// CPU access, and undoes it from any step on and in either order, or a step fails: no reference count changes,
     /// after one round and after a hundred. An import keeps the buffer alive after every descriptor is closed. A reader may
     /// be refused.
-    "L-3", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
+    "L-3", Contract, Exporter::WITH_DEVICES, [TestImporter], [ALIASES, DUPLICATES.only_on(Exporter::HEAP)]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -6,7 +6,7 @@ case! {
     /// An alias in a message keeps the buffer alive after every descriptor is closed: until it is received and closed,
     /// until the socket that holds the message is closed, or until the garbage collector of UNIX sockets frees a cycle
     /// that contains it.
-    "L-7", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
+    "L-7", Contract, Exporter::WITH_DEVICES, [TestImporter], [ALIASES, DUPLICATES]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

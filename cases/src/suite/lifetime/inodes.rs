@@ -7,7 +7,7 @@ use crate::prelude::*;
 case! {
     /// Buffers that had aliases and were closed leave no inodes behind, by the kernel's own inode count. Such a leak
     /// has no descriptor any more, and the exporter's release callback does not depend on the inode.
-    "L-9", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
+    "L-9", Contract, Exporter::WITH_DEVICES, [], [ALIASES, DUPLICATES]
 }
 
 /// Number of allocated inodes and of free inodes (Documentation/admin-guide/sysctl/fs.rst).

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// Deriving and closing aliases neither adds a buffer to the global list nor removes one. The buffer leaves the
     /// list when its last file is closed, and its neighbours on the list stay in place.
-    "L-2", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES]
+    "L-2", Contract, Exporter::WITH_DEVICES, [TestImporter], [ALIASES, DUPLICATES]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -6,7 +6,7 @@ case! {
     /// Mappings made through the primary and through aliases show the buffer, and each other's writes, after every
     /// descriptor is closed, also on pages that were not touched before. The buffer is released once, after the last
     /// mapping is gone, whichever that is.
-    "L-5", Contract, Exporter::MAIN, [TestImporter], [ALIASES, EXPORTED]
+    "L-5", Contract, Exporter::WITH_DEVICES, [TestImporter], [ALIASES, EXPORTED]
 }
 
 const PAGES: usize = 4;

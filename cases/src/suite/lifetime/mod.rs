@@ -1,6 +1,7 @@
 //! When a buffer lives and when it is released.
 
 pub mod alias_alone;
+pub mod camera;
 pub mod closing_dups;
 pub mod closing_orders;
 pub mod failed_allocation;

@@ -10,7 +10,7 @@ case! {
     /// primary, is killed, either after they arrived or while they are in flight: it maps, reads, writes, seeks, names,
     /// polls, imports, uses fences, and passes an alias of its alias to an unprivileged process. The last close
     /// releases the buffer.
-    "L-4", Contract, Exporter::MAIN, [Derive, SwSync, TestImporter],
+    "L-4", Contract, Exporter::WITH_DEVICES, [Derive, SwSync, TestImporter],
     relies on [Importing, Polling]
 }
 

@@ -7,7 +7,7 @@ case! {
     /// of the buffer or of any file, after one round and after a hundred, also when the import is exported again,
     /// fails, or is one of several. Descriptors may be closed before the handle: the handle keeps the buffer alive
     /// until it is closed.
-    "L-3", Contract, Exporter::MAIN, [Derive, Vgem, TestImporter]
+    "L-3", Contract, Exporter::WITH_DEVICES, [Derive, Vgem, TestImporter]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

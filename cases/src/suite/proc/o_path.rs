@@ -11,7 +11,7 @@ case! {
     /// buffer's descriptors are open and after all of them are closed: it still shows the buffer's name and inode. No
     /// ioctl, poll or mapping works through it. The buffer is released once, by the time the last O_PATH descriptor is
     /// closed.
-    "PROC-3", Contract, Exporter::MAIN, [TestImporter], [ALIASES, DUPLICATES],
+    "PROC-3", Contract, Exporter::WITH_DEVICES, [TestImporter], [ALIASES, DUPLICATES],
     relies on [Closing]
 }
 

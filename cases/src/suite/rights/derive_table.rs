@@ -4,9 +4,9 @@ use crate::prelude::*;
 
 case! {
     /// The access mode of the calling descriptor limits what can be derived from it. From O_RDWR: both modes. From
-    /// O_RDONLY: O_RDONLY. From O_WRONLY and from access mode 3, which the heap hands out: nothing. The same holds when
+    /// O_RDONLY: O_RDONLY. From O_WRONLY and from access mode 3, which heaps hand out: nothing. The same holds when
     /// the caller is an alias. A refusal leaks no descriptor number and no reference.
-    "R-1", Contract, Exporter::MAIN, [Derive, TestImporter]
+    "R-1", Contract, Exporter::WITH_DEVICES, [Derive, TestImporter]
 }
 
 const GRANTED: &str = "ok";
@@ -23,18 +23,16 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let second = s.must_derive("alias of the read-write alias", &read_write, RDONLY)?;
     row(s, buffer, &second, [GRANTED, "EACCES"])?;
 
-    if on.exporter == Exporter::SystemHeap {
-        let cloexec = libc::O_CLOEXEC as u32;
-        for (name, mode, want) in [
-            ("O_RDWR heap buffer", libc::O_RDWR, [GRANTED, GRANTED]),
-            ("O_RDONLY heap buffer", libc::O_RDONLY, [GRANTED, "EACCES"]),
-            ("O_WRONLY heap buffer", libc::O_WRONLY, ["EACCES", "EACCES"]),
-            ("mode 3 heap buffer", libc::O_ACCMODE, ["EACCES", "EACCES"]),
-        ] {
-            let source = s.heap_export(name, 1, mode as u32 | cloexec)?;
-            let observer = BufferObserver::start(&source)?;
-            row(s, (&observer, &source), &source, want)?;
-        }
+    let modes = on.exporter.lesser_modes();
+    for (mode, flags) in modes.first().map(|_| ("O_RDWR", libc::O_RDWR)).iter().chain(modes) {
+        let source = s.export_as(mode, on.exporter, 1, (flags | libc::O_CLOEXEC) as u32)?;
+        let observer = BufferObserver::start(&source)?;
+        let want = match *flags {
+            libc::O_RDWR => [GRANTED, GRANTED],
+            libc::O_RDONLY => [GRANTED, "EACCES"],
+            _ => ["EACCES", "EACCES"],
+        };
+        row(s, (&observer, &source), &source, want)?;
     }
     Ok(())
 }

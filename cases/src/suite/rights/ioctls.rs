@@ -6,7 +6,7 @@ case! {
     /// Every ioctl of a dma-buf, with right and wrong arguments, through a read-only alias, leaves every byte of the buffer as the
     /// producer wrote it: with no device, with a device attached, with the buffer mapped for a device to read or to write, and inside
     /// the producer's own CPU access. What the ioctls answer is for other clauses.
-    "R-11", Contract, Exporter::MAIN, [TestImporter, SwSync], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
+    "R-11", Contract, Exporter::WITH_DEVICES, [TestImporter, SwSync], [ALIASES, EXPORTED.only_on(Exporter::HEAP)],
     relies on [Importing]
 }
 

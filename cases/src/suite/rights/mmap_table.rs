@@ -8,7 +8,7 @@ case! {
     /// where the primary grants them, and ranges past the end give EINVAL. A heap buffer allows mappings of the access
     /// mode it was exported with: O_RDWR all, O_RDONLY only reading, O_WRONLY and mode 3 none, not even a private one,
     /// because every mapping reads.
-    "R-3", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
+    "R-3", Contract, Exporter::WITH_DEVICES, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
 const SHARED: [i32; 2] = [libc::MAP_SHARED, libc::MAP_SHARED_VALIDATE];

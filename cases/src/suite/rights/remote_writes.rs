@@ -14,7 +14,7 @@ case! {
     /// /proc/self/mem, process_vm_writev and ptrace can write ordinary memory of this process, and fail with EIO,
     /// EFAULT and EIO on a shared read-only mapping of a read-only alias, or of a heap buffer exported O_RDONLY. No
     /// byte changes.
-    "R-6", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
+    "R-6", Contract, Exporter::WITH_DEVICES, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -6,7 +6,7 @@ use crate::prelude::*;
 
 case! {
     /// Opening /proc/self/fd/N of a dma-buf, or of an alias, fails with ENXIO for every access mode.
-    "R-7", Contract, Exporter::MAIN, [], [EXPORTED, ALIASES]
+    "R-7", Contract, Exporter::WITH_DEVICES, [], [EXPORTED, ALIASES]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

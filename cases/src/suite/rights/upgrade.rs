@@ -8,7 +8,7 @@ case! {
     /// A shared mapping of a read-only alias, of an alias of an alias, and of a heap buffer exported O_RDONLY does not
     /// become writable by mprotect, after mremap moved or duplicated it, or by remap_file_pages. A store to it faults
     /// and changes nothing.
-    "R-4", Contract, Exporter::MAIN, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
+    "R-4", Contract, Exporter::WITH_DEVICES, [], [ALIASES, EXPORTED.only_on(Exporter::HEAP)]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// SYNC accepts READ, WRITE and READ|WRITE, each for START and for END, in any order and number once an access was
     /// started. Every other combination of its 64 bits gives EINVAL, and an argument that cannot be read EFAULT.
-    "WAIT-4", Contract, Exporter::MAIN, [], [ALIASES, DUPLICATES]
+    "WAIT-4", Contract, Exporter::WITH_DEVICES, [], [ALIASES, DUPLICATES]
 }
 
 const END: u64 = 4;
