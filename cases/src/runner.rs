@@ -8,11 +8,12 @@ use nix::errno::Errno;
 
 use crate::case::Case;
 use crate::channel::Channel;
+use crate::complaint::Kind;
 use crate::counts;
 use crate::features::KernelFeatures;
 use crate::fixture::facts::exporters_listed;
 use crate::foundation::{Avoided, Foundation, LEAKS};
-use crate::kernel_log::KernelLog;
+use crate::kernel_log::{ComplaintLine, KernelLog};
 use crate::kmemleak::{Kmemleak, LeakSearch};
 use crate::leftovers::{Mounts, TmpFiles};
 use crate::protocol::{CaseKey, Outcome, Record, begin_mark};
@@ -327,7 +328,12 @@ impl<'a> Runner<'a> {
     fn listen(&mut self) {
         let noticed = self.log.as_mut().map(KernelLog::complaints).unwrap_or_default();
         self.channel.complaints(&noticed);
-        let first = noticed.into_iter().next().map(|noticed| noticed.line);
+        // A list that is known to be damaged is damaged again by every case, and the kernel leaves it alone.
+        let known = |one: &ComplaintLine| {
+            self.avoided.names(Foundation::Listing.name())
+                && (one.kind == Kind::ListCorruption || one.line.contains(" lib/list_debug.c:"))
+        };
+        let first = noticed.into_iter().find(|one| !known(one)).map(|one| one.line);
         self.complaint = self.complaint.take().or(first);
     }
 

@@ -160,6 +160,7 @@ pub const CASES: &[Case] = &[
     importers::prime_handles::CASE,
     importers::prime_arguments::CASE,
     importers::prime_mappings::CASE,
+    importers::import_mapping::CASE,
     importers::prime_parts::CASE,
     importers::refused_mappings::CASE,
     importers::queue_slots::CASE,

@@ -105,7 +105,7 @@ impl Symptom {
             let damage = damage.filter(|one| (one.kind == Kind::ListCorruption) == list);
             damage.map(|complaint| step_of(complaint, verdict)).min().unwrap_or(usize::MAX)
         };
-        symptoms.extend(failed_checks(verdict, first(true), first(false)));
+        symptoms.extend(failed_checks(verdict, reasons, first(true), first(false)));
         if symptoms.is_empty() {
             symptoms.extend(reasons.first().map(|reason| without_check(verdict, reason)));
         }
@@ -130,11 +130,19 @@ fn step_of(complaint: &Complaint, verdict: &CaseVerdict) -> usize {
 }
 
 /// One symptom for each clause that a failed check is about, up to the step at which memory was damaged. After the step at which
-/// the kernel found a damaged list, only gained rights count: it leaves such a list alone, and rights are in no list.
-fn failed_checks(verdict: &CaseVerdict, list: usize, memory: usize) -> Vec<Symptom> {
+/// the kernel found a damaged list, what is about lists, lifetimes and counts does not count. The rest does: the kernel leaves such a
+/// list alone (lib/list_debug.c).
+fn failed_checks(verdict: &CaseVerdict, reasons: &[String], list: usize, memory: usize) -> Vec<Symptom> {
     let mut symptoms: Vec<Symptom> = Vec::new();
     for (index, step) in verdict.run.iter().flat_map(|run| &run.steps).take(memory).enumerate() {
         let TranscriptStep::Check { sentence, holds: false, detail, clause } = step else { continue };
+        // A check that a known defect explains is no reason.
+        if !reasons
+            .iter()
+            .any(|reason| reason.strip_prefix(sentence).is_some_and(|rest| rest.ends_with(detail.as_str())))
+        {
+            continue;
+        }
         let nature = Nature::of(sentence, detail);
         let clause = clause.as_ref().unwrap_or(&verdict.clause);
         // No right is gained where something is refused or only left behind.
@@ -143,7 +151,11 @@ fn failed_checks(verdict: &CaseVerdict, list: usize, memory: usize) -> Vec<Sympt
             Nature::Other => Severity::of_clause(clause),
             _ => Severity::Violation,
         };
-        if index >= list && severity != Severity::GainedRights {
+        let in_a_list = nature.is_leak()
+            || nature == Nature::Underflow
+            || ["L-", "ENUM-"].iter().any(|area| clause.starts_with(area))
+            || clause == "I-5";
+        if index >= list && in_a_list && severity != Severity::GainedRights {
             continue;
         }
         let text = format!("{}: {detail}", plain(sentence));
@@ -198,7 +210,8 @@ fn without_check(verdict: &CaseVerdict, reason: &str) -> Symptom {
 
 /// Without what differs between exporters: their names, and how many pages a buffer has.
 fn plain(text: &str) -> String {
-    static EXPORTER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\b(system-heap|cma-heap|udmabuf-list|udmabuf)\b").expect("it is a pattern"));
+    static EXPORTER: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\b(system-heap|cma-heap|udmabuf-list|udmabuf|vgem|vivid)\b").expect("it is a pattern")
+    });
     EXPORTER.replace_all(text, "exporter").into_owned()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cases::complaint::Kind;
 use cases::foundation::{AVOID, Foundation, LEAKS, NEVER_RELEASED};
 use cases::protocol::{CaseKey, Outcome};
 use cases::suite;
@@ -28,7 +29,12 @@ impl Violated {
         let list = verdicts.iter().find(|verdict| damages_the_list(verdict));
         if let Some(verdict) = list {
             violated.by.insert(Foundation::Closing, verdict.clause.clone());
+        } else if verdicts.iter().any(finds_a_damaged_list) {
+            for foundation in [Foundation::Closing, Foundation::Listing] {
+                violated.by.insert(foundation, ABOUT_THE_LIST.into());
+            }
         }
+        let is_damaged = !violated.by.is_empty();
         for verdict in verdicts {
             let Some(foundation) = Foundation::judged_by(verdict.key.id()) else { continue };
             match verdict.verdict.detailed() {
@@ -38,7 +44,7 @@ impl Violated {
                 }
                 // The kernel refuses what the case needs, and is not damaged.
                 _ if fails_for_other_clauses(verdict) => {}
-                Verdict::Failed { .. } if list.is_some() && shows_a_damaged_list(verdict) => {}
+                Verdict::Failed { .. } if is_damaged && shows_a_damaged_list(verdict) => {}
                 Verdict::Failed { .. } | Verdict::Lost { begun: true, .. } => {
                     let closing = foundation == Foundation::Deriving && only_after_a_close(verdict);
                     let foundation = if closing { Foundation::Closing } else { foundation };
@@ -114,15 +120,28 @@ fn damages_the_list(verdict: &CaseVerdict) -> bool {
     Foundation::judged_by(verdict.key.id()) == Some(Foundation::Listing) && !verdict.complaints.is_empty()
 }
 
+/// The clause about the list.
+const ABOUT_THE_LIST: &str = "L-2";
+
+/// Whether the kernel found a damaged list in a case about another foundation, and nothing else is wrong. It leaves such a list
+/// alone (lib/list_debug.c).
+fn finds_a_damaged_list(verdict: &CaseVerdict) -> bool {
+    Foundation::judged_by(verdict.key.id()).is_some()
+        && verdict.complaints.first().is_some_and(|first| first.kind == Kind::ListCorruption)
+        && shows_a_damaged_list(verdict)
+}
+
 /// The functions of the kernel that use its list of buffers.
 const USE_THE_LIST: &[&str] = &["dma_buf_export", "dma_buf_file_release", "dma_buf_debug_show"];
 
-/// Whether all that is wrong is that the kernel complained where it uses its list; later complaints are consequences.
+/// Whether all that is wrong is that the kernel found a damaged list or complained where it uses its own; later complaints are
+/// consequences.
 fn shows_a_damaged_list(verdict: &CaseVerdict) -> bool {
     let (Some(run), Some(first)) = (&verdict.run, verdict.complaints.first()) else { return false };
     let fails = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, .. });
     let judges_it = Foundation::judged_by(verdict.key.id()) == Some(Foundation::Listing);
-    let uses_it = first.trace.iter().any(|name| USE_THE_LIST.contains(&name.as_str()));
+    let uses_it =
+        first.kind == Kind::ListCorruption || first.trace.iter().any(|name| USE_THE_LIST.contains(&name.as_str()));
     !judges_it && uses_it && !run.steps.iter().any(fails)
 }
 
@@ -243,6 +262,12 @@ mod tests {
         let deriving = complaint("dma_buf_derive");
         assert_eq!(avoid(&[deriving, damaged]).as_deref(), Some("case_avoid=deriving,closing,listing"));
         assert_eq!(avoid(&[listing(b"")]).as_deref(), Some("case_avoid=listing"));
+        let mut twice = complaint("dma_buf_derive");
+        twice.complaints = crate::judge::complaint::scan(b"[ 1.0] list_add double add: new=1, prev=2, next=1.\n");
+        let violated = Violated::of(&[twice]);
+        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=closing,listing"));
+        assert_eq!(violated.blocks(&key("lifetime/in_flight@udmabuf")), Some("L-2"));
+        assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), None);
     }
 
     #[test]

@@ -6,8 +6,7 @@ case! {
     /// What is done with a buffer does not change what can be derived from it: both modes, while a device has imported,
     /// attached or mapped it, while it is mapped into the kernel, has a fence or is accessed by the processor, and while a
     /// process maps it. DERIVE does not wait for a pending fence.
-    "R-1", Contract, Exporter::MAIN, [Derive, TestImporter, SwSync],
-    relies on [Importing, Polling]
+    "R-1", Contract, Exporter::MAIN, [Derive, TestImporter, SwSync]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -135,7 +135,9 @@ impl Group<'_> {
         };
         // If buffers are never released, every case that waits for a release fails, and nothing else.
         if self.clause() == "L-1" && self.leaks() {
-            return consequence || other.leaks();
+            return consequence
+                || other.leaks()
+                || other.checks().next().is_some() && other.natures().all(Nature::is_leak);
         }
         consequence || self.explains_clause_of(other)
     }
@@ -159,7 +161,8 @@ impl Group<'_> {
     /// Whether all that the checks of the other one saw follows from what this one saw.
     fn saw_the_same(&self, other: &Group<'_>) -> bool {
         let follows = |nature: &Nature| match nature {
-            Nature::Refused(_) => self.natures().any(|mine| mine.like(nature)),
+            // What never gives anything back is seen by many cases, some of which see a refusal for another reason too.
+            Nature::Refused(_) => !self.leaks_always() && self.natures().any(|mine| mine.like(nature)),
             nature if nature.is_leak() && self.leaks_always() => true,
             nature if nature.is_leak() && self.clause() == "UAPI-6" && other.clause() == "L-8" => {
                 self.natures().any(Nature::is_leak)

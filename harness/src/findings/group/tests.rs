@@ -136,7 +136,7 @@ fn a_check_that_failed_before_the_damage_is_a_finding_of_its_own() {
 }
 
 #[test]
-fn a_right_that_is_gained_after_a_list_was_damaged_is_a_finding_of_its_own() {
+fn what_is_in_no_list_counts_after_a_list_was_damaged() {
     let after = |key: &str, sentence: &str| {
         let mut verdict = checked(key, sentence, "it was granted");
         verdict.complaints = complained(key, Kind::ListCorruption, "__list_add_valid_or_report").complaints;
@@ -145,7 +145,9 @@ fn a_right_that_is_gained_after_a_list_was_damaged_is_a_finding_of_its_own() {
         clauses(&[verdict])
     };
     assert_eq!(after("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES"), ["L-2", "R-1"]);
-    assert_eq!(after("identity/seek@udmabuf", "lseek returns the size"), ["L-2"]);
+    assert_eq!(after("identity/seek@udmabuf", "lseek returns the size"), ["L-2", "I-6"]);
+    assert_eq!(after("identity/enumeration@udmabuf", "the buffer is listed once"), ["L-2"]);
+    assert_eq!(after("lifetime/in_flight@udmabuf", "buffer alive"), ["L-2"]);
 }
 
 #[test]

@@ -322,14 +322,20 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
     compare(run, expectations).unwrap_or(Verdict::Pass)
 }
 
-/// A known defect explains all failing checks of a case or none, and never a complaint. A case that did not end, or could not
-/// be judged, says nothing about the defect.
+/// A known defect explains all failing checks of a case or none, and never a complaint: with one the case fails, for the complaint
+/// alone. A case that did not end, or could not be judged, says nothing about the defect.
 fn known(verdict: Verdict, evidence: &Evidence<'_>, expectations: &Expectations) -> Verdict {
     let Some(defect) = expectations.known_defect(&evidence.key) else { return verdict };
     let silent = evidence.complaints.iter().all(|complaint| complaint.suppressed.is_some());
     let reason = defect.reason.clone();
     match verdict {
         Verdict::Failed { reasons } if silent && defect.explains(&reasons) => Verdict::KnownDefect { reason, reasons },
+        Verdict::Failed { reasons } if !silent => {
+            let complaints = complained(&evidence.complaints);
+            let (new, checks): (Vec<_>, Vec<_>) = reasons.into_iter().partition(|reason| complaints.contains(reason));
+            let reasons = if defect.explains(&checks) { new } else { [checks, new].concat() };
+            Verdict::Failed { reasons }
+        }
         Verdict::Pass | Verdict::ExpectedHazard { .. } => Verdict::DefectGone { reason },
         verdict => verdict,
     }
