@@ -110,9 +110,17 @@ pub fn import_number(device: BorrowedFd<'_>, fd: RawFd) -> Result<u32, Errno> {
 /// # Errors
 /// The errno of the call.
 pub fn export(device: BorrowedFd<'_>, handle: u32, flags: u32) -> Result<OwnedFd, Errno> {
+    export_and_result(device, handle, flags).map(|(fd, _)| fd)
+}
+
+/// As [`export`], with what the ioctl returned.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_and_result(device: BorrowedFd<'_>, handle: u32, flags: u32) -> Result<(OwnedFd, i32), Errno> {
     let mut argument = PrimeHandle { handle, flags, fd: -1 };
-    ioctl_struct(device, PRIME_HANDLE_TO_FD, &mut argument)?;
-    Ok(own(argument.fd))
+    let result = ioctl_struct(device, PRIME_HANDLE_TO_FD, &mut argument)?;
+    Ok((own(argument.fd), result))
 }
 
 /// `DRM_IOCTL_MODE_CREATE_DUMB`: allocates a buffer of `pages` pages from the driver and returns a handle.
@@ -136,16 +144,16 @@ pub fn map_offset(device: BorrowedFd<'_>, handle: u32) -> Result<u64, Errno> {
     Ok(argument.offset)
 }
 
-/// `DRM_IOCTL_GEM_FLINK` and `DRM_IOCTL_GEM_OPEN`: gives the buffer behind a handle a name and opens it by that name, which
-/// makes another handle.
+/// `DRM_IOCTL_GEM_FLINK` and `DRM_IOCTL_GEM_OPEN`: gives the buffer behind a handle a name and opens it by that name in a file of
+/// the same device, which makes another handle there.
 ///
 /// # Errors
 /// The errno of the call; `ENOENT` when the handle is not open.
-pub fn open_again(device: BorrowedFd<'_>, handle: u32) -> Result<u32, Errno> {
+pub fn open_again(device: BorrowedFd<'_>, handle: u32, there: BorrowedFd<'_>) -> Result<u32, Errno> {
     let mut flink = GemFlink { handle, name: 0 };
     ioctl_struct(device, GEM_FLINK, &mut flink)?;
     let mut open = GemOpen { name: flink.name, handle: 0, size: 0 };
-    ioctl_struct(device, GEM_OPEN, &mut open)?;
+    ioctl_struct(there, GEM_OPEN, &mut open)?;
     Ok(open.handle)
 }
 

@@ -300,6 +300,17 @@ pub fn queued(device: BorrowedFd<'_>, index: u32) -> Result<RawFd, Errno> {
     Ok(buffer.fd)
 }
 
+/// `VIDIOC_QUERYBUF`: the offset in the node at which a slot of the driver's own memory can be mapped.
+///
+/// # Errors
+/// The errno of the call.
+pub fn map_offset(device: BorrowedFd<'_>, index: u32) -> Result<i64, Errno> {
+    let mut buffer = Buffer { index, kind: CAPTURE, memory: Memory::Mmap as u32, ..Buffer::default() };
+    ioctl_struct(device, QUERYBUF, &mut buffer)?;
+    // The union holds the offset where it holds the descriptor of a dma-buf.
+    Ok(i64::from(buffer.fd as u32))
+}
+
 /// `VIDIOC_DQBUF`: waits for a frame, unless the device was opened with `O_NONBLOCK`.
 ///
 /// # Errors

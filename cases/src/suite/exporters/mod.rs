@@ -8,6 +8,7 @@ pub mod failed_export;
 pub mod full_table;
 pub mod heap_arguments;
 pub mod kernel_mapping;
+pub mod killed_allocation;
 pub mod mapped_parts;
 pub mod memfd_owner;
 pub mod sealed_meanwhile;

@@ -5,6 +5,7 @@ pub mod failed_prime;
 pub mod failed_queue;
 pub mod failed_steps;
 pub mod import_mapping;
+pub mod own_slots;
 pub mod prime_arguments;
 pub mod prime_handles;
 pub mod prime_mappings;

@@ -33,6 +33,8 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let mut bits = (0..32).map(|bit| 1_u32 << bit).filter(|bit| bit & valid == 0);
     let found = bits.try_for_each(|bit| refused(&flags_text(bit), &export(own.number(), bit), &[Errno::EINVAL]));
     s.holds("an export with any other flag gives EINVAL", found);
+    let second = drm::export_and_result(vgem.as_fd(), own.number(), valid).map(|(_, result)| result);
+    s.equal("an export of what was exported before returns", second, Ok(0));
     s.check_nothing_left(&balance, "after these exports")?;
     for (what, handle) in [("its own buffer", own.number()), ("an imported buffer", imported.number())] {
         let full = balance.next_number()? as u64;

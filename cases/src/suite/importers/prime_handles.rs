@@ -39,6 +39,19 @@ fn own(s: &mut Steps, vgem: &Vgem, on: CaseParams) -> CaseResult {
         ensure(handle == first, || format!("{} gives another handle", fd.name))
     });
     s.must_hold("an import of the driver's own buffer gives its handle", found)?;
+    let elsewhere = Vgem::open()?;
+    let there = vgem.handle_elsewhere(&first, &elsewhere).or_broken("a handle in another DRM file")?;
+    let given = elsewhere.quiet_export("again", &there, RDWR).and_then(|_| elsewhere.quiet_import(&primary));
+    let found = given.map_err(gave).and_then(|given| ensure(given == there, || "it gives another handle".into()));
+    s.must_hold("another DRM file that has exported it, too, imports it as its own handle", found)?;
+    drop(elsewhere);
+    let third = Vgem::open()?;
+    let given = third.quiet_import(&second).map_err(gave);
+    s.must_hold(
+        "a DRM file that never had it imports it",
+        given.and_then(|given| third.quiet_close(given).map_err(gave)),
+    )?;
+    drop(third);
     closing(s, vgem, first, &primary, "the driver's own buffer")?;
     drop((primary, second));
     s.check_gone(&observer, "with everything closed")?;
