@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use crate::exporter::Exporter;
 use crate::fixture::buffer::{Buffer, cma_heap, export};
 use crate::fixture::facts::{BUFINFO, STATISTICS};
-use crate::fixture::{display, fault, fence, mem2mem, vgem, video, vivid};
+use crate::fixture::{display, fault, fence, mem2mem, vgem, video, video_output, vivid};
 use crate::need::Need;
 use crate::steps::errno_name;
 use crate::uapi::importer::Importer;
@@ -81,11 +81,14 @@ impl KernelFeatures {
                 missing.insert(need, format!("{path} does not exist"));
             }
         }
-        for (need, camera) in
-            [(Need::Vivid, vivid::CAMERA), (Need::DmaCapture, vivid::DMA_CAMERA), (Need::Mem2mem, mem2mem::NAME)]
-        {
-            if video::node(camera).is_none() {
-                missing.insert(need, format!("no V4L2 device is named {camera}"));
+        for (need, device) in [
+            (Need::Vivid, vivid::CAMERA),
+            (Need::VideoOutput, video_output::NAME),
+            (Need::DmaCapture, vivid::DMA_CAMERA),
+            (Need::Mem2mem, mem2mem::NAME),
+        ] {
+            if video::node(device).is_none() {
+                missing.insert(need, format!("no V4L2 device is named {device}"));
             }
         }
         if processors() < 2 {

@@ -24,6 +24,8 @@ pub enum Need {
     Vgem,
     /// vivid, the V4L2 driver without hardware, with a capture node.
     Vivid,
+    /// An output node of vivid, which shows what it is given.
+    VideoOutput,
     /// Fences created by user space: debugfs `sync/sw_sync`.
     SwSync,
     /// The list of all buffers: debugfs `dma_buf/bufinfo`.
@@ -75,7 +77,7 @@ impl Need {
             Need::TestImporter => Some("CONFIG_DMABUF_CONFORMANCE"),
             Need::CmaHeap => Some("CONFIG_DMABUF_HEAPS_CMA"),
             Need::Vgem => Some("CONFIG_DRM_VGEM"),
-            Need::Vivid => Some("CONFIG_VIDEO_VIVID"),
+            Need::Vivid | Need::VideoOutput => Some("CONFIG_VIDEO_VIVID"),
             Need::SwSync | Need::Deadlines => Some("CONFIG_SW_SYNC"),
             Need::Bufinfo => Some("CONFIG_DEBUG_FS"),
             Need::Statistics => Some("CONFIG_DMABUF_SYSFS_STATS"),

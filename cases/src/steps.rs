@@ -176,10 +176,11 @@ impl Steps {
         self.send(Record::Hazard { sentence: sentence.into(), present });
     }
 
-    /// Checks that an importer which only reads still works on a read-only descriptor: the control of a hazard. A kernel may
-    /// close the hazard, but one that closes it by refusing every importer takes buffers away from displays and encoders.
-    pub fn control(&mut self, sentence: impl Display, found: Result<(), String>) -> bool {
-        self.holds(format!("{CONTROL}{sentence}"), found)
+    /// Checks in a hazard case that an importer which only reads still works on a read-only descriptor: a control of the hazard, which
+    /// is about a clause of its own. A kernel may close the hazard, but one that closes it by refusing every importer takes buffers
+    /// away from displays and encoders.
+    pub fn control(&mut self, clause: &'static str, sentence: impl Display, found: Result<(), String>) -> bool {
+        self.about(clause).holds(format!("{CONTROL}{sentence}"), found)
     }
 
     /// Records behaviour that no rule covers.

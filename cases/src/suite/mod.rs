@@ -4,6 +4,7 @@
 //! with the files. The same steps on other descriptors are a [`variant`](crate::variant), not a new case.
 
 mod before;
+mod controls;
 mod devices;
 mod enumerators;
 mod exporters;
@@ -174,6 +175,8 @@ pub const CASES: &[Case] = &[
     importers::failed_queue::CASE,
     enumerators::many_buffers::CASE,
     enumerators::attached_devices::CASE,
+    controls::device_reads::CASE,
+    controls::output_streams::CASE,
     hazards::device_captures::CASE,
     hazards::reexport::CASE,
     hazards::first_export_wins::CASE,
@@ -192,6 +195,8 @@ pub const CASES: &[Case] = &[
     devices::mem2mem::CASE,
     devices::writeback::CASE,
     devices::display_mapping::CASE,
+    devices::display_own_buffer::CASE,
+    devices::both_modes::CASE,
     devices::iommu::CASE,
     devices::bus_master::CASE,
 ];

@@ -148,12 +148,12 @@ pub struct Frame {
     pub error: bool,
 }
 
-/// `VIDIOC_S_FMT`: the smallest grey picture of the device. Returns the size of a frame in bytes.
+/// `VIDIOC_S_FMT`: the smallest grey picture of the queue. Returns the size of a frame in bytes.
 ///
 /// # Errors
 /// The errno of the call; `EBUSY` while the queue has buffers.
-pub fn set_small_format(device: BorrowedFd<'_>) -> Result<u32, Errno> {
-    let mut format = Format { width: 1, height: 1, pixel_format: GREY, ..Format::EMPTY };
+pub fn set_small_format(device: BorrowedFd<'_>, queue: VideoQueue) -> Result<u32, Errno> {
+    let mut format = Format { kind: queue as u32, width: 1, height: 1, pixel_format: GREY, ..Format::EMPTY };
     ioctl_struct(device, S_FMT, &mut format)?;
     Ok(format.size_image)
 }
@@ -262,19 +262,18 @@ pub fn queue_with(device: BorrowedFd<'_>, index: u32, fd: RawFd, length: u32) ->
     queue_buffer(device, Buffer { index, memory: DMABUF, fd, length, ..Buffer::default() })
 }
 
-/// `VIDIOC_QBUF` of a dma-buf at index 0 of a queue of a device that has two; `bytes_used` is what an output queue is to
-/// read.
+/// `VIDIOC_QBUF` of a dma-buf on a queue of a device that may have two; `bytes_used` is what an output queue is to read.
 ///
 /// # Errors
 /// The errno of the call.
 pub fn queue_on(
     device: BorrowedFd<'_>,
-    queue: VideoQueue,
+    (queue, index): (VideoQueue, u32),
     dma_buf: BorrowedFd<'_>,
     bytes_used: u32,
 ) -> Result<(), Errno> {
-    let mut buffer =
-        Buffer { kind: queue as u32, bytes_used, memory: DMABUF, fd: dma_buf.as_raw_fd(), ..Buffer::default() };
+    let fd = dma_buf.as_raw_fd();
+    let mut buffer = Buffer { index, kind: queue as u32, bytes_used, memory: DMABUF, fd, ..Buffer::default() };
     ioctl_struct(device, QBUF, &mut buffer).map(drop)
 }
 

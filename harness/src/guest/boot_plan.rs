@@ -45,11 +45,13 @@ pub const FOR_CASES: &[&str] = &[
     "rcutree.jiffies_till_next_fqs=0",
     // A case writes through /proc/self/mem, which 7.x refuses by default.
     "proc_mem.force_override=always",
-    // The cases need only one capture device of vivid; each device costs time at every boot. Its inputs are a webcam, and HDMI,
-    // whose frames can be smaller than a page.
-    "vivid.node_types=1",
+    // The cases need only one capture and one output node of vivid; each device costs time at every boot. The inputs of the first
+    // are a webcam, and HDMI, whose frames can be smaller than a page.
+    "vivid.node_types=0x101",
     "vivid.num_inputs=2",
     "vivid.input_types=12",
+    "vivid.num_outputs=1",
+    "vivid.output_types=0",
 ];
 
 /// Everything that is needed to start a guest.
@@ -237,7 +239,7 @@ mod tests {
         -serial chardev:results
         -kernel vmlinux
         -initrd initramfs.cpio
-        -append 'console=ttyS0 loglevel=6 console_msg_format=syslog reboot=t panic=-1 printk.devkmsg=on no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always vivid.node_types=1 vivid.num_inputs=2 vivid.input_types=12'
+        -append 'console=ttyS0 loglevel=6 console_msg_format=syslog reboot=t panic=-1 printk.devkmsg=on no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always vivid.node_types=0x101 vivid.num_inputs=2 vivid.input_types=12 vivid.num_outputs=1 vivid.output_types=0'
         ");
     }
 }

@@ -27,6 +27,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let done = dma(s, &card, &buffer, (Direction::ToDevice, "DMA_TO_DEVICE"), &mut read)?;
     let right = read.iter().filter(|byte| **byte == PICTURE).count();
     s.control(
+        "C-1",
         format!("the card reads the {name}"),
         done.map_err(gave).and_then(|()| ensure(right == BYTES, || format!("{right} of {BYTES} bytes"))),
     );

@@ -43,7 +43,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         Ok(mapped.map(drop))
     };
     let readable = map(s, iommu::READABLE, "READABLE")?;
-    s.control(format!("iommufd lets devices read the {}", fd.name), readable.map_err(gave));
+    s.control("C-1", format!("iommufd lets devices read the {}", fd.name), readable.map_err(gave));
     let writable = map(s, iommu::READABLE | iommu::WRITEABLE, "READABLE|WRITEABLE")?;
     s.hazard(format!("iommufd lets devices write the {}", fd.name), writable.is_ok());
     s.equal("devices attached afterwards", devices_in_bufinfo(inode)?.len(), 0);

@@ -28,6 +28,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let read = queued.and_then(|()| s.mem2mem_job(&device)).map_err(gave);
     let shown = read.and_then(|_| count(&other, PICTURE).map_err(gave));
     s.control(
+        "C-2",
         format!("vim2m reads the {} into a read-write buffer", source.fd.name),
         shown.and_then(|bytes| ensure(bytes == BYTES, || format!("{bytes} of {BYTES} bytes"))),
     );

@@ -33,6 +33,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         checksums(&display, &buffer).map_err(gave)
     });
     s.control(
+        "C-3",
         format!("vkms shows the {name}, and what the producer writes to it"),
         shown.and_then(|[dark, bright, again]| {
             ensure(dark != bright && dark == again, || format!("checksums {dark:x}, {bright:x}, {again:x}"))
