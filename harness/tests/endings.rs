@@ -22,6 +22,7 @@ use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
 use harness::judge::judged_run::judge_all;
 use harness::judge::verdict::{CaseVerdict, Verdict};
+use harness::patch::series::claims::Claims;
 
 /// Two cases that exist.
 fn plan() -> Vec<CaseKey> {
@@ -63,7 +64,8 @@ impl Bench {
         let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
         let guests = [GuestRun::new(recording, plan(), None)];
         let expectations = Expectations::new(&self.path("snapshots"));
-        let context = JudgeContext { met, expectations, suppressions: Suppressions::default() };
+        let context =
+            JudgeContext { met, expectations, suppressions: Suppressions::default(), claims: Claims::default() };
         judge_all(&plan(), &guests, &context).unwrap().verdicts
     }
 
@@ -232,7 +234,12 @@ fn a_guest_that_stops_without_its_count_is_a_protocol_error() {
     records.truncate(5);
     let guests = [GuestRun::new(bench.record(&records, "cat $said; exit 0"), plan(), None)];
     let expectations = Expectations::new(&bench.path("snapshots"));
-    let context = JudgeContext { met: BTreeSet::new(), expectations, suppressions: Suppressions::default() };
+    let context = JudgeContext {
+        met: BTreeSet::new(),
+        expectations,
+        suppressions: Suppressions::default(),
+        claims: Claims::default(),
+    };
     let judged = judge_all(&plan(), &guests, &context).unwrap();
     assert!(
         judged.protocol_errors.iter().any(|error| error.contains("no closing count")),

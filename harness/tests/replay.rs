@@ -12,6 +12,7 @@ use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::GuestRun;
 use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::Verdict;
+use harness::patch::series::claims::Claims;
 
 fn judged(name: &str, case: &str) -> JudgedRun {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(name);
@@ -19,7 +20,7 @@ fn judged(name: &str, case: &str) -> JudgedRun {
     let guests = [GuestRun::new(Recording::load(&dir).unwrap(), plan.to_vec(), None)];
     let met: BTreeSet<Need> = Need::ALL.iter().copied().filter(|need| *need != Need::NoDerive).collect();
     let expectations = Expectations::new(Path::new("no/snapshots"));
-    let context = JudgeContext { met, expectations, suppressions: Suppressions::default() };
+    let context = JudgeContext { met, expectations, suppressions: Suppressions::default(), claims: Claims::default() };
     judge_all(&plan, &guests, &context).unwrap()
 }
 

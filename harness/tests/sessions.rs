@@ -25,6 +25,7 @@ use harness::judge::guest_run::{GuestRun, StopReason};
 use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::Verdict;
 use harness::kbuild::image::{ImageFacts, KernelImage};
+use harness::patch::series::claims::Claims;
 use harness::session::fail_fast::StopAt;
 use harness::session::guests;
 use harness::session::guests::Session;
@@ -77,7 +78,8 @@ impl Bench {
         let head = HEAD.replace("VERSION", &VERSION.to_string());
         fake_qemu(&dir.path().join("qemu"), &format!("{head}all='{}'\n{script}", keys.join("\n")));
         let met = Need::ALL.iter().copied().collect();
-        let context = JudgeContext { met, expectations, suppressions: Suppressions::default() };
+        let context =
+            JudgeContext { met, expectations, suppressions: Suppressions::default(), claims: Claims::default() };
         Bench { dir, plan, context, jobs: 1 }
     }
 

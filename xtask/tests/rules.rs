@@ -202,6 +202,8 @@ fn the_triage_page_has_every_verdict_and_exit_code() {
         Verdict::Failed { reasons: vec![some()] },
         Verdict::KnownDefect { reason: some(), reasons: vec![some()] },
         Verdict::DefectGone { reason: some() },
+        Verdict::Breaks { reasons: vec![some()] },
+        Verdict::Unbroken,
         Verdict::Differs { diff: some() },
         Verdict::Unreviewed,
         Verdict::Broken { why: some() },

@@ -1,5 +1,7 @@
 //! The shortest evidence of a finding.
 
+use cases::case::Judgement;
+
 use crate::judge::complaint::{Complaint, is_noise};
 use crate::judge::transcript::{CaseRun, TranscriptStep, step_text};
 use crate::judge::verdict::CaseVerdict;
@@ -11,14 +13,14 @@ const LOG: usize = 14;
 
 /// The number of steps of a case up to the one that shows the defect.
 pub(super) fn steps_to_it(verdict: &CaseVerdict) -> usize {
-    verdict.run.as_ref().map_or(usize::MAX, |run| focus(run) + 1)
+    verdict.run.as_ref().map_or(usize::MAX, |run| focus(verdict, run) + 1)
 }
 
 /// The steps of a case up to the one that shows the defect, without checks that hold.
 pub(super) fn transcript(verdict: &CaseVerdict) -> Vec<String> {
     let Some(run) = &verdict.run else { return Vec::new() };
     let holds = |step: &&TranscriptStep| matches!(step, TranscriptStep::Check { holds: true, .. });
-    let steps = run.steps.iter().take(focus(run) + 1).filter(|step| !holds(step));
+    let steps = run.steps.iter().take(focus(verdict, run) + 1).filter(|step| !holds(step));
     let lines: Vec<String> = steps.map(step_text).collect();
     lines[lines.len().saturating_sub(BEFORE + 1)..].to_vec()
 }
@@ -30,8 +32,13 @@ pub(super) fn kernel_log(verdict: &CaseVerdict) -> Vec<String> {
     lines.take(LOG).cloned().collect()
 }
 
-/// The step that failed first, or else the last one.
-fn focus(run: &CaseRun) -> usize {
-    let failed = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, .. });
+/// The step that failed first, or else the last one. In a case that is judged as contract, a hazard that is there is a failure.
+fn focus(verdict: &CaseVerdict, run: &CaseRun) -> usize {
+    let contract = verdict.judgement == Judgement::Contract.name();
+    let failed = |step: &TranscriptStep| match step {
+        TranscriptStep::Check { holds, .. } => !holds,
+        TranscriptStep::Hazard { present, .. } => contract && *present,
+        _ => false,
+    };
     run.steps.iter().position(failed).unwrap_or(run.steps.len().saturating_sub(1))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use cases::case::Judgement;
 use cases::complaint::Kind;
 use regex::Regex;
 
@@ -11,7 +12,7 @@ use super::severity::Severity;
 use crate::judge::complaint::Complaint;
 use crate::judge::complaint_time::ComplaintTime;
 use crate::judge::transcript::{TranscriptStep, step_words};
-use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
+use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, STILL_THERE, Verdict};
 
 /// A symptom of a bad verdict, in a form that is the same on every exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,18 +130,26 @@ fn step_of(complaint: &Complaint, verdict: &CaseVerdict) -> usize {
     }
 }
 
+/// What a step violates: a failed check, or a hazard in a case that is judged as contract.
+fn violation<'a>(verdict: &CaseVerdict, step: &'a TranscriptStep) -> Option<(&'a str, &'a str, &'a Option<String>)> {
+    match step {
+        TranscriptStep::Check { sentence, holds: false, detail, clause } => Some((sentence, detail, clause)),
+        TranscriptStep::Hazard { sentence, present: true } if verdict.judgement == Judgement::Contract.name() => {
+            Some((sentence, STILL_THERE, &None))
+        }
+        _ => None,
+    }
+}
+
 /// One symptom for each clause that a failed check is about, up to the step at which memory was damaged. After the step at which
 /// the kernel found a damaged list, what is about lists, lifetimes and counts does not count. The rest does: the kernel leaves such a
 /// list alone (lib/list_debug.c).
 fn failed_checks(verdict: &CaseVerdict, reasons: &[String], list: usize, memory: usize) -> Vec<Symptom> {
     let mut symptoms: Vec<Symptom> = Vec::new();
     for (index, step) in verdict.run.iter().flat_map(|run| &run.steps).take(memory).enumerate() {
-        let TranscriptStep::Check { sentence, holds: false, detail, clause } = step else { continue };
-        // A check that a known defect explains is no reason.
-        if !reasons
-            .iter()
-            .any(|reason| reason.strip_prefix(sentence).is_some_and(|rest| rest.ends_with(detail.as_str())))
-        {
+        let Some((sentence, detail, clause)) = violation(verdict, step) else { continue };
+        // A check that a known defect explains, or a control that the series declares broken, is no reason.
+        if !reasons.iter().any(|reason| reason.strip_prefix(sentence).is_some_and(|rest| rest.ends_with(detail))) {
             continue;
         }
         let nature = Nature::of(sentence, detail);

@@ -10,6 +10,7 @@ use crate::judge::expectation::Expectations;
 use crate::judge::transcript::Transcript;
 use crate::kbuild::image::ImageFacts;
 use crate::kernel_range::Release;
+use crate::patch::series::claims::Claims;
 
 /// What verdicts depend on besides the output of the guest.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct JudgeContext {
     pub expectations: Expectations,
     /// Known complaints that do not fail a case.
     pub suppressions: Suppressions,
+    /// What the series declares: hazards that it closes, controls that it breaks.
+    pub claims: Claims,
 }
 
 impl JudgeContext {

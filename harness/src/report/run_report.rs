@@ -11,11 +11,12 @@ use crate::exit_code::ExitCode;
 use crate::findings::Finding;
 use crate::host::process::quote;
 use crate::judge::verdict::{CaseVerdict, Verdict};
+use crate::patch::series::claims::Claims;
 use crate::report::provenance::Provenance;
 use crate::session::rounds::RoundsSummary;
 
 /// Version of the JSON form. Raised with every change of it; docs/report.md says what that means for readers.
-pub const SCHEMA: u32 = 7;
+pub const SCHEMA: u32 = 8;
 /// The oldest version that this program reads. Later versions added fields, and version 6 renamed some.
 pub const OLDEST: u32 = 3;
 
@@ -45,6 +46,9 @@ pub struct RunSetting {
     /// What was chosen or merged in the series, one line for each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What the series declares: hazards that it closes, which are judged as contract, and controls that it breaks.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    pub claims: Claims,
     /// The pack that the kernel came from, if it came from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pack: Option<String>,
@@ -127,6 +131,8 @@ pub struct Tally {
     pub blocked: usize,
     /// Cases that fail because of a known defect of this kernel: neither passed nor failed.
     pub known: usize,
+    /// Cases that fail because the series breaks a control, as it declares: neither passed nor failed.
+    pub breaks: usize,
     /// Expected skips.
     pub skipped: usize,
 }
@@ -206,6 +212,7 @@ pub fn tally<'a>(verdicts: impl Iterator<Item = &'a CaseVerdict>) -> Tally {
                 tally.hazards += 1;
             }
             Verdict::KnownDefect { .. } => tally.known += 1,
+            Verdict::Breaks { .. } => tally.breaks += 1,
             Verdict::Skipped { .. } => tally.skipped += 1,
             Verdict::Blocked { .. } => tally.blocked += 1,
             Verdict::NotRun { .. } => {
@@ -248,6 +255,7 @@ pub(crate) mod tests {
                 built: false,
                 options: "--kernel 7.2".into(),
                 notes: Vec::new(),
+                claims: Claims::default(),
                 pack: None,
             },
             verdicts: verdicts.collect(),

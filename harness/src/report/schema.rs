@@ -32,6 +32,8 @@ pub fn verdicts() -> Vec<Verdict> {
         Verdict::Failed { reasons: vec![text(), text()] },
         Verdict::KnownDefect { reason: text(), reasons: vec![text()] },
         Verdict::DefectGone { reason: text() },
+        Verdict::Breaks { reasons: vec![text()] },
+        Verdict::Unbroken,
         Verdict::Differs { diff: text() },
         Verdict::Unreviewed,
         Verdict::Broken { why: text() },
@@ -175,7 +177,7 @@ fn reports_match_the_schema() {
             |value| value["verdicts"][0]["reasons"] = 7.into(),
             "'/verdicts/0/reasons' [S#/properties/verdicts/items/unevaluatedProperties]",
         ),
-        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 7"),
+        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 8"),
         (
             |value| value["setting"]["built"] = "no".into(),
             "'/setting/built' [S#/$defs/RunSetting/properties/built/type]: want boolean",

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use harness::error::{Error, ErrorKind, Result};
+use harness::patch::series::claims::Claims;
 use harness::source::git_spec::{GitSpec, RefLookup};
 
 use super::{LAST, heading};
@@ -22,6 +24,12 @@ pub struct KernelArgs {
     /// One more patch on top of the series; can be repeated
     #[arg(long = "with", value_name = "PATCH")]
     pub extra: Vec<PathBuf>,
+    /// Hazards that the series closes, such as H-1,H-2: they are judged as contract
+    #[arg(long, value_name = "CLAUSES", value_delimiter = ',', help_heading = heading::KERNEL)]
+    pub closes: Vec<String>,
+    /// Controls that the series breaks, such as C-1: they are expected to fail
+    #[arg(long, value_name = "CLAUSES", value_delimiter = ',', help_heading = heading::KERNEL)]
+    pub breaks: Vec<String>,
     /// Do not install missing tools; print the command instead
     #[arg(long, display_order = LAST)]
     pub no_install: bool,
@@ -52,6 +60,17 @@ impl KernelArgs {
     pub fn series(&self) -> &str {
         let own = self.kernel_tree.is_some() || self.commit().is_some();
         self.series.as_deref().unwrap_or(if own { "none" } else { "derive" })
+    }
+
+    /// What the options declare about the series.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for what is not a hazard or a control.
+    pub fn claims(&self) -> Result<Claims> {
+        Claims::of(&self.closes, &self.breaks).map_err(|why| {
+            Error::new(ErrorKind::Usage, why)
+                .next("`cargo xtask list` shows the clauses; docs/contract.md explains them.")
+        })
     }
 
     /// How branches, tags and packages are looked up.

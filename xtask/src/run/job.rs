@@ -18,6 +18,7 @@ use harness::judge::expectation::Expectations;
 use harness::judge::expectation::known_defects::KnownDefects;
 use harness::judge::verdict::{CaseVerdict, Verdict};
 use harness::kbuild::image::KernelImage;
+use harness::patch::series::claims::Claims;
 use harness::report::matrix::{Cell, Matrix};
 use harness::report::provenance::Provenance;
 use harness::report::render::{html, terminal};
@@ -128,7 +129,7 @@ impl PlannedRun {
         let gdb = debugged.then(|| Gdb::prepare(&plan, &made.image.dir, dir)).transpose()?;
         // Progress lines would overwrite gdb's prompt.
         let quiet = Progress::new(Mode::Quiet);
-        let context = JudgeContext { met, ..context(&made.image)? };
+        let context = JudgeContext { met, claims: made.claims.clone(), ..context(&made.image)? };
         let mut sessions = RoundRunner {
             session: Session {
                 jobs: guest.jobs(),
@@ -185,7 +186,7 @@ pub fn json(report: &RunReport) -> Result<String> {
     Ok(serde_json::to_string_pretty(report).context(ErrorKind::Internal, || "encoding the report".into())? + "\n")
 }
 
-/// How cases are judged on this kernel.
+/// How cases are judged on this kernel, with a series that declares nothing.
 ///
 /// # Errors
 /// When the image's configuration, kernels.toml, the known defects or the suppressions cannot be read.
@@ -196,6 +197,7 @@ pub fn context(image: &KernelImage) -> Result<JudgeContext> {
         met: needs_met(&image.config()?, &image.facts),
         expectations: expectations.knowing(KnownDefects::built_in()?),
         suppressions: Suppressions::built_in()?,
+        claims: Claims::default(),
     })
 }
 
@@ -212,6 +214,7 @@ pub fn setting(made: &BuiltKernel, accel: &str) -> RunSetting {
         built: made.built,
         options: String::new(),
         notes: made.notes.clone(),
+        claims: made.claims.clone(),
         pack: None,
     }
 }

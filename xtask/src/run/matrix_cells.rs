@@ -9,7 +9,8 @@ use harness::host::store::manifest::sha256_of;
 use harness::kbuild::image::RECIPE;
 use harness::kbuild::kconfig::Flavour;
 use harness::kernel_range::Release;
-use harness::patch::series::Series;
+use harness::patch::series::claims;
+use harness::patch::series::{BASES, Series};
 use harness::report::matrix::CellKey;
 use harness::source::spec::{KernelSpec, Kernels};
 use serde::Serialize;
@@ -94,7 +95,13 @@ fn key(kernel: &KernelSpec, flavour: &Flavour, series: &str) -> Result<String> {
         series.rsplit_once("#v").filter(|(path, _)| Path::new(path).is_file()).map_or(series, |(path, _)| path);
     let named = workspace::patches().join(series);
     let series = if !series.contains('/') && named.is_dir() { named } else { PathBuf::from(series) };
-    for place in [workspace::overlay(), series] {
+    let mut places = vec![workspace::overlay(), series];
+    // The series below it, which has to end somewhere: a circle is an error where the series is read.
+    for _ in 0..BASES {
+        let last = places.last().cloned().unwrap_or_default();
+        places.extend(claims::declared(&last)?.base.map(|base| workspace::patches().join(base)));
+    }
+    for place in places {
         for file in files(&place) {
             let bytes = fs::read(&file).map_err(|error| io(&error, "reading", &file))?;
             parts.push(file.strip_prefix(&place).unwrap_or(&file).display().to_string());

@@ -17,6 +17,7 @@ use harness::kbuild::image::{self, KernelImage};
 use harness::kbuild::kconfig::Flavour;
 use harness::patch::PatchedTree;
 use harness::patch::overlay::Overlay;
+use harness::patch::series::claims::Claims;
 use harness::patch::series::{Patch, Places, Series};
 use harness::session::accel::probe::{self, Probe};
 use harness::session::accel::{self, Accel, AccelRequest, Acceleration, KvmAnswer};
@@ -52,6 +53,8 @@ pub struct BuiltKernel {
     pub notes: Vec<String>,
     /// The series as it was applied.
     pub patches: Vec<Patch>,
+    /// What the series declares.
+    pub claims: Claims,
     /// Seconds that it took to build or to find.
     pub seconds: f64,
 }
@@ -110,9 +113,10 @@ impl Pipeline {
         let image = image::build(&spec.build_dir(), patched, flavour, &self.store, &self.progress)?;
         let built = !before.contains(&image.facts.key);
         let notes = [series.notes.clone(), patched.notes.clone()].concat();
-        let patches = series.patches.clone();
+        let (patches, claims) = (series.patches.clone(), series.claims.clone());
         let (kernel, series) = (spec.id.clone(), series.name.clone());
-        Ok(BuiltKernel { built, image, kernel, series, notes, patches, seconds: start.elapsed().as_secs_f64() })
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(BuiltKernel { built, image, kernel, series, notes, patches, claims, seconds })
     }
 
     /// The source of the kernel that the arguments ask for, without a series.
@@ -152,6 +156,7 @@ impl Pipeline {
         for extra in &args.extra {
             series = series.with(extra)?;
         }
+        series.claims = series.claims.with(&args.claims()?);
         let patched = PatchedTree::make(source, &series, &overlay(&flavour)?, &self.store)?;
         Ok(Tree { spec, flavour, series, patched })
     }

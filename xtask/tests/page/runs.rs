@@ -5,6 +5,7 @@ use harness::findings;
 use harness::judge::complaint::scan;
 use harness::judge::transcript::{CaseRun, TranscriptStep};
 use harness::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
+use harness::patch::series::claims::Claims;
 use harness::report::matrix::{Cell, Matrix};
 use harness::report::run_report::{RunReport, RunSetting, SCHEMA, Timing};
 
@@ -93,6 +94,7 @@ fn run(kernel: &str, patched: bool) -> RunReport {
             built: false,
             options: format!("--kernel {kernel} --series {series}"),
             notes: Vec::new(),
+            claims: Claims::default(),
             pack: None,
         },
         findings: findings::group(&verdicts),

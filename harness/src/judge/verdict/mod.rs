@@ -1,5 +1,8 @@
 //! One verdict for every planned case. Pure: its input is transcripts, complaints, endings of guests, and snapshots.
 
+mod claimed;
+mod sentences;
+
 use std::collections::BTreeSet;
 
 use cases::case::{Case, Judgement};
@@ -12,6 +15,8 @@ use crate::judge::complaint::Complaint;
 use crate::judge::context::JudgeContext;
 use crate::judge::expectation::{Expectations, SnapshotMatch};
 use crate::judge::transcript::{CaseRun, TranscriptStep};
+use claimed::Claimed;
+use sentences::{complained, during, whereabouts};
 
 /// The verdict on a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +63,13 @@ pub enum Verdict {
         /// What was wrong in the kernel.
         reason: String,
     },
+    /// Nothing failed but controls that the series declares broken.
+    Breaks {
+        /// What fails, one sentence for each check.
+        reasons: Vec<String>,
+    },
+    /// The series declares these controls broken, but they hold. A person has to review this.
+    Unbroken,
     /// No check failed, but the transcript differs from the reviewed one.
     Differs {
         /// The difference.
@@ -125,9 +137,11 @@ impl Verdict {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => ExitCode::AsExpected,
-            Verdict::KnownDefect { .. } => ExitCode::AsExpected,
+            Verdict::KnownDefect { .. } | Verdict::Breaks { .. } => ExitCode::AsExpected,
             Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Blocked { .. } => ExitCode::Violated,
-            Verdict::Unreviewed | Verdict::HazardGone | Verdict::DefectGone { .. } => ExitCode::Unreviewed,
+            Verdict::Unreviewed | Verdict::HazardGone | Verdict::DefectGone { .. } | Verdict::Unbroken => {
+                ExitCode::Unreviewed
+            }
             Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. } => ExitCode::BrokenCase,
             Verdict::Lost { .. } => ExitCode::GuestLost,
             Verdict::NotRun { .. } => ExitCode::BrokenCase,
@@ -168,6 +182,8 @@ impl Verdict {
             Verdict::Failed { .. } => "FAIL",
             Verdict::KnownDefect { .. } => "KNOWN",
             Verdict::DefectGone { .. } => "STALE",
+            Verdict::Breaks { .. } => "BREAKS",
+            Verdict::Unbroken => "HOLDS",
             Verdict::Differs { .. } => "DIFF",
             Verdict::Unreviewed => "NEW",
             Verdict::Broken { .. } => "BROKEN",
@@ -179,6 +195,8 @@ impl Verdict {
     }
 }
 
+/// What is wrong with a hazard that is there although the series declares it closed.
+pub const STILL_THERE: &str = "it is there, and the series declares it closed";
 /// The beginning of the reason when all checks held but the case left something behind in the kernel.
 pub const LEFT_BEHIND: &str = "something is left behind";
 
@@ -191,7 +209,7 @@ pub struct CaseVerdict {
     pub key: CaseKey,
     /// The clause that was judged.
     pub clause: String,
-    /// `contract`, `hazard` or `record`.
+    /// `contract`, `hazard` or `record`; a hazard that the series declares closed is judged as `contract`.
     pub judgement: String,
     /// The verdict.
     #[serde(flatten)]
@@ -241,12 +259,14 @@ pub struct Evidence<'a> {
 /// Judges one case.
 pub fn judge(evidence: Evidence<'_>, context: &JudgeContext) -> CaseVerdict {
     let expectations = &context.expectations;
-    let verdict = decide(&evidence, &context.met, expectations);
+    let claimed = Claimed::of(evidence.case, &evidence.key, &context.claims);
+    let verdict = decide(&evidence, &context.met, expectations, claimed);
     let verdict = known(verdict, &evidence, expectations);
+    let judgement = if claimed.closes() { Judgement::Contract } else { evidence.case.judgement };
     CaseVerdict {
         key: evidence.key,
         clause: evidence.case.clause.to_string(),
-        judgement: evidence.case.judgement.name().to_string(),
+        judgement: judgement.name().to_string(),
         verdict,
         run: evidence.run.cloned(),
         complaints: evidence.complaints,
@@ -255,11 +275,12 @@ pub fn judge(evidence: Evidence<'_>, context: &JudgeContext) -> CaseVerdict {
     }
 }
 
-fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectations) -> Verdict {
+fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectations, claimed: Claimed<'_>) -> Verdict {
     let mut reasons: Vec<String> = Vec::new();
     let run = evidence.run;
     if let Some(run) = run {
-        reasons.extend(run.failed_checks().map(|(sentence, detail)| format!("{sentence}: {detail}")));
+        reasons.extend(claimed.failed_checks(run));
+        reasons.extend(claimed.open(run));
     }
     reasons.extend(complained(&evidence.complaints));
     let Some((run, outcome)) = run.and_then(|run| Some((run, run.outcome.as_ref()?))) else {
@@ -296,7 +317,9 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
             let processors = whereabouts(evidence.processors);
             reasons.push(format!("the case did not end within its limit{}{processors}", during(run)));
         }
-        Outcome::Fail if reasons.is_empty() => reasons.push("the case failed without a reason".into()),
+        Outcome::Fail if reasons.is_empty() && run.failed_checks().next().is_none() => {
+            reasons.push("the case failed without a reason".into());
+        }
         _ => {}
     }
     if !reasons.is_empty() {
@@ -311,6 +334,13 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
         if !probed {
             return Verdict::Broken { why: "a hazard case that probed no hazard".into() };
         }
+        // What closes a hazard changes the transcript, so it is not compared with that of the hazard.
+        if let Some(verdict) = claimed.verdict(run) {
+            return verdict;
+        }
+        if claimed.closes() {
+            return Verdict::Pass;
+        }
         if gone {
             return Verdict::HazardGone;
         }
@@ -319,7 +349,7 @@ fn decide(evidence: &Evidence<'_>, met: &BTreeSet<Need>, expectations: &Expectat
             None => Verdict::ExpectedHazard { reason: reason.into() },
         };
     }
-    compare(run, expectations).unwrap_or(Verdict::Pass)
+    claimed.verdict(run).or_else(|| compare(run, expectations)).unwrap_or(Verdict::Pass)
 }
 
 /// A known defect explains all failing checks of a case or none, and never a complaint: with one the case fails, for the complaint
@@ -339,27 +369,6 @@ fn known(verdict: Verdict, evidence: &Evidence<'_>, expectations: &Expectations)
         Verdict::Pass | Verdict::ExpectedHazard { .. } => Verdict::DefectGone { reason },
         verdict => verdict,
     }
-}
-
-/// One sentence for each title, with the number of its occurrences. Suppressed complaints are left out.
-fn complained(complaints: &[Complaint]) -> Vec<String> {
-    let mut counted: Vec<(&Complaint, usize)> = Vec::new();
-    for complaint in complaints.iter().filter(|complaint| complaint.suppressed.is_none()) {
-        let same = |first: &Complaint| first.title == complaint.title && first.frame == complaint.frame;
-        match counted.iter_mut().find(|(first, _)| same(first)) {
-            Some((_, count)) => *count += 1,
-            None => counted.push((complaint, 1)),
-        }
-    }
-    counted.into_iter().map(|(first, count)| first.sentence(count)).collect()
-}
-
-fn whereabouts(processors: &[String]) -> String {
-    if processors.is_empty() { String::new() } else { format!("; {}", processors.join("; ")) }
-}
-
-fn during(run: &CaseRun) -> String {
-    run.open_step().map(|step| format!(" during {step}")).unwrap_or_default()
 }
 
 fn compare(run: &CaseRun, expectations: &Expectations) -> Option<Verdict> {

@@ -7,6 +7,7 @@ use cases::protocol::begin_mark;
 use cases::suite;
 
 use crate::judge::expectation::known_defects::KnownDefects;
+use crate::patch::series::claims::Claims;
 
 struct Fixture {
     dir: tempfile::TempDir,
@@ -37,8 +38,9 @@ impl Fixture {
             processors: &[],
             tasks: Vec::new(),
         };
-        judge(evidence, &JudgeContext { met: self.met.clone(), expectations, suppressions: Suppressions::default() })
-            .verdict
+        let suppressions = Suppressions::default();
+        let met = self.met.clone();
+        judge(evidence, &JudgeContext { met, expectations, suppressions, claims: Claims::default() }).verdict
     }
 }
 
@@ -149,7 +151,12 @@ fn a_run_that_was_stopped_on_purpose_is_not_lost() {
             tasks: Vec::new(),
         };
         let expectations = Expectations::new(Path::new("nowhere"));
-        let context = JudgeContext { met: BTreeSet::new(), expectations, suppressions: Suppressions::default() };
+        let context = JudgeContext {
+            met: BTreeSet::new(),
+            expectations,
+            suppressions: Suppressions::default(),
+            claims: Claims::default(),
+        };
         judge(evidence, &context).verdict
     };
     assert_eq!(verdict(None), Verdict::NotRun { why: "interrupted".into() });
@@ -280,5 +287,103 @@ pub(crate) fn verdict_on(key: &str, verdict: Verdict) -> CaseVerdict {
         complaints: Vec::new(),
         tries: 1,
         tasks: Vec::new(),
+    }
+}
+
+mod claims {
+    use super::*;
+
+    const HAZARD: &str = "hazards/device_writes";
+    const CONTROL: &str = "controls/device_reads";
+
+    /// The verdict and the judgement of a run of a case on a series with these claims.
+    fn judged(key: &str, steps: Vec<TranscriptStep>, closes: &[&str], breaks: &[&str]) -> (Verdict, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let key = CaseKey::new(key, "system-heap");
+        let (case, _) = suite::find(&key).unwrap();
+        let fails = steps.iter().any(|step| matches!(step, TranscriptStep::Check { holds: false, .. }));
+        let outcome = Some(if fails { Outcome::Fail } else { Outcome::Pass });
+        let run = CaseRun { key: key.clone(), steps, outcome, ms: 1, protocol_errors: Vec::new() };
+        let expectations = Expectations::new(dir.path()).on("7.2.13", "7.2");
+        std::fs::rename(expectations.propose(&key, &run.text()).unwrap(), expectations.path(&key)).unwrap();
+        let strings = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let evidence = Evidence {
+            case,
+            key,
+            run: Some(&run),
+            complaints: Vec::new(),
+            loss: "",
+            halted: None,
+            processors: &[],
+            tasks: Vec::new(),
+        };
+        let context = JudgeContext {
+            met: Need::ALL.iter().copied().collect(),
+            expectations,
+            suppressions: Suppressions::default(),
+            claims: Claims::of(&strings(closes), &strings(breaks)).unwrap(),
+        };
+        let verdict = judge(evidence, &context);
+        (verdict.verdict, verdict.judgement)
+    }
+
+    fn hazard(present: bool) -> TranscriptStep {
+        TranscriptStep::Hazard { sentence: "the device writes".into(), present }
+    }
+
+    fn control(holds: bool) -> TranscriptStep {
+        let (sentence, detail) = ("control: it reads".into(), "EACCES".into());
+        TranscriptStep::Check { sentence, holds, detail, clause: Some("C-1".into()) }
+    }
+
+    #[test]
+    fn a_hazard_that_is_declared_closed_is_judged_as_contract() {
+        let open = judged(HAZARD, vec![hazard(true)], &["H-3"], &[]);
+        let reasons = vec![format!("the device writes: {STILL_THERE}")];
+        assert_eq!(open, (Verdict::Failed { reasons }, "contract".into()));
+        assert_eq!(open.0.exit_code(), ExitCode::Violated);
+        assert_eq!(judged(HAZARD, vec![hazard(false)], &["H-3"], &[]), (Verdict::Pass, "contract".into()));
+        // One that closes only a part is not closed.
+        assert!(matches!(judged(HAZARD, vec![hazard(false), hazard(true)], &["H-3"], &[]).0, Verdict::Failed { .. }));
+        // Nothing is said about this one.
+        assert_eq!(judged(HAZARD, vec![hazard(false)], &["H-1"], &[]), (Verdict::HazardGone, "hazard".into()));
+    }
+
+    #[test]
+    fn what_was_exported_read_only_is_judged_as_ever() {
+        let export = format!("{HAZARD}.export");
+        let (verdict, judgement) = judged(&export, vec![hazard(true)], &["H-3"], &[]);
+        assert!(matches!(verdict, Verdict::ExpectedHazard { .. }), "{verdict:?}");
+        assert_eq!(judgement, "hazard");
+        assert_eq!(judged(&export, vec![hazard(false)], &["H-3"], &[]).0, Verdict::HazardGone);
+        let failed = judged(&export, vec![control(false), hazard(true)], &["H-3"], &["C-1"]).0;
+        assert!(matches!(failed, Verdict::Failed { .. }), "{failed:?}");
+    }
+
+    #[test]
+    fn a_control_may_fail_only_if_the_series_declares_it() {
+        let failed = || vec![control(false), hazard(false)];
+        let reasons = vec!["control: it reads: EACCES".to_string()];
+        let broken = Verdict::Breaks { reasons: reasons.clone() };
+        assert_eq!(judged(HAZARD, failed(), &["H-3"], &["C-1"]).0, broken);
+        assert_eq!(broken.exit_code(), ExitCode::AsExpected);
+        assert_eq!(judged(HAZARD, failed(), &["H-3"], &[]).0, Verdict::Failed { reasons: reasons.clone() });
+        assert_eq!(judged(HAZARD, failed(), &["H-3"], &["C-2"]).0, Verdict::Failed { reasons });
+        let holds = judged(HAZARD, vec![control(true), hazard(false)], &["H-3"], &["C-1"]).0;
+        assert_eq!((holds.exit_code(), holds), (ExitCode::Unreviewed, Verdict::Unbroken));
+        // What is broken excuses nothing else.
+        let (found, _) = judged(HAZARD, vec![control(false), hazard(true)], &["H-3"], &["C-1"]);
+        assert_eq!(found, Verdict::Failed { reasons: vec![format!("the device writes: {STILL_THERE}")] });
+        let other = judged(HAZARD, vec![control(false), check(false), hazard(false)], &["H-3"], &["C-1"]).0;
+        assert_eq!(other, Verdict::Failed { reasons: vec!["no right is gained: O_RDWR was granted".into()] });
+    }
+
+    #[test]
+    fn the_checks_of_a_case_about_a_control_are_that_control() {
+        let broken = judged(CONTROL, vec![check(true), check(false)], &[], &["C-1"]).0;
+        assert!(matches!(broken, Verdict::Breaks { .. }), "{broken:?}");
+        assert!(matches!(judged(CONTROL, vec![check(false)], &[], &[]).0, Verdict::Failed { .. }));
+        assert_eq!(judged(CONTROL, vec![check(true)], &[], &["C-1"]).0, Verdict::Unbroken);
+        assert_eq!(judged(CONTROL, vec![check(true)], &[], &[]).0, Verdict::Pass);
     }
 }

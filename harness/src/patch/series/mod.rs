@@ -1,5 +1,6 @@
 //! A patch series: an ordered list of patches, from a name, files, mails, or a repository.
 
+pub mod claims;
 mod directory;
 mod file;
 mod hunks;
@@ -20,6 +21,7 @@ use crate::host::progress::Progress;
 use crate::host::similar_names::similar_names;
 use crate::host::store::Store;
 use crate::source::git_spec::{Location, RefLookup};
+use claims::{Claims, Declared, declared};
 pub use hunks::{FileChange, files};
 pub use range::CommitRange;
 pub use text::excerpt;
@@ -36,6 +38,8 @@ pub struct Series {
     pub patches: Vec<Patch>,
     /// Notes about the choice of versions and mails, one line each.
     pub notes: Vec<String>,
+    /// What it declares about hazards and controls.
+    pub claims: Claims,
 }
 
 /// One patch.
@@ -66,10 +70,14 @@ pub struct Places<'a> {
     pub progress: &'a Progress,
 }
 
+/// How many named series may be below another one.
+pub const BASES: usize = 3;
+
 impl Series {
     /// No patches: the kernel as it is.
     pub fn none() -> Self {
-        Series { name: "none".into(), version: None, patches: Vec::new(), notes: Vec::new() }
+        let claims = Claims::default();
+        Series { name: "none".into(), version: None, patches: Vec::new(), notes: Vec::new(), claims }
     }
 
     /// Finds a series: as [`Series::find`], or a range of commits.
@@ -93,10 +101,17 @@ impl Series {
     /// A named series is a directory with subdirectories such as `derive/7.2`: patches that differ from that kernel on. The other
     /// patches come from the subdirectories for older kernels.
     ///
+    /// A directory may have a `series.toml`: the named series whose patches come first, and [`Claims`].
+    ///
     /// # Errors
-    /// [`ErrorKind::Usage`] when there is no such series, [`ErrorKind::Patch`] when there is none for this kernel or it contains no
-    /// patches.
+    /// [`ErrorKind::Usage`] when there is no such series, [`ErrorKind::Patch`] when there is none for this kernel, it contains no
+    /// patches, or its `series.toml` is invalid.
     pub fn find(wanted: &str, patches: &Path, version: &str) -> Result<Self> {
+        Series::on_top(wanted, patches, version, BASES)
+    }
+
+    /// The same, with at most so many series below it.
+    fn on_top(wanted: &str, patches: &Path, version: &str, bases: usize) -> Result<Self> {
         if wanted == "none" {
             return Ok(Series::none());
         }
@@ -104,21 +119,35 @@ impl Series {
         let there = at_home(wanted);
         let (place, asked) = versioned(&there);
         let path = std::path::absolute(place).map_err(|error| io(&error, "finding", Path::new(place)))?;
-        let Chosen { version, patches, notes } = if !wanted.contains('/') && named.is_dir() {
+        let mut claimed = Declared::default();
+        let chosen = if !wanted.contains('/') && named.is_dir() {
+            claimed = declared(&named)?;
             Chosen::all(directory::patches(&ranged(&named, version)?)?)
         } else if path.is_dir() {
+            claimed = declared(&path)?;
             directory::series(&path, asked)?
         } else if path.is_file() {
             file::series(&path, asked)?
         } else {
             return Err(unknown(wanted, patches));
         };
-        if patches.is_empty() {
+        if chosen.patches.is_empty() {
             return Err(Error::new(ErrorKind::Patch, format!("{wanted} contains no patch")).next(
                 "A series is a directory of mails, or of *.patch files, which are applied in the order of their names.",
             ));
         }
-        Ok(Series { name: wanted.to_string(), version, patches, notes })
+        let below = match &claimed.base {
+            None => Vec::new(),
+            Some(base) if bases == 0 || !patches.join(base).is_dir() || base.contains('/') => {
+                return Err(Error::new(ErrorKind::Patch, format!("{wanted} cannot be on top of {base}"))
+                    .cause(format!("{} names it as base", claims::FILE))
+                    .next("A base is a series of the directory patches, and not on top of itself."));
+            }
+            Some(base) => Series::on_top(base, patches, version, bases - 1)?.patches,
+        };
+        let Chosen { version, patches, notes } = chosen;
+        let patches = below.into_iter().chain(patches).collect();
+        Ok(Series { name: wanted.to_string(), version, patches, notes, claims: claimed.claims })
     }
 
     /// Reads the contents of a mail, an mbox or a diff, for fuzzing.
@@ -127,7 +156,7 @@ impl Series {
     /// [`ErrorKind::Patch`] as [`Series::find`].
     pub fn read(bytes: Vec<u8>) -> Result<Self> {
         let Chosen { version, patches, notes } = file::of_bytes(bytes)?;
-        Ok(Series { name: "read".into(), version, patches, notes })
+        Ok(Series { name: "read".into(), version, patches, notes, claims: Claims::default() })
     }
 
     /// Checks that it is a named series below `patches`, an existing path or a range.

@@ -147,6 +147,8 @@ pub(crate) fn why(verdict: &Verdict) -> Option<String> {
         Verdict::KnownDefect { reason, .. } => format!("a known defect of this kernel, not of the series: {reason}"),
         Verdict::DefectGone { reason } => format!("a known defect of this kernel did not show: {reason}"),
         Verdict::HazardGone => "the documented limit is gone; was it closed on purpose?".into(),
+        Verdict::Breaks { reasons } => format!("broken, as the series declares: {}", reasons.join("; ")),
+        Verdict::Unbroken => "the series declares this control broken, but it holds".into(),
         Verdict::UnexpectedSkip { need, why } => {
             format!("skipped because {need} is missing, which this kernel should have: {why}")
         }

@@ -125,6 +125,7 @@ impl Pack {
             met: needs_met(&self.config()?, &self.facts()?),
             expectations: self.expectations()?,
             suppressions: self.suppressions()?,
+            claims: self.report()?.setting.claims,
         })
     }
 

@@ -33,8 +33,10 @@ pub fn render(report: &RunReport) -> String {
             verdict,
             Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed | Verdict::Flaky { .. }
         )),
-        tally.hazards + tally.known,
-        count(report, |verdict| matches!(verdict, Verdict::HazardGone | Verdict::DefectGone { .. })),
+        tally.hazards + tally.known + tally.breaks,
+        count(report, |verdict| {
+            matches!(verdict, Verdict::HazardGone | Verdict::DefectGone { .. } | Verdict::Unbroken)
+        }),
         tally.skipped,
         count(report, |verdict| {
             matches!(
@@ -69,6 +71,8 @@ fn directive(verdict: &CaseVerdict) -> String {
         Verdict::Pass | Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed => String::new(),
         Verdict::ExpectedHazard { reason } => format!(" # XFAIL {}", one_line(reason)),
         Verdict::HazardGone => " # XPASS the documented limit is gone".into(),
+        Verdict::Breaks { .. } => " # XFAIL the series declares this control broken".into(),
+        Verdict::Unbroken => " # XPASS the series declares this control broken".into(),
         // Not TODO: the kernel's document discourages it, and kunit_parser.py takes it for a failure.
         Verdict::KnownDefect { reason, .. } => format!(" # XFAIL known defect of this kernel: {}", one_line(reason)),
         Verdict::DefectGone { reason } => format!(" # XPASS the known defect did not show: {}", one_line(reason)),

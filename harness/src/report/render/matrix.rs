@@ -75,6 +75,7 @@ fn table(out: &mut String, matrix: &Matrix, style: Style) {
     for (what, count) in [
         ("passed", (|tally| tally.passed) as fn(crate::report::run_report::Tally) -> usize),
         ("known", |tally| tally.known),
+        ("breaks", |tally| tally.breaks),
         ("failed", |tally| tally.failed),
         ("blocked", |tally| tally.blocked),
         ("skipped", |tally| tally.skipped),

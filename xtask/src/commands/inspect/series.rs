@@ -74,6 +74,11 @@ fn print(series: &Series, fits: Option<&[Fit]>) {
     let version = series.version.map(|version| format!(", v{version}")).unwrap_or_default();
     println!("{}{version}: {}", series.name, count(series.patches.len(), "patch", "patches"));
     series.notes.iter().for_each(|note| println!("note: {}", wrap(note, MARGIN)));
+    for (what, clauses) in [("closes", &series.claims.closes), ("breaks", &series.claims.breaks)] {
+        if !clauses.is_empty() {
+            println!("{what}: {}", clauses.join(" "));
+        }
+    }
     for (index, patch) in series.patches.iter().enumerate() {
         let fit = match fits.and_then(|fits| fits.get(index)) {
             Some(Fit::Applies) => "  applies",

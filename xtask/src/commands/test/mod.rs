@@ -107,7 +107,9 @@ pub fn options(kernel: &KernelArgs, accel: AccelChoice) -> String {
         ("sha256", kernel.sha256.clone()),
         ("series", kernel.series.clone()),
     ];
-    let options = options.into_iter().chain(extra).chain([("flavour", kernel.flavour.clone())]);
+    let list = |names: &[String]| (!names.is_empty()).then(|| names.join(","));
+    let claims = [("closes", list(&kernel.closes)), ("breaks", list(&kernel.breaks))];
+    let options = options.into_iter().chain(extra).chain(claims).chain([("flavour", kernel.flavour.clone())]);
     let words = options.filter_map(|(name, value)| Some(option(name, &value?)));
     let offline = kernel.offline.then(|| "--offline".to_string());
     let accel = accel.given().map(|accel| option("accel", accel));
@@ -163,6 +165,7 @@ mod tests {
             &["--kernel", "~/my linux#HEAD~1", "--offline", "--with", "a's.patch", "--with", "../$(b).patch"],
             &["--kernel-tree", "/src/linux; rm", "--series=-odd", "--accel", "kvm"],
             &["--tarball", "l.tar.xz", "--sha256", "00ff", "--series", "t.mbox#v2"],
+            &["--series", "mine", "--closes", "H-1,H-3", "--breaks", "C-1"],
         ] {
             let args = parsed(given);
             let line = options(&args.kernel, args.guest.accel);

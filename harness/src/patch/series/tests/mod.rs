@@ -41,6 +41,34 @@ fn each_patch_is_the_newest_one_for_the_kernel() {
 }
 
 #[test]
+fn a_series_on_top_of_another_one_names_it() {
+    let dir = series();
+    let own = dir.path().join("more");
+    let named = own.join("7.2");
+    fs::create_dir_all(&named).unwrap();
+    let text = "--- a/x\n+++ b/x\n@@ -0,0 +1 @@\n+x\n";
+    fs::write(named.join("0001-on-top.patch"), text).unwrap();
+    let declared = "base = \"derive\"\ncloses = [\"H-1\"]\n";
+    fs::write(own.join(claims::FILE), declared).unwrap();
+    let names = |series: &Series| series.patches.iter().map(|patch| patch.name.clone()).collect::<Vec<_>>();
+    let found = Series::find("more", dir.path(), "7.2.13").unwrap();
+    assert_eq!(names(&found), ["0001-new-name.patch", "0002-b.patch", "0001-on-top.patch"]);
+    assert!(found.claims.closes("H-1") && Series::find("derive", dir.path(), "7.2").unwrap().claims.is_empty());
+    // A directory of the user's own.
+    let mine = tempfile::tempdir().unwrap();
+    fs::write(mine.path().join("0001-mine.patch"), text).unwrap();
+    fs::write(mine.path().join(claims::FILE), declared).unwrap();
+    let found = Series::find(&mine.path().to_string_lossy(), dir.path(), "7.2.13").unwrap();
+    assert_eq!(names(&found).last().map(String::as_str), Some("0001-mine.patch"));
+    assert_eq!((found.patches.len(), found.claims.closes), (3, vec!["H-1".to_string()]));
+    for base in ["more", "missing", "../derive"] {
+        fs::write(own.join(claims::FILE), format!("base = {base:?}\n")).unwrap();
+        let error = Series::find("more", dir.path(), "7.2").unwrap_err();
+        assert_eq!((error.kind, error.to_string().contains("on top of")), (ErrorKind::Patch, true), "{error}");
+    }
+}
+
+#[test]
 fn patches_are_sorted_by_name_without_the_cover_letter() {
     let dir = series();
     let found = Series::find(&dir.path().join("derive/6.1").to_string_lossy(), dir.path(), "7.2").unwrap();

@@ -21,7 +21,8 @@ pub(super) fn tone(verdict: &Verdict) -> Colour {
     match verdict {
         Verdict::Pass | Verdict::ExpectedHazard { .. } => Colour::Good,
         Verdict::Skipped { .. } => Colour::Faint,
-        Verdict::KnownDefect { .. } | Verdict::NotRun { .. } | Verdict::Blocked { .. } => Colour::Note,
+        Verdict::KnownDefect { .. } | Verdict::Breaks { .. } => Colour::Note,
+        Verdict::NotRun { .. } | Verdict::Blocked { .. } => Colour::Note,
         verdict => code_tone(verdict.exit_code()),
     }
 }

@@ -73,7 +73,9 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
     let mut reasons: Vec<String> = verdict.verdict.sightings().into_iter().collect();
     let mut diff = String::new();
     match verdict.verdict.detailed() {
-        Verdict::Failed { reasons: violated } => reasons.extend(violated.iter().cloned()),
+        Verdict::Failed { reasons: violated } | Verdict::Breaks { reasons: violated } => {
+            reasons.extend(violated.iter().cloned());
+        }
         Verdict::Differs { diff: text } => diff = text.clone(),
         Verdict::ExpectedHazard { reason } => reasons.push(reason.clone()),
         Verdict::Skipped { need, why } => reasons.push(format!("skipped because {need} is missing: {why}")),
@@ -90,6 +92,7 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
         said @ (Verdict::UnexpectedSkip { .. }
         | Verdict::Broken { .. }
         | Verdict::HazardGone
+        | Verdict::Unbroken
         | Verdict::Unreviewed
         | Verdict::DefectGone { .. }) => reasons.extend(why(said)),
         Verdict::Pass | Verdict::Flaky { .. } => {}

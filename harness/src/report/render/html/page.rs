@@ -182,6 +182,7 @@ fn counts(matrix: &Matrix, findings: &[MatrixFinding]) -> String {
         failed: sum(|tally| tally.failed),
         unrun: sum(|tally| tally.unrun),
         known: sum(|tally| tally.known),
+        breaks: sum(|tally| tally.breaks),
         blocked: sum(|tally| tally.blocked),
         skipped: sum(|tally| tally.skipped),
         ..Tally::default()
@@ -192,9 +193,13 @@ fn counts(matrix: &Matrix, findings: &[MatrixFinding]) -> String {
 fn in_words(tally: Tally) -> String {
     let part = |count: usize, what: &str| if count > 0 { format!(", {count} {what}") } else { String::new() };
     let known = part(tally.known, if tally.known == 1 { "known defect" } else { "known defects" });
+    let breaks = part(tally.breaks, "as the series declares broken");
     let blocked = part(tally.blocked, "blocked");
     let unrun = if tally.unrun > 0 { format!(" ({} of them not run)", tally.unrun) } else { String::new() };
-    format!("{} passed, {} failed{unrun}{blocked}{known}, {} skipped", tally.passed, tally.failed, tally.skipped)
+    format!(
+        "{} passed, {} failed{unrun}{blocked}{known}{breaks}, {} skipped",
+        tally.passed, tally.failed, tally.skipped
+    )
 }
 
 fn run(cell: &Cell, matrix: &Matrix) -> Run {

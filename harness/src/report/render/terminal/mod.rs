@@ -1,7 +1,9 @@
 //! The report for a terminal. A run without failures fits on one screen. A failure is shown with its clause, the transcript
 //! around the failed line, and the kernel log.
 
+mod declared;
 pub mod finding;
+mod rounds;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,7 +18,6 @@ use crate::judge::transcript::{CaseRun, TranscriptStep, step_text};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::report::matrix::problems;
 use crate::report::run_report::{RunReport, tally};
-use crate::session::rounds::RoundsSummary;
 
 /// Number of transcript lines shown around a failure.
 const CONTEXT: usize = 6;
@@ -110,6 +111,9 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
         if tally.known > 0 {
             let _ = write!(counts, ", {} known", tally.known);
         }
+        if tally.breaks > 0 {
+            let _ = write!(counts, ", {} breaks", tally.breaks);
+        }
         if tally.failed > tally.unrun {
             let _ = write!(counts, ", {} failed", tally.failed - tally.unrun);
         }
@@ -124,6 +128,7 @@ fn areas(out: &mut String, report: &RunReport, style: Style) {
             (true, _) if tally.unrun + tally.blocked > 0 => style.notable("--  "),
             // The clause is violated, known or not.
             (true, _) if tally.known > 0 => style.notable("bug "),
+            (true, _) if tally.breaks > 0 => style.notable("part"),
             (true, _) => style.good("ok  "),
             (false, true) => style.notable("NEW "),
             (false, false) => style.bad("FAIL"),
@@ -191,7 +196,7 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
                 indented(out, &run.text(), style);
             }
         }
-        told @ (Verdict::HazardGone | Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. }) => {
+        told @ (Verdict::HazardGone | Verdict::Unbroken | Verdict::Broken { .. } | Verdict::UnexpectedSkip { .. }) => {
             let _ = writeln!(out, "  {}", problems::why(told).unwrap_or_default());
             if !matches!(told, Verdict::UnexpectedSkip { .. }) {
                 transcript(out, verdict.run.as_ref(), style);
@@ -209,6 +214,11 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
         Verdict::KnownDefect { reasons, .. } => {
             for reason in reasons {
                 let _ = writeln!(out, "  violated, a known defect: {}", wrap(reason, "            "));
+            }
+        }
+        Verdict::Breaks { reasons } => {
+            for reason in reasons {
+                let _ = writeln!(out, "  broken, as the series declares: {}", wrap(reason, "            "));
             }
         }
         Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => {}
@@ -283,25 +293,6 @@ fn unrun(out: &mut String, report: &RunReport, style: Style) {
     }
 }
 
-/// How the rounds compare.
-fn rounds(held: &RoundsSummary, cases: usize) -> String {
-    let times = if held.run == 1 { "1 round".into() } else { format!("{} rounds", held.run) };
-    let same = match held.identical == cases {
-        true => format!("{cases} verdicts and transcripts identical in all"),
-        false => format!("{} of {cases} verdicts and transcripts identical in all", held.identical),
-    };
-    if held.deviating.is_empty() {
-        return format!("{times}: {same}");
-    }
-    let which: Vec<String> = held.deviating.iter().take(20).map(ToString::to_string).collect();
-    let more = if held.deviating.len() > which.len() { " ..." } else { "" };
-    format!(
-        "{times}, {} as expected and equal to the first: {same}; the other rounds: {}{more}",
-        held.held(),
-        which.join(" ")
-    )
-}
-
 /// The transcript around the first line that failed, or its end.
 fn transcript(out: &mut String, run: Option<&CaseRun>, style: Style) {
     let Some(run) = run else { return };
@@ -358,6 +349,7 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
         let unique = in_contract_order(report.verdicts.iter().filter(hazard));
         let _ = writeln!(out, "known limits confirmed: {} (cargo xtask explain CLAUSE says why)", unique.join(" "));
     }
+    declared::render(out, report, style);
     let guests = if report.guests == 1 { "1 guest".into() } else { format!("{} guests", report.guests) };
     let times = format!(
         "kernel {:.1} s, guest program {:.1} s, {guests} {:.1} s",
@@ -365,7 +357,7 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
     );
     let _ = writeln!(out, "{}", style.faint(&times));
     if let Some(held) = &report.rounds {
-        let line = rounds(held, report.verdicts.len());
+        let line = rounds::line(held, report.verdicts.len());
         let _ = writeln!(out, "{}", if held.deviating.is_empty() { line } else { style.bad(&line) });
     }
     let result = format!("result: {} (exit {})", code.meaning(), code.number());
@@ -376,11 +368,16 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
         1 => "; 1 fails by a known defect of this kernel".into(),
         count => format!("; {count} fail by a known defect of this kernel"),
     };
+    let breaks = match tally.breaks {
+        0 => String::new(),
+        1 => "; 1 fails because the series breaks a control".into(),
+        count => format!("; {count} fail because the series breaks a control"),
+    };
     let blocked = if tally.blocked > 0 { format!("; {} blocked", tally.blocked) } else { String::new() };
     let unrun = if tally.unrun > 0 { format!("; of the failed, {} were not run", tally.unrun) } else { String::new() };
     let _ = writeln!(
         out,
-        "conformance: {} passed, {} failed, {} skipped{blocked}{known}{unrun}",
+        "conformance: {} passed, {} failed, {} skipped{blocked}{known}{breaks}{unrun}",
         tally.passed, tally.failed, tally.skipped
     );
 }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::judge::verdict::VerdictCount;
+use crate::patch::series::claims::Claims;
 use crate::report::run_report::tests::report;
+use crate::session::rounds::RoundsSummary;
 use cases::protocol::{CaseKey, Outcome};
 
 fn text(report: &RunReport) -> String {
@@ -65,7 +67,7 @@ fn a_known_defect_has_lines_of_its_own() {
 #[test]
 fn rounds_that_were_all_alike() {
     let held = RoundsSummary { run: 100, asked: Some(100), identical: 140, deviating: vec![] };
-    assert_eq!(rounds(&held, 140), "100 rounds: 140 verdicts and transcripts identical in all");
+    assert_eq!(rounds::line(&held, 140), "100 rounds: 140 verdicts and transcripts identical in all");
 }
 
 #[test]
@@ -83,4 +85,16 @@ fn an_allowed_complaint_is_shown_with_its_reason() {
 fn the_last_line_counts() {
     let report = report(vec![Verdict::Pass, Verdict::Unreviewed]);
     assert_eq!(text(&report).lines().last(), Some("conformance: 1 passed, 1 failed, 0 skipped"));
+}
+
+#[test]
+fn what_a_series_declares_is_shown() {
+    let broken = || Verdict::Breaks { reasons: vec!["control: it reads: EACCES".into()] };
+    let mut report = report(vec![Verdict::Pass, broken(), Verdict::Unbroken]);
+    report.setting.series = "derive-closed".into();
+    report.setting.claims = Claims::of(&["H-1".into()], &["C-1".into(), "C-2".into()]).unwrap();
+    for (verdict, clause) in report.verdicts.iter_mut().zip(["H-1", "C-1", "C-2"]) {
+        verdict.clause = clause.into();
+    }
+    insta::assert_snapshot!(text(&report));
 }

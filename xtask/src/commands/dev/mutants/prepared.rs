@@ -61,7 +61,7 @@ impl<'a> Prepared<'a> {
         let joint = kernels::joint(pipeline, tree, mutants)?;
         let kernel_seconds = start.elapsed().as_secs_f64();
         let guest = pipeline.guest_program()?;
-        let context = context(&joint.image)?;
+        let context = JudgeContext { claims: tree.series.claims.clone(), ..context(&joint.image)? };
         let (plan, _) = plan::about(plan::select(&[], false, &[])?, &context.met);
         let acceleration = pipeline.acceleration(args.accel, &joint.image.vmlinux)?;
         Ok(Prepared { pipeline, tree, joint, guest, context, plan, acceleration, start, kernel_seconds })
@@ -151,6 +151,7 @@ impl<'a> Prepared<'a> {
             built: false,
             notes: Vec::new(),
             patches: Vec::new(),
+            claims: self.tree.series.claims.clone(),
             seconds: self.kernel_seconds,
         };
         setting(&made, self.acceleration.text())

@@ -164,6 +164,7 @@ fn how(found: &MutantResult) -> Option<String> {
 #[cfg(test)]
 pub(super) mod tests {
     use cases::protocol::CaseKey;
+    use harness::patch::series::claims::Claims;
 
     use super::super::mutant::MutantInfo;
     use super::super::results::CaseVerdictRecord;
@@ -207,6 +208,7 @@ pub(super) mod tests {
             built: false,
             options: String::new(),
             notes: Vec::new(),
+            claims: Claims::default(),
             pack: None,
         }
     }

@@ -20,6 +20,7 @@ use harness::judge::guest_run::GuestRun;
 use harness::judge::judged_run::{JudgedRun, judge_all};
 use harness::judge::verdict::{CaseVerdict, Verdict};
 use harness::kbuild::image::KernelImage;
+use harness::patch::series::claims::Claims;
 use harness::report::render::terminal;
 use harness::report::run_report::{RunReport, SCHEMA, Timing};
 use harness::session::accel::Accel;
@@ -67,6 +68,7 @@ impl FaultBench {
             met: needs_met(&image.config()?, &image.facts),
             expectations: Expectations::new(dir.path()),
             suppressions: Suppressions::default(),
+            claims: Claims::default(),
         };
         let mut bench =
             FaultBench { image, plain: Duration::ZERO, guest, context, made, dir, sessions: AtomicUsize::new(0) };
