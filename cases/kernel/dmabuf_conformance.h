@@ -207,7 +207,10 @@ struct dbc_totals {
  * @fd: in: descriptor for dma_buf_get()
  * @handle: out
  *
- * Errors: what dma_buf_get() returns: EBADF, EINVAL.
+ * Errors: what dma_buf_get() returns: EBADF, EINVAL. Where a series lets
+ * importers in that only read, a read-only alias can be imported, and what would
+ * write to it fails: DBC_MAP for another direction than DBC_TO_DEVICE, DBC_VMAP
+ * and DBC_EXPORT with EACCES.
  */
 struct dbc_import {
 	__s32 fd;

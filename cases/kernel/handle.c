@@ -82,7 +82,7 @@ int dbc_import(struct dbc_context *context, void *arg)
 	ret = xa_alloc(&context->handles, &import->handle, handle, xa_limit_31b, GFP_KERNEL);
 	if (ret)
 		goto drop;
-	handle->dmabuf = dma_buf_get(import->fd);
+	handle->dmabuf = dbc_get_access(import->fd, &handle->read_only);
 	if (IS_ERR(handle->dmabuf)) {
 		ret = PTR_ERR(handle->dmabuf);
 		handle->dead = true;

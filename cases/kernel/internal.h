@@ -91,6 +91,7 @@ struct dbc_tracker {
  * @lock: serializes requests; guards everything below
  * @dead: already put; a request may have looked it up just before
  * @dmabuf: the buffer, with the reference of dma_buf_get()
+ * @read_only: the buffer must only be read, see dbc_get_access()
  * @tracker: its tracker if it was tracked when it was imported, or NULL
  * @attach: attachment, or NULL
  * @sgt: mapping of @attach, or NULL
@@ -105,6 +106,7 @@ struct dbc_handle {
 	struct mutex lock;
 	bool dead;
 	struct dma_buf *dmabuf;
+	bool read_only;
 	struct dbc_tracker *tracker;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
@@ -137,6 +139,31 @@ extern atomic_t dbc_fences;
 #define dma_buf_vmap_unlocked			dma_buf_vmap
 #define dma_buf_vunmap_unlocked			dma_buf_vunmap
 #endif
+
+/*
+ * Some series let importers in that only read. If the tree has their interface,
+ * see the Makefile, the importers here use it: what they must only read they do
+ * not map into the kernel for writing, and do not hand out again.
+ */
+static inline struct dma_buf *dbc_get_access(int fd, bool *read_only)
+{
+#ifdef DBC_HAVE_ACCESS
+	return dma_buf_get_access(fd, read_only);
+#else
+	*read_only = false;
+	return dma_buf_get(fd);
+#endif
+}
+
+static inline struct dma_buf_attachment *
+dbc_attach_access(struct dma_buf *dmabuf, struct device *dev, bool read_only)
+{
+#ifdef DBC_HAVE_ACCESS
+	return dma_buf_attach_access(dmabuf, dev, read_only);
+#else
+	return dma_buf_attach(dmabuf, dev);
+#endif
+}
 
 /* How long to wait for a lock before it counts as stuck, in jiffies. */
 #define DBC_LOCK_TIMEOUT	(5 * HZ)

@@ -22,7 +22,7 @@ int dbc_attach(struct dbc_context *context, void *arg)
 	if (handle->attach) {
 		ret = -EBUSY;
 	} else {
-		attach = dma_buf_attach(handle->dmabuf, dbc_device);
+		attach = dbc_attach_access(handle->dmabuf, dbc_device, handle->read_only);
 		if (IS_ERR(attach))
 			ret = PTR_ERR(attach);
 		else
@@ -38,6 +38,9 @@ static int dbc_step_vmap(struct dbc_handle *handle)
 
 	if (handle->vmapped)
 		return -EBUSY;
+	/* A kernel mapping is writable. */
+	if (handle->read_only)
+		return -EACCES;
 	/* dma_buf_vmap() returns EINVAL for this and for misuse alike. */
 	if (!handle->dmabuf->ops->vmap)
 		return -EOPNOTSUPP;
@@ -133,6 +136,11 @@ int dbc_export(struct dbc_context *context, void *arg)
 	handle = dbc_handle_lock(context, export->handle);
 	if (IS_ERR(handle))
 		return PTR_ERR(handle);
+	/* The descriptor would be that of the first file. */
+	if (handle->read_only) {
+		dbc_handle_unlock(handle);
+		return -EACCES;
+	}
 	get_dma_buf(handle->dmabuf);
 	fd = dma_buf_fd(handle->dmabuf, export->flags);
 	if (fd < 0)

@@ -127,15 +127,16 @@ static int edu_attach(struct edu_import *import, const struct dbc_edu_attach *re
 	struct dma_buf_attachment *attach;
 	struct dma_buf *dmabuf;
 	struct sg_table *sgt;
+	bool read_only;
 
 	if (request->direction != DBC_TO_DEVICE && request->direction != DBC_FROM_DEVICE)
 		return -EINVAL;
 	if (import->dmabuf)
 		return -EBUSY;
-	dmabuf = dma_buf_get(request->fd);
+	dmabuf = dbc_get_access(request->fd, &read_only);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	attach = dma_buf_attach(dmabuf, edu.dev);
+	attach = dbc_attach_access(dmabuf, edu.dev, read_only);
 	if (IS_ERR(attach)) {
 		dma_buf_put(dmabuf);
 		return PTR_ERR(attach);
