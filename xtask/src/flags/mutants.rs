@@ -6,6 +6,10 @@ use clap::Args;
 
 use super::{AccelChoice, KernelArgs, TableFormat, at_least_one, heading};
 
+/// The series that --closing is about, and the flavour with all importers.
+const CLOSING_SERIES: &str = "derive-readers";
+const CLOSING_FLAVOUR: &str = "importers";
+
 #[derive(Debug, Args)]
 pub struct MutantsArgs {
     /// Clauses, or parts of ids, files, functions or operators [default: all]
@@ -20,6 +24,9 @@ pub struct MutantsArgs {
     /// Only correct implementations, from mutants/correct: no case may fail
     #[arg(long, conflicts_with_all = ["generated", "catalogue", "in_diff"])]
     pub correct: bool,
+    /// Only mistakes in series that close hazards, from mutants/closing, on derive-readers in the flavour importers
+    #[arg(long, conflicts_with_all = ["generated", "catalogue", "correct", "history"])]
+    pub closing: bool,
     /// Only bugs that were in the kernel once, from mutants/history
     #[arg(long, conflicts_with_all = ["generated", "catalogue", "correct"])]
     pub history: bool,
@@ -69,6 +76,18 @@ pub struct MutantsArgs {
     /// Report as terminal or json
     #[arg(long, value_enum, default_value_t = TableFormat::Terminal, hide_possible_values = true, help_heading = heading::OUTPUT)]
     pub format: TableFormat,
+}
+
+impl MutantsArgs {
+    /// The kernel that mutants are made of.
+    pub fn kernel(&self) -> KernelArgs {
+        let mut kernel = self.kernel.clone();
+        if self.closing {
+            kernel.series.get_or_insert_with(|| CLOSING_SERIES.into());
+            kernel.flavour.get_or_insert_with(|| CLOSING_FLAVOUR.into());
+        }
+        kernel
+    }
 }
 
 fn at_least_two(text: &str) -> Result<usize, String> {

@@ -49,7 +49,7 @@ pub fn of_error(error: &Error, own: ExitCode) -> u8 {
 pub fn run(args: &MutantsArgs, quiet: bool) -> Result<u8> {
     let start = Instant::now();
     let pipeline = Pipeline::open(quiet)?;
-    let tree = pipeline.tree(&args.kernel)?;
+    let tree = pipeline.tree(&args.kernel())?;
     let task = pipeline.progress.task("making mutants", None);
     let mutants = mutant_list::all(&tree, &pipeline.store, args)?;
     task.done(format!("{} mutants", mutants.len()));

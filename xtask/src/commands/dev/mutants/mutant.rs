@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct MutantInfo {
     /// The name of its patch, or a hash.
     pub id: String,
-    /// `catalogue`, `history` or `correct`, or the operator that made it.
+    /// `catalogue`, `closing`, `history` or `correct`, or the operator that made it.
     pub made_by: String,
     /// The file it changes first.
     pub file: PathBuf,
@@ -24,14 +24,14 @@ pub struct MutantInfo {
     pub line: Option<usize>,
     /// What is wrong; for one of the history, how a program sees it.
     pub wrong: String,
-    /// The clauses that should fail, for one of the catalogue or the history.
+    /// The clauses that should fail, for one that somebody wrote.
     pub clauses: Vec<String>,
 }
 
 impl MutantInfo {
     /// Whether somebody wrote it, in the catalogue or the history.
     pub fn by_hand(&self) -> bool {
-        self.made_by == CATALOGUE || self.made_by == HISTORY
+        [CATALOGUE, CLOSING, HISTORY].contains(&self.made_by.as_str())
     }
 
     /// Whether nothing is wrong with it, and cases are what is tested.
@@ -58,6 +58,9 @@ impl MutantInfo {
 
 /// [`MutantInfo::made_by`] of hand-written mutants.
 pub const CATALOGUE: &str = "catalogue";
+
+/// [`MutantInfo::made_by`] of mistakes in series that close hazards, and the name of their directory.
+pub const CLOSING: &str = "closing";
 
 /// [`MutantInfo::made_by`] of bugs that were in the kernel once, and the name of their directory.
 pub const HISTORY: &str = "history";

@@ -13,7 +13,7 @@ use mutants::generate;
 use mutants::history;
 use mutants::in_diff::InDiff;
 
-use super::mutant::{CATALOGUE, CORRECT, HISTORY, Mutant, MutantInfo, MutantKernel};
+use super::mutant::{CATALOGUE, CLOSING, CORRECT, HISTORY, Mutant, MutantInfo, MutantKernel};
 use crate::flags::MutantsArgs;
 use crate::run::pipeline::{Tree, overlay};
 use crate::workspace;
@@ -32,11 +32,13 @@ pub fn all(tree: &Tree, store: &Store, args: &MutantsArgs) -> Result<Vec<Mutant>
     } else if args.history {
         return of_history(tree, store, &tree.flavour.name, args.from.as_deref());
     } else if !args.generated {
-        for entry in catalogue::load(&directory(args.from.as_deref(), CATALOGUE), &tree.patched.source.version)? {
-            mutants.push(by_hand(tree, store, CATALOGUE, (entry.slug, entry.path, entry.wrong, entry.clauses))?);
+        let made_by = if args.closing { CLOSING } else { CATALOGUE };
+        for entry in catalogue::load(&directory(args.from.as_deref(), made_by), &tree.patched.source.version)? {
+            mutants.push(by_hand(tree, store, made_by, (entry.slug, entry.path, entry.wrong, entry.clauses))?);
         }
     }
-    let by_hand_only = args.catalogue || args.findings || args.pairs.is_some() || args.composites.is_some();
+    let by_hand_only =
+        args.catalogue || args.closing || args.findings || args.pairs.is_some() || args.composites.is_some();
     if !by_hand_only && !args.correct {
         mutants.extend(generated(&tree.patched)?);
     }
