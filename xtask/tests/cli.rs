@@ -58,6 +58,8 @@ fn an_invalid_command_line_exits_with_2() {
         &["test", "derive_tabel"],
         &["test", "--series", "drive"],
         &["test", "--flavour", "sanitised"],
+        &["test", "--closes", "R-1"],
+        &["test", "--breaks", "C-1,H-1"],
         &["test", "--with", "no-such.patch", "--kernel-tree", "."],
         &["tset"],
         &["test", "--sha256", "00"],

@@ -136,7 +136,7 @@ impl Pipeline {
         self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
         let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
-        let wanted = args.series();
+        let (wanted, claims) = (args.series(), args.claims()?);
         if wanted != "none" && !wanted.contains(['/', '#', ':']) {
             // Reject a wrong name before downloading the source.
             Series::known(wanted, &workspace::patches())?;
@@ -156,7 +156,7 @@ impl Pipeline {
         for extra in &args.extra {
             series = series.with(extra)?;
         }
-        series.claims = series.claims.with(&args.claims()?);
+        series.claims = series.claims.with(&claims);
         let patched = PatchedTree::make(source, &series, &overlay(&flavour)?, &self.store)?;
         Ok(Tree { spec, flavour, series, patched })
     }
