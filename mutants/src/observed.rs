@@ -104,7 +104,7 @@ mod tests {
             TranscriptStep::Check { sentence: "it is open".into(), holds: true, detail: String::new(), clause: None };
         let check =
             TranscriptStep::Check { sentence: sentence.into(), holds: false, detail: "fd 7".into(), clause: None };
-        let mut verdict = failed(key, clause, sentence);
+        let mut verdict = failed(key, clause, &format!("{sentence}: fd 7"));
         verdict.run = Some(CaseRun {
             key: verdict.key.clone(),
             steps: vec![held, check],
