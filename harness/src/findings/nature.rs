@@ -19,6 +19,8 @@ pub(super) enum Nature {
     Number,
     /// There are fewer references than there should be.
     Underflow,
+    /// fdinfo has another count through one descriptor than through the others.
+    FdinfoCount,
     /// Two descriptors are one open file.
     SameFile,
     /// What had to be refused for want of a right succeeded.
@@ -65,6 +67,9 @@ impl Nature {
         }
         if !counts.is_empty() || is_leak(detail) || KEPT.is_match(detail) {
             return Nature::Leak;
+        }
+        if sentence.contains("count through") {
+            return Nature::FdinfoCount;
         }
         if WRONG_PAGE.is_match(detail) {
             return Nature::WrongPage;
@@ -135,6 +140,9 @@ mod tests {
         ] {
             assert_eq!(Nature::of("x", detail), nature, "{detail}");
         }
+        let count =
+            Nature::of("with three aliases: count through RO alias as through the others", "2, and 3 through primary");
+        assert_eq!(count, Nature::FdinfoCount);
         assert_eq!(Nature::of("no descriptor was allocated", "expected 0, got 62"), Nature::Number);
         assert!(
             refused(&["EACCES"]).like(&refused(&["EACCES", "EINVAL"])) && !refused(&["EACCES"]).like(&Nature::Leak)

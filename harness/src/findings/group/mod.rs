@@ -154,6 +154,8 @@ impl Group<'_> {
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
             || one_file && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
             || self.clause() == "EXP-5" && SHOW_PAGES.contains(&other.clause()) && only(other, &Nature::WrongPage);
+        // Whoever sees another buffer sees another name, too: a wrong count alone has a reason of its own.
+        let told = told && !only(other, &Nature::FdinfoCount);
         // Not if the consequence is worse than its explanation.
         told && other.symptom().severity >= self.symptom().severity
     }

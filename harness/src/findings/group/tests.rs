@@ -235,6 +235,17 @@ fn memory_corruption_explains_the_counts_of_its_clause() {
 }
 
 #[test]
+fn another_buffer_explains_all_of_fdinfo_and_not_a_wrong_count_alone() {
+    let inode = checked("identity/open_files@udmabuf", "RW alias has the buffer's st_dev and st_ino", "they differ");
+    let fdinfo =
+        |what: &str| checked("identity/fdinfo@udmabuf", &format!("with a name: {what}"), "2, and 3 through primary");
+    let (count, name) =
+        (fdinfo("count through RO alias as through the others"), fdinfo("size, exporter and name through RO alias"));
+    assert_eq!(clauses(&[inode.clone(), count.clone()]), ["I-1", "I-3"]);
+    assert_eq!(clauses(&[inode, count, name]), ["I-1"]);
+}
+
+#[test]
 fn other_failed_checks_of_the_clause_are_listed() {
     let all = [
         checked("rights/derive_table@udmabuf", "RO alias: O_RDWR is EACCES", "it was granted"),
