@@ -62,7 +62,7 @@ fn report(place: &Path, format: &str) -> Ran {
     run(&mut command(&["report", "--format", format, place.to_str().unwrap()]))
 }
 
-/// Writes a report of one case, as a run of a version without findings does. A check says the first reason.
+/// Writes a report of one case, as a run of a version without findings does. Its check fails for the first reason.
 fn leave(dir: &Path, series: &str, verdict: &serde_json::Value) {
     fs::create_dir_all(dir).unwrap();
     let reason = verdict["reasons"][0].as_str();
@@ -73,6 +73,9 @@ fn leave(dir: &Path, series: &str, verdict: &serde_json::Value) {
         "run": { "key": "rights/mmap_table@udmabuf", "steps": steps, "outcome": { "o": "pass" }, "ms": 1 },
     });
     case.as_object_mut().unwrap().extend(verdict.as_object().unwrap().clone());
+    if let Some(reason) = reason {
+        case["reasons"][0] = format!("mmap: {reason}").into();
+    }
     let report = serde_json::json!({
         "schema": harness::report::run_report::SCHEMA, "verdicts": [case], "protocol_errors": [], "guests": 1, "interrupted": false,
         "setting": { "kernel": "7.2", "version": "7.2.1", "origin": "a test", "series": series, "flavour": "fast",
