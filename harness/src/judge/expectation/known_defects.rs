@@ -32,6 +32,8 @@ pub struct KnownDefect {
     pub range: KernelRange,
     /// What is wrong in the kernel.
     pub reason: String,
+    /// Whether the case has to win a race to show it, so that a pass says nothing.
+    pub race: bool,
     sentences: Vec<Regex>,
 }
 
@@ -51,6 +53,8 @@ struct Row {
     kernels: String,
     sentences: Vec<String>,
     reason: String,
+    #[serde(default)]
+    race: bool,
 }
 
 impl KnownDefects {
@@ -137,7 +141,7 @@ fn entry(row: Row) -> std::result::Result<KnownDefect, String> {
     if keys.is_empty() {
         return Err("names no exporter".into());
     }
-    Ok(KnownDefect { keys, range: row.kernels.parse()?, reason, sentences })
+    Ok(KnownDefect { keys, range: row.kernels.parse()?, reason, race: row.race, sentences })
 }
 
 #[cfg(test)]

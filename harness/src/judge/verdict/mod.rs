@@ -366,7 +366,7 @@ fn known(verdict: Verdict, evidence: &Evidence<'_>, expectations: &Expectations)
             let reasons = if defect.explains(&checks) { new } else { [checks, new].concat() };
             Verdict::Failed { reasons }
         }
-        Verdict::Pass | Verdict::ExpectedHazard { .. } => Verdict::DefectGone { reason },
+        Verdict::Pass | Verdict::ExpectedHazard { .. } if !defect.race => Verdict::DefectGone { reason },
         verdict => verdict,
     }
 }

@@ -201,9 +201,14 @@ fn a_timeout_names_the_step() {
 
 /// A fixture with a known defect: these kernels leave a page behind.
 fn knowing(kernels: &str) -> Fixture {
+    knowing_with(kernels, "")
+}
+
+/// The same with one more line in the entry.
+fn knowing_with(kernels: &str, line: &str) -> Fixture {
     let list = format!(
         "version = 1\n[[defect]]\ncase = \"rights/derive_table\"\nexporters = [\"udmabuf\"]\nkernels = \"{kernels}\"\n\
-         sentences = ['something is left behind: pages: [0-9]+']\nreason = \"f() forgets a page\"\n"
+         sentences = ['something is left behind: pages: [0-9]+']\nreason = \"f() forgets a page\"\n{line}\n"
     );
     Fixture { defects: KnownDefects::parse(&list).unwrap(), ..Fixture::new() }
 }
@@ -263,6 +268,7 @@ fn a_known_defect_that_is_not_seen_is_stale() {
     assert_eq!(verdict, Verdict::DefectGone { reason: "f() forgets a page".into() });
     assert_eq!((verdict.word(), verdict.exit_code()), ("STALE", ExitCode::Unreviewed));
     assert_eq!(knowing("since 6.13").verdict(passed(), vec![], true), Verdict::Pass);
+    assert_eq!(knowing_with("until 6.12", "race = true").verdict(passed(), vec![], true), Verdict::Pass);
     // A case that did not finish, or failed in another way, says nothing about the defect.
     let fixture = knowing("until 6.12");
     let skip = Outcome::Skip { need: "no-derive".into(), why: "it is there".into() };
