@@ -159,4 +159,14 @@ pub enum Bench {
         #[command(flatten)]
         kernel: KernelArgs,
     },
+    /// Compare a boot, an empty case, the whole suite with one guest and with one for each core, and the time from a change of
+    /// dma-buf.c to a verdict
+    #[command(after_help = examples::BENCH)]
+    Suite {
+        /// How many rounds to measure
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = at_least_one)]
+        runs: usize,
+        #[command(flatten)]
+        kernel: KernelArgs,
+    },
 }

@@ -165,7 +165,8 @@ pub const BUILD: &str = "Examples:
 
 pub const BENCH: &str = "Examples:
   cargo xtask dev bench boot            five pairs of runs
-  cargo xtask dev bench boot --runs 20  more, on a busy machine";
+  cargo xtask dev bench boot --runs 20  more, on a busy machine
+  cargo xtask dev bench suite           what the parts of a run take";
 
 pub const FUZZ: &str = "Examples:
   cargo xtask dev fuzz                           a hundred thousand executions of each target

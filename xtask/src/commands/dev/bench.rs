@@ -1,9 +1,11 @@
-//! `cargo xtask dev bench boot`: what the suite costs beyond booting.
+//! `cargo xtask dev bench`: what the suite costs beyond booting, and how its parts compare.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use harness::error::{Error, ErrorKind, Result};
+use cases::protocol::CaseKey;
+use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::BootPlan;
 use harness::guest::initramfs::Initramfs;
@@ -55,7 +57,97 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     Ok(ExitCode::AsExpected)
 }
 
+/// How many empty cases a guest runs to show what one of them takes.
+const EMPTY_CASES: usize = 50;
+/// A case that does nothing and checks nothing.
+const EMPTY_CASE: &str = "selftest/tests_nothing@system-heap";
+/// A case that takes next to no time.
+const SHORT_CASE: &str = "uapi/layout@system-heap";
+
+/// Measures a boot, an empty case, the whole suite with one guest at a time and with more, and the time from a change of dma-buf.c to the first
+/// verdict, in turn; prints ratios and times.
+///
+/// # Errors
+/// As [`boot`].
+pub fn suite(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
+    let pipeline = Pipeline::open(quiet)?;
+    let made = pipeline.kernel(args)?;
+    let program = pipeline.guest_program()?;
+    let dir = scratch_directory()?;
+    let accel = pipeline.acceleration(AccelChoice::Auto, &made.image.vmlinux)?;
+    let guest = |cases: usize| -> Result<f64> {
+        let plan = vec![CaseKey(EMPTY_CASE.into()); cases];
+        let initramfs = Initramfs::pack(&dir.path().join(format!("{cases}.cpio")), &program, &plan)?;
+        let start = Instant::now();
+        let boot = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), accel.accel());
+        let recording = qemu::run(&boot, Timeouts::default(), |_| {})?;
+        let took = start.elapsed().as_secs_f64();
+        match recording.ending == GuestEnd::Left && Transcript::parse(&recording.results).count == Some(cases) {
+            true => Ok(took),
+            false => Err(Error::new(ErrorKind::Host, "the guest did not run its empty cases")
+                .cause(format!("{:?}", recording.ending))
+                .next("Run `cargo xtask test` on the same kernel; its report says more.")),
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut rounds: Vec<Round> = Vec::new();
+    let task = pipeline.progress.task("measuring", Some(runs as u64));
+    // The first round fills the caches and is not counted.
+    for run in 0..=runs {
+        let boot = guest(0)?;
+        let round = Round {
+            boot,
+            // The first case also waits until the guest has probed the kernel.
+            empty_case: (guest(1 + EMPTY_CASES)? - guest(1)?) / EMPTY_CASES as f64,
+            one_guest: timed_test(args, &["--jobs".into(), "1".into()])?,
+            a_guest_for_each_core: timed_test(args, &["--jobs".into(), cores.to_string()])?,
+            edit_to_verdict: edited(args, dir.path())?,
+        };
+        if run > 0 {
+            rounds.push(round);
+        }
+        task.set(run as u64);
+    }
+    task.done("");
+    let row = |what: &str, unit: &str, value: fn(&Round) -> f64| print_row(what, rounds.iter().map(value), unit);
+    row("suite: all cores to one guest", "", |round| round.a_guest_for_each_core / round.one_guest);
+    row("suite to boot", "", |round| round.a_guest_for_each_core / round.boot);
+    row("boot and power off", "s", |round| round.boot);
+    row("an empty case", "ms", |round| round.empty_case * 1000.0);
+    row("suite, --jobs 1", "s", |round| round.one_guest);
+    row(&format!("suite, --jobs {cores}"), "s", |round| round.a_guest_for_each_core);
+    row("edit of dma-buf.c to verdict", "s", |round| round.edit_to_verdict);
+    Ok(ExitCode::AsExpected)
+}
+
+/// What was measured in one round, in seconds.
+struct Round {
+    boot: f64,
+    empty_case: f64,
+    one_guest: f64,
+    a_guest_for_each_core: f64,
+    edit_to_verdict: f64,
+}
+
+/// The time of one case on a kernel with a change that no image in the cache has.
+fn edited(args: &KernelArgs, dir: &Path) -> Result<f64> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let file = "drivers/dma-buf/dma-buf.c";
+    let patch = format!(
+        "--- a/{file}\n+++ b/{file}\n@@ -1,3 +1,4 @@\n // SPDX-License-Identifier: GPL-2.0-only\n\
+         +static const unsigned long long edit __attribute__((used)) = {now}ull;\n /*\n  \
+         * Framework for buffer objects that can be shared across devices/subsystems.\n"
+    );
+    let path = dir.join("edit.patch");
+    std::fs::write(&path, patch).map_err(|error| io(&error, "writing", &path))?;
+    timed_test(args, &["--with".into(), path.display().to_string(), "--exact".into(), SHORT_CASE.into()])
+}
+
 fn whole_test(args: &KernelArgs) -> Result<f64> {
+    timed_test(args, &[])
+}
+
+fn timed_test(args: &KernelArgs, more: &[String]) -> Result<f64> {
     let shell = Shell::new()
         .map_err(|error| Error::new(ErrorKind::Internal, "the current directory cannot be determined").cause(error))?;
     shell.change_dir(workspace::root());
@@ -65,6 +157,7 @@ fn whole_test(args: &KernelArgs) -> Result<f64> {
             words.extend([name.to_string(), value.clone()]);
         }
     }
+    words.extend_from_slice(more);
     let start = Instant::now();
     let output = Cmd::from(Command::from(cmd!(shell, "cargo xtask --quiet test {words...}"))).run()?;
     let took = start.elapsed().as_secs_f64();
@@ -79,5 +172,5 @@ fn print_row(what: &str, values: impl Iterator<Item = f64>, unit: &str) {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let median = values[values.len() / 2];
-    println!("{what:<18} median {median:6.2} {unit:<1}   min {:6.2}   max {:6.2}", values[0], values[values.len() - 1]);
+    println!("{what:<30} median {median:6.2} {unit:<2}   min {:6.2}   max {:6.2}", values[0], values[values.len() - 1]);
 }

@@ -32,6 +32,7 @@ pub fn run(command: &Dev, quiet: bool) -> Result<ExitCode> {
         Dev::Kselftest(args) => kselftest::run(args, quiet),
         Dev::Build(args) => build::run(args, quiet),
         Dev::Bench(Bench::Boot { kernel, runs }) => bench::boot(kernel, *runs, quiet),
+        Dev::Bench(Bench::Suite { kernel, runs }) => bench::suite(kernel, *runs, quiet),
         Dev::Fuzz(args) => fuzz::run(args, quiet),
         Dev::LintWorkflows { dir } => lint_workflows::run(dir.as_deref()),
         Dev::Github(command) => github::run(command, quiet),
