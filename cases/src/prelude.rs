@@ -40,7 +40,7 @@ pub use crate::fixture::model_buffer::{self, ModelBuffer};
 pub use crate::fixture::observer::{BufferObserver, drain_if_possible, is_gone, wait_for_deferred_work};
 pub use crate::fixture::permutations::permutations;
 pub use crate::fixture::poller::{Sleeper, Wakeups};
-pub use crate::fixture::process::{become_nobody, in_child};
+pub use crate::fixture::process::{become_nobody, close_others, in_child, wait_for_child};
 pub use crate::fixture::racers::race;
 pub use crate::fixture::read_only::ReadOnlyBuffer;
 pub use crate::fixture::ref_snapshot::RefSnapshot;

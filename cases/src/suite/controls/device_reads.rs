@@ -12,16 +12,8 @@ case! {
 const PAGES: usize = 2;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
-    if on.fds() == FdKind::Exported {
-        let fd = s.heap_export("O_RDONLY heap buffer", PAGES, RDONLY)?;
-        let observer = BufferObserver::start(&fd)?;
-        return judge(s, &observer, &fd);
-    }
-    let primary = s.export(on.exporter, PAGES)?.primary;
-    let observer = BufferObserver::start(&primary)?;
-    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.close(primary);
-    judge(s, &observer, &alias)
+    let (observer, fd) = s.only_reader(on, PAGES)?;
+    judge(s, &observer, &fd)
 }
 
 /// Lets a driver map a buffer without a writable descriptor for reading by the device.

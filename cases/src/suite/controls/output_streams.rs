@@ -13,16 +13,8 @@ case! {
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let output = VideoOutput::open()?;
     let pages = (output.bytes as usize).div_ceil(PAGE);
-    if on.fds() == FdKind::Exported {
-        let fd = s.heap_export("O_RDONLY heap buffer", pages, RDONLY)?;
-        let observer = BufferObserver::start(&fd)?;
-        return judge(s, &observer, &fd, &output);
-    }
-    let primary = s.export(on.exporter, pages)?.primary;
-    let observer = BufferObserver::start(&primary)?;
-    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.close(primary);
-    judge(s, &observer, &alias, &output)
+    let (observer, fd) = s.only_reader(on, pages)?;
+    judge(s, &observer, &fd, &output)
 }
 
 /// Shows a frame from a buffer without a writable descriptor.

@@ -14,16 +14,8 @@ case! {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = Vivid::with_small_frames()?;
-    if on.fds() == FdKind::Exported {
-        let fd = s.heap_export("O_RDONLY heap buffer", bytes.div_ceil(PAGE), RDONLY)?;
-        let observer = BufferObserver::start(&fd)?;
-        return judge(s, &observer, &fd, &vivid, bytes);
-    }
-    let primary = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
-    let observer = BufferObserver::start(&primary)?;
-    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.close(primary);
-    judge(s, &observer, &alias, &vivid, bytes)
+    let (observer, fd) = s.only_reader(on, bytes.div_ceil(PAGE))?;
+    judge(s, &observer, &fd, &vivid, bytes)
 }
 
 /// Captures a frame into a buffer without a writable descriptor.

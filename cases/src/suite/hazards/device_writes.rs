@@ -11,17 +11,8 @@ case! {
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
-    if on.fds() == FdKind::Exported {
-        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
-        let observer = BufferObserver::start(&fd)?;
-        return judge(s, &observer, &fd, 2 * PAGE);
-    }
-    let buffer = s.export(on.exporter, 2)?;
-    let (len, primary) = (buffer.len(), buffer.primary);
-    let observer = BufferObserver::start(&primary)?;
-    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.close(primary);
-    judge(s, &observer, &alias, len)
+    let (observer, fd) = s.only_reader(on, 2)?;
+    judge(s, &observer, &fd, 2 * PAGE)
 }
 
 /// Lets a driver map a buffer without a writable descriptor for writing by the device.

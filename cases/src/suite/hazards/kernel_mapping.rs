@@ -11,16 +11,8 @@ case! {
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
-    if on.fds() == FdKind::Exported {
-        let fd = s.heap_export("O_RDONLY heap buffer", 2, RDONLY)?;
-        let observer = BufferObserver::start(&fd)?;
-        return judge(s, &observer, &fd);
-    }
-    let primary = s.export(on.exporter, 2)?.primary;
-    let observer = BufferObserver::start(&primary)?;
-    let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    s.close(primary);
-    judge(s, &observer, &alias)
+    let (observer, fd) = s.only_reader(on, 2)?;
+    judge(s, &observer, &fd)
 }
 
 /// Lets a driver write with the CPU into a buffer of two pages without a writable descriptor.

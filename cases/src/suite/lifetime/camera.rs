@@ -105,10 +105,7 @@ impl Consumer {
         let (mut asked, ask) = std::io::pipe().or_broken("pipe")?;
         let (answers, mut answer) = std::io::pipe().or_broken("pipe")?;
         let pid = spawn(|| {
-            let kept = [pair.far.as_raw_fd(), asked.as_raw_fd(), answer.as_raw_fd()];
-            (3..256).filter(|number| !kept.contains(number)).for_each(|number| {
-                let _ = close_number(number);
-            });
+            close_others(3, &[pair.far.as_raw_fd(), asked.as_raw_fd(), answer.as_raw_fd()]);
             let Ok(alias) = become_nobody().and_then(|()| pair.receive()) else { return NO_CHILD };
             let Ok(mapped) = memory::map(alias.as_fd(), bytes, libc::PROT_READ, libc::MAP_SHARED, 0) else {
                 return NO_CHILD;
@@ -135,8 +132,8 @@ impl Consumer {
 
     fn exits(self) -> CaseResult {
         drop(self.ask);
-        match nix::sys::wait::waitpid(self.pid, None) {
-            Ok(nix::sys::wait::WaitStatus::Exited(_, 0)) => Ok(()),
+        match wait_for_child(self.pid)? {
+            ChildStatus::Exited(0) => Ok(()),
             other => Err(Abort::Broken(format!("the consumer ended with {other:?}"))),
         }
     }

@@ -129,9 +129,7 @@ fn judge(s: &mut Steps, alias: &Fd, attempts: &[&Attempt]) -> CaseResult {
 
 /// Drops all privileges and all inherited descriptors but the socket, receives the alias, and makes the attempts.
 fn consumer(pair: &Pair, attempts: &[&Attempt]) -> i32 {
-    (0..256).filter(|number| *number != pair.far.as_raw_fd()).for_each(|number| {
-        let _ = close_number(number);
-    });
+    close_others(0, &[pair.far.as_raw_fd()]);
     let nobody = 65534;
     let (gid, uid) = (Gid::from_raw(nobody), Uid::from_raw(nobody));
     let dropped = setgroups(&[])
