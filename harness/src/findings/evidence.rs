@@ -1,7 +1,6 @@
 //! The shortest evidence of a finding.
 
-use cases::case::Judgement;
-
+use crate::findings::symptom::violation;
 use crate::judge::complaint::{Complaint, is_noise};
 use crate::judge::transcript::{CaseRun, TranscriptStep, step_text};
 use crate::judge::verdict::CaseVerdict;
@@ -32,13 +31,7 @@ pub(super) fn kernel_log(verdict: &CaseVerdict) -> Vec<String> {
     lines.take(LOG).cloned().collect()
 }
 
-/// The step that failed first, or else the last one. In a case that is judged as contract, a hazard that is there is a failure.
+/// The step that failed first, or else the last one.
 fn focus(verdict: &CaseVerdict, run: &CaseRun) -> usize {
-    let contract = verdict.judgement == Judgement::Contract.name();
-    let failed = |step: &TranscriptStep| match step {
-        TranscriptStep::Check { holds, .. } => !holds,
-        TranscriptStep::Hazard { present, .. } => contract && *present,
-        _ => false,
-    };
-    run.steps.iter().position(failed).unwrap_or(run.steps.len().saturating_sub(1))
+    run.steps.iter().position(|step| violation(verdict, step).is_some()).unwrap_or(run.steps.len().saturating_sub(1))
 }

@@ -131,7 +131,10 @@ fn step_of(complaint: &Complaint, verdict: &CaseVerdict) -> usize {
 }
 
 /// What a step violates: a failed check, or a hazard in a case that is judged as contract.
-fn violation<'a>(verdict: &CaseVerdict, step: &'a TranscriptStep) -> Option<(&'a str, &'a str, &'a Option<String>)> {
+pub(super) fn violation<'a>(
+    verdict: &CaseVerdict,
+    step: &'a TranscriptStep,
+) -> Option<(&'a str, &'a str, &'a Option<String>)> {
     match step {
         TranscriptStep::Check { sentence, holds: false, detail, clause } => Some((sentence, detail, clause)),
         TranscriptStep::Hazard { sentence, present: true } if verdict.judgement == Judgement::Contract.name() => {
@@ -149,7 +152,7 @@ fn failed_checks(verdict: &CaseVerdict, reasons: &[String], list: usize, memory:
     for (index, step) in verdict.run.iter().flat_map(|run| &run.steps).take(memory).enumerate() {
         let Some((sentence, detail, clause)) = violation(verdict, step) else { continue };
         // A check that a known defect explains, or a control that the series declares broken, is no reason.
-        if !reasons.iter().any(|reason| reason.strip_prefix(sentence).is_some_and(|rest| rest.ends_with(detail))) {
+        if !reasons.contains(&format!("{sentence}: {detail}")) {
             continue;
         }
         let nature = Nature::of(sentence, detail);

@@ -98,8 +98,8 @@ fn key(kernel: &KernelSpec, flavour: &Flavour, series: &str) -> Result<String> {
     let mut places = vec![workspace::overlay(), series];
     // The series below it, which has to end somewhere: a circle is an error where the series is read.
     for _ in 0..BASES {
-        let last = places.last().cloned().unwrap_or_default();
-        places.extend(claims::declared(&last)?.base.map(|base| workspace::patches().join(base)));
+        let Some(base) = claims::declared(&places[places.len() - 1])?.base else { break };
+        places.push(workspace::patches().join(base));
     }
     for place in places {
         for file in files(&place) {

@@ -8,11 +8,14 @@ use cases::protocol::CaseKey;
 use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::BootPlan;
-use harness::guest::initramfs::Initramfs;
+use harness::guest::initramfs::{GuestBinary, Initramfs};
 use harness::guest::qemu::{self, Timeouts};
 use harness::guest::recording::GuestEnd;
 use harness::host::process::{Cmd, scratch_directory};
 use harness::judge::transcript::Transcript;
+use harness::kbuild::image::KernelImage;
+use harness::session::accel::Accel;
+use tempfile::TempDir;
 use xshell::{Shell, cmd};
 
 use crate::flags::{AccelChoice, KernelArgs};
@@ -24,27 +27,13 @@ use crate::workspace;
 /// # Errors
 /// When a guest does not boot, or a test run ends with an error.
 pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
-    let pipeline = Pipeline::open(quiet)?;
-    let made = pipeline.kernel(args)?;
-    let program = pipeline.guest_program()?;
-    let dir = scratch_directory()?;
-    let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &program, &[])?;
-    let accel = pipeline.acceleration(AccelChoice::Auto, &made.image.vmlinux)?;
-    let plan = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), accel.accel());
-
+    let bench = Bench::open(args, quiet)?;
     let mut pairs = Vec::new();
-    let task = pipeline.progress.task("measuring", Some(runs as u64));
+    let task = bench.pipeline.progress.task("measuring", Some(runs as u64));
     // The first pair fills the caches and is not counted.
     for run in 0..=runs {
-        let start = Instant::now();
-        let recording = qemu::run(&plan, Timeouts::default(), |_| {})?;
-        let boot = start.elapsed().as_secs_f64();
-        if recording.ending != GuestEnd::Left || Transcript::parse(&recording.results).count != Some(0) {
-            return Err(Error::new(ErrorKind::Host, "the guest did not boot and power off")
-                .cause(format!("{:?}", recording.ending))
-                .next("Run `cargo xtask test` on the same kernel; its report says more."));
-        }
-        let test = whole_test(args)?;
+        let boot = bench.guest(0)?;
+        let test = timed_test(args, &[])?;
         if run > 0 {
             pairs.push((boot, test));
         }
@@ -55,6 +44,41 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     print_row("cargo xtask test", pairs.iter().map(|pair| pair.1), "s");
     print_row("ratio", pairs.iter().map(|(boot, test)| test / boot), "");
     Ok(ExitCode::AsExpected)
+}
+
+/// A kernel, the guest program, and a directory for guests.
+struct Bench {
+    pipeline: Pipeline,
+    image: KernelImage,
+    program: GuestBinary,
+    accel: Accel,
+    dir: TempDir,
+}
+
+impl Bench {
+    fn open(args: &KernelArgs, quiet: bool) -> Result<Self> {
+        let pipeline = Pipeline::open(quiet)?;
+        let image = pipeline.kernel(args)?.image;
+        let program = pipeline.guest_program()?;
+        let accel = pipeline.acceleration(AccelChoice::Auto, &image.vmlinux)?.accel();
+        Ok(Bench { pipeline, image, program, accel, dir: scratch_directory()? })
+    }
+
+    /// How long a guest takes that runs so many empty cases, in seconds.
+    fn guest(&self, cases: usize) -> Result<f64> {
+        let plan = vec![CaseKey(EMPTY_CASE.into()); cases];
+        let initramfs = Initramfs::pack(&self.dir.path().join("initramfs.cpio"), &self.program, &plan)?;
+        let boot = BootPlan::new(&self.image.vmlinux, &initramfs, self.dir.path(), self.accel);
+        let start = Instant::now();
+        let recording = qemu::run(&boot, Timeouts::default(), |_| {})?;
+        let took = start.elapsed().as_secs_f64();
+        if recording.ending != GuestEnd::Left || Transcript::parse(&recording.results).count != Some(cases) {
+            return Err(Error::new(ErrorKind::Host, "the guest did not boot and power off")
+                .cause(format!("{:?}", recording.ending))
+                .next("Run `cargo xtask test` on the same kernel; its report says more."));
+        }
+        Ok(took)
+    }
 }
 
 /// How many empty cases a guest runs to show what one of them takes.
@@ -70,38 +94,20 @@ const SHORT_CASE: &str = "uapi/layout@system-heap";
 /// # Errors
 /// As [`boot`].
 pub fn suite(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
-    let pipeline = Pipeline::open(quiet)?;
-    let made = pipeline.kernel(args)?;
-    let program = pipeline.guest_program()?;
-    let dir = scratch_directory()?;
-    let accel = pipeline.acceleration(AccelChoice::Auto, &made.image.vmlinux)?;
-    let guest = |cases: usize| -> Result<f64> {
-        let plan = vec![CaseKey(EMPTY_CASE.into()); cases];
-        let initramfs = Initramfs::pack(&dir.path().join(format!("{cases}.cpio")), &program, &plan)?;
-        let start = Instant::now();
-        let boot = BootPlan::new(&made.image.vmlinux, &initramfs, dir.path(), accel.accel());
-        let recording = qemu::run(&boot, Timeouts::default(), |_| {})?;
-        let took = start.elapsed().as_secs_f64();
-        match recording.ending == GuestEnd::Left && Transcript::parse(&recording.results).count == Some(cases) {
-            true => Ok(took),
-            false => Err(Error::new(ErrorKind::Host, "the guest did not run its empty cases")
-                .cause(format!("{:?}", recording.ending))
-                .next("Run `cargo xtask test` on the same kernel; its report says more.")),
-        }
-    };
+    let bench = Bench::open(args, quiet)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut rounds: Vec<Round> = Vec::new();
-    let task = pipeline.progress.task("measuring", Some(runs as u64));
+    let task = bench.pipeline.progress.task("measuring", Some(runs as u64));
     // The first round fills the caches and is not counted.
     for run in 0..=runs {
-        let boot = guest(0)?;
+        let boot = bench.guest(0)?;
         let round = Round {
             boot,
             // The first case also waits until the guest has probed the kernel.
-            empty_case: (guest(1 + EMPTY_CASES)? - guest(1)?) / EMPTY_CASES as f64,
+            empty_case: (bench.guest(1 + EMPTY_CASES)? - bench.guest(1)?) / EMPTY_CASES as f64,
             one_guest: timed_test(args, &["--jobs".into(), "1".into()])?,
             a_guest_for_each_core: timed_test(args, &["--jobs".into(), cores.to_string()])?,
-            edit_to_verdict: edited(args, dir.path())?,
+            edit_to_verdict: edited(args, bench.dir.path())?,
         };
         if run > 0 {
             rounds.push(round);
@@ -141,10 +147,6 @@ fn edited(args: &KernelArgs, dir: &Path) -> Result<f64> {
     let path = dir.join("edit.patch");
     std::fs::write(&path, patch).map_err(|error| io(&error, "writing", &path))?;
     timed_test(args, &["--with".into(), path.display().to_string(), "--exact".into(), SHORT_CASE.into()])
-}
-
-fn whole_test(args: &KernelArgs) -> Result<f64> {
-    timed_test(args, &[])
 }
 
 fn timed_test(args: &KernelArgs, more: &[String]) -> Result<f64> {
