@@ -11,6 +11,7 @@ use harness::guest::boot_plan::BootPlan;
 use harness::guest::initramfs::{GuestBinary, Initramfs};
 use harness::guest::qemu::{self, Timeouts};
 use harness::guest::recording::GuestEnd;
+use harness::host::machine::Machine;
 use harness::host::process::{Cmd, scratch_directory};
 use harness::judge::transcript::Transcript;
 use harness::kbuild::image::KernelImage;
@@ -18,6 +19,7 @@ use harness::session::accel::Accel;
 use tempfile::TempDir;
 use xshell::{Shell, cmd};
 
+use crate::commands::shell::virtme_ng_install::VirtmeNg;
 use crate::flags::{AccelChoice, KernelArgs};
 use crate::run::pipeline::Pipeline;
 use crate::workspace;
@@ -88,14 +90,15 @@ const EMPTY_CASE: &str = "selftest/tests_nothing@system-heap";
 /// A case that takes next to no time.
 const SHORT_CASE: &str = "uapi/layout@system-heap";
 
-/// Measures a boot, an empty case, the whole suite with one guest at a time and with more, and the time from a change of dma-buf.c to the first
-/// verdict, in turn; prints ratios and times.
+/// Measures a boot, an empty case, the whole suite with one guest at a time and with more, the time from a change of dma-buf.c to the
+/// first verdict, mutants, and a boot under virtme-ng if that is installed, in turn; prints ratios and times.
 ///
 /// # Errors
 /// As [`boot`].
 pub fn suite(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     let bench = Bench::open(args, quiet)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let has_virtme_ng = VirtmeNg::at_hand(&Machine::this(), &bench.pipeline.store).is_some();
     let mut rounds: Vec<Round> = Vec::new();
     let task = bench.pipeline.progress.task("measuring", Some(runs as u64));
     // The first round fills the caches and is not counted.
@@ -108,6 +111,8 @@ pub fn suite(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
             one_guest: timed_test(args, &["--jobs".into(), "1".into()])?,
             a_guest_for_each_core: timed_test(args, &["--jobs".into(), cores.to_string()])?,
             edit_to_verdict: edited(args, bench.dir.path())?,
+            mutant: mutant(args)?,
+            virtme_ng: if has_virtme_ng { Some(virtme_ng(args)?) } else { None },
         };
         if run > 0 {
             rounds.push(round);
@@ -123,6 +128,12 @@ pub fn suite(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     row("suite, --jobs 1", "s", |round| round.one_guest);
     row(&format!("suite, --jobs {cores}"), "s", |round| round.a_guest_for_each_core);
     row("edit of dma-buf.c to verdict", "s", |round| round.edit_to_verdict);
+    row("mutants of the catalogue", "a minute", |round| 60.0 / round.mutant);
+    let bare: Vec<f64> = rounds.iter().filter_map(|round| round.virtme_ng).collect();
+    match bare.is_empty() {
+        true => println!("virtme-ng is not installed, so its boot was not measured"),
+        false => print_row("virtme-ng, boot and power off", bare.into_iter(), "s"),
+    }
     Ok(ExitCode::AsExpected)
 }
 
@@ -133,6 +144,8 @@ struct Round {
     one_guest: f64,
     a_guest_for_each_core: f64,
     edit_to_verdict: f64,
+    mutant: f64,
+    virtme_ng: Option<f64>,
 }
 
 /// The time of one case on a kernel with a change that no image in the cache has.
@@ -149,11 +162,35 @@ fn edited(args: &KernelArgs, dir: &Path) -> Result<f64> {
     timed_test(args, &["--with".into(), path.display().to_string(), "--exact".into(), SHORT_CASE.into()])
 }
 
+/// The time of one mutant, in seconds: a part of the catalogue, with the run without a mutant that comes first, and without the
+/// kernel.
+fn mutant(args: &KernelArgs) -> Result<f64> {
+    let (_, text) =
+        timed(args, &["dev", "mutants"], &["--catalogue".into(), "--anew".into(), "--shard".into(), "0/8".into()])?;
+    let line = text.lines().rev().find(|line| line.contains("mutants were run")).unwrap_or_default();
+    let numbers: Vec<f64> = line.split([' ', ';', ',']).filter_map(|word| word.parse().ok()).collect();
+    match numbers[..] {
+        [count, _, kernels, all] if count > 0.0 => Ok((all - kernels) / count),
+        _ => Err(Error::new(ErrorKind::Internal, "the report of `cargo xtask dev mutants` has no times").cause(text)),
+    }
+}
+
+/// The time of a boot under virtme-ng, of the kernel with what virtme-ng needs.
+fn virtme_ng(args: &KernelArgs) -> Result<f64> {
+    let words = ["--vng", "--command", "true"].map(str::to_string);
+    timed(args, &["shell"], &words).map(|(took, _)| took)
+}
+
 fn timed_test(args: &KernelArgs, more: &[String]) -> Result<f64> {
+    timed(args, &["test"], more).map(|(took, _)| took)
+}
+
+/// How long a command of this program takes, in seconds, and what it prints.
+fn timed(args: &KernelArgs, command: &[&str], more: &[String]) -> Result<(f64, String)> {
     let shell = Shell::new()
         .map_err(|error| Error::new(ErrorKind::Internal, "the current directory cannot be determined").cause(error))?;
     shell.change_dir(workspace::root());
-    let mut words: Vec<String> = Vec::new();
+    let mut words: Vec<String> = command.iter().map(ToString::to_string).collect();
     for (name, value) in [("--kernel", &args.kernel), ("--series", &args.series), ("--flavour", &args.flavour)] {
         if let Some(value) = value {
             words.extend([name.to_string(), value.clone()]);
@@ -161,13 +198,13 @@ fn timed_test(args: &KernelArgs, more: &[String]) -> Result<f64> {
     }
     words.extend_from_slice(more);
     let start = Instant::now();
-    let output = Cmd::from(Command::from(cmd!(shell, "cargo xtask --quiet test {words...}"))).run()?;
+    let output = Cmd::from(Command::from(cmd!(shell, "cargo xtask --quiet {words...}"))).run()?;
     let took = start.elapsed().as_secs_f64();
     if !output.status.success() {
         return Err(Error::new(ErrorKind::Internal, "a run did not end as expected, so its time was not measured")
             .cause(output.text));
     }
-    Ok(took)
+    Ok((took, output.text))
 }
 
 fn print_row(what: &str, values: impl Iterator<Item = f64>, unit: &str) {

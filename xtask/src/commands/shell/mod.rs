@@ -1,7 +1,7 @@
 //! `cargo xtask shell`: boots a kernel and opens a prompt, or runs a script, in the guest.
 
 mod virtme_ng;
-mod virtme_ng_install;
+pub mod virtme_ng_install;
 
 use std::io::{IsTerminal, Read, Write};
 

@@ -30,13 +30,8 @@ impl VirtmeNg {
     /// # Errors
     /// [`ErrorKind::Host`] when it is neither found nor can be installed.
     pub fn provide(machine: &Machine, store: &Store, no_install: bool) -> Result<Self> {
-        if let Some(found) = on_path(machine) {
+        if let Some(found) = VirtmeNg::at_hand(machine, store) {
             return Ok(found);
-        }
-        let key = format!("virtme-ng-{}", &sha256_of(PINS.as_bytes())[..12]);
-        let installed = |dir: PathBuf| VirtmeNg { program: dir.join("bin/vng"), modules: Some(dir) };
-        if let Some(dir) = store.entry("tools", &key) {
-            return Ok(installed(dir));
         }
         let missing = |why: &str| {
             Error::new(ErrorKind::Host, format!("virtme-ng {}.{} or later is not installed", MINIMUM.0, MINIMUM.1))
@@ -50,7 +45,7 @@ impl VirtmeNg {
             return Err(missing("it cannot be installed into the cache because python3 is missing"));
         }
         let task = store.progress().task("installing virtme-ng into the cache", None);
-        let dir = store.publish("tools", &key, |dir| {
+        let dir = store.publish("tools", &key(), |dir| {
             let pins = dir.join("requirements.txt");
             std::fs::write(&pins, PINS).context(ErrorKind::Host, || format!("writing {}", pins.display()))?;
             // Only wheels: a source package could run code before its hash is checked.
@@ -60,7 +55,16 @@ impl VirtmeNg {
             pip.succeed(ErrorKind::Host, "pip failed").map_err(|error| missing(&error.cause)).map(drop)
         })?;
         task.done("done");
-        Ok(installed(dir))
+        Ok(VirtmeNg::in_cache(dir))
+    }
+
+    /// The one on PATH or in the cache, without installing anything.
+    pub fn at_hand(machine: &Machine, store: &Store) -> Option<Self> {
+        on_path(machine).or_else(|| store.entry("tools", &key()).map(VirtmeNg::in_cache))
+    }
+
+    fn in_cache(dir: PathBuf) -> Self {
+        VirtmeNg { program: dir.join("bin/vng"), modules: Some(dir) }
     }
 
     /// The command, without arguments.
@@ -76,6 +80,11 @@ impl VirtmeNg {
     pub fn path(&self) -> &Path {
         &self.program
     }
+}
+
+/// The key of what is installed into the cache.
+fn key() -> String {
+    format!("virtme-ng-{}", &sha256_of(PINS.as_bytes())[..12])
 }
 
 fn on_path(machine: &Machine) -> Option<VirtmeNg> {
