@@ -140,7 +140,7 @@ clauses! {
         because "A frame that is longer than its buffer is written over somebody else's memory."
     "IMP-6": "When any allocation inside an import, attach, map, kernel mapping, QBUF, or the creation, PRIME export or mapping of a driver's own buffer fails, the caller gets a clean errno, every reference is as before, and the same step works afterwards."
         because "An importer that fails half way holds what nobody can release."
-    "ENUM-1": "The list of buffers in debugfs is complete, however many there are and in whatever pieces it is read: each buffer once, with the devices attached to it, and sums at the end that agree with the lines."
+    "ENUM-1": "The kernel's lists of buffers are complete, however many buffers there are and in whatever pieces a list is read: each buffer once; in debugfs with the devices attached to it, and sums at the end that agree with the lines."
         because "Who looks for lost memory counts what is listed."
     "H-1": "A device can capture into a read-only alias and change its contents."
         because "Importers do not check the descriptor's access mode: O_RDONLY limits what a process does with the descriptor, not what an importer does with the buffer."

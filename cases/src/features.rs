@@ -13,6 +13,7 @@ use crate::fixture::facts::{BUFINFO, STATISTICS};
 use crate::fixture::{display, fault, fence, mem2mem, vgem, video, video_output, vivid};
 use crate::need::Need;
 use crate::steps::errno_name;
+use crate::uapi::bpf::BufferIterator;
 use crate::uapi::importer::Importer;
 use crate::uapi::{compat, derive, edu, ioctl_address, iommu};
 
@@ -90,6 +91,12 @@ impl KernelFeatures {
             if video::node(device).is_none() {
                 missing.insert(need, format!("no V4L2 device is named {device}"));
             }
+        }
+        if let Err(errno) = BufferIterator::load() {
+            missing.insert(Need::BpfIterator, format!("loading a program for the iterator: {}", errno_name(errno)));
+        }
+        if !fs::read_to_string("/proc/meminfo").is_ok_and(|text| text.contains("HugePages_Total:       2\n")) {
+            missing.insert(Need::HugePages, "two huge pages are not reserved".into());
         }
         if processors() < 2 {
             missing.insert(Need::TwoProcessors, "one processor is online".into());

@@ -32,6 +32,10 @@ pub enum Need {
     Bufinfo,
     /// Statistics of every buffer in sysfs.
     Statistics,
+    /// The BPF iterator over all buffers (Linux 6.16). Only in the flavour `bpf`.
+    BpfIterator,
+    /// Huge pages, reserved at boot.
+    HugePages,
     /// The system calls of 32-bit programs.
     Ia32,
     /// Allocations that fail on demand: `/proc/self/fail-nth`.
@@ -81,6 +85,8 @@ impl Need {
             Need::SwSync | Need::Deadlines => Some("CONFIG_SW_SYNC"),
             Need::Bufinfo => Some("CONFIG_DEBUG_FS"),
             Need::Statistics => Some("CONFIG_DMABUF_SYSFS_STATS"),
+            Need::BpfIterator => Some("CONFIG_DEBUG_INFO_BTF"),
+            Need::HugePages => Some("CONFIG_HUGETLBFS"),
             Need::Ia32 => Some("CONFIG_IA32_EMULATION"),
             Need::FaultInjection => Some("CONFIG_FAIL_PAGE_ALLOC"),
             Need::Stall => Some("CONFIG_LOCKDEP"),
@@ -95,10 +101,10 @@ impl Need {
         }
     }
 
-    /// Whether the need selects the kernels that a case is about, with or without the patch, of a certain age, or with more
-    /// importers. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
+    /// Whether the need selects the kernels that a case is about: with or without the patch, of a certain age, or with what only
+    /// some flavours have. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
     pub fn tells_kernels_apart(self) -> bool {
-        matches!(self, Need::NoDerive | Need::Statistics) || self.is_device()
+        matches!(self, Need::NoDerive | Need::Statistics | Need::BpfIterator) || self.is_device()
     }
 
     /// Whether it is a device that only the flavour `importers` has.
@@ -113,6 +119,7 @@ impl Need {
             Need::KernelMapping => Some("6.12"),
             // SW_SYNC_GET_DEADLINE is of 6.4.
             Need::Deadlines => Some("6.12"),
+            Need::BpfIterator => Some("7.2"),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 //! Every wrapper returns the exact errno and judges nothing.
 #![allow(unsafe_code)]
 
+pub mod bpf;
 pub mod compat;
 pub mod derive;
 pub mod dma_buf;

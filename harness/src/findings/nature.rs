@@ -15,12 +15,16 @@ pub(super) enum Nature {
     Refused(BTreeSet<String>),
     /// Something is never given back.
     Leak,
+    /// The same after calls that failed: they made no alias, so it has nothing to do with closing one.
+    LeakOfRefusal,
     /// A descriptor number is never given back.
     Number,
     /// There are fewer references than there should be.
     Underflow,
     /// fdinfo has another count through one descriptor than through the others.
     FdinfoCount,
+    /// What DERIVE returned is open, and the kernel does not know it as a dma-buf.
+    NotABuffer,
     /// Two descriptors are one open file.
     SameFile,
     /// What had to be refused for want of a right succeeded.
@@ -66,10 +70,13 @@ impl Nature {
             return Nature::Number;
         }
         if !counts.is_empty() || is_leak(detail) || KEPT.is_match(detail) {
-            return Nature::Leak;
+            return if sentence.starts_with("after the failed calls") { Nature::LeakOfRefusal } else { Nature::Leak };
         }
         if sentence.contains("count through") {
             return Nature::FdinfoCount;
+        }
+        if detail.ends_with("is open and is not a dma-buf") {
+            return Nature::NotABuffer;
         }
         if WRONG_PAGE.is_match(detail) {
             return Nature::WrongPage;
@@ -90,7 +97,12 @@ impl Nature {
 
     /// Whether something is never given back.
     pub(super) fn is_leak(&self) -> bool {
-        matches!(self, Nature::Leak | Nature::Number)
+        matches!(self, Nature::Leak | Nature::LeakOfRefusal | Nature::Number)
+    }
+
+    /// Whether it is seen wherever an alias is closed, if that leaves something behind.
+    pub(super) fn follows_from_closing(&self) -> bool {
+        self.is_leak() && *self != Nature::LeakOfRefusal
     }
 
     /// Whether what was seen here is also seen there.
@@ -128,6 +140,7 @@ mod tests {
             ("it was not possible", refused(&[])),
             ("no descriptor number or reference leaked: a descriptor number is leaked", Nature::Number),
             ("the next call: O_RDONLY|O_CLOEXEC from primary: fd is not the lowest free number", Nature::Number),
+            ("a number is open and is not a dma-buf", Nature::NotABuffer),
             ("kcmp: same", Nature::SameFile),
             ("page 1 differs", Nature::WrongPage),
             ("1 pages from 1: page 0 of the mapping shows another page", Nature::WrongPage),
@@ -143,6 +156,9 @@ mod tests {
         let count =
             Nature::of("with three aliases: count through RO alias as through the others", "2, and 3 through primary");
         assert_eq!(count, Nature::FdinfoCount);
+        let refused_call = "after the failed calls: no descriptor number or reference leaked";
+        let leak = Nature::of(refused_call, "the primary has 3 references, expected 2");
+        assert!(leak.is_leak() && !leak.follows_from_closing() && Nature::Leak.follows_from_closing());
         assert_eq!(Nature::of("no descriptor was allocated", "expected 0, got 62"), Nature::Number);
         assert!(
             refused(&["EACCES"]).like(&refused(&["EACCES", "EINVAL"])) && !refused(&["EACCES"]).like(&Nature::Leak)

@@ -45,6 +45,8 @@ pub const FOR_CASES: &[&str] = &[
     "rcutree.jiffies_till_next_fqs=0",
     // A case writes through /proc/self/mem, which 7.x refuses by default.
     "proc_mem.force_override=always",
+    // A case makes udmabufs over memfds of huge pages.
+    "hugepages=2",
     // The cases need only one capture and one output node of vivid; each device costs time at every boot. The inputs of the first
     // are a webcam, and HDMI, whose frames can be smaller than a page.
     "vivid.node_types=0x101",

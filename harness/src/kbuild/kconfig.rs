@@ -22,6 +22,7 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("race", &["base", "exporters", "importers", "race"]),
     ("leak", &["base", "exporters", "importers", "leak"]),
     ("coverage", &["base", "exporters", "importers", "coverage"]),
+    ("bpf", &["base", "exporters", "importers", "bpf"]),
     ("debug", &["base", "exporters", "importers", "sanitizers", "debug"]),
     ("importers", &["base", "exporters", "importers", "sanitizers", "devices"]),
 ];

@@ -1,4 +1,5 @@
 //! ENUM-1: what the kernel says about all buffers.
 
 pub mod attached_devices;
+pub mod iterator;
 pub mod many_buffers;

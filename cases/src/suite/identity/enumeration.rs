@@ -1,20 +1,16 @@
 //! How often the kernel's enumerators list a buffer that has aliases.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use crate::prelude::*;
 
 case! {
     /// debugfs bufinfo and the kernel's global list contain a buffer exactly once: without aliases, with three, with
     /// the primary closed and with one alias left; and not after the last close. The number of buffers and the sum of
-    /// their sizes do not change in between. The BPF iterator (Linux 6.16) walks the same list. It is not tested
-    /// itself: that would need BTF, and so pahole and debug information, in every build.
+    /// their sizes do not change in between.
     "I-5", Contract, Exporter::WITH_DEVICES, [TestImporter, Bufinfo], [ALIASES, DUPLICATES],
     relies on [Closing, Listing]
 }
-
-/// Needed by the BPF iterator.
-const BTF: &str = "/sys/kernel/btf/vmlinux";
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let without = summary()?;
@@ -29,9 +25,6 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     };
     let mut sound = once(s, &place, &format!("without {more}"))?;
 
-    if Path::new(BTF).exists() {
-        s.note("this kernel has BTF, so it may have the BPF iterator, which is not tested");
-    }
     let descriptors = s.descriptors_of(on.fds(), primary)?;
     sound &= once(s, &place, &format!("with three {more}"))?;
     if !sound {

@@ -4,6 +4,8 @@ pub mod address_space;
 pub mod attributes;
 pub mod enumeration;
 pub mod fdinfo;
+pub mod huge_pages;
+pub mod iterator;
 pub mod memfd;
 pub mod name;
 pub mod name_by_reader;

@@ -31,7 +31,11 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let open = match in_child(|| exec(&numbers))? {
         ChildStatus::Exited(status) if status < NOT_A_BUFFER => status,
         ChildStatus::Exited(NOT_A_BUFFER) => {
-            return s.must("open descriptors are the buffer", false, "a number is open and is not a dma-buf");
+            return s.about("I-1").must(
+                "open descriptors are the buffer",
+                false,
+                "a number is open and is not a dma-buf",
+            );
         }
         other => return Err(Abort::Broken(format!("the new program ended with {other:?}"))),
     };

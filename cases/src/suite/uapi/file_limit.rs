@@ -37,6 +37,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let limit = FileMax::set("0")?;
     s.note("fs.file-max is 0 now, which limits all users but root");
     let ending = in_child(|| unprivileged(&sources))?;
+    let unchanged = snapshot.unchanged()?;
     let privileged = s.derive("alias of root", &primary, RDONLY);
     drop(limit);
     s.note(format!("root is {}limited", if privileged.is_ok() { "not " } else { "" }));
@@ -49,7 +50,8 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for (bit, sentence, detail) in FINDINGS {
         s.check(sentence, wrong & bit == 0, detail);
     }
-    s.check_balanced(&snapshot, "after the child exited")?;
+    s.holds("after the failed calls: no descriptor number or reference leaked", unchanged);
+    s.check_balanced(&snapshot, "after root's alias is closed")?;
     Ok(())
 }
 

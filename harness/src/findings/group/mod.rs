@@ -49,6 +49,9 @@ const EXPLAINS_BUT_COUNTS: &[(&str, &[&str])] = &[
 /// What fails if DERIVE makes no file of its own.
 const NEEDS_A_FILE: &[&str] = &["UAPI-5", "UAPI-6", "L-8"];
 
+/// What the kernel answers if it does not know an alias as a dma-buf.
+const NOT_A_BUFFER: &[&str] = &["EINVAL", "EBADF", "ENODEV", "ENOTTY", "ESPIPE"];
+
 /// What fails if mappings show other pages than they should, as far as a wrong page is all that was seen.
 const SHOW_PAGES: &[&str] = &["I-2", "I-7", "L-4", "L-5", "R-5"];
 
@@ -137,7 +140,7 @@ impl Group<'_> {
         if self.clause() == "L-1" && self.leaks() {
             return consequence
                 || other.leaks()
-                || other.checks().next().is_some() && other.natures().all(Nature::is_leak);
+                || other.checks().next().is_some() && other.natures().all(Nature::follows_from_closing);
         }
         consequence || self.explains_clause_of(other)
     }
@@ -150,7 +153,14 @@ impl Group<'_> {
         let compared = other.cases().any(|verdict| COMPARES.contains(&verdict.key.id()));
         let counts = other.natures().any(|nature| nature.is_leak() || *nature == Nature::Underflow);
         let one_file = self.natures().any(|nature| *nature == Nature::SameFile);
+        let unknown = self.natures().any(|nature| *nature == Nature::NotABuffer);
+        let no_buffer = |nature: &Nature| match nature {
+            Nature::Refused(errnos) => errnos.iter().all(|errno| NOT_A_BUFFER.contains(&errno.as_str())),
+            nature => nature.is_leak(),
+        };
+        let refused = || other.checks().next().is_some() && other.natures().all(no_buffer);
         let told = !compared && in_table(EXPLAINS)
+            || unknown && refused()
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
             || one_file && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
             || self.clause() == "EXP-5" && SHOW_PAGES.contains(&other.clause()) && only(other, &Nature::WrongPage);
@@ -165,7 +175,7 @@ impl Group<'_> {
         let follows = |nature: &Nature| match nature {
             // What never gives anything back is seen by many cases, some of which see a refusal for another reason too.
             Nature::Refused(_) => !self.leaks_always() && self.natures().any(|mine| mine.like(nature)),
-            nature if nature.is_leak() && self.leaks_always() => true,
+            nature if nature.follows_from_closing() && self.leaks_always() => true,
             nature if nature.is_leak() && self.clause() == "UAPI-6" && other.clause() == "L-8" => {
                 self.natures().any(Nature::is_leak)
             }

@@ -13,6 +13,8 @@ pub enum Purpose {
     Series,
     /// Compile a kernel.
     Kernel,
+    /// Describe the types of a kernel (BTF).
+    KernelTypes,
     /// Compile the guest program.
     Guest,
     /// Boot a guest.
@@ -124,7 +126,7 @@ const fn program(
     HostTool { name, why, debian, fedora, arch, purposes, probe: Probe::Program(name) }
 }
 
-use Purpose::{Boot, Debugger, Guest, Kernel, Series, Shell, Source};
+use Purpose::{Boot, Debugger, Guest, Kernel, KernelTypes, Series, Shell, Source};
 
 /// Our kernels do not need cpio (this program writes the initramfs), openssl (modules are not signed), kmod, rsync, perl or
 /// python. They need libelf even without the ORC unwinder: on x86-64 objtool is always built (static calls and the
@@ -169,6 +171,7 @@ const NEEDS: &[HostTool] = &[
         purposes: &[Kernel],
         probe: Probe::File(&["/usr/include/stdio.h"]),
     },
+    program("pahole", "describes the kernel's types for BPF", &[KernelTypes], ["dwarves", "dwarves", "pahole"]),
     HostTool {
         name: "static C library",
         why: "links the guest program, which is static",

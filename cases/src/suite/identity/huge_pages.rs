@@ -1,0 +1,127 @@
+//! A udmabuf over parts of memfds of huge pages.
+
+use std::fs;
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::unistd::ftruncate;
+
+use crate::{prelude::*, uapi::udmabuf::MemfdRange};
+
+case! {
+    /// A buffer over small pages of a memfd of huge pages, across the border between two of them, shows these pages through every
+    /// descriptor, and what is written through the buffer is in the memfd. When memfd and buffer are closed, all huge pages are free
+    /// again, also after a range beyond the end of the memfd was refused. Pages that nobody has touched are zeroes, or are refused as
+    /// before Linux 6.11.
+    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [HugePages], [DUPLICATES, ALIASES],
+    relies on [Closing]
+}
+
+/// How many small pages one huge page has: 2 MiB, as the guest reserves them.
+const SMALL: usize = 512;
+const HUGE: usize = 2;
+
+/// The parts of the memfd: first page, and number of pages.
+fn parts(exporter: Exporter) -> &'static [(usize, usize)] {
+    match exporter {
+        Exporter::UdmabufList => &[(3, 1), (SMALL - 2, 4), (0, 2)],
+        _ => &[(SMALL - 2, 4)],
+    }
+}
+
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let before = pool()?;
+    let memfd = huge_memfd().or_broken("a memfd of huge pages")?;
+    let device = open_device(UDMABUF).or_broken(UDMABUF)?;
+    let contents = memory::map(memfd.as_fd(), HUGE * SMALL * PAGE, RW, libc::MAP_SHARED, 0).or_broken("its mapping")?;
+    let parts = parts(on.exporter);
+    let pages: Vec<usize> = parts.iter().flat_map(|&(first, pages)| first..first + pages).collect();
+    for page in 0..HUGE * SMALL {
+        contents.write(page * PAGE, pattern(page, 60));
+    }
+
+    let beyond = create(&device, &memfd, &[(HUGE * SMALL - 1, 2)]);
+    s.fails_with("a range beyond the end of the memfd gives EINVAL", &beyond, Errno::EINVAL);
+    let made = s.call(format!("create(pages {pages:?})"), |_| "buffer".into(), || create(&device, &memfd, parts));
+    let primary = Fd::new("primary", s.succeeds("a range across huge pages is accepted", made)?);
+    let descriptors = s.descriptors_of(on.fds(), primary)?.into_vec();
+    for fd in &descriptors {
+        let mapped = memory::map(fd.as_fd(), pages.len() * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
+        let mapped = s.succeeds(format!("{} can be mapped", fd.name), mapped)?;
+        let wrong = pages.iter().enumerate().find(|(index, page)| mapped.read(index * PAGE) != pattern(**page, 60));
+        let shown = ensure(wrong.is_none(), || format!("page {} shows another", wrong.map_or(0, |(index, _)| index)));
+        s.holds(format!("{} shows the pages of the memfd", fd.name), shown);
+    }
+    if let Some(writer) = descriptors.first() {
+        fill(writer, pages.len() * PAGE, 61).or_broken("filling the buffer")?;
+        // A page that is in the buffer twice has what was written last.
+        let last = |page: usize| pages.iter().rposition(|other| *other == page).unwrap_or_default();
+        let wrong = pages.iter().find(|page| contents.read(**page * PAGE) != pattern(last(**page), 61));
+        let text = || format!("page {} of the memfd differs", wrong.copied().unwrap_or_default());
+        s.holds("data written through the buffer is in the memfd", ensure(wrong.is_none(), text));
+    }
+
+    drop(contents);
+    drop(memfd);
+    let held = pool()?;
+    s.check("with the memfd closed the buffer holds its huge pages", held.0 < before.0, "they are free");
+    for fd in descriptors {
+        s.close(fd);
+    }
+    s.equal("after the last close: free and reserved huge pages as before", pool()?, before);
+
+    // The huge pages of the memfd above, whose contents nobody may see.
+    let memfd = huge_memfd().or_broken("a memfd of huge pages")?;
+    s.holds(
+        "pages that nobody has touched are zeroes, or refused",
+        untouched(create(&device, &memfd, parts), pages.len()),
+    );
+    drop(memfd);
+    s.equal("with that closed: free and reserved huge pages as before", pool()?, before);
+    Ok(())
+}
+
+/// `UDMABUF_CREATE` of one part of a memfd, `UDMABUF_CREATE_LIST` of more.
+fn create(device: &fs::File, memfd: &OwnedFd, parts: &[(usize, usize)]) -> Result<OwnedFd, Errno> {
+    let range = |&(first, pages): &(usize, usize)| MemfdRange {
+        memfd: memfd.as_fd(),
+        offset: (first * PAGE) as u64,
+        size: (pages * PAGE) as u64,
+    };
+    match parts {
+        [part] => udmabuf::create(device.as_fd(), range(part)),
+        _ => udmabuf::create_list(device.as_fd(), &parts.iter().map(range).collect::<Vec<_>>()),
+    }
+}
+
+/// Whether a buffer over pages that nobody has touched was refused, or shows zeroes.
+fn untouched(made: Result<OwnedFd, Errno>, pages: usize) -> Result<(), String> {
+    let buffer = match made {
+        Ok(buffer) => buffer,
+        Err(Errno::EINVAL) => return Ok(()),
+        Err(errno) => return Err(format!("it gave {}", errno_name(errno))),
+    };
+    let mapped = memory::map(buffer.as_fd(), pages * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map_err(gave)?;
+    let written = (0..pages * PAGE).find(|at| mapped.read(*at) != 0);
+    ensure(written.is_none(), || format!("page {} shows what was there before", written.unwrap_or_default() / PAGE))
+}
+
+/// A sealed memfd of huge pages.
+fn huge_memfd() -> nix::Result<OwnedFd> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | MFdFlags::MFD_HUGETLB;
+    let fd = memfd_create(c"conformance", flags)?;
+    ftruncate(&fd, (HUGE * SMALL * PAGE) as i64)?;
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK))?;
+    Ok(fd)
+}
+
+/// How many huge pages are free, and how many are reserved.
+fn pool() -> CaseResult<(usize, usize)> {
+    let path = "/proc/meminfo";
+    let text = fs::read_to_string(path).or_broken(path)?;
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.trim().parse().ok()).ok_or("no such line").or_broken(name)
+    };
+    Ok((value("HugePages_Free:")?, value("HugePages_Rsvd:")?))
+}
