@@ -15,8 +15,15 @@ const CLOSING: &str = "mutants/closing";
 const CORRECT: &str = "mutants/correct";
 const HISTORY: &str = "mutants/history";
 /// Where fixes of the history are.
-const SUBSYSTEMS: [&str; 4] =
-    ["drivers/dma-buf/", "drivers/gpu/drm/drm_", "drivers/media/common/videobuf2/", "kernel/bpf/dmabuf_iter.c"];
+const SUBSYSTEMS: [&str; 6] = [
+    "drivers/dma-buf/",
+    "drivers/gpu/drm/drm_",
+    "drivers/media/common/videobuf2/",
+    "kernel/bpf/dmabuf_iter.c",
+    // memfd_pin_folios(), which udmabuf calls
+    "mm/gup.c",
+    "mm/memfd.c",
+];
 /// Minimum number of entries, in the catalogue and in the history.
 const ENOUGH: usize = 40;
 
