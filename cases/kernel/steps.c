@@ -38,12 +38,12 @@ static int dbc_step_vmap(struct dbc_handle *handle)
 
 	if (handle->vmapped)
 		return -EBUSY;
-	/* A kernel mapping is writable. */
-	if (handle->read_only)
-		return -EACCES;
 	/* dma_buf_vmap() returns EINVAL for this and for misuse alike. */
 	if (!handle->dmabuf->ops->vmap)
 		return -EOPNOTSUPP;
+	/* A kernel mapping is writable. */
+	if (handle->read_only)
+		return -EACCES;
 	ret = dma_buf_vmap_unlocked(handle->dmabuf, &handle->vmap);
 	handle->vmapped = !ret;
 	return ret;
