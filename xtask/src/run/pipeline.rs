@@ -136,6 +136,9 @@ impl Pipeline {
         self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
         let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
+        if flavour.policy.is_some() {
+            self.tools(&[Purpose::Policy], args.no_install)?;
+        }
         let (wanted, claims) = (args.series(), args.claims()?);
         if wanted != "none" && !wanted.contains(['/', '#', ':']) {
             // Reject a wrong name before downloading the source.
