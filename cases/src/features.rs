@@ -12,6 +12,7 @@ use crate::fixture::buffer::{Buffer, cma_heap, export};
 use crate::fixture::facts::{BUFINFO, STATISTICS};
 use crate::fixture::{display, fault, fence, mem2mem, vgem, video, video_output, vivid};
 use crate::need::Need;
+use crate::selinux;
 use crate::steps::errno_name;
 use crate::uapi::bpf::BufferIterator;
 use crate::uapi::importer::Importer;
@@ -100,6 +101,9 @@ impl KernelFeatures {
         }
         if processors() < 2 {
             missing.insert(Need::TwoProcessors, "one processor is online".into());
+        }
+        if let Err(why) = selinux::is_enforced() {
+            missing.insert(Need::Selinux, why);
         }
         if !fs::read_to_string("/proc/cmdline").is_ok_and(|line| line.split_whitespace().any(|word| word == FORCED)) {
             missing.insert(Need::BounceBuffers, format!("the kernel was booted without {FORCED}"));

@@ -10,6 +10,7 @@ use crate::channel::Channel;
 use crate::kselftest;
 use crate::protocol::{CaseKey, Record, VERSION};
 use crate::runner::{Planned, Runner};
+use crate::selinux;
 use crate::session;
 use crate::suite;
 
@@ -27,7 +28,7 @@ const FEW_PAGES: &str = "16384";
 
 /// Runs the plan and restarts the machine, which ends QEMU.
 pub fn main() {
-    let mounted = mount_all();
+    let mounted = mount_all().and_then(|()| selinux::load());
     if session::is_planned() {
         session::run(mounted);
         leave();

@@ -2,10 +2,13 @@
 //! kernel.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::complaint::{Kind, kind_of};
 
@@ -62,6 +65,30 @@ impl KernelLog {
         let _ = (&self.device).write(format!("<13>{text}\n").as_bytes());
     }
 
+    /// The next line that the kernel wrote. None if there is none within `limit`.
+    ///
+    /// # Errors
+    /// The error of poll(2) or read(2); `EPIPE` when lines were overwritten.
+    pub fn next_line(&mut self, limit: Duration) -> std::io::Result<Option<String>> {
+        let mut record = [0u8; 8192];
+        loop {
+            match self.device.read(&mut record) {
+                Ok(len) => {
+                    if let Some(line) = kernel_line(&String::from_utf8_lossy(&record[..len])) {
+                        return Ok(Some(line.to_string()));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+                    if poll(&mut [PollFd::new(self.device.as_fd(), PollFlags::POLLIN)], timeout)? == 0 {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Reads every record since the last call and returns those that start a complaint. One system call when
     /// there is no new record.
     pub fn complaints(&mut self) -> Vec<ComplaintLine> {
@@ -88,14 +115,18 @@ impl KernelLog {
 /// `priority,sequence,microseconds,flags[,..];text` and then lines of properties. The priority contains the facility,
 /// which is 0 for the kernel: a line written by a program is never a complaint, whatever its text.
 fn parse(record: &str) -> Option<ComplaintLine> {
-    let (prefix, text) = record.split_once(';')?;
-    let mut fields = prefix.split(',');
-    let priority: u32 = fields.next()?.parse().ok()?;
+    let line = kernel_line(record)?;
+    let mut fields = record.split(',').skip(1);
     let number = fields.next()?.parse().ok()?;
     let us = fields.next()?.parse().ok()?;
-    let line = text.lines().next()?;
-    let kind = kind_of(line).filter(|_| priority >> 3 == 0)?;
-    Some(ComplaintLine { number, us, kind, line: line.chars().take(LONGEST).collect() })
+    Some(ComplaintLine { number, us, kind: kind_of(line)?, line: line.chars().take(LONGEST).collect() })
+}
+
+/// The line of a record, if the kernel wrote it.
+fn kernel_line(record: &str) -> Option<&str> {
+    let (prefix, text) = record.split_once(';')?;
+    let priority: u32 = prefix.split(',').next()?.parse().ok()?;
+    text.lines().next().filter(|_| priority >> 3 == 0)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub mod prelude;
 pub mod protocol;
 pub mod resource_counts;
 pub mod runner;
+pub mod selinux;
 pub mod session;
 pub mod settings;
 pub mod steps;

@@ -52,7 +52,7 @@ pub enum Need {
     KernelMapping,
     /// Fences have deadlines (Linux 6.4). Probed by the case itself.
     Deadlines,
-    /// A second vivid, which captures by DMA. As all that follow, only in the flavour `importers`.
+    /// A second vivid, which captures by DMA. As the devices that follow, only in the flavour `importers`.
     DmaCapture,
     /// vim2m, the V4L2 driver without hardware that reads one buffer and writes another.
     Mem2mem,
@@ -62,6 +62,8 @@ pub enum Need {
     Iommu,
     /// QEMU's edu card and our driver for it.
     BusMaster,
+    /// SELinux enforces our policy. Only in the flavour `selinux`.
+    Selinux,
 }
 
 impl Need {
@@ -98,13 +100,14 @@ impl Need {
             Need::Display => Some("CONFIG_DRM_VKMS"),
             Need::Iommu => Some("CONFIG_IOMMUFD_TEST"),
             Need::BusMaster => Some("CONFIG_DMABUF_CONFORMANCE_EDU"),
+            Need::Selinux => Some("CONFIG_SECURITY_SELINUX"),
         }
     }
 
     /// Whether the need selects the kernels that a case is about: with or without the patch, of a certain age, or with what only
     /// some flavours have. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
     pub fn tells_kernels_apart(self) -> bool {
-        matches!(self, Need::NoDerive | Need::Statistics | Need::BpfIterator) || self.is_device()
+        matches!(self, Need::NoDerive | Need::Statistics | Need::BpfIterator | Need::Selinux) || self.is_device()
     }
 
     /// Whether it is a device that only the flavour `importers` has.

@@ -20,6 +20,7 @@ pub use crate::fixture::bad_pointers::{BadPointers, PointerRequest};
 pub use crate::fixture::balance::{Balance, refused};
 pub use crate::fixture::blocked::{Blocked, is_asleep};
 pub use crate::fixture::buffer::{Buffer, Exporting, SYSTEM_HEAP, UDMABUF, export, heap, sealed_memfd};
+pub use crate::fixture::confined::{Attempt, BROKER, CLIENT, Confinement, NOT_RECEIVED, READER};
 pub use crate::fixture::descriptors::Descriptors;
 pub use crate::fixture::device::{io_errno, open_device};
 pub use crate::fixture::display::Display;

@@ -80,7 +80,7 @@ mod tests {
         let first_other = order.iter().find(|key| suite::find(key).unwrap().0.clause != "R-1").unwrap();
         assert_eq!(first_other.0, "uapi/flags@udmabuf");
         let last = order.last().and_then(suite::find).unwrap().0;
-        assert!(last.clause.starts_with("H-"), "{}", last.clause);
+        assert!(last.judgement != Judgement::Contract, "{}", last.clause);
         assert_eq!(order.len(), plan.len());
     }
 }

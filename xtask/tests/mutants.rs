@@ -12,6 +12,7 @@ use harness::kernel_range::{KernelRange, Release};
 
 const CATALOGUE: &str = "mutants/catalogue";
 const CLOSING: &str = "mutants/closing";
+const LABELLED: &str = "mutants/labelled";
 const CORRECT: &str = "mutants/correct";
 const HISTORY: &str = "mutants/history";
 /// Where fixes of the history are.
@@ -110,6 +111,11 @@ fn mutants() -> Vec<Mutant> {
     patches(CATALOGUE)
 }
 
+/// Those on top of the series that declare what they close.
+fn of_other_series() -> Vec<Mutant> {
+    [CLOSING, LABELLED].into_iter().flat_map(patches).collect()
+}
+
 /// All patches of a directory, and the variants for kernels where the context differs.
 fn patches(dir: &str) -> Vec<Mutant> {
     let mut found = Vec::new();
@@ -139,7 +145,7 @@ fn every_mutant_has_a_valid_header() {
         faults.into_iter().map(move |fault| format!("{path}: {fault}"))
     };
     let catalogue = mutants();
-    let closing = patches(CLOSING);
+    let closing = of_other_series();
     let faults: Vec<String> = catalogue
         .iter()
         .flat_map(|mutant| told(mutant, mutant.faults(contract, core)))
@@ -153,7 +159,7 @@ fn no_two_mutants_are_the_same() {
     let all = mutants();
     let originals: Vec<&Mutant> = all.iter().filter(|mutant| mutant.variant_of.is_none()).collect();
     assert!(originals.len() >= ENOUGH, "the catalogue has {} entries, at least {ENOUGH} are required", originals.len());
-    let closing = patches(CLOSING);
+    let closing = of_other_series();
     let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
     let mut twins = Vec::new();
     for mutant in originals.into_iter().chain(&closing) {

@@ -17,6 +17,7 @@ mod lifetime;
 mod model;
 mod proc;
 mod rights;
+mod selinux;
 mod sync_file;
 mod uapi;
 mod waiting;
@@ -202,6 +203,11 @@ pub const CASES: &[Case] = &[
     devices::both_modes::CASE,
     devices::iommu::CASE,
     devices::bus_master::CASE,
+    selinux::asked::CASE,
+    selinux::by_access_mode::CASE,
+    selinux::mapped_for_writing::CASE,
+    selinux::derive_refused::CASE,
+    selinux::domain_of_alias::CASE,
 ];
 
 /// Every planned run of every case, in order.

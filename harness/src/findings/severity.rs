@@ -65,13 +65,13 @@ impl Severity {
     }
 
     /// The severity of a violated clause. The R clauses are about too many rights, except R-10, which is about too few.
-    /// Old contents and memory beyond the end are the memory of others. With the hazards that are listed a reader writes.
+    /// Old contents and memory beyond the end are the memory of others. With the hazards that are listed a reader writes. The S clauses are about what a policy refuses.
     pub fn of_clause(clause: &str) -> Self {
         match clause {
             "R-10" => Severity::Violation,
             "EXP-2" | "EXP-6" => Severity::GainedRights,
             "H-1" | "H-2" | "H-3" | "H-4" | "H-6" | "H-7" | "H-11" => Severity::GainedRights,
-            other if other.starts_with("R-") => Severity::GainedRights,
+            other if other.starts_with("R-") || other.starts_with("S-") => Severity::GainedRights,
             _ => Severity::Violation,
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cases::kselftest;
 use cases::protocol::CaseKey;
+use cases::selinux;
 use cpio::newc::{Builder, ModeFileType, trailer};
 
 use crate::error::{Result, io};
@@ -41,7 +42,17 @@ impl Initramfs {
     /// # Errors
     /// [`crate::error::ErrorKind::Host`] when the file cannot be written.
     pub fn pack(path: &Path, guest: &GuestBinary, plan: &[CaseKey]) -> Result<Self> {
-        Initramfs::pack_with(path, guest, plan, &[])
+        Initramfs::pack_plan(path, guest, plan, Vec::new())
+    }
+
+    /// The same with an SELinux policy, which the guest loads before the cases.
+    ///
+    /// # Errors
+    /// As [`Initramfs::pack`], and when the policy cannot be read.
+    pub fn pack_confined(path: &Path, guest: &GuestBinary, plan: &[CaseKey], policy: &Path) -> Result<Self> {
+        let compiled = std::fs::read(policy).map_err(|error| io(&error, "reading", policy))?;
+        let entry = (selinux::POLICY.trim_start_matches('/').into(), 0o644, &compiled[..]);
+        Initramfs::pack_plan(path, guest, plan, vec![entry])
     }
 
     /// The same with other programs, by name. If there are any, the guest runs them instead of cases.
@@ -49,12 +60,15 @@ impl Initramfs {
     /// # Errors
     /// As [`Initramfs::pack`].
     pub fn pack_with(path: &Path, guest: &GuestBinary, plan: &[CaseKey], others: &[(&str, &[u8])]) -> Result<Self> {
-        let plan: String = plan.iter().map(|key| format!("{key}\n")).collect();
         let below = kselftest::DIR.trim_start_matches('/');
         let others = others.iter().map(|(name, bytes)| (format!("{below}/{name}"), 0o755, *bytes));
-        let files: Vec<ArchiveEntry<'_>> =
-            std::iter::once(("plan".into(), 0o644, plan.as_bytes())).chain(others).collect();
-        Initramfs::pack_files(path, guest, &files)
+        Initramfs::pack_plan(path, guest, plan, others.collect())
+    }
+
+    fn pack_plan(path: &Path, guest: &GuestBinary, plan: &[CaseKey], others: Vec<ArchiveEntry<'_>>) -> Result<Self> {
+        let plan: String = plan.iter().map(|key| format!("{key}\n")).collect();
+        let plan = ("plan".into(), 0o644, plan.as_bytes());
+        Initramfs::pack_files(path, guest, &[vec![plan], others].concat())
     }
 
     /// Packs the program as /init, and files with absolute paths and modes. Creates their directories.

@@ -25,6 +25,7 @@ const FLAVOURS: &[(&str, &[&str])] = &[
     ("bpf", &["base", "exporters", "importers", "bpf"]),
     ("debug", &["base", "exporters", "importers", "sanitizers", "debug"]),
     ("importers", &["base", "exporters", "importers", "sanitizers", "devices"]),
+    ("selinux", &["base", "exporters", "importers", "sanitizers", "selinux"]),
 ];
 
 /// A flavour with this suffix has one more fragment: `sanitized-vng` is `sanitized` for a shell under virtme-ng. It is not used
@@ -38,6 +39,8 @@ pub struct Flavour {
     pub name: String,
     /// The fragments, in order.
     pub fragments: Vec<Fragment>,
+    /// The SELinux policy that its guests load, as secilc reads it. None for a flavour without SELinux.
+    pub policy: Option<String>,
 }
 
 /// One file of options.
@@ -84,7 +87,12 @@ impl Flavour {
         let more = plain.map(|_| VNG.trim_start_matches('-'));
         let fragments =
             fragments.iter().copied().chain(more).map(|name| Fragment::load(&dir.join(format!("{name}.config"))));
-        Ok(Flavour { name: name.into(), fragments: fragments.collect::<Result<_>>()? })
+        let mut flavour = Flavour { name: name.into(), fragments: fragments.collect::<Result<_>>()?, policy: None };
+        if flavour.asks_for("CONFIG_SECURITY_SELINUX") {
+            let path = dir.join("selinux.cil");
+            flavour.policy = Some(fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?);
+        }
+        Ok(flavour)
     }
 
     /// Whether a fragment turns an option on.
@@ -328,7 +336,7 @@ mod tests {
             fragment("one", "# why\nCONFIG_A=y # since 6.15\nCONFIG_C=7\n"),
             fragment("two", "# CONFIG_B is not set # until 6.6\nCONFIG_C=\"c\"\n"),
         ];
-        let flavour = Flavour { name: "test".into(), fragments };
+        let flavour = Flavour { name: "test".into(), fragments, policy: None };
         let plain = |version: &str| flavour.plain(Release::of(version).unwrap());
         assert_eq!(plain("7.2.13"), "CONFIG_A=y\nCONFIG_C=\"c\"\n");
         assert_eq!(plain("6.1.192"), "# CONFIG_B is not set\nCONFIG_C=\"c\"\n");
@@ -342,6 +350,7 @@ mod tests {
                 fragment("one", "CONFIG_A=y\nCONFIG_KASAN=y\n# CONFIG_TINY is not set\n"),
                 fragment("two", "CONFIG_A=n\n"),
             ],
+            policy: None,
         };
         let release = Release::of("7.2").unwrap();
         let lost = flavour.lost(release, &values("CONFIG_TINY=y\n"));

@@ -15,7 +15,7 @@ use crate::judge::context::JudgeContext;
 use crate::judge::foundations::{judges_one, split};
 use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, StopReason};
 use crate::judge::judged_run::{JudgedRun, judge_all};
-use crate::kbuild::image::KernelImage;
+use crate::kbuild::image::{KernelImage, policy};
 use crate::session::fail_fast::{Observer, StopAt, finds_fault};
 use crate::session::guest_directories::{directories, directory};
 use crate::session::parallel::run_rows;
@@ -220,7 +220,11 @@ impl<'a> Session<'a> {
         on_record: &mut dyn FnMut(&Record),
     ) -> Result<Recording> {
         std::fs::create_dir_all(dir).map_err(|error| io(&error, "creating", dir))?;
-        let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), self.program, plan)?;
+        let path = dir.join("initramfs.cpio");
+        let initramfs = match policy::compiled(&self.image.dir) {
+            None => Initramfs::pack(&path, self.program, plan)?,
+            Some(policy) => Initramfs::pack_confined(&path, self.program, plan, &policy)?,
+        };
         let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, self.accel);
         boot.processors = share.processors;
         boot.devices = devices(&self.context.met);

@@ -85,10 +85,11 @@ fn shard_of<T>(mut all: Vec<T>, shard: Shard) -> Vec<T> {
     all.split_off(from)
 }
 
-/// Hash over the entry of the kernel, the fragments, the series, the test importer and the build recipe.
+/// Hash over the entry of the kernel, the fragments, the policy, the series, the test importer and the build recipe.
 fn key(kernel: &KernelSpec, flavour: &Flavour, series: &str) -> Result<String> {
     let mut parts = vec![RECIPE.to_string(), kernel.id.clone(), format!("{:?}", kernel.source)];
     parts.extend(flavour.fragments.iter().map(|fragment| fragment.text.clone()));
+    parts.extend(flavour.policy.clone());
     // Of commits only the name is known here. If a branch has moved, that costs a build, not a wrong verdict.
     parts.push(series.to_string());
     let series =

@@ -139,6 +139,9 @@ impl Pipeline {
         if flavour.asks_for("CONFIG_DEBUG_INFO_BTF") {
             self.tools(&[Purpose::KernelTypes], args.no_install)?;
         }
+        if flavour.policy.is_some() {
+            self.tools(&[Purpose::Policy], args.no_install)?;
+        }
         let (wanted, claims) = (args.series(), args.claims()?);
         if wanted != "none" && !wanted.contains(['/', '#', ':']) {
             // Reject a wrong name before downloading the source.

@@ -63,8 +63,8 @@ pub fn require_cases(here: &[CaseKey], elsewhere: &[CaseKey]) -> Result<()> {
         return Err(Error::new(ErrorKind::Usage, "none of the chosen cases applies to this kernel")
             .cause(names.join(", "))
             .next(
-                "Cases about a kernel without the patch need --series none, those of devices need --flavour importers, and others \
-                 need an older kernel (--kernel).",
+                "Cases about a kernel without the patch need --series none, those of devices need --flavour importers, those about \
+                 SELinux --flavour selinux, and others an older kernel (--kernel).",
             ));
     }
     Ok(())

@@ -20,10 +20,10 @@ const PAGE: &str = "docs/for-maintainers.md";
 const START: &str = "<!-- table of series -->\n";
 const END: &str = "<!-- end of the table -->";
 
-/// A run of all hazards and controls on a series.
-fn report(series: &str) -> RunReport {
-    let args = ["test", "hazards/", "controls/", "devices/", "--flavour", "importers", "--format", "json"];
-    let ran = xtask_with_kernels(&[&args[..], &["--series", series]].concat());
+/// A run of some cases on a series.
+pub fn report_of(series: &str, flavour: &str, filters: &[&str]) -> RunReport {
+    let args = ["--flavour", flavour, "--series", series, "--format", "json"];
+    let ran = xtask_with_kernels(&[&["test"], filters, &args[..]].concat());
     assert_eq!(ran.code, 0, "{series}: {}", ran.stderr);
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr))
 }
@@ -64,7 +64,8 @@ fn control(report: &RunReport, clause: &Clause) -> &'static str {
     one_of(words.collect(), "**broken**")
 }
 
-fn one_of(words: BTreeSet<&'static str>, mixed: &'static str) -> &'static str {
+/// The word that all agree on, or `mixed`.
+pub fn one_of(words: BTreeSet<&'static str>, mixed: &'static str) -> &'static str {
     match words.len() {
         0 => panic!("nothing was judged"),
         1 => words.into_iter().next().unwrap_or_default(),
@@ -73,7 +74,7 @@ fn one_of(words: BTreeSet<&'static str>, mixed: &'static str) -> &'static str {
 }
 
 /// What a series changes on top of the reference series: patches, lines, and files of importers.
-fn size(name: &str) -> [String; 3] {
+pub fn size(name: &str) -> [String; 3] {
     let find = |name| Series::find(name, &root().join("patches"), "7.2.13").expect("it is there").patches;
     let patches = find(name).split_off(find(SERIES[0]).len());
     let changes: Vec<_> = patches.iter().flat_map(|patch| files(&patch.text)).collect();
@@ -111,7 +112,7 @@ fn table(reports: &[RunReport]) -> String {
 #[test]
 #[ignore = "builds and boots kernels"]
 fn closing_series_do_what_they_declare_and_what_the_page_says() {
-    let reports = SERIES.map(report);
+    let reports = SERIES.map(|series| report_of(series, "importers", &["hazards/", "controls/", "devices/"]));
     for (report, series) in reports.iter().zip(SERIES) {
         let claims = &report.setting.claims;
         for clause in CLAUSES.iter().filter(|clause| clause.id.starts_with("H-")) {
@@ -121,13 +122,17 @@ fn closing_series_do_what_they_declare_and_what_the_page_says() {
             assert_eq!(control(report, clause) == "**broken**", claims.breaks(clause.id), "{series}: {}", clause.id);
         }
     }
+    keep_table(START, END, &table(&reports));
+}
+
+/// Compares a table of the page with the wanted one, or writes it.
+pub fn keep_table(start: &str, end: &str, wanted: &str) {
     let path = root().join(PAGE);
     let page = fs::read_to_string(&path).expect("the page is there");
-    let (before, rest) = page.split_once(START).expect("the page says where its table starts");
-    let (shown, after) = rest.split_once(END).expect("the page says where its table ends");
-    let wanted = table(&reports);
+    let (before, rest) = page.split_once(start).expect("the page says where its table starts");
+    let (shown, after) = rest.split_once(end).expect("the page says where its table ends");
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, [before, START, &wanted, END, after].concat()).expect("the page can be written");
+        fs::write(&path, [before, start, wanted, end, after].concat()).expect("the page can be written");
     } else {
         assert_eq!(shown, wanted, "{PAGE}: `UPDATE=1` and this test write the table");
     }

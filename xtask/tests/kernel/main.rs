@@ -10,6 +10,7 @@ mod helpers;
 #[path = "../../../harness/tests/common/keeps_to.rs"]
 mod keeps_to;
 mod ktap;
+mod labels;
 mod pages;
 mod repro;
 mod shell;

@@ -23,6 +23,8 @@ pub enum Purpose {
     Shell,
     /// Debug a guest with gdb.
     Debugger,
+    /// Compile an SELinux policy.
+    Policy,
 }
 
 impl Purpose {
@@ -126,7 +128,7 @@ const fn program(
     HostTool { name, why, debian, fedora, arch, purposes, probe: Probe::Program(name) }
 }
 
-use Purpose::{Boot, Debugger, Guest, Kernel, KernelTypes, Series, Shell, Source};
+use Purpose::{Boot, Debugger, Guest, Kernel, KernelTypes, Policy, Series, Shell, Source};
 
 /// Our kernels do not need cpio (this program writes the initramfs), openssl (modules are not signed), kmod, rsync, perl or
 /// python. They need libelf even without the ORC unwinder: on x86-64 objtool is always built (static calls and the
@@ -197,6 +199,7 @@ const NEEDS: &[HostTool] = &[
         probe: Probe::Static(&["/bin/busybox", "/usr/bin/busybox", "/sbin/busybox", "/usr/sbin/busybox"]),
     },
     program("gdb", "debugs a guest (--gdb)", &[Debugger], ["gdb", "gdb", "gdb"]),
+    program("secilc", "compiles the SELinux policy", &[Policy], ["secilc", "secilc", "secilc"]),
 ];
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Judges what a series declares: hazards that it closes, and controls that it breaks.
 //!
 //! A declaration is about aliases. What an exporter made read-only has been imported and written to for years, so for such a
-//! descriptor a hazard stays a hazard, and a control has to work.
+//! descriptor a hazard stays a hazard, and a control has to work. What SELinux sees is the same for all descriptors of a buffer, so
+//! there a declaration is about all of them.
 
 use cases::case::Case;
 use cases::need::Need;
@@ -23,8 +24,9 @@ pub(super) struct Claimed<'a> {
 impl<'a> Claimed<'a> {
     /// Those of a series for this run.
     pub(super) fn of(case: &'static Case, key: &CaseKey, claims: &'a Claims) -> Self {
-        let about_aliases = suite::find(key).is_some_and(|(case, on)| case.needs_on(on).contains(&Need::Derive));
-        Claimed { case, claims: Some(claims).filter(|claims| about_aliases && !claims.is_empty()) }
+        let needs = suite::find(key).map(|(case, on)| case.needs_on(on)).unwrap_or_default();
+        let concerned = [Need::Derive, Need::Selinux].iter().any(|need| needs.contains(need));
+        Claimed { case, claims: Some(claims).filter(|claims| concerned && !claims.is_empty()) }
     }
 
     /// Whether the hazard of the case is declared closed, so that the case is judged as contract.

@@ -364,6 +364,8 @@ mod claims {
         assert_eq!(judged(&export, vec![hazard(false)], &["H-3"], &[]).0, Verdict::HazardGone);
         let failed = judged(&export, vec![control(false), hazard(true)], &["H-3"], &["C-1"]).0;
         assert!(matches!(failed, Verdict::Failed { .. }), "{failed:?}");
+        // What SELinux sees is closed for all of them.
+        assert_eq!(judged("selinux/asked.export", vec![hazard(false)], &["S-1"], &[]).0, Verdict::Pass);
     }
 
     #[test]

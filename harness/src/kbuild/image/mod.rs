@@ -5,6 +5,7 @@ pub mod debug;
 pub mod gcov_files;
 mod make_output;
 mod narrow;
+pub mod policy;
 mod prune;
 
 use std::collections::BTreeMap;
@@ -104,6 +105,7 @@ pub fn build(
     let watched = [watched(flavour, &patched.source.dir), gcov_files::variables(flavour, patched)].concat().join(" ");
     let mut parts = vec![RECIPE, &source, &edits, &requests, &compiler];
     parts.extend((!watched.is_empty()).then_some(watched.as_str()));
+    parts.extend(flavour.policy.as_deref());
     let key = sha256_of(parts.join("\n").as_bytes())[..32].to_string();
     let provide = || {
         store.publish_with_manifest(KIND, &key, |dir| {
@@ -120,6 +122,7 @@ pub fn build(
                 };
                 collect(&build_dir, dir, &facts)?;
                 debug::keep(flavour, &build_dir, dir)?;
+                policy::keep(flavour, dir)?;
                 gcov_files::keep(flavour, patched, &build_dir, dir)
             })
         })

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use cases::case::{Case, Judgement};
 use cases::clause;
+use cases::suite;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, ErrorKind, Result, io};
@@ -27,9 +29,16 @@ impl Claims {
     /// The claims of these clauses.
     ///
     /// # Errors
-    /// What is wrong with a name: `closes` takes hazards (H-1), `breaks` takes controls (C-1).
+    /// What is wrong with a name: `closes` takes clauses that hazard cases judge (H-1, S-1), `breaks` takes controls (C-1).
     pub fn of(closes: &[String], breaks: &[String]) -> std::result::Result<Self, String> {
-        Ok(Claims { closes: known(closes, "H-", "a hazard")?, breaks: known(breaks, "C-", "a control")? })
+        let hazards = |id: &str| {
+            let hazard = |case: &&Case| matches!(case.judgement, Judgement::Hazard(_));
+            suite::CASES.iter().filter(hazard).any(|case| case.clause == id)
+        };
+        Ok(Claims {
+            closes: known(closes, hazards, "a hazard of the contract, such as H-1")?,
+            breaks: known(breaks, |id| id.starts_with("C-"), "a control of the contract, such as C-1")?,
+        })
     }
 
     /// Whether there are none.
@@ -62,12 +71,12 @@ fn in_order(wanted: impl Fn(&str) -> bool) -> Vec<String> {
     clause::CLAUSES.iter().map(|clause| clause.id).filter(|id| wanted(id)).map(str::to_string).collect()
 }
 
-fn known(names: &[String], prefix: &str, kind: &str) -> std::result::Result<Vec<String>, String> {
+fn known(names: &[String], fits: impl Fn(&str) -> bool, kind: &str) -> std::result::Result<Vec<String>, String> {
     let mut ids = Vec::new();
     for name in names {
-        match clause::find(name.trim()).filter(|clause| clause.id.starts_with(prefix)) {
+        match clause::find(name.trim()).filter(|clause| fits(clause.id)) {
             Some(clause) => ids.push(clause.id),
-            None => return Err(format!("{name} is not {kind} of the contract, such as {prefix}1")),
+            None => return Err(format!("{name} is not {kind}")),
         }
     }
     Ok(in_order(|id| ids.contains(&id)))
@@ -142,7 +151,15 @@ mod tests {
 
     #[test]
     fn what_is_not_a_hazard_or_a_control_is_an_error() {
-        for wrong in ["closes = [\"R-1\"]", "closes = [\"H-99\"]", "breaks = [\"H-1\"]", "close = []", "closes ="] {
+        assert_eq!(read("closes = [\"S-1\"]").unwrap().claims.closes, ["S-1"]);
+        for wrong in [
+            "closes = [\"R-1\"]",
+            "closes = [\"S-5\"]",
+            "closes = [\"H-99\"]",
+            "breaks = [\"H-1\"]",
+            "close = []",
+            "closes =",
+        ] {
             assert_eq!(read(wrong).unwrap_err().kind, ErrorKind::Patch, "{wrong}");
         }
     }

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `kernel/vmlinux`, `kernel/System.map`, `kernel/config`, `kernel/facts.json` | the image, as in the cache |
 //! | `kernel/vmlinux.debug` | debug information for gdb, if the flavour has it |
+//! | `kernel/selinux.policy` | the SELinux policy, if the flavour has one |
 //! | `guest/init` | the guest program of the run |
 //! | `report.json` | the report of the run, with verdicts and transcripts |
 //! | `series/...` | the patches as applied |
@@ -41,6 +42,8 @@ pub mod member {
     pub const CONFIG: &str = "kernel/config";
     /// The kernel with debug information, if it was built with it.
     pub const DEBUG: &str = "kernel/vmlinux.debug";
+    /// The SELinux policy that guests load, if there is one.
+    pub const POLICY: &str = "kernel/selinux.policy";
     /// Facts about the image.
     pub const FACTS: &str = "kernel/facts.json";
     /// The guest program.

@@ -10,9 +10,10 @@ pub mod unattended;
 
 use std::path::Path;
 
+use cases::selinux;
 use cases::session::{self, Order};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io};
 use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::recording::Recording;
 use crate::host::process::tail;
@@ -31,6 +32,8 @@ pub struct ShellFiles<'a> {
     pub greeting: &'a str,
     /// Options for the guest program.
     pub order: Order,
+    /// The SELinux policy of the kernel, if it has one.
+    pub policy: Option<&'a Path>,
 }
 
 /// How a guest ended.
@@ -65,6 +68,9 @@ impl ShellFiles<'_> {
             ("etc/motd".to_string(), 0o644, self.greeting.as_bytes()),
         ];
         files.extend(self.script.map(|script| (session::SCRIPT.to_string(), 0o644, script.as_bytes())));
+        let read = |path: &Path| std::fs::read(path).map_err(|error| io(&error, "reading", path));
+        let policy = self.policy.map(read).transpose()?;
+        files.extend(policy.iter().map(|policy| (selinux::POLICY.to_string(), 0o644, policy.as_slice())));
         Initramfs::pack_files(path, self.guest, &files)
     }
 }

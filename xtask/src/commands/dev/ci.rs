@@ -24,6 +24,9 @@ const KERNELS: &str = "7.2,6.1";
 const CLOSING: &str = "derive-closed,derive-readers";
 const CLOSING_KERNEL: &str = "7.2";
 
+/// What SELinux sees, as it is and with labels.
+const LABELS: &str = "none,derive,derive-labelled";
+
 /// One fault case for each way in which the suite detects faults. `--full` runs all of them.
 const FAULT_CASES: &[&str] = &[
     "use_after_free",
@@ -47,6 +50,7 @@ const FAULT_CASES: &[&str] = &[
 /// Tests that only `--full` runs: each needs a kernel of its own, or covers the same as another test.
 const FULL_ONLY: &[&str] = &[
     "closing_series_do_what_they_declare_and_what_the_page_says",
+    "labels_do_what_the_series_declares_and_what_the_page_says",
     "gdb_shows_types_lines_and_variables",
     "under_virtme_ng_a_script",
     "wider_fields_and_reserved_ones",
@@ -64,7 +68,7 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
     // First, so that a missing tool is reported at once and not after the tests.
     let purposes = match args.no_kernel {
         true => vec![Purpose::Guest],
-        false => [Purpose::ALL, &[Purpose::Shell, Purpose::Debugger]].concat(),
+        false => [Purpose::ALL, &[Purpose::Shell, Purpose::Debugger, Purpose::Policy]].concat(),
     };
     pipeline.tools(&purposes, args.no_install)?;
 
@@ -99,10 +103,15 @@ pub fn run(args: &CiArgs) -> Result<ExitCode> {
         stages.push(vec![tests, conformance]);
         let closing = cmd!(shell, "{own} matrix --keep-going --kernels {CLOSING_KERNEL} --series {CLOSING}");
         stages.push(vec![("series that close hazards", closing)]);
-        // A kernel of its own for each of the two.
+        // Kernels of their own.
         if args.full {
             let devices = cmd!(shell, "{own} matrix --keep-going --flavours importers --kernels {KERNELS} devices/");
             stages.push(vec![("importers of the kernel", devices)]);
+            let labels = cmd!(
+                shell,
+                "{own} matrix --keep-going --flavours selinux --kernels {KERNELS} --series {LABELS} selinux/"
+            );
+            stages.push(vec![("what SELinux sees", labels)]);
         }
         stages.push(vec![
             (

@@ -9,7 +9,7 @@ use harness::guest::boot_plan::recorded_line;
 use harness::guest::initramfs::{GuestBinary, program_of};
 use harness::judge::complaint::suppressions;
 use harness::judge::expectation::known_defects;
-use harness::kbuild::image::{self, KernelImage, debug};
+use harness::kbuild::image::{self, KernelImage, debug, policy};
 use harness::report::pack::manifest::{Boot, PackIdentity, PackManifest};
 use harness::report::pack::suite_version::SuiteVersion;
 use harness::report::pack::write::{Members, write};
@@ -139,6 +139,9 @@ fn members(image: &KernelImage, program: &GuestBinary, report: &RunReport) -> Re
     }
     if let Some(symbols) = debug::symbols(&image.dir) {
         members.file(member::DEBUG, &symbols);
+    }
+    if let Some(policy) = policy::compiled(&image.dir) {
+        members.file(member::POLICY, &policy);
     }
     members.bytes(member::GUEST, program.bytes.clone());
     members.bytes(member::REPORT, json(report)?);

@@ -14,6 +14,7 @@ use harness::host::process::scratch_directory;
 use harness::host::setup::Purpose;
 use harness::host::setup::need::busybox;
 use harness::judge::context::needs_met;
+use harness::kbuild::image::policy;
 use harness::session::shell::keys::HELP;
 use harness::session::shell::unattended::Stream;
 use harness::session::shell::{Ended, ShellFiles, attended, terminal, unattended};
@@ -37,8 +38,10 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
     let shell = busybox(&Machine::this()).ok_or_else(|| Error::new(ErrorKind::Internal, "busybox has disappeared"))?;
     let shell = std::fs::read(&shell).map_err(|error| io(&error, "reading", &shell))?;
+    let policy = policy::compiled(&made.image.dir);
     let files = ShellFiles {
         guest: &guest,
+        policy: policy.as_deref(),
         busybox: &shell,
         script: script.as_deref(),
         greeting: &greeting(&made, acceleration.accel().name()),
