@@ -65,7 +65,8 @@ impl Severity {
     }
 
     /// The severity of a violated clause. The R clauses are about too many rights, except R-10, which is about too few.
-    /// Old contents and memory beyond the end are the memory of others. With the hazards that are listed a reader writes. The S clauses are about what a policy refuses.
+    /// Old contents and memory beyond the end are the memory of others. With the hazards that are listed a reader writes. The S clauses
+    /// are about what a policy refuses.
     pub fn of_clause(clause: &str) -> Self {
         match clause {
             "R-10" => Severity::Violation,

@@ -60,7 +60,7 @@ impl TableWord {
             TableWord::Judged { word, .. } => match word {
                 "ok" => "holds",
                 "xfail" => "a documented limit, confirmed as expected",
-                "closed" => "a documented limit that the series closes for aliases, as it declares",
+                "closed" => "a documented limit that the series closes, as it declares",
                 "known" => "violated by a known defect of that kernel, not of the series",
                 "breaks" => "a control fails, as the series declares",
                 "FAIL" => "violated",

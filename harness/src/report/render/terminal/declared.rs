@@ -16,7 +16,7 @@ pub(super) fn render(out: &mut String, report: &RunReport, style: Style) {
     };
     let closed = in_contract_order(report.verdicts.iter().filter(passed));
     if !closed.is_empty() {
-        let _ = writeln!(out, "closed for aliases, as the series declares: {}", closed.join(" "));
+        let _ = writeln!(out, "closed, as the series declares: {}", closed.join(" "));
     }
     let broken: Vec<&CaseVerdict> =
         report.verdicts.iter().filter(|verdict| matches!(verdict.verdict, Verdict::Breaks { .. })).collect();
