@@ -1,12 +1,9 @@
 //! A udmabuf over parts of memfds of huge pages.
 
-use std::fs;
-
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::ftruncate;
-
-use crate::{prelude::*, uapi::udmabuf::MemfdRange};
+use crate::{
+    fixture::huge_pages::{SMALL, huge_memfd, pool},
+    prelude::*,
+};
 
 case! {
     /// A buffer over small pages of a memfd of huge pages, across the border between two of them, shows these pages through every
@@ -17,8 +14,7 @@ case! {
     relies on [Closing]
 }
 
-/// How many small pages one huge page has: 2 MiB, as the guest reserves them.
-const SMALL: usize = 512;
+/// How many huge pages the memfd has, which is all that there are.
 const HUGE: usize = 2;
 
 /// The parts of the memfd: first page, and number of pages.
@@ -31,7 +27,7 @@ fn parts(exporter: Exporter) -> &'static [(usize, usize)] {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let before = pool()?;
-    let memfd = huge_memfd().or_broken("a memfd of huge pages")?;
+    let memfd = huge_memfd(HUGE).or_broken("a memfd of huge pages")?;
     let device = open_device(UDMABUF).or_broken(UDMABUF)?;
     let contents = memory::map(memfd.as_fd(), HUGE * SMALL * PAGE, RW, libc::MAP_SHARED, 0).or_broken("its mapping")?;
     let parts = parts(on.exporter);
@@ -71,7 +67,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.equal("after the last close: free and reserved huge pages as before", pool()?, before);
 
     // The huge pages of the memfd above, whose contents nobody may see.
-    let memfd = huge_memfd().or_broken("a memfd of huge pages")?;
+    let memfd = huge_memfd(HUGE).or_broken("a memfd of huge pages")?;
     s.holds(
         "pages that nobody has touched are zeroes, or refused",
         untouched(create(&device, &memfd, parts), pages.len()),
@@ -82,15 +78,15 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 }
 
 /// `UDMABUF_CREATE` of one part of a memfd, `UDMABUF_CREATE_LIST` of more.
-fn create(device: &fs::File, memfd: &OwnedFd, parts: &[(usize, usize)]) -> Result<OwnedFd, Errno> {
-    let range = |&(first, pages): &(usize, usize)| MemfdRange {
-        memfd: memfd.as_fd(),
+fn create(device: &impl AsFd, memfd: &OwnedFd, parts: &[(usize, usize)]) -> Result<OwnedFd, Errno> {
+    let range = |&(first, pages): &(usize, usize)| RawRange {
+        memfd: memfd.as_raw_fd(),
         offset: (first * PAGE) as u64,
         size: (pages * PAGE) as u64,
     };
     match parts {
-        [part] => udmabuf::create(device.as_fd(), range(part)),
-        _ => udmabuf::create_list(device.as_fd(), &parts.iter().map(range).collect::<Vec<_>>()),
+        [part] => udmabuf::create_with(device.as_fd(), range(part), 0),
+        _ => udmabuf::create_list_with(device.as_fd(), &parts.iter().map(range).collect::<Vec<_>>(), 0),
     }
 }
 
@@ -104,24 +100,4 @@ fn untouched(made: Result<OwnedFd, Errno>, pages: usize) -> Result<(), String> {
     let mapped = memory::map(buffer.as_fd(), pages * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map_err(gave)?;
     let written = (0..pages * PAGE).find(|at| mapped.read(*at) != 0);
     ensure(written.is_none(), || format!("page {} shows what was there before", written.unwrap_or_default() / PAGE))
-}
-
-/// A sealed memfd of huge pages.
-fn huge_memfd() -> nix::Result<OwnedFd> {
-    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | MFdFlags::MFD_HUGETLB;
-    let fd = memfd_create(c"conformance", flags)?;
-    ftruncate(&fd, (HUGE * SMALL * PAGE) as i64)?;
-    fcntl(&fd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK))?;
-    Ok(fd)
-}
-
-/// How many huge pages are free, and how many are reserved.
-fn pool() -> CaseResult<(usize, usize)> {
-    let path = "/proc/meminfo";
-    let text = fs::read_to_string(path).or_broken(path)?;
-    let value = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|rest| rest.trim().parse().ok()).ok_or("no such line").or_broken(name)
-    };
-    Ok((value("HugePages_Free:")?, value("HugePages_Rsvd:")?))
 }
