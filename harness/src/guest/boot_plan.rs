@@ -241,7 +241,7 @@ mod tests {
         -serial chardev:results
         -kernel vmlinux
         -initrd initramfs.cpio
-        -append 'console=ttyS0 loglevel=6 console_msg_format=syslog reboot=t panic=-1 printk.devkmsg=on no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always vivid.node_types=0x101 vivid.num_inputs=2 vivid.input_types=12 vivid.num_outputs=1 vivid.output_types=0'
+        -append 'console=ttyS0 loglevel=6 console_msg_format=syslog reboot=t panic=-1 printk.devkmsg=on no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always hugepages=2 vivid.node_types=0x101 vivid.num_inputs=2 vivid.input_types=12 vivid.num_outputs=1 vivid.output_types=0'
         ");
     }
 }
