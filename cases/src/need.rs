@@ -34,7 +34,8 @@ pub enum Need {
     Statistics,
     /// The BPF iterator over all buffers (Linux 6.16). Only in the flavour `bpf`.
     BpfIterator,
-    /// Huge pages, reserved at boot.
+    /// udmabuf takes huge pages, which are reserved at boot (memfd_pin_folios(), Linux 6.11). The case itself probes whether it pins
+    /// them.
     HugePages,
     /// The system calls of 32-bit programs.
     Ia32,
@@ -123,6 +124,7 @@ impl Need {
             // SW_SYNC_GET_DEADLINE is of 6.4.
             Need::Deadlines => Some("6.12"),
             Need::BpfIterator => Some("7.2"),
+            Need::HugePages => Some("6.12"),
             _ => None,
         }
     }

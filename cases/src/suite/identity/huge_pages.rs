@@ -8,8 +8,7 @@ use crate::{
 case! {
     /// A buffer over small pages of a memfd of huge pages, across the border between two of them, shows these pages through every
     /// descriptor, and what is written through the buffer is in the memfd. When memfd and buffer are closed, all huge pages are free
-    /// again, also after a range beyond the end of the memfd was refused. Pages that nobody has touched are zeroes, or are refused as
-    /// before Linux 6.11.
+    /// again, also after a range beyond the end of the memfd was refused. Pages that nobody has touched are zeroes.
     "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [HugePages], [DUPLICATES, ALIASES],
     relies on [Closing]
 }
@@ -27,8 +26,23 @@ fn parts(exporter: Exporter) -> &'static [(usize, usize)] {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let before = pool()?;
-    let memfd = huge_memfd(HUGE).or_broken("a memfd of huge pages")?;
     let device = open_device(UDMABUF).or_broken(UDMABUF)?;
+    let memfd = huge_memfd(HUGE).or_broken("a memfd of huge pages")?;
+    // Before memfd_pin_folios() (Linux 6.11) udmabuf refuses pages that nobody has touched. It takes others, but mappings of their small
+    // pages are counted in a way that ends in a BUG in free_huge_page(). "udmabuf: revert 'Add support for mapping hugepages (v4)'"
+    // (6.5) took them out; 6.1.192 has them still.
+    if matches!(create(&device, &memfd, &[(0, 1)]), Err(Errno::EINVAL)) {
+        return Err(Abort::Lacks(Need::HugePages, "udmabuf does not pin huge pages".into()));
+    }
+    drop(memfd);
+    let found = pool()?;
+    s.must(
+        "a buffer made and closed: huge pages as before",
+        found == before,
+        format_args!("{found:?}, not {before:?}"),
+    )?;
+
+    let memfd = huge_memfd(HUGE).or_broken("a memfd of huge pages")?;
     let contents = memory::map(memfd.as_fd(), HUGE * SMALL * PAGE, RW, libc::MAP_SHARED, 0).or_broken("its mapping")?;
     let parts = parts(on.exporter);
     let pages: Vec<usize> = parts.iter().flat_map(|&(first, pages)| first..first + pages).collect();
@@ -68,10 +82,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 
     // The huge pages of the memfd above, whose contents nobody may see.
     let memfd = huge_memfd(HUGE).or_broken("a memfd of huge pages")?;
-    s.holds(
-        "pages that nobody has touched are zeroes, or refused",
-        untouched(create(&device, &memfd, parts), pages.len()),
-    );
+    s.holds("pages that nobody has touched are zeroes", untouched(create(&device, &memfd, parts), pages.len()));
     drop(memfd);
     s.equal("with that closed: free and reserved huge pages as before", pool()?, before);
     Ok(())
@@ -90,13 +101,9 @@ fn create(device: &impl AsFd, memfd: &OwnedFd, parts: &[(usize, usize)]) -> Resu
     }
 }
 
-/// Whether a buffer over pages that nobody has touched was refused, or shows zeroes.
+/// Whether a buffer over pages that nobody has touched shows zeroes.
 fn untouched(made: Result<OwnedFd, Errno>, pages: usize) -> Result<(), String> {
-    let buffer = match made {
-        Ok(buffer) => buffer,
-        Err(Errno::EINVAL) => return Ok(()),
-        Err(errno) => return Err(format!("it gave {}", errno_name(errno))),
-    };
+    let buffer = made.map_err(gave)?;
     let mapped = memory::map(buffer.as_fd(), pages * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map_err(gave)?;
     let written = (0..pages * PAGE).find(|at| mapped.read(*at) != 0);
     ensure(written.is_none(), || format!("page {} shows what was there before", written.unwrap_or_default() / PAGE))
