@@ -138,9 +138,7 @@ impl Group<'_> {
         };
         // If buffers are never released, every case that waits for a release fails, and nothing else.
         if self.clause() == "L-1" && self.leaks() {
-            return consequence
-                || other.leaks()
-                || other.checks().next().is_some() && other.natures().all(Nature::follows_from_closing);
+            return consequence || other.leaks() || other.saw_only(Nature::follows_from_closing);
         }
         consequence || self.explains_clause_of(other)
     }
@@ -152,20 +150,19 @@ impl Group<'_> {
         };
         let compared = other.cases().any(|verdict| COMPARES.contains(&verdict.key.id()));
         let counts = other.natures().any(|nature| nature.is_leak() || *nature == Nature::Underflow);
-        let one_file = self.natures().any(|nature| *nature == Nature::SameFile);
-        let unknown = self.natures().any(|nature| *nature == Nature::NotABuffer);
+        let saw = |nature: Nature| self.natures().any(|seen| *seen == nature);
+        let only = |nature: Nature| other.saw_only(|seen| *seen == nature);
         let no_buffer = |nature: &Nature| match nature {
             Nature::Refused(errnos) => errnos.iter().all(|errno| NOT_A_BUFFER.contains(&errno.as_str())),
             nature => nature.is_leak(),
         };
-        let refused = || other.checks().next().is_some() && other.natures().all(no_buffer);
         let told = !compared && in_table(EXPLAINS)
-            || unknown && refused()
+            || saw(Nature::NotABuffer) && other.saw_only(no_buffer)
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
-            || one_file && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
-            || self.clause() == "EXP-5" && SHOW_PAGES.contains(&other.clause()) && only(other, &Nature::WrongPage);
+            || saw(Nature::SameFile) && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
+            || self.clause() == "EXP-5" && SHOW_PAGES.contains(&other.clause()) && only(Nature::WrongPage);
         // Whoever sees another buffer sees another name, too: a wrong count alone has a reason of its own.
-        let told = told && !only(other, &Nature::FdinfoCount);
+        let told = told && !only(Nature::FdinfoCount);
         // Not if the consequence is worse than its explanation.
         told && other.symptom().severity >= self.symptom().severity
     }
@@ -185,7 +182,7 @@ impl Group<'_> {
             Nature::Underflow => self.corrupts() && self.clause() == "L-1" && other.clause() != "L-3",
             _ => false,
         };
-        other.natures().next().is_some() && other.natures().all(follows)
+        other.saw_only(follows)
     }
 
     fn checks(&self) -> impl Iterator<Item = &FailedCheck> {
@@ -194,6 +191,11 @@ impl Group<'_> {
 
     fn natures(&self) -> impl Iterator<Item = &Nature> {
         self.checks().map(|check| &check.nature)
+    }
+
+    /// Whether checks failed, and this is true of all that they saw.
+    fn saw_only(&self, is: impl Fn(&Nature) -> bool) -> bool {
+        self.natures().next().is_some() && self.natures().all(is)
     }
 
     /// Whether closing an alias leaves something behind, whatever was done with it.
@@ -247,11 +249,6 @@ impl Group<'_> {
     fn follow_up(&self) -> FollowUp {
         FollowUp { clause: self.clause().into(), title: self.symptom().title.clone(), cases: self.keys() }
     }
-}
-
-/// Whether all that the checks of a group saw is this.
-fn only(group: &Group<'_>, nature: &Nature) -> bool {
-    group.natures().next().is_some() && group.natures().all(|seen| seen == nature)
 }
 
 /// Moves what explains another group before it, if they are equally serious.
