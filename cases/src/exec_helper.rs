@@ -1,9 +1,11 @@
 //! What this program does when a case executes it as a helper program.
 
-use std::os::fd::BorrowedFd;
+use std::ffi::CString;
+use std::os::fd::{BorrowedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::unistd::execv;
 
 use crate::uapi::memory::{self, PAGE};
 use crate::uapi::{borrow_number, fcntl};
@@ -22,6 +24,15 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> Option<i32> {
     match arguments.next()?.as_str() {
         PROBE_FD => Some(probe(arguments)),
         _ => None,
+    }
+}
+
+/// Executes this program as a helper that checks these numbers, as [`PROBE_FD`] says. Returns only if that fails.
+pub fn exec_probe(numbers: impl IntoIterator<Item = RawFd>) {
+    let words = ["cases".to_string(), PROBE_FD.to_string()];
+    let words = words.into_iter().chain(numbers.into_iter().map(|number| number.to_string()));
+    if let Ok(arguments) = words.map(CString::new).collect::<Result<Vec<_>, _>>() {
+        let _ = execv(c"/proc/self/exe", &arguments);
     }
 }
 

@@ -12,9 +12,6 @@ use nix::libc;
 
 use super::own;
 
-/// The types of the running kernel. A program for an iterator names the iterator by a number in this file.
-pub const BTF: &str = "/sys/kernel/btf/vmlinux";
-
 /// What the program writes for each buffer.
 pub const ADDRESS_BYTES: usize = size_of::<u64>();
 
@@ -96,7 +93,7 @@ const LICENSE: &CStr = c"GPL";
 pub struct BufferIterator(OwnedFd);
 
 impl BufferIterator {
-    /// Loads the program and attaches it to the iterator.
+    /// Loads the program and attaches it to the iterator, which has a number in the types of the running kernel.
     ///
     /// # Errors
     /// ENOENT when the kernel has no types or no iterator over buffers, else the errno of the call.

@@ -17,10 +17,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 
     let received = s.attempt_receive(&mut selinux, READER, &fd)?;
     judge(s, "receiving", &received, &["read"])?;
-    let used = s.attempt(&mut selinux, READER, &format!("SYNC of the {}", fd.name), || {
-        begin_cpu_access(fd.as_fd(), SyncAccess::Read)?;
-        end_cpu_access(fd.as_fd(), SyncAccess::Read)
-    })?;
+    let used = s.attempt_sync(&mut selinux, READER, &fd)?;
     judge(s, "an ioctl", &used, &["ioctl"])?;
     let mapped = s.attempt(&mut selinux, READER, &format!("mmap({}, R, SHARED)", fd.name), || {
         memory::map(fd.as_fd(), PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map(drop)

@@ -13,10 +13,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let mut selinux = Confinement::start()?;
     let primary = s.export(on.exporter, 1)?.primary;
     s.policy_is_in_force(&mut selinux, &primary)?;
-    let used = s.attempt(&mut selinux, READER, "SYNC of the primary", || {
-        begin_cpu_access(primary.as_fd(), SyncAccess::Read)?;
-        end_cpu_access(primary.as_fd(), SyncAccess::Read)
-    })?;
+    let used = s.attempt_sync(&mut selinux, READER, &primary)?;
     s.succeeds("the reader may use ioctls", used.result)?;
     for flags in [RDONLY, RDWR] {
         let text = format!("derive(primary, {})", flags_text(flags));

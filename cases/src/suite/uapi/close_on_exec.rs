@@ -1,8 +1,6 @@
 //! A real execve(2) with open aliases.
 
-use nix::unistd::execv;
-
-use crate::exec_helper::{NOT_A_BUFFER, PROBE_FD};
+use crate::exec_helper::{NOT_A_BUFFER, exec_probe};
 use crate::prelude::*;
 
 case! {
@@ -51,9 +49,6 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 }
 
 fn exec(fds: &[&Fd]) -> i32 {
-    let words = ["cases".to_string(), PROBE_FD.to_string()];
-    let words = words.into_iter().chain(fds.iter().map(|fd| fd.number().to_string()));
-    let Ok(arguments) = words.map(std::ffi::CString::new).collect::<Result<Vec<_>, _>>() else { return NO_EXEC };
-    let _ = execv(c"/proc/self/exe", &arguments);
+    exec_probe(fds.iter().map(|fd| fd.number()));
     NO_EXEC
 }
