@@ -14,21 +14,34 @@ case! {
 
 const PAGES: usize = 3;
 const LEN: usize = PAGES * PAGE;
-/// More than any of the calls allocates.
-const MANY: u32 = 60;
 const CLEAN: [Errno; 2] = [Errno::ENOMEM, Errno::EAGAIN];
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let fail = FailNth::prepare()?;
+    let each =
+        |step: &dyn Fn(&Failing<'_>, &Fd) -> Found| fail.walk(|failing| on_a_new_buffer(on, |fd| step(failing, fd)));
     for (what, after) in [("then again", After::Again), ("then the end", After::End), ("then close", After::Close)] {
-        let found = each(on, |fd, nth| synced(&fail, fd, nth, after))?;
-        s.must_hold(format!("SYNC with any allocation failing, {what}"), found)?;
+        let found = each(&|failing, fd| synced(failing, fd, after))?;
+        s.must_hold(format!("SYNC with any allocation failing, {what}"), found.map(drop))?;
     }
-    let found = each(on, |fd, nth| mapped(&fail, fd, nth))?;
-    s.must_hold("mmap with any allocation failing, then again", found)?;
+    let found = each(&mapped)?;
+    s.must_hold("mmap with any allocation failing, then again", found.map(drop))?;
     let pipe = pipe().or_broken("pipe")?;
-    let found = each(on, |fd, nth| accessed(&fail, fd, nth, &pipe))?;
-    s.must_hold("the first access with any allocation failing, then again", found)
+    let found = each(&|failing, fd| accessed(failing, fd, &pipe))?;
+    s.must_hold("the first access with any allocation failing, then again", found.map(drop))
+}
+
+/// What is wrong with one descriptor of a new buffer, or with the release of the buffer.
+fn on_a_new_buffer(on: CaseParams, step: impl Fn(&Fd) -> Found) -> Found {
+    let primary = export(on.exporter, PAGES).or_broken("export of a buffer")?.primary;
+    let observer = BufferObserver::start(&primary)?;
+    let alias = match on.fds() {
+        FdKind::Alias => Some(Fd::new("alias", derive(primary.as_fd(), RDWR).or_broken("an alias")?)),
+        _ => None,
+    };
+    let found = step(alias.as_ref().unwrap_or(&primary))?;
+    drop((alias, primary));
+    Ok(found.and(observer.gone().unwrap_or_else(|abort| Err(format!("{abort:?}")))))
 }
 
 /// What follows a SYNC that failed.
@@ -39,78 +52,44 @@ enum After {
     Close,
 }
 
-/// Whether there were that many allocations, or what was wrong.
-type Found = CaseResult<Result<bool, String>>;
-
-/// Does `step` on a new buffer for the first, second, ... allocation, until there are no more.
-fn each(on: CaseParams, step: impl Fn(&Fd, u32) -> Found) -> CaseResult<Result<(), String>> {
-    for nth in 1..=MANY {
-        let primary = export(on.exporter, PAGES).or_broken("export of a buffer")?.primary;
-        let observer = BufferObserver::start(&primary)?;
-        let alias = match on.fds() {
-            FdKind::Alias => Some(Fd::new("alias", derive(primary.as_fd(), RDWR).or_broken("an alias")?)),
-            _ => None,
-        };
-        let injected = step(alias.as_ref().unwrap_or(&primary), nth)?;
-        drop((alias, primary));
-        match injected.and_then(|injected| observer_gone(&observer).map(|()| injected)) {
-            Err(wrong) => return Ok(Err(format!("allocation {nth} failing: {wrong}"))),
-            Ok(false) => return Ok(Ok(())),
-            Ok(true) => {}
-        }
-    }
-    Ok(Err(format!("more than {MANY} allocations")))
-}
-
-fn observer_gone(observer: &BufferObserver) -> Result<(), String> {
-    observer.gone().unwrap_or_else(|abort| Err(format!("{abort:?}")))
-}
-
 /// SYNC of a new buffer, for the first time.
-fn synced(fail: &FailNth, fd: &Fd, nth: u32, after: After) -> Found {
-    let (result, injected) = fail.during(nth, || begin_cpu_access(fd.as_fd(), SyncAccess::ReadWrite))?;
+fn synced(failing: &Failing<'_>, fd: &Fd, after: After) -> Found {
+    let result = failing.call(|| begin_cpu_access(fd.as_fd(), SyncAccess::ReadWrite))?;
     let whole = || {
         begin_cpu_access(fd.as_fd(), SyncAccess::ReadWrite)
             .and_then(|()| end_cpu_access(fd.as_fd(), SyncAccess::ReadWrite))
             .map_err(|errno| format!("SYNC again: {}", errno_name(errno)))
     };
-    let then = match (after, &result) {
-        (After::Again, _) => whole(),
+    let then = match after {
+        After::Again => whole(),
         // Of an access that did not begin; EINVAL is as good as success.
-        (After::End, _) => {
+        After::End => {
             let _ = end_cpu_access(fd.as_fd(), SyncAccess::ReadWrite);
             whole()
         }
-        (After::Close, _) => Ok(()),
+        After::Close => Ok(()),
     };
-    Ok(clean("SYNC", result, &CLEAN).and(then).map(|()| injected))
+    Ok(failing.clean("SYNC", result, &CLEAN).and(then))
 }
 
 /// mmap where no page table is yet.
-fn mapped(fail: &FailNth, fd: &Fd, nth: u32) -> Found {
+fn mapped(failing: &Failing<'_>, fd: &Fd) -> Found {
     let apart = Apart::new()?;
-    let (result, injected) = fail.during(nth, || apart.map(fd, LEN))?;
+    let result = failing.call(|| apart.map(fd, LEN))?;
     let again = apart.map(fd, LEN).map_err(|errno| format!("mmap again: {}", errno_name(errno)));
     let zero = again.and_then(|()| apart.is_zero(LEN));
-    Ok(clean("mmap", result, &CLEAN).and(zero).map(|()| injected))
+    Ok(failing.clean("mmap", result, &CLEAN).and(zero))
 }
 
 /// The first access to a mapping, by a system call.
-fn accessed(fail: &FailNth, fd: &Fd, nth: u32, (reading, writing): &(OwnedFd, OwnedFd)) -> Found {
+fn accessed(failing: &Failing<'_>, fd: &Fd, (reading, writing): &(OwnedFd, OwnedFd)) -> Found {
     let apart = Apart::new()?;
     apart.map(fd, LEN).or_broken("mmap")?;
     let access = || apart.write_out(writing.as_fd(), PAGE);
-    let (result, injected) = fail.during(nth, access)?;
+    let result = failing.call(access)?;
     let again = access().map_err(|errno| format!("the access again: {}", errno_name(errno)));
     let mut bytes = [0; 2];
     read(reading, &mut bytes).or_broken("reading a pipe")?;
     let zero = again.and_then(|_| apart.is_zero(LEN));
-    Ok(clean("the access", result, &[Errno::EFAULT, Errno::ENOMEM]).and(zero).map(|()| injected))
-}
-
-fn clean<T>(what: &str, result: Result<T, Errno>, allowed: &[Errno]) -> Result<(), String> {
-    match result {
-        Err(errno) if !allowed.contains(&errno) => Err(format!("{what}: {}", errno_name(errno))),
-        _ => Ok(()),
-    }
+    Ok(failing.clean("the access", result, &[Errno::EFAULT, Errno::ENOMEM]).and(zero))
 }

@@ -11,8 +11,6 @@ case! {
 }
 
 const LEN: usize = 2 * PAGE;
-/// More than any of the calls allocates.
-const MANY: u32 = 60;
 
 fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
@@ -20,47 +18,35 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     let warm = vgem.quiet_create_of(2).or_broken("creating a buffer of vgem")?;
     vgem.quiet_close(warm).or_broken("closing a handle")?;
     let balance = Balance::take()?;
-    let walk = |step: &dyn Fn(u32) -> CaseResult<(Result<(), String>, bool)>| {
-        for nth in 1..=MANY {
-            let (found, injected) = step(nth)?;
-            let sound = found.and(balance.unchanged()?).map_err(|wrong| format!("allocation {nth} failing: {wrong}"));
-            if sound.is_err() || !injected {
-                return Ok(sound.and(ensure(nth > 1, || "the call allocates no memory".into())));
-            }
-        }
-        Ok::<_, Abort>(Err(format!("more than {MANY} allocations")))
+    let walk = |step: fn(&Vgem, &Failing<'_>) -> Found| {
+        let walked = fail.walk(|failing| Ok(step(&vgem, failing)?.and(balance.unchanged()?)))?;
+        Ok::<_, Abort>(walked.and_then(|failed| ensure(failed > 0, || "the call allocates no memory".into())))
     };
-    let found = walk(&|nth| created(&vgem, &fail, nth))?;
+    let found = walk(created)?;
     s.must_hold("a creation with any allocation failing: a clean errno, then it works", found)?;
-    let found = walk(&|nth| mapped(&vgem, &fail, nth))?;
+    let found = walk(mapped)?;
     s.must_hold("the first mapping through the node with any allocation failing: a clean errno, then it works", found)?;
     Ok(())
 }
 
 /// A creation that fails, and what is wrong afterwards.
-fn created(vgem: &Vgem, fail: &FailNth, nth: u32) -> CaseResult<(Result<(), String>, bool)> {
+fn created(vgem: &Vgem, failing: &Failing<'_>) -> Found {
     let create = || vgem.quiet_create_of(2).and_then(|handle| vgem.quiet_close(handle));
-    let (result, injected) = fail.during(nth, create)?;
-    let answer = match result {
-        // The file system of the pages says ENOSPC when it gets no memory for an inode.
-        Err(Errno::ENOMEM | Errno::ENFILE | Errno::EAGAIN | Errno::ENOSPC) if injected => Ok(()),
-        other => other.map_err(gave),
-    };
+    let result = failing.call(create)?;
+    // The file system of the pages says ENOSPC when it gets no memory for an inode.
+    let answer = failing.clean("the creation", result, &[Errno::ENOMEM, Errno::ENFILE, Errno::EAGAIN, Errno::ENOSPC]);
     let again = create().map_err(|errno| format!("again: {}", errno_name(errno)));
-    Ok((answer.and(again), injected))
+    Ok(answer.and(again))
 }
 
 /// One new buffer whose mapping fails, and what is wrong afterwards.
-fn mapped(vgem: &Vgem, fail: &FailNth, nth: u32) -> CaseResult<(Result<(), String>, bool)> {
+fn mapped(vgem: &Vgem, failing: &Failing<'_>) -> Found {
     let handle = vgem.quiet_create_of(2).or_broken("creating a buffer of vgem")?;
     let at = drm::map_offset(vgem.as_fd(), handle.number()).or_broken("an offset in the node")? as i64;
     let apart = Apart::new()?;
     let map = || apart.map_at(vgem.as_fd(), at, LEN);
-    let (result, injected) = fail.during(nth, map)?;
-    let answer = match result {
-        Err(Errno::ENOMEM | Errno::EAGAIN) if injected => Ok(()),
-        other => other.map_err(gave),
-    };
+    let result = failing.call(map)?;
+    let answer = failing.clean("the mapping", result, &[Errno::ENOMEM, Errno::EAGAIN]);
     // An export finds out whether the handle still has its object.
     let open = vgem.quiet_export("exported", &handle, RDWR).map(drop);
     let open = open.map_err(|errno| format!("an export of the handle afterwards: {}", errno_name(errno)));
@@ -68,5 +54,5 @@ fn mapped(vgem: &Vgem, fail: &FailNth, nth: u32) -> CaseResult<(Result<(), Strin
     let again = again.and_then(|()| apart.is_zero(LEN));
     drop(apart);
     let closed = vgem.quiet_close(handle).map_err(|errno| format!("closing the handle: {}", errno_name(errno)));
-    Ok((answer.and(open).and(again).and(closed), injected))
+    Ok(answer.and(open).and(again).and(closed))
 }

@@ -40,26 +40,20 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 /// Exports of the driver's own buffers, and their import by another DRM file.
 fn exported(s: &mut Steps, vgem: &Vgem, fail: &FailNth) -> CaseResult {
     let balance = Balance::take()?;
-    let mut found = Err("more than 60 allocations".to_string());
-    for nth in 1..=60 {
+    let found = fail.walk(|failing| {
         // A new buffer each time, because only the first export makes the dma-buf.
         let held = Held(vgem, vgem.quiet_create_of(2).or_broken("creating a buffer of vgem")?.number());
         let export = || drm::export(vgem.as_fd(), held.1, RDWR);
-        let (result, injected) = fail.during(nth, export)?;
-        let answer = match result {
-            Err(Errno::ENOMEM | Errno::ENFILE | Errno::EMFILE | Errno::EAGAIN) if injected => Ok(()),
-            other => other.map(drop).map_err(gave),
-        };
+        let result = failing.call(export)?;
+        let answer = failing.clean("the export", result, &NO_MEMORY);
         let again = export().map(drop).map_err(|errno| format!("the export again: {}", errno_name(errno)));
         drop(held);
-        let same = balance.unchanged()?;
-        let sound = answer.and(again).and(same).map_err(|wrong| format!("allocation {nth} failing: {wrong}"));
-        if sound.is_err() || !injected {
-            found = sound;
-            break;
-        }
-    }
-    s.must_hold("the first export of a buffer with any allocation failing: a clean errno, nothing left", found)?;
+        Ok(answer.and(again).and(balance.unchanged()?))
+    })?;
+    s.must_hold(
+        "the first export of a buffer with any allocation failing: a clean errno, nothing left",
+        found.map(drop),
+    )?;
     mapped(s, vgem, fail)?;
     let handle = vgem.quiet_create_of(2).or_broken("creating a buffer of vgem")?;
     drop(vgem.quiet_export("exported", &handle, RDWR).or_broken("an export")?);
@@ -78,9 +72,9 @@ fn exported(s: &mut Steps, vgem: &Vgem, fail: &FailNth) -> CaseResult {
 fn mapped(s: &mut Steps, vgem: &Vgem, fail: &FailNth) -> CaseResult {
     let (reading, writing) = pipe().or_broken("pipe")?;
     let balance = Balance::take()?;
-    for (what, accessing) in [("mapping", false), ("first access", true)] {
-        let mut found = Err("more than 60 allocations".to_string());
-        for nth in 1..=60 {
+    let (no_memory, fault) = ([Errno::ENOMEM, Errno::EAGAIN], [Errno::ENOMEM, Errno::EAGAIN, Errno::EFAULT]);
+    for (what, accessing, allowed) in [("mapping", false, &no_memory[..]), ("first access", true, &fault[..])] {
+        let found = fail.walk(|failing| {
             let held = Held(vgem, vgem.quiet_create_of(2).or_broken("creating a buffer of vgem")?.number());
             let fd = Fd::new("vgem buffer", drm::export(vgem.as_fd(), held.1, RDWR).or_broken("an export")?);
             let apart = Apart::new()?;
@@ -89,26 +83,17 @@ fn mapped(s: &mut Steps, vgem: &Vgem, fail: &FailNth) -> CaseResult {
                 map().or_broken("mmap")?;
             }
             let access = || apart.write_out(writing.as_fd(), PAGE).map(drop);
-            let (result, injected) = fail.during(nth, || if accessing { access() } else { map() })?;
-            let answer = match result {
-                Err(Errno::ENOMEM | Errno::EAGAIN) if injected => Ok(()),
-                Err(Errno::EFAULT) if injected && accessing => Ok(()),
-                other => other.map_err(gave),
-            };
+            let result = failing.call(|| if accessing { access() } else { map() })?;
+            let answer = failing.clean(what, result, allowed);
             let again = if accessing { access() } else { map() };
             let again = again.map_err(|errno| format!("again: {}", errno_name(errno)));
             let again = again.and_then(|()| apart.is_zero(2 * PAGE));
             drop((apart, fd, held));
-            let same = balance.unchanged()?;
-            let sound = answer.and(again).and(same).map_err(|wrong| format!("allocation {nth} failing: {wrong}"));
-            if sound.is_err() || !injected {
-                found = sound;
-                break;
-            }
-        }
+            Ok(answer.and(again).and(balance.unchanged()?))
+        })?;
         s.must_hold(
             format!("the {what} of a buffer with any allocation failing: a clean errno, then it works"),
-            found,
+            found.map(drop),
         )?;
     }
     drop(reading);

@@ -9,9 +9,6 @@ case! {
     relies on [Closing, Importing]
 }
 
-/// More than all steps allocate.
-const MANY: u32 = 100;
-
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let depth = match on.exporter {
         // The next step of these would be vmap(), which says in the kernel log that it failed, as it should.
@@ -24,30 +21,21 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let fd = alias.as_ref().unwrap_or(&primary);
     let before = observer.counts(&[fd])?;
     let fail = FailNth::prepare()?;
-    let mut found = Err(format!("more than {MANY} allocations"));
-    for nth in 1..=MANY {
+    let found = fail.walk(|failing| {
         let importer = Importer::open().or_broken("opening the test importer")?;
-        let (result, injected) = fail.during(nth, || Staged::new(&importer, fd, depth))?;
-        let answer = match result {
-            Ok(staged) => staged.undo(false).map_err(gave),
-            Err(Errno::ENOMEM | Errno::EAGAIN | Errno::EINVAL) if injected => Ok(()),
-            Err(errno) => Err(gave(errno)),
-        };
+        let staged = failing.call(|| Staged::new(&importer, fd, depth))?;
+        let result = staged.and_then(|staged| staged.undo(false));
+        let answer = failing.clean("the steps", result, &[Errno::ENOMEM, Errno::EAGAIN, Errno::EINVAL]);
         // What the steps before the failed one took is given back with the context.
         drop(importer);
         let again = Staged::new(observer.importer(), fd, depth).and_then(|staged| staged.undo(true));
         let again = again.map_err(|errno| format!("all steps again: {}", errno_name(errno)));
-        let same = observer.unchanged(&[fd], &before)?;
-        let sound = answer.and(again).and(same).map_err(|wrong| format!("allocation {nth} failing: {wrong}"));
-        if sound.is_err() || !injected {
-            found = sound;
-            break;
-        }
-    }
+        Ok(answer.and(again).and(observer.unchanged(&[fd], &before)?))
+    })?;
     let last = STAGES[depth - 1];
     s.holds(
         format!("from import to {last} with any allocation failing: a clean errno, nothing held, then it works"),
-        found,
+        found.map(drop),
     );
     drop((alias, primary));
     s.check_gone(&observer, "with everything closed")?;
