@@ -77,6 +77,14 @@ impl Case {
         variant.exporters.unwrap_or(self.exporters)
     }
 
+    /// Where a variant can run, which is what `--all-exporters` asks for.
+    pub fn all_exporters_of(&self, variant: &Variant) -> Vec<Exporter> {
+        let chosen = self.exporters_of(variant);
+        let can = |exporter: &Exporter| !self.needs_of(variant).iter().any(|need| exporter.lacks(*need));
+        let fits = |exporter: &Exporter| chosen.contains(exporter) || Exporter::is_choice(chosen) && can(exporter);
+        Exporter::ALL.iter().copied().filter(fits).collect()
+    }
+
     /// What a variant needs.
     pub fn needs_of(&self, variant: &Variant) -> Vec<Need> {
         self.needs.iter().chain(variant.needs).copied().collect()
@@ -101,10 +109,10 @@ impl Case {
             .collect()
     }
 
-    /// Everything that this case runs on, in the order of reports.
+    /// Everything that this case can run on, in the order of reports.
     pub fn runs(&self) -> impl Iterator<Item = CaseParams> {
         let runs = |variant| {
-            self.exporters_of(variant).iter().map(move |exporter| CaseParams { exporter: *exporter, variant })
+            self.all_exporters_of(variant).into_iter().map(move |exporter| CaseParams { exporter, variant })
         };
         self.variants.iter().flat_map(runs)
     }
@@ -114,9 +122,9 @@ impl Case {
         CaseKey::new(&self.name(on.variant), on.exporter.name())
     }
 
-    /// The keys of all planned runs of this case.
+    /// The keys of the runs that are planned by default.
     pub fn keys(&self) -> impl Iterator<Item = CaseKey> {
-        self.runs().map(|on| self.key(on))
+        self.runs().filter(|on| self.exporters_of(on.variant).contains(&on.exporter)).map(|on| self.key(on))
     }
 
     /// The claim as one paragraph, without the layout of the doc comment.

@@ -63,6 +63,22 @@ impl Exporter {
     /// Only the system heap: one exporter with a choice of access mode.
     pub const HEAP: &'static [Exporter] = &[Exporter::SystemHeap];
 
+    /// What a case cannot have on this exporter, though the kernel has it. A driver that exports is not the importer too: it recognises
+    /// its own buffers, and vivid's are all as large as a frame. SYNC of vgem and vivid does not touch bounce buffers.
+    pub fn lacks(self, need: Need) -> bool {
+        match self {
+            Exporter::Vgem => matches!(need, Need::Vgem | Need::BounceBuffers),
+            Exporter::Vivid => matches!(need, Need::Vivid | Need::BounceBuffers),
+            _ => false,
+        }
+    }
+
+    /// Whether a list is a choice of exporters that differ, where a case could run on any. `--all-exporters` runs it on all. The other
+    /// lists name the exporters that have what a case is about.
+    pub fn is_choice(list: &[Exporter]) -> bool {
+        [Exporter::MAIN, Exporter::COMMON, Exporter::WITH_DEVICES, Exporter::DRIVERS].contains(&list)
+    }
+
     /// The access modes that the caller can export with, apart from O_RDWR: all for a heap, those that V4L2 and DRM know
     /// (vb2_core_expbuf(), drm_prime_handle_to_fd_ioctl()), none for udmabuf.
     pub fn lesser_modes(self) -> &'static [(&'static str, i32)] {

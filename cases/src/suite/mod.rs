@@ -210,9 +210,19 @@ pub const CASES: &[Case] = &[
     selinux::domain_of_alias::CASE,
 ];
 
-/// Every planned run of every case, in order.
+/// Every run of every case that is planned by default, in order.
 pub fn keys() -> impl Iterator<Item = CaseKey> {
     CASES.iter().flat_map(|case| case.keys().collect::<Vec<_>>())
+}
+
+/// Every run of every case on every exporter that it can run on, in order.
+pub fn keys_on_all_exporters() -> impl Iterator<Item = CaseKey> {
+    CASES.iter().flat_map(|case| case.runs().map(|on| case.key(on)).collect::<Vec<_>>())
+}
+
+/// Whether a run is planned by default, and not only with all exporters.
+pub fn is_default(key: &CaseKey) -> bool {
+    by_id(key.id()).is_none_or(|case| case.keys().any(|planned| planned == *key))
 }
 
 /// The case that a key names, and what it runs on.
@@ -246,11 +256,14 @@ mod tests {
 
     #[test]
     fn every_key_finds_its_case() {
-        for key in keys() {
+        for key in keys_on_all_exporters() {
             let (case, on) = find(&key).unwrap();
             assert_eq!(case.key(on), key);
         }
-        assert_eq!(keys().collect::<BTreeSet<_>>().len(), keys().count(), "two runs of one key");
+        let all: BTreeSet<CaseKey> = keys_on_all_exporters().collect();
+        assert_eq!(all.len(), keys_on_all_exporters().count(), "two runs of one key");
+        assert!(keys().all(|key| all.contains(&key) && is_default(&key)));
+        assert_eq!(all.iter().filter(|key| is_default(key)).count(), keys().count());
     }
 
     #[test]

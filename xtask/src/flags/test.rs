@@ -91,4 +91,7 @@ pub struct CaseFilter {
     /// Skip cases whose name contains this; can be repeated
     #[arg(long, value_name = "FILTER")]
     pub skip: Vec<String>,
+    /// Run cases also on the exporters where nothing new is expected; their transcripts are not compared
+    #[arg(long)]
+    pub all_exporters: bool,
 }

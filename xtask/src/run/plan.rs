@@ -17,22 +17,29 @@ use crate::flags::CaseFilter;
 /// # Errors
 /// As [`select`].
 pub fn chosen(filter: &CaseFilter) -> Result<Vec<CaseKey>> {
-    select(&filter.filters, filter.exact, &filter.skip)
+    let all: Vec<CaseKey> = match filter.all_exporters {
+        true => suite::keys_on_all_exporters().collect(),
+        false => suite::keys().collect(),
+    };
+    select_from(all, &filter.filters, filter.exact, &filter.skip)
 }
 
-/// The keys that match, in the order of the suite.
+/// The keys of the default plan that match, in the order of the suite.
 ///
 /// A filter is a clause (`R-1`), or a part of a key (`rights`, `table@udmabuf`), or with `exact` a whole key or case id.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] when a filter matches nothing, with similar names.
 pub fn select(filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<CaseKey>> {
-    for filter in filters {
-        if !suite::keys().any(|key| fits(&key, filter, exact)) {
-            return Err(no_match(filter));
-        }
+    select_from(suite::keys().collect(), filters, exact, skip)
+}
+
+fn select_from(all: Vec<CaseKey>, filters: &[String], exact: bool, skip: &[String]) -> Result<Vec<CaseKey>> {
+    if let Some(filter) = filters.iter().find(|filter| !all.iter().any(|key| fits(key, filter, exact))) {
+        return Err(no_match(filter));
     }
-    let chosen: Vec<CaseKey> = suite::keys()
+    let chosen: Vec<CaseKey> = all
+        .into_iter()
         .filter(|key| filters.is_empty() || filters.iter().any(|filter| fits(key, filter, exact)))
         .filter(|key| !skip.iter().any(|filter| fits(key, filter, false)))
         .collect();

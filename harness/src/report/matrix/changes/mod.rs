@@ -128,7 +128,7 @@ fn changes(before: &RunReport, after: &RunReport) -> Vec<(CaseKey, CaseChange)> 
     };
     let all: BTreeSet<CaseKey> = keys(before).union(&keys(after)).cloned().collect();
     // Cases that this version of the suite does not have come last.
-    let order: Vec<CaseKey> = cases::suite::keys().collect();
+    let order: Vec<CaseKey> = cases::suite::keys_on_all_exporters().collect();
     let mut all: Vec<CaseKey> = all.into_iter().collect();
     all.sort_by_key(|key| order.iter().position(|known| known == key).unwrap_or(order.len()));
     // Cases that apply to other kernels only say nothing about the series.

@@ -261,7 +261,7 @@ fn run(cell: &Cell, matrix: &Matrix) -> Run {
 fn keys(matrix: &Matrix) -> Vec<CaseKey> {
     let verdicts = || matrix.cells.iter().filter_map(Cell::report).flat_map(|report| &report.verdicts);
     let run: BTreeSet<&CaseKey> = verdicts().map(|verdict| &verdict.key).collect();
-    let mut keys: Vec<CaseKey> = suite::keys().filter(|key| run.contains(key)).collect();
+    let mut keys: Vec<CaseKey> = suite::keys_on_all_exporters().filter(|key| run.contains(key)).collect();
     let known: BTreeSet<&CaseKey> = keys.iter().collect();
     // Cases of another version of the suite are shown too.
     let foreign: Vec<CaseKey> = run.into_iter().filter(|key| !known.contains(key)).cloned().collect();
