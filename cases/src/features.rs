@@ -16,7 +16,7 @@ use crate::selinux;
 use crate::steps::errno_name;
 use crate::uapi::bpf::BufferIterator;
 use crate::uapi::importer::Importer;
-use crate::uapi::{compat, derive, edu, ioctl_address, iommu};
+use crate::uapi::{compat, derive, edu, iio, ioctl_address, iommu, netdev};
 
 /// The kernel option that gives every device bounce buffers, 4 MiB in all (setup_io_tlb_npages() in kernel/dma/swiotlb.c).
 pub const FORCED: &str = "swiotlb=2048,force";
@@ -78,6 +78,8 @@ impl KernelFeatures {
             (Need::Display, display::NODE),
             (Need::Iommu, iommu::DEVICE),
             (Need::BusMaster, edu::DEVICE),
+            (Need::IndustrialIo, iio::DEVICE),
+            (Need::NetworkCard, netdev::DEVICE),
         ] {
             if !Path::new(path).exists() {
                 missing.insert(need, format!("{path} does not exist"));

@@ -63,6 +63,10 @@ pub enum Need {
     Iommu,
     /// QEMU's edu card and our driver for it.
     BusMaster,
+    /// Our device of industrial I/O, whose core imports dma-bufs (Linux 6.10).
+    IndustrialIo,
+    /// Our network card, whose queue can be bound to a dma-buf (Linux 6.12).
+    NetworkCard,
     /// SELinux enforces our policy. Only in the flavour `selinux`.
     Selinux,
 }
@@ -101,6 +105,8 @@ impl Need {
             Need::Display => Some("CONFIG_DRM_VKMS"),
             Need::Iommu => Some("CONFIG_IOMMUFD_TEST"),
             Need::BusMaster => Some("CONFIG_DMABUF_CONFORMANCE_EDU"),
+            Need::IndustrialIo => Some("CONFIG_DMABUF_CONFORMANCE_IIO"),
+            Need::NetworkCard => Some("CONFIG_DMABUF_CONFORMANCE_NET"),
             Need::Selinux => Some("CONFIG_SECURITY_SELINUX"),
         }
     }
@@ -113,7 +119,16 @@ impl Need {
 
     /// Whether it is a device that only the flavour `importers` has.
     pub fn is_device(self) -> bool {
-        matches!(self, Need::DmaCapture | Need::Mem2mem | Need::Display | Need::Iommu | Need::BusMaster)
+        matches!(
+            self,
+            Need::DmaCapture
+                | Need::Mem2mem
+                | Need::Display
+                | Need::Iommu
+                | Need::BusMaster
+                | Need::IndustrialIo
+                | Need::NetworkCard
+        )
     }
 
     /// The oldest known release that meets it, if not all releases with the option do.

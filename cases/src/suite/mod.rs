@@ -203,6 +203,8 @@ pub const CASES: &[Case] = &[
     devices::both_modes::CASE,
     devices::iommu::CASE,
     devices::bus_master::CASE,
+    devices::samples::CASE,
+    devices::network_card::CASE,
     selinux::asked::CASE,
     selinux::by_access_mode::CASE,
     selinux::mapped_for_writing::CASE,

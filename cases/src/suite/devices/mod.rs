@@ -7,4 +7,6 @@ pub mod display_mapping;
 pub mod display_own_buffer;
 pub mod iommu;
 pub mod mem2mem;
+pub mod network_card;
+pub mod samples;
 pub mod writeback;
