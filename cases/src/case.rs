@@ -111,9 +111,8 @@ impl Case {
 
     /// Everything that this case can run on, in the order of reports.
     pub fn runs(&self) -> impl Iterator<Item = CaseParams> {
-        let runs = |variant| {
-            self.all_exporters_of(variant).into_iter().map(move |exporter| CaseParams { exporter, variant })
-        };
+        let runs =
+            |variant| self.all_exporters_of(variant).into_iter().map(move |exporter| CaseParams { exporter, variant });
         self.variants.iter().flat_map(runs)
     }
 

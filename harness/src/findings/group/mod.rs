@@ -1,7 +1,9 @@
 //! Groups symptoms of the same defect.
 
 use cases::foundation::Foundation;
+use cases::need::Need;
 use cases::protocol::CaseKey;
+use cases::suite::find;
 
 use crate::findings::evidence::{kernel_log, steps_to_it, transcript};
 use crate::findings::nature::Nature;
@@ -94,7 +96,7 @@ impl Group<'_> {
         }
         if let (Key::Complaint(..), Some(verdict)) = (self.key(), lifetime) {
             // No list is damaged.
-            return if verdict.clause == "L-2" && freed() { "L-1" } else { &verdict.clause };
+            return if verdict.clause == "L-2" { "L-1" } else { &verdict.clause };
         }
         let foundation = self.cases().find(|verdict| judges_one(&verdict.key));
         if foundation.is_some_and(only_after_a_close) || foundation.is_none() && freed() {
@@ -123,6 +125,9 @@ impl Group<'_> {
 
     fn explains(&self, other: &Group<'_>) -> bool {
         let corrupts = self.corrupts();
+        if !corrupts && self.is_of_aliases_and_not(other) {
+            return false;
+        }
         let consequence = match other.key() {
             Key::Left(_) => self.symptom().severity < Severity::Leak,
             Key::Stuck(_) => corrupts,
@@ -145,6 +150,9 @@ impl Group<'_> {
 
     /// Whether the clause of the other one cannot hold without this one's.
     fn explains_clause_of(&self, other: &Group<'_>) -> bool {
+        if self.is_of_aliases_and_not(other) {
+            return false;
+        }
         let in_table = |table: &[(&str, &[&str])]| {
             table.iter().any(|(clause, follow)| *clause == self.clause() && follow.contains(&other.clause()))
         };
@@ -161,17 +169,36 @@ impl Group<'_> {
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
             || saw(Nature::SameFile) && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
             || self.clause() == "EXP-5" && SHOW_PAGES.contains(&other.clause()) && only(Nature::WrongPage);
-        // Whoever sees another buffer sees another name, too: a wrong count alone has a reason of its own.
-        let told = told && !only(Nature::FdinfoCount);
+        // Whoever sees another buffer sees another name, too: a wrong count alone has a reason of its own, and explains nothing else.
+        let told = told && !only(Nature::FdinfoCount) && !self.saw_only(|seen| *seen == Nature::FdinfoCount)
+            || self.clause() == "I-3" && only(Nature::FdinfoCount);
         // Not if the consequence is worse than its explanation.
         told && other.symptom().severity >= self.symptom().severity
+    }
+
+    /// Whether this one is wrong with aliases only, and the other one without any, so that no alias is the reason.
+    fn is_of_aliases_and_not(&self, other: &Group<'_>) -> bool {
+        self.needs_aliases() && !other.needs_aliases()
+    }
+
+    /// Whether only cases that derive aliases show it.
+    fn needs_aliases(&self) -> bool {
+        self.cases().all(|verdict| {
+            find(&verdict.key).is_some_and(|(case, on)| case.needs_of(on.variant).contains(&Need::Derive))
+        })
     }
 
     /// Whether all that the checks of the other one saw follows from what this one saw.
     fn saw_the_same(&self, other: &Group<'_>) -> bool {
         let follows = |nature: &Nature| match nature {
-            // What never gives anything back is seen by many cases, some of which see a refusal for another reason too.
-            Nature::Refused(_) => !self.leaks_always() && self.natures().any(|mine| mine.like(nature)),
+            // What never gives anything back is seen by many cases, some of which see a refusal for another reason too. What other
+            // files answer has nothing to do with dma-bufs.
+            Nature::Refused(errnos) if errnos.is_empty() && self.clause().starts_with("UAPI-") => {
+                self.natures().any(|mine| matches!(mine, Nature::Refused(_)))
+            }
+            Nature::Refused(_) => {
+                !self.leaks_always() && other.clause() != "UAPI-7" && self.natures().any(|mine| mine.like(nature))
+            }
             nature if nature.follows_from_closing() && self.leaks_always() => true,
             nature if nature.is_leak() && self.clause() == "UAPI-6" && other.clause() == "L-8" => {
                 self.natures().any(Nature::is_leak)
