@@ -25,7 +25,7 @@ const ENQUEUE: u32 = ioc(IOC_WRITE, b'i', 0x94, size_of::<Transfer>());
 
 /// A buffer of the device, in the words of IIO: a stream of samples in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub enum SampleStream {
     /// To the device.
     Output = 0,
     /// From the device.
@@ -36,7 +36,7 @@ pub enum Stream {
 ///
 /// # Errors
 /// The errno of the call.
-pub fn open_stream(device: BorrowedFd<'_>, stream: Stream) -> Result<OwnedFd, Errno> {
+pub fn open_stream(device: BorrowedFd<'_>, stream: SampleStream) -> Result<OwnedFd, Errno> {
     let mut argument = stream as i32;
     ioctl_struct(device, GET_FD, &mut argument)?;
     Ok(own(argument))

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use crate::prelude::*;
-use crate::uapi::iio::{self, Stream};
+use crate::uapi::iio::{self, SampleStream};
 
 case! {
     /// The samples that an industrial I/O device sends are read through a read-only alias, which is what the alias is for, and those
@@ -29,9 +29,9 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let device = open_device(iio::DEVICE).or_broken(iio::DEVICE)?;
 
     let held = Some(&buffer.observer);
-    let sent = transfer(s, &device, Stream::Output, &buffer.fd, held)?;
+    let sent = transfer(s, &device, SampleStream::Output, &buffer.fd, held)?;
     // What the device has read comes back through a buffer that it may write.
-    let back = sent.and(transfer(s, &device, Stream::Input, &other, None)?);
+    let back = sent.and(transfer(s, &device, SampleStream::Input, &other, None)?);
     let right = (0..BYTES).filter(|offset| plain.read(*offset) == READ).count();
     s.control(
         "C-1",
@@ -40,8 +40,8 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     );
 
     (0..BYTES).for_each(|offset| plain.write(offset, WRITTEN));
-    transfer(s, &device, Stream::Output, &other, None)?.or_broken("sending samples")?;
-    let received = transfer(s, &device, Stream::Input, &buffer.fd, held)?;
+    transfer(s, &device, SampleStream::Output, &other, None)?.or_broken("sending samples")?;
+    let received = transfer(s, &device, SampleStream::Input, &buffer.fd, held)?;
     let written = buffer.count(WRITTEN);
     s.note(format!("the device wrote {written} of {BYTES} bytes of the {name}"));
     s.hazard(format!("the device writes samples to the {name}"), received.is_ok() && written > 0);
@@ -53,7 +53,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 fn transfer(
     s: &mut Steps,
     device: &File,
-    stream: Stream,
+    stream: SampleStream,
     fd: &Fd,
     observer: Option<&BufferObserver>,
 ) -> CaseResult<Result<(), Errno>> {
