@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// A poll through an alias leaves a callback on the fence. If all descriptors are closed before the fence signals,
     /// the buffer is released after the callback has run, and not before. If descriptors are left, the callback does
-    /// not change any reference count. A process that sleeps in poll keeps the buffer alive as a descriptor does.
+    /// not change any reference count, and after one of them is closed the next poll does not add a second callback. A process
+    /// that sleeps in poll keeps the buffer alive as a descriptor does.
     "F-5", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES],
     relies on [Closing]
 }
@@ -26,6 +27,11 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
                 // The kernel's reference counts are wrong from here on.
                 return Ok(());
             }
+        }
+    }
+    for access in [SyncAccess::Read, SyncAccess::Write] {
+        if !polled_again(s, on, access)? {
+            return Ok(());
         }
     }
     asleep(s, on)
@@ -67,6 +73,25 @@ fn all_closed(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAccess) 
         access_text(access)
     );
     Ok(s.holds(sentence, early.and(released)))
+}
+
+/// The callback is the buffer's: it stays when somebody who shares the buffer leaves.
+fn polled_again(s: &mut Steps, on: CaseParams, access: SyncAccess) -> CaseResult<bool> {
+    let (observer, mut descriptors) = quiet_family(on)?;
+    let timeline = Timeline::new()?;
+    let fence = timeline.fence(1)?;
+    let waits = polls(&descriptors, 1, access, &fence)?;
+    if !must_wait(s, &descriptors[1].name, access, waits) {
+        return Ok(false);
+    }
+    drop(descriptors.pop());
+    let fds: Vec<_> = descriptors.iter().collect();
+    let pending = observer.counts(&fds)?;
+    poll_now(&descriptors[0]).or_broken("poll")?;
+    let same = observer.unchanged(&fds, &pending)?;
+    timeline.advance()?;
+    let sentence = format!("{} fence, one descriptor closed, poll again: no second callback", access_text(access));
+    Ok(s.holds(sentence, same))
 }
 
 /// Imports a fence and polls. Returns whether poll added a callback.
