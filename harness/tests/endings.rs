@@ -12,6 +12,7 @@ use std::time::Duration;
 use cases::need::Need;
 use cases::protocol::{CaseKey, Outcome, Record, VERSION};
 use fake_qemu::{fake_qemu, sent};
+use harness::arch::X86_64;
 use harness::guest::boot_plan::{Accel, BootPlan};
 use harness::guest::initramfs::Initramfs;
 use harness::guest::qemu::{self, Timeouts};
@@ -55,7 +56,7 @@ impl Bench {
         fs::write(&said, sent(records.iter().cloned())).unwrap();
         fake_qemu(&self.path("qemu"), &format!("said={}\n{script}", said.display()));
         let initramfs = Initramfs { path: self.path("initramfs") };
-        let mut boot = BootPlan::new(&self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
+        let mut boot = BootPlan::new(&X86_64, &self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
         boot.qemu = self.path("qemu").display().to_string();
         qemu::run(&boot, Timeouts::brief(self.timeouts), |_| {}).unwrap()
     }

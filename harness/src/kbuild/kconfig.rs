@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
+use crate::arch::Arch;
 use crate::error::{Error, ErrorKind, Result, io};
 use crate::host::process::Cmd;
 use crate::host::similar_names::similar_names;
 use crate::kernel_range::{KernelRange, Release};
 
-/// The fragments of each flavour, in the order in which they are merged.
+/// The fragments of each flavour, in the order in which they are merged. That of the architecture follows the first one.
 const FLAVOURS: &[(&str, &[&str])] = &[
     ("fast", &["base", "exporters", "importers"]),
     ("sanitized", &["base", "exporters", "importers", "sanitizers"]),
@@ -35,8 +36,10 @@ pub const VNG: &str = "-vng";
 /// A named set of fragments.
 #[derive(Clone, Debug)]
 pub struct Flavour {
-    /// Its name.
+    /// Its name, which ends with the architecture.
     pub name: String,
+    /// The architecture.
+    pub arch: &'static Arch,
     /// The fragments, in order.
     pub fragments: Vec<Fragment>,
     /// The SELinux policy that its guests load, as secilc reads it. None for a flavour without SELinux.
@@ -73,8 +76,9 @@ impl Flavour {
     /// # Errors
     /// [`ErrorKind::Usage`] for an unknown flavour, [`ErrorKind::Kconfig`] for an invalid line of a fragment.
     pub fn load(name: &str, dir: &Path) -> Result<Self> {
-        let plain = name.strip_suffix(VNG);
-        let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == plain.unwrap_or(name)) else {
+        let (arch, own) = Arch::of_flavour(name);
+        let plain = own.strip_suffix(VNG);
+        let Some((_, fragments)) = FLAVOURS.iter().find(|(known, _)| *known == plain.unwrap_or(own)) else {
             let names: Vec<&str> = FLAVOURS.iter().map(|(name, _)| *name).collect();
             let meant = similar_names(name, &names);
             return Err(Error::new(ErrorKind::Usage, format!("there is no flavour {name}")).next(
@@ -85,9 +89,11 @@ impl Flavour {
             ));
         };
         let more = plain.map(|_| VNG.trim_start_matches('-'));
-        let fragments =
-            fragments.iter().copied().chain(more).map(|name| Fragment::load(&dir.join(format!("{name}.config"))));
-        let mut flavour = Flavour { name: name.into(), fragments: fragments.collect::<Result<_>>()?, policy: None };
+        let (base, others) = fragments.split_at(1);
+        let names = base.iter().chain([&arch.name]).chain(others).copied().chain(more);
+        let fragments = names.map(|name| Fragment::load(&dir.join(format!("{name}.config"))));
+        let mut flavour =
+            Flavour { name: name.into(), arch, fragments: fragments.collect::<Result<_>>()?, policy: None };
         if flavour.asks_for("CONFIG_SECURITY_SELINUX") {
             let path = dir.join("selinux.cil");
             flavour.policy = Some(fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?);
@@ -124,7 +130,9 @@ impl Flavour {
         let make = |target: &str| {
             Cmd::new("make")
                 .dir(tree)
-                .args(["-s", &format!("O={}", objects.display()), target])
+                .args(["-s", &format!("O={}", objects.display())])
+                .args(self.arch.make)
+                .arg(target)
                 .succeed(ErrorKind::Kconfig, &format!("make {target} failed"))
         };
         make("tinyconfig")?;

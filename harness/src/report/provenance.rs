@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::guest::boot_plan::QEMU;
+use crate::arch::X86_64;
 use crate::host::process::Cmd;
 
 /// Timeout for asking a program for its version.
@@ -60,7 +60,7 @@ impl PendingProvenance {
             git(&["rev-parse", "HEAD"]),
             git(&["status", "--porcelain", "--untracked-files=no"]),
             Cmd::new("rustc").arg("--version").dir(root),
-            Cmd::new(QEMU).arg("--version"),
+            Cmd::new(X86_64.qemu).arg("--version"),
         ];
         let ask = |cmd: Cmd| std::thread::spawn(move || first_line(&cmd.limit(VERSION_TIMEOUT)));
         PendingProvenance { known, others: commands.into_iter().map(ask).collect() }

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use harness::arch::Arch;
 use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
 use harness::host::process::check_interrupt;
@@ -68,7 +69,9 @@ fn check_prerequisites(args: &TestArgs) -> Result<()> {
     let pipeline = Pipeline::open(true)?;
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
     let not_the_kernel = |error: Error| Error { kind: ErrorKind::Host, ..error };
-    pipeline.guest_program().map(drop).map_err(not_the_kernel)
+    let arch = Arch::of_flavour(&args.kernel.flavour_on("")).0;
+    pipeline.tools(Purpose::of(arch), args.kernel.no_install)?;
+    pipeline.guest_program(arch).map(drop).map_err(not_the_kernel)
 }
 
 fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bisect, String) {

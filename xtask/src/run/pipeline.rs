@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use harness::arch::Arch;
 use harness::error::full_disk;
 use harness::error::{Error, ErrorKind, Result};
 use harness::guest::initramfs::GuestBinary;
@@ -27,9 +28,6 @@ use xshell::{Shell, cmd};
 
 use crate::flags::{AccelChoice, KernelArgs};
 use crate::{settings, workspace};
-
-/// The target of the guest program: the host's own target, because it is installed; linked statically.
-const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The cache, and the display of progress.
 pub struct Pipeline {
@@ -135,7 +133,8 @@ impl Pipeline {
     pub fn tree(&self, args: &KernelArgs) -> Result<Tree> {
         self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
-        let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
+        let flavour = Flavour::load(&args.flavour_on(&spec.flavour), &workspace::kconfigs())?;
+        self.tools(Purpose::of(flavour.arch), args.no_install)?;
         if flavour.asks_for("CONFIG_DEBUG_INFO_BTF") {
             self.tools(&[Purpose::KernelTypes], args.no_install)?;
         }
@@ -167,18 +166,24 @@ impl Pipeline {
         Ok(Tree { spec, flavour, series, patched })
     }
 
-    /// Decides how guests are run. Takes up to three seconds if KVM has to be tested.
+    /// Decides how guests of an image are run. Takes up to three seconds if KVM has to be tested.
     ///
     /// # Errors
-    /// When KVM cannot be tested.
-    pub fn acceleration(&self, choice: AccelChoice, kernel: &Path) -> Result<Acceleration> {
+    /// When KVM cannot be tested; [`ErrorKind::Usage`] for KVM where it cannot be used.
+    pub fn acceleration(&self, choice: AccelChoice, image: &KernelImage) -> Result<Acceleration> {
+        let arch = image.facts.arch();
         let request = match choice {
+            AccelChoice::Auto if arch.is_emulated() => AccelRequest::Emulated(arch),
+            AccelChoice::Kvm if arch.is_emulated() => {
+                return Err(Error::new(ErrorKind::Usage, format!("{} guests cannot run under KVM here", arch.name))
+                    .next("Omit --accel: they are emulated."));
+            }
             AccelChoice::Auto => AccelRequest::Auto,
             AccelChoice::Kvm => AccelRequest::Only(Accel::Kvm),
             AccelChoice::Tcg => AccelRequest::Only(Accel::Tcg),
         };
         let machine = Machine::this();
-        Acceleration::decide(request, &probe_of(&machine, Some(kernel)), &self.store)
+        Acceleration::decide(request, &probe_of(&machine, Some(&image.vmlinux)), &self.store)
     }
 
     /// Whether KVM works. If that is not known, or with `anew`, it is tested with the kernel that was used last.
@@ -197,17 +202,20 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`ErrorKind::Build`] with the compiler's output.
-    pub fn guest_program(&self) -> Result<GuestBinary> {
+    pub fn guest_program(&self, arch: &Arch) -> Result<GuestBinary> {
         let shell = Shell::new().map_err(|error| {
             Error::new(ErrorKind::Internal, "the current directory cannot be determined").cause(error)
         })?;
         shell.change_dir(workspace::root());
         // Flags for the guest only: with --target they do not reach build scripts and macros.
         let target = workspace::target().join("guest");
+        let (triple, linker) = (arch.target, arch.tool("gcc"));
+        let linker_of = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
         let build = cmd!(
             shell,
-            "cargo build --package cases --bin cases --profile guest --target {GUEST_TARGET} --target-dir {target}"
+            "cargo build --package cases --bin cases --profile guest --target {triple} --target-dir {target}"
         )
+        .env(linker_of, linker)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
         // Most of the time nothing is compiled, and then no progress is shown.
@@ -232,12 +240,12 @@ impl Pipeline {
                 .cause(output.text)
                 .next("Check that a static libc is installed: libc6-dev on Debian and Ubuntu."));
         }
-        GuestBinary::load(&self.guest_program_path())
+        GuestBinary::load(&self.guest_program_path(arch))
     }
 
     /// Where the guest program is, once it is built.
-    pub fn guest_program_path(&self) -> PathBuf {
-        workspace::target().join("guest").join(GUEST_TARGET).join("guest/cases")
+    pub fn guest_program_path(&self, arch: &Arch) -> PathBuf {
+        workspace::target().join("guest").join(arch.target).join("guest/cases")
     }
 }
 

@@ -9,6 +9,7 @@ pub mod table;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arch::Arch;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::report::run_report::{RunReport, RunSetting};
@@ -32,6 +33,11 @@ pub struct CellKey {
 }
 
 impl CellKey {
+    /// Its architecture.
+    pub fn arch(&self) -> &'static Arch {
+        Arch::of_flavour(&self.flavour).0
+    }
+
     /// A cell with its plain name, such as `7.2-derive-sanitized`. If the series is a path, the last part is used.
     pub fn new(kernel: &str, series: &str, flavour: &str) -> Self {
         let id = format!("{kernel}-{}-{flavour}", short(series));

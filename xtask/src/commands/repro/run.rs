@@ -64,7 +64,8 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     // Check the pack before anything is installed.
     let plan = plan(&pack, &recorded, &args.cases)?;
     let (image, context, program) = (pack.image()?, pack.context()?, pack.guest()?);
-    let needs: &[Purpose] = if args.debug.gdb { &[Purpose::Boot, Purpose::Debugger] } else { &[Purpose::Boot] };
+    let boot = Purpose::boot(image.facts.arch());
+    let needs: &[Purpose] = if args.debug.gdb { &[boot, Purpose::Debugger] } else { &[boot] };
     if args.debug.gdb {
         debug::require_one_case(&plan)?;
     }
@@ -78,7 +79,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     for line in suite_differences(&pack, &provenance.commit) {
         pipeline.progress.warn(&line);
     }
-    let mut acceleration = pipeline.acceleration(args.guest.accel, &image.vmlinux)?;
+    let mut acceleration = pipeline.acceleration(args.guest.accel, &image)?;
     let gdb = args.debug.gdb.then(|| debugger(&pack, &pipeline, &plan, &dir)).transpose()?;
     let silent = Progress::new(Mode::Quiet);
     let command_line = Some(pack.manifest.boot.command_line.clone());
