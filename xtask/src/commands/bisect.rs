@@ -70,7 +70,7 @@ fn check_prerequisites(args: &TestArgs) -> Result<()> {
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
     let not_the_kernel = |error: Error| Error { kind: ErrorKind::Host, ..error };
     let arch = Arch::of_flavour(&args.kernel.flavour_on("")).0;
-    pipeline.tools(Purpose::of(arch), args.kernel.no_install)?;
+    pipeline.tools_of(arch, args.kernel.no_install)?;
     pipeline.guest_program(arch).map(drop).map_err(not_the_kernel)
 }
 

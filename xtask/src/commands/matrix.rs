@@ -50,7 +50,7 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     for PlannedCell { place, .. } in &cells {
         let arch = place.arch();
         if !programs.iter().any(|(known, _)| *known == arch) {
-            pipeline.tools(Purpose::of(arch), args.no_install)?;
+            pipeline.tools_of(arch, args.no_install)?;
             programs.push((arch, Program::build(&pipeline, arch)?));
         }
     }

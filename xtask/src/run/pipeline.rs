@@ -27,6 +27,7 @@ use harness::source::{self, SourceTree};
 use xshell::{Shell, cmd};
 
 use crate::flags::{AccelChoice, KernelArgs};
+use crate::run::guest_std;
 use crate::{settings, workspace};
 
 /// The cache, and the display of progress.
@@ -90,6 +91,15 @@ impl Pipeline {
         setup::ensure(purposes, install, &Machine::this(), &log, &self.progress)
     }
 
+    /// Makes sure that what an architecture needs besides [`Purpose::ALL`] is installed.
+    ///
+    /// # Errors
+    /// As [`Pipeline::tools`] and [`guest_std::ensure`].
+    pub fn tools_of(&self, arch: &Arch, no_install: bool) -> Result<()> {
+        self.tools(Purpose::of(arch), no_install)?;
+        guest_std::ensure(arch, no_install, &self.progress)
+    }
+
     /// Builds the kernel that the arguments ask for, or finds it in the cache.
     ///
     /// # Errors
@@ -134,7 +144,7 @@ impl Pipeline {
         self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
         let flavour = Flavour::load(&args.flavour_on(&spec.flavour), &workspace::kconfigs())?;
-        self.tools(Purpose::of(flavour.arch), args.no_install)?;
+        self.tools_of(flavour.arch, args.no_install)?;
         if flavour.asks_for("CONFIG_DEBUG_INFO_BTF") {
             self.tools(&[Purpose::KernelTypes], args.no_install)?;
         }
@@ -209,15 +219,17 @@ impl Pipeline {
         shell.change_dir(workspace::root());
         // Flags for the guest only: with --target they do not reach build scripts and macros.
         let target = workspace::target().join("guest");
-        let (triple, linker) = (arch.target, arch.tool("gcc"));
+        let (triple, linker, std) = (arch.target, arch.compiler, guest_std::options(arch)?);
         let linker_of = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
         let build = cmd!(
             shell,
-            "cargo build --package cases --bin cases --profile guest --target {triple} --target-dir {target}"
+            "cargo build --package cases --bin cases --profile guest --target {triple} --target-dir {target} {std...}"
         )
-        .env(linker_of, linker)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        let build = if arch.is_foreign() { build.env(linker_of, linker) } else { build };
+        // Stable compilers refuse to compile the library otherwise.
+        let build = if std.is_empty() { build } else { build.env("RUSTC_BOOTSTRAP", "1") };
         // Most of the time nothing is compiled, and then no progress is shown.
         let mut compiling: Option<(Task, u64)> = None;
         let output = Cmd::from(Command::from(build)).each_line(|line| {
