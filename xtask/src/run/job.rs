@@ -129,10 +129,11 @@ impl PlannedRun {
         RunOutput { dir, options, provenance }: RunOutput<'_>,
     ) -> Result<RunReport> {
         let PlannedRun { made, met, plan, elsewhere, debugged, seed } = self;
-        let provenance = Provenance { compiler: made.image.facts.compiler.clone(), ..provenance.clone() };
+        let facts = &made.image.facts;
+        let provenance = provenance.clone().of_kernel(facts.arch(), &facts.compiler);
         run_files::before(dir, &made, &provenance)?;
         let mut acceleration = pipeline.acceleration(guest.accel, &made.image)?;
-        let gdb = debugged.then(|| Gdb::prepare(&plan, &made.image.dir, dir)).transpose()?;
+        let gdb = debugged.then(|| Gdb::prepare(made.image.facts.arch(), &plan, &made.image.dir, dir)).transpose()?;
         // Progress lines would overwrite gdb's prompt.
         let quiet = Progress::new(Mode::Quiet);
         let context = JudgeContext { met, claims: made.claims.clone(), ..context(&made.image)? };

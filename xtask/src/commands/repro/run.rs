@@ -17,7 +17,6 @@ use harness::report::pack::compare;
 use harness::report::pack::member;
 use harness::report::pack::read::Pack;
 use harness::report::pack::suite_version::SuiteVersion;
-use harness::report::provenance::Provenance;
 use harness::report::render::html;
 use harness::report::run_report::{OLDEST, RunReport, RunSetting, SCHEMA, Timing};
 use harness::session::guests::Session;
@@ -73,7 +72,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let unpacked = start.elapsed();
 
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
-    let provenance = Provenance { compiler: pack.manifest.identity.compiler.clone(), ..asked.answered() };
+    let provenance = asked.answered().of_kernel(image.facts.arch(), &pack.manifest.identity.compiler);
     run_files::without_series(&dir, &pack.path(member::CONFIG), &provenance)?;
     keep_series(&pack, &dir)?;
     for line in suite_differences(&pack, &provenance.commit) {
@@ -144,7 +143,7 @@ fn sweep(runs: &Path) {
 fn debugger(pack: &Pack, pipeline: &Pipeline, plan: &[CaseKey], dir: &Path) -> Result<Gdb> {
     let own = image::find(&pipeline.store, &pack.manifest.identity.image)?;
     let image = own.map_or_else(|| pack.path("kernel"), |image| image.dir);
-    Gdb::prepare(plan, &image, dir)
+    Gdb::prepare(pack.image()?.facts.arch(), plan, &image, dir)
 }
 
 /// The cases to run: those that match a filter, or by default those chosen when the pack was made.
