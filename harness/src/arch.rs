@@ -12,8 +12,8 @@ pub struct Arch {
     rust: &'static str,
     /// Variables of make for a kernel. None where the kernel's own default is right.
     pub make: &'static [&'static str],
-    /// Before the names of the compiler and the binary utilities.
-    prefix: &'static str,
+    /// The compiler. The names of the binary utilities begin in the same way.
+    pub compiler: &'static str,
     /// The target of the guest program, which is linked statically.
     pub target: &'static str,
     /// What make builds besides vmlinux.
@@ -62,7 +62,7 @@ pub const X86_64: Arch = Arch {
     name: "x86_64",
     rust: "x86_64",
     make: &[],
-    prefix: "",
+    compiler: "gcc",
     target: "x86_64-unknown-linux-gnu",
     image: None,
     // With a PVH entry: there is no decompressor.
@@ -97,7 +97,7 @@ pub const ARM64: Arch = Arch {
     name: "arm64",
     rust: "aarch64",
     make: &["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-"],
-    prefix: "aarch64-linux-gnu-",
+    compiler: "aarch64-linux-gnu-gcc",
     target: "aarch64-unknown-linux-gnu",
     image: Some("Image"),
     bootable: "arch/arm64/boot/Image",
@@ -139,14 +139,19 @@ impl Arch {
         if *self == X86_64 { plain.to_string() } else { format!("{plain}-{}", self.name) }
     }
 
-    /// The name of a tool that works on its object files, such as `gcc`.
+    /// The name of a binary utility, such as `strip`, for its object files.
     pub fn tool(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
+        self.compiler.replace("gcc", name)
+    }
+
+    /// Whether this machine has another one.
+    pub fn is_foreign(&self) -> bool {
+        self.rust != std::env::consts::ARCH
     }
 
     /// Whether guests cannot run under KVM on this machine, whatever KVM does.
     pub fn is_emulated(&self) -> bool {
-        !self.kvm || self.rust != std::env::consts::ARCH
+        !self.kvm || self.is_foreign()
     }
 }
 

@@ -199,7 +199,7 @@ const NEEDS: &[HostTool] = &[
         probe: Probe::File(X86_64.libc),
     },
     program(X86_64.qemu, "boots the kernel", &[Boot], X86_64.qemu_packages),
-    program("aarch64-linux-gnu-gcc", "compiles kernel and guest program for arm64", &[Arm64], ARM64.compiler_packages),
+    program(ARM64.compiler, "compiles kernel and guest program for arm64", &[Arm64], ARM64.compiler_packages),
     HostTool {
         name: "static C library, arm64",
         why: "links the guest program for arm64",
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(names(&[Boot]), [X86_64.qemu]);
         assert_eq!(names(Purpose::of(&X86_64)), [""; 0]);
         let arm64 = names(Purpose::of(&ARM64));
-        assert!(arm64.contains(&ARM64.qemu) && arm64.contains(&ARM64.tool("gcc").as_str()), "{arm64:?}");
+        assert!(arm64.contains(&ARM64.qemu) && arm64.contains(&ARM64.compiler), "{arm64:?}");
         assert_eq!(names(&[Guest]), ["gcc", "ld", "static C library"]);
         put(&machine, "/usr/lib64/libc.a", "");
         assert_eq!(names(&[Guest]), ["gcc", "ld"]);

@@ -195,8 +195,8 @@ pub fn used_last(store: &Store) -> Option<PathBuf> {
 }
 
 fn compiler(arch: &Arch) -> Result<String> {
-    let gcc = arch.tool("gcc");
-    let text = Cmd::new(&gcc).arg("--version").succeed(ErrorKind::Host, &format!("{gcc} does not run"))?;
+    let gcc = arch.compiler;
+    let text = Cmd::new(gcc).arg("--version").succeed(ErrorKind::Host, &format!("{gcc} does not run"))?;
     Ok(text.lines().next().unwrap_or_default().to_string())
 }
 

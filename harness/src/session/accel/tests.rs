@@ -7,8 +7,8 @@ use std::time::Duration;
 use cases::protocol::{Line, VERSION};
 
 use super::*;
-use crate::fake_qemu::{boots, fake_qemu};
 use crate::arch::X86_64;
+use crate::fake_qemu::{boots, fake_qemu};
 use crate::guest::recording::{Findings, Phase, Recording};
 use crate::host::machine::{pretend, put};
 

@@ -33,8 +33,11 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
         return virtme_ng::run(args, script.as_deref(), quiet);
     }
     if Arch::of_flavour(&args.kernel.flavour_on("")).0 != &X86_64 {
-        return Err(Error::new(ErrorKind::Usage, "a shell needs a busybox for the guest, which this machine has only for x86_64")
-            .next("Omit --arch, or run cases: cargo xtask test --arch arm64."));
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "a shell needs a busybox for the guest, which this machine has only for x86_64",
+        )
+        .next("Omit --arch, or run cases: cargo xtask test --arch arm64."));
     }
     let pipeline = Pipeline::open(quiet)?;
     pipeline.tools(&[Purpose::Shell], args.kernel.no_install)?;
@@ -60,7 +63,8 @@ pub fn run(args: &ShellArgs, quiet: bool) -> Result<u8> {
     };
     let dir = scratch_directory()?;
     let initramfs = files.pack(&dir.path().join("initramfs.cpio"))?;
-    let mut plan = BootPlan::new(made.image.facts.arch(), &made.image.vmlinux, &initramfs, dir.path(), acceleration.accel());
+    let mut plan =
+        BootPlan::new(made.image.facts.arch(), &made.image.vmlinux, &initramfs, dir.path(), acceleration.accel());
     plan.devices = devices(&needs_met(&made.image.config()?, &made.image.facts));
     if script.is_some() {
         let (ended, complaints) = unattended::run(&plan, print)?;

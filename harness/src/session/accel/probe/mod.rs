@@ -10,8 +10,8 @@ use nix::unistd::{Gid, Group};
 
 use super::Accel;
 use super::probe_result::{ProbeResult, Stage, StageResult};
-use crate::error::{Context, ErrorKind, Result};
 use crate::arch::X86_64;
+use crate::error::{Context, ErrorKind, Result};
 use crate::guest::boot_plan::BootPlan;
 use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::recording::Recording;
