@@ -188,6 +188,10 @@ impl Report {
         if self.kind == kind && matches!(kind, Kind::OutOfMemory | Kind::DuplicateName) {
             return true;
         }
+        // arm64 prints the registers of a stack that overflowed, and panics.
+        if self.kind == Kind::StackOverflow && !self.traced && message.starts_with("Kernel panic - ") {
+            return true;
+        }
         let wraps = matches!(
             self.kind,
             Kind::ListCorruption
@@ -223,7 +227,7 @@ fn wrapper(kind: Kind, message: &str) -> Option<Wrapper> {
         Some(Wrapper::Warning)
     } else if message.starts_with("kernel BUG at ") {
         Some(Wrapper::Bug)
-    } else if message.starts_with("Oops: ") || message.contains(" [#") {
+    } else if ["Oops: ", "Internal error: "].iter().any(|start| message.starts_with(start)) || message.contains(" [#") {
         Some(Wrapper::Trap)
     } else {
         None
