@@ -9,7 +9,7 @@ use crate::kernel_log::ComplaintLine;
 use crate::protocol::{Line, Outcome, Record, TORN};
 use crate::style::Style;
 use crate::terminal;
-use crate::uapi::arch::port::ResultPort;
+use crate::uapi::arch::ResultPort;
 use crate::uapi::memory::Shared;
 
 /// Writes records. The runner and the process of the running case share one channel and one sequence. They never write

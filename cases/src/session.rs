@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::uapi::arch::CONSOLE;
-use crate::uapi::arch::port::ResultPort;
+use crate::uapi::arch::ResultPort;
 
 /// Where the host puts its order.
 pub const ORDER: &str = "/session/order.json";

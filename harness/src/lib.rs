@@ -16,7 +16,6 @@
 //! directory. [`host::process`] is the only module that starts programs, [`host::store`] the only one that decides where
 //! things are kept. This crate knows QEMU and kernel builds; what is true about dma-bufs is in the `cases` crate.
 
-pub mod arch;
 pub mod error;
 pub mod exit_code;
 pub mod kernel_range;

@@ -4,9 +4,9 @@
 mod fake_qemu;
 
 use fake_qemu::fake_qemu;
-use harness::arch::X86_64;
 use harness::guest::boot_plan::{Accel, BootPlan};
 use harness::guest::initramfs::Initramfs;
+use harness::host::arch::X86_64;
 use harness::session::shell::Ended;
 use harness::session::shell::unattended::{self, Stream};
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use cases::need::Need;
 use serde::{Deserialize, Serialize};
 
-use crate::arch::Arch;
 use crate::guest::initramfs::Initramfs;
 use crate::guest::recording::Recording;
+use crate::host::arch::Arch;
 use crate::host::process::Cmd;
 
 /// How the guest's instructions are executed.
@@ -196,7 +196,7 @@ pub fn recorded_line(command: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::{ARM64, X86_64};
+    use crate::host::arch::{ARM64, X86_64};
 
     #[test]
     fn the_kernel_command_line_is_read_from_a_recorded_command() {

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use object::elf;
 use object::write::elf::{FileHeader, SectionHeader, Sym, Writer};
 
-use crate::arch::Arch;
 use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::guest::hang::symbols::{LARGEST, Symbols};
+use crate::host::arch::Arch;
 use crate::host::process::quote;
 
 /// The program.
@@ -158,7 +158,7 @@ fn elf_file(arch: &Arch, names: &Symbols, range: &Range<u64>) -> object::write::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::X86_64;
+    use crate::host::arch::X86_64;
     use crate::host::process::Cmd;
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::arch::{Arch, X86_64};
+use crate::host::arch::{Arch, X86_64};
 use crate::host::process::Cmd;
 
 /// Timeout for asking a program for its version.

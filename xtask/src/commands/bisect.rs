@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use harness::arch::Arch;
 use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
+use harness::host::arch::Arch;
 use harness::host::process::check_interrupt;
 use harness::host::setup::Purpose;
 use harness::judge::verdict::{CaseVerdict, Verdict};

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use cases::protocol::CaseKey;
-use harness::arch::Arch;
 use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
+use harness::host::arch::Arch;
 use harness::host::process::check_interrupt;
 use harness::host::setup::Purpose;
 use harness::host::style::{Style, detect};

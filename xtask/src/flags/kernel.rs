@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use harness::arch::Arch;
 use harness::error::{Error, ErrorKind, Result};
+use harness::host::arch::Arch;
 use harness::patch::series::claims::Claims;
 use harness::source::git_spec::{GitSpec, RefLookup};
 

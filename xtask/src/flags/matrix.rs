@@ -1,7 +1,7 @@
 //! Options of `cargo xtask matrix` and `cargo xtask report`.
 
 use clap::Args;
-use harness::arch::Arch;
+use harness::host::arch::Arch;
 
 use super::{CaseFilter, Format, GuestArgs, heading};
 

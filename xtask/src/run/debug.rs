@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use cases::protocol::CaseKey;
-use harness::arch::Arch;
 use harness::error::{Error, ErrorKind, Result};
 use harness::guest::debugger::{Debugger, GDB, symbol_file};
 use harness::guest::qemu::Timeouts;
+use harness::host::arch::Arch;
 use harness::host::machine::Machine;
 use harness::host::process::{Cmd, scratch_directory, terminal};
 use harness::host::setup::need::{Purpose, missing};

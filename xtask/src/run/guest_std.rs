@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use harness::arch::Arch;
 use harness::error::{Error, ErrorKind, Result};
+use harness::host::arch::Arch;
 use harness::host::process::Cmd;
 use harness::host::progress::Progress;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::arch::Arch;
 use harness::error::{Error, ErrorKind, Result, io};
+use harness::host::arch::Arch;
 use harness::host::store::manifest::sha256_of;
 use harness::kbuild::image::RECIPE;
 use harness::kbuild::kconfig::Flavour;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use harness::arch::Arch;
 use harness::error::full_disk;
 use harness::error::{Error, ErrorKind, Result};
 use harness::guest::initramfs::GuestBinary;
+use harness::host::arch::Arch;
 use harness::host::machine::Machine;
 use harness::host::process::Cmd;
 use harness::host::progress::{Mode, Progress, Task};

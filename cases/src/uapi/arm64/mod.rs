@@ -4,6 +4,8 @@ pub mod compat;
 pub mod port;
 pub mod trap;
 
+pub use port::Semihosting as ResultPort;
+
 use std::arch::asm;
 
 /// The console of a guest.

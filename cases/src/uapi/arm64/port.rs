@@ -12,15 +12,15 @@ const WRITE_STRING: usize = 0x04;
 
 /// The channel. Children made by fork(2) may use it as well.
 #[derive(Clone, Copy, Debug)]
-pub struct ResultPort;
+pub struct Semihosting;
 
-impl ResultPort {
+impl Semihosting {
     /// Opens it. In a guest without semihosting the first write ends the process with SIGILL.
     ///
     /// # Errors
     /// None.
     pub fn open() -> Result<Self, Errno> {
-        Ok(ResultPort)
+        Ok(Semihosting)
     }
 
     /// Writes all bytes; waits while the other end does not read.

@@ -4,6 +4,8 @@ pub mod compat;
 pub mod port;
 pub mod trap;
 
+pub use port::SerialPort as ResultPort;
+
 use nix::libc;
 
 /// The console of a guest.

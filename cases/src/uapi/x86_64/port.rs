@@ -23,9 +23,9 @@ const FIFO: usize = 16;
 
 /// An open port. Children made by fork(2) may use it as well.
 #[derive(Clone, Copy, Debug)]
-pub struct ResultPort;
+pub struct SerialPort;
 
-impl ResultPort {
+impl SerialPort {
     /// Claims its eight ports by ioperm(2) and enables the FIFO.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl ResultPort {
     pub fn open() -> Result<Self, Errno> {
         // SAFETY: grants access to ports of a device that no driver of this kernel uses.
         Errno::result(unsafe { libc::ioperm(libc::c_ulong::from(BASE), 8, 1) })?;
-        let port = ResultPort;
+        let port = SerialPort;
         port.out(FIFO_CONTROL, 1);
         Ok(port)
     }

@@ -12,12 +12,12 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::json;
 
-use crate::arch::StackLayout;
 use crate::guest::hang::frame_records;
 use crate::guest::hang::qmp::Qmp;
 use crate::guest::hang::stack::{self, Registers};
 use crate::guest::hang::symbols::{Symbols, in_kernel};
 use crate::guest::recording::Stack;
+use crate::host::arch::StackLayout;
 
 /// Number of samples.
 const SAMPLES: usize = 8;

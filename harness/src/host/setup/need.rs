@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::arch::{ARM64, Arch, X86_64};
+use crate::host::arch::{ARM64, Arch, X86_64};
 use crate::host::machine::Machine;
 
 /// What a command does with the tools.

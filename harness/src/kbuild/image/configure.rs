@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::arch::{Arch, X86_64};
 use crate::error::{Result, io};
+use crate::host::arch::{Arch, X86_64};
 use crate::host::progress::Progress;
 use crate::kbuild::build_dir::BuildDir;
 use crate::kbuild::kconfig::{Flavour, Request};

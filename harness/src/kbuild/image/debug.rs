@@ -33,7 +33,7 @@ pub fn keep(flavour: &Flavour, build_dir: &BuildDir, dir: &Path) -> Result<()> {
         return Ok(());
     }
     let objects = build_dir.objects();
-    Cmd::new(&flavour.arch.tool("objcopy"))
+    Cmd::new(flavour.arch.tool("objcopy"))
         .args(["--only-keep-debug", "--compress-debug-sections"])
         .path(&objects.join("vmlinux"))
         .path(&dir.join(SYMBOLS))

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arch::Arch;
 use crate::error::full_disk;
 use crate::error::{Context, ErrorKind, Result, io};
+use crate::host::arch::Arch;
 use crate::host::process::{self, ChildOutcome, Cmd, Output};
 use crate::host::progress::Progress;
 use crate::host::store::lock::StoreLock;
@@ -355,7 +355,7 @@ fn collect(build_dir: &BuildDir, dir: &Path, facts: &ImageFacts, arch: &Arch) ->
     let objects = build_dir.objects();
     let (vmlinux, bootable) = (dir.join("vmlinux"), objects.join(arch.bootable));
     match arch.image {
-        None => Cmd::new(&arch.tool("strip"))
+        None => Cmd::new(arch.tool("strip"))
             .args(["--strip-all", "-o"])
             .path(&vmlinux)
             .path(&bootable)

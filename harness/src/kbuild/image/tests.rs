@@ -1,7 +1,7 @@
 //! Output of the compiler and make.
 
 use super::*;
-use crate::arch::X86_64;
+use crate::host::arch::X86_64;
 
 #[test]
 fn a_tree_that_does_not_instrument_its_entry_needs_no_variables() {

@@ -9,9 +9,9 @@ pub mod table;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arch::Arch;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::host::arch::Arch;
 use crate::report::run_report::{RunReport, RunSetting};
 
 /// Version of the JSON form. Raised when a field changes its meaning or is removed.

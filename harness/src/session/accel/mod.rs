@@ -10,10 +10,10 @@ pub mod probe_result;
 
 use std::path::Path;
 
-use crate::arch::Arch;
 use crate::error::Result;
 pub use crate::guest::boot_plan::Accel;
 use crate::guest::recording::GuestEnd;
+use crate::host::arch::Arch;
 use crate::host::machine::Machine;
 use crate::host::progress::Progress;
 use crate::host::store::Store;

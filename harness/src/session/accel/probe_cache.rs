@@ -7,8 +7,8 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use super::probe_result::ProbeResult;
-use crate::arch::X86_64;
 use crate::error::{Context, ErrorKind, Result, io};
+use crate::host::arch::X86_64;
 use crate::host::machine::Machine;
 use crate::host::store::Store;
 use crate::host::store::manifest::sha256_of;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use cases::protocol::{Line, VERSION};
 
 use super::*;
-use crate::arch::X86_64;
 use crate::fake_qemu::{boots, fake_qemu};
 use crate::guest::recording::{Findings, Phase, Recording};
+use crate::host::arch::X86_64;
 use crate::host::machine::{pretend, put};
 
 const PRINTS: &str = "echo Linux > $console; sleep 600";

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use harness::arch::X86_64;
 use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
+use harness::host::arch::X86_64;
 use harness::host::process::Cmd;
 use harness::host::progress::duration;
 

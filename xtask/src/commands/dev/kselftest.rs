@@ -77,7 +77,7 @@ impl Upstream {
         let programs = kselftest::build(&tree.spec.id, &tree.patched, &tree.flavour, store, progress)?;
         let others: Vec<(&str, &[u8])> =
             programs.iter().filter_map(|program| Some((program.name, program.made.as_deref().ok()?))).collect();
-        let acceleration = pipeline.acceleration(accel, &image)?;
+        let acceleration = pipeline.acceleration(accel, image)?;
         let dir = dir.join("kselftest");
         std::fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
         let initramfs = Initramfs::pack_with(&dir.join("initramfs.cpio"), guest, &[], &others)?;

@@ -6,10 +6,10 @@ pub mod virtme_ng_install;
 use std::io::{IsTerminal, Read, Write};
 
 use cases::session::Order;
-use harness::arch::{Arch, X86_64};
 use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::{BootPlan, devices};
+use harness::host::arch::{Arch, X86_64};
 use harness::host::machine::Machine;
 use harness::host::process::scratch_directory;
 use harness::host::setup::Purpose;

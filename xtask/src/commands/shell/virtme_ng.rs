@@ -6,10 +6,10 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use harness::arch::X86_64;
 use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::FOR_CASES;
+use harness::host::arch::X86_64;
 use harness::host::machine::Machine;
 use harness::host::process::Cmd;
 use harness::host::setup::Purpose;

@@ -10,11 +10,11 @@ use nix::unistd::{Gid, Group};
 
 use super::Accel;
 use super::probe_result::{ProbeResult, Stage, StageResult};
-use crate::arch::X86_64;
 use crate::error::{Context, ErrorKind, Result};
 use crate::guest::boot_plan::BootPlan;
 use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::recording::Recording;
+use crate::host::arch::X86_64;
 use crate::host::machine::Machine;
 use crate::host::process::{Running, check_interrupt, create};
 
