@@ -9,11 +9,8 @@ use crate::kernel_log::ComplaintLine;
 use crate::protocol::{Line, Outcome, Record, TORN};
 use crate::style::Style;
 use crate::terminal;
+use crate::uapi::arch::ResultPort;
 use crate::uapi::memory::Shared;
-use crate::uapi::port::SerialPort;
-
-/// The second serial port of a PC. The first is the console and belongs to the kernel.
-pub const PORT: u16 = 0x2f8;
 
 /// Writes records. The runner and the process of the running case share one channel and one sequence. They never write
 /// at the same time, because the runner waits while a case runs.
@@ -28,7 +25,7 @@ pub struct Channel {
 /// Where records go.
 #[derive(Clone, Copy, Debug)]
 enum Sink {
-    Port(SerialPort),
+    Port(ResultPort),
     Terminal(Style),
 }
 
@@ -38,7 +35,7 @@ impl Channel {
     /// # Errors
     /// The errno of claiming the port or of mapping the shared memory.
     pub fn open() -> Result<Self, Errno> {
-        Ok(Channel { sink: Sink::Port(SerialPort::open(PORT)?), shared: Shared::map()? })
+        Ok(Channel { sink: Sink::Port(ResultPort::open()?), shared: Shared::map()? })
     }
 
     /// Uses standard output instead.

@@ -111,6 +111,12 @@ const LINES: &[(Kind, Words)] = &[
     (Kind::Kmemleak, Start("unreferenced object ", "")),
     (Kind::Kmemleak, Start("kmemleak: ", "new suspected memory leaks")),
     (Kind::NullDereference, Start("BUG: kernel NULL pointer dereference", "")),
+    // arch/arm64/mm/fault.c and arch/arm64/kernel/traps.c
+    (Kind::NullDereference, Start("Unable to handle kernel NULL pointer dereference", "")),
+    (Kind::PageFault, Start("Unable to handle kernel ", " at virtual address ")),
+    (Kind::StackOverflow, Start("Insufficient stack space to handle exception!", "")),
+    (Kind::StackOverflow, Start("Kernel panic - not syncing: kernel stack overflow", "")),
+    (Kind::Oops, Start("SError Interrupt on CPU", "")),
     (Kind::StackOverflow, Start("BUG: ", "stack guard page was hit")),
     (Kind::StackOverflow, Start("traps: PANIC: double fault", "")),
     (Kind::StackOverflow, Start("PANIC: double fault", "")),
@@ -238,6 +244,13 @@ mod tests {
             (Kind::GeneralProtection, "Oops: segment-related general protection fault: 0018 [#1] SMP"),
             (Kind::Cfi, "CFI failure at f+0x1/0x2 (target: g+0x0/0x3; expected type: 0x12345678)"),
             (Kind::DuplicateName, "sysfs: cannot create duplicate filename '/kernel/dmabuf/buffers/7'"),
+            (
+                Kind::NullDereference,
+                "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008",
+            ),
+            (Kind::PageFault, "Unable to handle kernel paging request at virtual address dead000000000108"),
+            (Kind::PageFault, "Unable to handle kernel write to read-only memory at virtual address ffffffc080010000"),
+            (Kind::Oops, "Internal error: Oops - Undefined instruction: 0000000002000000 [#1]  SMP"),
             (Kind::Irq, "irq 9: nobody cared (try booting with the \"irqpoll\" option)"),
             (
                 Kind::StackProtector,

@@ -14,9 +14,10 @@ use crate::fixture::{display, fault, fence, mem2mem, vgem, video, video_output, 
 use crate::need::Need;
 use crate::selinux;
 use crate::steps::errno_name;
+use crate::uapi::arch::compat;
 use crate::uapi::bpf::BufferIterator;
 use crate::uapi::importer::Importer;
-use crate::uapi::{compat, derive, edu, iio, ioctl_address, iommu, netdev};
+use crate::uapi::{derive, edu, iio, ioctl_address, iommu, netdev};
 
 /// The kernel option that gives every device bounce buffers, 4 MiB in all (setup_io_tlb_npages() in kernel/dma/swiotlb.c).
 pub const FORCED: &str = "swiotlb=2048,force";

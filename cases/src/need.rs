@@ -37,7 +37,7 @@ pub enum Need {
     /// udmabuf takes huge pages, which are reserved at boot (memfd_pin_folios(), Linux 6.11). The case itself probes whether it pins
     /// them.
     HugePages,
-    /// The system calls of 32-bit programs.
+    /// The system calls of 32-bit programs, for a caller in this program. arm64 has no such caller.
     Ia32,
     /// Allocations that fail on demand: `/proc/self/fail-nth`.
     FaultInjection,
@@ -112,9 +112,10 @@ impl Need {
     }
 
     /// Whether the need selects the kernels that a case is about: with or without the patch, of a certain age, or with what only
-    /// some flavours have. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
+    /// some architectures or flavours have. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
     pub fn tells_kernels_apart(self) -> bool {
-        matches!(self, Need::NoDerive | Need::Statistics | Need::BpfIterator | Need::Selinux) || self.is_device()
+        matches!(self, Need::NoDerive | Need::Statistics | Need::BpfIterator | Need::Ia32 | Need::Selinux)
+            || self.is_device()
     }
 
     /// Whether it is a device that only the flavour `importers` has.

@@ -58,6 +58,7 @@ pub use crate::model::expect::Reply;
 pub use crate::model::generate::seed;
 pub use crate::model::subject::{CallFailure, Subject};
 
+pub use crate::uapi::arch::{END_OF_USER_SPACE, compat};
 pub use crate::uapi::derive::{DeriveArgs, POISON, derive, derive_with, shape, take_derived};
 pub use crate::uapi::dma_buf::{
     self, SyncAccess, begin_cpu_access, end_cpu_access, export_sync_file, import_sync_file, set_name,
@@ -69,6 +70,6 @@ pub use crate::uapi::process::{ChildStatus, kill_and_reap, pidfd, same_descripti
 pub use crate::uapi::stall::StallPoint;
 pub use crate::uapi::udmabuf::{self, RawRange};
 pub use crate::uapi::{
-    IOC_READ, IOC_WRITE, borrow_number, close_number, compat, drm, dup, edu, fcntl, ioc, ioctl_raw, iommu, sw_sync,
-    sync_file, ticks_of, v4l2,
+    IOC_READ, IOC_WRITE, borrow_number, close_number, drm, dup, edu, fcntl, ioc, ioctl_raw, iommu, sw_sync, sync_file,
+    ticks_of, v4l2,
 };

@@ -1,5 +1,5 @@
 //! A guest with a shell: init starts it, on the console for a person or with a script, and stops the machine when
-//! it ends. The host puts busybox and its order into the initramfs, and reads the second serial port.
+//! it ends. The host puts busybox and its order into the initramfs, and reads the channel of results.
 
 use std::fs;
 use std::io::Read;
@@ -17,8 +17,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::channel::PORT;
-use crate::uapi::port::SerialPort;
+use crate::uapi::arch::CONSOLE;
+use crate::uapi::arch::ResultPort;
 
 /// Where the host puts its order.
 pub const ORDER: &str = "/session/order.json";
@@ -29,7 +29,6 @@ pub const BUSYBOX: &str = "/bin/busybox";
 /// Directory with the names of this program in a shell.
 const OWN: &str = "/session/bin";
 const PATH: &str = "/session/bin:/bin:/sbin:/usr/bin:/usr/sbin";
-const CONSOLE: &str = "/dev/ttyS0";
 /// Interval for reading input from the host, in milliseconds.
 const LOOK: u16 = 200;
 
@@ -71,18 +70,18 @@ pub fn is_planned() -> bool {
 
 /// Runs the shell and reports how it ended.
 pub fn run(mounted: Result<(), String>) {
-    let Ok(port) = SerialPort::open(PORT) else { return };
+    let Ok(port) = ResultPort::open() else { return };
     let ended = mounted.and_then(|()| shell(&port));
     say(&port, &ended.map_or_else(SessionEvent::Failed, SessionEvent::Exit));
     port.drain();
 }
 
-fn say(port: &SerialPort, word: &SessionEvent) {
+fn say(port: &ResultPort, word: &SessionEvent) {
     let text = serde_json::to_string(word).unwrap_or_default();
     port.write(format!("{text}\n").as_bytes());
 }
 
-fn shell(port: &SerialPort) -> Result<i32, String> {
+fn shell(port: &ResultPort) -> Result<i32, String> {
     let text = fs::read_to_string(ORDER).map_err(|error| format!("{ORDER}: {error}"))?;
     let order: Order = serde_json::from_str(&text).map_err(|error| format!("{ORDER}: {error}"))?;
     furnish(&order)?;
@@ -186,7 +185,7 @@ fn reap(shell: Pid) -> Option<i32> {
 }
 
 /// Forwards the script's output so far. A pipe at its end is closed.
-fn forward(port: &SerialPort, child: &mut Child) {
+fn forward(port: &ResultPort, child: &mut Child) {
     if drained(child.stdout.as_mut(), |data| say(port, &SessionEvent::Out(data))) {
         child.stdout = None;
     }

@@ -16,6 +16,7 @@ use harness::guest::boot_plan::{Accel, BootPlan};
 use harness::guest::initramfs::Initramfs;
 use harness::guest::qemu::{self, Timeouts};
 use harness::guest::recording::{GuestEnd, Recording};
+use harness::host::arch::X86_64;
 use harness::judge::complaint::suppressions::Suppressions;
 use harness::judge::context::JudgeContext;
 use harness::judge::expectation::Expectations;
@@ -55,7 +56,7 @@ impl Bench {
         fs::write(&said, sent(records.iter().cloned())).unwrap();
         fake_qemu(&self.path("qemu"), &format!("said={}\n{script}", said.display()));
         let initramfs = Initramfs { path: self.path("initramfs") };
-        let mut boot = BootPlan::new(&self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
+        let mut boot = BootPlan::new(&X86_64, &self.path("vmlinux"), &initramfs, self.dir.path(), Accel::Tcg);
         boot.qemu = self.path("qemu").display().to_string();
         qemu::run(&boot, Timeouts::brief(self.timeouts), |_| {}).unwrap()
     }

@@ -6,6 +6,7 @@ mod fake_qemu;
 use fake_qemu::fake_qemu;
 use harness::guest::boot_plan::{Accel, BootPlan};
 use harness::guest::initramfs::Initramfs;
+use harness::host::arch::X86_64;
 use harness::session::shell::Ended;
 use harness::session::shell::unattended::{self, Stream};
 
@@ -15,7 +16,7 @@ fn run(script: &str) -> (String, String, Ended, Vec<String>) {
     let qemu = dir.path().join("qemu");
     fake_qemu(&qemu, script);
     let initramfs = Initramfs { path: dir.path().join("initramfs") };
-    let mut plan = BootPlan::new(&dir.path().join("vmlinux"), &initramfs, dir.path(), Accel::Tcg);
+    let mut plan = BootPlan::new(&X86_64, &dir.path().join("vmlinux"), &initramfs, dir.path(), Accel::Tcg);
     plan.qemu = qemu.display().to_string();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let (ended, complaints) = unattended::run(&plan, |stream, bytes| match stream {

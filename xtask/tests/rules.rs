@@ -69,6 +69,41 @@ fn only_one_module_of_the_harness_starts_processes() {
 }
 
 #[test]
+fn what_depends_on_an_architecture_is_in_its_table() {
+    // Other places, with the reason why they name one.
+    let allowed = [
+        ("harness/src/host/arch.rs", "the table"),
+        ("cases/src/uapi/mod.rs", "chooses the module below"),
+        ("cases/src/uapi/x86_64", "instructions of the guest program"),
+        ("cases/src/uapi/arm64", "instructions of the guest program"),
+        ("harness/src/source/apt.rs", "the index of packages that are the same for all"),
+        ("harness/src/kbuild/image/configure.rs", "an entry that only one has"),
+        ("harness/src/judge/complaint/frame/ignored.rs", "names of functions, which tell themselves apart"),
+        ("xtask/src/flags", "help for people"),
+        ("xtask/src/commands/shell/mod.rs", "the error of a shell, which only one has"),
+    ];
+    // Names of constants are not among them: who uses one goes through the table.
+    let words =
+        ["x86_", "x86-", "/x86", "amd64", "i386", "aarch64", "ttyS", "ttyAMA", "bzImage", "isa-debug", "linux-gnu"];
+    let sources = ["cases/src", "harness/src", "mutants/src", "xtask/src"];
+    let mut offences = Vec::new();
+    for path in files().into_iter().filter(|path| rust(path) && sources.iter().any(|source| path.starts_with(source))) {
+        if allowed.iter().any(|(name, _)| path.starts_with(name)) || path.ends_with("tests.rs") {
+            continue;
+        }
+        let Some(text) = text(&path) else { continue };
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let named = lines.filter(|line| words.iter().any(|word| line.contains(word)));
+        offences.extend(named.map(|line| format!("{}: {}", path.display(), line.trim())));
+    }
+    for (name, _) in allowed {
+        assert!(root().join(name).exists(), "{name} is not there any more");
+    }
+    none("an architecture outside of harness/src/host/arch.rs", &offences);
+}
+
+#[test]
 fn dependencies_between_crates_point_one_way() {
     let mut offences = Vec::new();
     for path in files().into_iter().filter(|path| rust(path)) {

@@ -10,8 +10,9 @@ use nix::unistd::{execv, ftruncate};
 
 use super::{FaultCase, fault_case};
 use crate::steps::{CaseResult, OrBroken, Steps};
+use crate::uapi::arch::trap;
+use crate::uapi::close_everything;
 use crate::uapi::memory::{self, PAGE};
-use crate::uapi::{close_everything, trap};
 use crate::variant::CaseParams;
 
 pub(super) const FAULT_CASES: &[FaultCase] = &[
@@ -27,7 +28,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         dies(s, "read(past the end)", || _ = mapping.read(0))
     }),
     fault_case!("sigill", "The case executes an invalid instruction.", Brief, Fail, ["SIGILL"], |s, _| {
-        dies(s, "ud2", trap::undefined_instruction)
+        dies(s, "undefined instruction", trap::undefined_instruction)
     }),
     fault_case!("sigfpe", "The case divides by zero.", Brief, Fail, ["SIGFPE"], |s, _| dies(
         s,
@@ -36,7 +37,7 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
     )),
     fault_case!("sigtrap", "The case hits a breakpoint.", Brief, Fail, ["SIGTRAP"], |s, _| dies(
         s,
-        "int3",
+        "breakpoint",
         trap::breakpoint
     )),
     fault_case!("sigabrt", "The case aborts.", Brief, Fail, ["SIGABRT"], |s, _| dies(s, "abort()", || {

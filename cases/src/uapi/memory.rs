@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use nix::errno::Errno;
 use nix::libc;
 
-/// Bytes in a page. x86-64 has no other base page size.
+use super::arch::LOW;
+
+/// Bytes in a page: the only size of x86-64, and that of `kconfigs/arm64.config`.
 pub const PAGE: usize = 4096;
 
 /// A mapping, unmapped on drop.
@@ -37,7 +39,7 @@ pub fn anonymous(len: usize, prot: i32) -> Result<Mapping, Errno> {
 /// # Errors
 /// The errno of the call.
 pub fn anonymous_low(len: usize, prot: i32) -> Result<Mapping, Errno> {
-    map_raw(-1, len, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT, 0)
+    map_raw(-1, len, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | LOW, 0)
 }
 
 fn map_raw(fd: i32, len: usize, prot: i32, flags: i32, offset: i64) -> Result<Mapping, Errno> {

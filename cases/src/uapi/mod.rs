@@ -3,8 +3,9 @@
 //! Every wrapper returns the exact errno and judges nothing.
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "aarch64")]
+pub mod arm64;
 pub mod bpf;
-pub mod compat;
 pub mod derive;
 pub mod dma_buf;
 pub mod dma_heap;
@@ -18,15 +19,20 @@ pub mod kept;
 pub mod kms;
 pub mod memory;
 pub mod netdev;
-pub mod port;
 pub mod process;
 pub mod rcu;
 pub mod stall;
 pub mod sw_sync;
 pub mod sync_file;
-pub mod trap;
 pub mod udmabuf;
 pub mod v4l2;
+#[cfg(target_arch = "x86_64")]
+pub mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+pub use arm64 as arch;
+#[cfg(target_arch = "x86_64")]
+pub use x86_64 as arch;
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -113,14 +119,12 @@ pub fn fcntl(fd: RawFd, command: i32, argument: i32) -> Result<i32, Errno> {
     Errno::result(unsafe { libc::fcntl(fd, command, argument) })
 }
 
-/// How many ticks of the processor's time-stamp counter `work` takes, and its result. The clock of an emulated guest has steps of 10 ms
+/// How many ticks of the processor's counter `work` takes, and its result. The clock of an emulated guest has steps of 10 ms
 /// and stands still while the kernel has interrupts off; the counter does not.
 pub fn ticks_of<T>(work: impl FnOnce() -> T) -> (u64, T) {
-    // SAFETY: every processor of x86-64 has the instruction, and Linux lets programs use it.
-    let now = || unsafe { std::arch::x86_64::_rdtsc() };
-    let begun = now();
+    let begun = arch::ticks();
     let result = work();
-    (now().saturating_sub(begun), result)
+    (arch::ticks().saturating_sub(begun), result)
 }
 
 /// `F_GET_RW_HINT` and `F_SET_RW_HINT` of include/uapi/linux/fcntl.h.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::guest::initramfs::Initramfs;
 use crate::guest::recording::Recording;
+use crate::host::arch::Arch;
 use crate::host::process::Cmd;
 
 /// How the guest's instructions are executed.
@@ -30,15 +31,10 @@ impl Accel {
     }
 }
 
-/// The emulator.
-pub const QEMU: &str = "qemu-system-x86_64";
-
 /// Kernel parameters that cases need.
 pub const FOR_CASES: &[&str] = &[
     // Do not drop marks of the runner.
     "printk.devkmsg=on",
-    // The check waits for timer interrupts, which an emulated machine on a busy host delivers late.
-    "no_timer_check",
     // After every case the runner waits for RCU. Checking idle processors at once, not after three ticks, reduces
     // that from 35 to 14 ms.
     "rcutree.jiffies_till_first_fqs=0",
@@ -59,9 +55,11 @@ pub const FOR_CASES: &[&str] = &[
 /// Everything that is needed to start a guest.
 #[derive(Clone, Debug)]
 pub struct BootPlan {
+    /// The guest's architecture.
+    pub arch: &'static Arch,
     /// The emulator program; a fake in tests.
     pub qemu: String,
-    /// Uncompressed kernel with a PVH entry.
+    /// The kernel, uncompressed.
     pub kernel: PathBuf,
     /// Root file system.
     pub initramfs: PathBuf,
@@ -90,9 +88,10 @@ pub struct BootPlan {
 
 impl BootPlan {
     /// The plan for one guest.
-    pub fn new(kernel: &Path, initramfs: &Initramfs, dir: &Path, accel: Accel) -> Self {
+    pub fn new(arch: &'static Arch, kernel: &Path, initramfs: &Initramfs, dir: &Path, accel: Accel) -> Self {
         BootPlan {
-            qemu: QEMU.into(),
+            arch,
+            qemu: arch.qemu.into(),
             kernel: kernel.to_path_buf(),
             initramfs: initramfs.path.clone(),
             dir: dir.to_path_buf(),
@@ -110,17 +109,15 @@ impl BootPlan {
 
     /// The kernel command line.
     pub fn command_line(&self) -> String {
+        let console = format!("console={}", self.arch.console);
         let mut words = vec![
-            "console=ttyS0",
+            console.as_str(),
             // Notices and above: the marks of the runner and all complaints, but few boot messages.
             "loglevel=6",
             // Print priorities: the facility distinguishes messages of the kernel from those of programs.
             "console_msg_format=syslog",
-            // Reboot by triple fault, on a panic too; with -no-reboot QEMU then exits.
-            "reboot=t",
-            "panic=-1",
         ];
-        words.extend(FOR_CASES);
+        words.extend(self.arch.parameters.iter().chain(FOR_CASES));
         if let Some(recorded) = &self.recorded {
             words = vec![recorded.as_str()];
         }
@@ -163,10 +160,10 @@ impl BootPlan {
             .iter()
             .flat_map(|path| ["-S".to_string(), "-gdb".into(), format!("unix:{},server=on,wait=off", path.display())]);
         Cmd::new(&self.qemu)
-            // Under KVM, `max` is the same as `host`.
-            .args(["-accel", accel, "-cpu", "max"])
-            // SeaBIOS lists only the first processor of each socket in its MP table, and without ACPI the kernel uses
-            // that table.
+            .args(["-accel", accel])
+            .args(self.arch.machine)
+            // The firmware of a PC lists only the first processor of each socket in its MP table, and without ACPI the kernel
+            // uses that table.
             .args(["-smp", &format!("{0},sockets={0},cores=1,threads=1", self.processors)])
             .args(["-m", &self.memory.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"])
@@ -174,7 +171,7 @@ impl BootPlan {
             .args(qmp)
             .args(gdb)
             .args(serial)
-            .args(["-serial", "chardev:results"])
+            .args(self.arch.results)
             .arg("-kernel")
             .path(&self.kernel)
             .arg("-initrd")
@@ -199,11 +196,12 @@ pub fn recorded_line(command: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::arch::{ARM64, X86_64};
 
     #[test]
     fn the_kernel_command_line_is_read_from_a_recorded_command() {
         let initramfs = Initramfs { path: "initramfs.cpio".into() };
-        let mut plan = BootPlan::new(Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
+        let mut plan = BootPlan::new(&X86_64, Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
         let (command, line) = (plan.command().quoted(), plan.command_line());
         assert_eq!(recorded_line(&command), Some(line));
         plan.recorded = Some("console=ttyS0 other".into());
@@ -214,7 +212,7 @@ mod tests {
     #[test]
     fn a_kernel_with_the_driver_gets_the_card() {
         let mut plan =
-            BootPlan::new(Path::new("vmlinux"), &Initramfs { path: "x".into() }, Path::new("run"), Accel::Tcg);
+            BootPlan::new(&X86_64, Path::new("vmlinux"), &Initramfs { path: "x".into() }, Path::new("run"), Accel::Tcg);
         plan.devices = devices(&BTreeSet::from([Need::Vgem]));
         assert!(!plan.command().quoted().contains("-device"));
         plan.devices = devices(&BTreeSet::from([Need::BusMaster]));
@@ -222,9 +220,22 @@ mod tests {
     }
 
     #[test]
+    fn an_arm64_guest_has_another_machine_console_and_channel() {
+        let initramfs = Initramfs { path: "x".into() };
+        let plan = BootPlan::new(&ARM64, Path::new("Image"), &initramfs, Path::new("run"), Accel::Tcg);
+        let command = plan.command().quoted();
+        for words in ["qemu-system-aarch64 -accel tcg", " -machine virt,", ",chardev=results ", "console=ttyAMA0 "] {
+            assert!(command.contains(words), "{words} is not in {command}");
+        }
+        for parameter in X86_64.parameters.iter().filter(|word| !ARM64.parameters.contains(word)) {
+            assert!(!command.contains(parameter), "{parameter} is in {command}");
+        }
+    }
+
+    #[test]
     fn the_command_line_can_be_pasted_into_a_shell() {
         let initramfs = Initramfs { path: "initramfs.cpio".into() };
-        let plan = BootPlan::new(Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
+        let plan = BootPlan::new(&X86_64, Path::new("vmlinux"), &initramfs, Path::new("run"), Accel::Tcg);
         insta::assert_snapshot!(plan.command().quoted().replace(" -", "\n-"), @r"
         qemu-system-x86_64
         -accel tcg,thread=multi
@@ -241,7 +252,7 @@ mod tests {
         -serial chardev:results
         -kernel vmlinux
         -initrd initramfs.cpio
-        -append 'console=ttyS0 loglevel=6 console_msg_format=syslog reboot=t panic=-1 printk.devkmsg=on no_timer_check rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always hugepages=2 vivid.node_types=0x101 vivid.num_inputs=2 vivid.input_types=12 vivid.num_outputs=1 vivid.output_types=0'
+        -append 'console=ttyS0 loglevel=6 console_msg_format=syslog reboot=t panic=-1 no_timer_check printk.devkmsg=on rcutree.jiffies_till_first_fqs=0 rcutree.jiffies_till_next_fqs=0 proc_mem.force_override=always hugepages=2 vivid.node_types=0x101 vivid.num_inputs=2 vivid.input_types=12 vivid.num_outputs=1 vivid.output_types=0'
         ");
     }
 }

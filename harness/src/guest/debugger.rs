@@ -15,6 +15,7 @@ use object::write::elf::{FileHeader, SectionHeader, Sym, Writer};
 
 use crate::error::{Context, Error, ErrorKind, Result, io};
 use crate::guest::hang::symbols::{LARGEST, Symbols};
+use crate::host::arch::Arch;
 use crate::host::process::quote;
 
 /// The program.
@@ -38,9 +39,9 @@ impl Debugger {
     ///
     /// # Errors
     /// [`ErrorKind::Host`] when it cannot be written.
-    pub fn prepare(dir: &Path, socket: &Path, symbols: &Path, scripts: Option<&Path>) -> Result<Debugger> {
+    pub fn prepare(arch: &Arch, dir: &Path, socket: &Path, symbols: &Path, scripts: Option<&Path>) -> Result<Debugger> {
         let path = dir.join("commands.gdb");
-        let text = commands(socket, symbols, scripts);
+        let text = commands(arch, socket, symbols, scripts);
         fs::write(&path, text).map_err(|error| io(&error, "writing", &path))?;
         Ok(Debugger { socket: socket.to_path_buf(), script: path })
     }
@@ -52,11 +53,11 @@ impl Debugger {
 }
 
 /// See "Debugging Remote Programs" in the gdb manual. gdb executes the whole file, even if the guest stops in between.
-fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
+fn commands(arch: &Arch, socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
     let scripts = scripts.map(|path| format!("source {}\n", path.display())).unwrap_or_default();
     format!(
         "set pagination off\n\
-         set architecture i386:x86-64\n\
+         set architecture {}\n\
          symbol-file {symbols}\n\
          {scripts}\
          target remote {}\n\
@@ -66,6 +67,7 @@ fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
          # from here on, only the case calls this\n\
          hbreak {ENTRY}\n\
          continue\n",
+        arch.gdb,
         socket.display(),
         symbols = quote(&symbols.display().to_string()),
     )
@@ -76,7 +78,7 @@ fn commands(socket: &Path, symbols: &Path, scripts: Option<&Path>) -> String {
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a map without functions, [`ErrorKind::Host`] when a file cannot be read or written.
-pub fn symbol_file(map: &Path, path: &Path) -> Result<()> {
+pub fn symbol_file(arch: &Arch, map: &Path, path: &Path) -> Result<()> {
     let text = fs::read_to_string(map).map_err(|error| io(&error, "reading", map))?;
     let names = Symbols::parse(&text);
     let code = |(_, _, code): &(u64, &str, bool)| *code;
@@ -85,12 +87,12 @@ pub fn symbol_file(map: &Path, path: &Path) -> Result<()> {
             .next("Build the kernel again, or use another pack."));
     };
     let range = first.0..last.0 + LARGEST;
-    let bytes = elf_file(&names, &range).context(ErrorKind::Internal, || "writing symbols".into())?;
+    let bytes = elf_file(arch, &names, &range).context(ErrorKind::Internal, || "writing symbols".into())?;
     fs::write(path, bytes).map_err(|error| io(&error, "writing", path))
 }
 
 /// A section without contents for the addresses of `range`, and the symbols in it (System V gABI, chapter 4).
-fn elf_file(names: &Symbols, range: &Range<u64>) -> object::write::Result<Vec<u8>> {
+fn elf_file(arch: &Arch, names: &Symbols, range: &Range<u64>) -> object::write::Result<Vec<u8>> {
     let all: Vec<(u64, &str, bool)> = names.iter().filter(|(address, ..)| range.contains(address)).collect();
     let mut bytes = Vec::new();
     let mut writer = Writer::new(object::Endianness::Little, true, &mut bytes);
@@ -113,7 +115,7 @@ fn elf_file(names: &Symbols, range: &Range<u64>) -> object::write::Result<Vec<u8
         os_abi: elf::ELFOSABI_NONE,
         abi_version: 0,
         e_type: elf::ET_EXEC,
-        e_machine: elf::EM_X86_64,
+        e_machine: arch.elf_machine,
         e_entry: 0,
         e_flags: 0,
     })?;
@@ -156,6 +158,7 @@ fn elf_file(names: &Symbols, range: &Range<u64>) -> object::write::Result<Vec<u8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::arch::X86_64;
     use crate::host::process::Cmd;
 
     #[test]
@@ -165,7 +168,7 @@ mod tests {
         let lines = "0000000000001000 A percpu\nffffffff81000000 T _stext\nffffffff81469f50 t dma_buf_ioctl\n\
                      ffffffff8146a000 D data\nffffffff8146a100 t init\nfffffffffffff000 A far\n";
         fs::write(&map, lines).unwrap();
-        symbol_file(&map, &file).unwrap();
+        symbol_file(&X86_64, &map, &file).unwrap();
         let nm = Cmd::new("nm").args(["-n", "-S"]).path(&file).succeed(ErrorKind::Host, "nm").unwrap();
         assert_eq!(
             nm,
@@ -173,12 +176,13 @@ mod tests {
              ffffffff8146a000 0000000000000100 T data\nffffffff8146a100 0000000000010000 T init\n"
         );
         fs::write(&map, "ffffffff8146a000 D data\n").unwrap();
-        assert_eq!(symbol_file(&map, &file).unwrap_err().exit_code().number(), 2);
+        assert_eq!(symbol_file(&X86_64, &map, &file).unwrap_err().exit_code().number(), 2);
     }
 
     #[test]
     fn gdb_stops_at_the_first_call_of_the_code_under_test() {
-        let text = commands(Path::new("run/gdb"), Path::new("vmlinux.debug"), Some(Path::new("vmlinux-gdb.py")));
+        let text =
+            commands(&X86_64, Path::new("run/gdb"), Path::new("vmlinux.debug"), Some(Path::new("vmlinux-gdb.py")));
         let commands: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
             commands,

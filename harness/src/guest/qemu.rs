@@ -187,7 +187,8 @@ fn read(mut stdout: ChildStdout) -> Receiver<Vec<u8>> {
 fn examine(plan: &BootPlan, mut qmp: Qmp, scratch: &Path) -> Findings {
     let mut findings = Findings::default();
     let system_map = plan.kernel.with_file_name("System.map");
-    (findings.processors, findings.stacks) = processors::look(&mut qmp, &system_map, &scratch.join("memory"));
+    (findings.processors, findings.stacks) =
+        processors::look(&mut qmp, plan.arch.stack, &system_map, &scratch.join("memory"));
     let console = Recording::console_path(&plan.dir);
     // A kernel without output has no console yet.
     if let Some(printed) = console.metadata().ok().map(|meta| meta.len()).filter(|len| *len > 0) {

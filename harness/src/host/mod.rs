@@ -1,5 +1,6 @@
 //! The machine that the tool runs on: its processes, tools, cache, terminal.
 
+pub mod arch;
 pub mod disk;
 pub mod git;
 pub mod machine;

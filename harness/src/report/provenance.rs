@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::guest::boot_plan::QEMU;
+use crate::host::arch::{Arch, X86_64};
 use crate::host::process::Cmd;
 
 /// Timeout for asking a program for its version.
@@ -28,7 +28,7 @@ pub struct Provenance {
     pub rustc: String,
     /// First line of `gcc --version` when the kernel was compiled.
     pub compiler: String,
-    /// First line of `qemu-system-x86_64 --version`.
+    /// First line of the output of QEMU's `--version`.
     pub qemu: String,
     /// Release and architecture of the host's kernel.
     pub host: String,
@@ -60,7 +60,7 @@ impl PendingProvenance {
             git(&["rev-parse", "HEAD"]),
             git(&["status", "--porcelain", "--untracked-files=no"]),
             Cmd::new("rustc").arg("--version").dir(root),
-            Cmd::new(QEMU).arg("--version"),
+            Cmd::new(X86_64.qemu).arg("--version"),
         ];
         let ask = |cmd: Cmd| std::thread::spawn(move || first_line(&cmd.limit(VERSION_TIMEOUT)));
         PendingProvenance { known, others: commands.into_iter().map(ask).collect() }
@@ -73,6 +73,17 @@ impl PendingProvenance {
         let (id, changed, rustc, qemu) = (next(), next(), next(), next());
         let commit = if changed.is_empty() { id } else { format!("{id}+") };
         Provenance { commit, rustc, qemu, ..self.known }
+    }
+}
+
+impl Provenance {
+    /// The same for a kernel of this architecture, which this compiler has compiled.
+    pub fn of_kernel(self, arch: &Arch, compiler: &str) -> Self {
+        let qemu = match *arch == X86_64 {
+            true => self.qemu,
+            false => first_line(&Cmd::new(arch.qemu).arg("--version").limit(VERSION_TIMEOUT)),
+        };
+        Provenance { qemu, compiler: compiler.into(), ..self }
     }
 }
 

@@ -225,7 +225,7 @@ impl<'a> Session<'a> {
             None => Initramfs::pack(&path, self.program, plan)?,
             Some(policy) => Initramfs::pack_confined(&path, self.program, plan, &policy)?,
         };
-        let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, self.accel);
+        let mut boot = BootPlan::new(self.image.facts.arch(), &self.image.vmlinux, &initramfs, dir, self.accel);
         boot.processors = share.processors;
         boot.devices = devices(&self.context.met);
         boot.append = self.append.iter().cloned().chain(share.option()).chain(part.avoid.clone()).collect();

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use harness::error::{Error, ErrorKind, Result};
 use harness::exit_code::ExitCode;
+use harness::host::arch::Arch;
 use harness::host::process::check_interrupt;
 use harness::host::setup::Purpose;
 use harness::judge::verdict::{CaseVerdict, Verdict};
@@ -68,7 +69,9 @@ fn check_prerequisites(args: &TestArgs) -> Result<()> {
     let pipeline = Pipeline::open(true)?;
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
     let not_the_kernel = |error: Error| Error { kind: ErrorKind::Host, ..error };
-    pipeline.guest_program().map(drop).map_err(not_the_kernel)
+    let arch = Arch::of_flavour(&args.kernel.flavour_on("")).0;
+    pipeline.tools_of(arch, args.kernel.no_install)?;
+    pipeline.guest_program(arch).map(drop).map_err(not_the_kernel)
 }
 
 fn conclusion(first: &RunReport, again: Option<&RunReport>, dir: &Path) -> (Bisect, String) {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use cases::protocol::CaseKey;
-use harness::error::{Context, ErrorKind, Result, io};
+use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
+use harness::host::arch::Arch;
 use harness::host::process::check_interrupt;
 use harness::host::setup::Purpose;
 use harness::host::style::{Style, detect};
@@ -45,7 +46,14 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
     let asked = run_files::provenance();
     let pipeline = Pipeline::open(quiet)?;
     pipeline.tools(Purpose::ALL, args.no_install)?;
-    let program = Program::build(&pipeline)?;
+    let mut programs: Vec<(&Arch, Program)> = Vec::new();
+    for PlannedCell { place, .. } in &cells {
+        let arch = place.arch();
+        if !programs.iter().any(|(known, _)| *known == arch) {
+            pipeline.tools_of(arch, args.no_install)?;
+            programs.push((arch, Program::build(&pipeline, arch)?));
+        }
+    }
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let provenance = asked.answered();
     let mut done: Vec<Cell> = Vec::new();
@@ -58,7 +66,9 @@ pub fn run(args: &MatrixArgs, quiet: bool) -> Result<ExitCode> {
         }
         pipeline.progress.line(format!("== {} ({} of {count})", place.id, index + 1));
         let start = Instant::now();
-        let outcome = match cell(&pipeline, &program, &place, args, chosen.clone(), &dir, &provenance) {
+        let program = programs.iter().find(|(arch, _)| *arch == place.arch()).map(|(_, program)| program);
+        let program = program.ok_or_else(|| Error::new(ErrorKind::Internal, "no guest program was built"))?;
+        let outcome = match cell(&pipeline, program, &place, args, chosen.clone(), &dir, &provenance) {
             Ok(outcome) => outcome,
             Err(error) => CellOutcome::failed(&error),
         };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use harness::error::{Error, ErrorKind, Result};
+use harness::host::arch::Arch;
 use harness::patch::series::claims::Claims;
 use harness::source::git_spec::{GitSpec, RefLookup};
 
@@ -36,6 +37,9 @@ pub struct KernelArgs {
     /// Configuration: sanitized (usual), fast, leak, race, importers, coverage or debug
     #[arg(long, value_name = "NAME", help_heading = heading::KERNEL)]
     pub flavour: Option<String>,
+    /// Architecture: x86_64 or arm64, which is emulated
+    #[arg(long, value_name = "ARCH", value_parser = arch, help_heading = heading::KERNEL)]
+    pub arch: Option<&'static Arch>,
     /// Packed kernel tree (.tar, .xz, .gz, .bz2, .zst), one directory at its top
     #[arg(long, value_name = "FILE", conflicts_with = "kernel", help_heading = heading::KERNEL)]
     pub tarball: Option<PathBuf>,
@@ -62,6 +66,12 @@ impl KernelArgs {
         self.series.as_deref().unwrap_or(if own { "none" } else { "derive" })
     }
 
+    /// The flavour, with its architecture; `usual` if none is named.
+    pub fn flavour_on(&self, usual: &str) -> String {
+        let flavour = self.flavour.as_deref().unwrap_or(usual);
+        self.arch.map_or(flavour.to_string(), |arch| arch.flavour(Arch::of_flavour(flavour).1))
+    }
+
     /// What the options declare about the series.
     ///
     /// # Errors
@@ -81,6 +91,15 @@ impl KernelArgs {
             (false, false) => RefLookup::Usual,
         }
     }
+}
+
+/// The architecture with this name.
+///
+/// # Errors
+/// The names of all of them.
+pub fn arch(name: &str) -> std::result::Result<&'static Arch, String> {
+    let names = || Arch::ALL.map(|arch| arch.name).join(" or ");
+    Arch::by_name(name).ok_or_else(|| format!("it is {}", names()))
 }
 
 #[derive(Debug, Args)]

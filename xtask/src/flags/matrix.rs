@@ -1,6 +1,7 @@
 //! Options of `cargo xtask matrix` and `cargo xtask report`.
 
 use clap::Args;
+use harness::host::arch::Arch;
 
 use super::{CaseFilter, Format, GuestArgs, heading};
 
@@ -17,6 +18,9 @@ pub struct MatrixArgs {
     /// Kernel configurations to run [default: that of each kernel]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub flavours: Vec<String>,
+    /// Architectures to run: x86_64, arm64 [default: x86_64]
+    #[arg(long, value_name = "ARCH,...", value_delimiter = ',', value_parser = super::kernel::arch)]
+    pub arch: Vec<&'static Arch>,
     /// Continue after a cell that is not as expected
     #[arg(long)]
     pub keep_going: bool,

@@ -9,6 +9,7 @@ use cases::protocol::CaseKey;
 use harness::error::{Error, ErrorKind, Result};
 use harness::guest::debugger::{Debugger, GDB, symbol_file};
 use harness::guest::qemu::Timeouts;
+use harness::host::arch::Arch;
 use harness::host::machine::Machine;
 use harness::host::process::{Cmd, scratch_directory, terminal};
 use harness::host::setup::need::{Purpose, missing};
@@ -34,21 +35,21 @@ impl Gdb {
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] when it is not one case; [`ErrorKind::Host`].
-    pub fn prepare(plan: &[CaseKey], image: &Path, dir: &Path) -> Result<Gdb> {
+    pub fn prepare(arch: &Arch, plan: &[CaseKey], image: &Path, dir: &Path) -> Result<Gdb> {
         require_one_case(plan)?;
         let scratch = scratch_directory()?;
         let (symbols, knows) = match debug::symbols(image) {
             Some(symbols) => (symbols, "types, lines and variables"),
             None => {
                 let symbols = dir.join("symbols");
-                symbol_file(&image.join("System.map"), &symbols)?;
+                symbol_file(arch, &image.join("System.map"), &symbols)?;
                 (symbols, "only function names: the kernel was built without debug information (use --flavour debug)")
             }
         };
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let scripts = debug::scripts(image).map(|path| absolute(&path));
         let socket = scratch.path().join("gdb");
-        let debugger = Debugger::prepare(&absolute(dir), &socket, &absolute(&symbols), scripts.as_deref())?;
+        let debugger = Debugger::prepare(arch, &absolute(dir), &socket, &absolute(&symbols), scripts.as_deref())?;
         Ok(Gdb { debugger, knows, _scratch: scratch })
     }
 

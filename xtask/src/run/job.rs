@@ -10,6 +10,7 @@ use cases::protocol::CaseKey;
 use harness::error::{Context, ErrorKind, Result};
 use harness::findings;
 use harness::guest::initramfs::GuestBinary;
+use harness::host::arch::Arch;
 use harness::host::progress::{Mode, Progress};
 use harness::host::style::Style;
 use harness::judge::complaint::suppressions::Suppressions;
@@ -70,9 +71,9 @@ impl Program {
     ///
     /// # Errors
     /// As [`Pipeline::guest_program`].
-    pub fn build(pipeline: &Pipeline) -> Result<Self> {
+    pub fn build(pipeline: &Pipeline, arch: &'static Arch) -> Result<Self> {
         let start = Instant::now();
-        let binary = pipeline.guest_program()?;
+        let binary = pipeline.guest_program(arch)?;
         Ok(Program { binary, seconds: start.elapsed().as_secs_f64() })
     }
 }
@@ -86,6 +87,11 @@ impl PlannedRun {
         let met = needs_met(&made.image.config()?, &made.image.facts);
         let (plan, elsewhere) = plan::about(chosen, &met);
         Ok(PlannedRun { made, met, plan, elsewhere, debugged: false, seed: None })
+    }
+
+    /// The architecture of the kernel.
+    pub fn arch(&self) -> &'static Arch {
+        self.made.image.facts.arch()
     }
 
     /// The same run under gdb.
@@ -123,10 +129,11 @@ impl PlannedRun {
         RunOutput { dir, options, provenance }: RunOutput<'_>,
     ) -> Result<RunReport> {
         let PlannedRun { made, met, plan, elsewhere, debugged, seed } = self;
-        let provenance = Provenance { compiler: made.image.facts.compiler.clone(), ..provenance.clone() };
+        let facts = &made.image.facts;
+        let provenance = provenance.clone().of_kernel(facts.arch(), &facts.compiler);
         run_files::before(dir, &made, &provenance)?;
-        let mut acceleration = pipeline.acceleration(guest.accel, &made.image.vmlinux)?;
-        let gdb = debugged.then(|| Gdb::prepare(&plan, &made.image.dir, dir)).transpose()?;
+        let mut acceleration = pipeline.acceleration(guest.accel, &made.image)?;
+        let gdb = debugged.then(|| Gdb::prepare(made.image.facts.arch(), &plan, &made.image.dir, dir)).transpose()?;
         // Progress lines would overwrite gdb's prompt.
         let quiet = Progress::new(Mode::Quiet);
         let context = JudgeContext { met, claims: made.claims.clone(), ..context(&made.image)? };

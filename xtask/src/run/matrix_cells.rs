@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::error::{Error, ErrorKind, Result, io};
+use harness::host::arch::Arch;
 use harness::host::store::manifest::sha256_of;
 use harness::kbuild::image::RECIPE;
 use harness::kbuild::kconfig::Flavour;
@@ -48,7 +49,8 @@ pub fn planned_cells(args: &MatrixArgs) -> Result<Vec<PlannedCell>> {
     let mut cells: Vec<PlannedCell> = Vec::new();
     for kernel in unique(&chosen) {
         let own = [kernel.flavour.clone()];
-        for flavour in unique(if args.flavours.is_empty() { &own } else { &args.flavours }) {
+        let flavours = if args.flavours.is_empty() { &own[..] } else { &args.flavours };
+        for flavour in &unique(&on_each(&args.arch, flavours)).collect::<Vec<_>>() {
             let fragments = Flavour::load(flavour, &workspace::kconfigs())?;
             for series in unique(&args.series) {
                 let place = CellKey::new(&kernel.id, series, flavour);
@@ -70,6 +72,15 @@ pub fn planned_cells(args: &MatrixArgs) -> Result<Vec<PlannedCell>> {
         }
         Some(shard) => Ok(shard_of(cells, shard)),
     }
+}
+
+/// The flavours on each of these architectures; as they are named where there are none.
+fn on_each(arches: &[&Arch], flavours: &[String]) -> Vec<String> {
+    let named = |flavour: &String| match arches {
+        [] => vec![flavour.clone()],
+        arches => arches.iter().map(|arch| arch.flavour(Arch::of_flavour(flavour).1)).collect(),
+    };
+    flavours.iter().flat_map(named).collect()
 }
 
 /// Removes duplicates and keeps the order.
@@ -148,6 +159,9 @@ mod tests {
         let chosen = ids(args(&["7.2", "6.1", "7.2"], &["derive"], &["fast", "sanitized"]));
         let wanted = ["7.2-derive-fast", "7.2-derive-sanitized", "6.1-derive-fast", "6.1-derive-sanitized"];
         assert_eq!(chosen, wanted);
+        let arch = Arch::ALL.to_vec();
+        let both = ids(MatrixArgs { arch, ..args(&["7.2"], &["derive"], &["fast"]) });
+        assert_eq!(both, ["7.2-derive-fast", "7.2-derive-fast-arm64"]);
     }
 
     #[test]

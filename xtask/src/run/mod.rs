@@ -2,6 +2,7 @@
 
 pub mod case_times;
 pub mod debug;
+pub mod guest_std;
 pub mod job;
 pub mod last_result;
 pub mod matrix_cells;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use harness::error::full_disk;
 use harness::error::{Error, ErrorKind, Result};
 use harness::guest::initramfs::GuestBinary;
+use harness::host::arch::Arch;
 use harness::host::machine::Machine;
 use harness::host::process::Cmd;
 use harness::host::progress::{Mode, Progress, Task};
@@ -26,10 +27,8 @@ use harness::source::{self, SourceTree};
 use xshell::{Shell, cmd};
 
 use crate::flags::{AccelChoice, KernelArgs};
+use crate::run::guest_std;
 use crate::{settings, workspace};
-
-/// The target of the guest program: the host's own target, because it is installed; linked statically.
-const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The cache, and the display of progress.
 pub struct Pipeline {
@@ -92,6 +91,15 @@ impl Pipeline {
         setup::ensure(purposes, install, &Machine::this(), &log, &self.progress)
     }
 
+    /// Makes sure that what an architecture needs besides [`Purpose::ALL`] is installed.
+    ///
+    /// # Errors
+    /// As [`Pipeline::tools`] and [`guest_std::ensure`].
+    pub fn tools_of(&self, arch: &Arch, no_install: bool) -> Result<()> {
+        self.tools(Purpose::of(arch), no_install)?;
+        guest_std::ensure(arch, no_install, &self.progress)
+    }
+
     /// Builds the kernel that the arguments ask for, or finds it in the cache.
     ///
     /// # Errors
@@ -135,7 +143,8 @@ impl Pipeline {
     pub fn tree(&self, args: &KernelArgs) -> Result<Tree> {
         self.tools(Purpose::ALL, args.no_install)?;
         let spec = spec(args)?;
-        let flavour = Flavour::load(args.flavour.as_deref().unwrap_or(&spec.flavour), &workspace::kconfigs())?;
+        let flavour = Flavour::load(&args.flavour_on(&spec.flavour), &workspace::kconfigs())?;
+        self.tools_of(flavour.arch, args.no_install)?;
         if flavour.asks_for("CONFIG_DEBUG_INFO_BTF") {
             self.tools(&[Purpose::KernelTypes], args.no_install)?;
         }
@@ -167,18 +176,24 @@ impl Pipeline {
         Ok(Tree { spec, flavour, series, patched })
     }
 
-    /// Decides how guests are run. Takes up to three seconds if KVM has to be tested.
+    /// Decides how guests of an image are run. Takes up to three seconds if KVM has to be tested.
     ///
     /// # Errors
-    /// When KVM cannot be tested.
-    pub fn acceleration(&self, choice: AccelChoice, kernel: &Path) -> Result<Acceleration> {
+    /// When KVM cannot be tested; [`ErrorKind::Usage`] for KVM where it cannot be used.
+    pub fn acceleration(&self, choice: AccelChoice, image: &KernelImage) -> Result<Acceleration> {
+        let arch = image.facts.arch();
         let request = match choice {
+            AccelChoice::Auto if arch.is_emulated() => AccelRequest::Emulated(arch),
+            AccelChoice::Kvm if arch.is_emulated() => {
+                return Err(Error::new(ErrorKind::Usage, format!("{} guests cannot run under KVM here", arch.name))
+                    .next("Omit --accel: they are emulated."));
+            }
             AccelChoice::Auto => AccelRequest::Auto,
             AccelChoice::Kvm => AccelRequest::Only(Accel::Kvm),
             AccelChoice::Tcg => AccelRequest::Only(Accel::Tcg),
         };
         let machine = Machine::this();
-        Acceleration::decide(request, &probe_of(&machine, Some(kernel)), &self.store)
+        Acceleration::decide(request, &probe_of(&machine, Some(&image.vmlinux)), &self.store)
     }
 
     /// Whether KVM works. If that is not known, or with `anew`, it is tested with the kernel that was used last.
@@ -197,19 +212,24 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`ErrorKind::Build`] with the compiler's output.
-    pub fn guest_program(&self) -> Result<GuestBinary> {
+    pub fn guest_program(&self, arch: &Arch) -> Result<GuestBinary> {
         let shell = Shell::new().map_err(|error| {
             Error::new(ErrorKind::Internal, "the current directory cannot be determined").cause(error)
         })?;
         shell.change_dir(workspace::root());
         // Flags for the guest only: with --target they do not reach build scripts and macros.
         let target = workspace::target().join("guest");
+        let (triple, linker, std) = (arch.target, arch.compiler, guest_std::options(arch)?);
+        let linker_of = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
         let build = cmd!(
             shell,
-            "cargo build --package cases --bin cases --profile guest --target {GUEST_TARGET} --target-dir {target}"
+            "cargo build --package cases --bin cases --profile guest --target {triple} --target-dir {target} {std...}"
         )
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        let build = if arch.is_foreign() { build.env(linker_of, linker) } else { build };
+        // Stable compilers refuse to compile the library otherwise.
+        let build = if std.is_empty() { build } else { build.env("RUSTC_BOOTSTRAP", "1") };
         // Most of the time nothing is compiled, and then no progress is shown.
         let mut compiling: Option<(Task, u64)> = None;
         let output = Cmd::from(Command::from(build)).each_line(|line| {
@@ -232,12 +252,12 @@ impl Pipeline {
                 .cause(output.text)
                 .next("Check that a static libc is installed: libc6-dev on Debian and Ubuntu."));
         }
-        GuestBinary::load(&self.guest_program_path())
+        GuestBinary::load(&self.guest_program_path(arch))
     }
 
     /// Where the guest program is, once it is built.
-    pub fn guest_program_path(&self) -> PathBuf {
-        workspace::target().join("guest").join(GUEST_TARGET).join("guest/cases")
+    pub fn guest_program_path(&self, arch: &Arch) -> PathBuf {
+        workspace::target().join("guest").join(arch.target).join("guest/cases")
     }
 }
 

@@ -45,8 +45,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     // Removes a page that was just written.
     ftruncate(&short, PAGE as i64).or_broken("ftruncate")?;
     let torn = PAGE - shape().middle();
-    // The last page of the lower half is unused (TASK_SIZE_MAX of arch/x86/include/asm/page_64_types.h).
-    let end = (1_usize << 47) - PAGE;
+    let end = END_OF_USER_SPACE;
 
     for (what, address) in [
         ("in the buffer, mapped R through the RO alias", shown.address() + OFFSET),

@@ -13,7 +13,7 @@ case! {
 const REQUEST: u32 = 0xc008_6204;
 /// Contents of all memory that the case does not set.
 const CANARY: u8 = 0xa5;
-/// O_RDONLY|O_CLOEXEC and O_RDWR on x86.
+/// O_RDONLY|O_CLOEXEC and O_RDWR, whose values are those of include/uapi/asm-generic/fcntl.h on every architecture that is tested.
 const MODES: [(&str, [u8; 4]); 2] =
     [("O_RDONLY|O_CLOEXEC", [0x00, 0x00, 0x08, 0x00]), ("O_RDWR", [0x02, 0x00, 0x00, 0x00])];
 

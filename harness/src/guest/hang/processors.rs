@@ -12,10 +12,12 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::json;
 
+use crate::guest::hang::frame_records;
 use crate::guest::hang::qmp::Qmp;
 use crate::guest::hang::stack::{self, Registers};
 use crate::guest::hang::symbols::{Symbols, in_kernel};
 use crate::guest::recording::Stack;
+use crate::host::arch::StackLayout;
 
 /// Number of samples.
 const SAMPLES: usize = 8;
@@ -30,8 +32,13 @@ const BLOCKS: usize = 64;
 const CALLERS: usize = 4;
 
 /// Functions that are on the stack of every system call or interrupt.
-const ENTRIES: &[&str] =
-    &["asm_", "common_startup", "do_int80", "do_syscall", "entry_", "ret_from_fork", "x64_sys_call"];
+#[rustfmt::skip]
+const ENTRIES: &[&str] = &[
+    "asm_", "common_startup", "do_int80", "do_syscall", "entry_", "ret_from_fork", "x64_sys_call", "do_el0_svc", "el0_", "el0t_", "el1_",
+    "el1h_", "invoke_syscall",
+];
+/// Functions of the entry of an interrupt, which may interrupt an idle processor.
+const INTERRUPTS: &[&str] = &["asm_", "el1_"];
 
 /// A sample of one processor.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +51,7 @@ enum Sample {
 
 /// A sentence for each processor that is not idle, such as `CPU 1 in dma_buf_poll() (7 of 8 samples), called from
 /// do_epoll_ctl`, and its stack. If all are idle, as in a deadlock, one sentence says so. Empty if QEMU does not answer.
-pub fn look(qmp: &mut Qmp, system_map: &Path, scratch: &Path) -> (Vec<String>, Vec<Stack>) {
+pub fn look(qmp: &mut Qmp, layout: StackLayout, system_map: &Path, scratch: &Path) -> (Vec<String>, Vec<Stack>) {
     let symbols = Symbols::parse(&fs::read_to_string(system_map).unwrap_or_default());
     let mut samples: Vec<Vec<Sample>> = Vec::new();
     for _ in 0..SAMPLES {
@@ -56,7 +63,10 @@ pub fn look(qmp: &mut Qmp, system_map: &Path, scratch: &Path) -> (Vec<String>, V
         let seen: Vec<Sample> = registers(&qmp.monitor("info registers -a").unwrap_or_default())
             .into_iter()
             .enumerate()
-            .map(|(cpu, registers)| one(qmp, cpu, registers, &symbols, scratch))
+            .map(|(cpu, registers)| {
+                let mut memory = Memory { qmp: &mut *qmp, cpu, scratch, blocks: BTreeMap::new() };
+                one(layout, registers, &symbols, &mut memory)
+            })
             .collect();
         samples.push(seen);
         if qmp.ask("cont", json!({})).is_none() {
@@ -67,16 +77,18 @@ pub fn look(qmp: &mut Qmp, system_map: &Path, scratch: &Path) -> (Vec<String>, V
     summary(&samples)
 }
 
-fn one(qmp: &mut Qmp, cpu: usize, registers: Registers, symbols: &Symbols, scratch: &Path) -> Sample {
+fn one(layout: StackLayout, registers: Registers, symbols: &Symbols, memory: &mut Memory<'_>) -> Sample {
     if registers.halted {
         return Sample::Idle;
     }
     if !in_kernel(registers.ip) {
         return Sample::User;
     }
-    let mut memory = Memory { qmp, cpu, scratch, blocks: BTreeMap::new() };
-    let frames = stack::walk(registers, symbols, |address| memory.word(address));
-    let entered = frames.iter().any(|name| name.starts_with("asm_"));
+    let frames = match layout {
+        StackLayout::X86 => stack::walk(registers, symbols, |address| memory.word(address)),
+        StackLayout::Arm64 => frame_records::walk(registers, symbols, |address| memory.word(address)),
+    };
+    let entered = frames.iter().any(|name| INTERRUPTS.iter().any(|entry| name.starts_with(entry)));
     match frames.iter().any(|name| name == "do_idle") && !entered {
         true => Sample::Idle,
         false if frames.is_empty() => Sample::Kernel(vec![format!("{:#x}", registers.ip)]),
@@ -119,8 +131,8 @@ impl Memory<'_> {
 }
 
 static REGISTER: LazyLock<Regex> = LazyLock::new(|| {
-    // "RIP=ffffffff81469fea RFL=... HLT=0" (target/i386/cpu-dump.c of QEMU).
-    Regex::new(r"\b(RIP|RSP|RBP|HLT)=([0-9a-f]+)").expect("a valid pattern")
+    // "RIP=ffffffff81469fea RFL=... HLT=0" (target/i386/cpu-dump.c of QEMU), " PC=ffffffc080010000 X00=..." (target/arm/cpu.c).
+    Regex::new(r"\b(RIP|RSP|RBP|HLT|PC|SP|X29|X30)=([0-9a-f]+)").expect("a valid pattern")
 });
 
 /// The registers of every processor, from `info registers -a`.
@@ -130,9 +142,10 @@ fn registers(dump: &str) -> Vec<Registers> {
         for found in REGISTER.captures_iter(section) {
             let value = u64::from_str_radix(&found[2], 16).unwrap_or(0);
             match &found[1] {
-                "RIP" => registers.ip = value,
-                "RSP" => registers.sp = value,
-                "RBP" => registers.bp = value,
+                "RIP" | "PC" => registers.ip = value,
+                "RSP" | "SP" => registers.sp = value,
+                "RBP" | "X29" => registers.bp = value,
+                "X30" => registers.link = value,
                 _ => registers.halted = value == 1,
             }
         }
@@ -224,7 +237,11 @@ mod tests {
     fn the_registers_of_every_processor_are_parsed() {
         let (ip, sp, bp) = (0xffff_ffff_8146_9fea, 0xffff_c900_0001_3e40, 0xffff_c900_0001_3e58);
         let second = Registers { ip: 0xffff_ffff_8100_0010, halted: true, ..Registers::default() };
-        assert_eq!(registers(REGISTERS), [Registers { ip, sp, bp, halted: false }, second]);
+        assert_eq!(registers(REGISTERS), [Registers { ip, sp, bp, ..Registers::default() }, second]);
+        let arm64 = "CPU#0\r\n PC=ffffffc080010000 X00=0000000000000001\r\nX28=0 X29=ffffffc08009be40 \
+            X30=ffffffc080010010  SP=ffffffc08009be30\r\nPSTATE=600000c5 -ZC- EL1h\r\n";
+        let (ip, sp, bp) = (0xffff_ffc0_8001_0000, 0xffff_ffc0_8009_be30, 0xffff_ffc0_8009_be40);
+        assert_eq!(registers(arm64), [Registers { ip, sp, bp, link: ip + 0x10, halted: false }]);
         assert_eq!(registers("rubbish CPU#"), [Registers::default()]);
     }
 

@@ -1,4 +1,4 @@
-//! Walks a kernel stack from outside, along the frame pointers (`CONFIG_UNWINDER_FRAME_POINTER`).
+//! Walks a kernel stack from outside: here along the frame pointers of x86-64 (`CONFIG_UNWINDER_FRAME_POINTER`).
 //!
 //! It needs no help of the kernel, so it works with interrupts off. The memory may contain garbage: every address is checked
 //! before it is followed, and the walk ends at the first invalid one.
@@ -6,9 +6,9 @@
 use crate::guest::hang::symbols::{Symbols, in_kernel};
 
 /// Maximum number of frames. The deepest stacks of a system call have about forty.
-const MAX_FRAMES: usize = 64;
+pub(super) const MAX_FRAMES: usize = 64;
 /// Maximum number of switches between stacks: exception, interrupt, task.
-const MAX_STACKS: usize = 4;
+pub(super) const MAX_STACKS: usize = 4;
 /// Offsets in `struct pt_regs` (arch/x86/include/asm/ptrace.h).
 const REGS_BP: u64 = 4 * 8;
 const REGS_IP: u64 = 16 * 8;
@@ -23,6 +23,8 @@ pub struct Registers {
     pub sp: u64,
     /// Frame pointer.
     pub bp: u64,
+    /// Link register, where the processor has one.
+    pub link: u64,
     /// Whether it waits for an interrupt.
     pub halted: bool,
 }
@@ -73,7 +75,7 @@ pub fn walk(at: Registers, symbols: &Symbols, mut word: impl FnMut(u64) -> Optio
 }
 
 /// The function of a return address. The call is before that address, and may be the last instruction of the function.
-fn called(symbols: &Symbols, address: u64) -> Option<String> {
+pub(super) fn called(symbols: &Symbols, address: u64) -> Option<String> {
     symbols.function(address.wrapping_sub(1)).map(|(name, _)| name.to_string())
 }
 
@@ -103,7 +105,7 @@ mod tests {
     }
 
     fn in_leaf(offset: u64) -> Registers {
-        Registers { ip: at(0, offset), sp: BASE - 8, bp: BASE, halted: false }
+        Registers { ip: at(0, offset), sp: BASE - 8, bp: BASE, ..Registers::default() }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::host::arch::{ARM64, Arch, X86_64};
 use crate::host::machine::Machine;
 
 /// What a command does with the tools.
@@ -25,12 +26,26 @@ pub enum Purpose {
     Debugger,
     /// Compile an SELinux policy.
     Policy,
+    /// Compile kernel and guest program for arm64, besides what both need anyway.
+    Arm64,
+    /// Boot an arm64 guest.
+    BootArm64,
 }
 
 impl Purpose {
     /// Everything that `test` does.
     pub const ALL: &'static [Purpose] =
         &[Purpose::Source, Purpose::Series, Purpose::Kernel, Purpose::Guest, Purpose::Boot];
+
+    /// What `test` does on an architecture besides these.
+    pub fn of(arch: &Arch) -> &'static [Purpose] {
+        if *arch == ARM64 { &[Purpose::Arm64, Purpose::BootArm64] } else { &[] }
+    }
+
+    /// Boot a guest of an architecture.
+    pub fn boot(arch: &Arch) -> Purpose {
+        if *arch == ARM64 { Purpose::BootArm64 } else { Purpose::Boot }
+    }
 }
 
 /// A required tool, library or file.
@@ -128,11 +143,11 @@ const fn program(
     HostTool { name, why, debian, fedora, arch, purposes, probe: Probe::Program(name) }
 }
 
-use Purpose::{Boot, Debugger, Guest, Kernel, KernelTypes, Policy, Series, Shell, Source};
+use Purpose::{Arm64, Boot, BootArm64, Debugger, Guest, Kernel, KernelTypes, Policy, Series, Shell, Source};
 
 /// Our kernels do not need cpio (this program writes the initramfs), openssl (modules are not signed), kmod, rsync, perl or
-/// python. They need libelf even without the ORC unwinder: on x86-64 objtool is always built (static calls and the
-/// uaccess check select it).
+/// python. They need libelf even without the ORC unwinder: objtool is always built for the
+/// default architecture (static calls and the uaccess check select it).
 const NEEDS: &[HostTool] = &[
     program("tar", "unpacks kernel sources", &[Source], ["tar", "tar", "tar"]),
     program("xz", "unpacks kernel sources", &[Source], ["xz-utils", "xz", "xz"]),
@@ -177,18 +192,24 @@ const NEEDS: &[HostTool] = &[
     HostTool {
         name: "static C library",
         why: "links the guest program, which is static",
-        debian: "libc6-dev",
-        fedora: "glibc-static",
-        arch: "glibc",
+        debian: X86_64.libc_packages[0],
+        fedora: X86_64.libc_packages[1],
+        arch: X86_64.libc_packages[2],
         purposes: &[Guest],
-        probe: Probe::File(&["/usr/lib/x86_64-linux-gnu/libc.a", "/usr/lib64/libc.a", "/usr/lib/libc.a"]),
+        probe: Probe::File(X86_64.libc),
     },
-    program(
-        "qemu-system-x86_64",
-        "boots the kernel",
-        &[Boot],
-        ["qemu-system-x86", "qemu-system-x86-core", "qemu-system-x86"],
-    ),
+    program(X86_64.qemu, "boots the kernel", &[Boot], X86_64.qemu_packages),
+    program(ARM64.compiler, "compiles kernel and guest program for arm64", &[Arm64], ARM64.compiler_packages),
+    HostTool {
+        name: "static C library, arm64",
+        why: "links the guest program for arm64",
+        debian: ARM64.libc_packages[0],
+        fedora: ARM64.libc_packages[1],
+        arch: ARM64.libc_packages[2],
+        purposes: &[Arm64],
+        probe: Probe::File(ARM64.libc),
+    },
+    program(ARM64.qemu, "boots an arm64 kernel", &[BootArm64], ARM64.qemu_packages),
     HostTool {
         name: "busybox, static",
         why: "is the shell in the guest, which has no shared libraries",
@@ -213,7 +234,10 @@ mod tests {
         let machine = pretend(dir.path(), &[("git", "")]);
         let names = |purposes| missing(purposes, &machine).iter().map(|need| need.name).collect::<Vec<_>>();
         assert_eq!(names(&[Series]), [""; 0]);
-        assert_eq!(names(&[Boot]), ["qemu-system-x86_64"]);
+        assert_eq!(names(&[Boot]), [X86_64.qemu]);
+        assert_eq!(names(Purpose::of(&X86_64)), [""; 0]);
+        let arm64 = names(Purpose::of(&ARM64));
+        assert!(arm64.contains(&ARM64.qemu) && arm64.contains(&ARM64.compiler), "{arm64:?}");
         assert_eq!(names(&[Guest]), ["gcc", "ld", "static C library"]);
         put(&machine, "/usr/lib64/libc.a", "");
         assert_eq!(names(&[Guest]), ["gcc", "ld"]);

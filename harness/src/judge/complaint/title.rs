@@ -11,7 +11,8 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"^WARNING: CPU: \d+ PID: \d+ at ", "WARNING: "),
         (r", CPU#\d+: .*$", ""),
         (r"^(?:Oops: )+", "Oops: "),
-        (r": [0-9a-f]{4} \[#\d+\].*$", ""),
+        (r": [0-9a-f]{4}(?:[0-9a-f]{12})? \[#\d+\].*$", ""),
+        (r"(SError Interrupt on )CPU\d+, code .*$", "${1}a CPU"),
         // SLUB prints the taint flags here, which depend on earlier complaints.
         (r"^(BUG \S+) \((?:Not tainted|Tainted: [^)]*)\): ", "$1: "),
         (r"\+0x[0-9a-f]+/0x[0-9a-f]+", ""),
@@ -83,6 +84,11 @@ mod tests {
             (
                 "Oops: general protection fault, probably for non-canonical address 0xdffffc0000000000: 0000 [#2] SMP KASAN",
                 "Oops: general protection fault, probably for non-canonical address <address>",
+            ),
+            ("Internal error: Oops - BUG: 00000000f2000800 [#1]  SMP", "Internal error: Oops - BUG"),
+            (
+                "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008",
+                "Unable to handle kernel NULL pointer dereference at virtual address <address>",
             ),
             ("BUG: scheduling while atomic: init/64/0x00000002", "BUG: scheduling while atomic"),
             ("BUG: scheduling in a non-blocking section: a task/64/0", "BUG: scheduling in a non-blocking section"),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, io};
+use crate::host::arch::{Arch, X86_64};
 use crate::host::progress::Progress;
 use crate::kbuild::build_dir::BuildDir;
 use crate::kbuild::kconfig::{Flavour, Request};
@@ -39,7 +40,10 @@ pub(super) fn configure(
 /// Newer trees do not instrument them, by `KASAN_SANITIZE := n` in `arch/x86/platform/pvh/Makefile` and by
 /// `__builtin_memcmp()`. In 6.1 both are instrumented, and the guest resets without output. With AMD_MEM_ENCRYPT, 6.1
 /// itself excludes `lib/string.c` for the same reason.
-pub(super) fn uninstrumented(tree: &Path) -> &'static [&'static str] {
+pub(super) fn uninstrumented(arch: &Arch, tree: &Path) -> &'static [&'static str] {
+    if *arch != X86_64 {
+        return &[];
+    }
     let headers = ["cpuid/api.h", "cpuid.h", "processor.h"].map(|name| tree.join("arch/x86/include/asm").join(name));
     let inlined = |header: &PathBuf| fs::read_to_string(header).is_ok_and(|text| text.contains("__builtin_memcmp(sig"));
     if headers.iter().any(inlined) { &[] } else { &["KASAN_SANITIZE_enlighten.o=n", "KASAN_SANITIZE_string.o=n"] }

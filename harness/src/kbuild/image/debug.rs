@@ -14,8 +14,9 @@ pub const SYMBOLS: &str = "vmlinux.debug";
 const SCRIPTS: &str = "gdb/vmlinux-gdb.py";
 
 /// The targets of make.
-pub fn targets(flavour: &Flavour) -> &'static [&'static str] {
-    if wanted(flavour) { &["vmlinux", "scripts_gdb"] } else { &["vmlinux"] }
+pub fn targets(flavour: &Flavour) -> Vec<&'static str> {
+    let scripts = wanted(flavour).then_some("scripts_gdb");
+    ["vmlinux"].into_iter().chain(flavour.arch.image).chain(scripts).collect()
 }
 
 /// Whether the flavour has debug information and scripts for gdb.
@@ -32,7 +33,7 @@ pub fn keep(flavour: &Flavour, build_dir: &BuildDir, dir: &Path) -> Result<()> {
         return Ok(());
     }
     let objects = build_dir.objects();
-    Cmd::new("objcopy")
+    Cmd::new(flavour.arch.tool("objcopy"))
         .args(["--only-keep-debug", "--compress-debug-sections"])
         .path(&objects.join("vmlinux"))
         .path(&dir.join(SYMBOLS))

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::full_disk;
 use crate::error::{Context, ErrorKind, Result, io};
+use crate::host::arch::Arch;
 use crate::host::process::{self, ChildOutcome, Cmd, Output};
 use crate::host::progress::Progress;
 use crate::host::store::lock::StoreLock;
@@ -33,7 +34,7 @@ use narrow::{enter_only, narrow};
 /// A bootable kernel.
 #[derive(Clone, Debug)]
 pub struct KernelImage {
-    /// Uncompressed, stripped kernel with a PVH entry.
+    /// The file that QEMU boots: an uncompressed and stripped kernel, on arm64 without ELF headers (`Image`).
     pub vmlinux: PathBuf,
     /// Its directory, with System.map, config and build.log.
     pub dir: PathBuf,
@@ -96,7 +97,7 @@ pub fn build(
     store: &Store,
     progress: &Progress,
 ) -> Result<KernelImage> {
-    let compiler = compiler()?;
+    let compiler = compiler(flavour.arch)?;
     let source = match patched.source.pristine {
         true => patched.source.key.clone(),
         false => build_dir::fingerprint(&patched.source.dir)?,
@@ -120,7 +121,7 @@ pub fn build(
                     defines_derive: patched.defines_derive,
                     build_seconds: seconds,
                 };
-                collect(&build_dir, dir, &facts)?;
+                collect(&build_dir, dir, &facts, flavour.arch)?;
                 debug::keep(flavour, &build_dir, dir)?;
                 policy::keep(flavour, dir)?;
                 gcov_files::keep(flavour, patched, &build_dir, dir)
@@ -152,6 +153,11 @@ pub fn find(store: &Store, key: &str) -> Result<Option<KernelImage>> {
 }
 
 impl ImageFacts {
+    /// The kernel's architecture.
+    pub fn arch(&self) -> &'static Arch {
+        Arch::of_flavour(&self.flavour).0
+    }
+
     fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(FACTS);
         let text = fs::read_to_string(&path).map_err(|error| io(&error, "reading", &path))?;
@@ -181,14 +187,16 @@ pub fn known(store: &Store) -> Vec<String> {
     kinds.into_iter().map(line).collect()
 }
 
-/// The most recently used kernel, if there is one.
+/// The most recently used kernel that could run under KVM, if there is one.
 pub fn used_last(store: &Store) -> Option<PathBuf> {
-    let dir = store.entry(KIND, keys_by_use(store).first()?)?;
-    Some(dir.join("vmlinux"))
+    let dirs = keys_by_use(store).into_iter().filter_map(|key| store.entry(KIND, &key));
+    let own = |dir: &PathBuf| ImageFacts::load(dir).is_ok_and(|facts| !facts.arch().is_emulated());
+    Some(dirs.into_iter().find(own)?.join("vmlinux"))
 }
 
-fn compiler() -> Result<String> {
-    let text = Cmd::new("gcc").arg("--version").succeed(ErrorKind::Host, "gcc does not run")?;
+fn compiler(arch: &Arch) -> Result<String> {
+    let gcc = arch.compiler;
+    let text = Cmd::new(gcc).arg("--version").succeed(ErrorKind::Host, &format!("{gcc} does not run"))?;
     Ok(text.lines().next().unwrap_or_default().to_string())
 }
 
@@ -201,7 +209,7 @@ fn make(
 ) -> Result<()> {
     let start = std::time::Instant::now();
     build_dir.sync(patched)?;
-    let targets = debug::targets(flavour);
+    let targets = &debug::targets(flavour);
     let output = match narrow(build_dir, patched, flavour, progress, targets)? {
         Some(output) => output,
         None => {
@@ -276,7 +284,8 @@ fn compile(
     let followed = Cmd::new("make")
         .dir(&build_dir.tree())
         .args([&format!("-j{jobs}"), &format!("O={}", build_dir.objects().display())])
-        .args(uninstrumented(&build_dir.tree()))
+        .args(flavour.arch.make)
+        .args(uninstrumented(flavour.arch, &build_dir.tree()))
         .args(watched(flavour, &build_dir.tree()))
         .args(gcov_files::variables(flavour, patched))
         .args(scope)
@@ -342,14 +351,19 @@ fn object(line: &str) -> Option<&str> {
     matches!(tag, "CC" | "AS" | "AR" | "LD" | "HOSTCC" | "HOSTLD" | "VDSO").then(|| path.trim())
 }
 
-fn collect(build_dir: &BuildDir, dir: &Path, facts: &ImageFacts) -> Result<()> {
+fn collect(build_dir: &BuildDir, dir: &Path, facts: &ImageFacts, arch: &Arch) -> Result<()> {
     let objects = build_dir.objects();
-    let vmlinux = dir.join("vmlinux");
-    Cmd::new("strip")
-        .args(["--strip-all", "-o"])
-        .path(&vmlinux)
-        .path(&objects.join("vmlinux"))
-        .succeed(ErrorKind::Build, "stripping vmlinux failed")?;
+    let (vmlinux, bootable) = (dir.join("vmlinux"), objects.join(arch.bootable));
+    match arch.image {
+        None => Cmd::new(arch.tool("strip"))
+            .args(["--strip-all", "-o"])
+            .path(&vmlinux)
+            .path(&bootable)
+            .succeed(ErrorKind::Build, "stripping vmlinux failed")
+            .map(drop)?,
+        // It has no symbols.
+        Some(_) => fs::copy(&bootable, &vmlinux).map(drop).map_err(|error| io(&error, "copying", &bootable))?,
+    }
     for (from, to) in [
         (objects.join("System.map"), "System.map"),
         (objects.join(".config"), "config"),

@@ -23,7 +23,9 @@ pub(super) fn narrow(
     progress: &Progress,
     targets: &[&str],
 ) -> Result<Option<Output>> {
-    let Some(scope) = build_dir.scope().filter(|_| build_dir.has_built() && targets == ["vmlinux"]) else {
+    let Some(scope) = build_dir.scope().filter(|_| {
+        build_dir.has_built() && targets.iter().copied().eq(["vmlinux"].into_iter().chain(flavour.arch.image))
+    }) else {
         return Ok(None);
     };
     if !build_dir.begin(progress)? {

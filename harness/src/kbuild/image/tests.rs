@@ -1,6 +1,7 @@
 //! Output of the compiler and make.
 
 use super::*;
+use crate::host::arch::X86_64;
 
 #[test]
 fn a_tree_that_does_not_instrument_its_entry_needs_no_variables() {
@@ -8,9 +9,9 @@ fn a_tree_that_does_not_instrument_its_entry_needs_no_variables() {
     let headers = dir.path().join("arch/x86/include/asm");
     fs::create_dir_all(&headers).unwrap();
     fs::write(headers.join("processor.h"), "if (!memcmp(sig, signature, 12) &&").unwrap();
-    assert!(uninstrumented(dir.path()).contains(&"KASAN_SANITIZE_enlighten.o=n"));
+    assert!(uninstrumented(&X86_64, dir.path()).contains(&"KASAN_SANITIZE_enlighten.o=n"));
     fs::write(headers.join("cpuid.h"), "if (!__builtin_memcmp(sig, signature, 12) &&").unwrap();
-    assert_eq!(uninstrumented(dir.path()), [""; 0]);
+    assert_eq!(uninstrumented(&X86_64, dir.path()), [""; 0]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::host::arch::Arch;
 use crate::report::run_report::{RunReport, RunSetting};
 
 /// Version of the JSON form. Raised when a field changes its meaning or is removed.
@@ -32,6 +33,11 @@ pub struct CellKey {
 }
 
 impl CellKey {
+    /// Its architecture.
+    pub fn arch(&self) -> &'static Arch {
+        Arch::of_flavour(&self.flavour).0
+    }
+
     /// A cell with its plain name, such as `7.2-derive-sanitized`. If the series is a path, the last part is used.
     pub fn new(kernel: &str, series: &str, flavour: &str) -> Self {
         let id = format!("{kernel}-{}-{flavour}", short(series));

@@ -13,6 +13,7 @@ use std::path::Path;
 use crate::error::Result;
 pub use crate::guest::boot_plan::Accel;
 use crate::guest::recording::GuestEnd;
+use crate::host::arch::Arch;
 use crate::host::machine::Machine;
 use crate::host::progress::Progress;
 use crate::host::store::Store;
@@ -31,6 +32,8 @@ pub enum AccelRequest {
     Auto,
     /// Always this one.
     Only(Accel),
+    /// Emulation, because guests of this architecture cannot run under KVM here.
+    Emulated(&'static Arch),
 }
 
 /// Whether KVM works on this host.
@@ -99,6 +102,9 @@ impl Acceleration {
                 let found =
                     cache.recall(probe.kernel).map(|answer| format!("; when it was tested: {}", answer.sentence()));
                 (Accel::Kvm, format!("kvm: requested{}", found.unwrap_or_default()), None)
+            }
+            AccelRequest::Emulated(arch) => {
+                (Accel::Tcg, format!("tcg: {} guests are emulated on this machine", arch.name), None)
             }
             AccelRequest::Auto => {
                 let known = know(probe, store)?;

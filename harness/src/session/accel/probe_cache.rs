@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::probe_result::ProbeResult;
 use crate::error::{Context, ErrorKind, Result, io};
-use crate::guest::boot_plan::QEMU;
+use crate::host::arch::X86_64;
 use crate::host::machine::Machine;
 use crate::host::store::Store;
 use crate::host::store::manifest::sha256_of;
@@ -113,7 +113,7 @@ impl ProbeCache {
 
 impl HostState {
     fn of(machine: &Machine) -> Self {
-        let qemu = machine.program(QEMU).and_then(|path| {
+        let qemu = machine.program(X86_64.qemu).and_then(|path| {
             let path = path.canonicalize().ok()?;
             let meta = path.metadata().ok()?;
             let changed = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();

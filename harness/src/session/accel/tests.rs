@@ -8,8 +8,8 @@ use cases::protocol::{Line, VERSION};
 
 use super::*;
 use crate::fake_qemu::{boots, fake_qemu};
-use crate::guest::boot_plan::QEMU;
 use crate::guest::recording::{Findings, Phase, Recording};
+use crate::host::arch::X86_64;
 use crate::host::machine::{pretend, put};
 
 const PRINTS: &str = "echo Linux > $console; sleep 600";
@@ -26,7 +26,7 @@ impl Host {
     fn new(qemu: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[]);
-        fake_qemu(&dir.path().join("bin").join(QEMU), qemu);
+        fake_qemu(&dir.path().join("bin").join(X86_64.qemu), qemu);
         put(&machine, "/dev/kvm", "");
         put(&machine, "/proc/sys/kernel/random/boot_id", "first\n");
         put(&machine, "/proc/cpuinfo", "processor\t: 0\nmodel name\t: A Processor\n");
@@ -51,7 +51,7 @@ impl Host {
 
     /// How many guests were run.
     fn asked(&self) -> usize {
-        boots(&self.dir.path().join("bin").join(QEMU))
+        boots(&self.dir.path().join("bin").join(X86_64.qemu))
     }
 
     /// Runs guests that boot only with these accelerators, and returns the directories that were used.
@@ -87,12 +87,12 @@ fn a_positive_result_is_cached_until_something_changes() {
     assert!(host.auto().starts_with("kvm: a guest booted in "));
     assert!(host.auto().starts_with("kvm: a guest booted in "));
     assert_eq!(host.asked(), 1);
-    let qemu = std::fs::read_to_string(host.dir.path().join("bin").join(QEMU)).unwrap();
+    let qemu = std::fs::read_to_string(host.dir.path().join("bin").join(X86_64.qemu)).unwrap();
     for (count, (path, text)) in [
         ("/proc/sys/kernel/random/boot_id", "second\n"),
         ("/proc/cpuinfo", "model name\t: Another Processor\n"),
         ("/sys/module/kvm_amd/parameters/nested", "0\n"),
-        ("/bin/qemu-system-x86_64", &(qemu + "\n")),
+        (&format!("/bin/{}", X86_64.qemu), &(qemu + "\n")),
     ]
     .into_iter()
     .enumerate()

@@ -61,8 +61,8 @@ impl Bench {
     fn open(args: &KernelArgs, quiet: bool) -> Result<Self> {
         let pipeline = Pipeline::open(quiet)?;
         let image = pipeline.kernel(args)?.image;
-        let program = pipeline.guest_program()?;
-        let accel = pipeline.acceleration(AccelChoice::Auto, &image.vmlinux)?.accel();
+        let program = pipeline.guest_program(image.facts.arch())?;
+        let accel = pipeline.acceleration(AccelChoice::Auto, &image)?.accel();
         Ok(Bench { pipeline, image, program, accel, dir: scratch_directory()? })
     }
 
@@ -70,7 +70,7 @@ impl Bench {
     fn guest(&self, cases: usize) -> Result<f64> {
         let plan = vec![CaseKey(EMPTY_CASE.into()); cases];
         let initramfs = Initramfs::pack(&self.dir.path().join("initramfs.cpio"), &self.program, &plan)?;
-        let boot = BootPlan::new(&self.image.vmlinux, &initramfs, self.dir.path(), self.accel);
+        let boot = BootPlan::new(self.image.facts.arch(), &self.image.vmlinux, &initramfs, self.dir.path(), self.accel);
         let start = Instant::now();
         let recording = qemu::run(&boot, Timeouts::default(), |_| {})?;
         let took = start.elapsed().as_secs_f64();

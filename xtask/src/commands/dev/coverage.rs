@@ -44,7 +44,7 @@ pub fn run(args: &CoverageArgs, quiet: bool) -> Result<ExitCode> {
     let counted = CoverageKernel::of(&tree, &image)?.ok_or_else(|| Error::new(ErrorKind::Internal, "no counters"))?;
     let job = PlannedRun::new(made, chosen)?;
     job.require_cases()?;
-    let program = Program::build(&pipeline)?;
+    let program = Program::build(&pipeline, job.arch())?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let (options, provenance) = (test::options(&kernel, args.guest.accel), run_files::provenance().answered());
     let output = RunOutput { dir: &dir, options: &options, provenance: &provenance };

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use harness::error::{Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
+use harness::host::arch::X86_64;
 use harness::host::process::Cmd;
 use harness::host::progress::duration;
 
@@ -17,7 +18,7 @@ use crate::run::pipeline::Pipeline;
 use crate::workspace;
 
 /// The platform is named so that build scripts are compiled without the flags.
-const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+const PLATFORM: &str = X86_64.target;
 /// What one input may take.
 const LIMITS: [&str; 3] = ["-timeout=10", "-rss_limit_mb=200", "-max_len=16384"];
 const FLAGS: [&str; 7] = [

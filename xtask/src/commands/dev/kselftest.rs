@@ -48,7 +48,7 @@ pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
     let flavour = args.kernel.flavour.clone().or_else(|| Some(FLAVOUR.into()));
     let tree = pipeline.tree(&KernelArgs { flavour, ..args.kernel.clone() })?;
     let image = pipeline.made(&tree)?.image;
-    let guest = pipeline.guest_program()?;
+    let guest = pipeline.guest_program(tree.flavour.arch)?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let upstream = Upstream::run(&pipeline, &tree, &image, &guest, args.accel, &dir, &[])?;
     print!("{}", upstream.text(detect(), true));
@@ -77,11 +77,11 @@ impl Upstream {
         let programs = kselftest::build(&tree.spec.id, &tree.patched, &tree.flavour, store, progress)?;
         let others: Vec<(&str, &[u8])> =
             programs.iter().filter_map(|program| Some((program.name, program.made.as_deref().ok()?))).collect();
-        let acceleration = pipeline.acceleration(accel, &image.vmlinux)?;
+        let acceleration = pipeline.acceleration(accel, image)?;
         let dir = dir.join("kselftest");
         std::fs::create_dir_all(&dir).map_err(|error| io(&error, "creating", &dir))?;
         let initramfs = Initramfs::pack_with(&dir.join("initramfs.cpio"), guest, &[], &others)?;
-        let mut boot = BootPlan::new(&image.vmlinux, &initramfs, &dir, acceleration.accel());
+        let mut boot = BootPlan::new(image.facts.arch(), &image.vmlinux, &initramfs, &dir, acceleration.accel());
         boot.memory = MEMORY;
         boot.append.push(HUGE_PAGES.into());
         boot.append.extend_from_slice(append);

@@ -17,7 +17,6 @@ use harness::report::pack::compare;
 use harness::report::pack::member;
 use harness::report::pack::read::Pack;
 use harness::report::pack::suite_version::SuiteVersion;
-use harness::report::provenance::Provenance;
 use harness::report::render::html;
 use harness::report::run_report::{OLDEST, RunReport, RunSetting, SCHEMA, Timing};
 use harness::session::guests::Session;
@@ -64,7 +63,8 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     // Check the pack before anything is installed.
     let plan = plan(&pack, &recorded, &args.cases)?;
     let (image, context, program) = (pack.image()?, pack.context()?, pack.guest()?);
-    let needs: &[Purpose] = if args.debug.gdb { &[Purpose::Boot, Purpose::Debugger] } else { &[Purpose::Boot] };
+    let boot = Purpose::boot(image.facts.arch());
+    let needs: &[Purpose] = if args.debug.gdb { &[boot, Purpose::Debugger] } else { &[boot] };
     if args.debug.gdb {
         debug::require_one_case(&plan)?;
     }
@@ -72,13 +72,13 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
     let unpacked = start.elapsed();
 
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
-    let provenance = Provenance { compiler: pack.manifest.identity.compiler.clone(), ..asked.answered() };
+    let provenance = asked.answered().of_kernel(image.facts.arch(), &pack.manifest.identity.compiler);
     run_files::without_series(&dir, &pack.path(member::CONFIG), &provenance)?;
     keep_series(&pack, &dir)?;
     for line in suite_differences(&pack, &provenance.commit) {
         pipeline.progress.warn(&line);
     }
-    let mut acceleration = pipeline.acceleration(args.guest.accel, &image.vmlinux)?;
+    let mut acceleration = pipeline.acceleration(args.guest.accel, &image)?;
     let gdb = args.debug.gdb.then(|| debugger(&pack, &pipeline, &plan, &dir)).transpose()?;
     let silent = Progress::new(Mode::Quiet);
     let command_line = Some(pack.manifest.boot.command_line.clone());
@@ -143,7 +143,7 @@ fn sweep(runs: &Path) {
 fn debugger(pack: &Pack, pipeline: &Pipeline, plan: &[CaseKey], dir: &Path) -> Result<Gdb> {
     let own = image::find(&pipeline.store, &pack.manifest.identity.image)?;
     let image = own.map_or_else(|| pack.path("kernel"), |image| image.dir);
-    Gdb::prepare(plan, &image, dir)
+    Gdb::prepare(pack.image()?.facts.arch(), plan, &image, dir)
 }
 
 /// The cases to run: those that match a filter, or by default those chosen when the pack was made.

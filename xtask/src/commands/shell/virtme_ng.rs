@@ -9,6 +9,7 @@ use std::process::Stdio;
 use harness::error::{Context, Error, ErrorKind, Result, io};
 use harness::exit_code::ExitCode;
 use harness::guest::boot_plan::FOR_CASES;
+use harness::host::arch::X86_64;
 use harness::host::machine::Machine;
 use harness::host::process::Cmd;
 use harness::host::setup::Purpose;
@@ -33,10 +34,11 @@ pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
     let virtme = VirtmeNg::provide(&machine, &pipeline.store, args.kernel.no_install)?;
     pipeline.tools(Purpose::ALL, args.kernel.no_install)?;
     let made = pipeline.kernel(&KernelArgs { flavour: Some(flavour(args)?), ..args.kernel.clone() })?;
-    pipeline.guest_program()?;
-    let acceleration = pipeline.acceleration(args.accel, &made.image.vmlinux)?;
+    pipeline.guest_program(&X86_64)?;
+    let acceleration = pipeline.acceleration(args.accel, &made.image)?;
     // The script is a file that the guest sees, because a kernel command line is too short for it.
-    let programs = pipeline.guest_program_path().parent().map(|dir| dir.display().to_string()).unwrap_or_default();
+    let programs =
+        pipeline.guest_program_path(&X86_64).parent().map(|dir| dir.display().to_string()).unwrap_or_default();
     let dir = tempfile::tempdir_in(workspace::target())
         .context(ErrorKind::Host, || "no temporary directory for the script".into())?;
     let start = dir.path().join("start");
@@ -58,7 +60,12 @@ pub fn run(args: &ShellArgs, script: Option<&str>, quiet: bool) -> Result<u8> {
     if acceleration.accel() == Accel::Tcg {
         vng = vng.arg("--disable-kvm");
     }
-    vng = FOR_CASES.iter().fold(vng, |vng, word| vng.args(["--append", word]));
+    vng = X86_64
+        .parameters
+        .iter()
+        .filter(|word| !word.contains('='))
+        .chain(FOR_CASES)
+        .fold(vng, |vng, word| vng.args(["--append", word]));
     if !quiet {
         eprintln!("starting the guest with {}", virtme.path().display());
     }

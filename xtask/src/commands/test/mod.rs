@@ -56,7 +56,7 @@ pub fn examine(args: &TestArgs, quiet: bool) -> Result<(RunReport, RunDirectory)
     if !args.bisect {
         job.require_cases()?;
     }
-    let program = Program::build(&pipeline)?;
+    let program = Program::build(&pipeline, job.arch())?;
     let dir = run_directory::fresh(settings::keep(), &pipeline.progress)?;
     let (options, provenance) = (with_seed(options(&kernel, args.guest.accel), args.seed), asked.answered());
     let output = RunOutput { dir: &dir, options: &options, provenance: &provenance };
@@ -110,6 +110,7 @@ pub fn options(kernel: &KernelArgs, accel: AccelChoice) -> String {
     let list = |names: &[String]| (!names.is_empty()).then(|| names.join(","));
     let claims = [("closes", list(&kernel.closes)), ("breaks", list(&kernel.breaks))];
     let options = options.into_iter().chain(extra).chain(claims).chain([("flavour", kernel.flavour.clone())]);
+    let options = options.chain([("arch", kernel.arch.map(|arch| arch.name.to_string()))]);
     let words = options.filter_map(|(name, value)| Some(option(name, &value?)));
     let offline = kernel.offline.then(|| "--offline".to_string());
     let accel = accel.given().map(|accel| option("accel", accel));
@@ -165,6 +166,7 @@ mod tests {
             &["--kernel", "~/my linux#HEAD~1", "--offline", "--with", "a's.patch", "--with", "../$(b).patch"],
             &["--kernel-tree", "/src/linux; rm", "--series=-odd", "--accel", "kvm"],
             &["--tarball", "l.tar.xz", "--sha256", "00ff", "--series", "t.mbox#v2"],
+            &["--arch", "arm64", "--flavour", "fast"],
             &["--series", "mine", "--closes", "H-1,H-3", "--breaks", "C-1"],
         ] {
             let args = parsed(given);

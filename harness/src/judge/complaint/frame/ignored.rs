@@ -89,6 +89,12 @@ const IGNORED: &[&str] = &[
     // Entry into the kernel.
     "entry_*", "do_syscall_*", "__x64_sys_*", "__se_sys_*", "__do_sys_*", "x64_sys_call", "do_int80_*",
     "ret_from_fork*", "kthread", "syscall_*", "exit_to_user_*",
+    // The same on arm64, with its exceptions and interrupts.
+    "el0_*", "el0t_*", "el1_*", "el1h_*", "do_el0_*", "do_el1_*", "invoke_syscall*", "__arm64_sys_*", "do_mem_abort", "do_translation_fault",
+    "do_page_fault", "__do_kernel_fault", "die_kernel_fault", "do_sp_pc_abort", "bug_handler", "bug_brk_handler", "kasan_handler",
+    "call_break_hook", "brk_handler", "do_debug_exception", "do_serror", "arm64_serror_panic", "handle_bad_stack", "call_on_irq_stack",
+    "do_interrupt_handler", "gic_handle_irq", "generic_handle_domain_irq", "handle_percpu_devid_irq", "arch_timer_handler_*",
+    "__pi_mem*", "__pi_str*", "__arch_copy_*", "__arch_clear_user",
 ];
 
 /// Whether a function is never at fault.
@@ -103,7 +109,7 @@ pub fn is_ignored(name: &str) -> bool {
 
 /// Whether a function is the entry of one system call. It says more than the check that noticed a fault.
 pub fn is_system_call(name: &str) -> bool {
-    ["__x64_sys_", "__ia32_sys_", "__se_sys_", "__do_sys_"].iter().any(|start| name.starts_with(start))
+    ["__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_", "__do_sys_"].iter().any(|start| name.starts_with(start))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub use ignored::is_ignored;
 use ignored::is_system_call;
 
 static FUNCTION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:^ *|\bin |\bat:? |:\d+ |RIP: [0-9a-f]+:)([A-Za-z_][A-Za-z0-9_.]*)\+0x[0-9a-f]+")
+    Regex::new(r"(?:^ *|^pc : |\bin |\bat:? |:\d+ |RIP: [0-9a-f]+:)([A-Za-z_][A-Za-z0-9_.]*)\+0x[0-9a-f]+")
         .expect("a valid pattern")
 });
 /// The function of a work item that leaked a lock, before and since 6.9 (kernel/workqueue.c). Its frame is gone.
@@ -23,7 +23,7 @@ static FRAME: LazyLock<Regex> = LazyLock::new(|| {
 });
 static NOISE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"^(Code: |Tainted: |RSP: |R[A-Z0-9]{2}: |[FC]S: |CR2: |DR\d: |PKRU: |ORIG_RAX| *\? |={20}|-{20}|#PF: |PGD |\[=+\]| *</?(TASK|IRQ)>|-+\[ cut here|---\[ end trace |irq event stamp|(hard|soft)irqs last |CPU: \d+ UID|Hardware name)",
+        r"^(Code: |Tainted: |pstate: |sp : |x\d+ ?: |Mem abort info|Data abort info|  (?:ESR|EC|SET|EA|FSC|ISV|CM|GCS|TCR|Xs)\b.* = |swapper pgtable|user pgtable|\[[0-9a-f]{16}\] pgd=RSP: |R[A-Z0-9]{2}: |[FC]S: |CR2: |DR\d: |PKRU: |ORIG_RAX| *\? |={20}|-{20}|#PF: |PGD |\[=+\]| *</?(TASK|IRQ)>|-+\[ cut here|---\[ end trace |irq event stamp|(hard|soft)irqs last |CPU: \d+ UID|Hardware name)",
     )
     .expect("a valid pattern")
 });
@@ -103,7 +103,18 @@ fn trace(kind: Kind, lines: &[String]) -> (usize, Vec<String>) {
 
 /// The line before a trace. lockdep's chains before `stack backtrace:` have no such line.
 pub fn is_trace_head(line: &str) -> bool {
-    line.trim() == "Call Trace:"
+    // On arm64 the second word is in lower case.
+    line.trim().eq_ignore_ascii_case("Call trace:")
+}
+
+/// Whether no line marks the end of the trace after this line: on arm64.
+pub fn is_open_trace_head(line: &str) -> bool {
+    line.trim() == "Call trace:"
+}
+
+/// Whether a line names a function of a trace.
+pub fn is_trace_line(line: &str) -> bool {
+    FRAME.is_match(line)
 }
 
 /// Whether reports omit this line: registers, code bytes, guesses of the unwinder.
@@ -131,6 +142,26 @@ mod tests {
         assert_eq!(place.trace, ["dma_buf_file_release", "__fput"]);
         assert_eq!(place.frame.as_deref(), Some("dma_buf_file_release"));
         assert!(is_noise("RAX: 0000000000000011 RBX: ffff888000a7f898 RCX: ffffffff812fbcf5") && !is_noise(&lines[4]));
+    }
+
+    #[test]
+    fn arm64_names_the_program_counter() {
+        let lines = [
+            "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008",
+            "pc : dma_buf_poll+0x1c/0x2f0",
+            "lr : do_epoll_ctl+0x40/0x100",
+            "x29: ffffffc0824cbc60 x28: ffffff8003070000 x27: 0000000000000000",
+            "Call trace:",
+            " dma_buf_poll+0x1c/0x2f0 (P)",
+            " do_epoll_ctl+0x40/0x100",
+            " el0_svc+0x30/0x80",
+            "Code: f9400000",
+        ]
+        .map(String::from);
+        let place = place(Kind::NullDereference, &lines);
+        assert_eq!(place.frame.as_deref(), Some("dma_buf_poll"));
+        assert_eq!(place.trace, ["dma_buf_poll", "do_epoll_ctl", "el0_svc"]);
+        assert!(is_noise(&lines[3]) && !is_noise(&lines[1]));
     }
 
     #[test]

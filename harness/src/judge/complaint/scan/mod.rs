@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use cases::complaint::{Kind, kind_of};
 use cases::protocol::{CaseKey, marked_case};
 
-use super::frame::{Place, is_noise, is_trace_head, place};
+use super::frame::{Place, is_noise, is_open_trace_head, is_trace_head, is_trace_line, place};
 use super::line::{ConsoleLine, lines};
 use super::title::normalise;
 use super::{Complaint, ComplaintTime, Start};
@@ -64,6 +64,8 @@ struct Report {
     kind: Kind,
     /// Whether its trace has ended: a title after that starts another complaint.
     traced: bool,
+    /// Whether the lines of its trace are being read.
+    tracing: bool,
     /// Whether its last line has come; registers may follow.
     ended: bool,
     /// The wrappers that it already contains; each comes at most once.
@@ -175,7 +177,7 @@ impl Scanner {
         self.complaints.push(complaint);
         let index = self.complaints.len() - 1;
         let wrapped = wrapper(kind, line.text).into_iter().collect();
-        caller.report = Some(Report { index, kind, traced: false, ended: false, wrapped });
+        caller.report = Some(Report { index, kind, traced: false, tracing: false, ended: false, wrapped });
     }
 }
 
@@ -184,6 +186,10 @@ impl Report {
     fn goes_on_with(&self, kind: Kind, message: &str) -> bool {
         // The OOM killer prints a dump first, and then which process it killed. sysfs complains about a name, then kobject.
         if self.kind == kind && matches!(kind, Kind::OutOfMemory | Kind::DuplicateName) {
+            return true;
+        }
+        // arm64 prints the registers of a stack that overflowed, and panics.
+        if self.kind == Kind::StackOverflow && !self.traced && message.starts_with("Kernel panic - ") {
             return true;
         }
         let wraps = matches!(
@@ -206,7 +212,10 @@ impl Report {
     }
 
     fn read(&mut self, message: &str, lines: usize) {
-        self.traced |= message.trim() == "</TASK>";
+        // On arm64 no line ends the trace.
+        let over = self.tracing && !is_trace_line(message);
+        self.tracing = is_open_trace_head(message) || self.tracing && !over;
+        self.traced |= over || message.trim() == "</TASK>";
         self.ended |= message.starts_with("---[ end ") || is_ruler(message) && lines > 3 && is_framed(self.kind);
         self.traced |= self.ended;
     }
@@ -218,7 +227,7 @@ fn wrapper(kind: Kind, message: &str) -> Option<Wrapper> {
         Some(Wrapper::Warning)
     } else if message.starts_with("kernel BUG at ") {
         Some(Wrapper::Bug)
-    } else if message.starts_with("Oops: ") || message.contains(" [#") {
+    } else if ["Oops: ", "Internal error: "].iter().any(|start| message.starts_with(start)) || message.contains(" [#") {
         Some(Wrapper::Trap)
     } else {
         None

@@ -11,9 +11,10 @@ use nix::unistd::{Gid, Group};
 use super::Accel;
 use super::probe_result::{ProbeResult, Stage, StageResult};
 use crate::error::{Context, ErrorKind, Result};
-use crate::guest::boot_plan::{BootPlan, QEMU};
+use crate::guest::boot_plan::BootPlan;
 use crate::guest::initramfs::{GuestBinary, Initramfs};
 use crate::guest::recording::Recording;
+use crate::host::arch::X86_64;
 use crate::host::machine::Machine;
 use crate::host::process::{Running, check_interrupt, create};
 
@@ -80,8 +81,8 @@ impl Probe<'_> {
         // An empty init: the guest is killed before it would be started.
         let empty = GuestBinary { bytes: Vec::new() };
         let initramfs = Initramfs::pack(&dir.path().join("initramfs.cpio"), &empty, &[])?;
-        let mut plan = BootPlan::new(kernel, &initramfs, dir.path(), Accel::Kvm);
-        plan.qemu = self.machine.program(QEMU).map_or(QEMU.into(), |path| path.display().to_string());
+        let mut plan = BootPlan::new(&X86_64, kernel, &initramfs, dir.path(), Accel::Kvm);
+        plan.qemu = self.machine.program(X86_64.qemu).map_or(X86_64.qemu.into(), |path| path.display().to_string());
         let console = Recording::console_path(dir.path());
         let errors = dir.path().join("stderr");
         // If QEMU aborts, do not dump the guest's memory into the core file.
@@ -133,7 +134,7 @@ fn name(gid: u32) -> String {
 /// QEMU's error message: its first line that is not a warning, without the program's name.
 fn complaint(stderr: &str) -> Option<&str> {
     let line = stderr.lines().find(|line| !line.trim().is_empty() && !line.contains(": warning: "))?;
-    Some(line.strip_prefix("qemu-system-x86_64: ").unwrap_or(line))
+    Some(line.strip_prefix(X86_64.qemu).and_then(|line| line.strip_prefix(": ")).unwrap_or(line))
 }
 
 /// Waits until `ready`, or the end of the child, or the limit. Kills the child in any case. If it cannot be killed, the text says

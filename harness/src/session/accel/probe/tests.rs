@@ -20,7 +20,7 @@ impl Host {
     fn new(qemu: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let machine = pretend(dir.path(), &[]);
-        fake_qemu(&dir.path().join("bin").join(QEMU), qemu);
+        fake_qemu(&dir.path().join("bin").join(X86_64.qemu), qemu);
         put(&machine, DEVICE, "");
         Host { dir, machine }
     }
@@ -99,7 +99,7 @@ fn without_a_device_nothing_is_started() {
     fs::remove_file(host.machine.file(DEVICE)).unwrap();
     let answer = host.ask();
     assert_eq!((answer.sentence().as_str(), answer.accel()), ("there is no /dev/kvm", Accel::Tcg));
-    assert!(!host.path("bin").join(format!("{QEMU}.ran")).exists());
+    assert!(!host.path("bin").join(format!("{}.ran", X86_64.qemu)).exists());
 }
 
 #[test]

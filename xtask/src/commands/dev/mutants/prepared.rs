@@ -60,10 +60,10 @@ impl<'a> Prepared<'a> {
     ) -> Result<Self> {
         let joint = kernels::joint(pipeline, tree, mutants)?;
         let kernel_seconds = start.elapsed().as_secs_f64();
-        let guest = pipeline.guest_program()?;
+        let guest = pipeline.guest_program(tree.flavour.arch)?;
         let context = JudgeContext { claims: tree.series.claims.clone(), ..context(&joint.image)? };
         let (plan, _) = plan::about(plan::select(&[], false, &[])?, &context.met);
-        let acceleration = pipeline.acceleration(args.accel, &joint.image.vmlinux)?;
+        let acceleration = pipeline.acceleration(args.accel, &joint.image)?;
         Ok(Prepared { pipeline, tree, joint, guest, context, plan, acceleration, start, kernel_seconds })
     }
 

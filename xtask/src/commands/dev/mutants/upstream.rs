@@ -38,7 +38,7 @@ pub fn run(args: &KselftestArgs, quiet: bool) -> Result<ExitCode> {
             .next("`cargo xtask dev mutants --history --list` lists all."));
     }
     let joint = kernels::joint(&pipeline, &tree, &mutants)?;
-    let guest = pipeline.guest_program()?;
+    let guest = pipeline.guest_program(tree.flavour.arch)?;
     let job = SelftestJob { args, pipeline: &pipeline, tree: &tree, guest: &guest };
     let found = job.faults(&joint.image, "none", Some(0))?;
     for fault in &found {

@@ -55,7 +55,7 @@ impl FaultBench {
         let kernel = KernelArgs { flavour: Some(FLAVOUR.into()), no_install: args.no_install, ..KernelArgs::default() };
         let kernel = KernelArgs { kernel: args.kernel.clone(), ..kernel };
         let made = pipeline.kernel(&kernel)?;
-        let guest = pipeline.guest_program()?;
+        let guest = pipeline.guest_program(made.image.facts.arch())?;
         let dir = tempfile::Builder::new().prefix("selftest-").tempdir();
         let dir = dir.map_err(|error| {
             Error::new(ErrorKind::Host, "no temporary directory")
@@ -127,7 +127,7 @@ impl FaultBench {
     /// When the initramfs cannot be written.
     pub fn boot(&self, dir: &Path, plan: &[CaseKey]) -> Result<BootPlan> {
         let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), &self.guest, plan)?;
-        let mut boot = BootPlan::new(&self.image.vmlinux, &initramfs, dir, Accel::Tcg);
+        let mut boot = BootPlan::new(self.image.facts.arch(), &self.image.vmlinux, &initramfs, dir, Accel::Tcg);
         boot.append = words(GuestTuning::Brief);
         Ok(boot)
     }

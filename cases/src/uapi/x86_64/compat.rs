@@ -13,7 +13,7 @@ const IOCTL: u64 = 54;
 pub const PRESENT: &str = "/proc/sys/abi/vsyscall32";
 
 /// ioctl(2) of the 32-bit table. The caller is responsible for how the kernel uses the address, as with
-/// [`ioctl_address`](super::ioctl_address).
+/// [`ioctl_address`](super::super::ioctl_address).
 ///
 /// # Errors
 /// The errno of the call.
@@ -36,7 +36,7 @@ pub fn ioctl(fd: RawFd, request: u32, address: u32) -> Result<i32, Errno> {
     match result as u32 as i32 {
         failed @ -4095..=-1 => Err(Errno::from_raw(-failed)),
         value => {
-            super::kept::keep(fd, request, address as usize, value);
+            super::super::kept::keep(fd, request, address as usize, value);
             Ok(value)
         }
     }

@@ -1,4 +1,4 @@
-//! A 16550 serial port, driven from user space.
+//! The way of results: the second 16550 serial port of a PC, driven from user space. The first is the console and belongs to the kernel.
 //!
 //! The kernel under test only grants access to the ports: no tty layer, no interrupts, no scheduler. This is
 //! also much faster under emulation, where interrupts are expensive.
@@ -8,7 +8,9 @@ use std::arch::asm;
 use nix::errno::Errno;
 use nix::libc;
 
-/// Registers of a 16550, relative to its first port.
+/// The first port.
+const BASE: u16 = 0x2f8;
+/// Registers, relative to it.
 const DATA: u16 = 0;
 const FIFO_CONTROL: u16 = 2;
 const LINE_STATUS: u16 = 5;
@@ -21,19 +23,17 @@ const FIFO: usize = 16;
 
 /// An open port. Children made by fork(2) may use it as well.
 #[derive(Clone, Copy, Debug)]
-pub struct SerialPort {
-    base: u16,
-}
+pub struct SerialPort;
 
 impl SerialPort {
-    /// Claims the eight ports at `base` by ioperm(2) and enables the FIFO.
+    /// Claims its eight ports by ioperm(2) and enables the FIFO.
     ///
     /// # Errors
     /// The errno of ioperm(2): `EPERM` without `CAP_SYS_RAWIO`, `ENOSYS` without `CONFIG_X86_IOPL_IOPERM`.
-    pub fn open(base: u16) -> Result<Self, Errno> {
+    pub fn open() -> Result<Self, Errno> {
         // SAFETY: grants access to ports of a device that no driver of this kernel uses.
-        Errno::result(unsafe { libc::ioperm(libc::c_ulong::from(base), 8, 1) })?;
-        let port = SerialPort { base };
+        Errno::result(unsafe { libc::ioperm(libc::c_ulong::from(BASE), 8, 1) })?;
+        let port = SerialPort;
         port.out(FIFO_CONTROL, 1);
         Ok(port)
     }
@@ -63,7 +63,7 @@ impl SerialPort {
     fn out(&self, register: u16, value: u8) {
         // SAFETY: the port was claimed in `open`; the device reads or writes no memory.
         unsafe {
-            asm!("out dx, al", in("dx") self.base + register, in("al") value, options(nomem, nostack, preserves_flags))
+            asm!("out dx, al", in("dx") BASE + register, in("al") value, options(nomem, nostack, preserves_flags))
         };
     }
 
@@ -71,7 +71,7 @@ impl SerialPort {
         let value;
         // SAFETY: as in `out`.
         unsafe {
-            asm!("in al, dx", in("dx") self.base + register, out("al") value, options(nomem, nostack, preserves_flags))
+            asm!("in al, dx", in("dx") BASE + register, out("al") value, options(nomem, nostack, preserves_flags))
         };
         value
     }

@@ -1,0 +1,25 @@
+//! What the guest program does in another way on each architecture: here arm64.
+
+pub mod compat;
+pub mod port;
+pub mod trap;
+
+pub use port::Semihosting as ResultPort;
+
+use std::arch::asm;
+
+/// The console of a guest.
+pub const CONSOLE: &str = "/dev/ttyAMA0";
+/// The first address that no program has (`TASK_SIZE_64` of arch/arm64/include/asm/processor.h), with the 39 bits of
+/// `kconfigs/arm64.config`.
+pub const END_OF_USER_SPACE: usize = 1 << 39;
+/// arm64 has no flag of mmap(2) for an address below 4 GiB.
+pub const LOW: i32 = 0;
+
+/// The processor's virtual counter.
+pub fn ticks() -> u64 {
+    let now;
+    // SAFETY: Linux lets programs read this register (`CNTKCTL_EL1`). It changes nothing.
+    unsafe { asm!("isb", "mrs {now}, cntvct_el0", now = out(reg) now, options(nomem, nostack, preserves_flags)) };
+    now
+}
