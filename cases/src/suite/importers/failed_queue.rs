@@ -7,7 +7,7 @@ use crate::prelude::*;
 
 case! {
     /// If the first, second, third ... allocation of QBUF fails, those of the kernel's mapping included, the caller gets
-    /// ENOMEM, EINVAL or EFAULT, the kernel logs nothing, the queue holds nothing of the buffer, and the same QBUF works
+    /// ENOMEM, EINVAL or EFAULT, the queue holds nothing of the buffer, and the same QBUF works
     /// afterwards. The same when only single pages are available. Not of heap buffers: their mapping needs vmalloc(), which
     /// logs that it failed, as it should.
     "IMP-6", Contract, &[Exporter::Udmabuf], [Vivid, TestImporter, FaultInjection, KernelMapping], [EXPORTED, ALIASES],
