@@ -179,6 +179,7 @@ pub const CASES: &[Case] = &[
     enumerators::many_buffers::CASE,
     enumerators::iterator::CASE,
     enumerators::attached_devices::CASE,
+    enumerators::busy_buffer::CASE,
     controls::device_reads::CASE,
     controls::output_streams::CASE,
     hazards::device_captures::CASE,

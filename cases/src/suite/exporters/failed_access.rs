@@ -62,11 +62,11 @@ fn synced(failing: &Failing<'_>, fd: &Fd, after: After) -> Found {
     };
     let then = match after {
         After::Again => whole(),
-        // Of an access that did not begin; EINVAL is as good as success.
-        After::End => {
-            let _ = end_cpu_access(fd.as_fd(), SyncAccess::ReadWrite);
-            whole()
-        }
+        // Of an access that did not begin; EINVAL is as good as success. One that did begin can be ended.
+        After::End => match (&result, end_cpu_access(fd.as_fd(), SyncAccess::ReadWrite)) {
+            (Ok(()), Err(errno)) => Err(format!("SYNC returned ok, and its end {}", errno_name(errno))),
+            _ => whole(),
+        },
         After::Close => Ok(()),
     };
     Ok(failing.clean("SYNC", result, &CLEAN).and(then))
