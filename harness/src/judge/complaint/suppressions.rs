@@ -1,5 +1,7 @@
 //! Suppressions: known complaints that do not fail a case, from `harness/suppressions.toml`.
 
+use std::sync::LazyLock;
+
 use cases::complaint::Kind;
 use regex::Regex;
 use serde::Deserialize;
@@ -13,6 +15,9 @@ const VERSION: u32 = 1;
 /// The built-in list, as text.
 pub const BUILT_IN: &str = include_str!("../../../suppressions.toml");
 const FILE: &str = "harness/suppressions.toml";
+
+/// The number of a mutant behind the name of a function, in a kernel that has several (`mutants/src/schemata.rs`).
+static MUTANT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"__m\d+\b").expect("a valid pattern"));
 
 /// Complaints that do not fail a case.
 #[derive(Clone, Debug, Default)]
@@ -81,9 +86,13 @@ impl Suppressions {
 
 impl Entry {
     fn covers(&self, complaint: &Complaint, kernel: &str) -> bool {
-        self.pattern.is_match(&complaint.title)
+        let plain = |name: &str| MUTANT.replace_all(name, "").into_owned();
+        self.pattern.is_match(&plain(&complaint.title))
             && self.kind.is_none_or(|kind| kind == complaint.kind)
-            && self.function.as_ref().is_none_or(|function| complaint.frame.as_ref() == Some(function))
+            && self
+                .function
+                .as_ref()
+                .is_none_or(|function| complaint.frame.as_deref().map(plain).as_ref() == Some(function))
             && self.kernels.includes(kernel)
     }
 }
@@ -149,6 +158,19 @@ mod tests {
             suppressed(&LIST.replace("since 6.1 until 6.12", "since 6.12.5 until 6.12"), &underflow, "6.12.5")
                 .is_some()
         );
+    }
+
+    #[test]
+    fn an_entry_covers_every_version_of_a_function_in_a_kernel_with_mutants() {
+        let list = LIST.replace("^refcount_t: underflow", "^WARNING: [^ ]+ (at )?known_put$");
+        let mut warning = complaint("refcount_t: underflow; use-after-free.");
+        for name in ["known_put", "known_put__m0", "known_put__m12"] {
+            warning.title = format!("WARNING: lib/known.c:5 at {name}");
+            warning.frame = Some(name.into());
+            assert!(suppressed(&list, &warning, "6.12.0").is_some(), "{name}");
+        }
+        warning.frame = Some("known_put__more".into());
+        assert_eq!(suppressed(&list, &warning, "6.12.0"), None, "another function");
     }
 
     #[test]
