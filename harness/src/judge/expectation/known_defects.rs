@@ -49,6 +49,9 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Row {
     case: String,
+    /// Variants of the case that show it too.
+    #[serde(default)]
+    variants: Vec<String>,
     exporters: Vec<String>,
     kernels: String,
     sentences: Vec<String>,
@@ -134,7 +137,10 @@ fn entry(row: Row) -> std::result::Result<KnownDefect, String> {
         }
     };
     let sentences = row.sentences.iter().map(sentence).collect::<std::result::Result<_, String>>()?;
-    let keys: Vec<CaseKey> = row.exporters.iter().map(|exporter| CaseKey::new(&row.case, exporter)).collect();
+    let variants = row.variants.iter().map(|variant| format!("{}.{variant}", row.case));
+    let on_each =
+        |name: String| row.exporters.iter().map(move |exporter| CaseKey::new(&name, exporter)).collect::<Vec<_>>();
+    let keys: Vec<CaseKey> = std::iter::once(row.case.clone()).chain(variants).flat_map(on_each).collect();
     if let Some(unknown) = keys.iter().find(|key| suite::find(key).is_none()) {
         return Err(format!("names {unknown}, which is not a case"));
     }
