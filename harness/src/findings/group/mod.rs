@@ -64,16 +64,20 @@ const COMPARES: &[&str] = &["uapi/compat_compared"];
 const ABOUT_MAPPINGS: &[&str] = &["R-10", "I-2", "I-7", "L-4", "L-5", "EXP-5"];
 
 /// Symptoms of one defect, each with the verdict that shows it; at least one. All have the same key.
-struct Group<'a>(Vec<(&'a CaseVerdict, Symptom)>);
+struct Group<'a> {
+    shown: Vec<(&'a CaseVerdict, Symptom)>,
+    /// Whether only cases that derive aliases show it.
+    needs_aliases: bool,
+}
 
 impl Group<'_> {
     fn key(&self) -> &Key {
-        &self.0[0].1.key
+        &self.shown[0].1.key
     }
 
     /// The most serious symptom, the first of equals.
     fn symptom(&self) -> &Symptom {
-        let symptoms = self.0.iter().map(|(_, symptom)| symptom);
+        let symptoms = self.shown.iter().map(|(_, symptom)| symptom);
         symptoms.min_by_key(|symptom| symptom.severity).expect("a group has a symptom")
     }
 
@@ -83,7 +87,7 @@ impl Group<'_> {
         if let Key::Clause(clause) = self.key() {
             return clause;
         }
-        let is_about = |damage: Damage| self.0.iter().any(|(_, symptom)| symptom.damage == Some(damage));
+        let is_about = |damage: Damage| self.shown.iter().any(|(_, symptom)| symptom.damage == Some(damage));
         let lifetime = self.cases().find(|verdict| verdict.clause.starts_with("L-"));
         let of_aliases =
             || self.cases().any(|verdict| ["UAPI-", "R-", "I-"].iter().any(|area| verdict.clause.starts_with(area)));
@@ -106,7 +110,7 @@ impl Group<'_> {
     }
 
     fn cases(&self) -> impl Iterator<Item = &CaseVerdict> {
-        self.0.iter().map(|(verdict, _)| *verdict)
+        self.shown.iter().map(|(verdict, _)| *verdict)
     }
 
     fn keys(&self) -> Vec<CaseKey> {
@@ -178,14 +182,7 @@ impl Group<'_> {
 
     /// Whether this one is wrong with aliases only, and the other one without any, so that no alias is the reason.
     fn is_of_aliases_and_not(&self, other: &Group<'_>) -> bool {
-        self.needs_aliases() && !other.needs_aliases()
-    }
-
-    /// Whether only cases that derive aliases show it.
-    fn needs_aliases(&self) -> bool {
-        self.cases().all(|verdict| {
-            find(&verdict.key).is_some_and(|(case, on)| case.needs_of(on.variant).contains(&Need::Derive))
-        })
+        self.needs_aliases && !other.needs_aliases
     }
 
     /// Whether all that the checks of the other one saw follows from what this one saw.
@@ -213,7 +210,7 @@ impl Group<'_> {
     }
 
     fn checks(&self) -> impl Iterator<Item = &FailedCheck> {
-        self.0.iter().flat_map(|(_, symptom)| &symptom.checks)
+        self.shown.iter().flat_map(|(_, symptom)| &symptom.checks)
     }
 
     fn natures(&self) -> impl Iterator<Item = &Nature> {
@@ -231,7 +228,7 @@ impl Group<'_> {
             let foundation = Foundation::judged_by(verdict.key.id());
             foundation.is_some_and(|it| matches!(it, Foundation::Deriving | Foundation::Closing))
         };
-        self.0.iter().any(|(verdict, symptom)| {
+        self.shown.iter().any(|(verdict, symptom)| {
             judges(verdict)
                 && (matches!(symptom.key, Key::Left(_)) || symptom.checks.iter().any(|check| check.nature.is_leak()))
         })
@@ -252,7 +249,7 @@ impl Group<'_> {
 
     fn finding(&self, follow_ups: Vec<FollowUp>) -> Finding {
         let (shown, symptom) =
-            self.0.iter().min_by_key(|(verdict, _)| steps_to_it(verdict)).expect("a group has a verdict");
+            self.shown.iter().min_by_key(|(verdict, _)| steps_to_it(verdict)).expect("a group has a verdict");
         let mut also: Vec<String> = Vec::new();
         let shown_first = symptom.checks.first().map(|check| &check.text);
         for FailedCheck { text, .. } in self.checks() {
@@ -298,9 +295,14 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for verdict in verdicts {
         for symptom in Symptom::all_of(verdict) {
+            let derives =
+                find(&verdict.key).is_some_and(|(case, on)| case.needs_of(on.variant).contains(&Need::Derive));
             match groups.iter_mut().find(|group| *group.key() == symptom.key) {
-                Some(group) => group.0.push((verdict, symptom)),
-                None => groups.push(Group(vec![(verdict, symptom)])),
+                Some(group) => {
+                    group.needs_aliases &= derives;
+                    group.shown.push((verdict, symptom));
+                }
+                None => groups.push(Group { shown: vec![(verdict, symptom)], needs_aliases: derives }),
             }
         }
     }
