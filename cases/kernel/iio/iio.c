@@ -19,24 +19,10 @@
 #define DBC_IIO_NAME	"dmabuf-conformance-iio"
 #define DBC_IIO_MEMORY	(4 * PAGE_SIZE)
 
+/* What reads and writes: not behind an IOMMU. */
+static struct device *engine;
 static DEFINE_MUTEX(memory_lock);
 static u8 *memory;
-
-struct dbc_iio_buffer {
-	struct iio_buffer base;
-	struct device *dma;
-};
-
-static struct dbc_iio_buffer *to_dbc(struct iio_buffer *buffer)
-{
-	return container_of(buffer, struct dbc_iio_buffer, base);
-}
-
-/* Where a device that is not behind an IOMMU reads and writes. */
-static void *dbc_iio_at(struct iio_buffer *buffer, dma_addr_t address)
-{
-	return phys_to_virt(dma_to_phys(to_dbc(buffer)->dma, address));
-}
 
 /* The core keeps the attachment and its mapping; nothing is needed besides. */
 static struct iio_dma_buffer_block *dbc_iio_attach(struct iio_buffer *buffer,
@@ -60,7 +46,7 @@ static int dbc_iio_enqueue(struct iio_buffer *buffer, struct iio_dma_buffer_bloc
 		return -EINVAL;
 	for_each_sgtable_dma_sg(sgt, sg, i) {
 		size_t len = min_t(size_t, sg_dma_len(sg), size - done);
-		void *at = dbc_iio_at(buffer, sg_dma_address(sg));
+		void *at = phys_to_virt(dma_to_phys(engine, sg_dma_address(sg)));
 
 		if (buffer->direction == IIO_BUFFER_DIRECTION_OUT)
 			memcpy(memory + done, at, len);
@@ -83,14 +69,9 @@ static void dbc_iio_unlock(struct iio_buffer *buffer)
 	mutex_unlock(&memory_lock);
 }
 
-static struct device *dbc_iio_dma_dev(struct iio_buffer *buffer)
-{
-	return to_dbc(buffer)->dma;
-}
-
 static void dbc_iio_release(struct iio_buffer *buffer)
 {
-	kfree(to_dbc(buffer));
+	kfree(buffer);
 }
 
 static const struct iio_buffer_access_funcs dbc_iio_access = {
@@ -100,24 +81,21 @@ static const struct iio_buffer_access_funcs dbc_iio_access = {
 	.enqueue_dmabuf = dbc_iio_enqueue,
 	.lock_queue = dbc_iio_lock,
 	.unlock_queue = dbc_iio_unlock,
-	.get_dma_dev = dbc_iio_dma_dev,
 	.modes = INDIO_BUFFER_HARDWARE,
 };
 
-static int dbc_iio_add_buffer(struct iio_dev *indio, struct device *dma,
-			      enum iio_buffer_direction direction)
+static int dbc_iio_add_buffer(struct iio_dev *indio, enum iio_buffer_direction direction)
 {
-	struct dbc_iio_buffer *buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	struct iio_buffer *buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
 	int ret;
 
 	if (!buffer)
 		return -ENOMEM;
-	iio_buffer_init(&buffer->base);
-	buffer->base.access = &dbc_iio_access;
-	buffer->base.direction = direction;
-	buffer->dma = dma;
-	ret = iio_device_attach_buffer(indio, &buffer->base);
-	iio_buffer_put(&buffer->base);
+	iio_buffer_init(buffer);
+	buffer->access = &dbc_iio_access;
+	buffer->direction = direction;
+	ret = iio_device_attach_buffer(indio, buffer);
+	iio_buffer_put(buffer);
 	return ret;
 }
 
@@ -133,16 +111,18 @@ static int __init dbc_iio_init(void)
 	pdev = platform_device_register_simple(DBC_IIO_NAME, PLATFORM_DEVID_NONE, NULL, 0);
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
+	/* As the parent it is also what the core maps for. */
+	engine = &pdev->dev;
 	memory = kzalloc(DBC_IIO_MEMORY, GFP_KERNEL);
-	indio = iio_device_alloc(&pdev->dev, 0);
+	indio = iio_device_alloc(engine, 0);
 	if (!memory || !indio)
 		return -ENOMEM;
 	indio->name = DBC_IIO_NAME;
 	indio->info = &dbc_iio_info;
 	indio->modes = INDIO_DIRECT_MODE | INDIO_BUFFER_HARDWARE;
-	ret = dbc_iio_add_buffer(indio, &pdev->dev, IIO_BUFFER_DIRECTION_OUT);
+	ret = dbc_iio_add_buffer(indio, IIO_BUFFER_DIRECTION_OUT);
 	if (!ret)
-		ret = dbc_iio_add_buffer(indio, &pdev->dev, IIO_BUFFER_DIRECTION_IN);
+		ret = dbc_iio_add_buffer(indio, IIO_BUFFER_DIRECTION_IN);
 	return ret ?: iio_device_register(indio);
 }
 device_initcall(dbc_iio_init);
