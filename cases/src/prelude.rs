@@ -28,7 +28,7 @@ pub use crate::fixture::facts::{
     BUFINFO, FdInfo, STATISTICS, devices_in_bufinfo, exporters_listed, fdinfo, fdinfo_keys, fences_in_bufinfo,
     identity, name_in_maps, names_in_bufinfo, times_listed,
 };
-pub use crate::fixture::fault::{FailNth, Failing, Found, NO_MEMORY};
+pub use crate::fixture::fault::{FailNth, Failing, Found, NO_MEMORY, some};
 pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, refusal_clause, reopen};
 pub use crate::fixture::fence::{
     self, Timeline, access_text, describe, fences, pending, poll_for, poll_for_reading, poll_now, poll_text, same_fence,

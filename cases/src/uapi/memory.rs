@@ -74,6 +74,11 @@ impl Mapping {
         unsafe { std::ptr::read_volatile((self.address + offset) as *const u8) }
     }
 
+    /// How many of its bytes are `byte`.
+    pub fn count(&self, byte: u8) -> usize {
+        (0..self.len).filter(|offset| self.read(*offset) == byte).count()
+    }
+
     /// Writes one byte.
     pub fn write(&self, offset: usize, value: u8) {
         assert!(offset < self.len);

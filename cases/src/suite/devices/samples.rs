@@ -32,7 +32,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let sent = transfer(s, &device, SampleStream::Output, &buffer.fd, held)?;
     // What the device has read comes back through a buffer that it may write.
     let back = sent.and(transfer(s, &device, SampleStream::Input, &other, None)?);
-    let right = (0..BYTES).filter(|offset| plain.read(*offset) == READ).count();
+    let right = plain.count(READ);
     s.control(
         "C-1",
         format!("the device sends the samples of the {name}"),

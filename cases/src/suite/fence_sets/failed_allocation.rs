@@ -68,11 +68,6 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     Ok(())
 }
 
-/// Some allocation failed, so the walk judged something.
-fn some(walked: Result<u32, String>) -> Result<(), String> {
-    walked.and_then(|failed| ensure(failed > 0, || "the call allocates no memory".into()))
-}
-
 fn waits_for(fd: &Fd, want: usize) -> Result<(), String> {
     let got = pending(fd, SyncAccess::Write).map_err(gave)?;
     ensure(got == want, || format!("{got} fences pending, expected {want}"))
