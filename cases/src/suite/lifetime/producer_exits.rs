@@ -112,6 +112,7 @@ fn goes_on(
     };
     let found = FINDINGS.iter().try_for_each(|(bit, detail)| ensure(wrong & bit == 0, || (*detail).into()));
     s.holds("an unprivileged process can read through the alias and not write", found);
+    observer.rest()?;
     works(s, observer, &second, SyncAccess::Read)?;
     s.close(second);
     s.holds("buffer released once", observer.gone()?);
