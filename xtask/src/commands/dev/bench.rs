@@ -1,7 +1,9 @@
 //! `cargo xtask dev bench`: what the suite costs beyond booting, and how its parts compare.
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::Instant;
 
 use cases::protocol::CaseKey;
@@ -34,7 +36,7 @@ pub fn boot(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     let task = bench.pipeline.progress.task("measuring", Some(runs as u64));
     // The first pair fills the caches and is not counted.
     for run in 0..=runs {
-        let boot = bench.guest(0)?;
+        let boot = bench.guests(1, 0)?;
         let test = timed_test(args, &[])?;
         if run > 0 {
             pairs.push((boot, test));
@@ -66,11 +68,11 @@ impl Bench {
         Ok(Bench { pipeline, image, program, accel, dir: scratch_directory()? })
     }
 
-    /// How long a guest takes that runs so many empty cases, in seconds.
-    fn guest(&self, cases: usize) -> Result<f64> {
+    /// How long a guest takes that runs so many empty cases, in seconds. It has the directory to itself.
+    fn guest(&self, dir: &Path, cases: usize) -> Result<f64> {
         let plan = vec![CaseKey(EMPTY_CASE.into()); cases];
-        let initramfs = Initramfs::pack(&self.dir.path().join("initramfs.cpio"), &self.program, &plan)?;
-        let boot = BootPlan::new(self.image.facts.arch(), &self.image.vmlinux, &initramfs, self.dir.path(), self.accel);
+        let initramfs = Initramfs::pack(&dir.join("initramfs.cpio"), &self.program, &plan)?;
+        let boot = BootPlan::new(self.image.facts.arch(), &self.image.vmlinux, &initramfs, dir, self.accel);
         let start = Instant::now();
         let recording = qemu::run(&boot, Timeouts::default(), |_| {})?;
         let took = start.elapsed().as_secs_f64();
@@ -81,6 +83,18 @@ impl Bench {
         }
         Ok(took)
     }
+
+    /// How long so many guests take that run at the same time and all do the same, in seconds.
+    fn guests(&self, count: usize, cases: usize) -> Result<f64> {
+        let dirs = (0..count).map(|_| scratch_directory()).collect::<Result<Vec<_>>>()?;
+        let start = Instant::now();
+        thread::scope(|scope| {
+            let guests: Vec<_> = dirs.iter().map(|dir| scope.spawn(|| self.guest(dir.path(), cases))).collect();
+            let ends = guests.into_iter().map(|guest| guest.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            ends.collect::<Vec<_>>().into_iter().try_for_each(|end| end.map(drop))
+        })?;
+        Ok(start.elapsed().as_secs_f64())
+    }
 }
 
 /// How many empty cases a guest runs to show what one of them takes.
@@ -90,8 +104,9 @@ const EMPTY_CASE: &str = "selftest/tests_nothing@system-heap";
 /// A case that takes next to no time.
 const SHORT_CASE: &str = "uapi/layout@system-heap";
 
-/// Measures a boot, an empty case, the whole suite with one guest at a time and with more, the time from a change of dma-buf.c to the
-/// first verdict, mutants, and a boot under virtme-ng if that is installed, in turn; prints ratios and times.
+/// Measures a boot, an empty case, how much guests slow each other down, the whole suite with one guest at a time and with more, the
+/// time from a change of dma-buf.c to the first verdict, mutants, and a boot under virtme-ng if that is installed, in turn; prints
+/// ratios and times.
 ///
 /// # Errors
 /// As [`boot`].
@@ -103,11 +118,12 @@ pub fn suite(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     let task = bench.pipeline.progress.task("measuring", Some(runs as u64));
     // The first round fills the caches and is not counted.
     for run in 0..=runs {
-        let boot = bench.guest(0)?;
+        // The first case also waits until the guest has probed the kernel.
+        let (probed, alone) = (bench.guests(1, 1)?, bench.guests(1, 1 + EMPTY_CASES)?);
         let round = Round {
-            boot,
-            // The first case also waits until the guest has probed the kernel.
-            empty_case: (bench.guest(1 + EMPTY_CASES)? - bench.guest(1)?) / EMPTY_CASES as f64,
+            boot: bench.guests(1, 0)?,
+            empty_case: (alone - probed) / EMPTY_CASES as f64,
+            beside_others: bench.guests(cores, 1 + EMPTY_CASES)? / alone,
             one_guest: timed_test(args, &["--jobs".into(), "1".into()])?,
             a_guest_for_each_core: timed_test(args, &["--jobs".into(), cores.to_string()])?,
             edit_to_verdict: edited(args, bench.dir.path())?,
@@ -122,6 +138,7 @@ pub fn suite(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
     task.done("");
     let row = |what: &str, unit: &str, value: fn(&Round) -> f64| print_row(what, rounds.iter().map(value), unit);
     row("suite: all cores to one guest", "", |round| round.a_guest_for_each_core / round.one_guest);
+    row("a guest on each core to one", "", |round| round.beside_others);
     row("suite to boot", "", |round| round.a_guest_for_each_core / round.boot);
     row("boot and power off", "s", |round| round.boot);
     row("an empty case", "ms", |round| round.empty_case * 1000.0);
@@ -141,6 +158,8 @@ pub fn suite(args: &KernelArgs, runs: usize, quiet: bool) -> Result<ExitCode> {
 struct Round {
     boot: f64,
     empty_case: f64,
+    /// How many times as long a guest takes if each core has one.
+    beside_others: f64,
     one_guest: f64,
     a_guest_for_each_core: f64,
     edit_to_verdict: f64,
