@@ -74,7 +74,6 @@ impl KernelFeatures {
             (Need::SwSync, fence::SW_SYNC),
             (Need::Bufinfo, BUFINFO),
             (Need::Statistics, STATISTICS),
-            (Need::Ia32, compat::PRESENT),
             (Need::FaultInjection, fault::FAIL_NTH),
             (Need::Display, display::NODE),
             (Need::Iommu, iommu::DEVICE),
@@ -101,6 +100,9 @@ impl KernelFeatures {
         }
         if !fs::read_to_string("/proc/meminfo").is_ok_and(|text| text.contains("HugePages_Total:       2\n")) {
             missing.insert(Need::HugePages, "two huge pages are not reserved".into());
+        }
+        if !compat::is_present() {
+            missing.insert(Need::Compat, "the kernel executes no 32-bit programs".into());
         }
         if processors() < 2 {
             missing.insert(Need::TwoProcessors, "one processor is online".into());

@@ -37,8 +37,8 @@ pub enum Need {
     /// udmabuf takes huge pages, which are reserved at boot (memfd_pin_folios(), Linux 6.11). The case itself probes whether it pins
     /// them.
     HugePages,
-    /// The system calls of 32-bit programs, for a caller in this program. arm64 has no such caller.
-    Ia32,
+    /// The system calls of 32-bit programs.
+    Compat,
     /// Allocations that fail on demand: `/proc/self/fail-nth`.
     FaultInjection,
     /// Threads can be stopped in the middle of a system call: the test importer observes locks through lockdep.
@@ -94,7 +94,7 @@ impl Need {
             Need::Statistics => Some("CONFIG_DMABUF_SYSFS_STATS"),
             Need::BpfIterator => Some("CONFIG_DEBUG_INFO_BTF"),
             Need::HugePages => Some("CONFIG_HUGETLBFS"),
-            Need::Ia32 => Some("CONFIG_IA32_EMULATION"),
+            Need::Compat => Some("CONFIG_COMPAT"),
             Need::FaultInjection => Some("CONFIG_FAIL_PAGE_ALLOC"),
             Need::Stall => Some("CONFIG_LOCKDEP"),
             Need::TwoProcessors => Some("CONFIG_SMP"),
@@ -111,11 +111,11 @@ impl Need {
         }
     }
 
-    /// Whether the need selects the kernels that a case is about: with or without the patch, of a certain age, or with what only
-    /// some architectures or flavours have. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as skipped.
+    /// Whether the need selects the kernels that a case is about: with or without the patch, of a certain age, or with what only some
+    /// flavours have. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as
+    /// skipped.
     pub fn tells_kernels_apart(self) -> bool {
-        matches!(self, Need::NoDerive | Need::Statistics | Need::BpfIterator | Need::Ia32 | Need::Selinux)
-            || self.is_device()
+        matches!(self, Need::NoDerive | Need::Statistics | Need::BpfIterator | Need::Selinux) || self.is_device()
     }
 
     /// Whether it is a device that only the flavour `importers` has.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use nix::errno::Errno;
 use nix::libc;
 
-use super::arch::LOW;
+use super::arch::{LOW, LOW_ADDRESSES};
 
 /// Bytes in a page: the only size of x86-64, and that of `kconfigs/arm64.config`.
 pub const PAGE: usize = 4096;
@@ -37,14 +37,26 @@ pub fn anonymous(len: usize, prot: i32) -> Result<Mapping, Errno> {
 /// As [`anonymous`], below 4 GiB, for arguments of 32-bit callers.
 ///
 /// # Errors
-/// The errno of the call.
+/// The errno of the call; `ENOMEM` if no address below 4 GiB is free.
 pub fn anonymous_low(len: usize, prot: i32) -> Result<Mapping, Errno> {
-    map_raw(-1, len, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | LOW, 0)
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | LOW;
+    for address in LOW_ADDRESSES {
+        let mapping = map_near(address, -1, len, prot, flags, 0)?;
+        if mapping.address + len <= 1 << 32 {
+            return Ok(mapping);
+        }
+    }
+    Err(Errno::ENOMEM)
 }
 
 fn map_raw(fd: i32, len: usize, prot: i32, flags: i32, offset: i64) -> Result<Mapping, Errno> {
-    // SAFETY: a new mapping at an address chosen by the kernel cannot overlap memory that Rust uses.
-    let address = unsafe { libc::mmap(std::ptr::null_mut(), len, prot, flags, fd, offset) };
+    map_near(0, fd, len, prot, flags, offset)
+}
+
+/// mmap(2) at this address if it is free, else at another one.
+fn map_near(address: usize, fd: i32, len: usize, prot: i32, flags: i32, offset: i64) -> Result<Mapping, Errno> {
+    // SAFETY: without MAP_FIXED a new mapping cannot overlap memory that Rust uses.
+    let address = unsafe { libc::mmap(address as *mut libc::c_void, len, prot, flags, fd, offset) };
     if address == libc::MAP_FAILED {
         return Err(Errno::last());
     }

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use cases::need::Need;
 use cases::protocol::CaseKey;
-use cases::suite::{CASES, find};
+use cases::suite::CASES;
 
 use crate::exit_code::ExitCode;
 use crate::findings::Finding;
@@ -186,13 +185,6 @@ impl RunReport {
             }
         }
         names
-    }
-
-    /// Those of the cases that apply to other kernels for which this architecture has no 32-bit caller, each once.
-    pub fn without_caller(&self) -> Vec<String> {
-        let needs = |key: &CaseKey| find(key).map(|(case, on)| case.needs_on(on)).unwrap_or_default();
-        let lacking = self.elsewhere.iter().filter(|key| needs(key).contains(&Need::Ia32));
-        lacking.map(|key| key.id().to_string()).collect::<BTreeSet<String>>().into_iter().collect()
     }
 
     /// The violated clauses, each once, in the order of the cases.

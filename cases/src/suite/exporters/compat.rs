@@ -9,7 +9,7 @@ case! {
     /// DMA_HEAP_IOCTL_ALLOC, UDMABUF_CREATE and UDMABUF_CREATE_LIST give a 32-bit caller what they give a 64-bit caller for
     /// the same argument: a buffer of the same size, or the same errno for a wrong length, wrong flags and an argument that
     /// cannot be read.
-    "UAPI-8", Contract, Exporter::MAIN, [Ia32]
+    "UAPI-8", Contract, Exporter::MAIN, [Compat]
 }
 
 const PAGES: u64 = 2;

@@ -6,7 +6,7 @@ use crate::uapi::sync_file::{FILE_INFO, MERGE, merge_bytes};
 case! {
     /// SYNC, SET_NAME, EXPORT_SYNC_FILE, IMPORT_SYNC_FILE, MERGE, FILE_INFO, CREATE_FENCE and INC give a 32-bit caller
     /// what they give a 64-bit caller for the same argument, also for wrong flags and unreadable arguments.
-    "UAPI-8", Contract, Exporter::HEAP, [SwSync, Ia32], [ALIASES, DUPLICATES]
+    "UAPI-8", Contract, Exporter::HEAP, [SwSync, Compat], [ALIASES, DUPLICATES]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

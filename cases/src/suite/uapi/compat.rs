@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// A 32-bit caller gets the same descriptors and the same errors: the access mode and FD_CLOEXEC that it asks for,
     /// EINVAL for other flags, EACCES for more rights, EFAULT for bad memory, ENOTTY for another size.
-    "UAPI-8", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32],
+    "UAPI-8", Contract, Exporter::MAIN, [Derive, TestImporter, Compat],
     relies on [Closing]
 }
 

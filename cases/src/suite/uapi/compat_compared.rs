@@ -7,7 +7,7 @@ case! {
     /// structure, and an alias with the lowest number and the same mode, flags and mappings. This is compared on the
     /// primary and on aliases, for every single bit of `flags`, for every kind of address, at the descriptor limit, and
     /// for SYNC on the aliases.
-    "UAPI-8", Contract, Exporter::MAIN, [Derive, Ia32],
+    "UAPI-8", Contract, Exporter::MAIN, [Derive, Compat],
     relies on [Closing]
 }
 

@@ -13,7 +13,7 @@ case! {
     /// exporters, pipes, sockets and pidfds; on the heap's device as every unknown request does; with EBADF on O_PATH
     /// descriptors and on a closed number that was a dma-buf. This holds for 64-bit and 32-bit callers. No byte around
     /// the argument is written, and fences, pipes and devices do not change.
-    "UAPI-7", Contract, Exporter::MAIN, [SwSync, Vgem, Vivid, Ia32]
+    "UAPI-7", Contract, Exporter::MAIN, [SwSync, Vgem, Vivid, Compat]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

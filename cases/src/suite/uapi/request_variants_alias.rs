@@ -6,7 +6,7 @@ case! {
     /// On read-write and read-only aliases the number of DERIVE with any other pair of size and direction gives ENOTTY,
     /// whatever the argument contains, for 64-bit and 32-bit callers. Nothing is written, no descriptor number and no
     /// reference is taken, and the correct request still works.
-    "UAPI-9", Contract, Exporter::MAIN, [Derive, TestImporter, Ia32],
+    "UAPI-9", Contract, Exporter::MAIN, [Derive, TestImporter, Compat],
     relies on [Closing]
 }
 

@@ -15,6 +15,8 @@ pub const CONSOLE: &str = "/dev/ttyAMA0";
 pub const END_OF_USER_SPACE: usize = 1 << 39;
 /// arm64 has no flag of mmap(2) for an address below 4 GiB.
 pub const LOW: i32 = 0;
+/// Addresses below 4 GiB to ask mmap(2) for, which it gives if they are free. This program is far above them.
+pub const LOW_ADDRESSES: [usize; 4] = [1 << 30, 5 << 28, 6 << 28, 7 << 28];
 
 /// The processor's virtual counter.
 pub fn ticks() -> u64 {

@@ -2,15 +2,18 @@
 
 use std::arch::asm;
 use std::os::fd::RawFd;
+use std::path::Path;
 
 use nix::errno::Errno;
 
 /// `__NR_ioctl` of arch/x86/entry/syscalls/syscall_32.tbl.
 const IOCTL: u64 = 54;
 
-/// Exists when the kernel has the 32-bit system calls (arch/x86/entry/vdso/vdso32-setup.c); without them int 0x80 kills
-/// the caller.
-pub const PRESENT: &str = "/proc/sys/abi/vsyscall32";
+/// Whether the kernel has the 32-bit system calls, by a file that exists then (arch/x86/entry/vdso/vdso32-setup.c). Without them int 0x80
+/// kills the caller.
+pub fn is_present() -> bool {
+    Path::new("/proc/sys/abi/vsyscall32").exists()
+}
 
 /// ioctl(2) of the 32-bit table. The caller is responsible for how the kernel uses the address, as with
 /// [`ioctl_address`](super::super::ioctl_address).

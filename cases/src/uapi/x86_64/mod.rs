@@ -15,6 +15,8 @@ pub const CONSOLE: &str = "/dev/ttyS0";
 pub const END_OF_USER_SPACE: usize = (1 << 47) - 4096;
 /// The flag of mmap(2) for an address below 4 GiB.
 pub const LOW: i32 = libc::MAP_32BIT;
+/// Addresses to ask mmap(2) for together with that: none in particular.
+pub const LOW_ADDRESSES: [usize; 1] = [0];
 
 /// The processor's time-stamp counter.
 pub fn ticks() -> u64 {

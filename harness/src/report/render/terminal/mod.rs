@@ -145,11 +145,6 @@ fn elsewhere(out: &mut String, report: &RunReport, style: Style) {
         let line = format!("  not run, because they apply to other kernels: {}", names.join(", "));
         let _ = writeln!(out, "{}", style.faint(&line));
     }
-    let alone = report.without_caller();
-    if !alone.is_empty() {
-        let line = format!("  of these, because this architecture has no 32-bit caller: {}", alone.join(", "));
-        let _ = writeln!(out, "{}", style.faint(&line));
-    }
 }
 
 /// The clauses of some verdicts, each once, in the order of the contract.
