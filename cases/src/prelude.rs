@@ -46,6 +46,7 @@ pub use crate::fixture::racers::race;
 pub use crate::fixture::read_only::ReadOnlyBuffer;
 pub use crate::fixture::ref_snapshot::RefSnapshot;
 pub use crate::fixture::rights_walk::{Rights, RightsWalk};
+pub use crate::fixture::slab::{Activity, SlabCaches};
 pub use crate::fixture::stages::{STAGES, Staged, reader_refused};
 pub use crate::fixture::stalled::while_stopped;
 pub use crate::fixture::sync_info::{SYNC_INFO, listed_timelines};
@@ -70,6 +71,6 @@ pub use crate::uapi::process::{ChildStatus, kill_and_reap, pidfd, same_descripti
 pub use crate::uapi::stall::StallPoint;
 pub use crate::uapi::udmabuf::{self, RawRange};
 pub use crate::uapi::{
-    IOC_READ, IOC_WRITE, borrow_number, close_number, drm, dup, edu, fcntl, ioc, ioctl_raw, iommu, sw_sync, sync_file,
-    ticks_of, v4l2,
+    IOC_READ, IOC_WRITE, borrow_number, close_number, drm, dup, edu, fcntl, ioc, ioctl_address, ioctl_raw, iommu,
+    sw_sync, sync_file, ticks_of, v4l2,
 };

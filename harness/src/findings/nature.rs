@@ -17,8 +17,10 @@ pub(super) enum Nature {
     Leak,
     /// The same after calls that failed: they made no alias, so it has nothing to do with closing one.
     LeakOfRefusal,
-    /// A descriptor number is never given back.
+    /// A descriptor number is never given back. close(2) always does that, so only a call that makes descriptors can be the reason.
     Number,
+    /// The file of an alias that is open has more references than before: whatever closing does, it was not closed.
+    LeakOfAlias,
     /// There are fewer references than there should be.
     Underflow,
     /// fdinfo has another count through one descriptor than through the others.
@@ -31,6 +33,12 @@ pub(super) enum Nature {
     Granted,
     /// A page of a buffer shows another one.
     WrongPage,
+    /// A call that failed wrote to its argument.
+    Written,
+    /// The kernel's small objects become more and more.
+    Memory,
+    /// A random sequence of calls ended where SYNC did not wait, or waited too long.
+    SyncOfModel,
     /// Anything else.
     Other,
 }
@@ -47,6 +55,9 @@ impl Nature {
         static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r"a descriptor number is leaked|got a higher number|fd is not the lowest free number")
                 .expect("it is a pattern")
+        });
+        static ALIAS: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"^references on the file of [^:;]*alias[^:;]*: \d+").expect("it is a pattern")
         });
         static WRONG_PAGE: LazyLock<Regex> = LazyLock::new(|| {
             Regex::new(r"\bpage \d+ (?:differs|(?:of the mapping )?shows another)|it is a different page")
@@ -70,13 +81,29 @@ impl Nature {
             return Nature::Number;
         }
         if !counts.is_empty() || is_leak(detail) || KEPT.is_match(detail) {
-            return if sentence.starts_with("after the failed calls") { Nature::LeakOfRefusal } else { Nature::Leak };
+            return match sentence {
+                _ if sentence.starts_with("after the failed calls") => Nature::LeakOfRefusal,
+                _ if ALIAS.is_match(detail) => Nature::LeakOfAlias,
+                _ => Nature::Leak,
+            };
         }
         if sentence.contains("count through") {
             return Nature::FdinfoCount;
         }
         if detail.ends_with("is open and is not a dma-buf") {
             return Nature::NotABuffer;
+        }
+        if detail.contains("more objects in use after each") {
+            return Nature::Memory;
+        }
+        if ["wrote to the structure", "structure was written", "fd were written"]
+            .iter()
+            .any(|end| detail.ends_with(end))
+        {
+            return Nature::Written;
+        }
+        if detail.starts_with("sync(") && detail.contains("blocks") {
+            return Nature::SyncOfModel;
         }
         if WRONG_PAGE.is_match(detail) {
             return Nature::WrongPage;
@@ -97,12 +124,12 @@ impl Nature {
 
     /// Whether something is never given back.
     pub(super) fn is_leak(&self) -> bool {
-        matches!(self, Nature::Leak | Nature::LeakOfRefusal | Nature::Number)
+        matches!(self, Nature::Leak | Nature::LeakOfRefusal | Nature::LeakOfAlias | Nature::Number)
     }
 
     /// Whether it is seen wherever an alias is closed, if that leaves something behind.
     pub(super) fn follows_from_closing(&self) -> bool {
-        self.is_leak() && *self != Nature::LeakOfRefusal
+        *self == Nature::Leak
     }
 
     /// Whether what was seen here is also seen there.
@@ -142,6 +169,14 @@ mod tests {
             ("the next call: O_RDONLY|O_CLOEXEC from primary: fd is not the lowest free number", Nature::Number),
             ("a number is open and is not a dma-buf", Nature::NotABuffer),
             ("kcmp: same", Nature::SameFile),
+            ("import: 512 more objects in use after each 512", Nature::Memory),
+            ("sync(RO alias, START|READ): ok, expected blocks", Nature::SyncOfModel),
+            ("references on the file of RW alias: 2, expected 1", Nature::LeakOfAlias),
+            (
+                "references on the first file: 9, expected 1; references on the file of RO alias: 2, expected 1",
+                Nature::Leak,
+            ),
+            ("O_RDONLY wrote to the structure", Nature::Written),
             ("page 1 differs", Nature::WrongPage),
             ("1 pages from 1: page 0 of the mapping shows another page", Nature::WrongPage),
             ("flags 0x0: EACCES and EINVAL", refused(&["EACCES", "EINVAL"])),

@@ -72,6 +72,7 @@ impl Severity {
             "R-10" => Severity::Violation,
             "EXP-2" | "EXP-6" => Severity::GainedRights,
             "H-1" | "H-2" | "H-3" | "H-4" | "H-6" | "H-7" | "H-11" => Severity::GainedRights,
+            "L-11" => Severity::Leak,
             other if other.starts_with("R-") || other.starts_with("S-") => Severity::GainedRights,
             _ => Severity::Violation,
         }

@@ -144,6 +144,9 @@ pub(super) fn violation<'a>(
     }
 }
 
+/// The clause about what DERIVE writes into its argument.
+const ABOUT_THE_ARGUMENT: &str = "UAPI-4";
+
 /// One symptom for each clause that a failed check is about, up to the step at which memory was damaged. After the step at which
 /// the kernel found a damaged list, what is about lists, lifetimes and counts does not count. The rest does: the kernel leaves such a
 /// list alone (lib/list_debug.c).
@@ -156,10 +159,15 @@ fn failed_checks(verdict: &CaseVerdict, reasons: &[String], list: usize, memory:
             continue;
         }
         let nature = Nature::of(sentence, detail);
-        let clause = clause.as_ref().unwrap_or(&verdict.clause);
+        let clause = match nature {
+            // Whatever the call failed for.
+            Nature::Written => ABOUT_THE_ARGUMENT,
+            _ => clause.as_ref().unwrap_or(&verdict.clause),
+        };
         // No right is gained where something is refused or only left behind.
         let severity = match nature {
             Nature::Granted => Severity::GainedRights,
+            Nature::Underflow => Severity::MemoryCorruption,
             Nature::Other => Severity::of_clause(clause),
             _ => Severity::Violation,
         };
@@ -173,7 +181,7 @@ fn failed_checks(verdict: &CaseVerdict, reasons: &[String], list: usize, memory:
         let text = format!("{}: {detail}", plain(sentence));
         let title = format!("{}: {text}", phrase(clause));
         let check = FailedCheck { text, nature };
-        match symptoms.iter_mut().find(|symptom| symptom.key == Key::Clause(clause.clone())) {
+        match symptoms.iter_mut().find(|symptom| symptom.key == Key::Clause(clause.into())) {
             // The worst check is shown.
             Some(symptom) if severity < symptom.severity => {
                 (symptom.severity, symptom.title) = (severity, title);
@@ -182,7 +190,7 @@ fn failed_checks(verdict: &CaseVerdict, reasons: &[String], list: usize, memory:
             Some(symptom) => symptom.checks.push(check),
             None => {
                 let checks = vec![check];
-                symptoms.push(Symptom { checks, ..Symptom::new(Key::Clause(clause.clone()), severity, title) });
+                symptoms.push(Symptom { checks, ..Symptom::new(Key::Clause(clause.into()), severity, title) });
             }
         }
     }

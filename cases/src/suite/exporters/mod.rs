@@ -11,6 +11,8 @@ pub mod kernel_mapping;
 pub mod killed_allocation;
 pub mod mapped_parts;
 pub mod memfd_owner;
+pub mod memory;
+pub mod resident;
 pub mod sealed_meanwhile;
 pub mod size_limit;
 pub mod udmabuf_arguments;

@@ -5,7 +5,8 @@ use crate::prelude::*;
 case! {
     /// An import of a merged sync_file adds each of its fences; so do the import of a merge of merges and that of an
     /// export of another buffer. Exports show each of these fences by itself, and after every signal those that are
-    /// left. Nothing shows the container. A new buffer takes a merge of more fences than it has room for, as one does that has had fences.
+    /// left. Nothing shows the container. A new buffer takes a merge of more fences than it has room for, as one does that has had fences. A merge some of whose fences have signalled is taken beside
+    /// any number of others.
     "SET-2", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
@@ -67,7 +68,38 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     // Room for the first fences of a buffer is made in another way than for more.
     let primary = s.export(on.exporter, 1)?.primary;
     let descriptors = s.descriptors_of(on.fds(), primary)?.into_vec();
-    wide(s, &descriptors)
+    wide(s, &descriptors)?;
+    s.holds("a merge of a pending and signalled fences is taken beside any number of others", beside(on.exporter)?);
+    Ok(())
+}
+
+/// The most fences that a buffer has before: more than there is room for at first.
+const BEFORE: usize = 9;
+
+/// Whether buffers that have no fence, one, two, ... take a merge whose fences have signalled since, but for one.
+fn beside(exporter: Exporter) -> CaseResult<Result<(), String>> {
+    let exporting = Exporting::prepare(exporter, 1).or_broken("preparing an export")?;
+    let timelines = (0..BEFORE + 3).map(|_| Timeline::new()).collect::<CaseResult<Vec<_>>>()?;
+    let (merged, others) = timelines.split_at(3);
+    for before in 0..=BEFORE {
+        let buffer = Fd::new("buffer", exporting.export().or_broken("export of a buffer")?);
+        for timeline in &others[..before] {
+            import_sync_file(buffer.as_fd(), SyncAccess::Read, timeline.next()?.as_fd()).or_broken("importing")?;
+        }
+        let mut all = merged[0].next()?;
+        for timeline in &merged[1..] {
+            all = sync_file::merge(all.as_fd(), timeline.next()?.as_fd()).or_broken("merging")?;
+            timeline.advance()?;
+        }
+        let imported = import_sync_file(buffer.as_fd(), SyncAccess::Read, all.as_fd());
+        let found = imported.and_then(|()| pending(&buffer, SyncAccess::Write)).map_err(gave);
+        let found = found.and_then(|count| ensure(count == before + 1, || format!("{count} are pending")));
+        if let Err(wrong) = found {
+            return Ok(Err(format!("beside {before}: {wrong}")));
+        }
+        merged[..1].iter().chain(&others[..before]).try_for_each(Timeline::advance)?;
+    }
+    Ok(Ok(()))
 }
 
 /// More fences at once than a buffer has room for at first.

@@ -1,7 +1,12 @@
 //! A udmabuf over parts of memfds of huge pages.
 
+use nix::{fcntl::SealFlag, sys::memfd::MFdFlags};
+
 use crate::{
-    fixture::huge_pages::{SMALL, huge_memfd, pool},
+    fixture::{
+        buffer::sealed_memfd_with,
+        huge_pages::{SMALL, huge_memfd, pool},
+    },
     prelude::*,
 };
 
@@ -50,6 +55,10 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         contents.write(page * PAGE, pattern(page, 60));
     }
 
+    let unsealed = sealed_memfd_with(MFdFlags::MFD_HUGETLB, SMALL, SealFlag::empty()).or_broken("a memfd")?;
+    let refused = create(&device, &unsealed, &[(0, 1)]);
+    s.about("EXP-3").fails_with("a memfd of huge pages without a seal gives EINVAL", &refused, Errno::EINVAL);
+    drop(unsealed);
     let beyond = create(&device, &memfd, &[(HUGE * SMALL - 1, 2)]);
     s.fails_with("a range beyond the end of the memfd gives EINVAL", &beyond, Errno::EINVAL);
     let made = s.call(format!("create(pages {pages:?})"), |_| "buffer".into(), || create(&device, &memfd, parts));

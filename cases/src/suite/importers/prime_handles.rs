@@ -26,6 +26,13 @@ fn other(on: CaseParams, fd: &Fd) -> CaseResult<Fd> {
 
 /// A buffer of the driver's own.
 fn own(s: &mut Steps, vgem: &Vgem, on: CaseParams) -> CaseResult {
+    let once = vgem.quiet_create().or_broken("creating a buffer of vgem")?;
+    let exported = vgem.quiet_export("vgem buffer", &once, RDWR).or_broken("exporting it")?;
+    let given = vgem.quiet_import(&exported).map_err(gave);
+    let found = given.and_then(|given| ensure(given == once, || "it gives another handle".into()));
+    s.must_hold("an import of the driver's own buffer, exported once, gives its handle", found)?;
+    vgem.quiet_close(once).or_broken("closing a handle")?;
+    drop(exported);
     let first = vgem.quiet_create().or_broken("creating a buffer of vgem")?;
     let primary = vgem.quiet_export("vgem buffer", &first, RDWR).or_broken("exporting it")?;
     let observer = BufferObserver::start(&primary)?;

@@ -7,7 +7,7 @@ use crate::uapi::v4l2::Memory;
 case! {
     /// A queue with slots for dma-bufs refuses more slots for memory of its own or of the caller, and such buffers, with EINVAL;
     /// so does a queue with slots of its own memory for dma-bufs. Afterwards it has as many slots as before, and holds what it
-    /// held. More slots of the same kind are added.
+    /// held. More slots of the same kind are added, but none whose size, in pages, would be 4 GiB.
     "IMP-5", Contract, Exporter::HEAP, [Vivid, TestImporter, KernelMapping],
     relies on [Importing]
 }
@@ -46,6 +46,9 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let queued = v4l2::queue_of(node, 0, Memory::DmaBuf, primary.number());
     s.fails_with("slots of its own memory: a dma-buf gives EINVAL", &queued, Errno::EINVAL);
     s.holds("slots of its own memory: it holds nothing of that", observer.unchanged(&[&primary], &unheld)?);
+    let added = v4l2::add_slot_of(node, u32::MAX);
+    let refusal = refused("it", &added, &[Errno::EINVAL, Errno::ENOMEM]);
+    s.must_hold("slots of its own memory: one of 4 GiB less a byte gives EINVAL or ENOMEM", refusal)?;
 
     slots(Memory::DmaBuf)?;
     let queued = s.vivid_queue(&vivid, 0, &primary);

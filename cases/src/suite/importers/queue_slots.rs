@@ -5,7 +5,7 @@ use crate::prelude::*;
 
 case! {
     /// For each slot the queue reports the descriptor that was queued last, by QUERYBUF and with a captured frame, also when
-    /// that is another descriptor of the same buffer. A buffer is held, once, until another one is queued at its index, the
+    /// that is another descriptor of the same buffer, or the same number for another buffer. A buffer is held, once, until another one is queued at its index, the
     /// slots are freed, or the device is closed; then every count is as before.
     "IMP-4", Contract, Exporter::HEAP, [Vivid, TestImporter, KernelMapping], [EXPORTED, ALIASES],
     relies on [Importing]
@@ -36,6 +36,13 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         let want = if std::ptr::eq(fd, &other) { (0, 1) } else { (1, 0) };
         let want = (Count::Exact(want.0), Count::Exact(want.1));
         s.equal(format!("{} queued: kernel mappings of the two buffers", fd.name), vmaps, want);
+    }
+    for (fd, want) in [(&first, (1, 0)), (&other, (0, 1))] {
+        let number = Fd::new("the lowest number", fd.quiet_dup().or_broken("dup")?);
+        queue(s, &vivid, &number)?;
+        let vmaps = (watch.glance()?.vmaps, watch_other.glance()?.vmaps);
+        let want = (Count::Exact(want.0), Count::Exact(want.1));
+        s.equal(format!("as another descriptor of {}: kernel mappings of the two buffers", fd.name), vmaps, want);
     }
     captured(s, &vivid, [&first, &other], &again)?;
 

@@ -14,6 +14,7 @@ pub mod leaves_list_once;
 pub mod list_lock;
 pub mod many_aliases;
 pub mod mapping_outlives;
+pub mod memory;
 pub mod producer_exits;
 pub mod races;
 pub mod vgem_import;

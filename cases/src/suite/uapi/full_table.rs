@@ -26,7 +26,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
             s.check(
                 format!("{text} does not change the structure"),
                 argument == DeriveArgs { flags, fd: POISON },
-                "it was written",
+                "the structure was written",
             );
         }
     })?;

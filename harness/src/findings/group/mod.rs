@@ -1,5 +1,7 @@
 //! Groups symptoms of the same defect.
 
+use std::collections::BTreeMap;
+
 use cases::foundation::Foundation;
 use cases::need::Need;
 use cases::protocol::CaseKey;
@@ -127,6 +129,11 @@ impl Group<'_> {
         matches!(self.key(), Key::Complaint(Severity::MemoryCorruption, _))
     }
 
+    /// Whether the kernel found a count of references wrong, and nothing else.
+    fn is_about_counts(&self) -> bool {
+        self.shown.iter().all(|(_, symptom)| symptom.title.contains("reference count"))
+    }
+
     fn explains(&self, other: &Group<'_>) -> bool {
         let corrupts = self.corrupts();
         if !corrupts && self.is_of_aliases_and_not(other) {
@@ -141,7 +148,8 @@ impl Group<'_> {
                 let fails_too = matches!(self.key(), Key::Clause(_)) && self.is_wherever(other);
                 // A clause about lifetimes and lists is violated in more than one function.
                 let of_one = corrupts && self.clause() == other.clause();
-                same || of_one || (corrupts || fails_too) && *severity != Severity::MemoryCorruption
+                let counts = self.natures().any(|nature| *nature == Nature::Underflow) && other.is_about_counts();
+                same || of_one || counts || (corrupts || fails_too) && *severity != Severity::MemoryCorruption
             }
             Key::Clause(clause) => corrupts && self.clause() == clause || self.saw_the_same(other),
         };
@@ -200,6 +208,9 @@ impl Group<'_> {
             nature if nature.is_leak() && self.clause() == "UAPI-6" && other.clause() == "L-8" => {
                 self.natures().any(Nature::is_leak)
             }
+            Nature::SyncOfModel => matches!(self.clause(), "WAIT-2" | "WAIT-3"),
+            // What is never given back takes memory.
+            Nature::Memory => other.clause() == "L-11" && self.natures().any(|mine| mine.is_leak()),
             // Where a number is lost, the next descriptor does not get the lowest one.
             Nature::Number if other.clause() == "UAPI-4" => self.natures().any(|mine| *mine == Nature::Number),
             // What is put too often, except by imports, follows from a wrong release.
@@ -295,14 +306,13 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for verdict in verdicts {
         for symptom in Symptom::all_of(verdict) {
-            let derives =
-                find(&verdict.key).is_some_and(|(case, on)| case.needs_of(on.variant).contains(&Need::Derive));
+            let needs_aliases = derives(verdict);
             match groups.iter_mut().find(|group| *group.key() == symptom.key) {
                 Some(group) => {
-                    group.needs_aliases &= derives;
+                    group.needs_aliases &= needs_aliases;
                     group.shown.push((verdict, symptom));
                 }
-                None => groups.push(Group { shown: vec![(verdict, symptom)], needs_aliases: derives }),
+                None => groups.push(Group { shown: vec![(verdict, symptom)], needs_aliases }),
             }
         }
     }
@@ -313,15 +323,46 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
         (group.symptom().severity, matches!(group.key(), Key::Killed(_)), foundation)
     });
     causes_first(&mut groups);
-    let mut findings: Vec<(usize, Vec<FollowUp>)> = Vec::new();
-    for (index, group) in groups.iter().enumerate() {
-        let explained = findings.iter_mut().find(|(cause, _)| groups[*cause].explains(group));
-        match explained {
-            Some((_, follow_ups)) => follow_ups.push(group.follow_up()),
-            None => findings.push((index, Vec::new())),
+    let mut findings: Vec<(Group<'_>, Vec<FollowUp>)> = Vec::new();
+    for group in groups {
+        // By the finding that explains them, if one does.
+        let mut by_cause: BTreeMap<Option<usize>, Vec<Group<'_>>> = BTreeMap::new();
+        for part in parts(group, &findings) {
+            let cause = findings.iter().position(|(cause, _)| cause.explains(&part));
+            by_cause.entry(cause).or_default().push(part);
+        }
+        for (cause, part) in by_cause.into_iter().filter_map(|(cause, parts)| Some((cause, joined(parts)?))) {
+            match cause {
+                Some(cause) => findings[cause].1.push(part.follow_up()),
+                None => findings.push((part, Vec::new())),
+            }
         }
     }
-    findings.into_iter().map(|(index, follow_ups)| groups[index].finding(follow_ups)).collect()
+    findings.into_iter().map(|(group, follow_ups)| group.finding(follow_ups)).collect()
+}
+
+/// A group as it is if a finding explains it, else each of its verdicts alone: what violates one clause may have several reasons, some of
+/// which are known.
+fn parts<'a>(group: Group<'a>, findings: &[(Group<'a>, Vec<FollowUp>)]) -> Vec<Group<'a>> {
+    if findings.iter().any(|(cause, _)| cause.explains(&group)) {
+        return vec![group];
+    }
+    let alone = |(verdict, symptom)| Group { needs_aliases: derives(verdict), shown: vec![(verdict, symptom)] };
+    group.shown.into_iter().map(alone).collect()
+}
+
+/// The parts of one group together again.
+fn joined(parts: Vec<Group<'_>>) -> Option<Group<'_>> {
+    parts.into_iter().reduce(|mut all, part| {
+        all.needs_aliases &= part.needs_aliases;
+        all.shown.extend(part.shown);
+        all
+    })
+}
+
+/// Whether the case of a verdict needs aliases.
+fn derives(verdict: &CaseVerdict) -> bool {
+    find(&verdict.key).is_some_and(|(case, on)| case.needs_of(on.variant).contains(&Need::Derive))
 }
 
 #[cfg(test)]

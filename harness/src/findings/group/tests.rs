@@ -269,3 +269,46 @@ fn the_tables_name_clauses_and_cases_that_there_are() {
     assert!(COMPARES.iter().all(|id| cases::suite::by_id(id).is_some()));
     assert!(EXPLAINS.iter().all(|(cause, follow)| known(cause) && follow.iter().all(known)));
 }
+
+#[test]
+fn of_what_violates_one_clause_a_part_can_be_explained() {
+    let released = format!("after the last close: {NEVER_RELEASED}");
+    let all = [
+        checked(
+            "lifetime/closing_orders@udmabuf",
+            "closing primary, RO alias: buffer released once, at the end",
+            &released,
+        ),
+        checked(
+            "fence_sets/failed_allocation@udmabuf",
+            "all closed: no fence is left",
+            "2 timelines are still in sync/info",
+        ),
+        checked("proc/failed_name@system-heap", "the name is kept", "allocation 1 failing: RW alias shows \"\""),
+    ];
+    let findings = group(&all);
+    let found: Vec<(&str, usize)> = findings.iter().map(|one| (one.clause.as_str(), one.cases.len())).collect();
+    assert_eq!(found, [("L-1", 1), ("L-8", 1)]);
+    assert_eq!((findings[1].case.id(), findings[0].follow_ups[0].clause.as_str()), ("proc/failed_name", "L-8"));
+}
+
+#[test]
+fn what_an_import_keeps_and_a_number_that_is_lost_do_not_follow_from_closing() {
+    let released = format!("after the last close: {NEVER_RELEASED}");
+    let kept = "references on the file of RW alias: 2, expected 1";
+    let all = [
+        checked(
+            "lifetime/closing_orders@udmabuf",
+            "closing primary, RO alias: buffer released once, at the end",
+            &released,
+        ),
+        checked("lifetime/importer_steps@udmabuf", "import of RW alias and put: reference counts unchanged", kept),
+        checked(
+            "uapi/bad_argument@udmabuf",
+            "no descriptor number or reference leaked",
+            "a descriptor number is leaked",
+        ),
+        checked("lifetime/memory@system-heap", "no memory is lost", "import: 512 more objects in use after each 512"),
+    ];
+    assert_eq!(clauses(&all), ["L-1", "L-3", "UAPI-3"]);
+}

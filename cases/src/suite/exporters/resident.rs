@@ -1,0 +1,40 @@
+//! What a mapping of a buffer counts as in the program.
+
+use std::fs;
+
+use crate::prelude::*;
+
+case! {
+    /// Pages of a heap's buffer that a program maps and touches are not counted as its resident memory, neither of files nor of
+    /// shared memory: they stay when the program ends.
+    "EXP-8", Contract, Exporter::HEAPS, []
+}
+
+/// Enough to stand out from what the kernel counts late, on each processor.
+const PAGES: usize = 512;
+
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let buffer = s.export(on.exporter, PAGES)?;
+    let mapped = memory::map(buffer.primary.as_fd(), PAGES * PAGE, RW, libc::MAP_SHARED, 0).or_broken("a mapping")?;
+    let before = resident()?;
+    (0..PAGES).for_each(|page| mapped.write(page * PAGE, 1));
+    let more = resident()?.saturating_sub(before);
+    s.holds(
+        format!("{PAGES} pages of a mapping touched: resident memory as before"),
+        ensure(more < PAGES / 2, || format!("{more} pages more")),
+    );
+    Ok(())
+}
+
+/// Resident pages of files and of shared memory.
+fn resident() -> CaseResult<usize> {
+    let path = "/proc/self/status";
+    let text = fs::read_to_string(path).or_broken(path)?;
+    let kilobytes = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok())
+            .ok_or("no such line")
+            .or_broken(name)
+    };
+    Ok((kilobytes("RssFile:")? + kilobytes("RssShmem:")?) * 1024 / PAGE)
+}
