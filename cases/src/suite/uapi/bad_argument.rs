@@ -19,10 +19,6 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let primary = s.export(on.exporter, 1)?.primary;
     let observer = BufferObserver::start(&primary)?;
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
-    let snapshot = RefSnapshot::take(&observer, &primary)?;
-    drop(dma_buf::derive(primary.as_fd(), RDONLY));
-    // The checks below compare with counts of their own: what a successful call leaks does not hide what a failing one does.
-    s.check_balanced(&snapshot, "an alias is derived and closed again")?;
     let area = anonymous(2 * PAGE, RW).or_broken("two pages for arguments")?;
     let gone = {
         let mapping = anonymous(PAGE, RW).or_broken("a page to unmap")?;

@@ -32,6 +32,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         before == ChildStatus::Exited(0),
         "it was not possible",
     )?;
+    observer.rest()?;
     let snapshot = RefSnapshot::take(&observer, &primary)?;
 
     let limit = FileMax::set("0")?;

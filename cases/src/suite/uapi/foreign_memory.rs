@@ -25,12 +25,9 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let alias = s.must_derive("RO alias", &primary, RDONLY)?;
     let writable = map(primary.as_fd(), 1, RW)?;
     let shown = map(alias.as_fd(), 1, libc::PROT_READ)?;
-    let snapshot = RefSnapshot::take(&observer, &primary)?;
     let sentence = "an argument in a writable mapping of the buffer receives the result";
     let (clause, found) = answered(&primary, &writable, &shown)?;
     s.about(clause).holds(sentence, found);
-    // The checks below compare with counts of their own.
-    s.check_balanced(&snapshot, "with that alias closed again")?;
 
     let narrowed = map(primary.as_fd(), 1, RW)?;
     narrowed.protect(libc::PROT_READ).or_broken("mprotect")?;
