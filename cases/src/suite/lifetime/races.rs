@@ -64,7 +64,11 @@ fn on_the_list(s: &mut Steps, exporter: Exporter) -> CaseResult {
     let importer = Importer::open().or_broken("opening the test importer")?;
     let listed = || Ok(importer.totals().or_broken("counting buffers")?.listed);
     let before = listed()?;
-    let passing = || export(exporter, 1).map(drop);
+    let passing = || match export(exporter, 1) {
+        // The slots of a camera belong to one program at a time.
+        Err(Errno::EBUSY) if exporter == Exporter::Vivid => Ok(()),
+        exported => exported.map(drop),
+    };
     let reading = || exporters_listed().map(drop);
     let sides: [(&str, &Side<'_>); 2] = [("the same", &passing), ("reading bufinfo", &reading)];
     for (name, side) in sides {
