@@ -312,3 +312,19 @@ fn what_an_import_keeps_and_a_number_that_is_lost_do_not_follow_from_closing() {
     ];
     assert_eq!(clauses(&all), ["L-1", "L-3", "UAPI-3"]);
 }
+
+#[test]
+fn two_locks_in_two_orders_are_one_finding_whichever_is_taken_second() {
+    let inverted = |key: &str, frame: &str, locks: [&str; 2]| {
+        let mut verdict = complained(key, Kind::Lockdep, frame);
+        let lines = locks.map(|lock| format!("ffff888003d861b8 (&{lock}){{+.+.}}-{{4:4}}, at: {frame}+0x1bb/0x5b0"));
+        verdict.complaints[0].lines.extend(lines);
+        verdict.complaints[0].lines.push("which lock already depends on the new lock.".into());
+        verdict
+    };
+    let one = inverted("rights/walk@udmabuf", "dma_buf_mmap_internal", ["dmabuf->derive_lock", "mm->mmap_lock"]);
+    let other = inverted("rights/upgrade@udmabuf", "dma_buf_ioctl", ["mm->mmap_lock", "dmabuf->derive_lock"]);
+    let third = inverted("rights/reopen@udmabuf", "dma_buf_ioctl", ["mm->mmap_lock", "dmabuf_list_mutex"]);
+    assert_eq!(group(&[one.clone(), other.clone()]).len(), 1);
+    assert_eq!(group(&[one, other, third]).len(), 2);
+}
