@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use nix::errno::Errno;
@@ -43,7 +43,7 @@ const ROOM: u64 = 16;
 pub fn is_present() -> bool {
     let path = PATH.to_str().expect("it is ASCII");
     let written = fs::write(path, program()).and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)));
-    written.is_ok() && Caller::start((1024, 4096)).is_ok()
+    written.is_ok() && with_caller(|_, _| Ok(())).is_ok()
 }
 
 /// ioctl(2) of the 32-bit table. The caller is responsible for how the kernel uses the address, as with
@@ -63,20 +63,25 @@ pub fn ioctl(fd: RawFd, request: u32, address: u32) -> Result<i32, Errno> {
 }
 
 fn by_a_child(fd: RawFd, request: u32, address: u32) -> io::Result<Result<i32, Errno>> {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let more = limit.0 + ROOM;
-    setrlimit(Resource::RLIMIT_NOFILE, more, more.max(limit.1))?;
-    let result = Caller::start(limit).and_then(|caller| {
+    with_caller(|caller, free| {
         let pages = pages_of(address, request)?;
         caller.take(&pages)?;
         let before = caller.descriptors()?;
         let result = caller.call(IOCTL, [fd as u32, request, address, 0, 0, 0])?;
         caller.give_back(&pages)?;
         for number in caller.descriptors()?.difference(&before) {
-            caller.hand_over(*number, limit.0)?;
+            caller.hand_over(*number, free)?;
         }
         Ok(result)
-    });
+    })
+}
+
+/// Gives `act` a child, and the number from which on this process may open files that the case does not have.
+fn with_caller<T>(act: impl FnOnce(&Caller, u64) -> io::Result<T>) -> io::Result<T> {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let more = limit.0 + ROOM;
+    setrlimit(Resource::RLIMIT_NOFILE, more, more.max(limit.1))?;
+    let result = Caller::start(limit).and_then(|caller| act(&caller, limit.0));
     setrlimit(Resource::RLIMIT_NOFILE, limit.0, limit.1)?;
     result
 }
@@ -127,6 +132,7 @@ impl Caller {
             other => return Err(io::Error::other(format!("the child's first state is {other:?}"))),
         }
         let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem"));
+        let memory = memory.and_then(|memory| Ok(aside(memory.as_raw_fd(), limit.0)?.into()));
         Ok(Caller { pid, memory: memory.inspect_err(|_| _ = kill_and_reap(pid))? })
     }
 
@@ -197,7 +203,7 @@ impl Caller {
         // SAFETY: no memory is involved.
         let file = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) })?;
         let file = own(file as RawFd);
-        let aside = own(fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, free as i32)?);
+        let aside = aside(file.as_raw_fd(), free)?;
         drop((file, process));
         let cloexec = if flags & libc::FD_CLOEXEC == 0 { 0 } else { libc::O_CLOEXEC };
         // SAFETY: the number is not in use: it was free in the child, which had the same descriptors.
@@ -210,6 +216,11 @@ impl Drop for Caller {
     fn drop(&mut self) {
         let _ = kill_and_reap(self.pid);
     }
+}
+
+/// The same file under a number that the case cannot have: the one that it has may be that of a new descriptor of the child.
+fn aside(number: RawFd, free: u64) -> Result<OwnedFd, Errno> {
+    fcntl(number, libc::F_DUPFD_CLOEXEC, free as i32).map(own)
 }
 
 /// The numbers in a directory of descriptors.
