@@ -9,7 +9,7 @@ use harness::exit_code::ExitCode;
 use harness::host::disk::used;
 use harness::host::progress::{Mode, Progress, bytes};
 use harness::host::store::{Store, lock::StoreLock};
-use harness::kbuild::image;
+use harness::kbuild::{build_dir::BUILD_DIRS, image};
 use harness::source;
 
 use crate::flags::{Clean, CleanArgs};
@@ -75,12 +75,12 @@ impl Cleaner<'_> {
 
     /// A build holds the lock of its build directory.
     fn build_dirs(&self) -> Result<Removed> {
-        self.entries("workshops", |key| self.store.try_lock(&format!("workshop-{key}")))
+        self.entries(BUILD_DIRS, |key| self.store.try_lock(&format!("workshop-{key}")))
     }
 
     /// Sources are read without a lock while a build directory is filled, so they are kept while any build runs.
     fn sources(&self) -> Result<Removed> {
-        let build_dirs = self.store.keys("workshops");
+        let build_dirs = self.store.keys(BUILD_DIRS);
         let locks: Vec<Option<StoreLock>> =
             build_dirs.iter().map(|key| self.store.try_lock(&format!("workshop-{key}"))).collect();
         let idle = locks.iter().all(Option::is_some);

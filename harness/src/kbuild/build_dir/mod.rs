@@ -24,7 +24,11 @@ use crate::host::store::Store;
 use crate::host::store::lock::StoreLock;
 use crate::host::store::manifest::sha256_of;
 use crate::patch::PatchedTree;
+
 pub use mirror::fingerprint;
+
+/// The kind of entries in the cache that are directories of builds.
+pub const BUILD_DIRS: &str = "workshops";
 
 /// A tree and an object directory, for as long as the lock is held.
 #[derive(Debug)]
@@ -73,7 +77,7 @@ impl BuildDir {
         let name = format!("{kernel}-{flavour}");
         // Earlier versions use the same cache, so the names on disk stay.
         let lock = store.lock_shown_as(&format!("workshop-{name}"), &format!("build-dir-{name}"))?;
-        Ok(BuildDir { dir: store.directory("workshops", &name)?, lock })
+        Ok(BuildDir { dir: store.directory(BUILD_DIRS, &name)?, lock })
     }
 
     /// The source tree.
