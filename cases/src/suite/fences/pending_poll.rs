@@ -5,7 +5,7 @@ use crate::prelude::*;
 case! {
     /// A poll through an alias leaves a callback on the fence. If all descriptors are closed before the fence signals,
     /// the buffer is released after the callback has run, and not before. If descriptors are left, the callback does
-    /// not change any reference count, and after one of them is closed the next poll does not add a second callback. A process
+    /// not change any reference count, and after one of them is closed the next poll through the polled one does not add a second callback. A process
     /// that sleeps in poll keeps the buffer alive as a descriptor does.
     "F-5", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES],
     relies on [Closing]
@@ -75,7 +75,8 @@ fn all_closed(s: &mut Steps, on: CaseParams, polled: usize, access: SyncAccess) 
     Ok(s.holds(sentence, early.and(released)))
 }
 
-/// The callback is the buffer's: it stays when somebody who shares the buffer leaves.
+/// A callback stays when somebody else who shares the buffer leaves: a poll through the same descriptor finds it, whether it is the buffer's
+/// or the descriptor's.
 fn polled_again(s: &mut Steps, on: CaseParams, access: SyncAccess) -> CaseResult<bool> {
     let (observer, mut descriptors) = quiet_family(on)?;
     let timeline = Timeline::new()?;
@@ -87,7 +88,7 @@ fn polled_again(s: &mut Steps, on: CaseParams, access: SyncAccess) -> CaseResult
     drop(descriptors.pop());
     let fds: Vec<_> = descriptors.iter().collect();
     let pending = observer.counts(&fds)?;
-    poll_now(&descriptors[0]).or_broken("poll")?;
+    poll_now(&descriptors[1]).or_broken("poll")?;
     let same = observer.unchanged(&fds, &pending)?;
     timeline.advance()?;
     let sentence = format!("{} fence, one descriptor closed, poll again: no second callback", access_text(access));
