@@ -53,8 +53,7 @@ impl Damage {
     fn of(complaint: &Complaint) -> Self {
         let says = |words: &str| complaint.title.contains(words);
         match complaint.kind {
-            Kind::ListCorruption => Damage::List,
-            _ if says("in __list_") => Damage::List,
+            _ if complaint.is_about_a_list() || says("in __list_") => Damage::List,
             Kind::Lockdep
             | Kind::WaitContext
             | Kind::RcuUsage

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use cases::complaint::Kind;
 use cases::foundation::{AVOID, Foundation, LEAKS, NEVER_RELEASED};
 use cases::protocol::{CaseKey, Outcome};
 use cases::suite;
@@ -127,7 +126,7 @@ const ABOUT_THE_LIST: &str = "L-2";
 /// alone (lib/list_debug.c).
 fn finds_a_damaged_list(verdict: &CaseVerdict) -> bool {
     Foundation::judged_by(verdict.key.id()).is_some()
-        && verdict.complaints.first().is_some_and(|first| first.kind == Kind::ListCorruption)
+        && verdict.complaints.first().is_some_and(Complaint::is_about_a_list)
         && shows_a_damaged_list(verdict)
 }
 
@@ -140,8 +139,7 @@ fn shows_a_damaged_list(verdict: &CaseVerdict) -> bool {
     let (Some(run), Some(first)) = (&verdict.run, verdict.complaints.first()) else { return false };
     let fails = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, .. });
     let judges_it = Foundation::judged_by(verdict.key.id()) == Some(Foundation::Listing);
-    let uses_it =
-        first.kind == Kind::ListCorruption || first.trace.iter().any(|name| USE_THE_LIST.contains(&name.as_str()));
+    let uses_it = first.is_about_a_list() || first.trace.iter().any(|name| USE_THE_LIST.contains(&name.as_str()));
     !judges_it && uses_it && !run.steps.iter().any(fails)
 }
 

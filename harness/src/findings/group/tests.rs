@@ -328,3 +328,14 @@ fn two_locks_in_two_orders_are_one_finding_whichever_is_taken_second() {
     assert_eq!(group(&[one.clone(), other.clone()]).len(), 1);
     assert_eq!(group(&[one, other, third]).len(), 2);
 }
+
+#[test]
+fn the_list_of_a_fence_is_not_that_of_the_buffers() {
+    let of = |frame: &str| {
+        let mut verdict = complained("fences/pending_poll@udmabuf", Kind::ListCorruption, frame);
+        verdict.complaints[0].title = "list_add double add".into();
+        clauses(&[verdict])
+    };
+    assert_eq!(of("dma_fence_add_callback"), ["F-5"]);
+    assert_eq!(of("dma_buf_export"), ["L-2"]);
+}

@@ -66,6 +66,12 @@ impl Complaint {
         self.lines.iter().any(|line| line.starts_with("Kernel panic - "))
     }
 
+    /// Whether it is about a damaged list, and not the one that a fence has of its callbacks.
+    pub fn is_about_a_list(&self) -> bool {
+        let of_a_fence = self.frame.as_ref().is_some_and(|name| name.starts_with("dma_fence_"));
+        self.kind == Kind::ListCorruption && !of_a_fence
+    }
+
     /// One sentence for a verdict.
     pub fn sentence(&self, times: usize) -> String {
         let times = if times > 1 { format!(" {times} times") } else { String::new() };
