@@ -70,6 +70,14 @@ pub fn ioctl_struct<T>(fd: BorrowedFd<'_>, request: u32, argument: &mut T) -> Re
     ioctl_raw(fd.as_raw_fd(), request, std::ptr::from_mut(argument) as usize)
 }
 
+/// What a system call returns in a register, as the C library reads it.
+fn answer(register: i32) -> Result<i32, Errno> {
+    match register {
+        failed @ -4095..=-1 => Err(Errno::from_raw(-failed)),
+        value => Ok(value),
+    }
+}
+
 /// Takes a descriptor number that the kernel has just returned to us.
 pub(crate) fn own(fd: RawFd) -> OwnedFd {
     // SAFETY: the number comes from a successful system call of this process and nobody else owns it.

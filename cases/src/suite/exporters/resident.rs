@@ -1,7 +1,5 @@
 //! What a mapping of a buffer counts as in the program.
 
-use std::fs;
-
 use crate::prelude::*;
 
 case! {
@@ -28,13 +26,6 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
 
 /// Resident pages of files and of shared memory.
 fn resident() -> CaseResult<usize> {
-    let path = "/proc/self/status";
-    let text = fs::read_to_string(path).or_broken(path)?;
-    let kilobytes = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|rest| rest.split_whitespace().next()?.parse::<usize>().ok())
-            .ok_or("no such line")
-            .or_broken(name)
-    };
+    let kilobytes = |name: &str| number_in("/proc/self/status", name);
     Ok((kilobytes("RssFile:")? + kilobytes("RssShmem:")?) * 1024 / PAGE)
 }

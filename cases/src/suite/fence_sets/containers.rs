@@ -5,8 +5,8 @@ use crate::prelude::*;
 case! {
     /// An import of a merged sync_file adds each of its fences; so do the import of a merge of merges and that of an
     /// export of another buffer. Exports show each of these fences by itself, and after every signal those that are
-    /// left. Nothing shows the container. A new buffer takes a merge of more fences than it has room for, as one does that has had fences. A merge some of whose fences have signalled is taken beside
-    /// any number of others.
+    /// left. Nothing shows the container. A new buffer takes a merge of more fences than it has room for, as one does that
+    /// has had fences. A merge some of whose fences have signalled is taken beside any number of others.
     "SET-2", Contract, Exporter::HEAP, [SwSync], [ALIASES, DUPLICATES],
     relies on [Polling]
 }
@@ -86,11 +86,8 @@ fn beside(exporter: Exporter) -> CaseResult<Result<(), String>> {
         for timeline in &others[..before] {
             import_sync_file(buffer.as_fd(), SyncAccess::Read, timeline.next()?.as_fd()).or_broken("importing")?;
         }
-        let mut all = merged[0].next()?;
-        for timeline in &merged[1..] {
-            all = sync_file::merge(all.as_fd(), timeline.next()?.as_fd()).or_broken("merging")?;
-            timeline.advance()?;
-        }
+        let all = merge_of(merged)?;
+        merged[1..].iter().try_for_each(Timeline::advance)?;
         let imported = import_sync_file(buffer.as_fd(), SyncAccess::Read, all.as_fd());
         let found = imported.and_then(|()| pending(&buffer, SyncAccess::Write)).map_err(gave);
         let found = found.and_then(|count| ensure(count == before + 1, || format!("{count} are pending")));
@@ -102,13 +99,19 @@ fn beside(exporter: Exporter) -> CaseResult<Result<(), String>> {
     Ok(Ok(()))
 }
 
-/// More fences at once than a buffer has room for at first.
-fn wide(s: &mut Steps, descriptors: &[Fd]) -> CaseResult {
-    let timelines = (0..9).map(|_| Timeline::named("wide")).collect::<CaseResult<Vec<_>>>()?;
+/// A sync_file of the next fence of each timeline.
+fn merge_of(timelines: &[Timeline]) -> CaseResult<OwnedFd> {
     let mut all = timelines[0].next()?;
     for timeline in &timelines[1..] {
         all = sync_file::merge(all.as_fd(), timeline.next()?.as_fd()).or_broken("merging")?;
     }
+    Ok(all)
+}
+
+/// More fences at once than a buffer has room for at first.
+fn wide(s: &mut Steps, descriptors: &[Fd]) -> CaseResult {
+    let timelines = (0..9).map(|_| Timeline::named("wide")).collect::<CaseResult<Vec<_>>>()?;
+    let all = merge_of(&timelines)?;
     let imported = s.import_fence(&descriptors[3], SyncAccess::Read, "merge of nine", &all);
     s.succeeds(format!("{} imports a merge of nine", descriptors[3].name), imported)?;
     let found = descriptors.iter().try_for_each(|fd| {

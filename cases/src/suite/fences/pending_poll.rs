@@ -5,8 +5,8 @@ use crate::prelude::*;
 case! {
     /// A poll through an alias leaves a callback on the fence. If all descriptors are closed before the fence signals,
     /// the buffer is released after the callback has run, and not before. If descriptors are left, the callback does
-    /// not change any reference count, and after one of them is closed the next poll through the polled one does not add a second callback. A process
-    /// that sleeps in poll keeps the buffer alive as a descriptor does.
+    /// not change any reference count, and after one of them is closed the next poll through the polled one does not add a
+    /// second callback. A process that sleeps in poll keeps the buffer alive as a descriptor does.
     "F-5", Contract, Exporter::MAIN, [SwSync, TestImporter], [ALIASES, DUPLICATES],
     relies on [Closing]
 }

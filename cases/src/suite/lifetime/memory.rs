@@ -19,8 +19,8 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let reader = s.alias_or_duplicate(on.fds(), "RO alias", &primary, RDONLY)?;
     let caches = SlabCaches::all()?;
     let importer = Importer::open().or_broken("opening the test importer")?;
-    let timeline = Timeline::new()?;
-    let (fence, other) = (timeline.next()?, Timeline::new()?.next()?);
+    let timelines = [Timeline::new()?, Timeline::new()?];
+    let (fence, other) = (timelines[0].next()?, timelines[1].next()?);
 
     let again = |act: &dyn Fn() -> Result<(), Errno>, count: usize| (0..count).try_for_each(|_| act());
     let another = |count| again(&|| on.fds().another(&primary).map(drop), count);
@@ -41,18 +41,20 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let fail = FailNth::prepare()?;
     let limit = next_number(&primary)? as u64;
     let tried = |flags: u32| drop(derive(reader.as_fd(), flags));
-    let without_number = |count: usize| {
-        let _ = with_fd_limit(limit, || (0..count).for_each(|_| tried(RDONLY)));
-        Ok(())
+    let done = |done: CaseResult<bool>| match done {
+        Ok(true) => Ok(()),
+        _ => Err(Errno::EIO),
     };
+    let without_number =
+        |count: usize| done(with_fd_limit(limit, || (0..count).for_each(|_| tried(RDONLY))).map(|()| true));
     let without_file = |count: usize| {
-        let Ok(_limit) = FileMax::set("0") else { return Err(Errno::EIO) };
+        let _limit = FileMax::set("0").map_err(|_| Errno::EIO)?;
         let unprivileged = || {
             let nobody = become_nobody().is_ok();
             (0..count).for_each(|_| tried(RDONLY));
             i32::from(!nobody)
         };
-        in_child(unprivileged).map(drop).map_err(|_| Errno::EIO)
+        done(in_child(unprivileged).map(|ending| ending == ChildStatus::Exited(0)))
     };
     let refused = |count: usize| {
         for _ in 0..count {
@@ -63,9 +65,8 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         Ok(())
     };
     let without_memory = |count: usize| {
-        let failing = (1..=ALLOCATIONS).cycle().take(count);
-        failing.for_each(|nth| drop(fail.nth(nth, || derive(reader.as_fd(), RDONLY))));
-        Ok(())
+        let mut failing = (1..=ALLOCATIONS).cycle().take(count).map(|nth| fail.failing(nth));
+        failing.try_for_each(|failing| done(failing.call(|| derive(reader.as_fd(), RDONLY)).map(|_| true)))
     };
     if on.fds() == FdKind::Alias {
         activities.extend::<[Activity<'_>; 4]>([

@@ -20,7 +20,7 @@ use nix::unistd::{Pid, execv};
 
 use crate::uapi::memory::PAGE;
 use crate::uapi::process::{kill_and_reap, pidfd, spawn};
-use crate::uapi::{fcntl, kept, own};
+use crate::uapi::{answer, fcntl, kept, own};
 
 /// Where the program of the child is.
 const PATH: &std::ffi::CStr = c"/aarch32";
@@ -151,10 +151,7 @@ impl Caller {
             other => return Err(io::Error::other(format!("after system call {number} the child is {other:?}"))),
         }
         self.registers(libc::PTRACE_GETREGSET, &mut registers)?;
-        Ok(match registers[0] as i32 {
-            failed @ -4095..=-1 => Err(Errno::from_raw(-failed)),
-            value => Ok(value),
-        })
+        Ok(answer(registers[0] as i32))
     }
 
     fn registers(&self, request: u32, registers: &mut [u32; 18]) -> Result<(), Errno> {

@@ -36,11 +36,9 @@ pub fn ioctl(fd: RawFd, request: u32, address: u32) -> Result<i32, Errno> {
             out("r8") _, out("r9") _, out("r10") _, out("r11") _,
         );
     }
-    match result as u32 as i32 {
-        failed @ -4095..=-1 => Err(Errno::from_raw(-failed)),
-        value => {
-            super::super::kept::keep(fd, request, address as usize, value);
-            Ok(value)
-        }
+    let result = super::super::answer(result as u32 as i32);
+    if let Ok(value) = result {
+        super::super::kept::keep(fd, request, address as usize, value);
     }
+    result
 }

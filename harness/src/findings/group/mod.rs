@@ -72,7 +72,17 @@ struct Group<'a> {
     needs_aliases: bool,
 }
 
-impl Group<'_> {
+impl<'a> Group<'a> {
+    /// Each of its verdicts alone.
+    fn parts(self) -> impl Iterator<Item = Group<'a>> {
+        let all = self.needs_aliases;
+        let alone = move |shown: (&'a CaseVerdict, Symptom)| Group {
+            needs_aliases: all || derives(shown.0),
+            shown: vec![shown],
+        };
+        self.shown.into_iter().map(alone)
+    }
+
     fn key(&self) -> &Key {
         &self.shown[0].1.key
     }
@@ -325,11 +335,17 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
     causes_first(&mut groups);
     let mut findings: Vec<(Group<'_>, Vec<FollowUp>)> = Vec::new();
     for group in groups {
-        // By the finding that explains them, if one does.
+        let cause_of = |group: &Group<'_>, findings: &[(Group<'_>, Vec<FollowUp>)]| {
+            findings.iter().position(|(cause, _)| cause.explains(group))
+        };
+        if let Some(cause) = cause_of(&group, &findings) {
+            findings[cause].1.push(group.follow_up());
+            continue;
+        }
+        // What violates one clause may have several reasons, some of which are known.
         let mut by_cause: BTreeMap<Option<usize>, Vec<Group<'_>>> = BTreeMap::new();
-        for part in parts(group, &findings) {
-            let cause = findings.iter().position(|(cause, _)| cause.explains(&part));
-            by_cause.entry(cause).or_default().push(part);
+        for part in group.parts() {
+            by_cause.entry(cause_of(&part, &findings)).or_default().push(part);
         }
         for (cause, part) in by_cause.into_iter().filter_map(|(cause, parts)| Some((cause, joined(parts)?))) {
             match cause {
@@ -339,16 +355,6 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
         }
     }
     findings.into_iter().map(|(group, follow_ups)| group.finding(follow_ups)).collect()
-}
-
-/// A group as it is if a finding explains it, else each of its verdicts alone: what violates one clause may have several reasons, some of
-/// which are known.
-fn parts<'a>(group: Group<'a>, findings: &[(Group<'a>, Vec<FollowUp>)]) -> Vec<Group<'a>> {
-    if findings.iter().any(|(cause, _)| cause.explains(&group)) {
-        return vec![group];
-    }
-    let alone = |(verdict, symptom)| Group { needs_aliases: derives(verdict), shown: vec![(verdict, symptom)] };
-    group.shown.into_iter().map(alone).collect()
 }
 
 /// The parts of one group together again.

@@ -270,15 +270,15 @@ fn the_tables_name_clauses_and_cases_that_there_are() {
     assert!(EXPLAINS.iter().all(|(cause, follow)| known(cause) && follow.iter().all(known)));
 }
 
+fn never_released() -> CaseVerdict {
+    let sentence = "closing primary, RO alias: buffer released once, at the end";
+    checked("lifetime/closing_orders@udmabuf", sentence, &format!("after the last close: {NEVER_RELEASED}"))
+}
+
 #[test]
 fn of_what_violates_one_clause_a_part_can_be_explained() {
-    let released = format!("after the last close: {NEVER_RELEASED}");
     let all = [
-        checked(
-            "lifetime/closing_orders@udmabuf",
-            "closing primary, RO alias: buffer released once, at the end",
-            &released,
-        ),
+        never_released(),
         checked(
             "fence_sets/failed_allocation@udmabuf",
             "all closed: no fence is left",
@@ -294,14 +294,9 @@ fn of_what_violates_one_clause_a_part_can_be_explained() {
 
 #[test]
 fn what_an_import_keeps_and_a_number_that_is_lost_do_not_follow_from_closing() {
-    let released = format!("after the last close: {NEVER_RELEASED}");
     let kept = "references on the file of RW alias: 2, expected 1";
     let all = [
-        checked(
-            "lifetime/closing_orders@udmabuf",
-            "closing primary, RO alias: buffer released once, at the end",
-            &released,
-        ),
+        never_released(),
         checked("lifetime/importer_steps@udmabuf", "import of RW alias and put: reference counts unchanged", kept),
         checked(
             "uapi/bad_argument@udmabuf",
