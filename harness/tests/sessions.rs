@@ -23,6 +23,7 @@ use harness::judge::context::JudgeContext;
 use harness::judge::expectation::Expectations;
 use harness::judge::guest_run::{GuestRun, StopReason};
 use harness::judge::judged_run::{JudgedRun, judge_all};
+use harness::judge::lock_order;
 use harness::judge::verdict::Verdict;
 use harness::kbuild::image::{ImageFacts, KernelImage};
 use harness::patch::series::claims::Claims;
@@ -374,4 +375,36 @@ fn what_ctrl_c_cut_off_is_unrun_and_no_loss() {
     assert_eq!(judged.verdicts[1].verdict, Verdict::NotRun { why: "interrupted during close(alias)".into() });
     assert_eq!(judged.verdicts[2].verdict, Verdict::NotRun { why: "interrupted".into() });
     assert_eq!(judged.protocol_errors, Vec::<String>::new());
+}
+
+#[test]
+fn the_same_order_of_locks_costs_a_few_guests_and_not_one_for_each_case() {
+    // Lockdep complains in every case, and the guest ends, as long as the order is checked.
+    let script = r#"
+hello
+for case in $cases; do
+    begin $case
+    case "$*" in
+    *prove_locking=0*) echo 'Kernel command line: lockdep.prove_locking=0' >>"$console" ;;
+    *)
+        printf '<13>[    1.0] conformance: begin %s\n' $case >>"$console"
+        sed 's/^/<4>[    1.1][   T38] /' >>"$console" <<END
+WARNING: possible circular locking dependency detected
+init/38 is trying to acquire lock:
+ffffffff82636dc0 (lock_LOCK){+.+.}-{4:4}, at: trigger_ba+0x20/0x40
+ffffffff82636d00 (lock_b){+.+.}-{4:4}, at: trigger_ba+0x12/0x40
+which lock already depends on the new lock.
+END
+        exit 0 ;;
+    esac
+    end $case pass
+done
+say '"count","ended":'$(echo $cases | wc -w)"#;
+    let bench = Bench::new(11, &script.replace("lock_LOCK", "lock_a"));
+    let judged = bench.run(false);
+    assert_eq!((bench.boots(), judged.order_unchecked), (lock_order::ENOUGH + 1, 11 - lock_order::ENOUGH));
+    assert_eq!(words(&judged), [vec!["FAIL"; lock_order::ENOUGH], vec!["pass"; 5]].concat());
+    // Other locks each time: each is a defect of its own.
+    let bench = Bench::new(11, &script.replace("lock_LOCK", "lock_$boot"));
+    assert_eq!((bench.run(false).order_unchecked, bench.boots()), (0, 11));
 }

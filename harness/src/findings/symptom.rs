@@ -11,6 +11,7 @@ use super::phrase::phrase;
 use super::severity::Severity;
 use crate::judge::complaint::Complaint;
 use crate::judge::complaint_time::ComplaintTime;
+use crate::judge::lock_order;
 use crate::judge::transcript::{TranscriptStep, step_words};
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, STILL_THERE, Verdict};
 
@@ -203,16 +204,9 @@ fn complained(complaint: &Complaint) -> Symptom {
     let title = format!("The kernel complains{at}{}: {}", complaint.moment.words(), complaint.title);
     // A BUG names the line of the source, which identifies it better than the function that was compiled around it.
     let place = place.filter(|_| complaint.kind != Kind::Bug).unwrap_or_else(|| complaint.title.clone());
-    let place = inverted_locks(complaint).unwrap_or(place);
+    // Whichever lock is taken second is at fault, so the function says less than the two.
+    let place = lock_order::inverted(complaint).unwrap_or(place);
     Symptom { damage: Some(Damage::of(complaint)), ..Symptom::new(Key::Complaint(severity, place), severity, title) }
-}
-
-/// The classes of the locks that were taken in two orders. Whichever is taken second is at fault, so the function says less.
-fn inverted_locks(complaint: &Complaint) -> Option<String> {
-    let before = complaint.lines.iter().take_while(|line| !line.starts_with("which lock already depends"));
-    let mut classes: Vec<&str> = before.filter_map(|line| Some(line.split_once(" (")?.1.split_once("){")?.0)).collect();
-    classes.sort_unstable();
-    (complaint.kind == Kind::Lockdep && classes.len() == 2).then(|| classes.join(" and "))
 }
 
 /// A case whose checks held, or that was ended.

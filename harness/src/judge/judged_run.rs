@@ -12,6 +12,7 @@ use crate::judge::complaint::line::ConsoleLine;
 use crate::judge::context::JudgeContext;
 use crate::judge::foundations::Violated;
 use crate::judge::guest_run::{GuestRun, StopReason};
+use crate::judge::lock_order;
 use crate::judge::task_dump;
 use crate::judge::transcript::Transcript;
 use crate::judge::verdict::{CaseVerdict, Evidence, Verdict, judge};
@@ -29,6 +30,8 @@ pub struct JudgedRun {
     pub guests: Vec<Duration>,
     /// Whether the user interrupted the session.
     pub interrupted: bool,
+    /// How many cases ran while lockdep did not check the order of locks: see [`lock_order`].
+    pub order_unchecked: usize,
 }
 
 /// Judges recordings. Pure except for reading snapshots, so a run can be judged again from disk.
@@ -42,6 +45,11 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
         kernel: None,
         guests: guests.iter().map(|guest| guest.recording.took).collect(),
         interrupted: guests.iter().any(|guest| guest.recording.ending == GuestEnd::Interrupted),
+        order_unchecked: guests
+            .iter()
+            .filter(|guest| lock_order::is_unchecked(guest))
+            .map(|guest| guest.begun().len())
+            .sum(),
     };
     let mut heard = Vec::new();
     for (index, guest) in guests.iter().enumerate() {

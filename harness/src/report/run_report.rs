@@ -10,13 +10,14 @@ use cases::suite::CASES;
 use crate::exit_code::ExitCode;
 use crate::findings::Finding;
 use crate::host::process::quote;
+use crate::judge::lock_order;
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::patch::series::claims::Claims;
 use crate::report::provenance::Provenance;
 use crate::session::rounds::RoundsSummary;
 
 /// Version of the JSON form. Raised with every change of it; docs/report.md says what that means for readers.
-pub const SCHEMA: u32 = 8;
+pub const SCHEMA: u32 = 9;
 /// The oldest version that this program reads. Later versions added fields, and version 6 renamed some.
 pub const OLDEST: u32 = 3;
 
@@ -104,6 +105,9 @@ pub struct RunReport {
     pub timing: Timing,
     /// Whether the user interrupted it.
     pub interrupted: bool,
+    /// How many cases ran while lockdep did not check the order of locks, because enough guests were lost to the same complaint.
+    #[serde(default)]
+    pub order_unchecked: usize,
     /// Cases that match the filters but apply to other kernels: with the patch or without it, older or newer.
     #[serde(default)]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
@@ -146,6 +150,18 @@ impl RunReport {
     /// Whether a finding tells what is wrong with a case.
     pub fn is_in_a_finding(&self, key: &CaseKey) -> bool {
         self.findings.iter().any(|finding| finding.holds(key))
+    }
+
+    /// What the cases that ran without a check of the order of locks do not show. None if all ran with it.
+    pub fn without_lock_order(&self) -> Option<String> {
+        (self.order_unchecked > 0).then(|| {
+            let times = lock_order::ENOUGH;
+            format!(
+                "the order of locks, while {} cases ran: lockdep had made the same complaint in {times} guests, and each one \
+                 costs a guest. Another wrong order can be missed until this one is corrected",
+                self.order_unchecked
+            )
+        })
     }
 
     /// The exit code of the run.
@@ -261,6 +277,7 @@ pub(crate) mod tests {
             verdicts: verdicts.collect(),
             findings: Vec::new(),
             protocol_errors: Vec::new(),
+            order_unchecked: 0,
             guests: 1,
             timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },
             interrupted: false,

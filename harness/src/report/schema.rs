@@ -177,7 +177,7 @@ fn reports_match_the_schema() {
             |value| value["verdicts"][0]["reasons"] = 7.into(),
             "'/verdicts/0/reasons' [S#/properties/verdicts/items/unevaluatedProperties]",
         ),
-        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 8"),
+        (|value| value["schema"] = 3.into(), "/schema/const]: value must be 9"),
         (
             |value| value["setting"]["built"] = "no".into(),
             "'/setting/built' [S#/$defs/RunSetting/properties/built/type]: want boolean",

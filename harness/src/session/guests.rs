@@ -15,6 +15,7 @@ use crate::judge::context::JudgeContext;
 use crate::judge::foundations::{judges_one, split};
 use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, StopReason};
 use crate::judge::judged_run::{JudgedRun, judge_all};
+use crate::judge::lock_order::UNCHECKED;
 use crate::kbuild::image::{KernelImage, policy};
 use crate::session::fail_fast::{Observer, StopAt, finds_fault};
 use crate::session::guest_directories::{directories, directory};
@@ -195,7 +196,7 @@ impl<'a> Session<'a> {
             if run.halt.is_some() || silent == SILENT_GUESTS {
                 started.start_no_more();
             }
-            started.ended(number, run);
+            started.ended(number, run, self.context);
             if judges {
                 let violated = started.violated(&part.foundations, self.context)?;
                 if !only_judges && violated.is_any() {
@@ -228,7 +229,9 @@ impl<'a> Session<'a> {
         let mut boot = BootPlan::new(self.image.facts.arch(), &self.image.vmlinux, &initramfs, dir, self.accel);
         boot.processors = share.processors;
         boot.devices = devices(&self.context.met);
-        boot.append = self.append.iter().cloned().chain(share.option()).chain(part.avoid.clone()).collect();
+        let unchecked = started.knows_a_lock_order().then(|| UNCHECKED.to_string());
+        let words = [share.option(), part.avoid.clone(), unchecked];
+        boot.append = self.append.iter().cloned().chain(words.into_iter().flatten()).collect();
         boot.recorded.clone_from(&self.command_line);
         boot.gdb.clone_from(&self.gdb);
         if let Some(qemu) = &self.qemu {

@@ -1,5 +1,6 @@
 //! The guests of a session, of which several may run at the same time.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use crate::judge::context::JudgeContext;
 use crate::judge::foundations::{Violated, judges_one};
 use crate::judge::guest_run::GuestRun;
 use crate::judge::judged_run::judge_all;
+use crate::judge::lock_order;
 use crate::session::guest_directories::directory;
 
 /// The guests that were started so far.
@@ -21,6 +23,8 @@ pub(super) struct Started {
     no_more: AtomicBool,
     judged: AtomicBool,
     violated: AtomicBool,
+    /// How many guests complained about each order of locks.
+    lock_orders: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Started {
@@ -30,10 +34,19 @@ impl Started {
     }
 
     /// Adds a guest that has ended.
-    pub(super) fn ended(&self, number: usize, guest: GuestRun) {
-        let mut ended = self.lock();
+    pub(super) fn ended(&self, number: usize, guest: GuestRun, context: &JudgeContext) {
+        let complaints = context.complaints(guest.recording.unasked(), &guest.transcript);
+        for order in complaints.iter().filter(|complaint| complaint.suppressed.is_none()).filter_map(lock_order::of) {
+            *lock(&self.lock_orders).entry(order).or_default() += 1;
+        }
+        let mut ended = lock(&self.ended);
         ended.push((number, guest));
         ended.sort_by_key(|(number, _)| *number);
+    }
+
+    /// Whether the same complaint about the order of locks was heard often enough.
+    pub(super) fn knows_a_lock_order(&self) -> bool {
+        lock(&self.lock_orders).values().any(|times| *times >= lock_order::ENOUGH)
     }
 
     /// Those that run may go on, but no other one is started.
@@ -73,7 +86,7 @@ impl Started {
     /// [`crate::error::ErrorKind::Host`] when a recording cannot be removed.
     pub(super) fn keep_foundations(&self, dir: &Path) -> Result<Vec<CaseKey>> {
         self.violated.store(false, Ordering::SeqCst);
-        let mut ended = self.lock();
+        let mut ended = lock(&self.ended);
         let judges = |guest: &GuestRun| guest.planned.iter().any(judges_one);
         for (number, _) in ended.extract_if(.., |(_, guest)| !judges(guest)) {
             let dir = dir.join(directory(number));
@@ -91,7 +104,7 @@ impl Started {
     /// # Errors
     /// As [`judge_all`].
     pub(super) fn violated(&self, cases: &[CaseKey], context: &JudgeContext) -> Result<Violated> {
-        let mut ended = self.lock();
+        let mut ended = lock(&self.ended);
         let (numbers, guests): (Vec<usize>, Vec<GuestRun>) = ended.drain(..).unzip();
         let judged = judge_all(cases, &guests, context);
         ended.extend(numbers.into_iter().zip(guests));
@@ -102,8 +115,8 @@ impl Started {
     pub(super) fn finish(self) -> Vec<GuestRun> {
         self.ended.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().map(|(_, guest)| guest).collect()
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(usize, GuestRun)>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -160,6 +160,7 @@ impl PlannedRun {
             findings: findings::group(&merged.verdicts),
             verdicts: merged.verdicts,
             protocol_errors: merged.protocol_errors,
+            order_unchecked: merged.order_unchecked,
             guests,
             timing,
             interrupted: merged.interrupted,

@@ -100,6 +100,7 @@ fn run(kernel: &str, patched: bool) -> RunReport {
         findings: findings::group(&verdicts),
         verdicts,
         protocol_errors: Vec::new(),
+        order_unchecked: 0,
         guests: 1,
         timing: Timing { kernel: 0.1, guest_program: 0.2, guests: 3.0 },
         interrupted: false,

@@ -102,6 +102,9 @@ pub fn of(matrix: &Matrix) -> Vec<Problem> {
                 again: report.setting.again(verdict),
             });
         }
+        if let Some(why) = report.without_lock_order() {
+            add(Problem { level: Level::Warning, ..whole(format!("not checked in {}", cell.place.id), why) });
+        }
         for error in &report.protocol_errors {
             add(whole(format!("protocol error in {}", cell.place.id), error.clone()));
         }

@@ -62,6 +62,7 @@ pub struct Rounds {
     run: usize,
     deviating: Vec<usize>,
     interrupted: bool,
+    order_unchecked: usize,
 }
 
 impl Rounds {
@@ -91,6 +92,7 @@ impl Rounds {
             }
         }
         self.interrupted |= judged.interrupted;
+        self.order_unchecked += judged.order_unchecked;
         if !judged.interrupted {
             self.run = number;
         }
@@ -124,6 +126,7 @@ impl Rounds {
             verdicts: self.cases.into_iter().filter_map(|(_, variants)| merge(variants)).collect(),
             protocol_errors: self.protocol_errors.into_iter().map(protocol_error).collect(),
             interrupted: self.interrupted,
+            order_unchecked: self.order_unchecked,
             rounds: several.then_some(rounds),
         }
     }
@@ -138,6 +141,8 @@ pub struct MergedRounds {
     pub protocol_errors: Vec<String>,
     /// Whether the last round was interrupted.
     pub interrupted: bool,
+    /// How many cases of all rounds ran while lockdep did not check the order of locks.
+    pub order_unchecked: usize,
     /// How the rounds compare; absent if one was requested.
     pub rounds: Option<RoundsSummary>,
 }

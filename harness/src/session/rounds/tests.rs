@@ -40,6 +40,7 @@ fn judged(verdicts: Vec<CaseVerdict>) -> JudgedRun {
         kernel: None,
         guests: vec![Duration::from_secs(1)],
         interrupted: false,
+        order_unchecked: 0,
     }
 }
 

@@ -107,6 +107,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
         findings: findings::group(&merged.verdicts),
         verdicts: merged.verdicts,
         protocol_errors: merged.protocol_errors,
+        order_unchecked: merged.order_unchecked,
         guests,
         timing: Timing { kernel: unpacked.as_secs_f64(), guest_program: 0.0, guests: booted.elapsed().as_secs_f64() },
         interrupted: merged.interrupted,

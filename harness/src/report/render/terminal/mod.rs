@@ -350,6 +350,9 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
         let _ = writeln!(out, "known limits confirmed: {} (cargo xtask explain CLAUSE says why)", unique.join(" "));
     }
     declared::render(out, report, style);
+    if let Some(why) = report.without_lock_order() {
+        let _ = writeln!(out, "{} {}", style.notable("not checked:"), wrap(&why, "             "));
+    }
     let guests = if report.guests == 1 { "1 guest".into() } else { format!("{} guests", report.guests) };
     let times = format!(
         "kernel {:.1} s, guest program {:.1} s, {guests} {:.1} s",

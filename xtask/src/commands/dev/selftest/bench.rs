@@ -153,6 +153,7 @@ impl FaultBench {
             findings: findings::group(std::slice::from_ref(&verdict)),
             verdicts: vec![verdict],
             protocol_errors,
+            order_unchecked: 0,
             guests: 1,
             timing: Timing::default(),
             interrupted: false,
