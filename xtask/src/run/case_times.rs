@@ -9,18 +9,19 @@ use harness::session::shares::CaseTimes;
 
 use crate::workspace;
 
-/// The times of earlier runs in this checkout. Without a file, or if it cannot be read, nothing is known.
-pub fn load() -> CaseTimes {
-    load_from(&file())
+/// The times of earlier runs of a flavour in this checkout. Without a file, or if it cannot be read, nothing is known.
+pub fn load(flavour: &str) -> CaseTimes {
+    load_from(&file(flavour))
 }
 
 /// Adds the times of a run. If they cannot be written, later runs take the older ones.
 pub fn learn(report: &RunReport) {
-    let _ = learn_in(&file(), report);
+    let _ = learn_in(&file(&report.setting.flavour), report);
 }
 
-fn file() -> PathBuf {
-    workspace::runs().join("case-times.json")
+/// Each flavour has its own: what takes long with a sanitizer, or on another architecture, need not take long without.
+fn file(flavour: &str) -> PathBuf {
+    workspace::runs().join(format!("case-times-{flavour}.json"))
 }
 
 fn load_from(file: &Path) -> CaseTimes {

@@ -140,7 +140,7 @@ impl PlannedRun {
         let mut sessions = RoundRunner {
             session: Session {
                 jobs: guest.jobs(),
-                times: case_times::load(),
+                times: case_times::load(&made.image.facts.flavour),
                 append: seed.map(|seed| format!("{SEED_WORD}={seed}")).into_iter().collect(),
                 ..Session::new(&made.image, &program.binary, &context, acceleration.accel(), dir)
             },

@@ -86,7 +86,7 @@ pub fn run(args: &PackRunArgs, quiet: bool) -> Result<ExitCode> {
         session: Session {
             command_line,
             jobs: args.guest.jobs(),
-            times: case_times::load(),
+            times: case_times::load(&image.facts.flavour),
             ..Session::new(&image, &program, &context, acceleration.accel(), &dir)
         },
         acceleration: &mut acceleration,
