@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
+use nix::unistd::{SysconfVar, sysconf};
 
 use crate::channel::Channel;
 use crate::kselftest;
@@ -13,6 +14,7 @@ use crate::runner::{Planned, Runner};
 use crate::selinux;
 use crate::session;
 use crate::suite;
+use crate::uapi::memory::PAGE;
 
 /// The keys to run, one per line; the host puts the file into the initramfs.
 const PLAN: &str = "/plan";
@@ -24,7 +26,7 @@ const EXAMINED: Duration = Duration::from_secs(15);
 /// for each part of this program that the process of a case uses costs a quarter of that process. Mappings of dma-bufs
 /// are not made in this way.
 const FAULT_AROUND: &str = "/sys/kernel/debug/fault_around_bytes";
-const FEW_PAGES: &str = "16384";
+const FEW_PAGES: usize = if PAGE > 16384 { PAGE } else { 16384 };
 
 /// Runs the plan and restarts the machine, which ends QEMU.
 pub fn main() {
@@ -36,7 +38,7 @@ pub fn main() {
     // The kernel has about fifty threads, a case needs a few. This stops a fork bomb before the guest's memory is used
     // up.
     let _ = fs::write("/proc/sys/kernel/threads-max", "150");
-    let _ = fs::write(FAULT_AROUND, FEW_PAGES);
+    let _ = fs::write(FAULT_AROUND, FEW_PAGES.to_string());
     match Channel::open() {
         Ok(channel) => run(channel, mounted),
         Err(errno) => eprintln!("conformance: no result channel: {errno}"),
@@ -52,6 +54,14 @@ fn leave() -> ! {
     std::process::exit(1)
 }
 
+/// The kernel's pages must have the size that this program is compiled for.
+fn has_our_pages() -> Result<(), String> {
+    match sysconf(SysconfVar::PAGE_SIZE) {
+        Ok(Some(bytes)) if bytes == PAGE as i64 => Ok(()),
+        other => Err(format!("the guest program is compiled for pages of {PAGE} bytes; the kernel says {other:?}")),
+    }
+}
+
 fn run(channel: Channel, mounted: Result<(), String>) {
     let kernel = nix::sys::utsname::uname()
         .map_or_else(|errno| format!("unknown ({errno})"), |uname| uname.release().to_string_lossy().into_owned());
@@ -62,7 +72,7 @@ fn run(channel: Channel, mounted: Result<(), String>) {
         channel.drain();
         return;
     }
-    let planned = match mounted.and_then(|()| plan()) {
+    let planned = match mounted.and_then(|()| has_our_pages()).and_then(|()| plan()) {
         Ok(planned) => planned,
         Err(why) => {
             channel.send(Record::Stop { reason: why, stuck: false });

@@ -53,7 +53,7 @@ pub use crate::fixture::sync_info::{SYNC_INFO, listed_timelines};
 pub use crate::fixture::two_callers::{AS_32_BIT, AS_64_BIT, IoctlRequest, TwoCallers};
 pub use crate::fixture::vgem::{self, Vgem, VgemHandle};
 pub use crate::fixture::video_output::{self, VideoOutput};
-pub use crate::fixture::vivid::{self, Vivid};
+pub use crate::fixture::vivid::{self, Vivid, frame_pages};
 
 pub use crate::model::expect::Reply;
 pub use crate::model::generate::seed;

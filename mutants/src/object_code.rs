@@ -66,6 +66,7 @@ struct Normaliser<'a> {
     place: Regex,
     relocation: Regex,
     comment: Regex,
+    page: Regex,
 }
 
 impl<'a> Normaliser<'a> {
@@ -75,13 +76,17 @@ impl<'a> Normaliser<'a> {
             starts,
             place: pattern(r"[0-9a-f]+ <([^>]+)>"),
             relocation: pattern(r"(\.text[\w.]*)([+-])0x([0-9a-f]+)"),
-            comment: pattern(r"\s*#.*$"),
+            // arm64 has numbers that begin with #, and other comments.
+            comment: pattern(r"\s*(?:# |//).*$"),
+            // The page of a symbol: the relocation says which symbol.
+            page: pattern(r"^(adrp\s+\w+),.*$"),
         }
     }
 
     fn line(&self, instruction: &str, owner: &str) -> String {
         let relative = instruction.contains("_PC32") || instruction.contains("_PLT32");
         let text = self.comment.replace(instruction, "");
+        let text = self.page.replace(&text, "$1");
         let text = self.place.replace_all(&text, "<$1>");
         let text = self.relocation.replace_all(&text, |found: &Captures<'_>| {
             let offset = i64::from_str_radix(&found[3], 16).unwrap_or_default();
@@ -155,5 +160,19 @@ Disassembly of section .text.unlikely:
         assert!(!code.same("f__m0", "f__m2"), "its cold part is its own");
         assert!(!code.same("f__m0", "helper") && !code.same("gone", "gone"));
         assert_eq!(code.of("f__m2").unwrap().last().unwrap(), "R_X86_64_PC32 f+0xa");
+    }
+
+    #[test]
+    fn on_arm64_numbers_count_and_comments_do_not() {
+        let function = |name: &str, number: &str| {
+            format!(
+                "0000000000000010 <{name}>:\n  10:\tb.ne\t54 <{name}+0x4>  // b.any\n  14:\tadrp\tx3, 0 <{name}>\n\
+                 \t\t\t4: R_AARCH64_ADR_PREL_PG_HI21\t.rodata\n  18:\tmov\tw0, {number}            \t// #-22\n\n"
+            )
+        };
+        let versions = [("f__m0", "#0xffffffea"), ("f__m1", "#0xffffffea"), ("f__m2", "#0xfffffff3")];
+        let text: String = versions.iter().map(|(name, number)| function(name, number)).collect();
+        let code = ObjectCode::parse(&format!("Disassembly of section .text:\n\n{text}"));
+        assert!(code.same("f__m0", "f__m1") && !code.same("f__m0", "f__m2"), "{code:#?}");
     }
 }

@@ -8,8 +8,14 @@ use nix::libc;
 
 use super::arch::{LOW, LOW_ADDRESSES};
 
-/// Bytes in a page: the only size of x86-64, and that of `kconfigs/arm64.config`.
-pub const PAGE: usize = 4096;
+/// Bytes in a page. The guest program is compiled for a kernel with pages of this size.
+pub const PAGE: usize = if cfg!(feature = "pages-64k") {
+    64 << 10
+} else if cfg!(feature = "pages-16k") {
+    16 << 10
+} else {
+    4 << 10
+};
 
 /// A mapping, unmapped on drop.
 #[derive(Debug)]

@@ -6,8 +6,12 @@
 /// An architecture.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arch {
-    /// Its name on our command line, and of its fragment of kernel configuration.
+    /// Its name on our command line.
     pub name: &'static str,
+    /// Its fragments of kernel configuration.
+    pub fragments: &'static [&'static str],
+    /// The feature of the guest program for the size of its pages. None for pages of 4 KiB.
+    pub pages: Option<&'static str>,
     /// Its name in Rust, as `std::env::consts::ARCH`.
     rust: &'static str,
     /// Variables of make for a kernel. None where the kernel's own default is right.
@@ -60,6 +64,8 @@ pub enum StackLayout {
 /// x86-64. Results go through the second serial port of a PC, which the guest program drives by port I/O.
 pub const X86_64: Arch = Arch {
     name: "x86_64",
+    fragments: &["x86_64"],
+    pages: None,
     rust: "x86_64",
     make: &[],
     compiler: "gcc",
@@ -95,6 +101,8 @@ pub const X86_64: Arch = Arch {
 /// record takes one exit of the emulated processor. KVM has no semihosting, so these guests are always emulated.
 pub const ARM64: Arch = Arch {
     name: "arm64",
+    fragments: &["arm64", "arm64-4k"],
+    pages: None,
     rust: "aarch64",
     make: &["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-"],
     compiler: "aarch64-linux-gnu-gcc",
@@ -118,9 +126,30 @@ pub const ARM64: Arch = Arch {
     libc: &["/usr/aarch64-linux-gnu/lib/libc.a"],
 };
 
+/// arm64 with pages of 16 KiB, as on newer phones.
+pub const ARM64_16K: Arch = Arch {
+    name: "arm64-16k",
+    fragments: &["arm64", "arm64-16k"],
+    pages: Some("pages-16k"),
+    parameters: &["panic=-1", SMALL_HUGE_PAGES],
+    ..ARM64
+};
+
+/// arm64 with pages of 64 KiB, as on some servers.
+pub const ARM64_64K: Arch = Arch {
+    name: "arm64-64k",
+    fragments: &["arm64", "arm64-64k"],
+    pages: Some("pages-64k"),
+    parameters: &["panic=-1", SMALL_HUGE_PAGES],
+    ..ARM64
+};
+
+/// Huge pages are those of 2 MiB here as well: the usual ones have 32 and 512 MiB.
+const SMALL_HUGE_PAGES: &str = "default_hugepagesz=2M";
+
 impl Arch {
     /// All of them, the default first.
-    pub const ALL: [&'static Arch; 2] = [&X86_64, &ARM64];
+    pub const ALL: [&'static Arch; 4] = [&X86_64, &ARM64, &ARM64_16K, &ARM64_64K];
 
     /// The one with this name.
     pub fn by_name(name: &str) -> Option<&'static Arch> {
@@ -144,6 +173,11 @@ impl Arch {
         self.compiler.replace("gcc", name)
     }
 
+    /// Whether they have the same tools and programs, and differ at most in the size of their pages.
+    pub fn is_kind_of(&self, other: &Arch) -> bool {
+        self.target == other.target
+    }
+
     /// Whether this machine has another one.
     pub fn is_foreign(&self) -> bool {
         self.rust != std::env::consts::ARCH
@@ -164,6 +198,7 @@ mod tests {
         assert_eq!(Arch::of_flavour("sanitized"), (&X86_64, "sanitized"));
         assert_eq!(Arch::of_flavour("sanitized-vng"), (&X86_64, "sanitized-vng"));
         assert_eq!(Arch::of_flavour("leak-arm64"), (&ARM64, "leak"));
+        assert_eq!(Arch::of_flavour("leak-arm64-16k"), (&ARM64_16K, "leak"));
         assert_eq!(Arch::of_flavour("arm64"), (&X86_64, "arm64"));
         for arch in Arch::ALL {
             assert_eq!(Arch::of_flavour(&arch.flavour("fast")), (arch, "fast"));

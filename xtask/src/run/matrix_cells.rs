@@ -159,7 +159,7 @@ mod tests {
         let chosen = ids(args(&["7.2", "6.1", "7.2"], &["derive"], &["fast", "sanitized"]));
         let wanted = ["7.2-derive-fast", "7.2-derive-sanitized", "6.1-derive-fast", "6.1-derive-sanitized"];
         assert_eq!(chosen, wanted);
-        let arch = Arch::ALL.to_vec();
+        let arch = Arch::ALL[..2].to_vec();
         let both = ids(MatrixArgs { arch, ..args(&["7.2"], &["derive"], &["fast"]) });
         assert_eq!(both, ["7.2-derive-fast", "7.2-derive-fast-arm64"]);
     }

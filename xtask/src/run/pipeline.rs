@@ -218,12 +218,13 @@ impl Pipeline {
         })?;
         shell.change_dir(workspace::root());
         // Flags for the guest only: with --target they do not reach build scripts and macros.
-        let target = workspace::target().join("guest");
+        let target = guest_target(arch);
+        let pages = arch.pages.map(|feature| format!("--features={feature}"));
         let (triple, linker, std) = (arch.target, arch.compiler, guest_std::options(arch)?);
         let linker_of = format!("CARGO_TARGET_{}_LINKER", triple.to_uppercase().replace('-', "_"));
         let build = cmd!(
             shell,
-            "cargo build --package cases --bin cases --profile guest --target {triple} --target-dir {target} {std...}"
+            "cargo build --package cases --bin cases --profile guest --target {triple} --target-dir {target} {pages...} {std...}"
         )
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
@@ -257,7 +258,7 @@ impl Pipeline {
 
     /// Where the guest program is, once it is built.
     pub fn guest_program_path(&self, arch: &Arch) -> PathBuf {
-        workspace::target().join("guest").join(arch.target).join("guest/cases")
+        guest_target(arch).join(arch.target).join("guest/cases")
     }
 }
 
@@ -298,4 +299,9 @@ pub fn spec(args: &KernelArgs) -> Result<KernelSpec> {
     }
     let kernels = Kernels::load(&workspace::kernels())?;
     kernels.get(args.kernel.as_deref().unwrap_or(kernels.default_id())).cloned()
+}
+
+/// Programs for pages of another size have a directory of their own, so that neither is compiled again when both are used.
+fn guest_target(arch: &Arch) -> PathBuf {
+    workspace::target().join(arch.pages.map_or("guest".to_string(), |pages| format!("guest-{pages}")))
 }

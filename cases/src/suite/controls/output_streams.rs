@@ -12,7 +12,7 @@ case! {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let output = VideoOutput::open()?;
-    let pages = (output.bytes as usize).div_ceil(PAGE);
+    let pages = frame_pages(output.bytes as usize);
     let (observer, fd) = s.only_reader(on, pages)?;
     judge(s, &observer, &fd, &output)
 }

@@ -21,7 +21,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let before = walk(&iterator, PAGE)?;
     let buffers: Vec<_> =
         (0..BUFFERS).map(|_| export(on.exporter, 1)).collect::<Result<_, _>>().or_broken("export of a buffer")?;
-    for piece in [ADDRESS_BYTES, 3 * ADDRESS_BYTES, 1000, PAGE] {
+    for piece in [ADDRESS_BYTES, 3 * ADDRESS_BYTES, 1000, 4096] {
         let walked = walk(&iterator, piece)?;
         let distinct: BTreeSet<u64> = walked.iter().copied().collect();
         let twice = ensure(distinct.len() == walked.len(), || {

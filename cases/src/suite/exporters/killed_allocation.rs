@@ -10,7 +10,7 @@ case! {
 }
 
 /// 24 MiB: in an emulated guest clearing them takes much longer than a time slice.
-const PAGES: usize = 6 << 10;
+const PAGES: usize = (24 << 20) / PAGE;
 /// Milliseconds after its start at which the process is killed.
 const MOMENTS: [u64; 6] = [3, 7, 12, 18, 25, 33];
 

@@ -9,7 +9,7 @@ case! {
 }
 
 /// Enough to stand out from what the kernel counts late, on each processor.
-const PAGES: usize = 512;
+const PAGES: usize = (2 << 20) / PAGE;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = s.export(on.exporter, PAGES)?;

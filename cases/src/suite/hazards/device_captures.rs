@@ -14,7 +14,7 @@ case! {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = Vivid::with_small_frames()?;
-    let (observer, fd) = s.only_reader(on, bytes.div_ceil(PAGE))?;
+    let (observer, fd) = s.only_reader(on, frame_pages(bytes))?;
     judge(s, &observer, &fd, &vivid, bytes)
 }
 

@@ -42,7 +42,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     write_all(&producer, 2);
     sync(s, &alias, true, SyncAccess::Read);
     let undone = producer.count(1);
-    s.note(format!("{undone} of {LEN} bytes are what they were before the producer wrote"));
+    s.note(format!("{} are what they were before the producer wrote", bytes_text(undone)));
     let wrong = (0..LEN).any(|offset| producer.read(offset) != 2);
     s.hazard("SYNC through the RO alias undoes what the producer wrote", wrong);
     sync(s, &alias, false, SyncAccess::Read);
@@ -56,7 +56,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         s.call("sync(primary, END|WRITE)", |()| "ok".into(), || end_cpu_access(primary.as_fd(), SyncAccess::Write));
     s.succeeds("the producer's SYNC ends", ended)?;
     let undone = LEN - producer.count(3);
-    s.note(format!("{undone} of {LEN} bytes are not what the producer wrote"));
+    s.note(format!("{} are not what the producer wrote", bytes_text(undone)));
     s.hazard("the same while the producer writes between its own SYNCs", undone > 0);
     sync(s, &alias, false, SyncAccess::Read);
     if let Some(handle) = handle {
@@ -72,6 +72,11 @@ fn sync(s: &mut Steps, fd: &Fd, start: bool, access: SyncAccess) {
     let text = format!("sync({}, {}|{})", fd.name, if start { "START" } else { "END" }, access_text(access));
     let call = if start { begin_cpu_access } else { end_cpu_access };
     let _ = s.call(text, |()| "ok".into(), || call(fd.as_fd(), access));
+}
+
+/// How many bytes of the buffer.
+fn bytes_text(bytes: usize) -> String {
+    if bytes == LEN { "all bytes".into() } else { format!("{bytes} bytes") }
 }
 
 fn write_all(mapping: &Mapping, byte: u8) {

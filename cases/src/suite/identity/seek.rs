@@ -41,8 +41,9 @@ fn judge(s: &mut Steps, fd: &Fd) {
         ("SEEK_HOLE 0", 0, Whence::SeekHole, Err(Errno::EINVAL)),
     ] {
         let got = lseek(fd, offset, whence);
-        let shown = got.map_or_else(|_| outcome_name(&got), |position| format!("position {position}"));
-        let wanted = want.map_or_else(errno_name, |position| format!("position {position}"));
+        let place = |at: i64| if at == size { "the size".into() } else { format!("position {at}") };
+        let shown = got.map_or_else(|_| outcome_name(&got), place);
+        let wanted = want.map_or_else(errno_name, place);
         s.check(format!("lseek({}, {name}) returns {wanted}", fd.name), got == want, format_args!("returned {shown}"));
     }
 }

@@ -16,7 +16,7 @@ case! {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = Vivid::with_small_frames()?;
-    let primary = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
+    let primary = s.export(on.exporter, frame_pages(bytes))?.primary;
     let observer = BufferObserver::start(&primary)?;
     observer.needs_kernel_mapping(&primary)?;
     let alias = s.alias_if(on.fds(), "RW alias", &primary, RDWR)?;

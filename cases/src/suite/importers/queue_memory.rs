@@ -14,7 +14,7 @@ case! {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = Vivid::with_small_frames()?;
-    let primary = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
+    let primary = s.export(on.exporter, frame_pages(bytes))?.primary;
     let observer = BufferObserver::start(&primary)?;
     observer.needs_kernel_mapping(&primary)?;
     let unheld = observer.counts(&[&primary])?;

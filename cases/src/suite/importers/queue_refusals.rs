@@ -15,7 +15,7 @@ case! {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = Vivid::with_small_frames()?;
-    let pages = bytes.div_ceil(PAGE);
+    let pages = frame_pages(bytes);
     let good = s.export(on.exporter, pages)?.primary;
     let mut small = export(on.exporter, 1).or_broken("a small buffer")?.primary;
     small.name = "small buffer".into();

@@ -13,8 +13,8 @@ case! {
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = Vivid::with_small_frames()?;
-    let first = s.export(on.exporter, bytes.div_ceil(PAGE))?.primary;
-    let mut other = export(on.exporter, bytes.div_ceil(PAGE)).or_broken("another buffer")?.primary;
+    let first = s.export(on.exporter, frame_pages(bytes))?.primary;
+    let mut other = export(on.exporter, frame_pages(bytes)).or_broken("another buffer")?.primary;
     other.name = "other buffer".into();
     let (watch, watch_other) = (BufferObserver::start(&first)?, BufferObserver::start(&other)?);
     watch.needs_kernel_mapping(&first)?;

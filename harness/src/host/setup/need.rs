@@ -39,12 +39,12 @@ impl Purpose {
 
     /// What `test` does on an architecture besides these.
     pub fn of(arch: &Arch) -> &'static [Purpose] {
-        if *arch == ARM64 { &[Purpose::Arm64, Purpose::BootArm64] } else { &[] }
+        if arch.is_kind_of(&ARM64) { &[Purpose::Arm64, Purpose::BootArm64] } else { &[] }
     }
 
     /// Boot a guest of an architecture.
     pub fn boot(arch: &Arch) -> Purpose {
-        if *arch == ARM64 { Purpose::BootArm64 } else { Purpose::Boot }
+        if arch.is_kind_of(&ARM64) { Purpose::BootArm64 } else { Purpose::Boot }
     }
 }
 

@@ -90,7 +90,7 @@ impl Flavour {
         };
         let more = plain.map(|_| VNG.trim_start_matches('-'));
         let (base, others) = fragments.split_at(1);
-        let names = base.iter().chain([&arch.name]).chain(others).copied().chain(more);
+        let names = base.iter().chain(arch.fragments).chain(others).copied().chain(more);
         let fragments = names.map(|name| Fragment::load(&dir.join(format!("{name}.config"))));
         let mut flavour =
             Flavour { name: name.into(), arch, fragments: fragments.collect::<Result<_>>()?, policy: None };

@@ -46,7 +46,12 @@ pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joi
             let errors = compiler::errors(&output.text);
             if errors.is_empty() && output.status.success() {
                 for object in &objects {
-                    settled.extend(same_code(&dir.join(object), mutants, &settled)?);
+                    settled.extend(same_code(
+                        &tree.flavour.arch.tool("objdump"),
+                        &dir.join(object),
+                        mutants,
+                        &settled,
+                    )?);
                 }
             } else if errors.keys().all(|number| *number == 0) {
                 return Err(Error::new(ErrorKind::Build, "the kernel with all mutants does not compile")
@@ -130,11 +135,12 @@ fn woven(patched: &PatchedTree, mutants: &[Mutant], settled: &BTreeMap<usize, Mu
 
 /// Mutants that compile to the same code as the original or as an earlier mutant.
 fn same_code(
+    objdump: &str,
     object: &Path,
     mutants: &[Mutant],
     settled: &BTreeMap<usize, MutantOutcome>,
 ) -> Result<BTreeMap<usize, MutantOutcome>> {
-    let text = Cmd::new("objdump")
+    let text = Cmd::new(objdump)
         .args(["-d", "-r", "--no-show-raw-insn"])
         .path(object)
         .succeed(ErrorKind::Host, "objdump cannot read an object file")?;
