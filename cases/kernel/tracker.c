@@ -151,6 +151,14 @@ static struct dbc_tracker *dbc_tracker_create(struct dma_buf *dmabuf)
 	return tracker;
 }
 
+/* An alias may have an inode of its own, with the same number. */
+static bool dbc_same_buffer(struct file *one, struct file *other)
+{
+	struct inode *inode = file_inode(one);
+
+	return inode->i_sb == file_inode(other)->i_sb && inode->i_ino == file_inode(other)->i_ino;
+}
+
 int dbc_track(struct dbc_context *context, void *arg)
 {
 	struct dbc_tracker *tracker;
@@ -164,7 +172,7 @@ int dbc_track(struct dbc_context *context, void *arg)
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	file = fget(track->fd);
-	ret = file && file_inode(file) == file_inode(dmabuf->file) ? 0 : -EINVAL;
+	ret = file && dbc_same_buffer(file, dmabuf->file) ? 0 : -EINVAL;
 	if (file)
 		fput(file);
 	if (ret)
