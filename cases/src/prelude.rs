@@ -26,7 +26,7 @@ pub use crate::fixture::device::{io_errno, open_device};
 pub use crate::fixture::display::Display;
 pub use crate::fixture::facts::{
     BUFINFO, FdInfo, STATISTICS, devices_in_bufinfo, exporters_listed, fdinfo, fdinfo_keys, fences_in_bufinfo,
-    identity, name_in_maps, names_in_bufinfo, number_in, times_listed,
+    files_listed, identity, name_in_maps, names_in_bufinfo, number_in, times_listed,
 };
 pub use crate::fixture::fault::{FailNth, Failing, Found, NO_MEMORY, some};
 pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, refusal_clause, reopen};

@@ -113,7 +113,8 @@ struct Buffer {
     sequence: u32,
     memory: u32,
     fd: i32,
-    _union: u32,
+    /// The rest of the union, which holds an address in `fd` and this.
+    union_end: u32,
     length: u32,
     reserved2: u32,
     request_fd: i32,
@@ -283,6 +284,16 @@ pub fn queue_on(
 /// The errno of the call.
 pub fn queue_of(device: BorrowedFd<'_>, index: u32, memory: Memory, fd: RawFd) -> Result<(), Errno> {
     queue_buffer(device, Buffer { index, memory: memory as u32, fd, ..Buffer::default() })
+}
+
+/// `VIDIOC_QBUF` of the caller's memory at an address (`m.userptr`).
+///
+/// # Errors
+/// The errno of the call.
+pub fn queue_address(device: BorrowedFd<'_>, index: u32, address: usize, length: u32) -> Result<(), Errno> {
+    let (low, high) = (address as u64 as u32, (address as u64 >> 32) as u32);
+    let memory = Memory::UserPtr as u32;
+    queue_buffer(device, Buffer { index, memory, fd: low as i32, union_end: high, length, ..Buffer::default() })
 }
 
 fn queue_buffer(device: BorrowedFd<'_>, buffer: Buffer) -> Result<(), Errno> {

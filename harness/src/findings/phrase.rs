@@ -97,7 +97,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("SET-4", "An exported sync_file contains the wrong fences"),
     ("SET-5", "A wrong argument about a sync_file is not refused cleanly"),
     ("SET-9", "After some sequence of calls, the fences are not those that were added"),
-    ("SF-1", "The information about a sync_file is wrong"),
+    ("SF-1", "The information about a sync_file, or its descriptor, is wrong"),
     ("SF-2", "A merged sync_file is wrong"),
     ("SF-3", "A deadline is lost or leaves a fence"),
     ("SF-4", "A timeline signals the wrong fences"),

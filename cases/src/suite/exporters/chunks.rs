@@ -4,13 +4,14 @@ use crate::prelude::*;
 
 case! {
     /// A heap buffer of chunks of different sizes, and one for which only single pages were available, shows the same
-    /// page at the same offset in every mapping, whatever part is mapped, to a device, and in the kernel's own mapping.
+    /// page at the same offset in every mapping, whatever part is mapped, to a device, and in the kernel's own mapping. What
+    /// the program has behind such a mapping stays what it is.
     "EXP-5", Contract, Exporter::HEAP, [TestImporter, FaultInjection], [EXPORTED, ALIASES],
     relies on [Closing, Importing]
 }
 
-/// A chunk of 16 pages and three single ones.
-const PAGES: usize = 19;
+/// Two chunks of 16 pages and three single ones.
+const PAGES: usize = 35;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let fail = FailNth::prepare()?;
@@ -27,6 +28,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         };
         fill(&primary, PAGES * PAGE, 5).or_broken("filling a buffer")?;
         s.holds(format!("{what}: every part of a mapping shows its page"), parts(&fd));
+        s.holds(format!("{what}: memory behind a mapping that ends in the middle is not touched"), neighbours(&fd));
         s.holds(format!("{what}: the kernel's mapping shows every page"), in_kernel(observer.importer(), &fd));
         s.holds(format!("{what}: a device gets all of it"), for_device(observer.importer(), &fd));
         drop((fd, primary));
@@ -49,6 +51,21 @@ fn parts(fd: &Fd) -> Result<(), String> {
                 format!("{len} pages at page {start}: page {} is another", wrong.unwrap_or_default())
             })?;
         }
+    }
+    Ok(())
+}
+
+/// Whether a part that ends anywhere leaves the pages behind it alone: they are the program's own, and were never used.
+fn neighbours(fd: &Fd) -> Result<(), String> {
+    for len in 1..PAGES {
+        let own = memory::anonymous((PAGES + 1) * PAGE, libc::PROT_READ).map_err(gave)?;
+        own.map_over(fd.as_fd(), 0, 0, len * PAGE, libc::PROT_READ).map_err(gave)?;
+        let shown = (0..len).find(|page| own.read(page * PAGE) != pattern(*page, 5));
+        ensure(shown.is_none(), || format!("{len} pages: page {} is another", shown.unwrap_or_default()))?;
+        let wrong = (len..=PAGES).find(|page| own.read(page * PAGE) != 0);
+        ensure(wrong.is_none(), || {
+            format!("{len} pages: page {} behind them is the buffer's", wrong.unwrap_or_default())
+        })?;
     }
     Ok(())
 }

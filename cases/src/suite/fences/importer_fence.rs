@@ -5,7 +5,8 @@ use crate::uapi::importer::FENCE_DRIVER;
 
 case! {
     /// A driver that imported an alias attaches a fence to the buffer. Every descriptor shows that fence, and poll on
-    /// every descriptor waits until the driver signals it. The drivers are vgem and the test importer.
+    /// every descriptor waits until the driver signals it. The drivers are vgem and the test importer. A fence of vgem does not
+    /// stay pending when its device file is closed.
     "F-6", Contract, Exporter::MAIN, [TestImporter, Vgem], [ALIASES, DUPLICATES],
     relies on [Importing, Polling]
 }
@@ -32,6 +33,13 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         let closed = s.vgem_close(&vgem, handle);
         s.succeeds("vgem closes the handle", closed)?;
     }
+
+    let other = Vgem::open()?;
+    let handle = other.quiet_import(&descriptors[1]).or_broken("an import")?;
+    other.attach_fence(&handle, true).or_broken("attaching a fence")?;
+    s.holds("poll on every descriptor waits for a fence of another client", waits(&descriptors, true));
+    drop(other);
+    s.holds("poll on every descriptor is ready after that client has closed its device", ready(&descriptors));
 
     let importer = observer.importer();
     for (via, write) in [(2, true), (3, false)] {

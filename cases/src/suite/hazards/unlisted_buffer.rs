@@ -32,6 +32,10 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.close(reader);
     observer.drain()?;
     let kept = observer.alive()?.is_ok();
+    let of_no_file = ensure(listed()? == 0 || files_listed(inode).or_broken(BUFINFO)? > 0, || {
+        "bufinfo shows a file without references".into()
+    });
+    s.about("L-2").holds("all files closed: it is not listed with a file that is gone", of_no_file);
     s.hazard(
         "all files closed: the O_PATH descriptor keeps the buffer, which bufinfo does not list",
         kept && listed()? == 0,

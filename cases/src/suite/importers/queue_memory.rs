@@ -53,7 +53,16 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     slots(Memory::DmaBuf)?;
     let queued = s.vivid_queue(&vivid, 0, &primary);
     s.succeeds("slots for dma-bufs again: a dma-buf is queued", queued)?;
-    drop(vivid);
+    slots(Memory::UserPtr)?;
+    let own = memory::anonymous(bytes.next_multiple_of(PAGE), RW).or_broken("anonymous memory")?;
+    let queued = v4l2::queue_address(node, 0, own.address(), bytes as u32);
+    s.succeeds("slots for the caller's memory: its own is queued", queued)?;
+    slots(Memory::UserPtr)?;
+    let mapped = memory::map(primary.as_fd(), own.len(), RW, libc::MAP_SHARED, 0).or_broken("a mapping")?;
+    let queued = v4l2::queue_address(node, 0, mapped.address(), bytes as u32);
+    let refusal = refused("it", &queued, &[Errno::EFAULT, Errno::EINVAL]);
+    s.must_hold("slots for the caller's memory: a mapping of the dma-buf gives EFAULT or EINVAL", refusal)?;
+    drop((own, mapped, vivid));
     s.holds("device closed: counts as before", observer.unchanged(&[&primary], &unheld)?);
     Ok(())
 }

@@ -7,17 +7,24 @@ case! {
     /// FILE_INFO of a sync_file with three fences: with room for none it gives their number and the status of all, with
     /// room for three or more each fence with the names of its driver and timeline, with too little room EINVAL. Flags or
     /// pad that are not 0 give EINVAL, and an address for the fences that cannot be written EFAULT. A pending fence has
-    /// no time stamp, a signalled one the time of its signal.
+    /// no time stamp, a signalled one the time of its signal. Every descriptor of a sync_file is close-on-exec: those of sw_sync,
+    /// MERGE and DMA_BUF_IOCTL_EXPORT_SYNC_FILE.
     "SF-1", Contract, Exporter::HEAP, [SwSync]
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
+fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let timelines = NAMES.into_iter().map(Timeline::named).collect::<CaseResult<Vec<_>>>()?;
     let fences = timelines.iter().map(Timeline::next).collect::<CaseResult<Vec<_>>>()?;
     let merge = |one: &OwnedFd, two: &OwnedFd| sync_file::merge(one.as_fd(), two.as_fd()).or_broken("merging");
     let file = merge(&merge(&fences[0], &fences[1])?, &fences[2])?;
+    let buffer = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
+    let exported = dma_buf::export_sync_file(buffer.as_fd(), SyncAccess::Read).or_broken("EXPORT_SYNC_FILE")?;
+    for (what, fd) in [("sw_sync", &fences[0]), ("MERGE", &file), ("EXPORT_SYNC_FILE", &exported)] {
+        let set = fcntl(fd.as_raw_fd(), libc::F_GETFD, 0).or_broken("F_GETFD")? & libc::FD_CLOEXEC != 0;
+        s.equal(format!("the descriptor of {what} is close-on-exec"), set, true);
+    }
     let info = |args: InfoArgs| sync_file::info_with(file.as_fd(), args);
     let room = |num_fences| InfoArgs { num_fences, ..InfoArgs::default() };
 
