@@ -68,7 +68,7 @@ clauses! {
         because "User space, such as Mesa and Android's memory accounting, identifies a buffer by its inode."
     "I-2": "All descriptors show the same memory, every page of it, in both directions, inside CPU access brackets; an exporter that unmaps the buffer reaches the mappings of all descriptors."
         because "An alias is a view of the buffer, not a copy."
-    "I-3": "fdinfo gives the same size, exporter, name and reference count through every descriptor, on the lines size, count, exp_name and name in this order; other lines may follow. The exporter of a heap's buffer is the heap by its name."
+    "I-3": "fdinfo gives the same size, exporter, name and reference count through every descriptor, on the lines size, count, exp_name and name once each and in this order, whatever other lines there are. The exporter of a heap's buffer is the heap by its name."
         because "Accounting tools read fdinfo through whichever descriptor they find first."
     "I-4": "A name set through one descriptor is visible through all."
         because "There is one buffer, and so one name."

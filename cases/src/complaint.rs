@@ -7,6 +7,10 @@
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
+/// Environment variable of the runner, on the kernel's command line: kinds that damage nothing, with commas between them. They are known, so the
+/// guest goes on after them.
+pub const KNOWN: &str = "complaints_known";
+
 /// What a complaint is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
@@ -63,6 +67,21 @@ impl Kind {
     /// Its name in reports and in the list of allowed complaints.
     pub fn name(self) -> &'static str {
         self.into()
+    }
+
+    /// The kinds with which the kernel reports a mistake that damaged nothing, so that the guest can still be used.
+    const HARMLESS: [Kind; 6] =
+        [Kind::Kcsan, Kind::Lockdep, Kind::RcuUsage, Kind::SleepInAtomic, Kind::WaitContext, Kind::Warning];
+
+    /// Whether nothing is damaged.
+    pub fn is_harmless(self) -> bool {
+        Kind::HARMLESS.contains(&self)
+    }
+
+    /// The kinds that [`KNOWN`] names in the environment of this process.
+    pub fn known() -> Vec<Kind> {
+        let names = std::env::var(KNOWN).unwrap_or_default();
+        Kind::HARMLESS.into_iter().filter(|kind| names.split(',').any(|name| name == kind.name())).collect()
     }
 
     /// Whether it is about a processor or task that does not go on. Its reports show where that one was interrupted.

@@ -78,6 +78,8 @@ pub struct Runner<'a> {
     complaint: Option<String>,
     /// The foundations that are known to be violated.
     avoided: Avoided,
+    /// Kinds of complaints after which the guest goes on.
+    known: Vec<Kind>,
 }
 
 impl<'a> Runner<'a> {
@@ -129,6 +131,7 @@ impl<'a> Runner<'a> {
             stuck: false,
             complaint: None,
             avoided,
+            known: Kind::known(),
         }
     }
 
@@ -329,10 +332,11 @@ impl<'a> Runner<'a> {
         let noticed = self.log.as_mut().map(KernelLog::complaints).unwrap_or_default();
         self.channel.complaints(&noticed);
         // A list that is known to be damaged is damaged again by every case, and the kernel leaves it alone.
-        let known = |one: &ComplaintLine| {
+        let of_list = |one: &ComplaintLine| {
             self.avoided.names(Foundation::Listing.name())
                 && (one.kind == Kind::ListCorruption || one.line.contains(" lib/list_debug.c:"))
         };
+        let known = |one: &ComplaintLine| of_list(one) || self.known.contains(&one.kind);
         let first = noticed.into_iter().find(|one| !known(one)).map(|one| one.line);
         self.complaint = self.complaint.take().or(first);
     }

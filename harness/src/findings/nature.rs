@@ -127,6 +127,11 @@ impl Nature {
         matches!(self, Nature::Leak | Nature::LeakOfRefusal | Nature::LeakOfAlias | Nature::Number)
     }
 
+    /// Whether something is never given back, or memory is lost.
+    pub(super) fn keeps(&self) -> bool {
+        self.is_leak() || *self == Nature::Memory
+    }
+
     /// Whether it is seen wherever an alias is closed, if that leaves something behind.
     pub(super) fn follows_from_closing(&self) -> bool {
         *self == Nature::Leak

@@ -11,7 +11,7 @@ use super::phrase::phrase;
 use super::severity::Severity;
 use crate::judge::complaint::Complaint;
 use crate::judge::complaint_time::ComplaintTime;
-use crate::judge::lock_order;
+use crate::judge::repeated;
 use crate::judge::transcript::{TranscriptStep, step_words};
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, STILL_THERE, Verdict};
 
@@ -205,7 +205,7 @@ fn complained(complaint: &Complaint) -> Symptom {
     // A BUG names the line of the source, which identifies it better than the function that was compiled around it.
     let place = place.filter(|_| complaint.kind != Kind::Bug).unwrap_or_else(|| complaint.title.clone());
     // Whichever lock is taken second is at fault, so the function says less than the two.
-    let place = lock_order::inverted(complaint).unwrap_or(place);
+    let place = repeated::inverted_locks(complaint).unwrap_or(place);
     Symptom { damage: Some(Damage::of(complaint)), ..Symptom::new(Key::Complaint(severity, place), severity, title) }
 }
 

@@ -8,6 +8,7 @@ use cases::suite;
 
 use crate::judge::complaint::Complaint;
 use crate::judge::complaint_time::ComplaintTime;
+use crate::judge::repeated::only_complains;
 use crate::judge::transcript::TranscriptStep;
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
 
@@ -24,17 +25,19 @@ impl Violated {
     /// Reads the verdicts of the cases that judge foundations, and ignores others.
     pub fn of(verdicts: &[CaseVerdict]) -> Self {
         let mut violated = Violated::default();
+        // The kernel can be used after a complaint about what damaged nothing.
+        let verdicts: Vec<&CaseVerdict> = verdicts.iter().filter(|verdict| !only_complains(verdict)).collect();
         // Whatever is released then damages the list, so nothing may be.
-        let list = verdicts.iter().find(|verdict| damages_the_list(verdict));
+        let list = verdicts.iter().copied().find(|verdict| damages_the_list(verdict));
         if let Some(verdict) = list {
             violated.by.insert(Foundation::Closing, verdict.clause.clone());
-        } else if verdicts.iter().any(finds_a_damaged_list) {
+        } else if verdicts.iter().any(|verdict| finds_a_damaged_list(verdict)) {
             for foundation in [Foundation::Closing, Foundation::Listing] {
                 violated.by.insert(foundation, ABOUT_THE_LIST.into());
             }
         }
         let is_damaged = !violated.by.is_empty();
-        for verdict in verdicts {
+        for verdict in verdicts.iter().copied() {
             let Some(foundation) = Foundation::judged_by(verdict.key.id()) else { continue };
             match verdict.verdict.detailed() {
                 // The kernel can still be used if resource counts are not compared.
@@ -55,7 +58,8 @@ impl Violated {
         // A foundation that no case can judge, because all rely on a violated one, cannot be relied on either. Foundations rely
         // on earlier ones only.
         for foundation in Foundation::ALL {
-            let cases = verdicts.iter().filter(|verdict| Foundation::judged_by(verdict.key.id()) == Some(*foundation));
+            let cases =
+                verdicts.iter().copied().filter(|verdict| Foundation::judged_by(verdict.key.id()) == Some(*foundation));
             let blocked = |verdict: &CaseVerdict| match &verdict.run {
                 Some(_) => None,
                 None => violated.blocks(&verdict.key).map(str::to_string),

@@ -12,7 +12,7 @@ use crate::judge::complaint::line::ConsoleLine;
 use crate::judge::context::JudgeContext;
 use crate::judge::foundations::Violated;
 use crate::judge::guest_run::{GuestRun, StopReason};
-use crate::judge::lock_order;
+use crate::judge::repeated;
 use crate::judge::task_dump;
 use crate::judge::transcript::Transcript;
 use crate::judge::verdict::{CaseVerdict, Evidence, Verdict, judge};
@@ -30,7 +30,7 @@ pub struct JudgedRun {
     pub guests: Vec<Duration>,
     /// Whether the user interrupted the session.
     pub interrupted: bool,
-    /// How many cases ran while lockdep did not check the order of locks: see [`lock_order`].
+    /// How many cases ran while lockdep did not check the order of locks: see [`repeated`].
     pub order_unchecked: usize,
 }
 
@@ -47,7 +47,7 @@ pub fn judge_all(plan: &[CaseKey], guests: &[GuestRun], context: &JudgeContext) 
         interrupted: guests.iter().any(|guest| guest.recording.ending == GuestEnd::Interrupted),
         order_unchecked: guests
             .iter()
-            .filter(|guest| lock_order::is_unchecked(guest))
+            .filter(|guest| repeated::is_order_unchecked(guest))
             .map(|guest| guest.begun().len())
             .sum(),
     };

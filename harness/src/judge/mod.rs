@@ -7,7 +7,7 @@ pub mod expectation;
 pub mod foundations;
 pub mod guest_run;
 pub mod judged_run;
-pub mod lock_order;
+pub mod repeated;
 pub mod task_dump;
 pub mod transcript;
 pub mod verdict;

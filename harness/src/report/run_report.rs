@@ -10,7 +10,7 @@ use cases::suite::CASES;
 use crate::exit_code::ExitCode;
 use crate::findings::Finding;
 use crate::host::process::quote;
-use crate::judge::lock_order;
+use crate::judge::repeated;
 use crate::judge::verdict::{CaseVerdict, Verdict};
 use crate::patch::series::claims::Claims;
 use crate::report::provenance::Provenance;
@@ -155,7 +155,7 @@ impl RunReport {
     /// What the cases that ran without a check of the order of locks do not show. None if all ran with it.
     pub fn without_lock_order(&self) -> Option<String> {
         (self.order_unchecked > 0).then(|| {
-            let times = lock_order::ENOUGH;
+            let times = repeated::ENOUGH;
             format!(
                 "the order of locks, while {} cases ran: lockdep had made the same complaint in {times} guests, and each one \
                  costs a guest. Another wrong order can be missed until this one is corrected",

@@ -12,6 +12,7 @@ use crate::judge::context::JudgeContext;
 use crate::judge::foundations::judges_one;
 use crate::judge::guest_run::GuestRun;
 use crate::judge::judged_run::{judge_all, of_case};
+use crate::judge::repeated::only_complains;
 use crate::judge::transcript::Transcript;
 use crate::judge::verdict::{CaseVerdict, Evidence, is_violation, judge};
 
@@ -84,7 +85,8 @@ impl<'a> Observer<'a> {
             processors: &[],
             tasks: Vec::new(),
         };
-        self.stop.at(&judge(evidence, self.context))
+        let verdict = judge(evidence, self.context);
+        self.stop.at(&verdict) && !(self.only_foundations && only_complains(&verdict))
     }
 
     /// The new output of the console. If it cannot be read now, it is judged after the end of the guest.

@@ -15,7 +15,7 @@ use crate::judge::context::JudgeContext;
 use crate::judge::foundations::{judges_one, split};
 use crate::judge::guest_run::{FUTILE_GUESTS, GuestRun, StopReason};
 use crate::judge::judged_run::{JudgedRun, judge_all};
-use crate::judge::lock_order::UNCHECKED;
+use crate::judge::repeated;
 use crate::kbuild::image::{KernelImage, policy};
 use crate::session::fail_fast::{Observer, StopAt, finds_fault};
 use crate::session::guest_directories::{directories, directory};
@@ -229,9 +229,8 @@ impl<'a> Session<'a> {
         let mut boot = BootPlan::new(self.image.facts.arch(), &self.image.vmlinux, &initramfs, dir, self.accel);
         boot.processors = share.processors;
         boot.devices = devices(&self.context.met);
-        let unchecked = started.knows_a_lock_order().then(|| UNCHECKED.to_string());
-        let words = [share.option(), part.avoid.clone(), unchecked];
-        boot.append = self.append.iter().cloned().chain(words.into_iter().flatten()).collect();
+        let words = [share.option(), part.avoid.clone()].into_iter().flatten();
+        boot.append = self.append.iter().cloned().chain(words).chain(repeated::words(&started.known())).collect();
         boot.recorded.clone_from(&self.command_line);
         boot.gdb.clone_from(&self.gdb);
         if let Some(qemu) = &self.qemu {

@@ -1,10 +1,11 @@
 //! The guests of a session, of which several may run at the same time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use cases::complaint::Kind;
 use cases::protocol::CaseKey;
 
 use crate::error::{Result, io};
@@ -12,7 +13,7 @@ use crate::judge::context::JudgeContext;
 use crate::judge::foundations::{Violated, judges_one};
 use crate::judge::guest_run::GuestRun;
 use crate::judge::judged_run::judge_all;
-use crate::judge::lock_order;
+use crate::judge::repeated;
 use crate::session::guest_directories::directory;
 
 /// The guests that were started so far.
@@ -23,8 +24,8 @@ pub(super) struct Started {
     no_more: AtomicBool,
     judged: AtomicBool,
     violated: AtomicBool,
-    /// How many guests complained about each order of locks.
-    lock_orders: Mutex<BTreeMap<String, usize>>,
+    /// How many guests made each complaint that damages nothing.
+    heard: Mutex<BTreeMap<(Kind, String), usize>>,
 }
 
 impl Started {
@@ -36,17 +37,23 @@ impl Started {
     /// Adds a guest that has ended.
     pub(super) fn ended(&self, number: usize, guest: GuestRun, context: &JudgeContext) {
         let complaints = context.complaints(guest.recording.unasked(), &guest.transcript);
-        for order in complaints.iter().filter(|complaint| complaint.suppressed.is_none()).filter_map(lock_order::of) {
-            *lock(&self.lock_orders).entry(order).or_default() += 1;
+        let heard: BTreeSet<(Kind, String)> = complaints
+            .iter()
+            .filter(|complaint| complaint.suppressed.is_none())
+            .filter_map(|complaint| Some((complaint.kind, repeated::place(complaint)?)))
+            .collect();
+        for place in heard {
+            *lock(&self.heard).entry(place).or_default() += 1;
         }
         let mut ended = lock(&self.ended);
         ended.push((number, guest));
         ended.sort_by_key(|(number, _)| *number);
     }
 
-    /// Whether the same complaint about the order of locks was heard often enough.
-    pub(super) fn knows_a_lock_order(&self) -> bool {
-        lock(&self.lock_orders).values().any(|times| *times >= lock_order::ENOUGH)
+    /// The kinds of complaints that damage nothing and that enough guests made at the same place.
+    pub(super) fn known(&self) -> BTreeSet<Kind> {
+        let heard = lock(&self.heard);
+        heard.iter().filter(|(_, guests)| **guests >= repeated::ENOUGH).map(|((kind, _), _)| *kind).collect()
     }
 
     /// Those that run may go on, but no other one is started.

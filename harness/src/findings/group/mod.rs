@@ -12,6 +12,7 @@ use crate::findings::nature::Nature;
 use crate::findings::severity::Severity;
 use crate::findings::symptom::{Damage, FailedCheck, Key, Symptom};
 use crate::findings::{Finding, FollowUp};
+use crate::guest::hang::processors::IDLE;
 use crate::judge::foundations::{is_leak, judges_one, only_after_a_close};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 
@@ -144,14 +145,26 @@ impl<'a> Group<'a> {
         self.shown.iter().all(|(_, symptom)| symptom.title.contains("reference count"))
     }
 
+    /// Whether the kernel complained about locks that are taken in the wrong order or place, and about nothing else.
+    fn is_about_locks(&self) -> bool {
+        self.shown.iter().all(|(_, symptom)| symptom.damage == Some(Damage::Locks))
+    }
+
+    /// Whether its cases were waiting, as the host saw, and not running in circles.
+    fn waits(&self) -> bool {
+        self.shown.iter().all(|(_, symptom)| symptom.title.contains(IDLE))
+    }
+
     fn explains(&self, other: &Group<'_>) -> bool {
         let corrupts = self.corrupts();
         if !corrupts && self.is_of_aliases_and_not(other) {
             return false;
         }
         let consequence = match other.key() {
-            Key::Left(_) => self.symptom().severity < Severity::Leak,
-            Key::Stuck(_) => corrupts,
+            // What is left behind may be left by a case that failed, or by what never gives anything back.
+            Key::Left(_) => corrupts || self.natures().any(Nature::keeps) || self.is_wherever(other),
+            // A case that waits for ever in a guest of its own does not do so because memory was damaged in another one.
+            Key::Stuck(_) => corrupts && (!other.waits() || self.is_wherever(other)),
             Key::Killed(_) => corrupts || ABOUT_MAPPINGS.contains(&self.clause()),
             Key::Complaint(severity, place) => {
                 let same = matches!(self.key(), Key::Complaint(_, mine) if mine == place);
@@ -159,7 +172,9 @@ impl<'a> Group<'a> {
                 // A clause about lifetimes and lists is violated in more than one function.
                 let of_one = corrupts && self.clause() == other.clause();
                 let counts = self.natures().any(|nature| *nature == Nature::Underflow) && other.is_about_counts();
-                same || of_one || counts || (corrupts || fails_too) && *severity != Severity::MemoryCorruption
+                // Damaged memory makes nobody take locks in another order.
+                let damages = corrupts && (!other.is_about_locks() || self.is_wherever(other));
+                same || of_one || counts || (damages || fails_too) && *severity != Severity::MemoryCorruption
             }
             Key::Clause(clause) => corrupts && self.clause() == clause || self.saw_the_same(other),
         };
@@ -190,7 +205,10 @@ impl<'a> Group<'a> {
             || saw(Nature::NotABuffer) && other.saw_only(no_buffer)
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
             || saw(Nature::SameFile) && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
-            || self.clause() == "EXP-5" && SHOW_PAGES.contains(&other.clause()) && only(Nature::WrongPage);
+            || self.clause() == "EXP-5"
+                && saw(Nature::WrongPage)
+                && SHOW_PAGES.contains(&other.clause())
+                && only(Nature::WrongPage);
         // Whoever sees another buffer sees another name, too: a wrong count alone has a reason of its own, and explains nothing else.
         let told = told && !only(Nature::FdinfoCount) && !self.saw_only(|seen| *seen == Nature::FdinfoCount)
             || self.clause() == "I-3" && only(Nature::FdinfoCount);

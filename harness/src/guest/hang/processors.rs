@@ -19,6 +19,9 @@ use crate::guest::hang::symbols::{Symbols, in_kernel};
 use crate::guest::recording::Stack;
 use crate::host::arch::StackLayout;
 
+/// What is said of a guest that waits.
+pub const IDLE: &str = "every processor is idle";
+
 /// Number of samples.
 const SAMPLES: usize = 8;
 /// Pause between two samples, long enough for a loop to move on.
@@ -179,7 +182,7 @@ fn summary(samples: &[Vec<Sample>]) -> (Vec<String>, Vec<Stack>) {
         }
     }
     if lines.is_empty() && processors > 0 {
-        lines.push("every processor is idle".into());
+        lines.push(IDLE.into());
     }
     (lines, stacks)
 }
