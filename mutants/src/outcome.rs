@@ -136,7 +136,7 @@ pub fn sentences(verdict: &Verdict) -> Vec<String> {
         Verdict::Lost { how, .. } => vec![how.clone()],
         Verdict::Broken { why } | Verdict::NotRun { why } => vec![why.clone()],
         Verdict::Skipped { why, .. } | Verdict::UnexpectedSkip { why, .. } => vec![why.clone()],
-        Verdict::Differs { diff } => {
+        Verdict::Differs { diff } | Verdict::Recorded { diff } => {
             // Without the two lines that name the sides.
             let changed = diff.lines().filter(|line| line.starts_with(['+', '-']));
             let changed = changed.filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));

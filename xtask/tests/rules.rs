@@ -240,6 +240,7 @@ fn the_triage_page_has_every_verdict_and_exit_code() {
         Verdict::Breaks { reasons: vec![some()] },
         Verdict::Unbroken,
         Verdict::Differs { diff: some() },
+        Verdict::Recorded { diff: some() },
         Verdict::Unreviewed,
         Verdict::Broken { why: some() },
         Verdict::Lost { begun: true, how: some() },

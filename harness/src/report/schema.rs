@@ -35,6 +35,7 @@ pub fn verdicts() -> Vec<Verdict> {
         Verdict::Breaks { reasons: vec![text()] },
         Verdict::Unbroken,
         Verdict::Differs { diff: text() },
+        Verdict::Recorded { diff: text() },
         Verdict::Unreviewed,
         Verdict::Broken { why: text() },
         Verdict::Lost { begun: true, how: text() },

@@ -233,7 +233,9 @@ fn propose(verdicts: &[CaseVerdict], expectations: &Expectations) -> Result<()> 
     for verdict in verdicts {
         let Some(run) = &verdict.run else { continue };
         match verdict.verdict {
-            Verdict::Unreviewed | Verdict::Differs { .. } => expectations.propose(&run.key, &run.text()).map(drop)?,
+            Verdict::Unreviewed | Verdict::Differs { .. } | Verdict::Recorded { .. } => {
+                expectations.propose(&run.key, &run.text()).map(drop)?;
+            }
             Verdict::Pass | Verdict::ExpectedHazard { .. } => expectations.withdraw(&verdict.key),
             _ => {}
         }

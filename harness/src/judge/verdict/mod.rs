@@ -75,6 +75,11 @@ pub enum Verdict {
         /// The difference.
         diff: String,
     },
+    /// The case only records, and the transcript differs from the reviewed one: no clause says what it has to be.
+    Recorded {
+        /// The difference.
+        diff: String,
+    },
     /// No check failed, and the transcript has not been reviewed yet.
     Unreviewed,
     /// The set-up of the case failed.
@@ -137,7 +142,7 @@ impl Verdict {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Verdict::Pass | Verdict::ExpectedHazard { .. } | Verdict::Skipped { .. } => ExitCode::AsExpected,
-            Verdict::KnownDefect { .. } | Verdict::Breaks { .. } => ExitCode::AsExpected,
+            Verdict::KnownDefect { .. } | Verdict::Breaks { .. } | Verdict::Recorded { .. } => ExitCode::AsExpected,
             Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Blocked { .. } => ExitCode::Violated,
             Verdict::Unreviewed | Verdict::HazardGone | Verdict::DefectGone { .. } | Verdict::Unbroken => {
                 ExitCode::Unreviewed
@@ -185,6 +190,7 @@ impl Verdict {
             Verdict::Breaks { .. } => "BREAKS",
             Verdict::Unbroken => "HOLDS",
             Verdict::Differs { .. } => "DIFF",
+            Verdict::Recorded { .. } => "other",
             Verdict::Unreviewed => "NEW",
             Verdict::Broken { .. } => "BROKEN",
             Verdict::Lost { .. } => "LOST",
@@ -375,7 +381,10 @@ fn compare(run: &CaseRun, expectations: &Expectations) -> Option<Verdict> {
     match expectations.compare(&run.key, &run.text()) {
         SnapshotMatch::Same => None,
         SnapshotMatch::New => Some(Verdict::Unreviewed),
-        SnapshotMatch::Differs(diff) => Some(Verdict::Differs { diff }),
+        SnapshotMatch::Differs(diff) => {
+            let records = cases::suite::by_id(run.key.id()).is_some_and(|case| case.judgement == Judgement::Record);
+            Some(if records { Verdict::Recorded { diff } } else { Verdict::Differs { diff } })
+        }
         SnapshotMatch::Unreadable(why) => {
             Some(Verdict::Differs { diff: format!("the snapshot cannot be read: {why}") })
         }

@@ -143,6 +143,11 @@ fn level(verdict: &Verdict) -> Level {
     }
 }
 
+/// The changed lines of a difference, without the two that name its sides.
+fn changed(diff: &str) -> String {
+    diff.lines().skip(2).filter(|line| line.starts_with(['-', '+'])).collect::<Vec<_>>().join(" ")
+}
+
 /// What happened, in sentences; `None` for a verdict that needs no explanation.
 pub(crate) fn why(verdict: &Verdict) -> Option<String> {
     Some(match verdict {
@@ -160,8 +165,10 @@ pub(crate) fn why(verdict: &Verdict) -> Option<String> {
         }
         Verdict::Failed { reasons } => reasons.join("; "),
         Verdict::Differs { diff } => {
-            let changed = diff.lines().skip(2).filter(|line| line.starts_with(['-', '+']));
-            format!("the transcript differs from the reviewed one: {}", changed.collect::<Vec<_>>().join(" "))
+            format!("the transcript differs from the reviewed one: {}", changed(diff))
+        }
+        Verdict::Recorded { diff } => {
+            format!("it does something else than the reviewed kernels, and no clause says what: {}", changed(diff))
         }
         Verdict::Unreviewed => "this transcript has not been reviewed yet".into(),
         Verdict::Broken { why } => format!("the case could not be set up: {why}"),

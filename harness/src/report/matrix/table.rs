@@ -184,6 +184,7 @@ fn in_table(verdict: &Verdict) -> &'static str {
         Verdict::ExpectedHazard { .. } => "xfail",
         Verdict::KnownDefect { .. } => "known",
         Verdict::Breaks { .. } => "breaks",
+        Verdict::Recorded { .. } => "ok",
         verdict => verdict.word(),
     }
 }

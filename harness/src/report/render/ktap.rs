@@ -69,6 +69,9 @@ fn count(report: &RunReport, which: impl Fn(&Verdict) -> bool) -> usize {
 fn directive(verdict: &CaseVerdict) -> String {
     match &verdict.verdict {
         Verdict::Pass | Verdict::Failed { .. } | Verdict::Differs { .. } | Verdict::Unreviewed => String::new(),
+        Verdict::Recorded { .. } => {
+            " # it does something else than the reviewed kernels, and no clause says what".into()
+        }
         Verdict::ExpectedHazard { reason } => format!(" # XFAIL {}", one_line(reason)),
         Verdict::HazardGone => " # XPASS the documented limit is gone".into(),
         Verdict::Breaks { .. } => " # XFAIL the series declares this control broken".into(),

@@ -76,7 +76,7 @@ pub(super) fn group(verdict: &CaseVerdict, text: Option<usize>) -> Group {
         Verdict::Failed { reasons: violated } | Verdict::Breaks { reasons: violated } => {
             reasons.extend(violated.iter().cloned());
         }
-        Verdict::Differs { diff: text } => diff = text.clone(),
+        Verdict::Differs { diff: text } | Verdict::Recorded { diff: text } => diff = text.clone(),
         Verdict::ExpectedHazard { reason } => reasons.push(reason.clone()),
         Verdict::Skipped { need, why } => reasons.push(format!("skipped because {need} is missing: {why}")),
         Verdict::Lost { begun, how } => {

@@ -190,6 +190,10 @@ fn problem(out: &mut String, verdict: &CaseVerdict, style: Style, repeat: &str) 
             let _ = writeln!(out, "  the transcript differs from the reviewed one:");
             indented(out, diff, style);
         }
+        Verdict::Recorded { diff } => {
+            let _ = writeln!(out, "  no clause says what it has to be; it is not what the reviewed kernels do:");
+            indented(out, diff, style);
+        }
         Verdict::Unreviewed => {
             let _ = writeln!(out, "  this transcript has not been reviewed yet: cargo insta review");
             if let Some(run) = &verdict.run {
@@ -348,6 +352,14 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
         let hazard = |verdict: &&CaseVerdict| matches!(verdict.verdict, Verdict::ExpectedHazard { .. });
         let unique = in_contract_order(report.verdicts.iter().filter(hazard));
         let _ = writeln!(out, "known limits confirmed: {} (cargo xtask explain CLAUSE says why)", unique.join(" "));
+    }
+    let recorded = report.recorded();
+    if !recorded.is_empty() {
+        let text = format!(
+            "{}: no clause says what these have to see, and it is not what the reviewed kernels do (--all shows it)",
+            recorded.join(", ")
+        );
+        let _ = writeln!(out, "{} {}", style.notable("different:"), wrap(&text, "           "));
     }
     declared::render(out, report, style);
     if let Some(why) = report.without_lock_order() {

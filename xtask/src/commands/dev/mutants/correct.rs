@@ -41,7 +41,7 @@ impl Implementation {
     fn new(entry: &CorrectEntry, found: &MutantResult) -> Self {
         let recorded = |word: &CaseVerdictRecord| entry.recorded.iter().any(|id| id == word.case.id());
         // Such a case has to show a difference. One that fails, breaks or is lost is a complaint like any other.
-        let noticed = |word: &CaseVerdictRecord| recorded(word) && matches!(word.verdict.as_str(), "DIFF" | "XPASS");
+        let noticed = |word: &CaseVerdictRecord| recorded(word) && matches!(word.verdict.as_str(), "other" | "XPASS");
         let complaints = found.cases.iter().filter(|word| !word.how.is_empty() && !noticed(word));
         let blind =
             entry.recorded.iter().filter(|id| !found.cases.iter().any(|word| noticed(word) && word.case.id() == *id));
@@ -161,10 +161,10 @@ mod tests {
     fn who_writes_it_down_has_to_notice_and_nobody_else_may() {
         let record = "fences/by_access_mode";
         let (here, there) = (format!("{record}@udmabuf"), format!("{record}@system-heap"));
-        assert!(judged(&[(&here, "DIFF"), (&there, "pass"), ("fences/error@udmabuf", "pass")]).is_green());
+        assert!(judged(&[(&here, "other"), (&there, "pass"), ("fences/error@udmabuf", "pass")]).is_green());
         assert_eq!(judged(&[(&here, "pass")]).blind, [record]);
         assert_eq!(judged(&[(&here, "XPASS"), (&there, "FAIL")]).complaints.len(), 1);
-        assert_eq!(judged(&[(&here, "DIFF"), ("fences/error@udmabuf", "FAIL")]).complaints.len(), 1);
+        assert_eq!(judged(&[(&here, "other"), ("fences/error@udmabuf", "FAIL")]).complaints.len(), 1);
         let broken = judged(&[(&here, "BROKEN")]);
         assert_eq!((broken.complaints.len(), broken.blind.len()), (1, 1), "what is broken has seen nothing");
     }
