@@ -105,6 +105,8 @@ struct dbc_track {
  * @primary_refs_at_release: out: the same when release was called (usually 0)
  * @attachments: out: importers attached
  * @vmaps: out: kernel mappings, all importers together
+ * @maps: out: mappings for devices that the exporter made since the buffer is
+ *        tracked, and that were not undone
  * @fences: out: fences in the reservation object, some of them maybe signalled
  * @fences_pending: out: those of them that are not signalled
  * @writes_pending: out: those of them that block readers too
@@ -123,6 +125,7 @@ struct dbc_tracked {
 	__u32 primary_refs_at_release;
 	__u32 attachments;
 	__u32 vmaps;
+	__u32 maps;
 	__u32 fences;
 	__u32 fences_pending;
 	__u32 writes_pending;

@@ -61,6 +61,7 @@ int dbc_tracked(struct dbc_context *context, void *arg)
 	facts->primary_refs = DBC_UNKNOWN;
 	facts->attachments = DBC_UNKNOWN;
 	facts->vmaps = DBC_UNKNOWN;
+	facts->maps = DBC_UNKNOWN;
 	facts->fences = DBC_UNKNOWN;
 	facts->fences_pending = DBC_UNKNOWN;
 	facts->writes_pending = DBC_UNKNOWN;
@@ -70,6 +71,7 @@ int dbc_tracked(struct dbc_context *context, void *arg)
 	if (facts->alive) {
 		facts->primary_refs = dbc_primary_refs(tracker);
 		facts->vmaps = READ_ONCE(tracker->dmabuf->vmapping_counter);
+		facts->maps = atomic_read(&tracker->maps);
 		dbc_count_under_resv(tracker->dmabuf, facts);
 		dbc_tracker_unpin(tracker);
 	}

@@ -80,6 +80,7 @@ struct dbc_tracker {
 	struct address_space *mapping;
 	const struct dma_buf_ops *original;
 	struct dma_buf_ops ops;
+	atomic_t maps;
 	bool list;
 	u32 on_list_at_release;
 	u32 primary_refs_at_release;

@@ -204,7 +204,7 @@ static int __init dbc_init(void)
 	int ret;
 
 	BUILD_BUG_ON(sizeof(struct dbc_info) != 40);
-	BUILD_BUG_ON(sizeof(struct dbc_tracked) != 48);
+	BUILD_BUG_ON(sizeof(struct dbc_tracked) != 52);
 	BUILD_BUG_ON(sizeof(struct dbc_file_facts) != 24);
 	BUILD_BUG_ON(sizeof(struct dbc_totals) != 52);
 	BUILD_BUG_ON(sizeof(struct dbc_map) != 24);

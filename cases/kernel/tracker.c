@@ -110,6 +110,25 @@ static void dbc_release_wrapper(struct dma_buf *dmabuf)
 	dbc_tracker_put(tracker);
 }
 
+static struct sg_table *dbc_map_wrapper(struct dma_buf_attachment *attachment, enum dma_data_direction direction)
+{
+	struct dbc_tracker *tracker = container_of(attachment->dmabuf->ops, struct dbc_tracker, ops);
+	struct sg_table *table = tracker->original->map_dma_buf(attachment, direction);
+
+	if (!IS_ERR_OR_NULL(table))
+		atomic_inc(&tracker->maps);
+	return table;
+}
+
+static void dbc_unmap_wrapper(struct dma_buf_attachment *attachment, struct sg_table *table,
+			      enum dma_data_direction direction)
+{
+	struct dbc_tracker *tracker = container_of(attachment->dmabuf->ops, struct dbc_tracker, ops);
+
+	tracker->original->unmap_dma_buf(attachment, table, direction);
+	atomic_dec(&tracker->maps);
+}
+
 /* The tracker of a buffer that the caller holds a reference on, or NULL. */
 struct dbc_tracker *dbc_tracker_of(struct dma_buf *dmabuf)
 {
@@ -145,6 +164,8 @@ static struct dbc_tracker *dbc_tracker_create(struct dma_buf *dmabuf)
 	tracker->original = dmabuf->ops;
 	tracker->ops = *dmabuf->ops;
 	tracker->ops.release = dbc_release_wrapper;
+	tracker->ops.map_dma_buf = dbc_map_wrapper;
+	tracker->ops.unmap_dma_buf = dbc_unmap_wrapper;
 	tracker->on_list_at_release = DBC_UNKNOWN;
 	tracker->primary_refs_at_release = DBC_UNKNOWN;
 	atomic_inc(&dbc_trackers);

@@ -41,9 +41,9 @@ mod raw {
         flags_offset: u32, flags_size: u32, fd_offset: u32, fd_size: u32, reserved: u32,
     });
     argument!(Track, 12, { fd: i32, list: u32, token: u32 });
-    argument!(Tracked, 48, {
+    argument!(Tracked, 52, {
         token: u32, alive: u32, releases: u32, on_list: u32, on_list_at_release: u32,
-        primary_refs: u32, primary_refs_at_release: u32, attachments: u32, vmaps: u32,
+        primary_refs: u32, primary_refs_at_release: u32, attachments: u32, vmaps: u32, maps: u32,
         fences: u32, fences_pending: u32, writes_pending: u32,
     });
     argument!(FileFacts, 24, {
@@ -225,6 +225,8 @@ pub struct Tracked {
     pub attachments: Count,
     /// Kernel mappings, all importers together.
     pub vmaps: Count,
+    /// Mappings for devices, all importers together, since the buffer is tracked.
+    pub maps: Count,
     /// Fences in the reservation object; signalled ones may still be counted.
     pub fences: Count,
     /// Those of them that are not signalled.
@@ -382,6 +384,7 @@ impl Importer {
             primary_refs_at_release: facts.primary_refs_at_release.into(),
             attachments: facts.attachments.into(),
             vmaps: facts.vmaps.into(),
+            maps: facts.maps.into(),
             fences: facts.fences.into(),
             fences_pending: facts.fences_pending.into(),
             writes_pending: facts.writes_pending.into(),
