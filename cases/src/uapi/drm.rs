@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
+use super::memory::PAGE;
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_struct, own};
 
 #[repr(C)]
@@ -128,8 +129,9 @@ pub fn export_and_result(device: BorrowedFd<'_>, handle: u32, flags: u32) -> Res
 /// # Errors
 /// The errno of the call.
 pub fn create_dumb(device: BorrowedFd<'_>, pages: u32) -> Result<u32, Errno> {
-    // A line of 1024 pixels of four bytes is one page.
-    let mut argument = CreateDumb { height: pages, width: 1024, bpp: 32, flags: 0, handle: 0, pitch: 0, size: 0 };
+    // A line of pixels of four bytes is one page.
+    let width = (PAGE / 4) as u32;
+    let mut argument = CreateDumb { height: pages, width, bpp: 32, flags: 0, handle: 0, pitch: 0, size: 0 };
     ioctl_struct(device, MODE_CREATE_DUMB, &mut argument)?;
     Ok(argument.handle)
 }
