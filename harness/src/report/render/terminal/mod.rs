@@ -3,6 +3,7 @@
 
 mod declared;
 pub mod finding;
+mod remarks;
 mod rounds;
 
 use std::collections::BTreeMap;
@@ -353,18 +354,7 @@ fn closing(out: &mut String, report: &RunReport, style: Style) {
         let unique = in_contract_order(report.verdicts.iter().filter(hazard));
         let _ = writeln!(out, "known limits confirmed: {} (cargo xtask explain CLAUSE says why)", unique.join(" "));
     }
-    let recorded = report.recorded();
-    if !recorded.is_empty() {
-        let text = format!(
-            "{}: no clause says what these have to see, and it is not what the reviewed kernels do (--all shows it)",
-            recorded.join(", ")
-        );
-        let _ = writeln!(out, "{} {}", style.notable("different:"), wrap(&text, "           "));
-    }
-    declared::render(out, report, style);
-    if let Some(why) = report.without_lock_order() {
-        let _ = writeln!(out, "{} {}", style.notable("not checked:"), wrap(&why, "             "));
-    }
+    remarks::render(out, report, style);
     let guests = if report.guests == 1 { "1 guest".into() } else { format!("{} guests", report.guests) };
     let times = format!(
         "kernel {:.1} s, guest program {:.1} s, {guests} {:.1} s",
