@@ -385,7 +385,7 @@ for case in $cases; do
     *prove_locking=0*) echo 'Kernel command line: lockdep.prove_locking=0' >>"$console" ;;
     *)  printf '<13>[    1.0] conformance: begin %s\n' $case >>"$console"
         printf '<4>[    1.1][   T38] %s\n' 'WARNING: possible circular locking dependency detected' \
-            'ffffffff82636dc0 (lock_LOCK){+.+.}-{4:4}, at: trigger_ba+0x20/0x40' \
+            "ffffffff82636dc0 (lock_LOCK){+.+.}-{4:4}, at: trigger_ba+0x20/0x40" \
             'ffffffff82636d00 (lock_b){+.+.}-{4:4}, at: trigger_ba+0x12/0x40' >>"$console"; exit 0 ;;
     esac
     end $case pass
