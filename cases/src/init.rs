@@ -26,7 +26,7 @@ const EXAMINED: Duration = Duration::from_secs(15);
 /// for each part of this program that the process of a case uses costs a quarter of that process. Mappings of dma-bufs
 /// are not made in this way.
 const FAULT_AROUND: &str = "/sys/kernel/debug/fault_around_bytes";
-const FEW_PAGES: usize = if PAGE > 16384 { PAGE } else { 16384 };
+const FEW_PAGES: &str = "16384";
 
 /// Runs the plan and restarts the machine, which ends QEMU.
 pub fn main() {
@@ -38,7 +38,7 @@ pub fn main() {
     // The kernel has about fifty threads, a case needs a few. This stops a fork bomb before the guest's memory is used
     // up.
     let _ = fs::write("/proc/sys/kernel/threads-max", "150");
-    let _ = fs::write(FAULT_AROUND, FEW_PAGES.to_string());
+    let _ = fs::write(FAULT_AROUND, FEW_PAGES);
     match Channel::open() {
         Ok(channel) => run(channel, mounted),
         Err(errno) => eprintln!("conformance: no result channel: {errno}"),

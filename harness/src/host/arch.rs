@@ -135,21 +135,12 @@ pub const ARM64_16K: Arch = Arch {
     ..ARM64
 };
 
-/// arm64 with pages of 64 KiB, as on some servers.
-pub const ARM64_64K: Arch = Arch {
-    name: "arm64-64k",
-    fragments: &["arm64", "arm64-64k"],
-    pages: Some("pages-64k"),
-    parameters: &["panic=-1", SMALL_HUGE_PAGES],
-    ..ARM64
-};
-
-/// Huge pages are those of 2 MiB here as well: the usual ones have 32 and 512 MiB.
+/// Huge pages are those of 2 MiB here as well: the usual ones have 32 MiB.
 const SMALL_HUGE_PAGES: &str = "default_hugepagesz=2M";
 
 impl Arch {
     /// All of them, the default first.
-    pub const ALL: [&'static Arch; 4] = [&X86_64, &ARM64, &ARM64_16K, &ARM64_64K];
+    pub const ALL: [&'static Arch; 3] = [&X86_64, &ARM64, &ARM64_16K];
 
     /// The one with this name.
     pub fn by_name(name: &str) -> Option<&'static Arch> {

@@ -46,6 +46,9 @@ pub fn is_present() -> bool {
     written.is_ok() && with_caller(|_, _| Ok(())).is_ok()
 }
 
+/// Whether a call takes a process of its own.
+pub const TAKES_A_PROCESS: bool = true;
+
 /// ioctl(2) of the 32-bit table. The caller is responsible for how the kernel uses the address, as with
 /// [`ioctl_address`](super::super::ioctl_address).
 ///

@@ -15,6 +15,9 @@ pub fn is_present() -> bool {
     Path::new("/proc/sys/abi/vsyscall32").exists()
 }
 
+/// Whether a call takes a process of its own.
+pub const TAKES_A_PROCESS: bool = false;
+
 /// ioctl(2) of the 32-bit table. The caller is responsible for how the kernel uses the address, as with
 /// [`ioctl_address`](super::super::ioctl_address).
 ///
