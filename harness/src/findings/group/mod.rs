@@ -187,7 +187,7 @@ impl<'a> Group<'a> {
 
     /// Whether the clause of the other one cannot hold without this one's.
     fn explains_clause_of(&self, other: &Group<'_>) -> bool {
-        if self.is_of_aliases_and_not(other) {
+        if self.is_of_aliases_and_not(other) || other.is_about_locks() && !self.is_wherever(other) {
             return false;
         }
         let in_table = |table: &[(&str, &[&str])]| {
