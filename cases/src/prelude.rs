@@ -29,7 +29,7 @@ pub use crate::fixture::facts::{
     files_listed, identity, name_in_maps, names_in_bufinfo, number_in, times_listed,
 };
 pub use crate::fixture::fault::{FailNth, Failing, Found, NO_MEMORY, some};
-pub use crate::fixture::fd::{Fd, RDONLY, RDWR, flags_text, next_number, refusal_clause, reopen};
+pub use crate::fixture::fd::{Fd, RDONLY, RDWR, closes_on_exec, flags_text, next_number, refusal_clause, reopen};
 pub use crate::fixture::fence::{
     self, Timeline, access_text, describe, fences, pending, poll_for, poll_for_reading, poll_now, poll_text, same_fence,
 };

@@ -141,10 +141,9 @@ const USE_THE_LIST: &[&str] = &["dma_buf_export", "dma_buf_file_release", "dma_b
 /// consequences.
 fn shows_a_damaged_list(verdict: &CaseVerdict) -> bool {
     let (Some(run), Some(first)) = (&verdict.run, verdict.complaints.first()) else { return false };
-    let fails = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, .. });
     let judges_it = Foundation::judged_by(verdict.key.id()) == Some(Foundation::Listing);
     let uses_it = first.is_about_a_list() || first.trace.iter().any(|name| USE_THE_LIST.contains(&name.as_str()));
-    !judges_it && uses_it && !run.steps.iter().any(fails)
+    !judges_it && uses_it && run.failed_checks().next().is_none()
 }
 
 /// Whether a reason says that something is never given back, and nothing else.

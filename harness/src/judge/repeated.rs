@@ -11,7 +11,6 @@ use cases::protocol::Outcome;
 
 use crate::judge::complaint::Complaint;
 use crate::judge::guest_run::GuestRun;
-use crate::judge::transcript::TranscriptStep;
 use crate::judge::verdict::CaseVerdict;
 
 /// Kernel option (kernel/locking/lockdep.c): lockdep does not compare the orders in which locks are taken. It still checks which
@@ -39,9 +38,8 @@ pub fn inverted_locks(complaint: &Complaint) -> Option<String> {
 pub fn only_complains(verdict: &CaseVerdict) -> bool {
     let Some(run) = &verdict.run else { return false };
     let heard: Vec<&Complaint> = verdict.complaints.iter().filter(|one| one.suppressed.is_none()).collect();
-    let fails = |step: &TranscriptStep| matches!(step, TranscriptStep::Check { holds: false, .. });
     let harmless = !heard.is_empty() && heard.iter().all(|complaint| complaint.kind.is_harmless());
-    harmless && run.outcome == Some(Outcome::Pass) && !run.steps.iter().any(fails)
+    harmless && run.outcome == Some(Outcome::Pass) && run.failed_checks().next().is_none()
 }
 
 /// The words on the kernel's command line that tell it and the guest which kinds are known.

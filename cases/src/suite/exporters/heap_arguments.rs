@@ -64,7 +64,7 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
 
     for (flags, want) in [(RDWR, true), (libc::O_RDWR as u32, false)] {
         let fd = allocate(Allocation { fd_flags: flags, ..GOOD }).or_broken("an allocation")?;
-        let set = fcntl(fd.as_raw_fd(), libc::F_GETFD, 0).or_broken("F_GETFD")? & libc::FD_CLOEXEC != 0;
+        let set = closes_on_exec(&fd).or_broken("F_GETFD")?;
         s.equal(format!("FD_CLOEXEC after {}", flags_text(flags)), set, want);
     }
     s.check_nothing_left(&balance, "after the last close")?;

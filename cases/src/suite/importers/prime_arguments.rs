@@ -82,7 +82,7 @@ fn valid_flags(s: &mut Steps, vgem: &Vgem) -> CaseResult {
         let handle = vgem.quiet_create().or_broken("creating a buffer of vgem")?;
         let found = drm::export(vgem.as_fd(), handle.number(), flags as u32).map_err(gave).and_then(|fd| {
             let mode = fcntl(fd.as_raw_fd(), libc::F_GETFL, 0).map_err(gave)? & libc::O_ACCMODE;
-            let closes = fcntl(fd.as_raw_fd(), libc::F_GETFD, 0).map_err(gave)? & libc::FD_CLOEXEC != 0;
+            let closes = closes_on_exec(&fd).map_err(gave)?;
             let right = mode == flags & libc::O_ACCMODE && closes == (flags & libc::O_CLOEXEC != 0);
             ensure(right, || format!("{}, close-on-exec {closes}", flags_text(mode as u32)))
         });

@@ -22,7 +22,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let buffer = export(on.exporter, 1).or_broken("export of a buffer")?.primary;
     let exported = dma_buf::export_sync_file(buffer.as_fd(), SyncAccess::Read).or_broken("EXPORT_SYNC_FILE")?;
     for (what, fd) in [("sw_sync", &fences[0]), ("MERGE", &file), ("EXPORT_SYNC_FILE", &exported)] {
-        let set = fcntl(fd.as_raw_fd(), libc::F_GETFD, 0).or_broken("F_GETFD")? & libc::FD_CLOEXEC != 0;
+        let set = closes_on_exec(fd).or_broken("F_GETFD")?;
         s.equal(format!("the descriptor of {what} is close-on-exec"), set, true);
     }
     let info = |args: InfoArgs| sync_file::info_with(file.as_fd(), args);

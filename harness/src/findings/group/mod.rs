@@ -150,6 +150,12 @@ impl<'a> Group<'a> {
         self.shown.iter().all(|(_, symptom)| symptom.damage == Some(Damage::Locks))
     }
 
+    /// Damaged memory, or a wrong count, makes nobody take locks in another order: that has a reason of its own, unless the same cases
+    /// show both.
+    fn may_lead_to(&self, other: &Group<'_>) -> bool {
+        !other.is_about_locks() || self.is_wherever(other)
+    }
+
     /// Whether its cases were waiting, as the host saw, and not running in circles.
     fn waits(&self) -> bool {
         self.shown.iter().all(|(_, symptom)| symptom.title.contains(IDLE))
@@ -172,8 +178,7 @@ impl<'a> Group<'a> {
                 // A clause about lifetimes and lists is violated in more than one function.
                 let of_one = corrupts && self.clause() == other.clause();
                 let counts = self.natures().any(|nature| *nature == Nature::Underflow) && other.is_about_counts();
-                // Damaged memory makes nobody take locks in another order.
-                let damages = corrupts && (!other.is_about_locks() || self.is_wherever(other));
+                let damages = corrupts && self.may_lead_to(other);
                 same || of_one || counts || (damages || fails_too) && *severity != Severity::MemoryCorruption
             }
             Key::Clause(clause) => corrupts && self.clause() == clause || self.saw_the_same(other),
@@ -187,7 +192,7 @@ impl<'a> Group<'a> {
 
     /// Whether the clause of the other one cannot hold without this one's.
     fn explains_clause_of(&self, other: &Group<'_>) -> bool {
-        if self.is_of_aliases_and_not(other) || other.is_about_locks() && !self.is_wherever(other) {
+        if self.is_of_aliases_and_not(other) || !self.may_lead_to(other) {
             return false;
         }
         let in_table = |table: &[(&str, &[&str])]| {

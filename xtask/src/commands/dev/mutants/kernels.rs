@@ -35,7 +35,7 @@ pub struct JointKernel {
 /// As [`image::build`]; compiler errors outside of all mutants.
 pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<JointKernel> {
     let mut settled: BTreeMap<usize, MutantOutcome> = BTreeMap::new();
-    let build_dir = build_dir(tree);
+    let (build_dir, objdump) = (build_dir(tree), tree.flavour.arch.tool("objdump"));
     loop {
         let patched = woven(&tree.patched, mutants, &settled)?;
         let files = files(mutants, &settled);
@@ -46,12 +46,7 @@ pub fn joint(pipeline: &Pipeline, tree: &Tree, mutants: &[Mutant]) -> Result<Joi
             let errors = compiler::errors(&output.text);
             if errors.is_empty() && output.status.success() {
                 for object in &objects {
-                    settled.extend(same_code(
-                        &tree.flavour.arch.tool("objdump"),
-                        &dir.join(object),
-                        mutants,
-                        &settled,
-                    )?);
+                    settled.extend(same_code(&objdump, &dir.join(object), mutants, &settled)?);
                 }
             } else if errors.keys().all(|number| *number == 0) {
                 return Err(Error::new(ErrorKind::Build, "the kernel with all mutants does not compile")
