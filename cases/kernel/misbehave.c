@@ -22,6 +22,7 @@
 #include <linux/panic.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
+#include <linux/reboot.h>
 #include <linux/refcount.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
@@ -259,16 +260,10 @@ FAULT(stack_overflow)
 	return dbc_recurse(0) & 0;
 }
 
-/* Without an interrupt table the CPU can only reset. */
-FAULT(triple_fault)
+/* Prints nothing, unlike kernel_restart(). */
+FAULT(reset)
 {
-	struct {
-		u16 size;
-		u64 address;
-	} __packed nothing = {};
-
-	local_irq_disable();
-	asm volatile("lidt %0\n\tint3" : : "m" (nothing));
+	emergency_restart();
 	return 0;
 }
 
@@ -383,7 +378,7 @@ static const struct dbc_fault {
 	ENTRY(loop_in_rcu),
 	ENTRY(loop_everywhere),
 	ENTRY(stack_overflow),
-	ENTRY(triple_fault),
+	ENTRY(reset),
 	ENTRY(panic),
 	ENTRY(flood_the_log),
 	ENTRY(out_of_memory),

@@ -40,7 +40,7 @@ pub(super) const FAULTS: &[&str] = &[
     "loop_in_rcu",
     "loop_everywhere",
     "stack_overflow",
-    "triple_fault",
+    "reset",
     "panic",
     "flood_the_log",
     "out_of_memory",
@@ -214,12 +214,12 @@ pub(super) const FAULT_CASES: &[FaultCase] = &[
         "stack_overflow"
     )),
     fault_case!(
-        "triple_fault",
+        "reset",
         "The processor resets without a kernel message.",
         Brief,
         Lost,
         ["restarted without a message"],
-        |s, _| { fault(s, "triple_fault") }
+        |s, _| { fault(s, "reset") }
     ),
     fault_case!(
         "panic",

@@ -107,6 +107,7 @@ pub const CASES: &[Case] = &[
     waiting::poll_table::CASE,
     waiting::epoll_modes::CASE,
     waiting::sync_waits::CASE,
+    waiting::no_limit::CASE,
     waiting::sync_interrupted::CASE,
     waiting::sync_flags::CASE,
     fence_sets::same_timeline::CASE,

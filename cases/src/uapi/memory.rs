@@ -9,7 +9,13 @@ use nix::libc;
 use super::arch::{LOW, LOW_ADDRESSES};
 
 /// Bytes in a page. The guest program is compiled for a kernel with pages of this size.
-pub const PAGE: usize = if cfg!(feature = "pages-16k") { 16 << 10 } else { 4 << 10 };
+pub const PAGE: usize = if cfg!(feature = "pages-64k") {
+    64 << 10
+} else if cfg!(feature = "pages-16k") {
+    16 << 10
+} else {
+    4 << 10
+};
 
 /// A mapping, unmapped on drop.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::memory::PAGE;
 use super::{IOC_READ, IOC_WRITE, ioc, ioctl_struct, own};
 
 /// `enum v4l2_buf_type`: the queue of a device.
@@ -24,7 +25,10 @@ const CAPTURE: u32 = VideoQueue::Capture as u32;
 const DMABUF: u32 = Memory::DmaBuf as u32;
 /// `V4L2_BUF_FLAG_ERROR`.
 const FLAG_ERROR: u32 = 0x40;
-/// `V4L2_PIX_FMT_GREY`: one byte per pixel, the smallest format.
+/// Bytes per pixel of small frames. A frame has to be larger than a page, and vivid's smallest, 320 by 180 grey pixels, fits into
+/// one of 64 KiB.
+pub const SMALL_PIXEL: usize = if PAGE < 320 * 180 { 1 } else { 2 };
+/// `V4L2_PIX_FMT_GREY`: one byte per pixel.
 const GREY: u32 = u32::from_le_bytes(*b"GREY");
 /// `V4L2_PIX_FMT_RGB565`: two bytes per pixel.
 const RGB565: u32 = u32::from_le_bytes(*b"RGBP");
@@ -149,12 +153,13 @@ pub struct Frame {
     pub error: bool,
 }
 
-/// `VIDIOC_S_FMT`: the smallest grey picture of the queue. Returns the size of a frame in bytes.
+/// `VIDIOC_S_FMT`: the smallest picture of the queue with [`SMALL_PIXEL`] bytes per pixel. Returns the size of a frame in bytes.
 ///
 /// # Errors
 /// The errno of the call; `EBUSY` while the queue has buffers.
 pub fn set_small_format(device: BorrowedFd<'_>, queue: VideoQueue) -> Result<u32, Errno> {
-    let mut format = Format { kind: queue as u32, width: 1, height: 1, pixel_format: GREY, ..Format::EMPTY };
+    let pixel_format = if SMALL_PIXEL == 1 { GREY } else { RGB565 };
+    let mut format = Format { kind: queue as u32, width: 1, height: 1, pixel_format, ..Format::EMPTY };
     ioctl_struct(device, S_FMT, &mut format)?;
     Ok(format.size_image)
 }

@@ -36,6 +36,8 @@ pub struct Arch {
     pub console: &'static str,
     /// Kernel parameters that only this architecture has.
     pub parameters: &'static [&'static str],
+    /// Whether a division of integers by zero is an exception.
+    pub division_traps: bool,
     /// How processors that hang are examined.
     pub stack: StackLayout,
     /// gdb's name of it.
@@ -86,6 +88,7 @@ pub const X86_64: Arch = Arch {
         // The check waits for timer interrupts, which an emulated machine on a busy host delivers late.
         "no_timer_check",
     ],
+    division_traps: true,
     stack: StackLayout::X86,
     gdb: "i386:x86-64",
     elf_machine: 62,
@@ -117,6 +120,8 @@ pub const ARM64: Arch = Arch {
     console: "ttyAMA0",
     // The firmware interface (PSCI) of QEMU resets the machine, on a panic too.
     parameters: &["panic=-1"],
+    // The quotient is zero (Arm Architecture Reference Manual, SDIV).
+    division_traps: false,
     stack: StackLayout::Arm64,
     gdb: "aarch64",
     elf_machine: 183,
@@ -135,12 +140,16 @@ pub const ARM64_16K: Arch = Arch {
     ..ARM64
 };
 
+/// arm64 with pages of 64 KiB, as on some servers.
+pub const ARM64_64K: Arch =
+    Arch { name: "arm64-64k", fragments: &["arm64", "arm64-64k"], pages: Some("pages-64k"), ..ARM64_16K };
+
 /// Huge pages are those of 2 MiB here as well: the usual ones have 32 MiB.
 const SMALL_HUGE_PAGES: &str = "default_hugepagesz=2M";
 
 impl Arch {
     /// All of them, the default first.
-    pub const ALL: [&'static Arch; 3] = [&X86_64, &ARM64, &ARM64_16K];
+    pub const ALL: [&'static Arch; 4] = [&X86_64, &ARM64, &ARM64_16K, &ARM64_64K];
 
     /// The one with this name.
     pub fn by_name(name: &str) -> Option<&'static Arch> {
@@ -190,6 +199,7 @@ mod tests {
         assert_eq!(Arch::of_flavour("sanitized-vng"), (&X86_64, "sanitized-vng"));
         assert_eq!(Arch::of_flavour("leak-arm64"), (&ARM64, "leak"));
         assert_eq!(Arch::of_flavour("leak-arm64-16k"), (&ARM64_16K, "leak"));
+        assert_eq!(Arch::of_flavour("leak-arm64-64k"), (&ARM64_64K, "leak"));
         assert_eq!(Arch::of_flavour("arm64"), (&X86_64, "arm64"));
         for arch in Arch::ALL {
             assert_eq!(Arch::of_flavour(&arch.flavour("fast")), (arch, "fast"));

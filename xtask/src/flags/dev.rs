@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
+use harness::host::arch::Arch;
 
 use super::{
     AccelChoice, FuzzTarget, Github, GuestArgs, KernelArgs, MutantsArgs, TableFormat, at_least_one, examples, heading,
@@ -105,6 +106,9 @@ pub struct SelftestArgs {
     /// Kernel to run the fault cases on, an id of kernels.toml
     #[arg(long, value_name = "ID", help_heading = heading::KERNEL)]
     pub kernel: Option<String>,
+    /// Architecture of the kernel: see `cargo xtask help test`
+    #[arg(long, value_name = "ARCH", value_parser = super::kernel::arch, help_heading = heading::KERNEL)]
+    pub arch: Option<&'static Arch>,
     /// How many guests to run at a time
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = heading::GUEST)]
     pub jobs: usize,

@@ -37,7 +37,7 @@ pub struct KernelArgs {
     /// Configuration: sanitized (usual), fast, leak, race, importers, coverage or debug
     #[arg(long, value_name = "NAME", help_heading = heading::KERNEL)]
     pub flavour: Option<String>,
-    /// Architecture: x86_64, arm64, or arm64-16k for pages of 16 KiB; arm64 is emulated
+    /// Architecture: x86_64, arm64, or arm64-16k and arm64-64k for larger pages; arm64 is emulated
     #[arg(long, value_name = "ARCH", value_parser = arch, help_heading = heading::KERNEL)]
     pub arch: Option<&'static Arch>,
     /// Packed kernel tree (.tar, .xz, .gz, .bz2, .zst), one directory at its top

@@ -18,7 +18,7 @@ pub struct MatrixArgs {
     /// Kernel configurations to run [default: that of each kernel]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub flavours: Vec<String>,
-    /// Architectures to run: x86_64, arm64, arm64-16k [default: x86_64]
+    /// Architectures to run: x86_64, arm64, arm64-16k, arm64-64k [default: x86_64]
     #[arg(long, value_name = "ARCH,...", value_delimiter = ',', value_parser = super::kernel::arch)]
     pub arch: Vec<&'static Arch>,
     /// Continue after a cell that is not as expected

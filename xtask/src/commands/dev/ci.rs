@@ -39,7 +39,7 @@ const FAULT_CASES: &[&str] = &[
     "late_in_rcu",
     "loop_with_interrupts_off",
     "wait_for_ever",
-    "triple_fault",
+    "reset",
     "leak_buffer",
     "channel_cut_in_a_record",
     "sigsegv",

@@ -53,7 +53,7 @@ impl FaultBench {
     /// When the kernel cannot be built or booted.
     pub fn open(pipeline: &Pipeline, args: &SelftestArgs) -> Result<Self> {
         let kernel = KernelArgs { flavour: Some(FLAVOUR.into()), no_install: args.no_install, ..KernelArgs::default() };
-        let kernel = KernelArgs { kernel: args.kernel.clone(), ..kernel };
+        let kernel = KernelArgs { kernel: args.kernel.clone(), arch: args.arch, ..kernel };
         let made = pipeline.kernel(&kernel)?;
         let guest = pipeline.guest_program(made.image.facts.arch())?;
         let dir = tempfile::Builder::new().prefix("selftest-").tempdir();
@@ -115,7 +115,7 @@ impl FaultBench {
         let session = Session {
             append: words(setting),
             timeouts: self.timeouts(),
-            // Emulation on every host, so that triple faults and the like behave the same everywhere.
+            // Emulation on every host, so that resets and the like behave the same everywhere.
             ..Session::new(&self.image, &self.guest, &self.context, Accel::Tcg, dir)
         };
         session.record(plan, on_record)

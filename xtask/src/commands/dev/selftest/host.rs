@@ -104,11 +104,11 @@ pub static FAULTS: &[HostFault] = &[
         act: Act::Append(&["dmabuf_conformance.at_boot=loop_with_interrupts_off"]),
     },
     HostFault {
-        name: "triple_fault_at_boot",
+        name: "reset_at_boot",
         claim: "The processor resets itself while the kernel boots.",
         expected: "LOST",
         words: &["restarted before"],
-        act: Act::Append(&["dmabuf_conformance.at_boot=triple_fault"]),
+        act: Act::Append(&["dmabuf_conformance.at_boot=reset"]),
     },
     HostFault {
         name: "complaint_at_boot",
