@@ -122,9 +122,15 @@ impl DeriveRequest {
 /// # Errors
 /// The errno of the call.
 pub fn derive(fd: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
-    let mut argument = DeriveArgs { flags, fd: POISON };
-    derive_with(fd.as_raw_fd(), &mut argument)?;
-    Ok(own(argument.fd))
+    let call = |before: i32| {
+        let mut argument = DeriveArgs { flags, fd: before };
+        derive_with(fd.as_raw_fd(), &mut argument).map(|_| own(argument.fd))
+    };
+    match call(POISON) {
+        // Only UAPI-4 judges whether any value of `fd` is accepted; where it has to be zero, cases of other clauses go on.
+        Err(Errno::EINVAL) => call(0),
+        done => done,
+    }
 }
 
 /// Derives with the caller's values and stores the result in them.
