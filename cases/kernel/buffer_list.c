@@ -4,7 +4,9 @@
  *
  * The list head and its mutex are static in dma-buf.c, so they are looked up by
  * name. The list may be corrupt: the walk checks each pointer before it follows
- * it, and always terminates.
+ * it, and always terminates. A series may protect it by something else than this
+ * mutex: then the walk is done again if a change got in its way. Or there is no
+ * such list: then nothing is known about it.
  */
 
 #include <linux/delay.h>
@@ -31,8 +33,17 @@ struct dbc_old_list {
 	struct mutex lock;
 };
 
+#ifdef DBC_HAVE_LIST
+#define dbc_node_of(dmabuf)	(&(dmabuf)->list_node)
+#define dbc_of_list(node)	container_of(node, struct dma_buf, list_node)
+#else
+#define dbc_node_of(dmabuf)	((struct list_head *)NULL)
+#define dbc_of_list(node)	((struct dma_buf *)NULL)
+#endif
+
 void __init dbc_list_init(void)
 {
+#ifdef DBC_HAVE_LIST
 	static const char * const names[][2] = {
 		{ "dmabuf_list", "dmabuf_list_mutex" },
 		{ "debugfs_list", "debugfs_list_mutex" },
@@ -41,11 +52,11 @@ void __init dbc_list_init(void)
 	struct mutex *mutex = NULL;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(names) && !(head && mutex); i++) {
+	for (i = 0; i < ARRAY_SIZE(names) && !head; i++) {
 		head = (void *)kallsyms_lookup_name(names[i][0]);
 		mutex = (void *)kallsyms_lookup_name(names[i][1]);
 	}
-	if (!head || !mutex) {
+	if (!head) {
 		struct dbc_old_list *old = (void *)kallsyms_lookup_name("db_list");
 
 		if (!old)
@@ -58,6 +69,7 @@ void __init dbc_list_init(void)
 		return;
 	dbc_list_head = head;
 	dbc_list_mutex = mutex;
+#endif
 }
 
 bool dbc_list_found(void)
@@ -65,16 +77,27 @@ bool dbc_list_found(void)
 	return dbc_list_head && !READ_ONCE(dbc_ignore_list);
 }
 
+bool dbc_list_lock_found(void)
+{
+	return dbc_list_found() && dbc_list_mutex;
+}
+
 static bool dbc_list_lock(void)
 {
 	unsigned long deadline = jiffies + DBC_LOCK_TIMEOUT;
 
-	while (!mutex_trylock(dbc_list_mutex)) {
+	while (dbc_list_mutex && !mutex_trylock(dbc_list_mutex)) {
 		if (time_after(jiffies, deadline))
 			return false;
 		usleep_range(50, 200);
 	}
 	return true;
+}
+
+static void dbc_list_unlock(void)
+{
+	if (dbc_list_mutex)
+		mutex_unlock(dbc_list_mutex);
 }
 
 /*
@@ -103,8 +126,7 @@ static bool dbc_reused(const struct dbc_tracker *tracker)
 	return private_data == dmabuf || tracker->private_data != dmabuf;
 }
 
-/* Counts all entries, or with @wanted only entries at that address. */
-static u32 dbc_list_walk(struct list_head *wanted)
+static u32 dbc_list_walk_once(struct list_head *wanted)
 {
 	struct list_head *entry = dbc_list_head, *next, *back;
 	u32 count = 0, steps;
@@ -122,6 +144,19 @@ static u32 dbc_list_walk(struct list_head *wanted)
 	return DBC_CORRUPT;
 }
 
+/* Counts all entries, or with @wanted only entries at that address. */
+static u32 dbc_list_walk(struct list_head *wanted)
+{
+	u32 count = dbc_list_walk_once(wanted);
+	unsigned int more = dbc_list_mutex ? 0 : 100;
+
+	while (count == DBC_CORRUPT && more--) {
+		usleep_range(50, 200);
+		count = dbc_list_walk_once(wanted);
+	}
+	return count;
+}
+
 u32 dbc_list_length(void)
 {
 	u32 count;
@@ -131,7 +166,7 @@ u32 dbc_list_length(void)
 	if (!dbc_list_lock())
 		return DBC_BUSY;
 	count = dbc_list_walk(NULL);
-	mutex_unlock(dbc_list_mutex);
+	dbc_list_unlock();
 	return count;
 }
 
@@ -169,7 +204,7 @@ u32 dbc_list_attachments(void)
 
 		if (!dbc_peek(next, &entry->next))
 			break;
-		attachments = dbc_count_attachments(container_of(next, struct dma_buf, list_node));
+		attachments = dbc_count_attachments(dbc_of_list(next));
 		if (attachments >= DBC_BUSY) {
 			count = attachments;
 			break;
@@ -177,7 +212,7 @@ u32 dbc_list_attachments(void)
 		total += attachments;
 		entry = next;
 	}
-	mutex_unlock(dbc_list_mutex);
+	dbc_list_unlock();
 	return count < DBC_BUSY ? total : count;
 }
 
@@ -189,10 +224,10 @@ u32 dbc_list_count(struct dbc_tracker *tracker, bool alive)
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
-	count = dbc_list_walk(&tracker->dmabuf->list_node);
+	count = dbc_list_walk(dbc_node_of(tracker->dmabuf));
 	if (count == 1 && !alive && dbc_reused(tracker))
 		count = 0;
-	mutex_unlock(dbc_list_mutex);
+	dbc_list_unlock();
 	return count;
 }
 
@@ -208,12 +243,12 @@ int dbc_list_hold(struct dbc_context *context, void *arg)
 
 	if (!tracker)
 		return -ENOENT;
-	if (!dbc_list_found())
+	if (!dbc_list_lock_found())
 		return -EOPNOTSUPP;
 	if (!dbc_list_lock())
 		return -EBUSY;
-	if (dbc_list_walk(&tracker->dmabuf->list_node) != 1) {
-		mutex_unlock(dbc_list_mutex);
+	if (dbc_list_walk(dbc_node_of(tracker->dmabuf)) != 1) {
+		dbc_list_unlock();
 		return -ESTALE;
 	}
 	WRITE_ONCE(dbc_list_is_held, true);
@@ -221,7 +256,7 @@ int dbc_list_hold(struct dbc_context *context, void *arg)
 		/* Bit 0 of the owner word: another task is queued. */
 		bool waited = atomic_long_read(&dbc_list_mutex->owner) & 1;
 
-		if (dbc_list_walk(&tracker->dmabuf->list_node) != 1) {
+		if (dbc_list_walk(dbc_node_of(tracker->dmabuf)) != 1) {
 			hold->outcome = DBC_HOLD_LEFT;
 			ret = 0;
 			break;
@@ -234,7 +269,7 @@ int dbc_list_hold(struct dbc_context *context, void *arg)
 		usleep_range(50, 200);
 	}
 	WRITE_ONCE(dbc_list_is_held, false);
-	mutex_unlock(dbc_list_mutex);
+	dbc_list_unlock();
 	return ret;
 }
 

@@ -42,6 +42,7 @@
 #define DBC_FEATURE_DERIVE	(1U << 0) /* header defines DMA_BUF_IOCTL_DERIVE */
 #define DBC_FEATURE_STRUCT	(1U << 1) /* ... and struct dma_buf_derive {flags, fd} */
 #define DBC_FEATURE_LIST	(1U << 2) /* the global buffer list was found */
+#define DBC_FEATURE_LIST_LOCK	(1U << 4) /* ... and its mutex */
 #define DBC_FEATURE_STALL	(1U << 3) /* threads can be stopped, see &struct dbc_stall */
 
 /**

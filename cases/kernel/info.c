@@ -24,6 +24,8 @@ int dbc_info(struct dbc_context *context, void *arg)
 	};
 	if (dbc_list_found())
 		info->features |= DBC_FEATURE_LIST;
+	if (dbc_list_lock_found())
+		info->features |= DBC_FEATURE_LIST_LOCK;
 	if (dbc_stall_possible())
 		info->features |= DBC_FEATURE_STALL;
 

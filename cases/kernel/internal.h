@@ -175,6 +175,7 @@ u32 dbc_peek_file_refs(struct file *file);
 
 void dbc_list_init(void);
 bool dbc_list_found(void);
+bool dbc_list_lock_found(void);
 u32 dbc_list_length(void);
 u32 dbc_list_count(struct dbc_tracker *tracker, bool alive);
 u32 dbc_list_attachments(void);

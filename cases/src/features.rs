@@ -48,6 +48,9 @@ impl KernelFeatures {
                         "the header of this tree does not define DMA_BUF_IOCTL_DERIVE".into(),
                     );
                 }
+                if info.as_ref().is_ok_and(|info| !info.sees_list_lock) {
+                    missing.insert(Need::ListMutex, "the test importer knows no mutex of the list".into());
+                }
                 if !info.is_ok_and(|info| info.stalls) {
                     missing.insert(Need::Stall, "the test importer cannot observe locks".into());
                 }

@@ -30,6 +30,8 @@ pub enum Need {
     SwSync,
     /// The list of all buffers: debugfs `dma_buf/bufinfo`.
     Bufinfo,
+    /// The list has a mutex, which the test importer knows by its name. A series may have another lock.
+    ListMutex,
     /// Statistics of every buffer in sysfs.
     Statistics,
     /// The BPF iterator over all buffers (Linux 6.16). Only in the flavour `bpf`.
@@ -84,7 +86,7 @@ impl Need {
     /// not. None for needs that do not depend on an option.
     pub fn option(self) -> Option<&'static str> {
         match self {
-            Need::Derive | Need::DeriveDefined | Need::NoDerive | Need::KernelMapping => None,
+            Need::Derive | Need::DeriveDefined | Need::NoDerive | Need::KernelMapping | Need::ListMutex => None,
             Need::TestImporter => Some("CONFIG_DMABUF_CONFORMANCE"),
             Need::CmaHeap => Some("CONFIG_DMABUF_HEAPS_CMA"),
             Need::Vgem => Some("CONFIG_DRM_VGEM"),
@@ -115,7 +117,8 @@ impl Need {
     /// flavours have. A case is not planned on other kernels. When any other need is not met, the case is planned and reported as
     /// skipped.
     pub fn tells_kernels_apart(self) -> bool {
-        matches!(self, Need::NoDerive | Need::Statistics | Need::BpfIterator | Need::Selinux) || self.is_device()
+        matches!(self, Need::NoDerive | Need::ListMutex | Need::Statistics | Need::BpfIterator | Need::Selinux)
+            || self.is_device()
     }
 
     /// Whether it is a device that only the flavour `importers` has.

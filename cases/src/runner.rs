@@ -276,7 +276,7 @@ impl<'a> Runner<'a> {
     }
 
     fn resource_counts(&self) -> Option<ResourceCounts> {
-        if self.avoided.any_foundation() {
+        if !self.avoided.leaves_counts() {
             return None;
         }
         let counts = self.importer.as_ref().and_then(ResourceCounts::take)?;
@@ -306,7 +306,7 @@ impl<'a> Runner<'a> {
 
     /// None if the list may be corrupt.
     fn exporters_listed(&self) -> Option<Vec<String>> {
-        if self.avoided.any_foundation() { None } else { exporters_listed().ok() }
+        if !self.avoided.leaves_counts() { None } else { exporters_listed().ok() }
     }
 
     /// Searches for memory that the cases of this guest leaked.

@@ -176,6 +176,7 @@ mod tests {
             stalls: false,
             derive_layout: Some(layout),
             sees_list: true,
+            sees_list_lock: true,
         }
     }
 

@@ -202,6 +202,8 @@ pub struct ImporterInfo {
     pub derive_layout: Option<DeriveLayout>,
     /// Whether the global list was found; otherwise all counts of it are unknown.
     pub sees_list: bool,
+    /// Whether its mutex was found.
+    pub sees_list_lock: bool,
     /// Whether threads can be stopped in the middle of a system call.
     pub stalls: bool,
 }
@@ -361,6 +363,7 @@ impl Importer {
             derive_size: info.derive_size.into(),
             derive_layout: (info.features & 2 != 0).then_some(layout),
             sees_list: info.features & 4 != 0,
+            sees_list_lock: info.features & 16 != 0,
             stalls: info.features & 8 != 0,
         })
     }

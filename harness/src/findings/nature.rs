@@ -37,6 +37,8 @@ pub(super) enum Nature {
     Written,
     /// The kernel's small objects become more and more.
     Memory,
+    /// The name of a buffer is another than it should be.
+    Name,
     /// A random sequence of calls ended where SYNC did not wait, or waited too long.
     SyncOfModel,
     /// Anything else.
@@ -64,7 +66,7 @@ impl Nature {
                 .expect("it is a pattern")
         });
         static ERRNO: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new(r#"(expected (?:Err\()?"?)?\b(E(?:ACCES|AGAIN|BADF|BUSY|EXIST|FAULT|INTR|INVAL|IO|LOOP|MFILE|NFILE|NODEV|NOENT|NOMEM|NOSPC|NOSYS|NOTTY|NXIO|OPNOTSUPP|OVERFLOW|PERM|PIPE|PROTO|RANGE|SPIPE|TXTBSY|ILSEQ|2BIG))\b"#).expect("it is a pattern")
+            Regex::new(r#"(expected (?:Err\()?"?)?\b(E(?:ACCES|AGAIN|BADF|BUSY|EXIST|FAULT|INTR|INVAL|IO|LOOP|MFILE|NFILE|NODEV|NOENT|NOMEM|NOSPC|NOSYS|NOTTY|NXIO|OPNOTSUPP|OVERFLOW|PERM|PIPE|PROTO|RANGE|ROFS|SPIPE|SRCH|STALE|TIMEDOUT|TXTBSY|USERS|ALREADY|BADFD|CANCELED|DEADLK|FBIG|ILSEQ|2BIG))\b"#).expect("it is a pattern")
         });
         let counts: Vec<(u64, u64)> = COUNTS
             .captures_iter(detail)
@@ -119,7 +121,11 @@ impl Nature {
         }
         let seen = ERRNO.captures_iter(detail).filter(|found| found.get(1).is_none());
         let seen: BTreeSet<String> = seen.map(|found| found[2].to_string()).collect();
-        if seen.is_empty() { Nature::Other } else { Nature::Refused(seen) }
+        match seen.is_empty() {
+            false => Nature::Refused(seen),
+            true if sentence.contains("name") || detail.contains("readlink gave") => Nature::Name,
+            true => Nature::Other,
+        }
     }
 
     /// Whether something is never given back.

@@ -168,7 +168,7 @@ fn failed_checks(verdict: &CaseVerdict, reasons: &[String], list: usize, memory:
         let severity = match nature {
             Nature::Granted => Severity::GainedRights,
             Nature::Underflow => Severity::MemoryCorruption,
-            Nature::Other | Nature::Memory => Severity::of_clause(clause),
+            Nature::Other | Nature::Name | Nature::Memory => Severity::of_clause(clause),
             _ => Severity::Violation,
         };
         let in_a_list = nature.is_leak()

@@ -45,6 +45,7 @@ pub fn needs_met(config: &str, facts: &ImageFacts) -> BTreeSet<Need> {
     let met = Need::ALL.iter().copied().filter(|need| match need {
         Need::Derive | Need::DeriveDefined => facts.defines_derive,
         Need::NoDerive => !facts.defines_derive,
+        Need::ListMutex => facts.list_mutex,
         need => need.option().is_none_or(on) && need.since().is_none_or(new_enough),
     });
     met.collect()

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cases::foundation::{AVOID, Foundation, LEAKS, NEVER_RELEASED};
+use cases::foundation::{AVOID, Foundation, LEAKS, NEVER_RELEASED, STILL_LISTED};
+use cases::need::Need;
 use cases::protocol::{CaseKey, Outcome};
 use cases::suite;
 
@@ -12,9 +13,16 @@ use crate::judge::repeated::only_complains;
 use crate::judge::transcript::TranscriptStep;
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
 
-/// The violated foundations.
+/// The violated foundations. What is wrong with aliases only affects no case that derives none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violated {
+    with_aliases: ViolatedSet,
+    without: ViolatedSet,
+}
+
+/// Foundations that some cases cannot rely on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ViolatedSet {
     /// Each with the clause that is violated.
     by: BTreeMap<Foundation, String>,
     /// Whether a case whose checks held left something behind.
@@ -24,9 +32,39 @@ pub struct Violated {
 impl Violated {
     /// Reads the verdicts of the cases that judge foundations, and ignores others.
     pub fn of(verdicts: &[CaseVerdict]) -> Self {
-        let mut violated = Violated::default();
+        let without = verdicts.iter().filter(|verdict| !derives(&verdict.key));
+        Violated {
+            with_aliases: ViolatedSet::of(verdicts.iter().collect()),
+            without: ViolatedSet::of(without.collect()),
+        }
+    }
+
+    fn set(&self, derives: bool) -> &ViolatedSet {
+        if derives { &self.with_aliases } else { &self.without }
+    }
+
+    /// Whether anything is violated.
+    pub fn is_any(&self) -> bool {
+        self.with_aliases.is_any() || self.without.is_any()
+    }
+
+    /// The clause that blocks a case that was not run. None if no foundation that it relies on or judges is violated.
+    pub fn blocks(&self, key: &CaseKey) -> Option<&str> {
+        self.set(derives(key)).blocks(key)
+    }
+
+    /// The word on the kernel's command line that tells a guest which foundations not to use: one whose cases derive aliases, or one
+    /// whose cases do not. None if all of them hold.
+    pub fn avoid(&self, derives: bool) -> Option<String> {
+        self.set(derives).avoid()
+    }
+}
+
+impl ViolatedSet {
+    fn of(mut verdicts: Vec<&CaseVerdict>) -> Self {
+        let mut violated = ViolatedSet::default();
         // The kernel can be used after a complaint about what damaged nothing.
-        let verdicts: Vec<&CaseVerdict> = verdicts.iter().filter(|verdict| !only_complains(verdict)).collect();
+        verdicts.retain(|verdict| !only_complains(verdict));
         // Whatever is released then damages the list, so nothing may be.
         let list = verdicts.iter().copied().find(|verdict| damages_the_list(verdict));
         if let Some(verdict) = list {
@@ -72,21 +110,18 @@ impl Violated {
         violated
     }
 
-    /// Whether anything is violated.
-    pub fn is_any(&self) -> bool {
+    fn is_any(&self) -> bool {
         self.leaks || !self.by.is_empty()
     }
 
-    /// The clause that blocks a case that was not run. None if no foundation that it relies on or judges is violated.
-    pub fn blocks(&self, key: &CaseKey) -> Option<&str> {
+    fn blocks(&self, key: &CaseKey) -> Option<&str> {
         let (case, on) = suite::find(key)?;
         let own = Foundation::judged_by(&case.id());
         let needed = case.relies_on(on.variant).into_iter().chain(own);
         needed.into_iter().find_map(|foundation| self.by.get(&foundation)).map(String::as_str)
     }
 
-    /// The word on the kernel's command line that tells the guest which foundations not to use. None if all of them hold.
-    pub fn avoid(&self) -> Option<String> {
+    fn avoid(&self) -> Option<String> {
         let words = self.by.keys().map(|foundation| foundation.name()).chain(self.leaks.then_some(LEAKS));
         let words: Vec<&str> = words.collect();
         (!words.is_empty()).then(|| format!("{AVOID}={}", words.join(",")))
@@ -148,7 +183,14 @@ fn shows_a_damaged_list(verdict: &CaseVerdict) -> bool {
 
 /// Whether a reason says that something is never given back, and nothing else.
 pub(crate) fn is_leak(reason: &str) -> bool {
-    reason.starts_with(LEFT_BEHIND) || reason.ends_with(NEVER_RELEASED)
+    reason.starts_with(LEFT_BEHIND) || reason.ends_with(NEVER_RELEASED) || reason.ends_with(STILL_LISTED)
+}
+
+/// Whether a case derives aliases, or may if the kernel lets it.
+pub(crate) fn derives(key: &CaseKey) -> bool {
+    suite::find(key).is_some_and(|(case, on)| {
+        case.needs_of(on.variant).iter().any(|need| matches!(need, Need::Derive | Need::DeriveDefined))
+    })
 }
 
 /// Whether a case judges a foundation.
@@ -188,7 +230,7 @@ mod tests {
         let violated = of(&[("uapi/derive_and_close@udmabuf", failed("the kernel complained (kasan)"))]);
         assert!(violated.blocks(&key("rights/derive_table@udmabuf")).is_some());
         assert_eq!(violated.blocks(&key("identity/open_files.dup@udmabuf")), None);
-        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=deriving"));
+        assert_eq!(violated.avoid(true).as_deref(), Some("case_avoid=deriving"));
     }
 
     #[test]
@@ -196,7 +238,7 @@ mod tests {
         let leak = failed(&format!("{LEFT_BEHIND}: open files: 8, 7 before"));
         let violated = of(&[("uapi/derive_and_close@udmabuf", leak)]);
         assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), None);
-        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=leaks"));
+        assert_eq!(violated.avoid(true).as_deref(), Some("case_avoid=leaks"));
     }
 
     #[test]
@@ -205,7 +247,7 @@ mod tests {
             format!("closing primary: buffer released once, at the end: after the last close: {NEVER_RELEASED}");
         let violated = of(&[("lifetime/closing_orders@udmabuf", failed(&never))]);
         assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), None);
-        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=leaks"));
+        assert_eq!(violated.avoid(true).as_deref(), Some("case_avoid=leaks"));
         let twice = never.replace("never", "twice");
         let both = Verdict::Failed { reasons: vec![never, "the kernel complained (kasan)".into()] };
         for verdict in [failed(&twice), both] {
@@ -236,11 +278,11 @@ mod tests {
         let steps = || vec![call("derive(primary, O_RDONLY)"), call("close(RO alias)")];
         let at = |words: &str| Violated::of(&[ran(steps(), Some(ComplaintTime::During(words.into())))]);
         let closing = at("close(RO alias)");
-        assert_eq!(closing.avoid().as_deref(), Some("case_avoid=closing"));
+        assert_eq!(closing.avoid(true).as_deref(), Some("case_avoid=closing"));
         assert_eq!(closing.blocks(&key("rights/derive_table@udmabuf")), None);
         assert!(closing.blocks(&key("lifetime/in_flight@udmabuf")).is_some());
         let deriving = at("derive(primary, O_RDONLY)");
-        assert_eq!(deriving.avoid().as_deref(), Some("case_avoid=deriving"));
+        assert_eq!(deriving.avoid(true).as_deref(), Some("case_avoid=deriving"));
     }
 
     #[test]
@@ -256,7 +298,7 @@ mod tests {
             verdict.complaints[0].trace = vec!["__list_add_valid_or_report".into(), function.into()];
             verdict
         };
-        let avoid = |verdicts: &[CaseVerdict]| Violated::of(verdicts).avoid();
+        let avoid = |verdicts: &[CaseVerdict]| Violated::of(verdicts).avoid(true);
         let verdicts = [complaint("dma_buf_export"), damaged.clone()];
         assert_eq!(avoid(&verdicts).as_deref(), Some("case_avoid=closing,listing"));
         assert_eq!(avoid(&verdicts[..1]).as_deref(), Some("case_avoid=deriving"));
@@ -266,7 +308,7 @@ mod tests {
         let mut twice = complaint("dma_buf_derive");
         twice.complaints = crate::judge::complaint::scan(b"[ 1.0] list_add double add: new=1, prev=2, next=1.\n");
         let violated = Violated::of(&[twice]);
-        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=closing,listing"));
+        assert_eq!(violated.avoid(true).as_deref(), Some("case_avoid=closing,listing"));
         assert_eq!(violated.blocks(&key("lifetime/in_flight@udmabuf")), Some("L-2"));
         assert_eq!(violated.blocks(&key("rights/derive_table@udmabuf")), None);
     }
@@ -277,7 +319,7 @@ mod tests {
         let closing = failed("closing primary: buffer released once, at the end: twice");
         let closing = verdict_on("lifetime/closing_orders@udmabuf", closing);
         let violated = Violated::of(&[closing, unrun]);
-        assert_eq!(violated.avoid().as_deref(), Some("case_avoid=closing,importing"));
+        assert_eq!(violated.avoid(true).as_deref(), Some("case_avoid=closing,importing"));
         assert_eq!(violated.blocks(&key("hazards/reexport@udmabuf")), Some("L-1"));
     }
 
@@ -290,9 +332,9 @@ mod tests {
             clause: clause.map(str::to_string),
         };
         assert_eq!(Violated::of(&[ran(vec![refused(Some("UAPI-2"))], None)]), Violated::default());
-        assert!(Violated::of(&[ran(vec![refused(None)], None)]).avoid().is_some());
+        assert!(Violated::of(&[ran(vec![refused(None)], None)]).avoid(true).is_some());
         let damaged = ran(vec![refused(Some("UAPI-2"))], Some(ComplaintTime::AfterLastStep));
-        assert!(Violated::of(&[damaged]).avoid().is_some());
+        assert!(Violated::of(&[damaged]).avoid(true).is_some());
     }
 
     #[test]
@@ -304,7 +346,7 @@ mod tests {
             of(&[("uapi/derive_and_close@udmabuf", Verdict::Pass)]),
         ] {
             assert_eq!(violated, Violated::default());
-            assert_eq!(violated.avoid(), None);
+            assert_eq!(violated.avoid(true), None);
         }
     }
 }

@@ -17,15 +17,11 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         BufferObserver::start_with_list(&buffer)?,
         BufferObserver::start_with_list(&newer)?,
     ];
-    let length = |observer: &BufferObserver| -> CaseResult<Count> {
-        let totals = observer.importer().totals().or_broken("counting buffers")?;
-        Ok(totals.listed)
-    };
-    let Count::Exact(all) = length(&observers[0])? else {
+    let Count::Exact(all) = observers[0].listed()? else {
         return Err(Abort::Broken("the global list cannot be counted".into()));
     };
     let on_list = |expected: u32| -> CaseResult<Result<(), String>> {
-        let got = length(&observers[0])?;
+        let got = observers[0].listed()?;
         Ok(ensure(got == expected, || format!("{got} buffers on the global list, expected {expected}")))
     };
     let as_before = |expected: u32| -> CaseResult<Result<(), String>> {

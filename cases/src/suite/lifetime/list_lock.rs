@@ -6,7 +6,7 @@ use crate::uapi::stall::{Met, hold_list, list_held};
 case! {
     /// While another thread holds the lock of the global list, the last close of a buffer waits for the lock and does
     /// not touch the list.
-    "L-10", Contract, Exporter::MAIN, [TestImporter],
+    "L-10", Contract, Exporter::MAIN, [TestImporter, ListMutex],
     relies on [Listing]
 }
 

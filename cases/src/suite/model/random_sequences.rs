@@ -15,6 +15,8 @@ case! {
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
+    let ends = model_buffer::a_signal_ends_sync(on.exporter)?;
+    s.about("WAIT-3").must("a SYNC that waits ends when a signal arrives", ends, "it waits on")?;
     let fds = model_buffer::names(on.fds())?;
     let fresh = || ModelBuffer::new(on.exporter, on.fds());
     let found = explore(seed(), part(on), EXTENT, &fds, fresh, || s.complained()).map_err(Abort::Broken)?;

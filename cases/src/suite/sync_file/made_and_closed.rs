@@ -1,5 +1,6 @@
 //! The least that fences can do: appear and go away.
 
+use crate::foundation::STILL_LISTED;
 use crate::prelude::*;
 
 case! {
@@ -42,5 +43,5 @@ fn gone(s: &mut Steps, what: &str, make: impl FnOnce(&Timeline) -> CaseResult) -
         drain_if_possible()?;
         listed()?
     };
-    s.must(format!("{what}, closed again: the timeline is gone"), !left, "sync/info still lists it")
+    s.must(format!("{what}, closed again: the timeline is gone"), !left, STILL_LISTED)
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use cases::foundation::Foundation;
-use cases::need::Need;
 use cases::protocol::CaseKey;
-use cases::suite::find;
 
 use crate::findings::evidence::{kernel_log, steps_to_it, transcript};
 use crate::findings::nature::Nature;
@@ -13,7 +11,7 @@ use crate::findings::severity::Severity;
 use crate::findings::symptom::{Damage, FailedCheck, Key, Symptom};
 use crate::findings::{Finding, FollowUp};
 use crate::guest::hang::processors::IDLE;
-use crate::judge::foundations::{is_leak, judges_one, only_after_a_close};
+use crate::judge::foundations::{derives, is_leak, judges_one, only_after_a_close};
 use crate::judge::verdict::{CaseVerdict, Verdict};
 
 /// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
@@ -41,7 +39,7 @@ const EXPLAINS: &[(&str, &[&str])] = &[
     ("F-2", &["F-3", "F-5", "F-6", "L-4", "L-6", "SET-1", "SET-3", "SET-9", "WAIT-1"]),
     ("L-1", &["L-2", "L-4", "L-5", "L-6", "L-7", "L-8", "L-9", "L-10", "F-5", "I-5"]),
     ("L-2", &["I-5"]),
-    ("L-3", &["F-6", "L-4", "L-10", "H-1", "H-2", "H-3", "H-4"]),
+    ("L-3", &["F-6", "L-4", "H-1", "H-2", "H-3", "H-4"]),
     ("F-5", &["L-10"]),
 ];
 
@@ -50,6 +48,9 @@ const EXPLAINS_BUT_COUNTS: &[(&str, &[&str])] = &[
     ("I-1", &["L-3", "L-8", "IMP-1", "EXP-5"]),
     ("F-1", &["WAIT-1", "WAIT-2", "WAIT-3", "SET-1", "SET-2", "SET-3", "SET-4", "L-6", "L-8"]),
 ];
+
+/// As [`EXPLAINS`], if the other one shows only wrong counts.
+const EXPLAINS_COUNTS: &[(&str, &[&str])] = &[("L-3", &["L-10"])];
 
 /// What fails if DERIVE makes no file of its own.
 const NEEDS_A_FILE: &[&str] = &["UAPI-5", "UAPI-6", "L-8"];
@@ -78,7 +79,7 @@ impl<'a> Group<'a> {
     fn parts(self) -> impl Iterator<Item = Group<'a>> {
         let all = self.needs_aliases;
         let alone = move |shown: (&'a CaseVerdict, Symptom)| Group {
-            needs_aliases: all || derives(shown.0),
+            needs_aliases: all || derives(&shown.0.key),
             shown: vec![shown],
         };
         self.shown.into_iter().map(alone)
@@ -199,7 +200,8 @@ impl<'a> Group<'a> {
             table.iter().any(|(clause, follow)| *clause == self.clause() && follow.contains(&other.clause()))
         };
         let compared = other.cases().any(|verdict| COMPARES.contains(&verdict.key.id()));
-        let counts = other.natures().any(|nature| nature.is_leak() || *nature == Nature::Underflow);
+        let is_count = |nature: &Nature| nature.is_leak() || *nature == Nature::Underflow;
+        let counts = other.natures().any(is_count);
         let saw = |nature: Nature| self.natures().any(|seen| *seen == nature);
         let only = |nature: Nature| other.saw_only(|seen| *seen == nature);
         let no_buffer = |nature: &Nature| match nature {
@@ -209,6 +211,8 @@ impl<'a> Group<'a> {
         let told = !compared && in_table(EXPLAINS)
             || saw(Nature::NotABuffer) && other.saw_only(no_buffer)
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
+            || other.saw_only(is_count) && in_table(EXPLAINS_COUNTS)
+            || matches!(self.clause(), "I-3" | "I-4") && saw(Nature::Name) && only(Nature::Name)
             || saw(Nature::SameFile) && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
             || self.clause() == "EXP-5"
                 && saw(Nature::WrongPage)
@@ -339,7 +343,7 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for verdict in verdicts {
         for symptom in Symptom::all_of(verdict) {
-            let needs_aliases = derives(verdict);
+            let needs_aliases = derives(&verdict.key);
             match groups.iter_mut().find(|group| *group.key() == symptom.key) {
                 Some(group) => {
                     group.needs_aliases &= needs_aliases;
@@ -387,11 +391,6 @@ fn joined(parts: Vec<Group<'_>>) -> Option<Group<'_>> {
         all.shown.extend(part.shown);
         all
     })
-}
-
-/// Whether the case of a verdict needs aliases.
-fn derives(verdict: &CaseVerdict) -> bool {
-    find(&verdict.key).is_some_and(|(case, on)| case.needs_of(on.variant).contains(&Need::Derive))
 }
 
 #[cfg(test)]

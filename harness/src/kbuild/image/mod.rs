@@ -75,6 +75,9 @@ pub struct ImageFacts {
     pub compiler: String,
     /// Whether the tree's header defines the ioctl.
     pub defines_derive: bool,
+    /// Whether the list of buffers has a mutex with one of the names that the test importer looks up.
+    #[serde(default = "by_default")]
+    pub list_mutex: bool,
     /// Duration of make, in seconds.
     pub build_seconds: u64,
 }
@@ -119,6 +122,7 @@ pub fn build(
                     flavour: flavour.name.clone(),
                     compiler: compiler.clone(),
                     defines_derive: patched.defines_derive,
+                    list_mutex: has_list_mutex(&build_dir.objects().join("System.map"))?,
                     build_seconds: seconds,
                 };
                 collect(&build_dir, dir, &facts, flavour.arch)?;
@@ -349,6 +353,19 @@ const TYPICAL: u64 = 1340;
 fn object(line: &str) -> Option<&str> {
     let (tag, path) = line.strip_prefix("  ")?.split_once(' ')?;
     matches!(tag, "CC" | "AS" | "AR" | "LD" | "HOSTCC" | "HOSTLD" | "VDSO").then(|| path.trim())
+}
+
+/// Facts of older images do not say it, and their kernels had one.
+fn by_default() -> bool {
+    true
+}
+
+/// The names in cases/kernel/buffer_list.c; the last one is a structure with the list and its mutex.
+const LIST_MUTEXES: [&str; 3] = ["dmabuf_list_mutex", "debugfs_list_mutex", "db_list"];
+
+fn has_list_mutex(system_map: &Path) -> Result<bool> {
+    let text = fs::read_to_string(system_map).map_err(|error| io(&error, "reading", system_map))?;
+    Ok(text.lines().filter_map(|line| line.rsplit(' ').next()).any(|name| LIST_MUTEXES.contains(&name)))
 }
 
 fn collect(build_dir: &BuildDir, dir: &Path, facts: &ImageFacts, arch: &Arch) -> Result<()> {
