@@ -38,7 +38,9 @@ pub use crate::fixture::mapping::{RW, fill, pattern, prot_text, sharing_text, sh
 pub use crate::fixture::mem2mem::{self, Mem2mem};
 pub use crate::fixture::message::Pair;
 pub use crate::fixture::model_buffer::{self, ModelBuffer};
-pub use crate::fixture::observer::{BufferObserver, drain_if_possible, is_gone, settled, wait_for_deferred_work};
+pub use crate::fixture::observer::{
+    BufferObserver, buffers_listed, drain_if_possible, is_gone, settled, wait_for_deferred_work,
+};
 pub use crate::fixture::permutations::permutations;
 pub use crate::fixture::poller::{Sleeper, Wakeups};
 pub use crate::fixture::process::{become_nobody, close_others, in_child, wait_for_child};

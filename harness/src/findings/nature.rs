@@ -176,6 +176,8 @@ mod tests {
             ("expected Ok(8192), got Err(ESPIPE)", refused(&["ESPIPE"])),
             ("expected EINVAL, got EPERM", refused(&["EPERM"])),
             ("it was not possible", refused(&[])),
+            ("a call returned EROFS", refused(&["EROFS"])),
+            ("readlink gave \"/dmabuf:\"", Nature::Name),
             ("no descriptor number or reference leaked: a descriptor number is leaked", Nature::Number),
             ("the next call: O_RDONLY|O_CLOEXEC from primary: fd is not the lowest free number", Nature::Number),
             ("a number is open and is not a dma-buf", Nature::NotABuffer),

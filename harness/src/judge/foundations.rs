@@ -234,6 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_aliases_only_blocks_no_case_without_one() {
+        let unlisted = failed("buffer not on the global list (expected once)");
+        let aliases = ("lifetime/leaves_list_once@udmabuf", unlisted.clone());
+        let duplicates = ("lifetime/leaves_list_once.dup@udmabuf", unlisted);
+        let (with, without) = (key("lifetime/memory@system-heap"), key("lifetime/memory.dup@system-heap"));
+        let violated = of(std::slice::from_ref(&aliases));
+        assert_eq!((violated.blocks(&with), violated.blocks(&without)), (Some("L-2"), None));
+        assert_eq!((violated.avoid(true).as_deref(), violated.avoid(false)), (Some("case_avoid=listing"), None));
+        let violated = of(&[aliases, duplicates]);
+        assert_eq!(violated.blocks(&without), Some("L-2"));
+        assert_eq!(violated.avoid(false), violated.avoid(true));
+    }
+
+    #[test]
     fn a_leak_blocks_nothing_and_is_not_counted_again() {
         let leak = failed(&format!("{LEFT_BEHIND}: open files: 8, 7 before"));
         let violated = of(&[("uapi/derive_and_close@udmabuf", leak)]);

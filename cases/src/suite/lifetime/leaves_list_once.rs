@@ -17,11 +17,11 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         BufferObserver::start_with_list(&buffer)?,
         BufferObserver::start_with_list(&newer)?,
     ];
-    let Count::Exact(all) = observers[0].listed()? else {
+    let Count::Exact(all) = buffers_listed(observers[0].importer())? else {
         return Err(Abort::Broken("the global list cannot be counted".into()));
     };
     let on_list = |expected: u32| -> CaseResult<Result<(), String>> {
-        let got = observers[0].listed()?;
+        let got = buffers_listed(observers[0].importer())?;
         Ok(ensure(got == expected, || format!("{got} buffers on the global list, expected {expected}")))
     };
     let as_before = |expected: u32| -> CaseResult<Result<(), String>> {

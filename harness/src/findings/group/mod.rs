@@ -1,10 +1,16 @@
 //! Groups symptoms of the same defect.
 
+mod tables;
+
 use std::collections::BTreeMap;
 
 use cases::foundation::Foundation;
 use cases::protocol::CaseKey;
 
+use self::tables::{
+    ABOUT_MAPPINGS, ABOUT_REFUSALS, COMPARES, EXPLAINS, EXPLAINS_BUT_COUNTS, EXPLAINS_COUNTS, NEEDS_A_FILE,
+    NOT_A_BUFFER, SHOW_PAGES,
+};
 use crate::findings::evidence::{kernel_log, steps_to_it, transcript};
 use crate::findings::nature::Nature;
 use crate::findings::severity::Severity;
@@ -13,59 +19,6 @@ use crate::findings::{Finding, FollowUp};
 use crate::guest::hang::processors::IDLE;
 use crate::judge::foundations::{derives, is_leak, judges_one, only_after_a_close};
 use crate::judge::verdict::{CaseVerdict, Verdict};
-
-/// Clauses that fail because another one does. Each row: the clause at fault, and those that it explains if they fail too.
-/// Only clauses that cannot hold without the first one are listed, not those that may fail for another reason.
-const EXPLAINS: &[(&str, &[&str])] = &[
-    ("UAPI-1", &["UAPI-8"]),
-    ("UAPI-2", &["UAPI-8"]),
-    ("UAPI-3", &["UAPI-8"]),
-    ("UAPI-4", &["UAPI-8"]),
-    ("UAPI-5", &["R-2", "R-9", "UAPI-8"]),
-    ("R-1", &["L-4", "R-2", "R-9", "UAPI-8"]),
-    ("R-3", &["L-4", "R-2", "R-4", "R-6", "R-9"]),
-    ("R-4", &["R-2", "R-9"]),
-    ("R-9", &["L-4"]),
-    ("R-10", &["R-1", "R-3", "UAPI-2"]),
-    ("UAPI-9", &["UAPI-8"]),
-    (
-        "I-1",
-        &["I-2", "I-3", "I-4", "I-5", "L-2", "L-4", "L-9", "PROC-1", "PROC-3", "ENUM-1", "IMP-4", "IMP-5", "IMP-6"],
-    ),
-    ("I-3", &["I-4", "PROC-1", "L-4"]),
-    ("I-4", &["L-4"]),
-    ("I-6", &["L-4", "L-9"]),
-    ("F-1", &["F-2", "F-3", "F-4", "F-6", "F-7", "L-4", "SET-9"]),
-    ("F-2", &["F-3", "F-5", "F-6", "L-4", "L-6", "SET-1", "SET-3", "SET-9", "WAIT-1"]),
-    ("L-1", &["L-2", "L-4", "L-5", "L-6", "L-7", "L-8", "L-9", "L-10", "F-5", "I-5"]),
-    ("L-2", &["I-5"]),
-    ("L-3", &["F-6", "L-4", "H-1", "H-2", "H-3", "H-4"]),
-    ("F-5", &["L-10"]),
-];
-
-/// As [`EXPLAINS`], unless the other one shows wrong counts, which have a reason of their own.
-const EXPLAINS_BUT_COUNTS: &[(&str, &[&str])] = &[
-    ("I-1", &["L-3", "L-8", "IMP-1", "EXP-5"]),
-    ("F-1", &["WAIT-1", "WAIT-2", "WAIT-3", "SET-1", "SET-2", "SET-3", "SET-4", "L-6", "L-8"]),
-];
-
-/// As [`EXPLAINS`], if the other one shows only wrong counts.
-const EXPLAINS_COUNTS: &[(&str, &[&str])] = &[("L-3", &["L-10"])];
-
-/// What fails if DERIVE makes no file of its own.
-const NEEDS_A_FILE: &[&str] = &["UAPI-5", "UAPI-6", "L-8"];
-
-/// What the kernel answers if it does not know an alias as a dma-buf.
-const NOT_A_BUFFER: &[&str] = &["EINVAL", "EBADF", "ENODEV", "ENOTTY", "ESPIPE"];
-
-/// What fails if mappings show other pages than they should, as far as a wrong page is all that was seen.
-const SHOW_PAGES: &[&str] = &["I-2", "I-7", "L-4", "L-5", "R-5"];
-
-/// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
-const COMPARES: &[&str] = &["uapi/compat_compared"];
-
-/// Clauses about what a mapping shows: where one is violated, a case may be killed by the access.
-const ABOUT_MAPPINGS: &[&str] = &["R-10", "I-2", "I-7", "L-4", "L-5", "EXP-5"];
 
 /// Symptoms of one defect, each with the verdict that shows it; at least one. All have the same key.
 struct Group<'a> {
@@ -182,13 +135,25 @@ impl<'a> Group<'a> {
                 let damages = corrupts && self.may_lead_to(other);
                 same || of_one || counts || (damages || fails_too) && *severity != Severity::MemoryCorruption
             }
-            Key::Clause(clause) => corrupts && self.clause() == clause || self.saw_the_same(other),
+            Key::Clause(clause) => {
+                corrupts && (self.clause() == clause || self.spoils_closing_for(other)) || self.saw_the_same(other)
+            }
         };
         // If buffers are never released, every case that waits for a release fails, and nothing else.
         if self.clause() == "L-1" && self.leaks() {
             return consequence || other.leaks() || other.saw_only(Nature::follows_from_closing);
         }
         consequence || self.explains_clause_of(other)
+    }
+
+    /// Whether closing an alias damages memory, and all that the other one saw is that aliases give something back too late or never.
+    fn spoils_closing_for(&self, other: &Group<'_>) -> bool {
+        matches!(self.clause(), "L-1" | "L-2")
+            && self.foundation().is_some_and(|it| it <= Foundation::Listing)
+            && self.needs_aliases
+            && other.needs_aliases
+            && !ABOUT_REFUSALS.contains(&other.clause())
+            && other.saw_only(Nature::follows_from_closing)
     }
 
     /// Whether the clause of the other one cannot hold without this one's.
