@@ -81,14 +81,17 @@ pub fn identifiers(masked: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Renames identifiers, except members (`x.name`, `x->name`) and designators (`.name =`).
+/// Renames identifiers, except members (`x.name`, `x->name`), designators (`.name =`) and the tags of types (`struct name`).
 pub fn renamed(text: &str, rename: impl Fn(&str) -> Option<String>) -> String {
     let mask = masked(text);
     let mut out = String::new();
     let mut done = 0;
     for range in identifiers(&mask) {
         let before = mask[..range.start].trim_end();
-        if (before.ends_with('.') && !before.ends_with("...")) || before.ends_with("->") {
+        let member = (before.ends_with('.') && !before.ends_with("...")) || before.ends_with("->");
+        // Functions of the uAPI are often called like the structure that they take.
+        let word = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+        if member || matches!(word, Some("struct" | "union" | "enum")) {
             continue;
         }
         if let Some(name) = rename(&mask[range.clone()]) {
@@ -117,8 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn members_and_strings_keep_their_names() {
+    fn members_tags_and_strings_keep_their_names() {
         let to = |name: &str| (name == "f").then(|| "g".to_string());
+        assert_eq!(renamed("f(struct f f, mystruct f)", to), "g(struct f g, mystruct g)");
         assert_eq!(renamed("f(x.f, x->f, \"f\", ff) /* f */ + f", to), "g(x.f, x->f, \"f\", ff) /* f */ + g");
     }
 }
