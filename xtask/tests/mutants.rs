@@ -16,9 +16,10 @@ const LABELLED: &str = "mutants/labelled";
 const CORRECT: &str = "mutants/correct";
 const HISTORY: &str = "mutants/history";
 /// Where fixes of the history are.
-const SUBSYSTEMS: [&str; 6] = [
+const SUBSYSTEMS: [&str; 7] = [
     "drivers/dma-buf/",
     "drivers/gpu/drm/drm_",
+    "drivers/gpu/drm/vgem/",
     "drivers/media/common/videobuf2/",
     "kernel/bpf/dmabuf_iter.c",
     // memfd_pin_folios(), which udmabuf calls

@@ -152,11 +152,19 @@ pub fn map_offset(device: BorrowedFd<'_>, handle: u32) -> Result<u64, Errno> {
 /// # Errors
 /// The errno of the call; `ENOENT` when the handle is not open.
 pub fn open_again(device: BorrowedFd<'_>, handle: u32, there: BorrowedFd<'_>) -> Result<u32, Errno> {
-    let mut flink = GemFlink { handle, name: 0 };
-    ioctl_struct(device, GEM_FLINK, &mut flink)?;
-    let mut open = GemOpen { name: flink.name, handle: 0, size: 0 };
+    let mut open = GemOpen { name: flink(device, handle)?, handle: 0, size: 0 };
     ioctl_struct(there, GEM_OPEN, &mut open)?;
     Ok(open.handle)
+}
+
+/// `DRM_IOCTL_GEM_FLINK`: gives the buffer behind a handle a name, and returns it.
+///
+/// # Errors
+/// As [`open_again`].
+pub fn flink(device: BorrowedFd<'_>, handle: u32) -> Result<u32, Errno> {
+    let mut flink = GemFlink { handle, name: 0 };
+    ioctl_struct(device, GEM_FLINK, &mut flink)?;
+    Ok(flink.name)
 }
 
 /// `DRM_IOCTL_GEM_CLOSE`: closes a handle.

@@ -26,6 +26,7 @@ pub mod sw_sync;
 pub mod sync_file;
 pub mod udmabuf;
 pub mod v4l2;
+pub mod v4l2_control;
 #[cfg(target_arch = "x86_64")]
 pub mod x86_64;
 

@@ -5,6 +5,7 @@ pub mod chunks;
 pub mod compat;
 pub mod failed_access;
 pub mod failed_export;
+pub mod failed_memory;
 pub mod full_table;
 pub mod heap_arguments;
 pub mod kernel_mapping;

@@ -6,7 +6,7 @@ use crate::uapi::importer::FENCE_DRIVER;
 case! {
     /// A driver that imported an alias attaches a fence to the buffer. Every descriptor shows that fence, and poll on
     /// every descriptor waits until the driver signals it. The drivers are vgem and the test importer. A fence of vgem does not
-    /// stay pending when its device file is closed.
+    /// stay pending when its device file is closed, and its last reference can be dropped in an interrupt.
     "F-6", Contract, Exporter::MAIN, [TestImporter, Vgem], [ALIASES, DUPLICATES],
     relies on [Importing, Polling]
 }
@@ -40,6 +40,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.holds("poll on every descriptor waits for a fence of another client", waits(&descriptors, true));
     drop(other);
     s.holds("poll on every descriptor is ready after that client has closed its device", ready(&descriptors));
+    s.holds("a vgem fence that is freed by a signal leaves nothing behind", freed_by_a_signal(on.exporter)?);
 
     let importer = observer.importer();
     for (via, write) in [(2, true), (3, false)] {
@@ -61,6 +62,30 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         importer.put(handle).or_broken("putting a buffer")?;
     }
     Ok(())
+}
+
+/// A signalled fence of vgem is merged with a pending one, and only the merge is left of it. When the other one signals, an interrupt
+/// frees both; what is wrong with that is in the kernel log.
+fn freed_by_a_signal(exporter: Exporter) -> CaseResult<Result<(), String>> {
+    let vgem = Vgem::open()?;
+    let timeline = Timeline::named("frees")?;
+    let fd = export(exporter, 1).or_broken("export of a buffer")?.primary;
+    let handle = vgem.quiet_import(&fd).or_broken("an import")?;
+    let fence = vgem.attach_fence(&handle, true).or_broken("attaching a fence")?;
+    let exported = export_sync_file(fd.as_fd(), SyncAccess::Read).or_broken("exporting a fence")?;
+    let merged = sync_file::merge(exported.as_fd(), timeline.next()?.as_fd()).or_broken("merging")?;
+    // Adds the callbacks that hold the merge.
+    poll_for(merged.as_fd(), PollFlags::POLLIN).or_broken("poll")?;
+    vgem.signal_fence(fence).or_broken("signalling a vgem fence")?;
+    vgem.quiet_close(handle).or_broken("closing a handle")?;
+    drop((merged, exported, fd, vgem));
+    timeline.advance()?;
+    let free = || {
+        let listed = listed_timelines().or_broken(SYNC_INFO)?;
+        let pending = listed.into_iter().find(|listed| listed.name == "frees").map(|listed| listed.pending);
+        Ok(ensure(pending == Some(0), || format!("{pending:?} fences are pending")))
+    };
+    settled(drain_if_possible, free)
 }
 
 fn kind(write: bool) -> &'static str {

@@ -5,8 +5,8 @@ use crate::prelude::*;
 case! {
     /// Fences come in through descriptors, for reading and for writing, and some have signalled. VGEM_FENCE_ATTACH gives EBUSY
     /// for reading exactly while a write fence is pending, for writing exactly while any fence is pending, whichever
-    /// descriptor was imported.
-    "F-6", Contract, Exporter::HEAP, [SwSync, Vgem], [ALIASES, DUPLICATES],
+    /// descriptor was imported. A device that maps the buffer does not wait for them.
+    "F-6", Contract, Exporter::HEAP, [SwSync, Vgem, TestImporter], [ALIASES, DUPLICATES],
     relies on [Importing]
 }
 
@@ -16,6 +16,7 @@ const SETS: [(&str, &[bool]); 4] =
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let vgem = Vgem::open()?;
+    let importer = Importer::open().or_broken("opening the test importer")?;
     let (signals, stays) = (Timeline::new()?, Timeline::new()?);
     for (reading, readers) in SETS {
         for (writing, writers) in SETS {
@@ -33,6 +34,9 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
             let wait = [pending(writers), pending(readers) || pending(writers)];
             let found = attached(&vgem, &fds[0], wait)?.and(attached(&vgem, &fds[2], wait)?);
             s.holds(format!("{reading} read fence, {writing} write fence: vgem refuses what has to wait"), found);
+            // It would wait until the time limit of the case.
+            let mapped = Staged::and_back(&importer, &fds[2], 3, false).map_err(gave);
+            s.holds(format!("{reading} read fence, {writing} write fence: a device maps the buffer"), mapped);
         }
     }
     Ok(())

@@ -12,9 +12,9 @@ use crate::{
 
 case! {
     /// A buffer over small pages of a memfd of huge pages, across the border between two of them, shows these pages through every
-    /// descriptor, and what is written through the buffer is in the memfd. When memfd and buffer are closed, all huge pages are free
+    /// descriptor and in the kernel's own mapping, and what is written through the buffer is in the memfd. When memfd and buffer are closed, all huge pages are free
     /// again, also after a range beyond the end of the memfd was refused. Pages that nobody has touched are zeroes.
-    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [HugePages], [DUPLICATES, ALIASES],
+    "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [HugePages, TestImporter], [DUPLICATES, ALIASES],
     relies on [Closing]
 }
 
@@ -71,6 +71,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         let shown = ensure(wrong.is_none(), || format!("page {} shows another", wrong.map_or(0, |(index, _)| index)));
         s.holds(format!("{} shows the pages of the memfd", fd.name), shown);
     }
+    s.about("EXP-5").holds("a driver reads the pages of the memfd", read_by_a_driver(&descriptors[0], &pages));
     fill(&descriptors[0], pages.len() * PAGE, 61).or_broken("filling the buffer")?;
     let wrong = pages.iter().enumerate().find(|(index, page)| contents.read(**page * PAGE) != pattern(*index, 61));
     let text = || format!("page {} of the memfd differs", wrong.map_or(0, |(_, page)| *page));
@@ -116,4 +117,19 @@ fn untouched(made: Result<OwnedFd, Errno>, pages: usize) -> Result<(), String> {
     let mapped = memory::map(buffer.as_fd(), pages * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0).map_err(gave)?;
     let written = (0..pages * PAGE).find(|at| mapped.read(*at) != 0);
     ensure(written.is_none(), || format!("page {} shows what was there before", written.unwrap_or_default() / PAGE))
+}
+
+/// Whether the kernel's own mapping shows these pages of the memfd.
+fn read_by_a_driver(fd: &Fd, pages: &[usize]) -> Result<(), String> {
+    let read = || {
+        let importer = Importer::open()?;
+        let handle = importer.import(fd.number())?;
+        importer.vmap(handle)?;
+        let mut bytes = vec![0; pages.len() * PAGE];
+        importer.vread(handle, 0, &mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(gave)?;
+    let wrong = pages.iter().enumerate().find(|(index, page)| bytes[index * PAGE] != pattern(**page, 60));
+    ensure(wrong.is_none(), || format!("page {} shows another", wrong.map_or(0, |(index, _)| index)))
 }

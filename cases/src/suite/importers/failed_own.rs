@@ -3,9 +3,9 @@
 use crate::prelude::*;
 
 case! {
-    /// If the first, second, third ... allocation of a buffer's creation or of its first mapping through the node fails, the
-    /// caller gets a clean errno, the handle stays open, and the same call works afterwards. When the handle is closed nothing
-    /// is left.
+    /// If the first, second, third ... allocation of a buffer's creation, of its first mapping through the node or of its name
+    /// (FLINK) fails, the caller gets a clean errno, the handle stays open, and the same call works afterwards. When the handle
+    /// is closed nothing is left.
     "IMP-6", Contract, Exporter::HEAP, [Vgem, TestImporter, FaultInjection],
     relies on [Listing]
 }
@@ -25,6 +25,8 @@ fn run(s: &mut Steps, _: CaseParams) -> CaseResult {
     s.must_hold("a creation with any allocation failing: a clean errno, then it works", found)?;
     let found = walk(mapped)?;
     s.must_hold("the first mapping through the node with any allocation failing: a clean errno, then it works", found)?;
+    let found = walk(named)?;
+    s.must_hold("a name for a buffer with any allocation failing: a clean errno, then it works", found)?;
     Ok(())
 }
 
@@ -54,4 +56,16 @@ fn mapped(vgem: &Vgem, failing: &Failing<'_>) -> Found {
     drop(apart);
     let closed = vgem.quiet_close(handle).map_err(|errno| format!("closing the handle: {}", errno_name(errno)));
     Ok(answer.and(open).and(again).and(closed))
+}
+
+/// One new buffer that gets no name, and what is wrong afterwards.
+fn named(vgem: &Vgem, failing: &Failing<'_>) -> Found {
+    let handle = vgem.quiet_create_of(2).or_broken("creating a buffer of vgem")?;
+    let result = failing.call(|| drm::flink(vgem.as_fd(), handle.number()))?;
+    let answer = failing.clean("the name", result, &NO_MEMORY);
+    let again = drm::open_again(vgem.as_fd(), handle.number(), vgem.as_fd());
+    let again = again.map_err(|errno| format!("opened by its name: {}", errno_name(errno)));
+    let opened = again.and_then(|other| drm::close(vgem.as_fd(), other).map_err(gave));
+    let closed = vgem.quiet_close(handle).map_err(|errno| format!("closing the handle: {}", errno_name(errno)));
+    Ok(answer.and(opened).and(closed))
 }

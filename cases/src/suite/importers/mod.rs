@@ -3,6 +3,7 @@
 pub mod failed_own;
 pub mod failed_prime;
 pub mod failed_queue;
+pub mod failed_start;
 pub mod failed_steps;
 pub mod import_mapping;
 pub mod own_slots;

@@ -7,7 +7,7 @@ case! {
     /// Where a read-only alias, or an exported descriptor, allows a private writable mapping, data written to it is
     /// visible in that mapping and never in the buffer, on any page. The same for a private mapping that mprotect makes
     /// writable.
-    "R-5", Contract, Exporter::WITH_DEVICES, [], [ALIASES, EXPORTED]
+    "R-5", Contract, Exporter::DRIVERS, [], [ALIASES, EXPORTED]
 }
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

@@ -14,7 +14,11 @@ use crate::uapi::memory::PAGE;
 pub const CONSOLE: &str = "/dev/ttyAMA0";
 /// The first address that no program has (`TASK_SIZE_64` of arch/arm64/include/asm/processor.h), with the bits that
 /// `kconfigs/arm64-*.config` request for pages of this size.
-pub const END_OF_USER_SPACE: usize = if PAGE == 0x4000 { 1 << 47 } else { 1 << 39 };
+pub const END_OF_USER_SPACE: usize = match PAGE {
+    0x4000 => 1 << 47,
+    0x10000 => 1 << 42,
+    _ => 1 << 39,
+};
 /// arm64 has no flag of mmap(2) for an address below 4 GiB.
 pub const LOW: i32 = 0;
 /// Addresses below 4 GiB to ask mmap(2) for, which it gives if they are free. This program is far above them.
