@@ -18,6 +18,7 @@ use super::report::Printed;
 use super::results::{Results, RunMode};
 use super::workers::{in_parallel, lock};
 use crate::flags::MutantsArgs;
+use crate::run::case_times;
 use crate::run::pipeline::Tree;
 use combinations::Combinations;
 use combined::{CombinedReport, CombinedRun};
@@ -176,9 +177,13 @@ fn judged(
     let order: Vec<String> = jobs.iter().map(|job| id(&job.members)).collect();
     let progress = &prepared.pipeline.progress;
     let task = progress.task(&format!("running the suite on {word}"), Some(jobs.len() as u64));
-    let runner = SuiteRunner::new(prepared);
+    // Single runs go side by side with one guest each, which is quicker. Combined ones have a limit of time: they run as a user's do.
+    let alone = jobs.iter().all(|job| job.members.len() == 1);
+    let (runs, guests) = if alone { (args.jobs, 1) } else { (1, args.jobs) };
+    let times = case_times::load(&prepared.tree.flavour.name);
+    let runner = SuiteRunner::new(prepared, &times, guests);
     let done = Mutex::new(0);
-    let mut found = in_parallel(jobs, args.jobs, |Job { members, image, results }| {
+    let mut found = in_parallel(jobs, runs, |Job { members, image, results }| {
         task.message(id(&members));
         let saved = SuiteRun::saved(&members, &results).filter(|_| !args.anew);
         let run = match saved {

@@ -16,6 +16,7 @@ use harness::kbuild::image::KernelImage;
 use harness::session::accel::Accel;
 use harness::session::guest_directories::directories;
 use harness::session::guests::{Session, load};
+use harness::session::shares::CaseTimes;
 use mutants::observed::{ObservedFinding, observed};
 use mutants::schemata::{CHOSEN, selection};
 use serde::{Deserialize, Serialize};
@@ -69,16 +70,20 @@ pub struct SuiteRunner<'a> {
     accel: Accel,
     context: &'a JudgeContext,
     plan: &'a [CaseKey],
+    times: &'a CaseTimes,
+    jobs: usize,
 }
 
 impl<'a> SuiteRunner<'a> {
-    /// Runs what was prepared.
-    pub fn new(prepared: &'a Prepared<'_>) -> Self {
+    /// Runs what was prepared, each run with at most so many guests at a time. `times` are those of the cases.
+    pub fn new(prepared: &'a Prepared<'_>, times: &'a CaseTimes, jobs: usize) -> Self {
         SuiteRunner {
             guest: &prepared.guest,
             accel: prepared.acceleration.accel(),
             context: &prepared.context,
             plan: &prepared.plan,
+            times,
+            jobs,
         }
     }
 
@@ -92,6 +97,8 @@ impl<'a> SuiteRunner<'a> {
         let _ = fs::remove_dir_all(&dir);
         let session = Session {
             append: numbers.iter().map(|numbers| format!("{CHOSEN}={}", selection(numbers))).collect(),
+            jobs: self.jobs,
+            times: self.times.clone(),
             ..Session::new(image, self.guest, self.context, self.accel, &dir)
         };
         let start = Instant::now();
