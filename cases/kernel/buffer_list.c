@@ -34,6 +34,12 @@ struct dbc_old_list {
 };
 
 #ifdef DBC_HAVE_LIST
+/* The host looks for this in System.map, so the name stays even if the array is inlined. */
+static const char * const dbc_list_names[][2] __used = {
+	{ "dmabuf_list", "dmabuf_list_mutex" },
+	{ "debugfs_list", "debugfs_list_mutex" },
+};
+
 #define dbc_node_of(dmabuf)	(&(dmabuf)->list_node)
 #define dbc_of_list(node)	container_of(node, struct dma_buf, list_node)
 #else
@@ -44,17 +50,13 @@ struct dbc_old_list {
 void __init dbc_list_init(void)
 {
 #ifdef DBC_HAVE_LIST
-	static const char * const names[][2] = {
-		{ "dmabuf_list", "dmabuf_list_mutex" },
-		{ "debugfs_list", "debugfs_list_mutex" },
-	};
 	struct list_head *head = NULL, *next, *back;
 	struct mutex *mutex = NULL;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(names) && !head; i++) {
-		head = (void *)kallsyms_lookup_name(names[i][0]);
-		mutex = (void *)kallsyms_lookup_name(names[i][1]);
+	for (i = 0; i < ARRAY_SIZE(dbc_list_names) && !head; i++) {
+		head = (void *)kallsyms_lookup_name(dbc_list_names[i][0]);
+		mutex = (void *)kallsyms_lookup_name(dbc_list_names[i][1]);
 	}
 	if (!head) {
 		struct dbc_old_list *old = (void *)kallsyms_lookup_name("db_list");
@@ -196,13 +198,13 @@ u32 dbc_list_attachments(void)
 		return DBC_UNKNOWN;
 	if (!dbc_list_lock())
 		return DBC_BUSY;
-	/* The list is checked before it is followed; it cannot change while locked. */
+	/* The list is checked before it is followed. Without a lock it may still become shorter. */
 	count = dbc_list_walk(NULL);
 	entry = dbc_list_head;
 	for (steps = 0; count < DBC_BUSY && steps < count; steps++) {
 		u32 attachments;
 
-		if (!dbc_peek(next, &entry->next))
+		if (!dbc_peek(next, &entry->next) || next == dbc_list_head)
 			break;
 		attachments = dbc_count_attachments(dbc_of_list(next));
 		if (attachments >= DBC_BUSY) {

@@ -88,7 +88,7 @@ clauses! {
         because "A consumer must learn that the producer failed."
     "F-5": "A buffer whose descriptors are closed while a poll is pending stays alive until the callback has run, and is released afterwards."
         because "The callback runs in interrupt context and writes to the buffer's wait queue."
-    "F-6": "A fence that an importer adds through an alias is visible through all descriptors and does not stay pending when the importer is gone; an importer sees the fences of all others, and importing or mapping a buffer does not wait for them."
+    "F-6": "A fence that an importer adds through an alias is visible through all descriptors and does not stay pending when the importer is gone; an importer sees the fences of all others, and importing or mapping a buffer does not wait for those of readers and writers."
         because "Implicit synchronisation must not depend on which descriptor was imported."
     "F-7": "An exported sync_file outlives every descriptor."
         because "With explicit synchronisation, fences are used long after the buffers are closed."

@@ -78,7 +78,7 @@ impl Avoided {
         Avoided(words.split(',').filter(|word| !word.is_empty()).map(str::to_string).collect())
     }
 
-    /// Whether the kernel's counts and its list are reliable. Cases neither import nor poll if only that is violated.
+    /// Whether the kernel's counts and its list are reliable. If only importing or polling is violated, cases that do it are not run.
     pub fn leaves_counts(&self) -> bool {
         let spoils = [Foundation::Deriving, Foundation::Closing, Foundation::Listing];
         !spoils.iter().any(|foundation| self.names(foundation.name()))

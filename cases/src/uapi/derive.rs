@@ -128,7 +128,11 @@ pub fn derive(fd: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd, Errno> {
     };
     match call(POISON) {
         // Only UAPI-4 judges whether any value of `fd` is accepted; where it has to be zero, cases of other clauses go on.
-        Err(Errno::EINVAL) => call(0),
+        Err(Errno::EINVAL) => {
+            let alias = call(0)?;
+            // If the first value is accepted now, the refusal had another reason.
+            call(POISON).map_or_else(|_| Ok(alias), |_| Err(Errno::EINVAL))
+        }
         done => done,
     }
 }

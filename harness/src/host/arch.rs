@@ -144,7 +144,7 @@ pub const ARM64_16K: Arch = Arch {
 pub const ARM64_64K: Arch =
     Arch { name: "arm64-64k", fragments: &["arm64", "arm64-64k"], pages: Some("pages-64k"), ..ARM64_16K };
 
-/// Huge pages are those of 2 MiB here as well: the usual ones have 32 MiB.
+/// Huge pages are those of 2 MiB here as well: with larger pages the usual ones have 32 MiB and more.
 const SMALL_HUGE_PAGES: &str = "default_hugepagesz=2M";
 
 impl Arch {

@@ -13,7 +13,7 @@ use crate::judge::repeated::only_complains;
 use crate::judge::transcript::TranscriptStep;
 use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
 
-/// The violated foundations. What is wrong with aliases only affects no case that derives none.
+/// The violated foundations. A violation that only cases with aliases show does not affect the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violated {
     with_aliases: ViolatedSet,

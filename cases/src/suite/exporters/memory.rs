@@ -10,7 +10,7 @@ case! {
 }
 
 const BUFFERS: usize = 80;
-/// Enough for a list of them to be an object that is counted.
+/// So many that an array of pointers to them is large enough to be counted.
 const PAGES: usize = 8;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {

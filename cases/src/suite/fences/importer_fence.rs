@@ -40,7 +40,6 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.holds("poll on every descriptor waits for a fence of another client", waits(&descriptors, true));
     drop(other);
     s.holds("poll on every descriptor is ready after that client has closed its device", ready(&descriptors));
-    s.holds("a vgem fence that is freed by a signal leaves nothing behind", freed_by_a_signal(on.exporter)?);
 
     let importer = observer.importer();
     for (via, write) in [(2, true), (3, false)] {
@@ -61,6 +60,8 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
         s.holds("poll on every descriptor is ready after it signals", ready(&descriptors));
         importer.put(handle).or_broken("putting a buffer")?;
     }
+    // At the end, because a complaint ends the guest: kernels had a bug here before "drm/vgem-fence: Fix potential deadlock on release".
+    s.holds("a vgem fence that is freed by a signal leaves nothing behind", freed_by_a_signal(on.exporter)?);
     Ok(())
 }
 
@@ -82,8 +83,8 @@ fn freed_by_a_signal(exporter: Exporter) -> CaseResult<Result<(), String>> {
     timeline.advance()?;
     let free = || {
         let listed = listed_timelines().or_broken(SYNC_INFO)?;
-        let pending = listed.into_iter().find(|listed| listed.name == "frees").map(|listed| listed.pending);
-        Ok(ensure(pending == Some(0), || format!("{pending:?} fences are pending")))
+        let pending = listed.into_iter().find(|listed| listed.name == "frees").map_or(0, |listed| listed.pending);
+        Ok(ensure(pending == 0, || format!("fences of the timeline that are pending: {pending}")))
     };
     settled(drain_if_possible, free)
 }

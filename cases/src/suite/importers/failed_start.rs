@@ -13,7 +13,7 @@ case! {
 }
 
 /// Milliseconds until a frame has to be there, on a slow machine.
-const PATIENCE: u16 = 5000;
+const PATIENCE: u16 = 1000;
 
 fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     let (vivid, bytes) = Vivid::with_small_frames()?;

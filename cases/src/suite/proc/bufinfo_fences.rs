@@ -4,8 +4,8 @@ use crate::prelude::*;
 
 case! {
     /// bufinfo shows the pending fences of a buffer with their timelines, and after each signal none of them as
-    /// pending that has signalled, while other buffers come and go. A fence that was added for writing is not shown as one for
-    /// reading, nor the other way round.
+    /// pending that has signalled, while other buffers come and go. Fences that were added for writing are called otherwise
+    /// than one for reading.
     "PROC-4", Contract, Exporter::HEAP, [SwSync, Bufinfo],
     relies on [Listing]
 }
@@ -39,15 +39,18 @@ fn access(index: usize) -> SyncAccess {
     if index.is_multiple_of(2) { SyncAccess::Write } else { SyncAccess::Read }
 }
 
-/// What bufinfo calls each fence. No rule requires the words, but no fence has that of the others.
+/// What bufinfo calls the fences. No rule requires the words: fences that were added for the same use have the same, the others another.
 fn used(fd: &Fd) -> Result<(), String> {
     let lines = identity(fd).and_then(|(_, inode)| fences_in_bufinfo(inode)).map_err(gave)?;
-    NAMES.into_iter().enumerate().try_for_each(|(index, name)| {
-        let (wrong, right) =
-            if access(index) == SyncAccess::Write { ("read", "writing") } else { ("write", "reading") };
-        let line = lines.iter().find(|line| line.split_whitespace().any(|word| word == name));
-        let line = line.map_or("", |line| line.trim());
-        ensure(!line.starts_with(&format!("{wrong} fence:")), || format!("one for {right} is shown as \"{line}\""))
+    let word = |name: &&str| {
+        let mut about = lines.iter().filter(|line| line.split_whitespace().any(|word| word == *name));
+        about.next().and_then(|line| line.split_whitespace().next()).unwrap_or("nothing")
+    };
+    let words: Vec<&str> = NAMES.iter().map(word).collect();
+    let [writer, reader, other] = words[..] else { return Err("not three fences".into()) };
+    let opposite = (writer, reader) == ("read", "write");
+    ensure(writer == other && writer != reader && !opposite, || {
+        format!("fences added for writing, reading, writing are called {}", words.join(", "))
     })
 }
 

@@ -4,12 +4,12 @@ mod tables;
 
 use std::collections::BTreeMap;
 
-use cases::foundation::Foundation;
+use cases::foundation::{Foundation, STILL_LISTED};
 use cases::protocol::CaseKey;
 
 use self::tables::{
     ABOUT_MAPPINGS, ABOUT_REFUSALS, COMPARES, EXPLAINS, EXPLAINS_BUT_COUNTS, EXPLAINS_COUNTS, NEEDS_A_FILE,
-    NOT_A_BUFFER, SHOW_PAGES,
+    NOT_A_BUFFER, SHOW_NAMES, SHOW_PAGES,
 };
 use crate::findings::evidence::{kernel_log, steps_to_it, transcript};
 use crate::findings::nature::Nature;
@@ -140,7 +140,7 @@ impl<'a> Group<'a> {
             }
         };
         // If buffers are never released, every case that waits for a release fails, and nothing else.
-        if self.clause() == "L-1" && self.leaks() {
+        if self.clause() == "L-1" && (self.leaks() || self.saw_only(Nature::is_leak)) {
             return consequence || other.leaks() || other.saw_only(Nature::follows_from_closing);
         }
         consequence || self.explains_clause_of(other)
@@ -177,7 +177,10 @@ impl<'a> Group<'a> {
             || saw(Nature::NotABuffer) && other.saw_only(no_buffer)
             || !counts && in_table(EXPLAINS_BUT_COUNTS)
             || other.saw_only(is_count) && in_table(EXPLAINS_COUNTS)
-            || matches!(self.clause(), "I-3" | "I-4") && saw(Nature::Name) && only(Nature::Name)
+            || matches!(self.clause(), "I-3" | "I-4")
+                && SHOW_NAMES.contains(&other.clause())
+                && saw(Nature::Name)
+                && only(Nature::Name)
             || saw(Nature::SameFile) && self.clause() == "I-1" && NEEDS_A_FILE.contains(&other.clause())
             || self.clause() == "EXP-5"
                 && saw(Nature::WrongPage)
@@ -255,7 +258,10 @@ impl<'a> Group<'a> {
     /// Whether all that its cases say is that something is never given back.
     fn leaks(&self) -> bool {
         self.cases().all(|verdict| match verdict.verdict.detailed() {
-            Verdict::Failed { reasons } => reasons.iter().all(|reason| is_leak(reason)),
+            // A timeline is not kept by a buffer.
+            Verdict::Failed { reasons } => {
+                reasons.iter().all(|reason| is_leak(reason) && !reason.ends_with(STILL_LISTED))
+            }
             _ => false,
         })
     }
@@ -325,13 +331,12 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
         (group.symptom().severity, matches!(group.key(), Key::Killed(_)), foundation)
     });
     causes_first(&mut groups);
-    let mut findings: Vec<(Group<'_>, Vec<FollowUp>)> = Vec::new();
+    let mut findings: Vec<Explained<'_>> = Vec::new();
     for group in groups {
-        let cause_of = |group: &Group<'_>, findings: &[(Group<'_>, Vec<FollowUp>)]| {
-            findings.iter().position(|(cause, _)| cause.explains(group))
-        };
+        let cause_of =
+            |group: &Group<'_>, findings: &[Explained<'_>]| findings.iter().position(|finding| finding.explains(group));
         if let Some(cause) = cause_of(&group, &findings) {
-            findings[cause].1.push(group.follow_up());
+            findings[cause].add(group);
             continue;
         }
         // What violates one clause may have several reasons, some of which are known.
@@ -341,12 +346,33 @@ pub fn group(verdicts: &[CaseVerdict]) -> Vec<Finding> {
         }
         for (cause, part) in by_cause.into_iter().filter_map(|(cause, parts)| Some((cause, joined(parts)?))) {
             match cause {
-                Some(cause) => findings[cause].1.push(part.follow_up()),
-                None => findings.push((part, Vec::new())),
+                Some(cause) => findings[cause].add(part),
+                None => findings.push(Explained { group: part, same: Vec::new(), follow_ups: Vec::new() }),
             }
         }
     }
-    findings.into_iter().map(|(group, follow_ups)| group.finding(follow_ups)).collect()
+    findings.into_iter().map(|finding| finding.group.finding(finding.follow_ups)).collect()
+}
+
+/// A group that is a finding, and what it explains.
+struct Explained<'a> {
+    group: Group<'a>,
+    /// Other symptoms of the same clause: what they explain is explained by the same defect.
+    same: Vec<Group<'a>>,
+    follow_ups: Vec<FollowUp>,
+}
+
+impl<'a> Explained<'a> {
+    fn explains(&self, other: &Group<'_>) -> bool {
+        std::iter::once(&self.group).chain(&self.same).any(|group| group.explains(other))
+    }
+
+    fn add(&mut self, group: Group<'a>) {
+        self.follow_ups.push(group.follow_up());
+        if group.clause() == self.group.clause() {
+            self.same.push(group);
+        }
+    }
 }
 
 /// The parts of one group together again.

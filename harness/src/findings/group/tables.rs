@@ -47,6 +47,9 @@ pub(super) const NOT_A_BUFFER: &[&str] = &["EINVAL", "EBADF", "ENODEV", "ENOTTY"
 /// What fails if mappings show other pages than they should, as far as a wrong page is all that was seen.
 pub(super) const SHOW_PAGES: &[&str] = &["I-2", "I-7", "L-4", "L-5", "R-5"];
 
+/// What fails if a buffer has another name than it should, as far as a name is all that was seen.
+pub(super) const SHOW_NAMES: &[&str] = &["I-3", "I-4", "PROC-1", "PROC-3", "L-4"];
+
 /// Cases that compare one caller with another: what is wrong for both does not fail them, so no other clause explains it if they do.
 pub(super) const COMPARES: &[&str] = &["uapi/compat_compared"];
 

@@ -345,3 +345,21 @@ fn the_list_of_a_fence_is_not_that_of_the_buffers() {
     assert_eq!(of("dma_fence_add_callback"), ["F-5"]);
     assert_eq!(of("dma_buf_export"), ["L-2"]);
 }
+
+#[test]
+fn what_is_never_released_explains_others_also_if_damage_explains_it() {
+    let damage = complained("rights/walk.export@vgem", Kind::Refcount, "dma_buf_put");
+    let outlives = checked("fences/sync_file_outlives@udmabuf", "buffer released once", NEVER_RELEASED);
+    assert_eq!(clauses(&[damage.clone(), outlives.clone()]), ["L-1", "F-7"]);
+    assert_eq!(clauses(&[damage, never_released(), outlives]), ["L-1"]);
+}
+
+#[test]
+fn a_wrong_name_of_a_buffer_explains_no_other_names() {
+    let buffer =
+        checked("identity/fdinfo@udmabuf", "size, exporter and name through RO alias", "name 0, expected name 1");
+    let maps = checked("proc/name_arguments@system-heap", "maps shows the name", "the old one");
+    let merge = checked("sync_file/file_info@system-heap", "the name is that of the merge", "another");
+    assert_eq!(clauses(&[buffer.clone(), maps]), ["I-3"]);
+    assert_eq!(clauses(&[buffer, merge]), ["I-3", "SF-1"]);
+}

@@ -8,7 +8,7 @@ mod narrow;
 pub mod policy;
 mod prune;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -360,12 +360,16 @@ fn by_default() -> bool {
     true
 }
 
-/// The names in cases/kernel/buffer_list.c; the last one is a structure with the list and its mutex.
-const LIST_MUTEXES: [&str; 3] = ["dmabuf_list_mutex", "debugfs_list_mutex", "db_list"];
+/// As cases/kernel/buffer_list.c looks for them: the list and its mutex, or a structure with both. Its own array is there only if a
+/// buffer has a list head.
+const LIST_NAMES: &str = "dbc_list_names";
+const LISTS: [&[&str]; 3] =
+    [&["dmabuf_list", "dmabuf_list_mutex"], &["debugfs_list", "debugfs_list_mutex"], &["db_list"]];
 
 fn has_list_mutex(system_map: &Path) -> Result<bool> {
     let text = fs::read_to_string(system_map).map_err(|error| io(&error, "reading", system_map))?;
-    Ok(text.lines().filter_map(|line| line.rsplit(' ').next()).any(|name| LIST_MUTEXES.contains(&name)))
+    let names: BTreeSet<&str> = text.lines().filter_map(|line| line.rsplit(' ').next()).collect();
+    Ok(names.contains(LIST_NAMES) && LISTS.iter().any(|list| list.iter().all(|name| names.contains(name))))
 }
 
 fn collect(build_dir: &BuildDir, dir: &Path, facts: &ImageFacts, arch: &Arch) -> Result<()> {
