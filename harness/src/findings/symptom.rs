@@ -213,10 +213,11 @@ fn complained(complaint: &Complaint) -> Symptom {
 fn without_check(verdict: &CaseVerdict, reason: &str) -> Symptom {
     match reason.strip_prefix(LEFT_BEHIND) {
         Some(what) => {
-            let kinds: Vec<&str> =
-                what.trim_start_matches(": ").split("; ").filter_map(|one| one.split(':').next()).collect();
+            // A part without a count says when it was counted.
+            let parts = what.trim_start_matches(": ").split("; ");
+            let kind = parts.filter_map(|part| part.split_once(": ")).map(|(kind, _)| kind).next();
             let title = format!("Something is left behind in the kernel{what}");
-            Symptom::new(Key::Left(kinds.first().copied().unwrap_or_default().into()), Severity::Leak, title)
+            Symptom::new(Key::Left(kind.unwrap_or_default().into()), Severity::Leak, title)
         }
         None => {
             let step = verdict.run.as_ref().and_then(|run| run.open_step()).unwrap_or("no step").to_string();

@@ -363,3 +363,14 @@ fn a_wrong_name_of_a_buffer_explains_no_other_names() {
     assert_eq!(clauses(&[buffer.clone(), maps]), ["I-3"]);
     assert_eq!(clauses(&[buffer, merge]), ["I-3", "SF-1"]);
 }
+
+#[test]
+fn different_things_that_are_left_behind_are_different_findings() {
+    let left = |key: &str, what: &str| {
+        let reason = format!("{LEFT_BEHIND}: the case's process is gone; {what}: 8, 6 before");
+        verdict_on(key, Verdict::Failed { reasons: vec![reason] })
+    };
+    let files = left("importers/import_mapping@udmabuf", "open files");
+    let timelines = left("fence_sets/containers@system-heap", "timelines of user space's fences");
+    assert_eq!(clauses(&[timelines, files.clone(), files]), ["SET-2", "IMP-3"]);
+}
