@@ -291,8 +291,7 @@ fn foundations_that_hold_cost_no_guest() {
 
 #[test]
 fn what_relies_on_a_violated_foundation_is_blocked_and_the_rest_runs() {
-    // The guest would continue, but the next foundation is judged in a new guest, and cases with and without aliases run apart. It
-    // sleeps, because a host with much to do may not end it at once.
+    // The guest sleeps until it is ended: the next foundation is judged in a new one. Cases with and without aliases run apart.
     let bench = with_foundations("1) check false; end $case fail; sleep 5; continue ;;");
     let judged = bench.run(false);
     assert_eq!(words(&judged), ["FAIL", "blocked", "pass", "blocked", "pass", "pass"]);
