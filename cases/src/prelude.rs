@@ -51,7 +51,7 @@ pub use crate::fixture::rights_walk::{Rights, RightsWalk};
 pub use crate::fixture::slab::{Activity, SlabCaches};
 pub use crate::fixture::stages::{STAGES, Staged, reader_refused};
 pub use crate::fixture::stalled::while_stopped;
-pub use crate::fixture::sync_info::{SYNC_INFO, listed_timelines};
+pub use crate::fixture::sync_info::{SYNC_INFO, listed_timelines, pending_on};
 pub use crate::fixture::two_callers::{AS_32_BIT, AS_64_BIT, IoctlRequest, TwoCallers};
 pub use crate::fixture::vgem::{self, Vgem, VgemHandle};
 pub use crate::fixture::video_output::{self, VideoOutput};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cases::protocol::CaseKey;
 use harness::findings::severity::Severity;
 use harness::findings::{Finding, group};
-use harness::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict};
+use harness::judge::verdict::{CaseVerdict, LEFT_BEHIND, Verdict, kinds_left};
 use serde::{Deserialize, Serialize};
 
 /// A finding of a report, or a follow-up that is listed under one.
@@ -65,15 +65,10 @@ fn of_case(verdict: &CaseVerdict) -> Vec<String> {
         Verdict::Failed { reasons } => reasons,
         _ => &[],
     };
-    let left = reasons.iter().filter_map(|reason| reason.strip_prefix(LEFT_BEHIND)).map(kinds_left);
+    let left = reasons.iter().filter_map(|reason| reason.strip_prefix(LEFT_BEHIND));
+    let left = left.map(|what| format!("left behind: {}", kinds_left(what).collect::<Vec<_>>().join(", ")));
     let saw = checks.chain(complaints).chain(left).map(|what| format!("{name}: {what}"));
     saw.chain(std::iter::once(name.to_string())).collect()
-}
-
-/// The kinds of resources in ": open files: 8, 7 before; inodes: ...".
-fn kinds_left(what: &str) -> String {
-    let kinds = what.trim_start_matches(": ").split("; ").filter_map(|one| one.split(':').next());
-    format!("left behind: {}", kinds.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

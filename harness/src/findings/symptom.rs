@@ -13,7 +13,7 @@ use crate::judge::complaint::Complaint;
 use crate::judge::complaint_time::ComplaintTime;
 use crate::judge::repeated;
 use crate::judge::transcript::{TranscriptStep, step_words};
-use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, STILL_THERE, Verdict};
+use crate::judge::verdict::{CaseVerdict, LEFT_BEHIND, STILL_THERE, Verdict, kinds_left};
 
 /// A symptom of a bad verdict, in a form that is the same on every exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,11 +213,9 @@ fn complained(complaint: &Complaint) -> Symptom {
 fn without_check(verdict: &CaseVerdict, reason: &str) -> Symptom {
     match reason.strip_prefix(LEFT_BEHIND) {
         Some(what) => {
-            // A part without a count says when it was counted.
-            let parts = what.trim_start_matches(": ").split("; ");
-            let kind = parts.filter_map(|part| part.split_once(": ")).map(|(kind, _)| kind).next();
+            let kind = kinds_left(what).next().unwrap_or_default();
             let title = format!("Something is left behind in the kernel{what}");
-            Symptom::new(Key::Left(kind.unwrap_or_default().into()), Severity::Leak, title)
+            Symptom::new(Key::Left(kind.into()), Severity::Leak, title)
         }
         None => {
             let step = verdict.run.as_ref().and_then(|run| run.open_step()).unwrap_or("no step").to_string();

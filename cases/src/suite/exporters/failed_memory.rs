@@ -37,7 +37,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
             let mut numbers = (0..count).flat_map(|_| 1..=allocations);
             numbers.try_for_each(|nth| once(&fail.failing(nth), act)).map_err(|_| Errno::EIO)
         };
-        let freed = caches.grow_with_any(TIMES, &[(what, &each)])?;
+        let freed = caches.grow(TIMES, each)?;
         s.holds(format!("{what}, with each of its allocations failing {TIMES} times: no memory is lost"), freed);
     }
     Ok(())

@@ -82,8 +82,7 @@ fn freed_by_a_signal(exporter: Exporter) -> CaseResult<Result<(), String>> {
     drop((merged, exported, fd, vgem));
     timeline.advance()?;
     let free = || {
-        let listed = listed_timelines().or_broken(SYNC_INFO)?;
-        let pending = listed.into_iter().find(|listed| listed.name == "frees").map_or(0, |listed| listed.pending);
+        let pending = pending_on("frees")?.unwrap_or(0);
         Ok(ensure(pending == 0, || format!("fences of the timeline that are pending: {pending}")))
     };
     settled(drain_if_possible, free)

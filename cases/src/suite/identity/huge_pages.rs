@@ -12,8 +12,9 @@ use crate::{
 
 case! {
     /// A buffer over small pages of a memfd of huge pages, across the border between two of them, shows these pages through every
-    /// descriptor and in the kernel's own mapping, and what is written through the buffer is in the memfd. When memfd and buffer are closed, all huge pages are free
-    /// again, also after a range beyond the end of the memfd was refused. Pages that nobody has touched are zeroes.
+    /// descriptor and in the kernel's own mapping, and what is written through the buffer is in the memfd. When memfd and buffer are
+    /// closed, all huge pages are free again, also after a range beyond the end of the memfd was refused. Pages that nobody has
+    /// touched are zeroes.
     "I-7", Contract, &[Exporter::Udmabuf, Exporter::UdmabufList], [HugePages, TestImporter], [DUPLICATES, ALIASES],
     relies on [Closing]
 }
@@ -67,9 +68,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     for fd in &descriptors {
         let mapped = memory::map(fd.as_fd(), pages.len() * PAGE, libc::PROT_READ, libc::MAP_SHARED, 0);
         let mapped = s.succeeds(format!("{} can be mapped", fd.name), mapped)?;
-        let wrong = pages.iter().enumerate().find(|(index, page)| mapped.read(index * PAGE) != pattern(**page, 60));
-        let shown = ensure(wrong.is_none(), || format!("page {} shows another", wrong.map_or(0, |(index, _)| index)));
-        s.holds(format!("{} shows the pages of the memfd", fd.name), shown);
+        s.holds(format!("{} shows the pages of the memfd", fd.name), shown(&pages, |at| mapped.read(at)));
     }
     s.about("EXP-5").holds("a driver reads the pages of the memfd", read_by_a_driver(&descriptors[0], &pages));
     fill(&descriptors[0], pages.len() * PAGE, 61).or_broken("filling the buffer")?;
@@ -130,6 +129,11 @@ fn read_by_a_driver(fd: &Fd, pages: &[usize]) -> Result<(), String> {
         Ok(bytes)
     };
     let bytes = read().map_err(gave)?;
-    let wrong = pages.iter().enumerate().find(|(index, page)| bytes[index * PAGE] != pattern(**page, 60));
+    shown(pages, |at| bytes[at])
+}
+
+/// Whether these pages of the memfd are shown one after the other. `read` gets an offset in bytes.
+fn shown(pages: &[usize], read: impl Fn(usize) -> u8) -> Result<(), String> {
+    let wrong = pages.iter().enumerate().find(|(index, page)| read(index * PAGE) != pattern(**page, 60));
     ensure(wrong.is_none(), || format!("page {} shows another", wrong.map_or(0, |(index, _)| index)))
 }

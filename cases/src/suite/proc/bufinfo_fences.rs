@@ -43,8 +43,8 @@ fn access(index: usize) -> SyncAccess {
 fn used(fd: &Fd) -> Result<(), String> {
     let lines = identity(fd).and_then(|(_, inode)| fences_in_bufinfo(inode)).map_err(gave)?;
     let word = |name: &&str| {
-        let mut about = lines.iter().filter(|line| line.split_whitespace().any(|word| word == *name));
-        about.next().and_then(|line| line.split_whitespace().next()).unwrap_or("nothing")
+        let line = lines.iter().find(|line| line.split_whitespace().any(|word| word == *name));
+        line.and_then(|line| line.split_whitespace().next()).unwrap_or("nothing")
     };
     let words: Vec<&str> = NAMES.iter().map(word).collect();
     let [writer, reader, other] = words[..] else { return Err("not three fences".into()) };

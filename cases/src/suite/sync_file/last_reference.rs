@@ -28,7 +28,7 @@ fn run(s: &mut Steps, on: CaseParams) -> CaseResult {
     s.holds("the same while another thread reads sync/info", race(ROUNDS, free, read));
     let buffer = s.export(on.exporter, 1)?.primary;
     held_by_poll(s, &buffer)?;
-    s.equal("sync/info still lists what is in use", pending_of("in use")?, Some(1));
+    s.equal("sync/info still lists what is in use", pending_on("in use")?, Some(1));
     drop(pending);
     Ok(())
 }
@@ -40,7 +40,7 @@ fn held_by_poll(s: &mut Steps, buffer: &Fd) -> CaseResult {
     poll_for(polled.as_fd(), PollFlags::POLLIN).or_broken("poll")?;
     drop(polled);
     timeline.advance()?;
-    s.equal("sync_file polled and closed: its fence is freed", pending_of("polled")?, Some(0));
+    s.equal("sync_file polled and closed: its fence is freed", pending_on("polled")?, Some(0));
 
     let first = timeline.next()?;
     import_sync_file(buffer.as_fd(), SyncAccess::Write, first.as_fd()).or_broken("importing a fence")?;
@@ -50,9 +50,9 @@ fn held_by_poll(s: &mut Steps, buffer: &Fd) -> CaseResult {
     let second = timeline.next()?;
     import_sync_file(buffer.as_fd(), SyncAccess::Write, second.as_fd()).or_broken("importing a fence")?;
     drop((first, second));
-    s.equal("a later fence replaces it: two fences are pending", pending_of("polled")?, Some(2));
+    s.equal("a later fence replaces it: two fences are pending", pending_on("polled")?, Some(2));
     timeline.advance()?;
-    s.equal("the first signals: one fence is pending", pending_of("polled")?, Some(1));
+    s.equal("the first signals: one fence is pending", pending_on("polled")?, Some(1));
     let ready = poll_now(buffer).or_broken("poll")?;
     s.check("poll of the buffer waits for the second fence", ready.is_empty(), poll_text(ready));
     timeline.advance()?;
@@ -62,19 +62,13 @@ fn held_by_poll(s: &mut Steps, buffer: &Fd) -> CaseResult {
     Ok(())
 }
 
-/// How many fences of the timeline of this name are pending; None when it is not listed.
-fn pending_of(name: &str) -> CaseResult<Option<usize>> {
-    let listed = listed_timelines().or_broken(SYNC_INFO)?;
-    Ok(listed.into_iter().find(|timeline| timeline.name == name).map(|timeline| timeline.pending))
-}
-
 fn freed_by_a_signal(by_closing: bool) -> CaseResult<Result<(), String>> {
     let (first, second) = (Timeline::named("freed")?, Timeline::named("signals")?);
     let merged = sync_file::merge(first.next()?.as_fd(), second.next()?.as_fd()).or_broken("merging")?;
     // Adds the callbacks that hold the merge.
     poll_for(merged.as_fd(), PollFlags::POLLIN).or_broken("poll")?;
     drop((merged, first));
-    let listed = || Ok(pending_of("freed")?.is_some());
+    let listed = || Ok(pending_on("freed")?.is_some());
     if !listed()? {
         return Ok(Err("the merge does not keep its first fence".into()));
     }

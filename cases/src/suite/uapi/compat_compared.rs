@@ -6,7 +6,7 @@ case! {
     /// A 32-bit caller gets whatever a 64-bit caller gets: the same return value, the same bytes in and around the
     /// structure, and an alias with the lowest number and the same mode, flags and mappings. This is compared on the
     /// primary and on aliases, for every single bit of `flags`, for every kind of address, at the descriptor limit, and
-    /// for SYNC on the aliases.
+    /// for SYNC on the aliases. Where each call takes a process, as on arm64, one bit is tried on aliases.
     "UAPI-8", Contract, Exporter::MAIN, [Derive, Compat],
     relies on [Closing]
 }

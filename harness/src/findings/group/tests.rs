@@ -374,3 +374,13 @@ fn different_things_that_are_left_behind_are_different_findings() {
     let timelines = left("fence_sets/containers@system-heap", "timelines of user space's fences");
     assert_eq!(clauses(&[timelines, files.clone(), files]), ["SET-2", "IMP-3"]);
 }
+
+#[test]
+fn memory_that_closing_an_alias_damages_explains_what_aliases_keep_and_no_refusal() {
+    let damage = complained("lifetime/closing_orders@udmabuf", Kind::Refcount, "dma_buf_put");
+    let never = |key: &str| checked(key, "buffer released once", NEVER_RELEASED);
+    let aliases = never("importers/import_mapping.alias@system-heap");
+    assert_eq!(clauses(&[damage.clone(), aliases]), ["L-1"]);
+    assert_eq!(clauses(&[damage.clone(), never("importers/import_mapping@udmabuf")]), ["L-1", "IMP-3"]);
+    assert_eq!(clauses(&[damage, never("importers/failed_prime.alias@system-heap")]), ["L-1", "IMP-6"]);
+}

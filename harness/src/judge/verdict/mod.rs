@@ -206,6 +206,11 @@ pub const STILL_THERE: &str = "it is there, and the series declares it closed";
 /// The beginning of the reason when all checks held but the case left something behind in the kernel.
 pub const LEFT_BEHIND: &str = "something is left behind";
 
+/// The kinds of resources in what follows it: `: the case's process is gone; open files: 8, 7 before`. A part without a count is no kind.
+pub fn kinds_left(what: &str) -> impl Iterator<Item = &str> {
+    what.trim_start_matches(": ").split("; ").filter_map(|part| Some(part.split_once(": ")?.0))
+}
+
 /// A verdict with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
